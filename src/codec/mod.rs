@@ -1,0 +1,1 @@
+//! Compression: the only table of codecs, their magic, decoders and encoders.

@@ -1,0 +1,203 @@
+//! The library's one error, and how it travels through `io::Error`.
+//!
+//! Variants are what a caller can tell apart; [`Error::kind`] folds them into the classes that the command's exit codes
+//! name. Readers and taps deep in a stream can only return [`io::Error`], so an `Error` passes through one unharmed:
+//! `io::Error::from(error)` wraps it and [`Error::io`] unwraps it again.
+
+use std::io;
+
+use crate::digest::Digest;
+
+/// The result of everything in this library that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an image could not be read, written or flattened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The input breaks a rule of its format: damaged, hostile, or no image archive at all.
+    #[error("{at}: {problem}")]
+    Invalid {
+        /// The archive, member, layer or document that is wrong.
+        at: String,
+        /// What is wrong with it: the rule, expected and found.
+        problem: String,
+    },
+    /// Bytes are not the bytes that their name, descriptor or diff_id promises (docs/formats.md M-11).
+    #[error("{at}: content is {found}, expected {expected}")]
+    DigestMismatch {
+        /// The blob, layer or document that was read.
+        at: String,
+        /// What was promised.
+        expected: Digest,
+        /// What the bytes are.
+        found: Digest,
+    },
+    /// A blob is longer or shorter than its descriptor says (docs/formats.md O-6).
+    #[error("{at}: size is {found} bytes, expected {expected}")]
+    SizeMismatch {
+        /// The blob that was read.
+        at: String,
+        /// Promised size in bytes.
+        expected: u64,
+        /// Size in bytes of what is there.
+        found: u64,
+    },
+    /// A document names a member that the archive does not hold.
+    #[error("{archive}: `{member}` is named by {named_by} but missing")]
+    MissingMember {
+        /// The archive.
+        archive: String,
+        /// The member's name, escaped for printing.
+        member: String,
+        /// The document that names it.
+        named_by: String,
+    },
+    /// An image, platform or path that was asked for is not in the input, or more than one fits.
+    #[error("{problem}{}", listing(choices))]
+    Choice {
+        /// What was asked for and why it cannot be had.
+        problem: String,
+        /// What could be asked for instead.
+        choices: Vec<String>,
+    },
+    /// The target format has no way to say this.
+    #[error("{at}: {problem}")]
+    Inexpressible {
+        /// The image or layer.
+        at: String,
+        /// What cannot be said, and the flag that would help.
+        problem: String,
+    },
+    /// The request contradicts itself.
+    #[error("{0}")]
+    Usage(String),
+    /// A limit was passed; the flag that moves it is named.
+    #[error("{at}: more than {limit} (raise {flag} to allow it)")]
+    Limit {
+        /// What grew too large.
+        at: String,
+        /// The limit with its unit.
+        limit: String,
+        /// The command's flag that sets it.
+        flag: &'static str,
+    },
+    /// The output cannot be put where it was asked for.
+    #[error("{path}: {problem}")]
+    Output {
+        /// The output path.
+        path: String,
+        /// Why not, and what would help.
+        problem: String,
+    },
+    /// The system refused; `at` says which file, member or blob was in hand.
+    #[error("{doing} {at}: {source}")]
+    Io {
+        /// What was being done, as a participle: "reading", "writing".
+        doing: &'static str,
+        /// To what.
+        at: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Whoever read our output closed it.
+    #[error("the output was closed by its reader")]
+    ClosedPipe,
+    /// Where an error happened, put in front of it.
+    #[error("{at}: {source}")]
+    Within {
+        /// The larger thing: an image, a layer, an archive.
+        at: String,
+        /// What went wrong there.
+        source: Box<Error>,
+    },
+}
+
+/// The class of an [`Error`]: what a script needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request contradicts itself.
+    Usage,
+    /// The input is no image archive, or is damaged or hostile.
+    Input,
+    /// It cannot be expressed in the target, or is not in the input.
+    Target,
+    /// Input or output failed.
+    Io,
+    /// A limit was passed.
+    Limit,
+    /// The reader of our output went away.
+    ClosedPipe,
+}
+
+impl Error {
+    /// The input at `at` breaks a rule.
+    pub fn invalid(at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { at: at.into(), problem: problem.into() }
+    }
+
+    /// The target cannot say what `at` holds.
+    pub fn inexpressible(at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Inexpressible { at: at.into(), problem: problem.into() }
+    }
+
+    /// An [`io::Error`] met while `doing` something to `at`; an `Error` that travelled inside it comes out unharmed.
+    pub fn io(doing: &'static str, at: impl Into<String>, source: io::Error) -> Self {
+        match source.downcast::<Self>() {
+            Ok(inner) => inner,
+            Err(source) => Self::Io { doing, at: at.into(), source },
+        }
+    }
+
+    /// This error, said to have happened within `at`.
+    #[must_use]
+    pub fn within(self, at: impl Into<String>) -> Self {
+        Self::Within { at: at.into(), source: Box::new(self) }
+    }
+
+    /// The class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Invalid { .. }
+            | Self::DigestMismatch { .. }
+            | Self::SizeMismatch { .. }
+            | Self::MissingMember { .. } => ErrorKind::Input,
+            Self::Choice { .. } | Self::Inexpressible { .. } => ErrorKind::Target,
+            Self::Usage(_) => ErrorKind::Usage,
+            Self::Limit { .. } => ErrorKind::Limit,
+            Self::Output { .. } | Self::Io { .. } => ErrorKind::Io,
+            Self::ClosedPipe => ErrorKind::ClosedPipe,
+            Self::Within { source, .. } => source.kind(),
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::new(io::ErrorKind::InvalidData, error)
+    }
+}
+
+fn listing(choices: &[String]) -> String {
+    choices.iter().map(|choice| format!("\n  {choice}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_the_way_through_io() {
+        let io = io::Error::from(Error::SizeMismatch { at: "blob".into(), expected: 1, found: 2 });
+        let back = Error::io("reading", "archive", io);
+        assert_eq!(back.kind(), ErrorKind::Input);
+        assert_eq!(back.to_string(), "blob: size is 2 bytes, expected 1");
+    }
+
+    #[test]
+    fn the_kind_of_a_nested_error_is_that_of_its_cause() {
+        let error = Error::Usage("no".into()).within("layer 1").within("app.tar");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert_eq!(error.to_string(), "app.tar: layer 1: no");
+    }
+}

@@ -1,0 +1,1 @@
+//! Layers into one tree.

@@ -1,0 +1,12 @@
+//! Convert container image tarballs, offline and in a stream.
+
+pub mod archive;
+pub mod codec;
+pub mod digest;
+pub mod error;
+pub mod flatten;
+pub mod limits;
+pub mod notice;
+pub mod path;
+pub mod spec;
+pub mod stream;

@@ -1,0 +1,116 @@
+//! What a run may cost: limits that hostile input cannot pass, and the budget they are counted against.
+//!
+//! Sources: docs/formats.md H-7, H-10, H-14, H-15; each constant names its rule. The three limits that depend on how large
+//! an honest input is can be moved by the user, the others cannot.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Largest `manifest.json`, bytes (H-14).
+pub const MAX_MANIFEST_JSON: u64 = 32 << 20;
+/// Largest index, manifest, config or other single document, bytes (H-14).
+pub const MAX_DOCUMENT: u64 = 8 << 20;
+/// Deepest nesting of a JSON document (H-14).
+pub const MAX_JSON_DEPTH: usize = 100;
+/// Deepest nesting of indexes (H-7).
+pub const MAX_INDEX_DEPTH: usize = 8;
+/// Most descriptors that indexes may hold together (H-7).
+pub const MAX_DESCRIPTORS: usize = 10_000;
+/// Longest chain of symbolic links that is followed (G-7, R-6).
+pub const MAX_LINKS: usize = 40;
+/// Largest PAX header or GNU long name, bytes (H-10).
+pub const MAX_TAR_EXTENSION: u64 = 1 << 20;
+/// Largest sparse map as text, bytes (H-10).
+pub const MAX_SPARSE_MAP: u64 = 1 << 20;
+/// Most segments of one sparse file (H-10).
+pub const MAX_SPARSE_SEGMENTS: usize = 1_000_000;
+/// Most bytes of extended attributes of one entry (H-10).
+pub const MAX_XATTRS: u64 = 16 << 20;
+/// Largest zstd window as a power of two: 128 MiB (H-15).
+pub const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+/// Largest memory an xz decoder may ask for, bytes: a 64 MiB dictionary and its tables (H-15).
+pub const MAX_XZ_MEMORY: u64 = 80 << 20;
+
+/// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes decoded in one run, sparse files expanded.
+    pub size: u64,
+    /// Tar entries met in one run.
+    pub entries: u64,
+    /// Bytes of names, PAX records and JSON held in memory.
+    pub metadata: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { size: 256 << 30, entries: 10_000_000, metadata: 1 << 30 }
+    }
+}
+
+/// What one run has used of its [`Limits`]; shared by all its threads.
+#[derive(Debug, Default)]
+pub struct Budget {
+    limits: Limits,
+    size: AtomicU64,
+    entries: AtomicU64,
+    metadata: AtomicU64,
+}
+
+impl Budget {
+    /// Nothing used yet.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Counts `bytes` that a decoder gave out or a sparse file expanded to.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] once the run has passed `--max-size`.
+    pub fn decoded(&self, bytes: u64, at: &str) -> Result<()> {
+        spend(&self.size, bytes, self.limits.size, at, "bytes decoded", "--max-size")
+    }
+
+    /// Counts one tar entry.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] once the run has passed `--max-entries`.
+    pub fn entry(&self, at: &str) -> Result<()> {
+        spend(&self.entries, 1, self.limits.entries, at, "tar entries", "--max-entries")
+    }
+
+    /// Counts `bytes` of metadata that stay in memory.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] once the run has passed `--max-metadata`.
+    pub fn held(&self, bytes: u64, at: &str) -> Result<()> {
+        spend(&self.metadata, bytes, self.limits.metadata, at, "bytes of metadata", "--max-metadata")
+    }
+}
+
+fn spend(used: &AtomicU64, more: u64, limit: u64, at: &str, unit: &str, flag: &'static str) -> Result<()> {
+    let before = used.fetch_add(more, Ordering::Relaxed);
+    if before.saturating_add(more) > limit {
+        return Err(Error::Limit { at: at.to_owned(), limit: format!("{limit} {unit}"), flag });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_budget_is_spent_by_all_together() {
+        let budget = Budget::new(Limits { size: 10, entries: 1, metadata: 0 });
+        budget.decoded(10, "a").unwrap();
+        let error = budget.decoded(1, "layer 2").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        assert_eq!(error.to_string(), "layer 2: more than 10 bytes decoded (raise --max-size to allow it)");
+        budget.entry("a").unwrap();
+        assert!(budget.entry("a").is_err());
+        assert!(budget.held(1, "a").is_err());
+    }
+}

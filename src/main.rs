@@ -1,0 +1,3 @@
+//! The command `imgtar`.
+
+fn main() {}

@@ -1,0 +1,188 @@
+//! Member names: hostile bytes in, clean relative paths out.
+//!
+//! Names are bytes, not UTF-8 (docs/formats.md R-21). Cleaning is lexical and knows nothing of symbolic links.
+//!
+//! Sources: docs/formats.md G-4, R-4, H-1, H-24, H-25.
+
+use std::fmt;
+
+/// A relative path that cannot escape: no leading slash, no empty, `.` or `..` component, no NUL.
+///
+/// The empty path is the root itself.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct EntryPath(Box<[u8]>);
+
+/// Why a name is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// There are no bytes at all.
+    #[error("the name is empty")]
+    Empty,
+    /// A `..` climbs above the root.
+    #[error("the name climbs out of the archive")]
+    Escapes,
+    /// A NUL byte.
+    #[error("the name holds a NUL byte")]
+    Nul,
+}
+
+impl EntryPath {
+    /// The root.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// Cleans a member name: strips leading `/` and `./`, doubled and trailing slashes, and resolves `..` lexically.
+    ///
+    /// # Errors
+    /// An empty name, one that climbs above the root, and one with a NUL byte are refused.
+    pub fn clean(name: &[u8]) -> Result<Self, PathError> {
+        if name.is_empty() {
+            return Err(PathError::Empty);
+        }
+        Self::root().join(name)
+    }
+
+    /// The path that `name` means seen from this directory; a leading slash means the root.
+    ///
+    /// # Errors
+    /// A result above the root and a NUL byte are refused.
+    pub fn join(&self, name: &[u8]) -> Result<Self, PathError> {
+        if name.contains(&0) {
+            return Err(PathError::Nul);
+        }
+        let mut path = if name.first() == Some(&b'/') { Vec::new() } else { self.0.to_vec() };
+        for component in name.split(|&byte| byte == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => {
+                    if path.is_empty() {
+                        return Err(PathError::Escapes);
+                    }
+                    path.truncate(path.iter().rposition(|&byte| byte == b'/').unwrap_or(0));
+                }
+                _ => {
+                    if !path.is_empty() {
+                        path.push(b'/');
+                    }
+                    path.extend_from_slice(component);
+                }
+            }
+        }
+        Ok(Self(path.into()))
+    }
+
+    /// The bytes, components joined by single slashes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The components, from the root down.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|&byte| byte == b'/').filter(|component| !component.is_empty())
+    }
+
+    /// The directory that holds this path, and the last component; `None` for the root.
+    pub fn split(&self) -> Option<(Self, &[u8])> {
+        if self.is_root() {
+            return None;
+        }
+        Some(match self.0.iter().rposition(|&byte| byte == b'/') {
+            Some(slash) => (Self(self.0[..slash].into()), &self.0[slash + 1..]),
+            None => (Self::root(), &self.0[..]),
+        })
+    }
+}
+
+impl fmt::Display for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&printable(&self.0))
+    }
+}
+
+impl fmt::Debug for EntryPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+/// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).
+pub fn printable(name: &[u8]) -> String {
+    let mut shown = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            if is_deceptive(char) || char == '\\' {
+                shown.extend(char.escape_default());
+            } else {
+                shown.push(char);
+            }
+        }
+        for byte in chunk.invalid() {
+            shown.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    shown
+}
+
+/// Characters that move the cursor, change direction or cannot be seen.
+fn is_deceptive(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cleaned() {
+        for (name, clean) in [
+            ("a/b", "a/b"),
+            ("./a/b", "a/b"),
+            ("/a//b/", "a/b"),
+            ("a/./b", "a/b"),
+            ("a/../b", "b"),
+            ("a/b/../../c", "c"),
+            ("./", ""),
+            ("/", ""),
+            ("a/..", ""),
+        ] {
+            assert_eq!(EntryPath::clean(name.as_bytes()).unwrap().as_bytes(), clean.as_bytes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_escape_are_refused() {
+        for (name, error) in [
+            ("", PathError::Empty),
+            ("..", PathError::Escapes),
+            ("../a", PathError::Escapes),
+            ("a/../../b", PathError::Escapes),
+            ("/../etc/passwd", PathError::Escapes),
+            ("a\0b", PathError::Nul),
+        ] {
+            assert_eq!(EntryPath::clean(name.as_bytes()), Err(error), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_link_target_is_joined_to_its_directory() {
+        let dir = EntryPath::clean(b"id2").unwrap();
+        assert_eq!(dir.join(b"../id1/layer.tar").unwrap().as_bytes(), b"id1/layer.tar");
+        assert_eq!(dir.join(b"/x.tar").unwrap().as_bytes(), b"x.tar");
+        assert_eq!(dir.join(b"../../x"), Err(PathError::Escapes));
+    }
+
+    #[test]
+    fn names_are_escaped_for_terminals() {
+        assert_eq!(printable(b"a\x1b[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(printable("a\u{202e}b".as_bytes()), "a\\u{202e}b");
+        assert_eq!(printable(b"\xff\n"), "\\xff\\n");
+        assert_eq!(printable("grün".as_bytes()), "grün");
+    }
+}

@@ -1,0 +1,1 @@
+//! The specifications' words: names and JSON shapes, no I/O.

@@ -1,0 +1,1 @@
+//! Bytes at rest and in motion; knows nothing of tar.
