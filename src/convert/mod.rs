@@ -1,0 +1,5 @@
+//! A conversion from end to end.
+
+mod options;
+
+pub use options::*;

@@ -1,0 +1,188 @@
+//! What a conversion is asked to do: typed, complete, without strings that still need parsing.
+//!
+//! Defaults are those of the command line. Choices that only some targets know live in [`Target`], so that a contradiction
+//! cannot be expressed.
+
+use std::num::NonZeroUsize;
+
+use crate::digest::Digest;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+
+/// Everything that decides the bytes of the output, and the number of threads, which does not.
+#[derive(Debug, Clone)]
+pub struct ConvertOptions {
+    /// The format to write, with what only that format knows.
+    pub target: Target,
+    /// Which images to take; empty takes all.
+    pub images: Vec<ImageSelector>,
+    /// Which platforms to take.
+    pub platforms: Platforms,
+    /// What becomes of the names.
+    pub names: NameChanges,
+    /// What is decoded only to be checked (docs/formats.md M-11).
+    pub verify: Verify,
+    /// Entries of an index whose blobs are not in the archive (O-15).
+    pub index: IndexPolicy,
+    /// BuildKit attestation manifests; `None` keeps them where the whole index is kept.
+    pub attestations: Option<Attestations>,
+    /// Which half of a hybrid is right when the two disagree (O-26); `None` makes a disagreement an error.
+    pub prefer: Option<Half>,
+    /// Threads; never changes a byte of the output.
+    pub jobs: NonZeroUsize,
+}
+
+/// The format to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `docker save` of Docker 1.10 to 24.
+    Legacy(DockerOptions),
+    /// Compressed `manifest.json` tarball.
+    Docker(DockerOptions),
+    /// OCI image layout, as a tar or a directory.
+    Oci(OciOptions),
+    /// One flattened filesystem.
+    Rootfs(RootfsOptions),
+}
+
+/// What the targets of docker's family know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerOptions {
+    /// Layer compression; `None` is the target's default. Always `None` for legacy, whose layers are plain.
+    pub compress: Option<Compress>,
+    /// Spell names in full in `RepoTags` (N-6).
+    pub full_names: bool,
+    /// Write an image although a foreign layer's bytes are missing (L-23).
+    pub allow_missing_foreign: bool,
+}
+
+/// What OCI targets know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OciOptions {
+    /// Layer compression; `None` is keep.
+    pub compress: Option<Compress>,
+    /// Spell names in full in `RepoTags` of the `manifest.json` beside the layout (N-6).
+    pub full_names: bool,
+    /// Leave out docker's `manifest.json` (O-28). It is never written into a directory.
+    pub no_docker_manifest: bool,
+    /// Rewrite docker media types as OCI's (M-6).
+    pub oci_types: bool,
+    /// Carry blobs that nothing refers to (O-3).
+    pub all_blobs: bool,
+    /// Store the bytes of a foreign layer as an ordinary layer (M-8).
+    pub embed_foreign: bool,
+}
+
+/// What the rootfs target knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RootfsOptions {
+    /// Ascending path order.
+    pub sort: bool,
+    /// A directory entry over a symbolic link to a directory keeps the link.
+    pub keep_dirlinks: bool,
+    /// Leave out eStargz' own files (O-18).
+    pub strip_estargz: bool,
+    /// No time later than this many seconds since 1970.
+    pub clamp_mtime: Option<i64>,
+}
+
+/// `--compress`: what becomes of layer blobs. Levels are validated: gzip 1 to 9, zstd 1 to 19.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compress {
+    /// As they are, where the target has a word for them.
+    Keep,
+    /// Plain tar.
+    None,
+    /// gzip; layers that already are gzip are kept.
+    Gzip(Option<u8>),
+    /// zstd; layers that already are zstd are kept.
+    Zstd(Option<u8>),
+}
+
+/// `--image`: one way to point at images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSelector {
+    /// `@N`: the N-th image, counted from 0 after names are merged and non-images dropped.
+    Position(usize),
+    /// A name, or a digest or unique digest prefix of image ID or manifest, with or without `sha256:`; which of the two
+    /// is decided against the archive, as `docker` does.
+    Text(String),
+}
+
+/// `--platform`: which platforms to take.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Platforms {
+    /// Not said: all for OCI targets; targets that hold one platform take the only one whose content is there.
+    #[default]
+    Unspecified,
+    /// `all`.
+    All,
+    /// These, at least one.
+    Only(Vec<Platform>),
+}
+
+/// What becomes of image names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NameChanges {
+    /// `--tag`: names in place of the input's, `--no-tags`: `Some` and empty.
+    pub replace: Option<Vec<Reference>>,
+    /// `--rename OLD=NEW`, applied in order, by prefix or whole.
+    pub rename: Vec<(String, String)>,
+    /// `--add-tag`.
+    pub add: Vec<Reference>,
+}
+
+/// `--verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// diff_ids wherever imgtar vouches for them.
+    #[default]
+    Auto,
+    /// Nothing is decoded only to be checked.
+    Digests,
+    /// Every layer is decoded and checked.
+    Full,
+}
+
+/// `--index`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexPolicy {
+    /// Drop entries whose content is absent, with a warning that names them.
+    #[default]
+    Prune,
+    /// Keep the index as it is.
+    Keep,
+    /// Refuse.
+    Strict,
+}
+
+/// `--attestations`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestations {
+    /// Keep them, also when one platform is chosen: a new index of the two is made.
+    Keep,
+    /// Drop them.
+    Drop,
+}
+
+/// `--prefer`: a half of a hybrid archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// `index.json`.
+    Oci,
+    /// `manifest.json`.
+    Docker,
+}
+
+/// How one written image relates to what was read (docs/formats.md M-5, M-7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageReport {
+    /// Names as written.
+    pub names: Vec<String>,
+    /// Digest of the config.
+    pub image_id: Digest,
+    /// The manifest is the input's, byte for byte; `None` where the target or the input has none.
+    pub manifest_kept: Option<bool>,
+    /// Layer blobs kept byte for byte, of how many.
+    pub layers_kept: (usize, usize),
+}
