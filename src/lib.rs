@@ -8,5 +8,6 @@ pub mod flatten;
 pub mod limits;
 pub mod notice;
 pub mod path;
+pub mod run;
 pub mod spec;
 pub mod stream;

@@ -1,0 +1,34 @@
+//! One run of imgtar: what all its parts share and no part owns.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::limits::{Budget, Limits};
+use crate::notice::Notices;
+
+/// What a conversion may use, and where it says what happens.
+pub struct Run {
+    /// Warnings and notices.
+    pub notices: Notices,
+    /// What hostile input cannot exceed.
+    pub budget: Budget,
+    /// Where a spool goes, when one is needed.
+    pub tmpdir: PathBuf,
+    /// Threads.
+    pub jobs: NonZeroUsize,
+    /// The time of what imgtar itself writes, seconds since 1970: `SOURCE_DATE_EPOCH`, else 0.
+    pub epoch: i64,
+}
+
+impl Run {
+    /// A run on one thread with default limits whose remarks nobody hears; for tests and embedding.
+    pub fn quiet() -> Self {
+        Self {
+            notices: Notices::silent(),
+            budget: Budget::new(Limits::default()),
+            tmpdir: std::env::temp_dir(),
+            jobs: NonZeroUsize::MIN,
+            epoch: 0,
+        }
+    }
+}

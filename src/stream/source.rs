@@ -1,0 +1,312 @@
+//! Bytes at rest: a file, a file still to be opened, or memory; read by position, so that every reader has its own cursor.
+//!
+//! ```text
+//! Source   |---------------------------------|   shared, read-only
+//! Extent          |-----------|                  offset and length in it; cheap to clone
+//! reader()             ^                         own cursor, never past the extent's end
+//! ```
+//!
+//! A regular file is never mapped: a file that shrinks must be an error, not a signal.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::skip::Skip;
+use super::sys;
+use crate::error::{Error, Result};
+
+/// What an archive or a document is read from: a path, or standard input.
+#[derive(Debug)]
+pub enum Input {
+    /// A file, a directory, or anything that can be opened and read once.
+    Path(PathBuf),
+    /// Standard input, under a file handle of our own.
+    Stdin(File),
+}
+
+impl Input {
+    /// How messages call this input.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Path(path) => crate::path::printable(path.as_os_str().as_encoded_bytes()),
+            Self::Stdin(_) => "standard input".to_owned(),
+        }
+    }
+}
+
+/// Shared, read-only bytes with random access.
+#[derive(Clone)]
+pub struct Source(Arc<Inner>);
+
+struct Inner {
+    label: String,
+    store: Store,
+    len: u64,
+}
+
+enum Store {
+    /// An open file, from `base` on.
+    File { file: File, base: u64, stamp: Stamp },
+    /// Opened by each reader: a layout directory may have more blobs than a process may have files.
+    Path { path: PathBuf, stamp: Stamp },
+    Memory(Vec<u8>),
+}
+
+/// What changes when somebody writes to a file.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self { len: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Source {
+    /// An open regular file, from byte `base` to its present end.
+    ///
+    /// # Errors
+    /// When the file's size cannot be asked for.
+    pub fn file(label: impl Into<String>, file: File, base: u64) -> Result<Self> {
+        let label = label.into();
+        let metadata = file.metadata().map_err(|error| Error::io("reading", &label, error))?;
+        let len = metadata.len().saturating_sub(base);
+        Ok(Self(Arc::new(Inner { label, store: Store::File { file, base, stamp: Stamp::of(&metadata) }, len })))
+    }
+
+    /// A regular file that each reader opens for itself.
+    ///
+    /// # Errors
+    /// When there is no regular file at `path`.
+    pub fn path(label: impl Into<String>, path: PathBuf) -> Result<Self> {
+        let label = label.into();
+        let metadata = fs::metadata(&path).map_err(|error| Error::io("reading", &label, error))?;
+        if !metadata.is_file() {
+            return Err(Error::invalid(label, "not a regular file"));
+        }
+        let len = metadata.len();
+        Ok(Self(Arc::new(Inner { label, store: Store::Path { path, stamp: Stamp::of(&metadata) }, len })))
+    }
+
+    /// Bytes in memory.
+    pub fn memory(label: impl Into<String>, bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u64;
+        Self(Arc::new(Inner { label: label.into(), store: Store::Memory(bytes), len }))
+    }
+
+    /// How messages call this source.
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// All of it.
+    pub fn extent(&self) -> Extent {
+        Extent { source: self.clone(), offset: 0, len: self.0.len }
+    }
+
+    /// Fails if the file was written to since it was opened: what was read may then belong to two different files.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the file.
+    pub fn unchanged(&self) -> Result<()> {
+        let (metadata, stamp) = match &self.0.store {
+            Store::File { file, stamp, .. } => (file.metadata(), stamp),
+            Store::Path { path, stamp } => (fs::metadata(path), stamp),
+            Store::Memory(_) => return Ok(()),
+        };
+        let metadata = metadata.map_err(|error| Error::io("reading", self.label(), error))?;
+        if Stamp::of(&metadata) != *stamp {
+            return Err(Error::invalid(self.label(), "the file changed while it was read"));
+        }
+        Ok(())
+    }
+}
+
+/// A range of a [`Source`].
+#[derive(Clone)]
+pub struct Extent {
+    source: Source,
+    offset: u64,
+    len: u64,
+}
+
+impl Extent {
+    /// Where it lies.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// First byte, counted from the source's start.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Length in bytes.
+    pub fn size(&self) -> u64 {
+        self.len
+    }
+
+    /// The range of `len` bytes that starts `offset` bytes into this one, cut at this one's end.
+    #[must_use]
+    pub fn slice(&self, offset: u64, len: u64) -> Self {
+        let offset = offset.min(self.len);
+        Self { source: self.source.clone(), offset: self.offset + offset, len: len.min(self.len - offset) }
+    }
+
+    /// Whether two extents are the same bytes of the same source, without looking at them.
+    pub fn same_place(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source.0, &other.source.0) && self.offset == other.offset && self.len == other.len
+    }
+
+    /// A reader with its own cursor.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or is no longer the one that was indexed.
+    pub fn reader(&self) -> io::Result<ExtentReader> {
+        let own = match &self.source.0.store {
+            Store::Path { path, stamp } => {
+                let file = File::open(path)?;
+                if Stamp::of(&file.metadata()?) != *stamp {
+                    return Err(Error::invalid(self.source.label(), "the file changed while it was read").into());
+                }
+                Some(file)
+            }
+            Store::File { .. } | Store::Memory(_) => None,
+        };
+        Ok(ExtentReader { extent: self.clone(), position: 0, own })
+    }
+
+    /// The whole extent in memory.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when it is longer than `cap` bytes, which is checked before anything is allocated (H-14).
+    pub fn read(&self, at: &str, cap: u64) -> Result<Vec<u8>> {
+        if self.len > cap {
+            return Err(Error::invalid(at, format!("{} bytes, more than the {cap} bytes allowed here", self.len)));
+        }
+        let mut bytes = Vec::new();
+        self.reader()
+            .and_then(|mut reader| reader.read_to_end(&mut bytes))
+            .map_err(|error| Error::io("reading", at, error))?;
+        Ok(bytes)
+    }
+
+    /// The first bytes, `N` or fewer.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub fn head<const N: usize>(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(N);
+        self.slice(0, N as u64).reader()?.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// Reads an [`Extent`] from its start to its end.
+///
+/// A source that ends before its extent does is an error: the file shrank.
+pub struct ExtentReader {
+    extent: Extent,
+    position: u64,
+    own: Option<File>,
+}
+
+impl ExtentReader {
+    /// The open file and the absolute position of the next byte, for copies inside the kernel.
+    pub fn file(&self) -> Option<(&File, u64)> {
+        let start = self.extent.offset + self.position;
+        match (&self.extent.source.0.store, &self.own) {
+            (Store::File { file, base, .. }, _) => Some((file, base + start)),
+            (Store::Path { .. }, Some(file)) => Some((file, start)),
+            (Store::Path { .. }, None) | (Store::Memory(_), _) => None,
+        }
+    }
+
+    /// Bytes not yet read.
+    pub fn remaining(&self) -> u64 {
+        self.extent.len - self.position
+    }
+
+    /// Takes note of bytes that were read through [`ExtentReader::file`].
+    pub fn advance(&mut self, bytes: u64) {
+        self.position = (self.position + bytes).min(self.extent.len);
+    }
+}
+
+impl Read for ExtentReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let wanted = usize::try_from(self.remaining()).unwrap_or(usize::MAX).min(buf.len());
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let buf = &mut buf[..wanted];
+        let read = match (&self.extent.source.0.store, self.file()) {
+            (_, Some((file, at))) => sys::read_at(file, buf, at)?,
+            (Store::Memory(bytes), None) => {
+                let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
+                bytes.get(start..).unwrap_or_default().read(buf)?
+            }
+            (Store::File { .. } | Store::Path { .. }, None) => 0,
+        };
+        if read == 0 {
+            return Err(Error::invalid(
+                self.extent.source.label(),
+                format!("the file shrank while it was read: nothing at byte {}", self.extent.offset + self.position),
+            )
+            .into());
+        }
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+impl Skip for ExtentReader {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        if bytes > self.remaining() {
+            self.position = self.extent.len;
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.position += bytes;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn readers_of_one_extent_have_their_own_cursors() {
+        let extent = Source::memory("m", b"0123456789".to_vec()).extent().slice(2, 5);
+        let (mut one, mut two) = (extent.reader().unwrap(), extent.reader().unwrap());
+        let mut text = String::new();
+        one.read_to_string(&mut text).unwrap();
+        two.skip(3).unwrap();
+        two.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "2345656");
+        assert!(two.skip(1).is_err());
+        assert_eq!(extent.slice(3, 100).size(), 2);
+    }
+
+    #[test]
+    fn a_file_is_read_from_its_base_and_missed_when_it_shrinks() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"headtail").unwrap();
+        let handle = file.try_clone().unwrap();
+        let source = Source::file("f", file, 4).unwrap();
+        assert_eq!(source.extent().read("f", 10).unwrap(), b"tail");
+        assert!(source.extent().read("f", 3).is_err());
+        source.unchanged().unwrap();
+        handle.set_len(6).unwrap();
+        assert!(source.unchanged().is_err());
+        let error = source.extent().read("f", 10).unwrap_err();
+        assert_eq!(error.to_string(), "f: the file shrank while it was read: nothing at byte 2");
+    }
+}

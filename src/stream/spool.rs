@@ -1,0 +1,115 @@
+//! A stream laid down once in an unlinked temporary file while something else reads along.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::skip::Skip;
+use super::source::Source;
+use crate::error::{Error, Result};
+
+const CHUNK: usize = 256 << 10;
+
+/// A temporary file without a name: nothing is left of it when the process ends, however it ends.
+///
+/// # Errors
+/// [`Error::Output`] that names `--tmpdir` when the directory cannot hold one.
+pub fn unlinked(tmpdir: &Path) -> Result<File> {
+    tempfile::tempfile_in(tmpdir).map_err(|error| full(tmpdir, &error))
+}
+
+/// What to say when a spool cannot be written.
+pub fn full(tmpdir: &Path, error: &io::Error) -> Error {
+    Error::Output {
+        path: crate::path::printable(tmpdir.as_os_str().as_encoded_bytes()),
+        problem: format!("no room for a temporary file: {error}; --tmpdir names another place"),
+    }
+}
+
+/// Reads `inner` and keeps every byte that passes, read or skipped.
+pub struct Spool<R> {
+    inner: R,
+    file: File,
+    tmpdir: PathBuf,
+    buffer: Vec<u8>,
+}
+
+impl<R: Read> Spool<R> {
+    /// Spools `inner` into a file in `tmpdir`.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn new(inner: R, tmpdir: &Path) -> Result<Self> {
+        Ok(Self { inner, file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned(), buffer: vec![0; CHUNK] })
+    }
+
+    /// Reads on to the end of `inner`, so that whoever writes it is not cut off, and gives out all that passed.
+    ///
+    /// # Errors
+    /// When `inner` cannot be read or the spool not be written.
+    pub fn finish(mut self, label: &str) -> Result<Source> {
+        while self.pass(u64::MAX).map_err(|error| Error::io("reading", label, error))? > 0 {}
+        Source::file(label, self.file, 0)
+    }
+
+    /// Moves at most one buffer and at most `limit` bytes to the spool; 0 means the end.
+    fn pass(&mut self, limit: u64) -> io::Result<usize> {
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX).min(self.buffer.len());
+        let read = read_some(&mut self.inner, &mut self.buffer[..wanted])?;
+        self.file.write_all(&self.buffer[..read]).map_err(|error| full(&self.tmpdir, &error))?;
+        Ok(read)
+    }
+}
+
+impl<R: Read> Read for Spool<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = read_some(&mut self.inner, buf)?;
+        self.file.write_all(&buf[..read]).map_err(|error| full(&self.tmpdir, &error))?;
+        Ok(read)
+    }
+}
+
+impl<R: Read> Skip for Spool<R> {
+    fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        let mut left = bytes;
+        while left > 0 {
+            match self.pass(left)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                passed => left -= passed as u64,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_some(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_and_what_is_skipped_is_kept_in_order() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+        let mut spool = Spool::new(&bytes[..], &std::env::temp_dir()).unwrap();
+        let mut head = [0; 100];
+        spool.read_exact(&mut head).unwrap();
+        spool.skip(600_000).unwrap();
+        spool.read_exact(&mut head).unwrap();
+        let source = spool.finish("s").unwrap();
+        assert_eq!(source.extent().read("s", 2 << 20).unwrap(), bytes);
+    }
+
+    #[test]
+    fn skipping_past_the_end_is_an_error() {
+        let mut spool = Spool::new(&b"abc"[..], &std::env::temp_dir()).unwrap();
+        assert_eq!(spool.skip(4).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
