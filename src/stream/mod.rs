@@ -1,6 +1,9 @@
 //! Bytes at rest and in motion; knows nothing of tar.
 
+pub mod finish;
+pub mod pipe;
 pub mod skip;
 pub mod source;
 pub mod spool;
 mod sys;
+pub mod tap;

@@ -49,9 +49,16 @@ struct Inner {
 
 enum Store {
     /// An open file, from `base` on.
-    File { file: File, base: u64, stamp: Stamp },
+    File {
+        file: File,
+        base: u64,
+        stamp: Stamp,
+    },
     /// Opened by each reader: a layout directory may have more blobs than a process may have files.
-    Path { path: PathBuf, stamp: Stamp },
+    Path {
+        path: PathBuf,
+        stamp: Stamp,
+    },
     Memory(Vec<u8>),
 }
 

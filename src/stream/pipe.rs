@@ -1,0 +1,125 @@
+//! A costly reader on a thread of its own.
+//!
+//! ```text
+//! worker:   reader ── fills ──▶ [full: at most DEPTH] ──▶ Ahead::read     consumer
+//!              ▲                                              │
+//!              └───────────── [spare buffers] ◀───────────────┘
+//! ```
+//!
+//! There are `DEPTH + 1` buffers and no more: when the consumer is slow the worker waits for a spare one. Reading ahead
+//! never changes what is read, only when.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Scope;
+
+const CHUNK: usize = 256 << 10;
+const DEPTH: usize = 3;
+
+/// What a worker sends: a filled buffer, or how its reader ended.
+enum Message {
+    Chunk(Vec<u8>),
+    End(io::Result<()>),
+}
+
+/// Reads what a worker thread reads ahead.
+pub struct Ahead {
+    full: Receiver<Message>,
+    spare: Sender<Vec<u8>>,
+    chunk: Vec<u8>,
+    position: usize,
+    ended: bool,
+}
+
+/// Moves `reader` to a thread of `scope`. Dropping the result stops the worker at its next chunk.
+pub fn ahead<'scope, R: Read + Send + 'scope>(scope: &'scope Scope<'scope, '_>, reader: R) -> Ahead {
+    let (full_sender, full) = channel();
+    let (spare, spare_receiver) = channel();
+    for _ in 0..=DEPTH {
+        // The receiver is in hand: this cannot fail.
+        let _ = spare.send(Vec::with_capacity(CHUNK));
+    }
+    scope.spawn(move || pump(reader, &full_sender, spare_receiver));
+    Ahead { full, spare, chunk: Vec::new(), position: 0, ended: false }
+}
+
+/// Reads to the end. A consumer that hung up has an error of its own, which is the one worth reporting.
+fn pump(mut reader: impl Read, full: &Sender<Message>, spare: Receiver<Vec<u8>>) {
+    for mut buf in spare {
+        buf.clear();
+        let result = reader.by_ref().take(CHUNK as u64).read_to_end(&mut buf);
+        if !buf.is_empty() && full.send(Message::Chunk(buf)).is_err() {
+            return;
+        }
+        match result {
+            Ok(0) => return drop(full.send(Message::End(Ok(())))),
+            Ok(_) => {}
+            Err(error) => return drop(full.send(Message::End(Err(error)))),
+        }
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.position == self.chunk.len() {
+            if self.ended {
+                return Ok(0);
+            }
+            match self.full.recv() {
+                Ok(Message::Chunk(chunk)) => {
+                    let spent = std::mem::replace(&mut self.chunk, chunk);
+                    self.position = 0;
+                    if spent.capacity() > 0 {
+                        // A worker that is done needs no buffer back.
+                        let _ = self.spare.send(spent);
+                    }
+                }
+                Ok(Message::End(result)) => {
+                    self.ended = true;
+                    result?;
+                }
+                Err(_) => return Err(io::Error::other("a worker thread died")),
+            }
+        }
+        let read = (&self.chunk[self.position..]).read(buf)?;
+        self.position += read;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn bytes_arrive_as_they_were_read() {
+        let bytes: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 17).collect();
+        let mut read = Vec::new();
+        thread::scope(|scope| ahead(scope, &bytes[..]).read_to_end(&mut read)).unwrap();
+        assert_eq!(read, bytes);
+    }
+
+    #[test]
+    fn an_error_arrives_after_the_bytes_before_it() {
+        struct Failing(usize);
+        impl Read for Failing {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                let read = self.0.min(buf.len());
+                self.0 -= read;
+                if read == 0 { Err(io::Error::other("broken")) } else { Ok(read) }
+            }
+        }
+        let mut read = Vec::new();
+        let error = thread::scope(|scope| ahead(scope, Failing(CHUNK + 1)).read_to_end(&mut read)).unwrap_err();
+        assert_eq!((read.len(), error.to_string()), (CHUNK + 1, "broken".to_owned()));
+    }
+
+    #[test]
+    fn a_consumer_may_leave_early() {
+        thread::scope(|scope| {
+            let mut reader = ahead(scope, io::repeat(7));
+            reader.read_exact(&mut [0; 10]).unwrap();
+        });
+    }
+}

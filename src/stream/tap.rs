@@ -1,0 +1,176 @@
+//! Watching bytes without changing any: digests and sizes, computed or judged as the bytes pass.
+
+use std::io::{self, Read, Write};
+
+use super::finish::Finish;
+use crate::digest::{Digest, Hasher};
+use crate::error::Error;
+
+/// What some bytes must turn out to be; what is `None` is not judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Digest of all bytes.
+    pub digest: Option<Digest>,
+    /// Number of bytes.
+    pub size: Option<u64>,
+}
+
+impl Promise {
+    /// These bytes hash to `digest`.
+    pub fn digest(digest: &Digest) -> Self {
+        Self { digest: Some(digest.clone()), size: None }
+    }
+
+    /// Holds what was found against what was promised; the size first, because it says more (docs/formats.md O-6).
+    ///
+    /// # Errors
+    /// [`Error::SizeMismatch`] and [`Error::DigestMismatch`], naming `at`.
+    pub fn judge(&self, at: &str, found: Option<&Digest>, size: u64) -> Result<(), Error> {
+        if let Some(expected) = self.size.filter(|expected| *expected != size) {
+            return Err(Error::SizeMismatch { at: at.to_owned(), expected, found: size });
+        }
+        match (&self.digest, found) {
+            (Some(expected), Some(found)) if expected != found => {
+                Err(Error::DigestMismatch { at: at.to_owned(), expected: expected.clone(), found: found.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measure {
+    /// Digest of all bytes; `None` where the promised algorithm cannot be computed here.
+    pub digest: Option<Digest>,
+    /// Number of bytes.
+    pub size: u64,
+}
+
+/// A reader that hashes what it gives out and, at the end, holds it against a promise.
+///
+/// The judgement falls with the read that finds the end: whoever wants it must read to the end, which decoders here do.
+pub struct VerifyReader<R> {
+    inner: R,
+    at: String,
+    promise: Promise,
+    hasher: Option<Hasher>,
+    size: u64,
+    measure: Option<Measure>,
+}
+
+impl<R: Read> VerifyReader<R> {
+    /// Watches `inner`, called `at` in errors. Without a promised digest the SHA-256 is computed all the same.
+    pub fn new(inner: R, at: impl Into<String>, promise: Promise) -> Self {
+        let hasher = match &promise.digest {
+            Some(digest) => Hasher::of(digest.algorithm()),
+            None => Some(Hasher::sha256()),
+        };
+        Self { inner, at: at.into(), promise, hasher, size: 0, measure: None }
+    }
+
+    /// What passed, once the end has been found.
+    pub fn measure(&self) -> Option<&Measure> {
+        self.measure.as_ref()
+    }
+
+    /// The reader below.
+    pub fn get_ref(&self) -> &R {
+        &self.inner
+    }
+
+    fn judge(&mut self) -> io::Result<()> {
+        if self.measure.is_none() {
+            let digest = self.hasher.take().map(Hasher::finish);
+            self.promise.judge(&self.at, digest.as_ref(), self.size)?;
+            self.measure = Some(Measure { digest, size: self.size });
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for VerifyReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        if read == 0 && !buf.is_empty() {
+            self.judge()?;
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buf[..read]);
+        }
+        self.size += read as u64;
+        Ok(read)
+    }
+}
+
+/// A writer that hashes what it passes on.
+pub struct HashWriter<W> {
+    inner: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W: Write> HashWriter<W> {
+    /// Watches what goes to `inner`, from here on.
+    pub fn new(inner: W) -> Self {
+        Self { inner, hasher: Hasher::sha256(), size: 0 }
+    }
+}
+
+impl<W: Write> Write for HashWriter<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buf)?;
+        self.hasher.update(&buf[..written]);
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<W: Write> Finish for HashWriter<W> {
+    /// SHA-256 and number of the bytes written, and the writer below.
+    type Output = (Digest, u64, W);
+
+    fn finish(self) -> io::Result<Self::Output> {
+        Ok((self.hasher.finish(), self.size, self.inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn read(promise: Promise) -> Result<Measure, Error> {
+        let mut reader = VerifyReader::new(&b"abc"[..], "blob", promise);
+        io::copy(&mut reader, &mut io::sink()).map_err(|error| Error::io("reading", "x", error))?;
+        Ok(reader.measure().expect("the end was found").clone())
+    }
+
+    #[test]
+    fn kept_promises_pass_and_are_measured() {
+        let digest = Digest::sha256(b"abc");
+        let measure = read(Promise { digest: Some(digest.clone()), size: Some(3) }).unwrap();
+        assert_eq!(measure, Measure { digest: Some(digest), size: 3 });
+        assert_eq!(read(Promise::default()).unwrap(), measure);
+    }
+
+    #[test]
+    fn broken_promises_are_errors_at_the_end() {
+        let wrong = read(Promise::digest(&Digest::sha256(b"abd"))).unwrap_err();
+        assert_eq!(wrong.kind(), ErrorKind::Input);
+        assert!(wrong.to_string().starts_with("blob: content is sha256:ba78"), "{wrong}");
+        let short = read(Promise { digest: None, size: Some(4) }).unwrap_err();
+        assert_eq!(short.to_string(), "blob: size is 3 bytes, expected 4");
+    }
+
+    #[test]
+    fn a_hash_writer_tells_what_passed() {
+        let mut writer = HashWriter::new(Vec::new());
+        writer.write_all(b"abc").unwrap();
+        assert_eq!(writer.finish().unwrap(), (Digest::sha256(b"abc"), 3, b"abc".to_vec()));
+    }
+}
