@@ -2,6 +2,7 @@
 
 pub mod finish;
 pub mod pipe;
+pub mod pool;
 pub mod skip;
 pub mod source;
 pub mod spool;

@@ -1,0 +1,335 @@
+//! An archive's members by name: one pass over the headers of a tar, or a directory looked into when asked.
+//!
+//! Links between members are resolved here, inside the archive's own name space, and nowhere else: a symbolic link is
+//! relative to its own directory (docs/formats.md G-7), a hard link to the archive's root (G-8). Bodies stay where they are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::entry::{Entry, Kind};
+use super::reader::{Ending, Reader};
+use crate::error::{Error, Result};
+use crate::limits::MAX_LINKS;
+use crate::path::{EntryPath, printable};
+use crate::run::Run;
+use crate::stream::skip::Skip;
+use crate::stream::source::{Extent, Source};
+
+/// Members by clean name.
+pub struct Index {
+    label: String,
+    store: Store,
+}
+
+enum Store {
+    /// All occurrences of a name, in archive order.
+    Tar(HashMap<EntryPath, Vec<Member<Extent>>>),
+    Directory(PathBuf),
+}
+
+/// A member of a tar: what it is and, for a file, where its body lies.
+enum Member<Body> {
+    File(Body),
+    Symlink(Vec<u8>),
+    HardLink(Vec<u8>),
+    Directory,
+    Other,
+}
+
+/// Offset and length of a body in the outer archive.
+struct Span {
+    offset: u64,
+    size: u64,
+}
+
+/// The members met in one pass over a tar, before the bodies have a source.
+pub struct Scan(Vec<(EntryPath, Member<Span>)>);
+
+impl Scan {
+    /// Reads all headers of `tar` and passes over the bodies.
+    ///
+    /// # Errors
+    /// What the tar decoder refuses; a name that climbs out of the archive (H-1); a sparse member.
+    pub fn read(tar: impl Skip, label: &str, run: &Run) -> Result<Self> {
+        let mut reader = Reader::new(tar, Ending::Required, label.to_owned(), &run.budget, &run.notices);
+        let mut members = Vec::new();
+        while let Some(entry) = reader.next()? {
+            let path = EntryPath::clean(&entry.path).map_err(|error| {
+                Error::invalid(format!("{label}: member `{}`", printable(&entry.path)), error.to_string())
+            })?;
+            members.push((path, Member::of(entry, label)?));
+        }
+        Ok(Self(members))
+    }
+
+    /// The index of the same tar as it lies in `source`.
+    pub fn bind(self, source: &Source) -> Index {
+        let whole = source.extent();
+        let mut members: HashMap<EntryPath, Vec<Member<Extent>>> = HashMap::new();
+        for (path, member) in self.0 {
+            members.entry(path).or_default().push(member.bind(&whole));
+        }
+        Index { label: source.label().to_owned(), store: Store::Tar(members) }
+    }
+}
+
+impl Member<Span> {
+    fn of(entry: Entry, label: &str) -> Result<Self> {
+        Ok(match entry.kind {
+            Kind::Regular if entry.sparse.is_some() => {
+                return Err(Error::invalid(
+                    format!("{label}: member `{}`", printable(&entry.path)),
+                    "it is stored sparse, which no engine writes or reads; repack the archive without --sparse",
+                ));
+            }
+            Kind::Regular => Self::File(Span { offset: entry.data_offset, size: entry.size }),
+            Kind::Symlink => Self::Symlink(entry.link),
+            Kind::HardLink => Self::HardLink(entry.link),
+            Kind::Directory => Self::Directory,
+            Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => Self::Other,
+        })
+    }
+
+    fn bind(self, whole: &Extent) -> Member<Extent> {
+        match self {
+            Self::File(span) => Member::File(whole.slice(span.offset, span.size)),
+            Self::Symlink(target) => Member::Symlink(target),
+            Self::HardLink(target) => Member::HardLink(target),
+            Self::Directory => Member::Directory,
+            Self::Other => Member::Other,
+        }
+    }
+}
+
+impl Index {
+    /// The index of a directory. Nothing is walked: members are looked up when they are asked for.
+    pub fn directory(label: impl Into<String>, root: PathBuf) -> Self {
+        Self { label: label.into(), store: Store::Directory(root) }
+    }
+
+    /// How messages call this archive.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Whether this is a directory rather than a tar.
+    pub fn is_directory(&self) -> bool {
+        matches!(self.store, Store::Directory(_))
+    }
+
+    /// How messages call a member.
+    pub fn at(&self, name: &str) -> String {
+        format!("{}: {}", self.label, printable(name.as_bytes()))
+    }
+
+    /// Whether there is a member of this name, of whatever kind.
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name).is_ok_and(|found| found.is_some())
+    }
+
+    /// The body of the member `name`, through links; `None` when there is no such member.
+    ///
+    /// # Errors
+    /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is no file, and several members of this
+    /// name with different bytes (H-12).
+    pub fn find(&self, name: &str) -> Result<Option<Extent>> {
+        let refuse = |problem: String| Error::invalid(self.at(name), problem);
+        let path = EntryPath::clean(name.as_bytes()).map_err(|error| refuse(error.to_string()))?;
+        match &self.store {
+            Store::Directory(root) => open(root, &path, &self.at(name)),
+            Store::Tar(members) => {
+                let mut found: Option<Extent> = None;
+                for extent in Resolver { members }.resolve(&path).map_err(refuse)? {
+                    match &found {
+                        None => found = Some(extent),
+                        Some(first) => {
+                            if !same_bytes(first, &extent).map_err(|error| Error::io("reading", self.at(name), error))? {
+                                return Err(refuse("the archive holds it twice, with different bytes".to_owned()));
+                            }
+                        }
+                    }
+                }
+                Ok(found)
+            }
+        }
+    }
+
+    /// The body of a member that a document promises.
+    ///
+    /// # Errors
+    /// As [`Index::find`], and [`Error::MissingMember`] when there is none.
+    pub fn member(&self, name: &str, named_by: &str) -> Result<Extent> {
+        self.find(name)?.ok_or_else(|| Error::MissingMember {
+            archive: self.label.clone(),
+            member: printable(name.as_bytes()),
+            named_by: named_by.to_owned(),
+        })
+    }
+
+    /// A small document, whole.
+    ///
+    /// # Errors
+    /// As [`Index::member`], and a document of more than `cap` bytes.
+    pub fn document(&self, name: &str, named_by: &str, cap: u64, run: &Run) -> Result<Vec<u8>> {
+        let extent = self.member(name, named_by)?;
+        let bytes = extent.read(&self.at(name), cap)?;
+        run.budget.held(bytes.len() as u64, &self.at(name))?;
+        Ok(bytes)
+    }
+
+    /// The names of all files, links to files included, sorted; for a directory those below `blobs/` only.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn names(&self) -> Result<Vec<EntryPath>> {
+        let mut names: Vec<EntryPath> = match &self.store {
+            Store::Tar(members) => members
+                .iter()
+                .filter(|(_, all)| all.iter().any(|member| !matches!(member, Member::Directory | Member::Other)))
+                .map(|(path, _)| path.clone())
+                .collect(),
+            Store::Directory(root) => {
+                blobs_below(root).map_err(|error| Error::io("reading", &self.label, error))?
+            }
+        };
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Follows links through the members of one tar.
+struct Resolver<'a> {
+    members: &'a HashMap<EntryPath, Vec<Member<Extent>>>,
+}
+
+impl Resolver<'_> {
+    /// The bodies of all occurrences of `path`, links followed; none when there is no such member.
+    ///
+    /// Goes link by link rather than name by name: names that occur often and link to names that occur often would
+    /// otherwise multiply.
+    fn resolve(&self, path: &EntryPath) -> std::result::Result<Vec<Extent>, String> {
+        let mut bodies = Vec::new();
+        let mut level = BTreeSet::from([path.clone()]);
+        for _ in 0..=MAX_LINKS {
+            let mut next = BTreeSet::new();
+            for path in &level {
+                self.step(path, &mut bodies, &mut next)?;
+            }
+            if next.is_empty() {
+                return Ok(bodies);
+            }
+            level = next;
+        }
+        Err(format!("more than {MAX_LINKS} links lead to it, or they form a cycle"))
+    }
+
+    /// Adds the bodies that `path` has to `bodies`, and the paths that its links lead to to `next`.
+    fn step(
+        &self,
+        path: &EntryPath,
+        bodies: &mut Vec<Extent>,
+        next: &mut BTreeSet<EntryPath>,
+    ) -> std::result::Result<(), String> {
+        let Some(occurrences) = self.members.get(path) else {
+            next.extend(self.through_directory_link(path)?);
+            return Ok(());
+        };
+        for member in occurrences {
+            let target = match member {
+                Member::File(extent) => {
+                    bodies.push(extent.clone());
+                    continue;
+                }
+                Member::Symlink(target) => {
+                    let directory = path.split().map(|(directory, _)| directory).unwrap_or_default();
+                    directory.join(target)
+                }
+                Member::HardLink(target) => EntryPath::clean(target),
+                Member::Directory | Member::Other => return Err("it is not a regular file".to_owned()),
+            };
+            let target = target.map_err(|error| format!("it is a link, and of its target {error}"))?;
+            if !self.members.contains_key(&target) && self.through_directory_link(&target)?.is_none() {
+                return Err(format!("it is a link to `{target}`, which is not in the archive"));
+            }
+            next.insert(target);
+        }
+        Ok(())
+    }
+
+    /// `path` with its first component that is a symbolic link replaced by the link's target.
+    fn through_directory_link(&self, path: &EntryPath) -> std::result::Result<Option<EntryPath>, String> {
+        let mut rest = path.as_bytes();
+        let mut prefix = EntryPath::root();
+        while let Some(slash) = rest.iter().position(|&byte| byte == b'/') {
+            let parent = prefix.clone();
+            prefix = prefix.join(&rest[..slash]).map_err(|error| error.to_string())?;
+            rest = &rest[slash + 1..];
+            if let Some(Member::Symlink(target)) = self.members.get(&prefix).and_then(|all| all.last()) {
+                let target = parent.join(target).and_then(|target| target.join(rest));
+                return target.map(Some).map_err(|error| format!("it lies behind a link, and of its target {error}"));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Looks a clean name up below `root`. Symbolic links in a directory are the file system's, and its owner's.
+fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<Extent>> {
+    let mut full = root.to_owned();
+    for component in path.components() {
+        match std::str::from_utf8(component) {
+            Ok(component) => full.push(component),
+            Err(_) => return Ok(None),
+        }
+    }
+    match fs::symlink_metadata(&full) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(Error::io("reading", at, error)),
+        Ok(_) => Ok(Some(Source::path(at, full)?.extent())),
+    }
+}
+
+/// `blobs/<algorithm>/<encoded>`, for all there are.
+fn blobs_below(root: &Path) -> io::Result<Vec<EntryPath>> {
+    let mut names = Vec::new();
+    let blobs = root.join("blobs");
+    if !blobs.is_dir() {
+        return Ok(names);
+    }
+    for algorithm in fs::read_dir(blobs)? {
+        let algorithm = algorithm?;
+        if !algorithm.file_type()?.is_dir() {
+            continue;
+        }
+        for blob in fs::read_dir(algorithm.path())? {
+            let name = format!("blobs/{}/{}", algorithm.file_name().display(), blob?.file_name().display());
+            names.extend(EntryPath::clean(name.as_bytes()).ok());
+        }
+    }
+    Ok(names)
+}
+
+fn same_bytes(one: &Extent, two: &Extent) -> io::Result<bool> {
+    if one.size() != two.size() {
+        return Ok(false);
+    }
+    if one.same_place(two) {
+        return Ok(true);
+    }
+    const CHUNK: usize = 64 << 10;
+    let (mut left, mut right) = (one.reader()?, two.reader()?);
+    let (mut a, mut b) = (vec![0; CHUNK], vec![0; CHUNK]);
+    loop {
+        let wanted = left.remaining().min(CHUNK as u64) as usize;
+        if wanted == 0 {
+            return Ok(true);
+        }
+        left.read_exact(&mut a[..wanted])?;
+        right.read_exact(&mut b[..wanted])?;
+        if a[..wanted] != b[..wanted] {
+            return Ok(false);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Layers: what they claim, where their bytes are.
+
+use crate::codec::Codec;
+use crate::digest::{Algorithm, DiffId, Digest};
+use crate::spec::descriptor::Descriptor;
+use crate::stream::source::Extent;
+use crate::stream::tap::Promise;
+
+/// One layer of an image.
+#[derive(Clone)]
+pub struct Layer {
+    /// How messages call it: the archive and the member.
+    pub at: String,
+    /// What its uncompressed tar must hash to, by the config.
+    pub diff_id: DiffId,
+    /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8).
+    pub blob: Option<Blob>,
+    /// What the input says of the bytes.
+    pub claim: Claim,
+    /// For a layer that may not be distributed: its descriptor, with the `urls` where it may be had (M-8).
+    pub foreign: Option<Descriptor>,
+}
+
+/// A layer's bytes as stored.
+#[derive(Clone)]
+pub struct Blob {
+    /// Where they lie.
+    pub extent: Extent,
+    /// How they are compressed, by their first bytes.
+    pub codec: Codec,
+}
+
+/// What vouches for a layer's stored bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// A descriptor of a manifest: digest and size are promises.
+    Descriptor(Descriptor),
+    /// The member's name has the shape of a digest; one that does not fit is only a name (D-6).
+    Name(Digest),
+    /// Nothing but the diff_id.
+    Nothing,
+}
+
+impl Layer {
+    /// The digest by which the source lists the stored bytes, checked or not (L-11).
+    pub fn listed_digest(&self) -> Option<&Digest> {
+        match &self.claim {
+            Claim::Descriptor(descriptor) => Some(&descriptor.digest),
+            Claim::Name(digest) => Some(digest),
+            Claim::Nothing => None,
+        }
+    }
+
+    /// What the stored bytes must be; nothing where only a name speaks for them and they are compressed.
+    pub fn promise(&self) -> Promise {
+        match (&self.claim, &self.blob) {
+            (Claim::Descriptor(descriptor), _) => {
+                Promise { digest: Some(descriptor.digest.clone()), size: Some(descriptor.size) }
+            }
+            (Claim::Name(_) | Claim::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
+                Promise::digest(self.diff_id.digest())
+            }
+            (Claim::Name(_) | Claim::Nothing, _) => Promise::default(),
+        }
+    }
+
+    /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.
+    pub fn certain_digest(&self) -> Option<Digest> {
+        self.promise().digest
+    }
+
+    /// Whether the stored bytes are named by an algorithm that cannot be computed here (M-11).
+    pub fn is_beyond_checking(&self) -> bool {
+        self.certain_digest().is_some_and(|digest| matches!(digest.algorithm(), Algorithm::Other(_)))
+    }
+}

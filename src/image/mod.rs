@@ -1,0 +1,163 @@
+//! The one in-memory model that readers fill and writers read: the specifications' words bound to extents of the source.
+//!
+//! Metadata only: documents (configs, manifests, indexes) are held as the exact bytes that were read with a parsed view
+//! beside them; layer bodies stay where they are, behind an [`Extent`].
+//!
+//! ```text
+//! ImageSet ─ Entry (names) ─ Node ┬ Image ─ Layer ─ Blob ─ Extent
+//!                                 ├ Index ─ Child ─ Node …
+//!                                 ├ Carried: artifacts, attestations, anything without a filesystem
+//!                                 └ Absent: listed, but not in the archive
+//! ```
+
+mod layer;
+
+use std::sync::Arc;
+
+pub use layer::{Blob, Claim, Layer};
+
+use crate::digest::Digest;
+use crate::spec::config::ImageConfig;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::MediaType;
+use crate::spec::oci;
+use crate::spec::platform::Platform;
+use crate::spec::reference::Name;
+use crate::stream::source::Extent;
+
+/// Everything an archive holds, in its order.
+pub struct ImageSet {
+    /// How messages call the archive.
+    pub archive: String,
+    /// What one or more names point at.
+    pub entries: Vec<Entry>,
+    /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
+    pub loose: Vec<CarriedBlob>,
+}
+
+/// One thing that names point at: the entries of an `index.json` that share a digest, or an item of a `manifest.json`.
+#[derive(Clone)]
+pub struct Entry {
+    /// All its names; none when it is untagged.
+    pub names: Vec<Name>,
+    /// Its descriptor in `index.json`, without the annotations that are names.
+    pub descriptor: Option<Descriptor>,
+    /// What it is.
+    pub node: Node,
+}
+
+/// What a descriptor can lead to.
+#[derive(Clone)]
+pub enum Node {
+    /// A filesystem for one platform.
+    Image(Arc<Image>),
+    /// A list of more nodes.
+    Index(Arc<Index>),
+    /// Something to be carried from layout to layout, byte for byte, and dropped elsewhere.
+    Carried(Arc<Carried>),
+    /// Listed, but some of it is not in the archive (O-15).
+    Absent(Arc<Absent>),
+}
+
+/// A document kept as the exact bytes that were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document<View> {
+    /// The bytes.
+    pub raw: Vec<u8>,
+    /// What they hash to, by the algorithm under which they were stored.
+    pub digest: Digest,
+    /// The type its descriptor or itself states.
+    pub media_type: MediaType,
+    /// What they say.
+    pub view: View,
+}
+
+/// An image: one config, its layers, one platform.
+pub struct Image {
+    /// How messages call it.
+    pub at: String,
+    /// The config, whose bytes no conversion touches (M-2).
+    pub config: ImageConfig,
+    /// Digest of the config's bytes: SHA-256, the image's identity in docker's world.
+    pub image_id: Digest,
+    /// Base first.
+    pub layers: Vec<Layer>,
+    /// The manifest that ties config and layers together; `None` where the format has none.
+    pub manifest: Option<Document<oci::Manifest>>,
+    /// What it runs on: the descriptor's word, else the config's.
+    pub platform: Platform,
+    /// The image ID of the parent, which only docker's own archives tell (L-4).
+    pub parent: Option<Digest>,
+}
+
+/// An image index or manifest list.
+pub struct Index {
+    /// Its exact bytes.
+    pub document: Document<oci::Index>,
+    /// In its order.
+    pub children: Vec<Child>,
+}
+
+/// What one descriptor of an index leads to.
+#[derive(Clone)]
+pub struct Child {
+    /// The descriptor as the index has it.
+    pub descriptor: Descriptor,
+    /// What it leads to.
+    pub node: Node,
+}
+
+/// A manifest without a filesystem, or a blob of an unknown type.
+pub struct Carried {
+    /// What it is, in a few words.
+    pub what: String,
+    /// Whether it attests to an image (O-13).
+    pub attestation: bool,
+    /// Its blobs in the order in which they are written: layers, config, the document itself last.
+    pub blobs: Vec<CarriedBlob>,
+}
+
+/// A blob that is copied without being understood.
+#[derive(Clone)]
+pub struct CarriedBlob {
+    /// What it must hash to.
+    pub digest: Digest,
+    /// Its bytes.
+    pub extent: Extent,
+}
+
+/// What a listed but missing node is known by.
+pub struct Absent {
+    /// Its platform, if its descriptor tells.
+    pub platform: Option<Platform>,
+    /// The missing member.
+    pub member: String,
+    /// The document that names it.
+    pub named_by: String,
+    /// The blobs of it that are there, if any; `--index keep` carries them.
+    pub present: Vec<CarriedBlob>,
+}
+
+impl Node {
+    /// All images below, in order.
+    pub fn images(&self) -> Vec<&Arc<Image>> {
+        let mut found = Vec::new();
+        self.collect(&mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a Arc<Image>>) {
+        match self {
+            Self::Image(image) => found.push(image),
+            Self::Index(index) => index.children.iter().for_each(|child| child.node.collect(found)),
+            Self::Carried(_) | Self::Absent(_) => {}
+        }
+    }
+}
+
+impl Image {
+    /// Whether a manifest of the input ties each layer to its place; otherwise only the diff_ids do (M-11).
+    pub fn is_vouched_for(&self) -> bool {
+        self.manifest.is_some()
+    }
+}
