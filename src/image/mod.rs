@@ -11,10 +11,14 @@
 //! ```
 
 mod layer;
+mod name;
+mod read;
 
 use std::sync::Arc;
 
 pub use layer::{Blob, Claim, Layer};
+pub use name::Name;
+pub use read::Stored;
 
 use crate::digest::Digest;
 use crate::spec::config::ImageConfig;
@@ -22,7 +26,6 @@ use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::MediaType;
 use crate::spec::oci;
 use crate::spec::platform::Platform;
-use crate::spec::reference::Name;
 use crate::stream::source::Extent;
 
 /// Everything an archive holds, in its order.

@@ -4,33 +4,65 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::copy::CHUNK;
 use super::skip::Skip;
 use super::source::Source;
 use crate::error::{Error, Result};
-
-const CHUNK: usize = 256 << 10;
 
 /// A temporary file without a name: nothing is left of it when the process ends, however it ends.
 ///
 /// # Errors
 /// [`Error::Output`] that names `--tmpdir` when the directory cannot hold one.
-pub fn unlinked(tmpdir: &Path) -> Result<File> {
+fn unlinked(tmpdir: &Path) -> Result<File> {
     tempfile::tempfile_in(tmpdir).map_err(|error| full(tmpdir, &error))
 }
 
 /// What to say when a spool cannot be written.
-pub fn full(tmpdir: &Path, error: &io::Error) -> Error {
+fn full(tmpdir: &Path, error: &io::Error) -> Error {
     Error::Output {
         path: crate::path::printable(tmpdir.as_os_str().as_encoded_bytes()),
         problem: format!("no room for a temporary file: {error}; --tmpdir names another place"),
     }
 }
 
+/// An unlinked temporary file to write to, whose errors name `--tmpdir`.
+pub struct Scratch {
+    file: File,
+    tmpdir: PathBuf,
+}
+
+impl Scratch {
+    /// An empty one in `tmpdir`.
+    ///
+    /// # Errors
+    /// When the directory cannot hold it.
+    pub fn new(tmpdir: &Path) -> Result<Self> {
+        Ok(Self { file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned() })
+    }
+
+    /// The file, its cursor behind what was written.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+}
+
+impl Write for Scratch {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.file.write(buf).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => full(&self.tmpdir, &error).into(),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Reads `inner` and keeps every byte that passes, read or skipped.
 pub struct Spool<R> {
     inner: R,
-    file: File,
-    tmpdir: PathBuf,
+    scratch: Scratch,
     buffer: Vec<u8>,
 }
 
@@ -40,7 +72,7 @@ impl<R: Read> Spool<R> {
     /// # Errors
     /// When the file cannot be made.
     pub fn new(inner: R, tmpdir: &Path) -> Result<Self> {
-        Ok(Self { inner, file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned(), buffer: vec![0; CHUNK] })
+        Ok(Self { inner, scratch: Scratch::new(tmpdir)?, buffer: vec![0; CHUNK] })
     }
 
     /// Reads on to the end of `inner`, so that whoever writes it is not cut off, and gives out all that passed.
@@ -49,14 +81,14 @@ impl<R: Read> Spool<R> {
     /// When `inner` cannot be read or the spool not be written.
     pub fn finish(mut self, label: &str) -> Result<Source> {
         while self.pass(u64::MAX).map_err(|error| Error::io("reading", label, error))? > 0 {}
-        Source::file(label, self.file, 0)
+        Source::file(label, self.scratch.into_file(), 0)
     }
 
     /// Moves at most one buffer and at most `limit` bytes to the spool; 0 means the end.
     fn pass(&mut self, limit: u64) -> io::Result<usize> {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX).min(self.buffer.len());
         let read = read_some(&mut self.inner, &mut self.buffer[..wanted])?;
-        self.file.write_all(&self.buffer[..read]).map_err(|error| full(&self.tmpdir, &error))?;
+        self.scratch.write_all(&self.buffer[..read])?;
         Ok(read)
     }
 }
@@ -64,7 +96,7 @@ impl<R: Read> Spool<R> {
 impl<R: Read> Read for Spool<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = read_some(&mut self.inner, buf)?;
-        self.file.write_all(&buf[..read]).map_err(|error| full(&self.tmpdir, &error))?;
+        self.scratch.write_all(&buf[..read])?;
         Ok(read)
     }
 }

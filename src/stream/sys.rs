@@ -1,4 +1,4 @@
-//! What differs between systems: reading and writing at a position, and copies that stay inside the kernel.
+//! What differs between systems: reading at a position, and copies that stay inside the kernel.
 
 use std::fs::File;
 use std::io;
@@ -13,4 +13,25 @@ pub(super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
 #[cfg(windows)]
 pub(super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)
+}
+
+/// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` when it has to be done by hand.
+#[cfg(target_os = "linux")]
+pub(super) fn send(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u64> {
+    // More at a time would only make a signal wait longer.
+    const MOST: u64 = 64 << 20;
+    let wanted = usize::try_from(wanted.min(MOST)).ok()?;
+    let mut at = offset;
+    // Between files the file system may share the blocks; sendfile serves pipes and what is left.
+    let moved = match rustix::fs::copy_file_range(from, Some(&mut at), to, None, wanted) {
+        Ok(moved) => moved,
+        Err(_) => rustix::fs::sendfile(to, from, Some(&mut at), wanted).ok()?,
+    };
+    (moved > 0).then_some(moved as u64)
+}
+
+/// Sends nothing: this system has no way that is worth its code.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn send(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
+    None
 }

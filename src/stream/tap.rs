@@ -69,6 +69,11 @@ impl<R: Read> VerifyReader<R> {
         Self { inner, at: at.into(), promise, hasher, size: 0, measure: None }
     }
 
+    /// Watches only how many bytes pass: for bytes that somebody else hashes.
+    pub fn unhashed(inner: R, at: impl Into<String>, size: Option<u64>) -> Self {
+        Self { inner, at: at.into(), promise: Promise { digest: None, size }, hasher: None, size: 0, measure: None }
+    }
+
     /// What passed, once the end has been found.
     pub fn measure(&self) -> Option<&Measure> {
         self.measure.as_ref()

@@ -1,0 +1,105 @@
+//! A layer's bytes, checked against everything that promises something about them (docs/formats.md M-11).
+
+use std::io::{self, Read};
+use std::thread::Scope;
+
+use super::layer::{Claim, Layer};
+use crate::codec::{self, Codec, Decoder, Watch};
+use crate::error::{Error, Result};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::stream::pipe;
+use crate::stream::source::ExtentReader;
+use crate::stream::tap::{Measure, Promise, VerifyReader};
+
+/// A layer's bytes as stored; at their end digest and size have been judged.
+pub struct Stored<'a> {
+    layer: &'a Layer,
+    run: &'a Run,
+    inner: VerifyReader<ExtentReader>,
+    judged: bool,
+}
+
+impl Layer {
+    /// The stored bytes.
+    ///
+    /// # Errors
+    /// When the archive does not hold them, or cannot be opened any more. Reading fails at the end with
+    /// [`Error::DigestMismatch`] or [`Error::SizeMismatch`] when a promise is broken.
+    pub fn stored<'a>(&'a self, run: &'a Run) -> Result<Stored<'a>> {
+        Ok(self.watched(run, VerifyReader::new(self.bytes()?, &self.at, self.promise())))
+    }
+
+    fn watched<'a>(&'a self, run: &'a Run, inner: VerifyReader<ExtentReader>) -> Stored<'a> {
+        Stored { layer: self, run, inner, judged: false }
+    }
+
+    fn bytes(&self) -> Result<ExtentReader> {
+        let blob = self.blob.as_ref().ok_or_else(|| {
+            Error::inexpressible(&self.at, "the archive does not hold the bytes of this foreign layer")
+        })?;
+        blob.extent.reader().map_err(|error| Error::io("reading", &self.at, error))
+    }
+
+    /// The uncompressed tar; at its end the stored bytes and the diff_id have been judged.
+    ///
+    /// Decoding happens on a thread of `scope` when the run has more than one.
+    ///
+    /// # Errors
+    /// As [`Layer::stored`]; reading also fails where the compression is broken.
+    pub fn plain<'a: 'scope, 'scope>(
+        &'a self,
+        run: &'a Run,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
+        let decoded = self.decoded(run)?;
+        let reader: Box<dyn Read + 'scope> =
+            if run.jobs.get() > 1 { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) };
+        Ok(VerifyReader::new(reader, format!("{}: diff_id", self.at), Promise::digest(self.diff_id.digest())))
+    }
+
+    /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.
+    fn decoded<'a>(&'a self, run: &'a Run) -> Result<Decoder<'a, Stored<'a>>> {
+        let codec = self.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec);
+        let promise = self.promise();
+        let stored = if codec == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest()) {
+            // The same bytes are about to be hashed as the diff_id.
+            self.watched(run, VerifyReader::unhashed(self.bytes()?, &self.at, promise.size))
+        } else {
+            self.stored(run)?
+        };
+        let watch = Watch::new(&self.at, &run.budget, &run.notices);
+        codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", &self.at, error))
+    }
+}
+
+impl Stored<'_> {
+    /// What the bytes turned out to be, once the end has been found.
+    pub fn measure(&self) -> Option<&Measure> {
+        self.inner.measure()
+    }
+
+    /// A name that looks like a digest but is none is worth a word; the diff_id decides (D-6).
+    fn judge_name(&self) -> Result<()> {
+        let found = self.inner.measure().and_then(|measure| measure.digest.as_ref());
+        match (&self.layer.claim, found) {
+            (Claim::Name(name), Some(found)) if name != found => self.run.notices.warn(
+                Fault::Input,
+                &self.layer.at,
+                &format!("the member is named like a digest, but its content is {found}"),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read for Stored<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        if read == 0 && !self.judged && self.measure().is_some() {
+            self.judged = true;
+            self.judge_name()?;
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,85 @@
+//! Moving bytes: through one buffer, or inside the kernel where nobody needs to see them.
+
+use std::io::{self, Read, Write};
+
+use super::sink::Sink;
+use super::source::ExtentReader;
+use super::sys;
+
+/// Large enough to be fast, small enough to stay in the processor's cache.
+pub const CHUNK: usize = 256 << 10;
+
+/// Copies `reader` to its end: the number of bytes.
+///
+/// # Errors
+/// Those of either side.
+pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized)) -> io::Result<u64> {
+    let mut buffer = vec![0; CHUNK];
+    let mut copied = 0;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(read) => {
+                writer.write_all(&buffer[..read])?;
+                copied += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Copies what is left of `reader` to `sink`, inside the kernel where the system can: the number of bytes.
+///
+/// # Errors
+/// Those of either side.
+pub fn send(reader: &mut ExtentReader, sink: &mut Sink) -> io::Result<u64> {
+    let mut sent = 0;
+    while let (Some((from, at)), Some(to)) = (reader.file(), sink.as_file()) {
+        let wanted = reader.remaining();
+        if wanted == 0 {
+            return Ok(sent);
+        }
+        match sys::send(from, at, to, wanted) {
+            Some(moved) => {
+                reader.advance(moved);
+                sent += moved;
+            }
+            // The system cannot, or met an error: plain reads and writes will do it, or say what is wrong.
+            None => break,
+        }
+    }
+    Ok(sent + copy(reader, sink)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::finish::Finish;
+    use crate::stream::skip::Skip;
+    use crate::stream::source::Source;
+
+    #[test]
+    fn a_range_is_sent_to_a_file_and_to_memory_alike() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(700_001).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let extent = Source::file("f", file, 0).unwrap().extent().slice(3, 600_000);
+
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        let mut sink = Sink::file(&path, false).unwrap();
+        sink.write_all(b"head").unwrap();
+        let mut reader = extent.reader().unwrap();
+        reader.skip(1).unwrap();
+        assert_eq!(send(&mut reader, &mut sink).unwrap(), 599_999);
+        sink.write_all(b"tail").unwrap();
+        sink.finish().unwrap();
+        let expected = [b"head", &bytes[4..600_003], b"tail"].concat();
+        assert!(std::fs::read(path).unwrap() == expected);
+
+        let (mut sink, memory) = Sink::memory();
+        send(&mut extent.reader().unwrap(), &mut sink).unwrap();
+        assert!(memory.bytes() == bytes[3..600_003]);
+    }
+}

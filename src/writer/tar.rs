@@ -1,0 +1,237 @@
+//! The tar that every writer fills: members with fixed metadata, known bodies or bodies whose size is known only afterwards.
+//!
+//! A header precedes its body and holds its size, and often a name made from its digest. Where the output is a file that
+//! imgtar made, the body is written first and the header put in front of it; anywhere else that one body is spooled. The
+//! bytes are the same both ways.
+//!
+//! Sources: docs/formats.md G-13, G-16, G-17.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use crate::archive::{self, END, Entry};
+use crate::codec::Encoder;
+use crate::error::{Error, Result};
+use crate::run::Run;
+use crate::stream::copy::{CHUNK, copy, send};
+use crate::stream::finish::Finish;
+use crate::stream::sink::Sink;
+use crate::stream::source::{Extent, Source};
+use crate::stream::spool;
+
+/// Where the bytes of an archive go.
+pub enum Out {
+    /// As they are.
+    Plain(Sink),
+    /// Compressed as a whole.
+    Packed(Box<Encoder<Sink>>),
+}
+
+impl Out {
+    fn patchable(&self) -> Option<&File> {
+        match self {
+            Self::Plain(sink) => sink.patchable(),
+            Self::Packed(_) => None,
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(sink) => sink.write(buf),
+            Self::Packed(encoder) => encoder.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.flush(),
+            Self::Packed(encoder) => encoder.flush(),
+        }
+    }
+}
+
+impl Finish for Out {
+    type Output = ();
+
+    fn finish(self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.finish(),
+            Self::Packed(encoder) => encoder.finish()?.finish(),
+        }
+    }
+}
+
+/// A tar under construction.
+pub(super) struct Tar<'a> {
+    out: Out,
+    /// Headers and small bodies, gathered until they are worth a system call.
+    gathered: Vec<u8>,
+    /// Bytes written so far, gathered ones included.
+    position: u64,
+    run: &'a Run,
+}
+
+/// A body being written whose size is not known yet.
+pub(super) type Body<'a> = &'a mut dyn Write;
+
+impl<'a> Tar<'a> {
+    /// An empty tar.
+    pub(super) fn new(out: Out, run: &'a Run) -> Self {
+        Self { out, gathered: Vec::with_capacity(2 * CHUNK), position: 0, run }
+    }
+
+    /// Adds a directory.
+    pub(super) fn directory(&mut self, path: &str) -> Result<()> {
+        self.header(&Entry::directory(path))
+    }
+
+    /// Adds a symbolic link.
+    pub(super) fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
+        self.header(&Entry::symlink(path, target))
+    }
+
+    /// Adds a file with these bytes.
+    pub(super) fn bytes(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.header(&Entry::plain_file(path, bytes.len() as u64))?;
+        self.write(bytes)?;
+        self.pad(bytes.len() as u64)
+    }
+
+    /// Adds a file with the bytes of `extent`, which are not looked at.
+    pub(super) fn extent(&mut self, path: &str, extent: &Extent) -> Result<()> {
+        self.header(&Entry::plain_file(path, extent.size()))?;
+        self.copy(extent)?;
+        self.pad(extent.size())
+    }
+
+    /// Adds a file whose body `produce` writes and whose name `name` makes from what `produce` returned.
+    ///
+    /// `produce` may be called twice: a body of 8 GiB needs a longer header, and is known to be one only when it has
+    /// been written.
+    pub(super) fn produced<T>(
+        &mut self,
+        produce: impl Fn(Body<'_>) -> Result<T>,
+        name: impl Fn(&T) -> String,
+    ) -> Result<T> {
+        self.flush()?;
+        match self.out.patchable().map(File::try_clone).transpose().map_err(failed)? {
+            Some(file) => self.produced_in_place(&file, &produce, &name),
+            None => self.produced_in_spool(&produce, &name),
+        }
+    }
+
+    fn produced_in_place<T>(
+        &mut self,
+        mut file: &File,
+        produce: &impl Fn(Body<'_>) -> Result<T>,
+        name: &impl Fn(&T) -> String,
+    ) -> Result<T> {
+        let start = self.position;
+        let mut reserved = archive::BLOCK as u64;
+        loop {
+            file.set_len(start).and_then(|()| file.seek(SeekFrom::Start(start + reserved))).map_err(failed)?;
+            let produced = produce(&mut file)?;
+            let end = file.stream_position().map_err(failed)?;
+            let size = end - start - reserved;
+            let header = header(&Entry::plain_file(name(&produced), size))?;
+            if header.len() as u64 != reserved {
+                reserved = header.len() as u64;
+                continue;
+            }
+            file.seek(SeekFrom::Start(start))
+                .and_then(|_| file.write_all(&header))
+                .and_then(|()| file.seek(SeekFrom::Start(end)))
+                .map_err(failed)?;
+            self.position = end;
+            self.pad(size)?;
+            return Ok(produced);
+        }
+    }
+
+    fn produced_in_spool<T>(
+        &mut self,
+        produce: &impl Fn(Body<'_>) -> Result<T>,
+        name: &impl Fn(&T) -> String,
+    ) -> Result<T> {
+        let tmpdir = &self.run.tmpdir;
+        let mut spool = spool::Scratch::new(tmpdir)?;
+        let produced = produce(&mut spool)?;
+        let extent = Source::file("the spooled layer", spool.into_file(), 0)?.extent();
+        self.extent(&name(&produced), &extent)?;
+        Ok(produced)
+    }
+
+    /// Adds an entry of a filesystem with all its metadata; `body` gives exactly its size.
+    pub(super) fn entry(&mut self, entry: &Entry, body: &mut dyn Read) -> Result<()> {
+        self.header(entry)?;
+        let at = || crate::path::printable(&entry.path);
+        let mut left = entry.size;
+        while left > 0 {
+            let start = self.gathered.len();
+            let wanted = left.min((2 * CHUNK - start) as u64);
+            let read = body.take(wanted).read_to_end(&mut self.gathered);
+            let read = read.map_err(|error| Error::io("reading", at(), error))? as u64;
+            if read < wanted {
+                return Err(Error::SizeMismatch { at: at(), expected: entry.size, found: entry.size - left + read });
+            }
+            left -= read;
+            self.position += read;
+            if self.gathered.len() >= CHUNK {
+                self.flush()?;
+            }
+        }
+        self.pad(entry.size)
+    }
+
+    /// Writes the end marker and whatever the output still owes.
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.write(&END)?;
+        self.flush()?;
+        self.out.finish().map_err(failed)
+    }
+
+    fn header(&mut self, entry: &Entry) -> Result<()> {
+        let header = header(entry)?;
+        self.write(&header)
+    }
+
+    fn copy(&mut self, extent: &Extent) -> Result<()> {
+        let label = extent.source().label();
+        self.flush()?;
+        let mut reader = extent.reader().map_err(|error| Error::io("reading", label, error))?;
+        let copied = match &mut self.out {
+            Out::Plain(sink) => send(&mut reader, sink),
+            Out::Packed(encoder) => copy(&mut reader, encoder),
+        };
+        self.position += copied.map_err(|error| Error::io("copying", label, error))?;
+        Ok(())
+    }
+
+    fn pad(&mut self, size: u64) -> Result<()> {
+        self.write(archive::padding(size))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.gathered.extend_from_slice(bytes);
+        self.position += bytes.len() as u64;
+        if self.gathered.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.write_all(&self.gathered).map_err(failed)?;
+        self.gathered.clear();
+        Ok(())
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::io("writing", "the output", error)
+}
+
+fn header(entry: &Entry) -> Result<Vec<u8>> {
+    let mut header = Vec::with_capacity(archive::BLOCK);
+    archive::encode(entry, &mut header)?;
+    Ok(header)
+}
