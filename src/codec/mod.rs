@@ -1,1 +1,137 @@
 //! Compression: the only table of codecs, their magic, decoders and encoders.
+//!
+//! [`Codec`] says what bytes are, [`Encoding`] what is to be written; [`decode`] and [`encode`] go from either to a stream.
+//! One file a codec below; `decoder` and `encoder` pump bytes through them, `blocks` spreads gzip over threads.
+//!
+//! Sources: docs/formats.md G-1 (magic), O-16, O-17, H-15 to H-17 (reading), D-10 (writing).
+
+mod blocks;
+mod bzip2;
+mod decoder;
+mod encoder;
+mod gzip;
+#[cfg(test)]
+mod tests;
+mod xz;
+mod zstd;
+
+pub use self::decoder::{Decoder, Watch, decode};
+pub use self::encoder::{Encoder, encode};
+
+/// How bytes are compressed, as their first bytes tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// Not compressed, or by nothing that is known here.
+    Plain,
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames.
+    Zstd,
+    /// The .xz format, any number of streams.
+    Xz,
+    /// bzip2, any number of streams.
+    Bzip2,
+}
+
+impl Codec {
+    /// How many first bytes [`Codec::sniff`] wants to see.
+    pub const SNIFF_LEN: usize = 10;
+
+    /// The codec of a stream that begins with `head`: its first [`Codec::SNIFF_LEN`] bytes, fewer if it has no more (G-1).
+    ///
+    /// A plain tar begins with a file's name, so all the magic that a codec has is asked for: `BZh` alone is a fine name.
+    pub fn sniff(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] if bzip2::begins_stream(rest) => Self::Bzip2,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The name that messages and reports use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
+        }
+    }
+
+    /// The extension after `.tar.`; `None` for plain bytes.
+    pub fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Gzip => Some("gz"),
+            Self::Zstd => Some("zst"),
+            Self::Xz => Some("xz"),
+            Self::Bzip2 => Some("bz2"),
+        }
+    }
+}
+
+/// What is written, and how hard the encoder tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// The bytes as they are.
+    Plain,
+    /// Members of a fixed size of input, each made by libdeflate.
+    Gzip(GzipLevel),
+    /// One frame with a checksum.
+    Zstd(ZstdLevel),
+    /// Blocks of a fixed size of input.
+    Xz,
+}
+
+impl Encoding {
+    /// What the written bytes are.
+    pub fn codec(self) -> Codec {
+        match self {
+            Self::Plain => Codec::Plain,
+            Self::Gzip(_) => Codec::Gzip,
+            Self::Zstd(_) => Codec::Zstd,
+            Self::Xz => Codec::Xz,
+        }
+    }
+}
+
+/// A compression level from 1 to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Level<const MAX: u8>(u8);
+
+/// A level of libdeflate, up to the one that still needs little memory.
+pub type GzipLevel = Level<9>;
+/// A level of zstd, up to the one that every decoder has the memory for.
+pub type ZstdLevel = Level<19>;
+
+impl<const MAX: u8> Level<MAX> {
+    /// `level`, if it is in range.
+    pub const fn new(level: u8) -> Option<Self> {
+        if level >= 1 && level <= MAX { Some(Self(level)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl GzipLevel {
+    /// What is used where nobody asked.
+    pub const DEFAULT: Self = Self(6);
+}
+
+impl ZstdLevel {
+    /// What is used where nobody asked: zstd's own default.
+    pub const DEFAULT: Self = Self(3);
+}
+
+/// Which library writes each codec and with which fixed sizes, one line each.
+///
+/// Written digests depend on nothing else (D-10), so `--version` shows it.
+pub fn versions() -> [String; 3] {
+    [gzip::version(), zstd::version(), xz::version()]
+}

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 ///
 /// Dropping it unfinished abandons the output. Only `finish` can report success.
 pub trait Finish: Write {
-    /// What remains when done: the writer below, or what is known of the bytes written.
+    /// What remains when done: the writer below, or the name and digest now on disk.
     type Output;
 
     /// Writes what is owed.
     ///
     /// # Errors
-    /// Any error of the layers below, a full disk included.
+    /// Any error of the layers below, a full disk included. A writer that failed before never finishes.
     fn finish(self) -> io::Result<Self::Output>;
 }

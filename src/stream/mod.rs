@@ -1,10 +1,13 @@
 //! Bytes at rest and in motion; knows nothing of tar.
 
+pub mod copy;
 pub mod finish;
 pub mod pipe;
 pub mod pool;
+pub mod sink;
 pub mod skip;
 pub mod source;
 pub mod spool;
 mod sys;
 pub mod tap;
+pub mod unfinished;

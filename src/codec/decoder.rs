@@ -1,0 +1,189 @@
+//! From compressed to plain bytes: one pump around the state of any codec.
+//!
+//! The pump owns the only buffer, asks the reader below for more, counts what comes out and judges the end. A codec is a
+//! state that takes and gives bytes and never sees a reader, so an error of the reader below cannot be mistaken for damage.
+
+use std::io::{self, Read};
+use std::ops::Range;
+
+use super::{Codec, bzip2, gzip, xz, zstd};
+use crate::error::Error;
+use crate::limits::Budget;
+use crate::notice::{Fault, Notices};
+
+/// Compressed bytes asked for at once.
+const INPUT: usize = 64 << 10;
+
+/// Who hears what a decoder meets.
+pub struct Watch<'a> {
+    at: String,
+    budget: &'a Budget,
+    notices: &'a Notices,
+}
+
+impl<'a> Watch<'a> {
+    /// `at` names the stream in errors and warnings; what comes out of it is counted against `budget`.
+    pub fn new(at: impl Into<String>, budget: &'a Budget, notices: &'a Notices) -> Self {
+        Self { at: at.into(), budget, notices }
+    }
+}
+
+/// The plain bytes of a compressed stream.
+///
+/// Its end is the end of the reader below, which has then been read to its last byte: no digest taken there is short of
+/// trailing padding or frames (docs/formats.md O-17). Large reads are quick ones: from 64 KiB on.
+///
+/// # Errors
+/// Damage, truncation and bytes that do not belong to the stream are [`Error::Invalid`], too many decoded bytes are
+/// [`Error::Limit`]; both travel inside [`io::Error`]. Errors of the reader below pass unharmed.
+pub struct Decoder<'a, R> {
+    inner: R,
+    state: State,
+    codec: Codec,
+    buffer: Box<[u8]>,
+    /// What of `buffer` is not yet taken.
+    input: Range<usize>,
+    /// Compressed bytes taken.
+    offset: u64,
+    end: Option<End>,
+    watch: Watch<'a>,
+}
+
+enum State {
+    Plain,
+    Gzip(Box<gzip::Decode>),
+    Zstd(zstd::Decode),
+    Xz(xz::Decode),
+    Bzip2(bzip2::Decode),
+}
+
+/// Why no more bytes come. Kept, so that a caller who reads on hears the same again.
+enum End {
+    Whole,
+    Damaged(String),
+}
+
+/// How far one step of a codec's state came, in bytes.
+pub(super) struct Step {
+    pub(super) taken: usize,
+    pub(super) given: usize,
+}
+
+/// A codec's decoding state.
+pub(super) trait Decode {
+    /// Takes from `input` and gives to `out`, which is never empty.
+    ///
+    /// Empty `input` says that no more will come: the state gives what it held back. When it has no more to give, it has
+    /// reached a proper end, or it returns an error.
+    ///
+    /// # Errors
+    /// What is wrong with the stream.
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String>;
+}
+
+/// Decodes `inner`, which is compressed by `codec`; [`Codec::Plain`] passes through, uncounted.
+///
+/// Reads nothing yet. Needs 64 KiB and what the codec needs: about 40 KiB for gzip, up to 128 MiB for zstd, 80 MiB for
+/// xz, if the stream was made so (docs/formats.md H-15).
+///
+/// # Errors
+/// When the codec cannot be set up for want of memory.
+pub fn decode<R: Read>(codec: Codec, inner: R, watch: Watch<'_>) -> io::Result<Decoder<'_, R>> {
+    let state = match codec {
+        Codec::Plain => State::Plain,
+        Codec::Gzip => State::Gzip(Box::new(gzip::Decode::new())),
+        Codec::Zstd => State::Zstd(zstd::Decode::new()?),
+        Codec::Xz => State::Xz(xz::Decode::new()?),
+        Codec::Bzip2 => State::Bzip2(bzip2::Decode::new()),
+    };
+    let size = if codec == Codec::Plain { 0 } else { INPUT };
+    Ok(Decoder { inner, state, codec, buffer: vec![0; size].into(), input: 0..0, offset: 0, end: None, watch })
+}
+
+impl<R> Decoder<'_, R> {
+    /// The reader below; compressed bytes that were read but not yet taken are lost.
+    pub fn into_inner(self) -> R {
+        self.inner
+    }
+
+    fn damaged(&self, problem: &str) -> io::Error {
+        Error::invalid(&self.watch.at, problem).into()
+    }
+
+    /// One step of the state: bytes given, or `None` at the proper end.
+    fn step(&mut self, out: &mut [u8]) -> Result<Option<usize>, String> {
+        let input = &self.buffer[self.input.clone()];
+        let Step { taken, given } = match &mut self.state {
+            State::Plain => unreachable!("plain bytes do not pass through a state"),
+            State::Gzip(state) => state.step(input, out)?,
+            State::Zstd(state) => state.step(input, out)?,
+            State::Xz(state) => state.step(input, out)?,
+            State::Bzip2(state) => state.step(input, out)?,
+        };
+        if taken == 0 && given == 0 {
+            return if input.is_empty() { Ok(None) } else { Err("the decoder makes no progress".into()) };
+        }
+        self.input.start += taken;
+        self.offset += taken as u64;
+        Ok(Some(given))
+    }
+
+    /// Accepts the end, with a warning where the format is silent and other readers disagree (O-17).
+    fn accept_end(&mut self) -> io::Result<()> {
+        self.end = Some(End::Whole);
+        match &self.state {
+            State::Gzip(state) if state.padding() > 0 => {
+                let problem = format!("gzip: {} zero bytes after the last member", state.padding());
+                Ok(self.watch.notices.warn(Fault::Input, &self.watch.at, &problem)?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<R: Read> Decoder<'_, R> {
+    /// Makes `input` non-empty, unless the reader below is at its end.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.input.is_empty() {
+            match self.inner.read(&mut self.buffer) {
+                Ok(len) => {
+                    self.input = 0..len;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Decoder<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if matches!(self.state, State::Plain) {
+            return self.inner.read(out);
+        }
+        if out.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match &self.end {
+                None => self.fill()?,
+                Some(End::Whole) => return Ok(0),
+                Some(End::Damaged(problem)) => return Err(self.damaged(problem)),
+            }
+            match self.step(out) {
+                Ok(Some(0)) => {}
+                Ok(Some(given)) => {
+                    self.watch.budget.decoded(given as u64, &self.watch.at)?;
+                    return Ok(given);
+                }
+                Ok(None) => self.accept_end()?,
+                Err(problem) => {
+                    let (codec, offset) = (self.codec.name(), self.offset);
+                    self.end = Some(End::Damaged(format!("{codec}: {problem} (near byte {offset})")));
+                }
+            }
+        }
+    }
+}

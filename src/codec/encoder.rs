@@ -1,0 +1,150 @@
+//! From plain to compressed bytes: the same bytes for every number of threads and every size of writes.
+//!
+//! gzip goes through [`super::blocks`]; zstd and xz bring their own threads, so here they only need a pump.
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+
+use super::blocks::BlockWriter;
+use super::decoder::Step;
+use super::{Encoding, gzip, xz, zstd};
+use crate::stream::finish::Finish;
+
+/// Compressed bytes written at once.
+const OUTPUT: usize = 64 << 10;
+
+/// A writer of compressed bytes. [`Finish::finish`] gives back the writer below, unflushed.
+///
+/// After an error it writes nothing more and cannot be finished. Dropped unfinished it writes nothing and leaves no
+/// thread behind. `flush` passes to the writer below, but forces out no unfinished block: that would change the bytes.
+pub struct Encoder<W> {
+    form: Form<W>,
+    failed: bool,
+}
+
+enum Form<W> {
+    Plain(W),
+    Gzip(BlockWriter<W, gzip::Members>),
+    Zstd(Pump<W, zstd::Encode>),
+    Xz(Pump<W, xz::Encode>),
+}
+
+/// Compresses into `inner` on up to `threads` threads.
+///
+/// Writes nothing yet. No thread is started before there is work for it.
+///
+/// # Errors
+/// When the codec cannot be set up, for want of memory or threads.
+pub fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsize) -> io::Result<Encoder<W>> {
+    let form = match encoding {
+        Encoding::Plain => Form::Plain(inner),
+        Encoding::Gzip(level) => Form::Gzip(BlockWriter::new(gzip::Members(level), inner, threads)),
+        Encoding::Zstd(level) => Form::Zstd(Pump::new(zstd::Encode::new(level, threads)?, inner)),
+        Encoding::Xz => Form::Xz(Pump::new(xz::Encode::new(threads)?, inner)),
+    };
+    Ok(Encoder { form, failed: false })
+}
+
+impl<W> Encoder<W> {
+    /// Remembers a failure for good: what was written so far may end in the middle of a block.
+    fn guard<T>(&mut self, act: impl FnOnce(&mut Form<W>) -> io::Result<T>) -> io::Result<T> {
+        if self.failed {
+            return Err(failed_before());
+        }
+        let result = act(&mut self.form);
+        self.failed = matches!(&result, Err(error) if error.kind() != io::ErrorKind::Interrupted);
+        result
+    }
+}
+
+fn failed_before() -> io::Error {
+    io::Error::other("an earlier write of this stream failed")
+}
+
+impl<W: Write> Write for Encoder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.guard(|form| match form {
+            Form::Plain(inner) => inner.write(bytes),
+            Form::Gzip(writer) => writer.write(bytes),
+            Form::Zstd(pump) => pump.write(bytes),
+            Form::Xz(pump) => pump.write(bytes),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.guard(|form| match form {
+            Form::Plain(inner) => inner.flush(),
+            Form::Gzip(writer) => writer.flush(),
+            Form::Zstd(pump) => pump.flush(),
+            Form::Xz(pump) => pump.flush(),
+        })
+    }
+}
+
+impl<W: Write> Finish for Encoder<W> {
+    type Output = W;
+
+    fn finish(self) -> io::Result<W> {
+        if self.failed {
+            return Err(failed_before());
+        }
+        match self.form {
+            Form::Plain(inner) => Ok(inner),
+            Form::Gzip(writer) => writer.finish(),
+            Form::Zstd(pump) => pump.finish(),
+            Form::Xz(pump) => pump.finish(),
+        }
+    }
+}
+
+/// A codec's encoding state.
+pub(super) trait Encode {
+    /// Takes from `input` and gives to `out`; neither is empty.
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> io::Result<Step>;
+
+    /// Gives what is owed at the end: how many bytes, and whether they were the last.
+    fn end(&mut self, out: &mut [u8]) -> io::Result<(usize, bool)>;
+}
+
+/// Moves bytes through an [`Encode`] into a writer.
+struct Pump<W, E> {
+    encode: E,
+    inner: W,
+    out: Box<[u8]>,
+}
+
+impl<W: Write, E: Encode> Pump<W, E> {
+    fn new(encode: E, inner: W) -> Self {
+        Self { encode, inner, out: vec![0; OUTPUT].into() }
+    }
+}
+
+impl<W: Write, E: Encode> Write for Pump<W, E> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < bytes.len() {
+            let Step { taken, given } = self.encode.step(&bytes[written..], &mut self.out)?;
+            written += taken;
+            self.inner.write_all(&self.out[..given])?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<W: Write, E: Encode> Finish for Pump<W, E> {
+    type Output = W;
+
+    fn finish(mut self) -> io::Result<W> {
+        loop {
+            let (given, last) = self.encode.end(&mut self.out)?;
+            self.inner.write_all(&self.out[..given])?;
+            if last {
+                return Ok(self.inner);
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! zstd: all frames read as one stream, one frame written by the library's own workers.
+//!
+//! Sources: RFC 8878; docs/formats.md O-16, O-17, H-15, D-10.
+
+use std::io;
+use std::num::NonZeroUsize;
+
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer};
+
+use super::ZstdLevel;
+use super::decoder::{self, Step};
+use super::encoder;
+use crate::limits::MAX_ZSTD_WINDOW_LOG;
+
+/// The state of reading.
+pub(super) struct Decode {
+    context: DCtx<'static>,
+    /// The last byte taken ended a frame, skippable ones included.
+    between_frames: bool,
+}
+
+impl Decode {
+    pub(super) fn new() -> io::Result<Self> {
+        let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+        context.set_parameter(DParameter::WindowLogMax(MAX_ZSTD_WINDOW_LOG)).map_err(library_error)?;
+        Ok(Self { context, between_frames: false })
+    }
+}
+
+impl decoder::Decode for Decode {
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
+        if input.is_empty() && self.between_frames {
+            return Ok(Step { taken: 0, given: 0 });
+        }
+        let mut source = InBuffer::around(input);
+        let mut target = OutBuffer::around(out);
+        let hint = self.context.decompress_stream(&mut target, &mut source).map_err(name)?;
+        let step = Step { taken: source.pos(), given: target.pos() };
+        self.between_frames = hint == 0;
+        if input.is_empty() && step.given == 0 {
+            return Err("the frame is cut short".into());
+        }
+        Ok(step)
+    }
+}
+
+/// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).
+const JOB: u32 = 1 << 20;
+/// The most workers that the library takes.
+const MAX_WORKERS: usize = 200;
+
+/// The state of writing: one frame.
+pub(super) struct Encode(CCtx<'static>);
+
+impl Encode {
+    /// At least one worker always: without, the library takes another path, which gives other bytes (D-10).
+    pub(super) fn new(level: ZstdLevel, threads: NonZeroUsize) -> io::Result<Self> {
+        let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+        for parameter in [
+            CParameter::CompressionLevel(level.get().into()),
+            CParameter::ChecksumFlag(true),
+            CParameter::NbWorkers(threads.get().min(MAX_WORKERS) as u32),
+            CParameter::JobSize(JOB),
+        ] {
+            context.set_parameter(parameter).map_err(library_error)?;
+        }
+        Ok(Self(context))
+    }
+}
+
+impl encoder::Encode for Encode {
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> io::Result<Step> {
+        let mut source = InBuffer::around(input);
+        let mut target = OutBuffer::around(out);
+        self.0.compress_stream(&mut target, &mut source).map_err(library_error)?;
+        Ok(Step { taken: source.pos(), given: target.pos() })
+    }
+
+    fn end(&mut self, out: &mut [u8]) -> io::Result<(usize, bool)> {
+        let mut target = OutBuffer::around(out);
+        let left = self.0.end_stream(&mut target).map_err(library_error)?;
+        Ok((target.pos(), left == 0))
+    }
+}
+
+fn name(code: zstd_safe::ErrorCode) -> String {
+    zstd_safe::get_error_name(code).to_lowercase()
+}
+
+fn library_error(code: zstd_safe::ErrorCode) -> io::Error {
+    io::Error::other(format!("zstd: {}", name(code)))
+}
+
+pub(super) fn version() -> String {
+    format!("zstd: libzstd {}, jobs of {} MiB, with checksum", zstd_safe::version_string(), JOB >> 20)
+}
