@@ -1,0 +1,416 @@
+//! Where an archive goes: a new file that takes its name at the end, or a stream.
+//!
+//! Only a file that imgtar made is ever seeked or patched; standard output, which may be in append mode, a FIFO or a device
+//! never (docs/formats.md H-26). Nothing is buffered here: a write is a system call, and layers above gather small ones.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fd::AsFd;
+use tempfile::TempPath;
+
+use super::finish::Finish;
+use super::unfinished::Unfinished;
+use crate::error::{Error, Result};
+use crate::limits::MAX_LINKS;
+use crate::path::printable;
+
+/// Bytes that the kernel holds for the reader of a pipe, where it lets us ask: far fewer switches between the two sides.
+#[cfg(target_os = "linux")]
+const PIPE_SIZE: usize = 1 << 20;
+
+/// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
+pub(super) const PREFIX: &str = ".imgtar-";
+
+/// The writer below all others. Dropped unfinished, it leaves no file.
+///
+/// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when the reader of a stream went away, else [`Error::Io`] that
+/// names the output.
+#[derive(Debug)]
+pub struct Sink(Place);
+
+#[derive(Debug)]
+enum Place {
+    File(NewFile),
+    Stream { file: File, name: String },
+    Memory(Memory),
+}
+
+/// A file under a temporary name in the directory of its final one.
+#[derive(Debug)]
+struct NewFile {
+    file: File,
+    unfinished: Unfinished,
+    target: PathBuf,
+    force: bool,
+}
+
+/// What was written to a [`Sink::memory`].
+#[derive(Debug, Clone, Default)]
+pub struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    /// A regular file at `path`, or the FIFO, device or open descriptor (`/dev/fd/N`) that is there already.
+    ///
+    /// A symbolic link is followed to where it points. A new file appears on [`finish`](Finish::finish), with the
+    /// permissions that the umask leaves of 0666; without `force` it never replaces one, not even one that came meanwhile.
+    /// Opening a FIFO waits for its reader.
+    ///
+    /// # Errors
+    /// [`Error::Output`] for a directory, and for an existing file unless `force`; [`Error::Io`] when the system refuses.
+    pub fn file(path: &Path, force: bool) -> Result<Self> {
+        let target = follow_links(path)?;
+        if let Some(number) = descriptor(&target) {
+            return Self::descriptor(&target, number);
+        }
+        match fs::metadata(&target) {
+            Ok(found) if found.is_dir() => Err(refuse(path, "is a directory")),
+            Ok(found) if found.is_file() && !force => Err(refuse(path, "exists (--force replaces it)")),
+            Ok(found) if !found.is_file() => Self::open(&target),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
+            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(refuse(path, "is a directory's name")),
+            _ => NewFile::create(target, force).map(|file| Self(Place::File(file))),
+        }
+    }
+
+    /// Standard output.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the descriptor cannot be duplicated.
+    pub fn stdout() -> Result<Self> {
+        Self::duplicate(io::stdout().as_fd(), "standard output")
+    }
+
+    /// Memory, and the handle by which to read it.
+    pub fn memory() -> (Self, Memory) {
+        let memory = Memory::default();
+        (Self(Place::Memory(memory.clone())), memory)
+    }
+
+    /// The file below, if bytes already written to it may be replaced by positioned writes.
+    ///
+    /// It shares its cursor with the sink: who moves it puts it back to the end.
+    pub fn patchable(&self) -> Option<&File> {
+        match &self.0 {
+            Place::File(new) => Some(&new.file),
+            Place::Stream { .. } | Place::Memory(_) => None,
+        }
+    }
+
+    /// Whether a person would see the bytes.
+    pub fn is_terminal(&self) -> bool {
+        matches!(&self.0, Place::Stream { file, .. } if io::IsTerminal::is_terminal(file))
+    }
+
+    /// Standard streams are duplicated, which keeps their position; others can only be opened anew.
+    fn descriptor(path: &Path, number: u32) -> Result<Self> {
+        match number {
+            1 => Self::stdout(),
+            2 => Self::duplicate(io::stderr().as_fd(), "standard error"),
+            _ => Self::open(path),
+        }
+    }
+
+    fn duplicate(fd: impl AsFd, name: &str) -> Result<Self> {
+        let file = fd.as_fd().try_clone_to_owned().map_err(|error| Error::io("opening", name, error))?;
+        Ok(Self::stream(file.into(), name.to_owned()))
+    }
+
+    fn open(path: &Path) -> Result<Self> {
+        // What `/dev/fd/N` opens may be a regular file that holds bytes of somebody else's: add to them.
+        let append = fs::metadata(path).is_ok_and(|found| found.is_file());
+        let file = OpenOptions::new().write(true).append(append).open(path);
+        let file = file.map_err(|error| Error::io("opening", name(path), error))?;
+        Ok(Self::stream(file, name(path)))
+    }
+
+    fn stream(file: File, name: String) -> Self {
+        // Best effort: it fails on anything but a pipe, and past the user's share of pipe memory.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
+        Self(Place::Stream { file, name })
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Place::File(new) => new.file.write(bytes).map_err(|error| lift(error, || name(&new.target))),
+            Place::Stream { file, name } => file.write(bytes).map_err(|error| lift(error, || name.clone())),
+            Place::Memory(memory) => memory.lock().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Finish for Sink {
+    type Output = ();
+
+    /// Gives a new file its name.
+    ///
+    /// # Errors
+    /// [`Error::Output`] if a file took the name meanwhile and `force` was not given.
+    fn finish(self) -> io::Result<()> {
+        match self.0 {
+            Place::File(new) => new.finish().map_err(io::Error::from),
+            Place::Stream { .. } | Place::Memory(_) => Ok(()),
+        }
+    }
+}
+
+impl NewFile {
+    fn create(target: PathBuf, force: bool) -> Result<Self> {
+        let make = || {
+            let mut builder = tempfile::Builder::new();
+            builder.prefix(PREFIX).permissions(permissions(0o666));
+            let (file, path) = builder.tempfile_in(parent(&target))?.keep()?;
+            Ok((path, file))
+        };
+        match Unfinished::create(make) {
+            Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force }),
+            Err(error) => Err(Error::io("creating", name(&target), error)),
+        }
+    }
+
+    fn finish(self) -> Result<()> {
+        let Self { unfinished, target, force, .. } = self;
+        let placed = unfinished.complete(|path| {
+            let path = TempPath::try_from_path(path)?;
+            if force { path.persist(&target) } else { path.persist_noclobber(&target) }.map_err(|refused| refused.error)
+        });
+        placed.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => refuse(&target, "appeared while it was written (--force replaces it)"),
+            _ => Error::io("naming", name(&target), error),
+        })
+    }
+}
+
+impl Memory {
+    /// A copy of all bytes written so far.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The path that `path` means once symbolic links in its last component are followed; it need not exist.
+///
+/// # Errors
+/// [`Error::Output`] for a cycle.
+pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..=MAX_LINKS {
+        if descriptor(&target).is_some() {
+            return Ok(target);
+        }
+        // What is no link, or not there at all, is looked at by the caller.
+        let Ok(next) = fs::read_link(&target) else { return Ok(target) };
+        target = parent(&target).join(next);
+    }
+    Err(refuse(path, "is a symbolic link that leads nowhere"))
+}
+
+/// The directory that holds `path`.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What is left of `mode` is up to the umask, as for a file that a shell makes.
+pub(super) fn permissions(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
+}
+
+/// An output path as errors print it.
+pub(super) fn name(path: &Path) -> String {
+    printable(path.as_os_str().as_encoded_bytes())
+}
+
+pub(super) fn refuse(path: &Path, problem: &str) -> Error {
+    Error::Output { path: name(path), problem: problem.to_owned() }
+}
+
+/// The number of an open descriptor of this process, if that is what `path` names.
+///
+/// On Linux `/dev/fd` leads to `/proc/<pid>/fd`, elsewhere it is a directory of its own.
+fn descriptor(path: &Path) -> Option<u32> {
+    let number = path.file_name()?.to_str()?.parse().ok()?;
+    let dir = fs::canonicalize(parent(path)).ok()?;
+    let own = Path::new("/proc").join(std::process::id().to_string()).join("fd");
+    (dir == own || dir == Path::new("/dev/fd")).then_some(number)
+}
+
+/// Gives an error of the system its output's name; one that only says "again" stays what it is.
+fn lift(error: io::Error, at: impl FnOnce() -> String) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => error,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::ClosedPipe.into(),
+        _ => Error::io("writing", at(), error).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    /// Writes `text` and finishes.
+    fn put(path: &Path, force: bool, text: &str) -> Result<()> {
+        let mut sink = Sink::file(path, force)?;
+        sink.write_all(text.as_bytes()).map_err(|error| Error::io("writing", "test", error))?;
+        sink.finish().map_err(|error| Error::io("finishing", "test", error))
+    }
+
+    fn files(dir: &Path) -> Vec<String> {
+        let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_takes_its_name_on_finish_and_no_earlier() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        let mut sink = Sink::file(&path, false).unwrap();
+        sink.write_all(b"....").unwrap();
+        sink.patchable().unwrap().write_at(b"ab", 1).unwrap();
+        assert!(!path.exists());
+        sink.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b".ab.");
+        assert_eq!(files(dir.path()), ["a.tar"]);
+    }
+
+    #[test]
+    fn permissions_are_those_that_any_new_file_gets() {
+        let dir = tempfile::tempdir().unwrap();
+        put(&dir.path().join("ours"), false, "").unwrap();
+        File::create(dir.path().join("any")).unwrap();
+        let mode = |name| fs::metadata(dir.path().join(name)).unwrap().mode();
+        assert_eq!(mode("ours"), mode("any"));
+    }
+
+    #[test]
+    fn a_dropped_sink_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = Sink::file(&dir.path().join("a.tar"), false).unwrap();
+        sink.write_all(b"half").unwrap();
+        assert_eq!(files(dir.path()).len(), 1);
+        drop(sink);
+        assert_eq!(files(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn only_force_replaces_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        put(&path, false, "old").unwrap();
+        let error = put(&path, false, "new").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("--force"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        put(&path, true, "new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        let sink = Sink::file(&path, false).unwrap();
+        fs::write(&path, "other").unwrap();
+        let error = Error::io("finishing", "test", sink.finish().unwrap_err());
+        assert!(matches!(error, Error::Output { .. }), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"other");
+        assert_eq!(files(dir.path()), ["a.tar"]);
+    }
+
+    #[test]
+    fn a_link_is_followed_to_where_it_points() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        let link = dir.path().join("link");
+        symlink("sub/real.tar", &link).unwrap();
+        put(&link, false, "1").unwrap();
+        put(&link, true, "2").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(dir.path().join("sub/real.tar")).unwrap(), b"2");
+
+        let cycle = dir.path().join("cycle");
+        symlink("cycle", &cycle).unwrap();
+        assert!(matches!(Sink::file(&cycle, true), Err(Error::Output { .. })));
+    }
+
+    #[test]
+    fn what_cannot_be_a_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in [dir.path().to_owned(), dir.path().join("new/"), dir.path().join("none/a.tar")] {
+            let error = Sink::file(&path, true).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        }
+        assert_eq!(files(dir.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_fifo_is_written_and_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fifo");
+        let status = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(status.success());
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                let mut text = String::new();
+                File::open(path).unwrap().read_to_string(&mut text).unwrap();
+                text
+            }
+        });
+        put(&path, false, "streamed").unwrap();
+        assert_eq!(reader.join().unwrap(), "streamed");
+        assert_eq!(files(dir.path()), ["fifo"]);
+    }
+
+    #[test]
+    fn a_descriptor_is_added_to() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().write_all_at(b"before ", 0).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(file.as_file());
+        put(Path::new(&format!("/dev/fd/{number}")), false, "after").unwrap();
+        assert_eq!(fs::read(file.path()).unwrap(), b"before after");
+    }
+
+    #[test]
+    fn a_closed_pipe_and_a_full_disk_are_told_apart() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        drop(reader);
+        let mut sink = Sink::stream(writer.into(), "pipe".to_owned());
+        let error = Error::io("writing", "test", sink.write_all(b"x").unwrap_err());
+        assert!(matches!(error, Error::ClosedPipe));
+        assert!(sink.patchable().is_none());
+
+        let full = Path::new("/dev/full");
+        if full.exists() {
+            let error = put(full, false, "x").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Io);
+            assert!(error.to_string().starts_with("writing /dev/full: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn memory_keeps_what_was_written() {
+        let (mut sink, memory) = Sink::memory();
+        sink.write_all(b"abc").unwrap();
+        sink.finish().unwrap();
+        assert_eq!(memory.bytes(), b"abc");
+    }
+}

@@ -1,0 +1,80 @@
+//! Outputs under construction: removed unless they are completed, whether the run fails, panics or is told to stop.
+//!
+//! A signal ends a process, not a scope, so the register is the process's own. The command's signal thread calls
+//! [`abandon_all`]; a library user who handles no signals has the guards alone.
+//!
+//! Source: docs/formats.md H-26; no output is ever left half-made under its final name or any other.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+static REGISTER: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A file or directory under a temporary name; whatever stands there is removed on drop.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    path: PathBuf,
+}
+
+impl Unfinished {
+    /// Takes care of what `make` creates. No signal comes between its creation and its entry in the register.
+    pub(crate) fn create<T>(make: impl FnOnce() -> io::Result<(PathBuf, T)>) -> io::Result<(Self, T)> {
+        let mut register = register();
+        let (path, made) = make()?;
+        register.insert(path.clone());
+        Ok((Self { path }, made))
+    }
+
+    /// The temporary name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `place`, which gives the output its final name; no signal comes between its beginning and its end.
+    ///
+    /// What `place` leaves at the temporary name, such as the directory it replaced, is removed.
+    pub(crate) fn complete<T>(self, place: impl FnOnce(&Path) -> T) -> T {
+        // Removal of a directory is not atomic: without the lock it could go on below the final name.
+        let register = register();
+        let result = place(&self.path);
+        // Dropping `self` takes the lock again.
+        drop(register);
+        result
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // A file that cannot be removed must not hide the error that brought us here.
+        let _ = remove(&self.path);
+        register().remove(&self.path);
+    }
+}
+
+/// Keeps any output from being begun or completed for as long as it lives.
+pub struct Abandoned(#[expect(dead_code, reason = "held for its lock")] MutexGuard<'static, BTreeSet<PathBuf>>);
+
+/// Removes all unfinished outputs of this process, which should end while the answer is still alive.
+///
+/// An output is either finished before this call or removed by it, never both.
+#[must_use = "outputs can be completed again once this is dropped"]
+pub fn abandon_all() -> Abandoned {
+    let mut register = register();
+    while let Some(path) = register.pop_first() {
+        let _ = remove(&path);
+    }
+    Abandoned(register)
+}
+
+fn register() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if std::fs::symlink_metadata(path)?.is_dir() {
+        return std::fs::remove_dir_all(path);
+    }
+    std::fs::remove_file(path)
+}
