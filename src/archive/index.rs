@@ -124,9 +124,12 @@ impl Index {
         format!("{}: {}", self.label, printable(name.as_bytes()))
     }
 
-    /// Whether there is a member of this name, of whatever kind.
-    pub fn has(&self, name: &str) -> bool {
-        self.find(name).is_ok_and(|found| found.is_some())
+    /// Whether there is a file of this name.
+    ///
+    /// # Errors
+    /// As [`Index::find`].
+    pub fn has(&self, name: &str) -> Result<bool> {
+        Ok(self.find(name)?.is_some())
     }
 
     /// The body of the member `name`, through links; `None` when there is no such member.
@@ -161,11 +164,16 @@ impl Index {
     /// # Errors
     /// As [`Index::find`], and [`Error::MissingMember`] when there is none.
     pub fn member(&self, name: &str, named_by: &str) -> Result<Extent> {
-        self.find(name)?.ok_or_else(|| Error::MissingMember {
+        self.find(name)?.ok_or_else(|| self.missing(name, named_by))
+    }
+
+    /// The error for a member that `named_by` names and the archive does not hold.
+    pub fn missing(&self, name: &str, named_by: &str) -> Error {
+        Error::MissingMember {
             archive: self.label.clone(),
             member: printable(name.as_bytes()),
             named_by: named_by.to_owned(),
-        })
+        }
     }
 
     /// A small document, whole.
@@ -315,7 +323,7 @@ fn same_bytes(one: &Extent, two: &Extent) -> io::Result<bool> {
     if one.size() != two.size() {
         return Ok(false);
     }
-    if one.same_place(two) {
+    if one.place() == two.place() {
         return Ok(true);
     }
     const CHUNK: usize = 64 << 10;

@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 
 use crate::digest::Digest;
+use crate::reader::Half;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 
@@ -163,15 +164,6 @@ pub enum Attestations {
     Keep,
     /// Drop them.
     Drop,
-}
-
-/// `--prefer`: a half of a hybrid archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// `index.json`.
-    Oci,
-    /// `manifest.json`.
-    Docker,
 }
 
 /// How one written image relates to what was read (docs/formats.md M-5, M-7).

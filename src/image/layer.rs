@@ -41,11 +41,24 @@ pub enum Claim {
     Nothing,
 }
 
+impl Blob {
+    /// Whether the stored bytes are the tar itself.
+    pub fn is_plain(&self) -> bool {
+        self.codec == Codec::Plain
+    }
+}
+
 impl Layer {
+    /// Whether both are stored in one file, or in none.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        let place = |layer: &Self| layer.blob.as_ref().map(|blob| blob.extent.place());
+        place(self) == place(other)
+    }
+
     /// The digest by which the source lists the stored bytes, checked or not (L-11).
     pub fn listed_digest(&self) -> Option<&Digest> {
         match &self.claim {
-            Claim::Descriptor(descriptor) => Some(&descriptor.digest),
+            Claim::Descriptor(descriptor) => Some(descriptor.digest()),
             Claim::Name(digest) => Some(digest),
             Claim::Nothing => None,
         }
@@ -55,7 +68,7 @@ impl Layer {
     pub fn promise(&self) -> Promise {
         match (&self.claim, &self.blob) {
             (Claim::Descriptor(descriptor), _) => {
-                Promise { digest: Some(descriptor.digest.clone()), size: Some(descriptor.size) }
+                Promise { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
             }
             (Claim::Name(_) | Claim::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
                 Promise::digest(self.diff_id.digest())

@@ -21,6 +21,7 @@ pub use name::Name;
 pub use read::Stored;
 
 use crate::digest::Digest;
+use crate::error::Error;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::MediaType;
@@ -149,6 +150,17 @@ impl Node {
         found
     }
 
+    /// Whether two nodes are the very same one, not merely equal.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Image(one), Self::Image(two)) => Arc::ptr_eq(one, two),
+            (Self::Index(one), Self::Index(two)) => Arc::ptr_eq(one, two),
+            (Self::Carried(one), Self::Carried(two)) => Arc::ptr_eq(one, two),
+            (Self::Absent(one), Self::Absent(two)) => Arc::ptr_eq(one, two),
+            _ => false,
+        }
+    }
+
     fn collect<'a>(&'a self, found: &mut Vec<&'a Arc<Image>>) {
         match self {
             Self::Image(image) => found.push(image),
@@ -158,7 +170,23 @@ impl Node {
     }
 }
 
+impl Absent {
+    /// The error for whoever needed it.
+    pub fn missing(&self, archive: &str) -> Error {
+        Error::MissingMember {
+            archive: archive.to_owned(),
+            member: self.member.clone(),
+            named_by: self.named_by.clone(),
+        }
+    }
+}
+
 impl Image {
+    /// What tells it from others: the manifest's digest, else the image ID.
+    pub fn own_digest(&self) -> &Digest {
+        self.manifest.as_ref().map_or(&self.image_id, |manifest| &manifest.digest)
+    }
+
     /// Whether a manifest of the input ties each layer to its place; otherwise only the diff_ids do (M-11).
     pub fn is_vouched_for(&self) -> bool {
         self.manifest.is_some()

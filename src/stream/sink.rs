@@ -99,6 +99,15 @@ impl Sink {
         }
     }
 
+    /// The file or stream below, for copies inside the kernel, which move its cursor as writes do.
+    pub(super) fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Place::File(new) => Some(&new.file),
+            Place::Stream { file, .. } => Some(file),
+            Place::Memory(_) => None,
+        }
+    }
+
     /// Whether a person would see the bytes.
     pub fn is_terminal(&self) -> bool {
         matches!(&self.0, Place::Stream { file, .. } if io::IsTerminal::is_terminal(file))

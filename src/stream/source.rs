@@ -143,6 +143,14 @@ pub struct Extent {
     len: u64,
 }
 
+/// The whereabouts of an [`Extent`], for as long as its source lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    source: usize,
+    offset: u64,
+    len: u64,
+}
+
 impl Extent {
     /// Where it lies.
     pub fn source(&self) -> &Source {
@@ -166,9 +174,9 @@ impl Extent {
         Self { source: self.source.clone(), offset: self.offset + offset, len: len.min(self.len - offset) }
     }
 
-    /// Whether two extents are the same bytes of the same source, without looking at them.
-    pub fn same_place(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.source.0, &other.source.0) && self.offset == other.offset && self.len == other.len
+    /// Where the bytes lie: extents with one place are the same bytes.
+    pub fn place(&self) -> Place {
+        Place { source: Arc::as_ptr(&self.source.0).addr(), offset: self.offset, len: self.len }
     }
 
     /// A reader with its own cursor.

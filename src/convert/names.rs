@@ -1,0 +1,117 @@
+//! What becomes of names between reading and writing.
+
+use super::options::{NameChanges, Target};
+use crate::error::{Error, Result};
+use crate::image::{Entry, Name, Node};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::reference::Reference;
+
+/// Applies the changes that were asked for to the names of all entries, then refuses what two entries would share.
+///
+/// # Errors
+/// [`Error::Usage`] when `--tag` would name several images alike, or a rename makes something that is no name;
+/// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
+pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
+    if let Some(names) = &changes.replace {
+        if entries.len() > 1 && !names.is_empty() {
+            return Err(Error::Usage(format!(
+                "--tag would give {} images one name; choose one with --image, or use --rename",
+                entries.len()
+            )));
+        }
+        for entry in entries.iter_mut() {
+            entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
+        }
+    }
+    for (old, new) in &changes.rename {
+        rename_all(entries, old, new, run)?;
+    }
+    if entries.len() > 1 && !changes.add.is_empty() {
+        return Err(Error::Usage(format!(
+            "--add-tag would give {} images one name; choose one with --image",
+            entries.len()
+        )));
+    }
+    for entry in entries.iter_mut() {
+        entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
+        drop_repeated(&mut entry.names);
+    }
+    refuse_shared(entries, target)
+}
+
+fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<()> {
+    let mut renamed = 0;
+    for name in entries.iter_mut().flat_map(|entry| &mut entry.names) {
+        if let Some(text) = renamed_text(name, old, new) {
+            let reference: Reference =
+                text.parse().map_err(|error| Error::Usage(format!("--rename {old}={new} makes `{text}`: {error}")))?;
+            *name = Name::Reference(reference.normalized());
+            renamed += 1;
+        }
+    }
+    if renamed == 0 {
+        run.notices.warn(Fault::Target, &format!("--rename {old}={new}"), "no name begins with it; nothing is renamed")?;
+    }
+    Ok(())
+}
+
+/// `name` with `old` at its beginning replaced by `new`: in its full spelling, else in the familiar one.
+fn renamed_text(name: &Name, old: &str, new: &str) -> Option<String> {
+    let spellings = match name {
+        Name::Reference(reference) => vec![reference.full(), reference.familiar()],
+        Name::Tag(text) | Name::Text(text) => vec![text.clone()],
+    };
+    spellings.iter().find_map(|spelling| {
+        let rest = spelling.strip_prefix(old)?;
+        let whole_component = rest.is_empty() || rest.starts_with(['/', ':', '@']) || old.ends_with(['/', ':', '@']);
+        whole_component.then(|| format!("{new}{rest}"))
+    })
+}
+
+fn drop_repeated(names: &mut Vec<Name>) {
+    let mut kept: Vec<Name> = Vec::with_capacity(names.len());
+    for name in names.drain(..) {
+        if !kept.contains(&name) {
+            kept.push(name);
+        }
+    }
+    *names = kept;
+}
+
+/// Two images with one name are an error, unless they are one name's platforms in a layout (N-9).
+fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
+    let mut seen: Vec<(&Name, &Entry)> = Vec::new();
+    for entry in entries {
+        for name in &entry.names {
+            if let Some((_, other)) = seen.iter().find(|(known, other)| *known == name && !are_variants(entry, other, target)) {
+                return Err(Error::inexpressible(
+                    name.to_string(),
+                    format!(
+                        "two images would have this name: {} and {}; rename one with --rename or choose one with --image",
+                        identity(other),
+                        identity(entry)
+                    ),
+                ));
+            }
+            seen.push((name, entry));
+        }
+    }
+    Ok(())
+}
+
+fn are_variants(one: &Entry, two: &Entry, target: &Target) -> bool {
+    match (&one.node, &two.node, target) {
+        (Node::Image(one), Node::Image(two), Target::Oci(_)) => !one.platform.matches(&two.platform),
+        _ => false,
+    }
+}
+
+fn identity(entry: &Entry) -> String {
+    match &entry.node {
+        Node::Image(image) => image.own_digest().to_string(),
+        Node::Index(index) => index.document.digest.to_string(),
+        Node::Carried(carried) => carried.what.clone(),
+        Node::Absent(absent) => absent.member.clone(),
+    }
+}

@@ -1,0 +1,303 @@
+//! Which images, platforms and index entries of an archive are taken: from what was asked for to what will be written.
+//!
+//! Nothing here depends on the machine (docs/formats.md O-12): where a choice is needed and none was made, the choices are
+//! listed in the error.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
+use crate::error::{Error, Result};
+use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
+use crate::notice::Fault;
+use crate::path::printable;
+use crate::run::Run;
+use crate::spec::platform::Platform;
+
+/// The entries to write, in the archive's order.
+///
+/// # Errors
+/// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
+/// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
+pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<Entry>> {
+    let entries = pick(set, &options.images)?;
+    let mut selected = Vec::new();
+    for entry in entries {
+        let at = describe(&entry);
+        let node = match &options.target {
+            Target::Oci(_) => for_layout(&entry.node, &at, options, run)?,
+            Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => {
+                one_image(&entry.node, &at, options, run)?.map(Node::Image)
+            }
+        };
+        selected.extend(node.map(|node| Entry { node, ..entry }));
+    }
+    if selected.is_empty() {
+        return Err(nothing_left(set));
+    }
+    Ok(selected)
+}
+
+/// The entries that the selectors point at, each with the names that were asked for; all without selectors.
+fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<Entry>> {
+    if selectors.is_empty() {
+        return Ok(set.entries.clone());
+    }
+    let mut picked: Vec<(usize, Entry)> = Vec::new();
+    for selector in selectors {
+        let (position, entry) = match selector {
+            ImageSelector::Position(n) => at_position(set, *n)?,
+            ImageSelector::Text(text) => by_text(set, text)?,
+        };
+        match picked.iter_mut().find(|(other, known)| *other == position && known.node.is_same(&entry.node)) {
+            Some((_, known)) => {
+                let new: Vec<Name> = entry.names.into_iter().filter(|name| !known.names.contains(name)).collect();
+                known.names.extend(new);
+            }
+            None => picked.push((position, entry)),
+        }
+    }
+    picked.sort_by_key(|(position, _)| *position);
+    Ok(picked.into_iter().map(|(_, entry)| entry).collect())
+}
+
+fn at_position(set: &ImageSet, n: usize) -> Result<(usize, Entry)> {
+    let mut with_images = set.entries.iter().enumerate().filter(|(_, entry)| !entry.node.images().is_empty());
+    let (position, entry) = with_images.nth(n).ok_or_else(|| unknown(set, &format!("@{n}")))?;
+    Ok((position, entry.clone()))
+}
+
+/// By name first, then by digest prefix, as `docker` does.
+fn by_text(set: &ImageSet, text: &str) -> Result<(usize, Entry)> {
+    for (position, entry) in set.entries.iter().enumerate() {
+        let names: Vec<Name> = entry.names.iter().filter(|name| name.is(text)).cloned().collect();
+        if !names.is_empty() {
+            return Ok((position, Entry { names, ..entry.clone() }));
+        }
+    }
+    let mut found: Vec<(usize, Entry)> = Vec::new();
+    for (position, entry) in set.entries.iter().enumerate() {
+        for candidate in by_digest(entry, text) {
+            if !found.iter().any(|(_, known)| known.node.is_same(&candidate.node)) {
+                found.push((position, candidate));
+            }
+        }
+    }
+    if found.len() > 1 {
+        return Err(Error::Choice {
+            problem: format!("{}: `{}` fits several images", set.archive, printable(text.as_bytes())),
+            choices: found.iter().map(|(_, entry)| describe(entry)).collect(),
+        });
+    }
+    found.pop().ok_or_else(|| unknown(set, text))
+}
+
+/// The entry itself, or the parts of its index, whose digest or image ID begins with `prefix`.
+fn by_digest(entry: &Entry, prefix: &str) -> Vec<Entry> {
+    let hex = prefix.strip_prefix("sha256:").unwrap_or(prefix);
+    if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Vec::new();
+    }
+    let fits = |digest: &crate::digest::Digest| digest.encoded().starts_with(hex);
+    let mut found = Vec::new();
+    let mut waiting = vec![(&entry.node, entry.descriptor.clone())];
+    while let Some((node, descriptor)) = waiting.pop() {
+        let hit = match node {
+            Node::Image(image) => {
+                fits(&image.image_id) || image.manifest.as_ref().is_some_and(|manifest| fits(&manifest.digest))
+            }
+            Node::Index(index) => fits(&index.document.digest),
+            Node::Carried(_) | Node::Absent(_) => descriptor.as_ref().is_some_and(|descriptor| fits(descriptor.digest())),
+        };
+        match node {
+            _ if hit => found.push(Entry { names: entry.names.clone(), descriptor, node: node.clone() }),
+            Node::Index(index) => {
+                waiting.extend(index.children.iter().map(|child| (&child.node, Some(child.descriptor.clone()))));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What a layout will hold of `node`; `None` when nothing of it is in the archive.
+fn for_layout(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Result<Option<Node>> {
+    let Platforms::Only(wanted) = &options.platforms else {
+        let node = match options.attestations {
+            Some(Attestations::Drop) => without_attestations(node),
+            Some(Attestations::Keep) | None => Some(node.clone()),
+        };
+        return node.map_or(Ok(None), |node| prune(&node, at, options.index, run));
+    };
+    let images = on_platforms(node, at, wanted)?;
+    let Node::Index(index) = node else { return Ok(Some(node.clone())) };
+    let keeps = options.attestations == Some(Attestations::Keep);
+    if let ([image], [_], false) = (&images[..], &wanted[..], keeps) {
+        run.notices.note(format!("{at}: one platform is taken; the index and what else it lists are left out"));
+        return Ok(Some(Node::Image(Arc::clone(image))));
+    }
+    run.notices.note(format!("{at}: some platforms are taken; a new index lists them"));
+    Ok(keep_images(index, &images, keeps).map(Node::Index))
+}
+
+/// The images of `node` that run on the wanted platforms, each of which must be there once.
+fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result<Vec<Arc<Image>>> {
+    let images = node.images();
+    let mut found: Vec<Arc<Image>> = Vec::new();
+    for platform in wanted {
+        let fitting: Vec<_> = images.iter().filter(|image| platform.matches(&image.platform)).collect();
+        match fitting[..] {
+            [] => return Err(choose_platform(&format!("{at}: there is no image for {platform}"), node)),
+            [image] => {
+                if !found.iter().any(|known| Arc::ptr_eq(known, image)) {
+                    found.push(Arc::clone(image));
+                }
+            }
+            _ => {
+                return Err(choose_platform(
+                    &format!("{at}: several images are for {platform}; choose one by its digest with --image"),
+                    node,
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The one image that a target for one platform gets; `None`, with a notice, for what is no image.
+fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Result<Option<Arc<Image>>> {
+    let images = match &options.platforms {
+        Platforms::Only(wanted) => on_platforms(node, at, wanted)?,
+        Platforms::Unspecified | Platforms::All => node.images().into_iter().cloned().collect(),
+    };
+    match &images[..] {
+        [image] => {
+            if let Node::Index(_) = node {
+                if options.attestations == Some(Attestations::Keep) {
+                    return Err(Error::inexpressible(at, "attestations can be kept in an OCI layout only"));
+                }
+                run.notices.note(format!("{at}: {} is taken; the index and what else it lists are left out", image.platform));
+            }
+            Ok(Some(Arc::clone(image)))
+        }
+        [] => {
+            match node {
+                Node::Absent(absent) => return Err(absent.missing(at)),
+                Node::Carried(carried) => run.notices.note(format!("{at}: {} is left out", carried.what)),
+                Node::Index(_) | Node::Image(_) => run.notices.note(format!("{at}: an index without images is left out")),
+            }
+            Ok(None)
+        }
+        _ => Err(choose_platform(&format!("{at}: the target holds one platform; choose one with --platform"), node)),
+    }
+}
+
+/// `node` without what is not in the archive, as `policy` says.
+fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option<Node>> {
+    match node {
+        Node::Image(_) | Node::Carried(_) => Ok(Some(node.clone())),
+        Node::Absent(absent) => match policy {
+            IndexPolicy::Strict => Err(absent.missing(at)),
+            IndexPolicy::Keep => Ok(Some(node.clone())),
+            IndexPolicy::Prune => {
+                let what = absent.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
+                let problem = format!("{what} is listed but `{}` is not in the archive; left out", absent.member);
+                run.notices.warn(Fault::Input, at, &problem)?;
+                Ok(None)
+            }
+        },
+        Node::Index(index) => {
+            let mut children = Vec::new();
+            for child in &index.children {
+                let node = prune(&child.node, at, policy, run)?;
+                children.extend(node.map(|node| Child { descriptor: child.descriptor.clone(), node }));
+            }
+            Ok(with_children(index, children).map(Node::Index))
+        }
+    }
+}
+
+fn without_attestations(node: &Node) -> Option<Node> {
+    match node {
+        Node::Carried(carried) if carried.attestation => None,
+        Node::Index(index) => {
+            let children = index.children.iter().filter_map(|child| {
+                without_attestations(&child.node).map(|node| Child { descriptor: child.descriptor.clone(), node })
+            });
+            with_children(index, children.collect()).map(Node::Index)
+        }
+        Node::Image(_) | Node::Carried(_) | Node::Absent(_) => Some(node.clone()),
+    }
+}
+
+/// The index with only these images, and their attestations if those are kept.
+fn keep_images(index: &Arc<Index>, images: &[Arc<Image>], attestations: bool) -> Option<Arc<Index>> {
+    let kept: BTreeSet<_> =
+        images.iter().filter_map(|image| Some(image.manifest.as_ref()?.digest.to_string())).collect();
+    let children = index.children.iter().filter_map(|child| {
+        let node = match &child.node {
+            Node::Image(image) => images.iter().any(|kept| Arc::ptr_eq(kept, image)).then(|| child.node.clone()),
+            Node::Index(nested) => keep_images(nested, images, attestations).map(Node::Index),
+            Node::Carried(carried) => {
+                let subject = child.descriptor.annotation("vnd.docker.reference.digest");
+                (attestations && carried.attestation && subject.is_some_and(|subject| kept.contains(subject)))
+                    .then(|| child.node.clone())
+            }
+            Node::Absent(_) => None,
+        };
+        node.map(|node| Child { descriptor: child.descriptor.clone(), node })
+    });
+    with_children(index, children.collect())
+}
+
+/// The same index where nothing was taken away, a shorter one where something is left, `None` where nothing is.
+fn with_children(index: &Arc<Index>, children: Vec<Child>) -> Option<Arc<Index>> {
+    let unchanged = children.len() == index.children.len()
+        && children.iter().zip(&index.children).all(|(new, old)| new.node.is_same(&old.node));
+    if unchanged {
+        return Some(Arc::clone(index));
+    }
+    (!children.is_empty()).then(|| Arc::new(Index { document: index.document.clone(), children }))
+}
+
+fn choose_platform(problem: &str, node: &Node) -> Error {
+    let choices = node.images().iter().map(|image| format!("{} ({})", image.platform, image.own_digest())).collect();
+    Error::Choice { problem: problem.to_owned(), choices }
+}
+
+fn unknown(set: &ImageSet, text: &str) -> Error {
+    Error::Choice {
+        problem: format!("{}: there is no image `{}`", set.archive, printable(text.as_bytes())),
+        choices: set.entries.iter().map(describe).collect(),
+    }
+}
+
+fn nothing_left(set: &ImageSet) -> Error {
+    let absent = set.entries.iter().find_map(|entry| first_absent(&entry.node));
+    match absent {
+        Some(absent) => absent.missing(&set.archive),
+        None => Error::Choice { problem: format!("{}: there is no image in it", set.archive), choices: Vec::new() },
+    }
+}
+
+fn first_absent(node: &Node) -> Option<&Absent> {
+    match node {
+        Node::Absent(absent) => Some(absent),
+        Node::Index(index) => index.children.iter().find_map(|child| first_absent(&child.node)),
+        Node::Image(_) | Node::Carried(_) => None,
+    }
+}
+
+/// An entry in a list of choices and in messages: its names, else its digest.
+pub(super) fn describe(entry: &Entry) -> String {
+    if !entry.names.is_empty() {
+        return entry.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    }
+    match &entry.node {
+        Node::Image(image) => image.own_digest().to_string(),
+        Node::Index(index) => index.document.digest.to_string(),
+        Node::Carried(_) | Node::Absent(_) => {
+            entry.descriptor.as_ref().map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string())
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Layouts with docker's `manifest.json` beside: what Docker 25 and later, containerd and imgtar itself write.
+//!
+//! Half of the engines read one half, half the other, so the two must name the same images. `index.json` is the truth
+//! here, because it alone can carry manifests; `manifest.json` is held against it.
+//!
+//! Sources: docs/formats.md O-25, O-26, L-8, H-13.
+
+use std::sync::Arc;
+
+use super::{docker, oci};
+use crate::archive::Index;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::{Entry, Image, ImageSet, Layer, Name, Node};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::docker::MANIFEST_MEMBER;
+
+/// A half of a hybrid archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// `index.json`.
+    Oci,
+    /// `manifest.json`.
+    Docker,
+}
+
+/// Reads both halves and refuses what they disagree about, or reads the one that is preferred.
+pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+    if prefer == Some(Half::Docker) {
+        return docker::read(index, run);
+    }
+    let mut set = oci::read(index, run)?;
+    for entry in &mut set.entries {
+        if let Node::Image(image) = &entry.node {
+            if let Some(layers) = in_order(image) {
+                let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; the \
+                               config's order is used and the manifest made anew";
+                run.notices.warn(Fault::Input, &image.at, problem)?;
+                entry.node = Node::Image(Arc::new(reordered(image, layers)));
+            }
+        }
+    }
+    if prefer.is_none() {
+        reconcile(index, &mut set, run)?;
+    }
+    Ok(set)
+}
+
+/// Holds `manifest.json` against the images of the layout; untagged items that are only there are added (O-25).
+fn reconcile(index: &Index, set: &mut ImageSet, run: &Run) -> Result<()> {
+    let mut places = docker::Places::default();
+    for (position, item) in docker::items(index, run)?.iter().enumerate() {
+        let image = docker::image(index, item, position, &mut places, run)?;
+        let names = docker::names(item, &image.at, run)?;
+        if names.is_empty() {
+            if !set.entries.iter().any(|entry| holds(entry, &image.image_id)) {
+                let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
+                run.notices.warn(Fault::Input, &image.at, problem)?;
+                set.entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+            }
+            continue;
+        }
+        if let Some(name) = names.iter().find(|name| !is_known(set, name, &image.image_id)) {
+            return Err(Error::invalid(
+                index.at(MANIFEST_MEMBER),
+                format!(
+                    "it says that {name} is image {}, index.json does not; --prefer oci or --prefer docker decides",
+                    image.image_id
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn is_known(set: &ImageSet, name: &Name, image_id: &Digest) -> bool {
+    set.entries.iter().any(|entry| entry.names.contains(name) && holds(entry, image_id))
+}
+
+fn holds(entry: &Entry, image_id: &Digest) -> bool {
+    entry.node.images().iter().any(|image| image.image_id == *image_id)
+}
+
+/// The layers in the config's order, if the manifest has the same ones in another.
+///
+/// Only plain layers can be told by their digest; Docker 25.0 wrote no others.
+fn in_order(image: &Image) -> Option<Vec<Layer>> {
+    let is_at_home = |layer: &Layer| layer.listed_digest() == Some(layer.diff_id.digest());
+    let all_plain = image.layers.iter().all(|layer| layer.blob.as_ref().is_some_and(crate::image::Blob::is_plain));
+    if !all_plain || image.layers.iter().all(is_at_home) {
+        return None;
+    }
+    let mut rest: Vec<&Layer> = image.layers.iter().collect();
+    let mut ordered = Vec::with_capacity(rest.len());
+    for diff_id in image.config.diff_ids() {
+        let found = rest.iter().position(|layer| layer.listed_digest() == Some(diff_id.digest()))?;
+        ordered.push(Layer { diff_id: diff_id.clone(), ..rest.swap_remove(found).clone() });
+    }
+    Some(ordered)
+}
+
+fn reordered(image: &Image, layers: Vec<Layer>) -> Image {
+    Image {
+        at: image.at.clone(),
+        config: image.config.clone(),
+        image_id: image.image_id.clone(),
+        layers,
+        manifest: None,
+        platform: image.platform.clone(),
+        parent: image.parent.clone(),
+    }
+}

@@ -1,0 +1,142 @@
+//! From archives to images: what the input is, by its content alone, and one reader for each kind.
+//!
+//! Sources: docs/formats.md G-1, G-5, G-18, X-1 to X-3.
+
+mod docker;
+mod hybrid;
+mod oci;
+mod v1;
+
+use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use crate::archive::{Index, Scan};
+use crate::codec::{self, Codec, Watch};
+use crate::error::{Error, Result};
+use crate::image::ImageSet;
+use crate::path::EntryPath;
+use crate::run::Run;
+use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
+use crate::stream::source::{Input, Source};
+use crate::stream::spool::Spool;
+
+pub use hybrid::Half;
+
+/// The images of an archive, and the archive itself.
+pub struct Opened {
+    /// What it holds.
+    pub images: ImageSet,
+    /// Where the bytes are; [`Source::unchanged`] is worth asking when all has been read.
+    pub source: Option<Source>,
+}
+
+/// Reads the metadata of the archive in `input`; bodies stay where they are.
+///
+/// A regular, uncompressed file is indexed where it lies; a pipe or a compressed archive is spooled once (G-3).
+///
+/// # Errors
+/// When the input cannot be read, is no image archive, or breaks a rule of its format.
+pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<Opened> {
+    let label = input.label();
+    let (index, source) = match input {
+        Input::Path(path) if path.is_dir() => (directory(&label, &path)?, None),
+        Input::Path(path) => {
+            let file = File::open(&path).map_err(|error| Error::io("opening", &label, error))?;
+            indexed(&label, file, run)?
+        }
+        Input::Stdin(file) => indexed(&label, file, run)?,
+    };
+    let images = read(&index, prefer, run)?;
+    Ok(Opened { images, source })
+}
+
+fn indexed(label: &str, mut file: File, run: &Run) -> Result<(Index, Option<Source>)> {
+    let failed = |error| Error::io("reading", label, error);
+    let is_regular = file.metadata().map_err(failed)?.is_file();
+    let mut head = Vec::new();
+    if is_regular {
+        let base = file.stream_position().map_err(failed)?;
+        let source = Source::file(label, file, base)?;
+        head = source.extent().head::<{ Codec::SNIFF_LEN }>().map_err(failed)?;
+        refuse_nothing(&head, label)?;
+        let reader = source.extent().reader().map_err(failed)?;
+        return match Codec::sniff(&head) {
+            Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), Some(source))),
+            codec => spooled(label, codec, reader, run),
+        };
+    }
+    (&mut file).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head).map_err(failed)?;
+    refuse_nothing(&head, label)?;
+    let codec = Codec::sniff(&head);
+    spooled(label, codec, std::io::Cursor::new(head).chain(file), run)
+}
+
+/// Indexes a stream while it is laid down, decoded, in a temporary file.
+fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<(Index, Option<Source>)> {
+    let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.notices))
+        .map_err(|error| Error::io("reading", label, error))?;
+    let mut spool = Spool::new(decoder, &run.tmpdir)?;
+    let scan = Scan::read(&mut spool, label, run)?;
+    let source = spool.finish(label)?;
+    Ok((scan.bind(&source), Some(source)))
+}
+
+fn refuse_nothing(head: &[u8], label: &str) -> Result<()> {
+    match (head.is_empty(), label) {
+        (false, _) => Ok(()),
+        (true, "standard input") => Err(Error::invalid(label, "nothing on standard input; give IN")),
+        (true, _) => Err(Error::invalid(label, "the file is empty")),
+    }
+}
+
+/// a directory is an OCI layout or nothing.
+fn directory(label: &str, path: &Path) -> Result<Index> {
+    if !path.join(oci::LAYOUT_MEMBER).exists() {
+        let hint = if path.join(MANIFEST_MEMBER).exists() {
+            "; it looks like an unpacked docker archive: tar its contents and convert that"
+        } else {
+            ""
+        };
+        return Err(Error::invalid(label, format!("a directory without `oci-layout` is no OCI layout{hint}")));
+    }
+    let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
+    Ok(Index::directory(label, path))
+}
+
+/// the first that fits.
+fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+    let has_docker = index.has(MANIFEST_MEMBER)? && !index.is_directory();
+    match (index.has(oci::LAYOUT_MEMBER)?, index.has(oci::INDEX_MEMBER)?) {
+        (true, true) if has_docker => hybrid::read(index, prefer, run),
+        (true, true) => oci::read(index, run),
+        (true, false) if !has_docker => Err(Error::invalid(index.label(), "`oci-layout` is there, but `index.json` is missing")),
+        _ if has_docker => docker::read(index, run),
+        (false, true) => Err(Error::invalid(index.label(), "`index.json` is there, but `oci-layout` is missing")),
+        _ if v1::is_one(index)? => v1::read(index, run),
+        _ => Err(Error::invalid(index.label(), format!("not an image archive{}", hint(index)?))),
+    }
+}
+
+/// What an archive without images may be instead.
+fn hint(index: &Index) -> Result<String> {
+    let names = index.names()?;
+    let any = |test: &dyn Fn(&[u8]) -> bool| names.iter().any(|name| test(name.as_bytes()));
+    let last = |name: &[u8]| name.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
+    if let Some(inner) = names.iter().find(|name| is_marker_below(name)) {
+        let directory = inner.split().map(|(directory, _)| directory).unwrap_or_default();
+        return Ok(format!("; there is one below `{directory}/`, where no tool looks: repack with tar -C {directory} ."));
+    }
+    if any(&|name| last(name).starts_with(b".wh.")) {
+        return Ok("; it looks like a single layer".to_owned());
+    }
+    if any(&|name| name.starts_with(b"etc/") || name.starts_with(b"usr/") || name.starts_with(b"bin/")) {
+        return Ok("; it looks like a root filesystem".to_owned());
+    }
+    Ok(String::new())
+}
+
+fn is_marker_below(name: &EntryPath) -> bool {
+    let markers = [MANIFEST_MEMBER, oci::LAYOUT_MEMBER, REPOSITORIES_MEMBER];
+    name.split().is_some_and(|(directory, last)| !directory.is_root() && markers.iter().any(|marker| last == marker.as_bytes()))
+}

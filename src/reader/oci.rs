@@ -1,0 +1,321 @@
+//! OCI image layouts, as a tar or a directory.
+//!
+//! `index.json` is walked to its leaves. Documents are read, checked and kept as bytes; what is no image for a container
+//! (artifacts, attestations, types nobody knows) is carried; what is listed but not there is remembered as absent.
+//!
+//! Sources: OCI image-spec `image-layout.md`, docs/formats.md O-1 to O-15, O-20, O-24, H-4, H-7.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::layer;
+use crate::archive::Index as Members;
+use crate::digest::{Digest, Hasher};
+use crate::error::{Error, Result};
+use crate::image::{
+    Absent, Carried, CarriedBlob, Child, Claim, Document, Entry, Image, ImageSet, Index, Layer, Name, Node,
+};
+use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
+use crate::notice::Fault;
+use crate::path::printable;
+use crate::run::Run;
+use crate::spec::config::ImageConfig;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::MediaType;
+use crate::spec::oci::{self, check_layout};
+use crate::spec::platform::Platform;
+use crate::spec::reference::Reference;
+use crate::stream::source::{Extent, Source};
+use crate::stream::tap::Promise;
+
+/// The marker of a layout.
+pub(super) const LAYOUT_MEMBER: &str = "oci-layout";
+/// The entry point of a layout.
+pub(super) const INDEX_MEMBER: &str = "index.json";
+
+const IMAGE_NAME: &str = "io.containerd.image.name";
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
+/// Reads everything that `index.json` leads to.
+pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
+    let layout = members.document(LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
+    check_layout(&layout, &members.at(LAYOUT_MEMBER))?;
+    let at = members.at(INDEX_MEMBER);
+    let index = oci::Index::read(&members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?, &at, None)?;
+
+    let mut walk = Walk { members, run, known: HashMap::new(), path: Vec::new(), descriptors: 0, used: HashSet::new() };
+    let mut entries: Vec<Entry> = Vec::new();
+    for descriptor in index.entries() {
+        let node = walk.node(descriptor, INDEX_MEMBER)?;
+        let (names, descriptor) = take_names(descriptor.clone(), &at, run)?;
+        let known = entries.iter_mut().find(|entry| entry.descriptor.as_ref() == Some(&descriptor));
+        match known {
+            Some(entry) => entry.names.extend(names),
+            None => entries.push(Entry { names, descriptor: Some(descriptor), node }),
+        }
+    }
+    let loose = loose(members, &walk.used)?;
+    Ok(ImageSet { archive: members.label().to_owned(), entries, loose })
+}
+
+/// The names in a descriptor's annotations, and the descriptor without them (O-24).
+fn take_names(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Vec<Name>, Descriptor)> {
+    let name = match (descriptor.annotation(IMAGE_NAME), descriptor.annotation(REF_NAME)) {
+        (Some(full), _) => Some(match full.parse::<Reference>() {
+            Ok(reference) => Name::Reference(reference.normalized()),
+            Err(error) => {
+                run.notices.warn(Fault::Input, at, &format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
+                Name::Text(full.to_owned())
+            }
+        }),
+        (None, Some(text)) => Some(from_ref_name(text)),
+        (None, None) => None,
+    };
+    let bare = descriptor.with_annotation(IMAGE_NAME, None).with_annotation(REF_NAME, None);
+    Ok((name.into_iter().collect(), bare))
+}
+
+/// `ref.name` is free text: a whole name, a bare tag, or neither.
+fn from_ref_name(text: &str) -> Name {
+    match text.parse::<Reference>() {
+        Ok(reference) if text.contains(['/', ':']) => Name::Reference(reference.normalized()),
+        _ if Reference::is_tag(text) => Name::Tag(text.to_owned()),
+        _ => Name::Text(text.to_owned()),
+    }
+}
+
+/// Blobs that nothing refers to (O-3). A blob's name is a promise, checked when it is written.
+fn loose(members: &Members, used: &HashSet<Digest>) -> Result<Vec<CarriedBlob>> {
+    let mut loose = Vec::new();
+    for path in members.names()? {
+        let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
+        let Some((algorithm, encoded)) = name.strip_prefix("blobs/").and_then(|rest| rest.split_once('/')) else {
+            continue;
+        };
+        let Ok(digest) = format!("{algorithm}:{encoded}").parse::<Digest>() else { continue };
+        if !used.contains(&digest) {
+            loose.push(CarriedBlob { digest, extent: members.member(name, "the archive")? });
+        }
+    }
+    Ok(loose)
+}
+
+/// What of a descriptor decides how its blob is read: two that differ here are read, and checked, each for itself.
+type Key = (Digest, u64, MediaType, Option<Platform>, bool);
+
+fn key(descriptor: &Descriptor) -> Key {
+    let platform = descriptor.platform().cloned();
+    (descriptor.digest().clone(), descriptor.size(), descriptor.media_type().clone(), platform, is_attestation(descriptor))
+}
+
+/// The walk from `index.json` down.
+struct Walk<'a> {
+    members: &'a Members,
+    run: &'a Run,
+    /// What was read already: an image under several names is one image.
+    known: HashMap<Key, Node>,
+    /// The indexes above, against cycles.
+    path: Vec<Digest>,
+    descriptors: usize,
+    used: HashSet<Digest>,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
+        self.descriptors += 1;
+        if self.descriptors > MAX_DESCRIPTORS {
+            let problem = format!("more than {MAX_DESCRIPTORS} descriptors");
+            return Err(Error::invalid(self.members.at(INDEX_MEMBER), problem));
+        }
+        if self.path.contains(descriptor.digest()) {
+            let problem = format!("{} is an index that leads back to itself", descriptor.digest());
+            return Err(Error::invalid(self.members.at(named_by), problem));
+        }
+        let key = key(descriptor);
+        if let Some(node) = self.known.get(&key) {
+            return Ok(node.clone());
+        }
+        let node = self.read(descriptor, named_by)?;
+        self.known.insert(key, node.clone());
+        Ok(node)
+    }
+
+    fn read(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
+        let media_type = descriptor.media_type();
+        if media_type.is_schema1() {
+            let problem = format!("{media_type} is a manifest of docker before 1.10, which holds no image config");
+            return Err(Error::invalid(self.members.at(&descriptor.digest().blob_path()), problem));
+        }
+        let Some(blob) = self.blob(descriptor)? else {
+            return Ok(self.absent(descriptor, descriptor, named_by, Vec::new()));
+        };
+        if media_type.is_index() {
+            self.index(descriptor, &blob)
+        } else if media_type.is_manifest() {
+            self.manifest(descriptor, blob)
+        } else {
+            let what = format!("{} ({media_type})", descriptor.digest());
+            Ok(Node::Carried(Arc::new(Carried { what, attestation: false, blobs: vec![blob] })))
+        }
+    }
+
+    fn index(&mut self, descriptor: &Descriptor, blob: &CarriedBlob) -> Result<Node> {
+        let at = self.members.at(&descriptor.digest().blob_path());
+        if self.path.len() >= MAX_INDEX_DEPTH {
+            return Err(Error::invalid(at, format!("indexes are nested deeper than {MAX_INDEX_DEPTH}")));
+        }
+        let raw = self.document(descriptor, &blob.extent, &at)?;
+        let view = oci::Index::read(&raw, &at, Some(descriptor.media_type()))?;
+        self.path.push(descriptor.digest().clone());
+        let mut children = Vec::with_capacity(view.entries().len());
+        for child in view.entries() {
+            let node = self.node(child, &descriptor.digest().blob_path())?;
+            children.push(Child { descriptor: child.clone(), node });
+        }
+        self.path.pop();
+        Ok(Node::Index(Arc::new(Index { document: document(descriptor, raw, view), children })))
+    }
+
+    fn manifest(&mut self, descriptor: &Descriptor, blob: CarriedBlob) -> Result<Node> {
+        let name = descriptor.digest().blob_path();
+        let at = self.members.at(&name);
+        let raw = self.document(descriptor, &blob.extent, &at)?;
+        let view = oci::Manifest::read(&raw, &at, Some(descriptor.media_type()))?;
+        if !is_runnable(descriptor, &view) {
+            return self.carried(descriptor, &view, blob);
+        }
+        let (Some(config), layers) = (self.blob(view.config())?, self.layers(&view)?) else {
+            return Ok(self.absent(descriptor, view.config(), &name, vec![blob]));
+        };
+        let layers = match layers {
+            Ok(layers) => layers,
+            Err(missing) => return Ok(self.absent(descriptor, &missing, &name, vec![config, blob])),
+        };
+        let config_at = self.members.at(&view.config().digest().blob_path());
+        let config = ImageConfig::read(self.document(view.config(), &config.extent, &config_at)?, &config_at)?;
+        let layers = self.bind(layers, &config, &at)?;
+        let platform = descriptor.platform().unwrap_or(config.platform()).clone();
+        Ok(Node::Image(Arc::new(Image {
+            at,
+            image_id: config.image_id(),
+            config,
+            layers,
+            manifest: Some(document(descriptor, raw, view)),
+            platform,
+            parent: None,
+        })))
+    }
+
+    /// Each layer's descriptor with its bytes; the first ordinary one that is missing otherwise.
+    #[expect(clippy::type_complexity, reason = "used once, one line below")]
+    fn layers(
+        &mut self,
+        view: &oci::Manifest,
+    ) -> Result<std::result::Result<Vec<(Descriptor, Option<Extent>)>, Descriptor>> {
+        let mut layers = Vec::with_capacity(view.layers().len());
+        for descriptor in view.layers() {
+            let extent = self.blob(descriptor)?.map(|blob| blob.extent);
+            if extent.is_none() && !descriptor.media_type().is_nondistributable() {
+                return Ok(Err(descriptor.clone()));
+            }
+            layers.push((descriptor.clone(), extent));
+        }
+        Ok(Ok(layers))
+    }
+
+    /// Ties layers to their diff_ids.
+    fn bind(&self, layers: Vec<(Descriptor, Option<Extent>)>, config: &ImageConfig, at: &str) -> Result<Vec<Layer>> {
+        if layers.len() != config.diff_ids().len() {
+            let (found, expected) = (layers.len(), config.diff_ids().len());
+            let problem = format!("it lists {found} layers, but its config has {expected} diff_ids");
+            return Err(Error::invalid(at, problem));
+        }
+        let pairs = layers.into_iter().zip(config.diff_ids());
+        pairs
+            .map(|((descriptor, extent), diff_id)| {
+                let at = self.members.at(&descriptor.digest().blob_path());
+                let blob = extent.map(|extent| layer::blob(extent, &at)).transpose()?;
+                if let Some(blob) = &blob {
+                    layer::check_type(&descriptor, blob, &at, self.run)?;
+                }
+                let foreign = descriptor.media_type().is_nondistributable().then(|| descriptor.clone());
+                Ok(Layer { at, diff_id: diff_id.clone(), blob, claim: Claim::Descriptor(descriptor), foreign })
+            })
+            .collect()
+    }
+
+    /// A manifest that no container can run, with all its blobs.
+    fn carried(&mut self, descriptor: &Descriptor, view: &oci::Manifest, blob: CarriedBlob) -> Result<Node> {
+        let mut blobs = Vec::new();
+        let mut missing = None;
+        for part in view.layers().iter().chain([view.config()]) {
+            match self.blob(part)? {
+                Some(blob) => blobs.push(blob),
+                None if part.media_type().is_nondistributable() => {}
+                None => missing = missing.or(Some(part)),
+            }
+        }
+        blobs.push(blob);
+        if let Some(missing) = missing {
+            return Ok(self.absent(descriptor, missing, &descriptor.digest().blob_path(), blobs));
+        }
+        let attestation = is_attestation(descriptor) || view.layers().iter().any(|layer| layer.media_type().is_in_toto());
+        let kind = if attestation { "an attestation" } else { "an artifact" };
+        let what = format!("{} ({kind})", descriptor.digest());
+        Ok(Node::Carried(Arc::new(Carried { what, attestation, blobs })))
+    }
+
+    /// A blob by its descriptor, `data` standing in where there is no member (O-7).
+    fn blob(&mut self, descriptor: &Descriptor) -> Result<Option<CarriedBlob>> {
+        let digest = descriptor.digest();
+        self.used.insert(digest.clone());
+        let name = digest.blob_path();
+        let extent = match (self.members.find(&name)?, descriptor.data()) {
+            (Some(extent), _) => extent,
+            (None, Some(data)) => Source::memory(self.members.at(&name), data).extent(),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(CarriedBlob { digest: digest.clone(), extent }))
+    }
+
+    /// A document's bytes, held against its descriptor (O-6, H-3).
+    fn document(&self, descriptor: &Descriptor, extent: &Extent, at: &str) -> Result<Vec<u8>> {
+        let promise = Promise { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) };
+        promise.judge(at, None, extent.size())?;
+        let raw = extent.read(at, MAX_DOCUMENT)?;
+        self.run.budget.held(raw.len() as u64, at)?;
+        let Some(mut hasher) = Hasher::of(descriptor.digest().algorithm()) else {
+            let problem = format!("{} cannot be computed here: not verified", descriptor.digest().algorithm());
+            self.run.notices.warn(Fault::Input, at, &problem)?;
+            return Ok(raw);
+        };
+        hasher.update(&raw);
+        promise.judge(at, Some(&hasher.finish()), raw.len() as u64)?;
+        Ok(raw)
+    }
+
+    fn absent(&self, descriptor: &Descriptor, missing: &Descriptor, named_by: &str, present: Vec<CarriedBlob>) -> Node {
+        Node::Absent(Arc::new(Absent {
+            platform: descriptor.platform().cloned(),
+            member: printable(missing.digest().blob_path().as_bytes()),
+            named_by: named_by.to_owned(),
+            present,
+        }))
+    }
+}
+
+/// O-13. `artifactType` alone proves nothing: `crane` sets it on ordinary images.
+fn is_runnable(descriptor: &Descriptor, view: &oci::Manifest) -> bool {
+    !is_attestation(descriptor) && view.is_image()
+}
+
+fn is_attestation(descriptor: &Descriptor) -> bool {
+    descriptor.annotation(REFERENCE_TYPE).is_some()
+        || descriptor.platform().is_some_and(Platform::is_unknown)
+}
+
+fn document<View>(descriptor: &Descriptor, raw: Vec<u8>, view: View) -> Document<View> {
+    let media_type: MediaType = descriptor.media_type().clone();
+    Document { raw, digest: descriptor.digest().clone(), media_type, view }
+}
