@@ -1,1 +1,3 @@
 //! The specifications' words: names and JSON shapes, no I/O.
+
+pub mod json;

@@ -1,0 +1,251 @@
+//! The one door through which JSON comes in, and the one through which it goes out.
+//!
+//! Coming in, a document has to mean the same to every reader: no byte order mark, no repeated key, nothing after the
+//! value, no depth that exhausts a stack. Going out, text is escaped as Go's `encoding/json` does it, because the digests
+//! of what we write should be those that docker's and containerd's own writers would have given.
+//!
+//! Sources: RFC 8259; docs/formats.md G-14, H-14, H-20, L-15.
+
+use std::collections::HashSet;
+use std::io;
+
+use serde::Serialize;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
+
+use crate::error::{Error, Result};
+use crate::limits::MAX_JSON_DEPTH;
+use crate::path::printable;
+
+/// Keys by which `serde_json` passes itself numbers and raw text; in a document they would be taken for such.
+const RESERVED_KEY: &str = "$serde_json::private::";
+
+/// Reads the one JSON value that `bytes` are; `at` names the document in errors, `cap` is its largest size in bytes.
+///
+/// # Errors
+/// [`Error::Invalid`] for what is no JSON or no `T`, and for what readers disagree about: a byte order mark, text after
+/// the value, a key repeated in one object (G-14, H-20), nesting deeper than [`MAX_JSON_DEPTH`] or a size above `cap` (H-14).
+pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64) -> Result<T> {
+    if bytes.len() as u64 > cap {
+        return Err(Error::invalid(at, format!("the document has {} bytes, more than {cap}", bytes.len())));
+    }
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err(Error::invalid(at, "the JSON starts with a byte order mark"));
+    }
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Error::invalid(at, format!("the JSON is not UTF-8 at byte {}", error.valid_up_to())))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| Error::invalid(at, format!("no JSON: {error}")))?;
+    check_structure(text).map_err(|problem| Error::invalid(at, problem))?;
+    serde_json::from_str(text).map_err(|error| Error::invalid(at, error.to_string()))
+}
+
+/// Writes `value` as Go's `json.Marshal` does: compact, and `<`, `>`, `&`, U+2028 and U+2029 escaped.
+///
+/// Control characters are `\u00XX` but for `\n`, `\r`, `\t`; `\b` and `\f` are spelled `\u0008` and `\u000c` as Go did
+/// before 1.22, in all releases of docker whose image IDs can depend on it (L-32). Struct fields and maps are written in
+/// the order they have; whoever wants L-9's order brings a `BTreeMap`.
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    let mut out = Vec::new();
+    value
+        .serialize(&mut Serializer::with_formatter(&mut out, GoFormatter))
+        .expect("the specifications' types have string keys, and memory takes every byte");
+    out
+}
+
+/// For fields that Go writers leave `null` when they are empty: `null` reads as the default.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> std::result::Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Refuses repeated keys and deep nesting in `text`, which is known to be JSON.
+fn check_structure(text: &str) -> std::result::Result<(), String> {
+    // One set of keys for each open object; those of arrays stay empty.
+    let mut open: Vec<HashSet<String>> = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = text.as_bytes().get(at) {
+        let mut len = 1;
+        match byte {
+            b'{' | b'[' => {
+                if open.len() == MAX_JSON_DEPTH {
+                    return Err(format!("the JSON is nested deeper than {MAX_JSON_DEPTH} {}", line(text, at)));
+                }
+                open.push(HashSet::new());
+            }
+            b'}' | b']' => drop(open.pop()),
+            b'"' => {
+                len = string_len(&text[at..]);
+                let (string, rest) = text[at..].split_at(len);
+                if let (true, Some(keys)) = (rest.trim_start_matches(is_space).starts_with(':'), open.last_mut()) {
+                    let key: String =
+                        serde_json::from_str(string).map_err(|_| format!("no text in a key {}", line(text, at)))?;
+                    check_key(key, keys).map_err(|problem| format!("{problem} {}", line(text, at)))?;
+                }
+            }
+            _ => {}
+        }
+        at += len;
+    }
+    Ok(())
+}
+
+fn check_key(key: String, keys: &mut HashSet<String>) -> std::result::Result<(), String> {
+    if key.starts_with(RESERVED_KEY) {
+        return Err(format!("the key `{key}` is reserved"));
+    }
+    if keys.contains(&key) {
+        return Err(format!("the key `{}` occurs twice in one object", printable(key.as_bytes())));
+    }
+    keys.insert(key);
+    Ok(())
+}
+
+/// Bytes of the JSON string that `text` starts with, both quotes included.
+fn string_len(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The white space of RFC 8259, section 2.
+fn is_space(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\n' | '\r')
+}
+
+fn line(text: &str, at: usize) -> String {
+    let before = &text.as_bytes()[..at];
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    format!("at line {} column {}", before.iter().filter(|&&byte| byte == b'\n').count() + 1, at - start + 1)
+}
+
+struct GoFormatter;
+
+impl Formatter for GoFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        write_escaped(writer, fragment)
+    }
+
+    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+        match escape {
+            CharEscape::Backspace => writer.write_all(b"\\u0008"),
+            CharEscape::FormFeed => writer.write_all(b"\\u000c"),
+            other => CompactFormatter.write_char_escape(writer, other),
+        }
+    }
+}
+
+/// Writes `text` with the characters that Go escapes although JSON does not ask for it.
+fn write_escaped<W: ?Sized + io::Write>(writer: &mut W, text: &str) -> io::Result<()> {
+    let mut plain = 0;
+    for (at, special) in text.match_indices(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        writer.write_all(&text.as_bytes()[plain..at])?;
+        writer.write_all(match special {
+            "<" => b"\\u003c",
+            ">" => b"\\u003e",
+            "&" => b"\\u0026",
+            "\u{2028}" => b"\\u2028",
+            _ => b"\\u2029",
+        })?;
+        plain = at + special.len();
+    }
+    writer.write_all(&text.as_bytes()[plain..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    fn problem(text: impl AsRef<[u8]>) -> String {
+        read::<Value>(text.as_ref(), "a.tar: x.json", 1 << 20).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_readers_disagree_about_is_refused() {
+        for (text, expected) in [
+            (&b"\xef\xbb\xbf{}"[..], "a.tar: x.json: the JSON starts with a byte order mark"),
+            (b"{\"a\":\"\xff\"}", "a.tar: x.json: the JSON is not UTF-8 at byte 6"),
+            (b"[] []", "a.tar: x.json: no JSON: trailing characters at line 1 column 4"),
+            (b"", "a.tar: x.json: no JSON: EOF while parsing a value at line 1 column 0"),
+            (b"{\"a\":1", "a.tar: x.json: no JSON: EOF while parsing an object at line 1 column 6"),
+            (b"{\"a\":1,}", "a.tar: x.json: no JSON: key must be a string at line 1 column 8"),
+            (b"{\"a\":1,\n \"a\":2}", "a.tar: x.json: the key `a` occurs twice in one object at line 2 column 2"),
+            (
+                b"[{\"a\":{\"b\":[\"b\"],\"\\u0062\" :2}}]",
+                "a.tar: x.json: the key `b` occurs twice in one object at line 1 column 18",
+            ),
+            (b"{\"\\ud800\":1}", "a.tar: x.json: no text in a key at line 1 column 2"),
+            (
+                b"{\"a\":{\"\\u0024serde_json::private::Number\":\"12\"}}",
+                "a.tar: x.json: the key `$serde_json::private::Number` is reserved at line 1 column 7",
+            ),
+        ] {
+            assert_eq!(problem(text), expected);
+        }
+    }
+
+    #[test]
+    fn one_key_in_two_objects_is_no_repetition() {
+        let text = r#"[{"a":"a","b":{"a":"\"a\":"}},{"a":["a","a"]}]"#;
+        assert_eq!(String::from_utf8(write(&read::<Value>(text.as_bytes(), "x", 99).unwrap())).unwrap(), text);
+    }
+
+    #[test]
+    fn depth_and_size_are_limited() {
+        let nested = |depth| [&b"[".repeat(depth)[..], &b"]".repeat(depth)].concat();
+        assert!(read::<Value>(&nested(MAX_JSON_DEPTH), "x", 1 << 20).is_ok());
+        assert!(problem(nested(MAX_JSON_DEPTH + 1)).contains("nested deeper than 100 at line 1 column 101"));
+        assert!(problem(nested(500_000)).contains("nested deeper than 100"));
+        assert_eq!(
+            read::<Value>(b"[1,2]", "x", 4).unwrap_err().to_string(),
+            "x: the document has 5 bytes, more than 4"
+        );
+        assert!(read::<Value>(b"[12]", "x", 4).is_ok());
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_place() {
+        let error = read::<Vec<String>>(b"[\"a\",\n1]", "x", 99).unwrap_err();
+        assert_eq!(error.to_string(), "x: invalid type: integer `1`, expected a string at line 2 column 1");
+    }
+
+    #[test]
+    fn text_is_escaped_as_go_does() {
+        let value = json!({"z": "<a & b>", "a": "\u{2028}\u{2029}grün\u{7f}\"\\/\n\r\t\u{8}\u{c}\u{1f}"});
+        assert_eq!(
+            String::from_utf8(write(&value)).unwrap(),
+            "{\"z\":\"\\u003ca \\u0026 b\\u003e\",\"a\":\"\\u2028\\u2029grün\u{7f}\\\"\\\\/\\n\\r\\t\\u0008\\u000c\\u001f\"}"
+        );
+    }
+
+    #[test]
+    fn numbers_keep_their_spelling() {
+        let text = br#"[1.50,-0,123456789012345678901234567890]"#;
+        assert_eq!(write(&read::<Value>(text, "x", 99).unwrap()), text);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(map in prop::collection::btree_map("(?s).{0,6}", "(?s).{0,6}", 0..4)) {
+            let written = write(&map);
+            prop_assert_eq!(read::<BTreeMap<String, String>>(&written, "x", 1 << 20).unwrap(), map);
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(prop::sample::select(&b"{}[]:,\"\\u0 a1-.e\n\xff"[..]), 0..40)) {
+            let _ = read::<Value>(&bytes, "x", 1 << 20);
+        }
+    }
+}
