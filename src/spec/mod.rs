@@ -1,3 +1,6 @@
 //! The specifications' words: names and JSON shapes, no I/O.
 
+pub mod descriptor;
 pub mod json;
+pub mod media_type;
+pub mod platform;

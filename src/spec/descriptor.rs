@@ -1,0 +1,326 @@
+//! Descriptors: what another document promises about a blob.
+//!
+//! A descriptor keeps the JSON object it was read from, so that keys unknown here survive when the document around it has
+//! to be written anew. Whether a blob keeps the promise is checked where its bytes pass, size first (docs/formats.md O-6).
+//!
+//! Sources: OCI image-spec `descriptor.md`, docs/formats.md O-6, O-7, O-18, M-6, M-13, L-20.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Number, Value};
+
+use super::json::null_as_default;
+use super::media_type::{Family, MediaType};
+use super::platform::Platform;
+use crate::digest::{Digest, Hasher};
+
+/// A blob's media type, digest and size, and what else is said about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Descriptor {
+    /// What `object` says, read.
+    said: Fields,
+    /// The known keys and all unknown keys, in the order they were read in; this is what is written.
+    object: Map<String, Value>,
+}
+
+/// The keys of `descriptor.md`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    media_type: MediaType,
+    digest: Digest,
+    #[serde(deserialize_with = "size")]
+    size: u64,
+    #[serde(default, deserialize_with = "null_as_default")]
+    urls: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    annotations: BTreeMap<String, String>,
+    data: Option<String>,
+    platform: Option<Platform>,
+    artifact_type: Option<String>,
+}
+
+/// Annotations that describe how a blob's bytes are compressed: they are false once the bytes change (O-18).
+const OF_THE_COMPRESSION: [&str; 3] =
+    ["containerd.io/snapshot/stargz/", "io.containers.estargz.", "io.github.containers.zstd-chunked."];
+
+/// The annotation by which BuildKit marks attestation manifests in an index (O-13).
+const ATTESTATION: &str = "vnd.docker.reference.type";
+
+impl Descriptor {
+    /// A new descriptor that says no more than what every one must; written in the order `mediaType, digest, size` (M-6).
+    pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
+        let said = Fields {
+            media_type,
+            digest,
+            size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            data: None,
+            platform: None,
+            artifact_type: None,
+        };
+        let object = Map::from_iter([
+            ("mediaType".to_owned(), said.media_type.as_str().into()),
+            ("digest".to_owned(), said.digest.to_string().into()),
+            ("size".to_owned(), size.into()),
+        ]);
+        Self { said, object }
+    }
+
+    /// The descriptor of a document held in memory.
+    pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
+        Self::new(media_type, Digest::sha256(bytes), bytes.len() as u64)
+    }
+
+    /// What the blob is.
+    pub fn media_type(&self) -> &MediaType {
+        &self.said.media_type
+    }
+
+    /// The digest of the blob as stored.
+    pub fn digest(&self) -> &Digest {
+        &self.said.digest
+    }
+
+    /// The size of the blob as stored, in bytes; below 2^63.
+    pub fn size(&self) -> u64 {
+        self.said.size
+    }
+
+    /// Where the blob could be had; nothing here ever goes there (M-9), and it says nothing of the blob's nature (M-10).
+    pub fn urls(&self) -> &[String] {
+        &self.said.urls
+    }
+
+    /// All annotations.
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.said.annotations
+    }
+
+    /// One annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.said.annotations.get(key).map(String::as_str)
+    }
+
+    /// The platform, where the descriptor names one.
+    pub fn platform(&self) -> Option<&Platform> {
+        self.said.platform.as_ref()
+    }
+
+    /// The type of the artifact that the manifest described here is said to be; proves nothing alone (O-13).
+    pub fn artifact_type(&self) -> Option<&str> {
+        self.said.artifact_type.as_deref()
+    }
+
+    /// Whether the manifest described here is BuildKit's attestation of another one: nothing that runs (O-13).
+    pub fn is_attestation(&self) -> bool {
+        self.said.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
+    }
+
+    /// This descriptor with an annotation set to `value`, or removed; written in ascending order, as Go does (L-9).
+    #[must_use]
+    pub fn with_annotation(self, key: &str, value: Option<&str>) -> Self {
+        let mut annotations = self.said.annotations.clone();
+        match value {
+            Some(value) => annotations.insert(key.into(), value.into()),
+            None => annotations.remove(key),
+        };
+        self.with("annotations", Map::from_iter(annotations.into_iter().map(|(key, value)| (key, value.into()))))
+    }
+
+    /// This descriptor with the places where the blob could be had; an empty list says none.
+    #[must_use]
+    pub fn with_urls(self, urls: Vec<String>) -> Self {
+        self.with("urls", urls)
+    }
+
+    /// This descriptor with another platform.
+    #[must_use]
+    pub fn with_platform(self, platform: &Platform) -> Self {
+        self.with("platform", platform.to_object())
+    }
+
+    /// The same blob, its media type in the words of `family` (M-1).
+    #[must_use]
+    pub fn spelled_by(self, family: Family) -> Self {
+        let media_type = self.said.media_type.spelled_by(family);
+        self.with("mediaType", media_type.as_str())
+    }
+
+    /// Another blob in this one's place: a layer compressed anew, a manifest rewritten.
+    ///
+    /// What described the old bytes goes: `data`, `urls`, and annotations of their compression (O-18). The rest stays.
+    #[must_use]
+    pub fn replaced_by(self, media_type: &MediaType, digest: &Digest, size: u64) -> Self {
+        let mut annotations = self.said.annotations.clone();
+        annotations.retain(|key, _| !OF_THE_COMPRESSION.iter().any(|prefix| key.starts_with(prefix)));
+        self.with("mediaType", media_type.as_str())
+            .with("digest", digest.to_string())
+            .with("size", size)
+            .with("urls", Value::Null)
+            .with("data", Value::Null)
+            .with("annotations", Map::from_iter(annotations.into_iter().map(|(key, value)| (key, value.into()))))
+    }
+
+    /// The object that stands for this blob in `LayerSources`: docker's order of keys (M-13), the rest behind them.
+    pub fn to_layer_source(&self) -> Value {
+        let mut rest = self.object.clone();
+        let mut source = Map::new();
+        for key in ["mediaType", "size", "digest", "urls"] {
+            source.extend(rest.shift_remove(key).map(|value| (key.to_owned(), value)));
+        }
+        source.extend(rest);
+        source.into()
+    }
+
+    /// The object as it stands in a list of layers or manifests.
+    pub(crate) fn to_value(&self) -> Value {
+        self.object.clone().into()
+    }
+
+    /// One key changed; an empty value removes it.
+    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        match value.into() {
+            Value::Null => drop(self.object.shift_remove(key)),
+            Value::Array(list) if list.is_empty() => drop(self.object.shift_remove(key)),
+            Value::Object(object) if object.is_empty() => drop(self.object.shift_remove(key)),
+            value => drop(self.object.insert(key.into(), value)),
+        }
+        self.said = Fields::deserialize(&self.object).expect("only what these types gave was changed");
+        self
+    }
+
+    fn parse(object: Map<String, Value>) -> Result<Self, String> {
+        let said = Fields::deserialize(&object).map_err(|error| format!("descriptor: {error}"))?;
+        if let Some(data) = &said.data {
+            check_data(data, &said.digest, said.size)
+                .map_err(|problem| format!("descriptor of {}: {problem}", said.digest))?;
+        }
+        Ok(Self { said, object })
+    }
+}
+
+/// A whole number of bytes that fits what every reader holds it in, a signed 64-bit integer (H-11).
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    number.as_i64().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
+        let shown: String = number.as_str().chars().take(40).collect();
+        de::Error::custom(format!("a size of {shown} is no number of bytes"))
+    })
+}
+
+/// O-7: an embedded copy has to be the blob.
+fn check_data(data: &str, digest: &Digest, size: u64) -> Result<(), String> {
+    let bytes = BASE64.decode(data).map_err(|error| format!("`data` is no base64: {error}"))?;
+    if bytes.len() as u64 != size {
+        return Err(format!("`data` has {} bytes, expected {size}", bytes.len()));
+    }
+    let Some(mut hasher) = Hasher::of(digest.algorithm()) else { return Ok(()) };
+    hasher.update(&bytes);
+    let found = hasher.finish();
+    if found == *digest { Ok(()) } else { Err(format!("`data` is {found}")) }
+}
+
+impl<'de> Deserialize<'de> for Descriptor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(Map::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+impl Serialize for Descriptor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.object.serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::json;
+
+    const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn read(text: &str) -> crate::error::Result<Descriptor> {
+        json::read(text.as_bytes(), "x", 1 << 20)
+    }
+
+    fn written(value: &impl Serialize) -> String {
+        String::from_utf8(json::write(value)).unwrap()
+    }
+
+    #[test]
+    fn unknown_keys_and_their_order_survive_an_edit() {
+        let text = r#"{"x-a":{"z":1,"a":1.50},"size":0,"digest":"EMPTY","annotations":null,"mediaType":"application/vnd.docker.image.rootfs.diff.tar","platform":{"os":"linux","x":[]}}"#
+            .replace("EMPTY", EMPTY);
+        let descriptor = read(&text).unwrap();
+        assert_eq!(written(&descriptor), text);
+        assert_eq!(descriptor.platform(), Some(&Platform::new("linux", "")));
+        assert_eq!(
+            written(
+                &descriptor.spelled_by(Family::Oci).with_annotation("b", Some("1")).with_annotation("a", Some("<"))
+            ),
+            text.replace("docker.image.rootfs.diff.tar", "oci.image.layer.v1.tar")
+                .replace("null", r#"{"a":"\u003c","b":"1"}"#)
+        );
+    }
+
+    #[test]
+    fn false_promises_are_refused() {
+        for (rest, expected) in [
+            (r#""digest":"EMPTY","size":0"#, "x: descriptor: missing field `mediaType`"),
+            (r#""mediaType":"a","digest":"EMPTY","size":-1"#, "a size of -1 is no number of bytes"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1.0"#, "a size of 1.0 is no"),
+            (r#""mediaType":"a","digest":"EMPTY","size":"1""#, "invalid type: string \"1\", expected a JSON number"),
+            (r#""mediaType":"a","digest":"EMPTY","size":9223372036854775808"#, "a size of 9223372036854775808 is no"),
+            (r#""mediaType":"a","digest":"sha256:../x","size":1"#, "`sha256:../x` is no digest"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"YQ==""#, "`data` is sha256:ca978112"),
+            (r#""mediaType":"a","digest":"EMPTY","size":0,"data":"YQ==""#, "`data` has 1 bytes, expected 0"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"Y""#, "`data` is no base64"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1,"urls":[1]"#, "expected a string"),
+        ] {
+            let error = read(&format!("{{{}}}", rest.replace("EMPTY", EMPTY))).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        assert!(read(&format!(r#"{{"mediaType":"a","digest":"{EMPTY}","size":0,"data":""}}"#)).is_ok());
+    }
+
+    #[test]
+    fn a_recompressed_layer_forgets_what_described_the_old_bytes() {
+        let old = Descriptor::new(MediaType::parse("x"), EMPTY.parse().unwrap(), 0)
+            .with_urls(vec!["https://x".into()])
+            .with_annotation("containerd.io/snapshot/stargz/toc.digest", Some("sha256:…"))
+            .with_annotation("io.github.containers.zstd-chunked.manifest-position", Some("1:2:3:4"))
+            .with_annotation("org.example", Some("kept"));
+        let gzip = MediaType::parse("application/vnd.oci.image.layer.v1.tar+gzip");
+        let new = old.replaced_by(&gzip, &Digest::sha256(b"a"), 1);
+        assert_eq!(
+            written(&new),
+            format!(
+                r#"{{"mediaType":"{gzip}","digest":"{}","size":1,"annotations":{{"org.example":"kept"}}}}"#,
+                Digest::sha256(b"a")
+            )
+        );
+        assert_eq!(written(&new.with_annotation("org.example", None)).find("annotations"), None);
+    }
+
+    #[test]
+    fn keys_stand_in_the_order_that_each_format_has() {
+        let descriptor = Descriptor::of(MediaType::parse("x"), b"")
+            .with_platform(&Platform { variant: "v8".into(), ..Platform::new("linux", "arm64") })
+            .with_urls(vec!["u".into()]);
+        assert_eq!(
+            written(&descriptor),
+            format!(
+                r#"{{"mediaType":"x","digest":"{EMPTY}","size":0,"platform":{{"architecture":"arm64","os":"linux","variant":"v8"}},"urls":["u"]}}"#
+            )
+        );
+        assert!(
+            written(&descriptor.to_layer_source())
+                .starts_with(&format!(r#"{{"mediaType":"x","size":0,"digest":"{EMPTY}","urls":["u"],"platform":"#))
+        );
+    }
+}
