@@ -1,6 +1,8 @@
 //! The specifications' words: names and JSON shapes, no I/O.
 
+pub mod config;
 pub mod descriptor;
 pub mod json;
 pub mod media_type;
+pub mod oci;
 pub mod platform;

@@ -1,0 +1,176 @@
+//! Image configs: the exact bytes, and a view of them.
+//!
+//! The bytes are the image's identity and no conversion changes them (docs/formats.md M-2), so nothing here writes a config
+//! that was read. The view is tolerant: configs come from every tool there ever was, and most keys bear no load.
+//!
+//! Sources: OCI image-spec `config.md`, moby image spec v1.2, docs/formats.md M-2, M-3, M-11, O-12, L-14, L-16.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::json::{self, null_as_default};
+use super::platform::Platform;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::limits::MAX_DOCUMENT;
+
+/// An image's config.
+#[derive(Debug, Clone)]
+pub struct ImageConfig {
+    raw: Vec<u8>,
+    said: Fields,
+    platform: Platform,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Fields {
+    rootfs: RootFs,
+    #[serde(default, deserialize_with = "null_as_default")]
+    history: Vec<History>,
+    created: Option<String>,
+    author: Option<String>,
+    container: Option<String>,
+    docker_version: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    config: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct RootFs {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    diff_ids: Vec<DiffId>,
+}
+
+/// One step of an image's making.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct History {
+    /// When, as it was written: RFC 3339 if all is well.
+    pub created: Option<String>,
+    /// By which command.
+    pub created_by: Option<String>,
+    /// By whom.
+    pub author: Option<String>,
+    /// What else was said.
+    pub comment: Option<String>,
+    /// Whether the step made no layer (L-16).
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub empty_layer: bool,
+}
+
+impl ImageConfig {
+    /// Reads the config that `raw` is and keeps every byte.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no config of an image made of layers (M-11).
+    pub fn read(raw: Vec<u8>, at: &str) -> Result<Self> {
+        let said: Fields = json::read(&raw, at, MAX_DOCUMENT)?;
+        if said.rootfs.kind != "layers" {
+            let kind = said.rootfs.kind.escape_debug();
+            return Err(Error::invalid(at, format!("rootfs.type is `{kind}`, expected `layers`")));
+        }
+        let platform = serde_json::from_slice(&raw).map_err(|error| Error::invalid(at, error.to_string()))?;
+        Ok(Self { raw, said, platform })
+    }
+
+    /// The bytes exactly as they were read.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// The image ID: the digest of the exact bytes. A name that says otherwise is only a name (L-6).
+    pub fn image_id(&self) -> Digest {
+        Digest::sha256(&self.raw)
+    }
+
+    /// The layers' digests uncompressed, base first.
+    pub fn diff_ids(&self) -> &[DiffId] {
+        &self.said.rootfs.diff_ids
+    }
+
+    /// How the image was made, oldest step first; steps need not match the layers (L-16).
+    pub fn history(&self) -> &[History] {
+        &self.said.history
+    }
+
+    /// What the image runs on; fills in for a descriptor that does not say (O-12).
+    pub fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
+    /// When the image was made, as it was written.
+    pub fn created(&self) -> Option<&str> {
+        self.said.created.as_deref()
+    }
+
+    /// Who made the image.
+    pub fn author(&self) -> Option<&str> {
+        self.said.author.as_deref()
+    }
+
+    /// The container that a docker image was committed from.
+    pub fn container(&self) -> Option<&str> {
+        self.said.container.as_deref()
+    }
+
+    /// The docker that made the image.
+    pub fn docker_version(&self) -> Option<&str> {
+        self.said.docker_version.as_deref()
+    }
+
+    /// What a container of the image starts with: `Cmd`, `Env`, `Labels` and so on, as they were written.
+    pub fn runtime(&self) -> &Map<String, Value> {
+        &self.said.config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ImageConfig> {
+        ImageConfig::read(text.as_bytes().to_vec(), "x")
+    }
+
+    #[test]
+    fn a_config_keeps_its_bytes_and_shows_what_they_say() {
+        let text = r#" {"os.version":"1","variant":"v8","architecture":"arm64","os":"linux","created":null,"author":"me",
+            "config":{"Cmd":["sh"]},"history":[{"created":"2020-01-02T03:04:05Z","empty_layer":true},{"created_by":"x"}],
+            "rootfs":{"type":"layers","diff_ids":["sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"]}} "#;
+        let config = read(text).unwrap();
+        assert_eq!(config.raw(), text.as_bytes());
+        assert_eq!(config.image_id(), Digest::sha256(text.as_bytes()));
+        assert_eq!(config.diff_ids().len(), 1);
+        assert_eq!(config.platform().to_string(), "linux/arm64/v8 (1)");
+        assert_eq!((config.created(), config.author()), (None, Some("me")));
+        assert_eq!(config.runtime()["Cmd"][0], "sh");
+        assert!(config.history()[0].empty_layer && !config.history()[1].empty_layer);
+    }
+
+    #[test]
+    fn empty_and_unknown_things_are_tolerated() {
+        let config = read(
+            r#"{"rootfs":{"type":"layers","diff_ids":null},"history":null,"config":null,"os":null,"Size":1,"x":[{}]}"#,
+        )
+        .unwrap();
+        assert!(config.diff_ids().is_empty() && config.history().is_empty() && config.runtime().is_empty());
+        assert_eq!(config.platform(), &Platform::default());
+    }
+
+    #[test]
+    fn what_has_no_layers_is_no_config() {
+        for (text, expected) in [
+            ("{}", "missing field `rootfs`"),
+            (r#"{"rootfs":{}}"#, "missing field `type`"),
+            (r#"{"rootfs":{"type":"foo\u001b"}}"#, "rootfs.type is `foo\\u{1b}`, expected `layers`"),
+            (r#"{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}"#, "`sha256:x` is no digest"),
+            (r#"{"rootfs":{"type":"layers"},"rootfs":{"type":"layers"}}"#, "`rootfs` occurs twice"),
+            (r#"{"rootfs":{"type":"layers"},"history":[1]}"#, "expected struct History"),
+            ("null", "invalid type: null"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Image indexes: `index.json`, and the lists of platforms that it leads to.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::INDEX;
+use crate::error::{Error, Result};
+use crate::spec::descriptor::Descriptor;
+use crate::spec::json::{self, null_as_default};
+use crate::spec::media_type::{Family, MediaType};
+
+/// An image index, in docker's words a manifest list. Its entries may be of any media type (O-2).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Index {
+    media_type: MediaType,
+    said: Fields,
+    /// All keys in the order they were read in; this is what is written.
+    object: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    #[serde(deserialize_with = "null_as_default")]
+    manifests: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    artifact_type: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Index {
+    /// Reads the index that `bytes` are; `promised` is the media type in the descriptor that led here, `None` for `index.json`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no index, and for one that is a manifest as well or contradicts `promised` (H-4).
+    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
+        let (media_type, object) = INDEX.read(bytes, at, promised)?;
+        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(at, error.to_string()))?;
+        Ok(Self { media_type, said, object })
+    }
+
+    /// A new index of `entries`, in OCI's words.
+    pub fn new(entries: Vec<Descriptor>) -> Self {
+        let media_type = INDEX.usual;
+        let object = Map::from_iter([
+            ("schemaVersion".to_owned(), 2.into()),
+            ("mediaType".to_owned(), media_type.as_str().into()),
+            ("manifests".to_owned(), entries.iter().map(Descriptor::to_value).collect()),
+        ]);
+        let said = Fields { manifests: entries, subject: None, artifact_type: None, annotations: BTreeMap::new() };
+        Self { media_type, said, object }
+    }
+
+    /// The index's own type.
+    pub fn media_type(&self) -> &MediaType {
+        &self.media_type
+    }
+
+    /// What the index lists, in its order.
+    pub fn entries(&self) -> &[Descriptor] {
+        &self.said.manifests
+    }
+
+    /// The manifest that this index is about; it may well be absent (O-14).
+    pub fn subject(&self) -> Option<&Descriptor> {
+        self.said.subject.as_ref()
+    }
+
+    /// What kind of artifact this is said to be.
+    pub fn artifact_type(&self) -> Option<&str> {
+        self.said.artifact_type.as_deref()
+    }
+
+    /// The index's own annotations.
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.said.annotations
+    }
+
+    /// This index with other entries: some replaced, dropped or added; all else stays.
+    #[must_use]
+    pub fn with_entries(mut self, entries: Vec<Descriptor>) -> Self {
+        self.object.insert("manifests".into(), entries.iter().map(Descriptor::to_value).collect());
+        self.said.manifests = entries;
+        self
+    }
+
+    /// This index in the words of `family` (M-1, `--oci-types`).
+    ///
+    /// The entries stay: rewriting what they describe gives each a new digest, so they come through [`Self::with_entries`].
+    #[must_use]
+    pub fn spelled_by(mut self, family: Family) -> Self {
+        let media_type = self.media_type.spelled_by(family);
+        // An index that names no type keeps its silence unless the type is to change.
+        if media_type != self.media_type {
+            self.object.insert("mediaType".into(), media_type.as_str().into());
+            self.media_type = media_type;
+        }
+        self
+    }
+
+    /// The document: compact, without a newline.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        json::write(&self.object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_any_type_are_carried() {
+        let text = r#"{"x":[],"schemaVersion":2,"manifests":[{"mediaType":"text/x","digest":"a:b","size":7,"y":{}}]}"#;
+        let index = Index::read(text.as_bytes(), "x", None).unwrap();
+        assert_eq!(index.to_bytes(), text.as_bytes());
+        assert_eq!(index.entries()[0].media_type().as_str(), "text/x");
+        assert_eq!(index.clone().spelled_by(Family::Oci), index);
+        assert_eq!(
+            String::from_utf8(index.with_entries(Vec::new()).to_bytes()).unwrap(),
+            r#"{"x":[],"schemaVersion":2,"manifests":[]}"#
+        );
+    }
+
+    #[test]
+    fn a_new_index_reads_back() {
+        let entry = Descriptor::of(MediaType::Manifest(Family::Oci), b"{}");
+        let index = Index::new(vec![entry]);
+        assert!(index.to_bytes().starts_with(
+            br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"#
+        ));
+        assert_eq!(Index::read(&index.to_bytes(), "x", Some(index.media_type())).unwrap(), index);
+    }
+
+    #[test]
+    fn an_index_lists_manifests() {
+        for text in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"manifests":{}}"#, "[]", "null"] {
+            assert!(Index::read(text.as_bytes(), "x", None).is_err(), "{text}");
+        }
+        assert!(Index::read(br#"{"schemaVersion":2,"manifests":null}"#, "x", None).unwrap().entries().is_empty());
+    }
+
+    #[test]
+    fn a_docker_list_can_be_spelled_as_an_index() {
+        let text = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[]}"#;
+        let index = Index::read(text.as_bytes(), "x", None).unwrap().spelled_by(Family::Oci);
+        assert_eq!(index.to_bytes(), Index::new(Vec::new()).to_bytes());
+    }
+}

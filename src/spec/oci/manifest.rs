@@ -1,0 +1,195 @@
+//! Image manifests: one config, its layers.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::MANIFEST;
+use crate::error::{Error, Result};
+use crate::spec::descriptor::Descriptor;
+use crate::spec::json::{self, null_as_default};
+use crate::spec::media_type::{Family, MediaType};
+
+/// An image manifest of either family.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    media_type: MediaType,
+    said: Fields,
+    /// All keys in the order they were read in; this is what is written.
+    object: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    config: Descriptor,
+    // Go writes `null` for an image without layers.
+    #[serde(deserialize_with = "null_as_default")]
+    layers: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    artifact_type: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    annotations: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// Reads the manifest that `bytes` are; `promised` is the media type in the descriptor that led here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no manifest, for one that is an index as well or contradicts `promised` (H-4), and
+    /// for schema 1 (M-1).
+    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
+        let (media_type, object) = MANIFEST.read(bytes, at, promised)?;
+        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(at, error.to_string()))?;
+        Ok(Self { media_type, said, object })
+    }
+
+    /// A manifest for an image that had none, in OCI's words and M-6's order of keys.
+    pub fn new(config: Descriptor, layers: Vec<Descriptor>, annotations: BTreeMap<String, String>) -> Self {
+        let media_type = MANIFEST.usual;
+        let mut object = Map::from_iter([
+            ("schemaVersion".to_owned(), 2.into()),
+            ("mediaType".to_owned(), media_type.as_str().into()),
+            ("config".to_owned(), config.to_value()),
+            ("layers".to_owned(), layers.iter().map(Descriptor::to_value).collect()),
+        ]);
+        if !annotations.is_empty() {
+            let sorted = annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+            object.insert("annotations".into(), Value::Object(sorted.collect()));
+        }
+        let said = Fields { config, layers, subject: None, artifact_type: None, annotations };
+        Self { media_type, said, object }
+    }
+
+    /// The manifest's own type.
+    pub fn media_type(&self) -> &MediaType {
+        &self.media_type
+    }
+
+    /// The image's config.
+    pub fn config(&self) -> &Descriptor {
+        &self.said.config
+    }
+
+    /// The layers, base first.
+    pub fn layers(&self) -> &[Descriptor] {
+        &self.said.layers
+    }
+
+    /// The manifest that this one is about; it may well be absent (O-14).
+    pub fn subject(&self) -> Option<&Descriptor> {
+        self.said.subject.as_ref()
+    }
+
+    /// What kind of artifact this is said to be; ordinary images have it too (O-13).
+    pub fn artifact_type(&self) -> Option<&str> {
+        self.said.artifact_type.as_deref()
+    }
+
+    /// The manifest's own annotations.
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.said.annotations
+    }
+
+    /// Whether this is an image that runs: its config is an image's and none of its layers is an attestation (O-13).
+    pub fn is_image(&self) -> bool {
+        self.config().media_type().is_config() && !self.layers().iter().any(|layer| layer.media_type().is_in_toto())
+    }
+
+    /// This manifest with other layers, base first; all else stays.
+    #[must_use]
+    pub fn with_layers(mut self, layers: Vec<Descriptor>) -> Self {
+        self.object.insert("layers".into(), layers.iter().map(Descriptor::to_value).collect());
+        self.said.layers = layers;
+        self
+    }
+
+    /// This manifest, its config and layers in the words of `family` (M-1, `--oci-types`).
+    #[must_use]
+    pub fn spelled_by(mut self, family: Family) -> Self {
+        let media_type = self.media_type.spelled_by(family);
+        // A manifest that names no type keeps its silence unless the type is to change.
+        if media_type != self.media_type {
+            self.object.insert("mediaType".into(), media_type.as_str().into());
+            self.media_type = media_type;
+        }
+        self.said.config = self.said.config.spelled_by(family);
+        self.object.insert("config".into(), self.said.config.to_value());
+        let layers = self.said.layers.iter().map(|layer| layer.clone().spelled_by(family)).collect();
+        self.with_layers(layers)
+    }
+
+    /// The document: compact, without a newline (M-6).
+    pub fn to_bytes(&self) -> Vec<u8> {
+        json::write(&self.object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCKER: &str = r#"{"layers":[{"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0,"mediaType":"application/vnd.docker.image.rootfs.diff.tar.gzip","x":1}],"annotations":{"b":"1","a":"2"},"unknown":[1.0],"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}}"#;
+
+    fn read(text: &str) -> Manifest {
+        Manifest::read(text.as_bytes(), "x", None).unwrap()
+    }
+
+    fn written(manifest: &Manifest) -> String {
+        String::from_utf8(manifest.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_edit_changes_nothing_else() {
+        let manifest = read(DOCKER);
+        assert_eq!(written(&manifest), DOCKER);
+        assert!(manifest.is_image());
+        assert_eq!(
+            written(&manifest.clone().spelled_by(Family::Oci)),
+            DOCKER
+                .replace("docker.distribution.manifest.v2", "oci.image.manifest.v1")
+                .replace("docker.container.image.v1", "oci.image.config.v1")
+                .replace("docker.image.rootfs.diff.tar.gzip", "oci.image.layer.v1.tar+gzip")
+        );
+        assert_eq!(manifest.clone().spelled_by(Family::Docker), manifest);
+        let layer = manifest.layers()[0].clone();
+        let doubled = manifest.with_layers(vec![layer.clone(), layer]);
+        assert_eq!(doubled, read(&written(&doubled)));
+    }
+
+    #[test]
+    fn a_new_manifest_has_the_order_of_the_rule() {
+        let config = Descriptor::of(MediaType::Config(Family::Oci), b"{}");
+        let manifest = Manifest::new(config, Vec::new(), BTreeMap::from([("a".into(), "1".into())]));
+        assert_eq!(
+            written(&manifest),
+            r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[],"annotations":{"a":"1"}}"#
+        );
+        assert_eq!(read(&written(&manifest)), manifest);
+    }
+
+    #[test]
+    fn a_manifest_has_a_config_and_a_list_of_layers() {
+        let read = |text: &str| Manifest::read(text.as_bytes(), "x", None);
+        let config = r#""config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}"#;
+        for text in [
+            r#"{"schemaVersion":2,"layers":[]}"#.to_owned(),
+            format!(r#"{{"schemaVersion":2,{config}}}"#),
+            format!(r#"{{"schemaVersion":2,{config},"layers":{{}}}}"#),
+            format!(r#"{{"schemaVersion":2,{config},"layers":[null]}}"#),
+            format!(r#"{{"schemaVersion":2,{config},"layers":[],"annotations":{{"a":1}}}}"#),
+        ] {
+            assert!(read(&text).is_err(), "{text}");
+        }
+        let artifact = read(&format!(r#"{{"schemaVersion":2,{config},"layers":null,"subject":null}}"#)).unwrap();
+        assert!(artifact.layers().is_empty() && !artifact.is_image());
+    }
+
+    #[test]
+    fn an_attestation_is_no_image_though_it_has_an_images_config() {
+        let config = Descriptor::of(MediaType::Config(Family::Oci), b"{}");
+        let statement = Descriptor::of(MediaType::parse("application/vnd.in-toto+json"), b"{}");
+        assert!(!Manifest::new(config, vec![statement], BTreeMap::new()).is_image());
+    }
+}

@@ -1,0 +1,174 @@
+//! The words of an OCI image layout: its marker, indexes and manifests.
+//!
+//! Indexes and manifests are read into a view beside the JSON object they came from; keys unknown here survive an edit.
+//! A document that is kept is written as the bytes it was read from, which whoever keeps it holds: nothing here can give
+//! them back.
+//!
+//! Sources: OCI image-spec `image-layout.md`, `image-index.md`, `manifest.md`, docs/formats.md O-1, O-2, O-8, H-4, M-6.
+
+mod index;
+mod manifest;
+
+pub use index::Index;
+pub use manifest::Manifest;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::json;
+use super::media_type::{Family, MediaType};
+use crate::error::{Error, Result};
+use crate::limits::MAX_DOCUMENT;
+
+/// The member that makes an archive an OCI layout (O-1).
+pub const LAYOUT_MEMBER: &str = "oci-layout";
+/// The member that lists a layout's images (O-2).
+pub const INDEX_MEMBER: &str = "index.json";
+/// What [`LAYOUT_MEMBER`] holds.
+pub const LAYOUT_MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+const VERSION: &str = "1.0.0";
+
+/// Checks that the layout is of the one version there is (O-1).
+///
+/// # Errors
+/// [`Error::Invalid`] for what is no marker and for another version, which is named.
+pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Marker {
+        image_layout_version: String,
+    }
+    let Marker { image_layout_version: version } = json::read(bytes, at, MAX_DOCUMENT)?;
+    if version != VERSION {
+        let version = version.escape_debug();
+        return Err(Error::invalid(at, format!("the layout has version `{version}`, expected `{VERSION}`")));
+    }
+    Ok(())
+}
+
+/// What sets an index and a manifest apart, so that no document can be both (H-4).
+struct Kind {
+    name: &'static str,
+    is: fn(&MediaType) -> bool,
+    usual: MediaType,
+    /// Keys that belong to the other kind, or to docker's first schema.
+    foreign: &'static [&'static str],
+}
+
+const INDEX: Kind = Kind {
+    name: "image index",
+    is: MediaType::is_index,
+    usual: MediaType::Index(Family::Oci),
+    foreign: &["config", "layers", "fsLayers"],
+};
+
+const MANIFEST: Kind = Kind {
+    name: "image manifest",
+    is: MediaType::is_manifest,
+    usual: MediaType::Manifest(Family::Oci),
+    foreign: &["manifests", "fsLayers"],
+};
+
+impl Kind {
+    /// Reads a document that is of this kind and no other, and its media type.
+    ///
+    /// `promised` is the type by which the document was found. One that says no type itself is of that, or of OCI's.
+    fn read(&self, bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<(MediaType, Map<String, Value>)> {
+        let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT)?;
+        let media_type = self.check(&object, promised).map_err(|problem| Error::invalid(at, problem))?;
+        Ok((media_type, object))
+    }
+
+    fn check(
+        &self,
+        object: &Map<String, Value>,
+        promised: Option<&MediaType>,
+    ) -> std::result::Result<MediaType, String> {
+        match object.get("schemaVersion").unwrap_or(&Value::Null) {
+            Value::Number(number) if number.as_u64() == Some(2) => {}
+            Value::Number(number) if number.as_u64() == Some(1) => {
+                return Err("a docker manifest of schema version 1, which is too old to be converted".into());
+            }
+            other => return Err(format!("schemaVersion is {}, expected 2", shown(other))),
+        }
+        if let Some(key) = self.foreign.iter().find(|key| object.get(**key).is_some_and(|value| !value.is_null())) {
+            return Err(format!("an {} that also has `{key}` would be read as something else by others", self.name));
+        }
+        let stated = match object.get("mediaType").unwrap_or(&Value::Null) {
+            Value::Null => None,
+            Value::String(text) if text.is_empty() => None,
+            Value::String(text) => Some(MediaType::parse(text)),
+            other => return Err(format!("mediaType is {}, expected a string", shown(other))),
+        };
+        match (stated, promised) {
+            (Some(stated), Some(promised)) if stated != *promised => {
+                Err(format!("mediaType is `{}`, but the descriptor says `{promised}`", stated.as_str().escape_debug()))
+            }
+            (Some(stated), _) if (self.is)(&stated) => Ok(stated),
+            (Some(other), _) => Err(format!("mediaType `{}` is no {}", other.as_str().escape_debug(), self.name)),
+            (None, promised) => Ok(promised.unwrap_or(&self.usual).clone()),
+        }
+    }
+}
+
+/// A value short enough for an error message.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "missing".into(),
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "an object".into(),
+        Value::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>().escape_debug()),
+        other => other.to_string().chars().take(40).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_of_another_version_is_refused_by_name() {
+        assert!(check_layout(LAYOUT_MARKER, "x").is_ok());
+        assert!(check_layout(br#"{"x":1, "imageLayoutVersion":"1.0.0"}"#, "x").is_ok());
+        let error = check_layout(br#"{"imageLayoutVersion":"1.1.0"}"#, "a.tar: oci-layout").unwrap_err();
+        assert_eq!(error.to_string(), "a.tar: oci-layout: the layout has version `1.1.0`, expected `1.0.0`");
+        assert!(check_layout(b"{}", "x").is_err());
+    }
+
+    #[test]
+    fn a_document_of_two_kinds_or_none_is_refused() {
+        let docker = MediaType::Manifest(Family::Docker);
+        for (kind, text, expected) in [
+            (&INDEX, r#"{"manifests":[]}"#, "schemaVersion is missing, expected 2"),
+            (&INDEX, r#"{"schemaVersion":"2"}"#, "schemaVersion is \"2\", expected 2"),
+            (&INDEX, r#"{"schemaVersion":3}"#, "schemaVersion is 3, expected 2"),
+            (&MANIFEST, r#"{"schemaVersion":1}"#, "too old"),
+            (&INDEX, r#"{"schemaVersion":2,"manifests":[],"layers":[]}"#, "also has `layers`"),
+            (&INDEX, r#"{"schemaVersion":2,"config":{}}"#, "also has `config`"),
+            (&MANIFEST, r#"{"schemaVersion":2,"config":{},"manifests":[]}"#, "also has `manifests`"),
+            (&MANIFEST, r#"{"schemaVersion":2,"fsLayers":[]}"#, "also has `fsLayers`"),
+            (&MANIFEST, r#"{"schemaVersion":2,"mediaType":2}"#, "mediaType is 2, expected a string"),
+            (
+                &MANIFEST,
+                r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#,
+                "but the descriptor says `application/vnd.docker.distribution.manifest.v2+json`",
+            ),
+        ] {
+            let promised = (kind.name == MANIFEST.name).then_some(&docker);
+            let error = kind.read(text.as_bytes(), "x", promised).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let text = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
+        assert!(INDEX.read(text, "x", None).unwrap_err().to_string().contains("is no image index"));
+    }
+
+    #[test]
+    fn a_document_without_a_type_is_what_its_descriptor_says() {
+        let docker = MediaType::Manifest(Family::Docker);
+        for text in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"mediaType":"","manifests":null}"#] {
+            assert_eq!(MANIFEST.read(text.as_bytes(), "x", Some(&docker)).unwrap().0, docker);
+            assert_eq!(MANIFEST.read(text.as_bytes(), "x", None).unwrap().0, MediaType::Manifest(Family::Oci));
+        }
+    }
+}
