@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod descriptor;
+pub mod docker;
 pub mod json;
 pub mod media_type;
 pub mod oci;

@@ -1,0 +1,209 @@
+//! The words of a docker archive: `manifest.json`, `repositories` and member names.
+//!
+//! Shared by readers and writers of the docker formats so that the two sides cannot drift apart. Reading is strict where
+//! tools disagree: keys have their exact case, entries their type (docs/formats.md G-14, H-20). Names of images are plain
+//! text here; [`super::reference`] knows what they mean.
+//!
+//! Sources: moby image spec v1.2, docs/formats.md L-1, L-2, L-4 to L-9, L-20, D-1, D-2.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::descriptor::Descriptor;
+use super::json::{self, null_as_default};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::limits::MAX_MANIFEST_JSON;
+
+/// The member that lists a docker archive's images.
+pub const MANIFEST_MEMBER: &str = "manifest.json";
+/// The member that names images by their top layer's v1 ID (L-8).
+pub const REPOSITORIES_MEMBER: &str = "repositories";
+/// What `<v1 id>/VERSION` holds (L-2).
+pub const VERSION: &[u8] = b"1.0";
+
+/// One image of `manifest.json` (L-4).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ManifestItem {
+    /// The config's member. A digest in it proves nothing (L-6).
+    pub config: String,
+    /// The image's names as they were written; `null`, missing and empty alike are none (L-7).
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub repo_tags: Vec<String>,
+    /// The layers' members, base first; one named twice is applied twice (G-9).
+    #[serde(deserialize_with = "null_as_default")]
+    pub layers: Vec<String>,
+    /// The image ID of the parent, where that is in the archive too.
+    pub parent: Option<String>,
+    /// Descriptors of layers by diff_id, or by layer digest as regclient has it (L-20).
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub layer_sources: BTreeMap<String, Descriptor>,
+}
+
+/// Reads `manifest.json`; `[]` is an archive without images, `null` is an error (H-19).
+///
+/// # Errors
+/// [`crate::error::Error::Invalid`] for what is no list of images, naming the place.
+pub fn read_manifest(bytes: &[u8], at: &str) -> Result<Vec<ManifestItem>> {
+    json::read(bytes, at, MAX_MANIFEST_JSON)
+}
+
+/// `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline.
+pub fn manifest(items: &[ManifestItem]) -> Vec<u8> {
+    json::write(items)
+}
+
+impl Serialize for ManifestItem {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Written<'a> {
+            config: &'a str,
+            // Docker writes `null` for an image without names.
+            repo_tags: Option<&'a [String]>,
+            layers: &'a [String],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            parent: Option<&'a str>,
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            layer_sources: BTreeMap<&'a str, Value>,
+        }
+        let sources = self.layer_sources.iter().map(|(key, layer)| (key.as_str(), layer.to_layer_source()));
+        Written {
+            config: &self.config,
+            repo_tags: (!self.repo_tags.is_empty()).then_some(&self.repo_tags),
+            layers: &self.layers,
+            parent: self.parent.as_deref(),
+            layer_sources: sources.collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// `repositories`: for each repository its tags, for each tag the v1 ID of the image's top layer (L-8).
+///
+/// Where `oci-layout` or `blobs/` is present the values are no v1 IDs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Repositories(pub BTreeMap<String, BTreeMap<String, String>>);
+
+impl Repositories {
+    /// Reads `repositories`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Invalid`] for what is no object of objects of strings.
+    pub fn read(bytes: &[u8], at: &str) -> Result<Self> {
+        json::read(bytes, at, MAX_MANIFEST_JSON)
+    }
+
+    /// Says that `name` is the image whose top layer is `id`; a name without tag gets `latest` (N-7).
+    ///
+    /// Docker takes the name apart the same way, so it need not be one that [`super::reference`] accepts.
+    pub fn insert(&mut self, name: &str, id: &str) {
+        let (repository, tag) = split_tag(name);
+        self.0.entry(repository.into()).or_default().insert(tag.unwrap_or("latest").into(), id.into());
+    }
+
+    /// The document: compact, keys ascending (L-9), no newline; `{}` without names.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        json::write(self)
+    }
+}
+
+/// Splits at the last `:` that no `/` follows, so that a port is no tag (N-7).
+pub fn split_tag(name: &str) -> (&str, Option<&str>) {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+        _ => (name, None),
+    }
+}
+
+/// The config's member in a legacy archive: `<hex>.json` (L-1).
+pub fn legacy_config_member(image_id: &Digest) -> String {
+    format!("{}.json", image_id.encoded())
+}
+
+/// The config's member in a compressed archive: `sha256:<hex>` (D-1).
+pub fn config_member(image_id: &Digest) -> String {
+    image_id.to_string()
+}
+
+/// A layer's member in a compressed archive: the hex of its digest and what its compression is called (D-1).
+pub fn layer_member(digest: &Digest, extension: &str) -> String {
+    format!("{}{extension}", digest.encoded())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"[{"Config":"a.json","RepoTags":["a:1","b:<2>"],"Layers":["x/layer.tar","x/layer.tar"],"Parent":"sha256:p","LayerSources":{"sha256:0":{"mediaType":"m","size":1,"digest":"a:b","urls":["u"],"x":1},"sha256:1":{"mediaType":"m","size":2,"digest":"a:b"}}},{"Config":"b.json","RepoTags":null,"Layers":[]}]"#;
+
+    #[test]
+    fn a_manifest_is_written_as_it_was_read() {
+        let items = read_manifest(MANIFEST.as_bytes(), "x").unwrap();
+        assert_eq!(items[0].layer_sources["sha256:0"].size(), 1);
+        assert!(items[1].repo_tags.is_empty() && items[1].parent.is_none());
+        assert_eq!(String::from_utf8(manifest(&items)).unwrap(), MANIFEST.replace("<2>", "\\u003c2\\u003e"));
+    }
+
+    #[test]
+    fn an_image_may_have_no_names_and_no_layers() {
+        for tags in ["", r#""RepoTags":null,"#, r#""RepoTags":[],"#] {
+            let items = read_manifest(format!(r#"[{{"Config":"a",{tags}"Layers":null}}]"#).as_bytes(), "x").unwrap();
+            assert_eq!(manifest(&items), br#"[{"Config":"a","RepoTags":null,"Layers":[]}]"#);
+        }
+        assert_eq!(manifest(&read_manifest(b"[]", "x").unwrap()), b"[]");
+    }
+
+    #[test]
+    fn what_readers_take_differently_is_refused() {
+        for (text, expected) in [
+            ("null", "invalid type: null, expected a sequence"),
+            ("{}", "invalid type: map, expected a sequence"),
+            ("[null]", "expected struct ManifestItem"),
+            (r#"[{"config":"a","Layers":[]}]"#, "missing field `Config`"),
+            (r#"[{"Config":"a","layers":[]}]"#, "missing field `Layers`"),
+            (r#"[{"Config":"a","Layers":[1]}]"#, "expected a string"),
+            (r#"[{"Config":"a","Layers":[null]}]"#, "expected a string"),
+            (r#"[{"Config":"a","Layers":"b"}]"#, "expected a sequence"),
+            (r#"[{"Config":"a","RepoTags":["a",2],"Layers":[]}]"#, "expected a string"),
+            (r#"[{"Config":"a","Layers":[],"Layers":[]}]"#, "`Layers` occurs twice"),
+            (r#"[{"Config":"a","Layers":[],"LayerSources":{"b":{}}}]"#, "missing field `mediaType`"),
+            (r#"[{"Config":"a","Layers":[]}] x"#, "trailing characters"),
+        ] {
+            let error = read_manifest(text.as_bytes(), "x").unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn repositories_are_sorted_by_their_bytes() {
+        let mut repositories = Repositories::default();
+        assert_eq!(repositories.to_bytes(), b"{}");
+        for (name, id) in [("b:2", "1"), ("b:10", "2"), ("localhost:5000/a/b", "3"), ("B:1", "4")] {
+            repositories.insert(name, id);
+        }
+        let text = r#"{"B":{"1":"4"},"b":{"10":"2","2":"1"},"localhost:5000/a/b":{"latest":"3"}}"#;
+        assert_eq!(String::from_utf8(repositories.to_bytes()).unwrap(), text);
+        assert_eq!(Repositories::read(text.as_bytes(), "x").unwrap(), repositories);
+        for text in ["null", "[]", r#"{"a":"b"}"#, r#"{"a":{"b":1}}"#, r#"{"a":{},"a":{}}"#] {
+            assert!(Repositories::read(text.as_bytes(), "x").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_no_tag() {
+        for (name, repository, tag) in [
+            ("localhost:5000/a/b:t", "localhost:5000/a/b", Some("t")),
+            ("localhost:5000/a/b", "localhost:5000/a/b", None),
+            ("a", "a", None),
+            ("a:", "a", Some("")),
+            ("a:i-was-a-digest", "a", Some("i-was-a-digest")),
+        ] {
+            assert_eq!(split_tag(name), (repository, tag), "{name}");
+        }
+    }
+}
