@@ -126,6 +126,8 @@ pub struct Carried {
 pub struct CarriedBlob {
     /// What it must hash to.
     pub digest: Digest,
+    /// How long it must be, where a descriptor says so.
+    pub size: Option<u64>,
     /// Its bytes.
     pub extent: Extent,
 }

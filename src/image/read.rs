@@ -1,13 +1,14 @@
 //! A layer's bytes, checked against everything that promises something about them (docs/formats.md M-11).
 
 use std::io::{self, Read};
-use std::thread::Scope;
+use std::thread::{self, Scope};
 
 use super::layer::{Claim, Layer};
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::error::{Error, Result};
 use crate::notice::Fault;
 use crate::run::Run;
+use crate::stream::copy::copy;
 use crate::stream::pipe;
 use crate::stream::source::ExtentReader;
 use crate::stream::tap::{Measure, Promise, VerifyReader};
@@ -55,7 +56,41 @@ impl Layer {
         let decoded = self.decoded(run)?;
         let reader: Box<dyn Read + 'scope> =
             if run.jobs.get() > 1 { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) };
-        Ok(VerifyReader::new(reader, format!("{}: diff_id", self.at), Promise::digest(self.diff_id.digest())))
+        Ok(self.judged(reader))
+    }
+
+    /// Reads the stored bytes to their end and judges them; decodes them too, and judges the diff_id, if `decode`.
+    ///
+    /// With `ahead` decoding and hashing share the work of two threads.
+    ///
+    /// # Errors
+    /// Whatever promise is broken.
+    pub fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<Measure> {
+        let failed = |error| Error::io("reading", &self.at, error);
+        if !decode {
+            let mut stored = self.stored(run)?;
+            copy(&mut stored, &mut io::sink()).map_err(failed)?;
+            return Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"));
+        }
+        let stored = thread::scope(|scope| {
+            let decoded = self.decoded(run)?;
+            let decoded = if ahead {
+                let mut plain = self.judged(pipe::ahead(scope, decoded));
+                copy(&mut plain, &mut io::sink()).map_err(failed)?;
+                plain.into_inner().into_inner()
+            } else {
+                let mut plain = self.judged(decoded);
+                copy(&mut plain, &mut io::sink()).map_err(failed)?;
+                plain.into_inner()
+            };
+            Ok(decoded.into_inner())
+        })?;
+        let measure = stored.measure().cloned().expect("decoders read to the end");
+        Ok(Measure { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
+    }
+
+    fn judged<R: Read>(&self, plain: R) -> VerifyReader<R> {
+        VerifyReader::new(plain, format!("{}: diff_id", self.at), Promise::digest(self.diff_id.digest()))
     }
 
     /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.

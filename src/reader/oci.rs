@@ -95,7 +95,7 @@ fn loose(members: &Members, used: &HashSet<Digest>) -> Result<Vec<CarriedBlob>> 
         };
         let Ok(digest) = format!("{algorithm}:{encoded}").parse::<Digest>() else { continue };
         if !used.contains(&digest) {
-            loose.push(CarriedBlob { digest, extent: members.member(name, "the archive")? });
+            loose.push(CarriedBlob { digest, size: None, extent: members.member(name, "the archive")? });
         }
     }
     Ok(loose)
@@ -276,7 +276,7 @@ impl Walk<'_> {
             (None, Some(data)) => Source::memory(self.members.at(&name), data).extent(),
             (None, None) => return Ok(None),
         };
-        Ok(Some(CarriedBlob { digest: digest.clone(), extent }))
+        Ok(Some(CarriedBlob { digest: digest.clone(), size: Some(descriptor.size()), extent }))
     }
 
     /// A document's bytes, held against its descriptor (O-6, H-3).

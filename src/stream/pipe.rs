@@ -11,7 +11,7 @@
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::Scope;
+use std::thread::{Scope, ScopedJoinHandle};
 
 const CHUNK: usize = 256 << 10;
 const DEPTH: usize = 3;
@@ -23,7 +23,8 @@ enum Message {
 }
 
 /// Reads what a worker thread reads ahead.
-pub struct Ahead {
+pub struct Ahead<'scope, R> {
+    worker: ScopedJoinHandle<'scope, R>,
     full: Receiver<Message>,
     spare: Sender<Vec<u8>>,
     chunk: Vec<u8>,
@@ -32,34 +33,46 @@ pub struct Ahead {
 }
 
 /// Moves `reader` to a thread of `scope`. Dropping the result stops the worker at its next chunk.
-pub fn ahead<'scope, R: Read + Send + 'scope>(scope: &'scope Scope<'scope, '_>, reader: R) -> Ahead {
+pub fn ahead<'scope, R: Read + Send + 'scope>(scope: &'scope Scope<'scope, '_>, reader: R) -> Ahead<'scope, R> {
     let (full_sender, full) = channel();
     let (spare, spare_receiver) = channel();
     for _ in 0..=DEPTH {
         // The receiver is in hand: this cannot fail.
         let _ = spare.send(Vec::with_capacity(CHUNK));
     }
-    scope.spawn(move || pump(reader, &full_sender, spare_receiver));
-    Ahead { full, spare, chunk: Vec::new(), position: 0, ended: false }
+    let worker = scope.spawn(move || pump(reader, &full_sender, spare_receiver));
+    Ahead { worker, full, spare, chunk: Vec::new(), position: 0, ended: false }
+}
+
+impl<R> Ahead<'_, R> {
+    /// The reader, which stops where it is if it has not reached its end.
+    pub fn into_inner(self) -> R {
+        drop((self.full, self.spare));
+        self.worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
 
 /// Reads to the end. A consumer that hung up has an error of its own, which is the one worth reporting.
-fn pump(mut reader: impl Read, full: &Sender<Message>, spare: Receiver<Vec<u8>>) {
+fn pump<R: Read>(mut reader: R, full: &Sender<Message>, spare: Receiver<Vec<u8>>) -> R {
     for mut buf in spare {
         buf.clear();
         let result = reader.by_ref().take(CHUNK as u64).read_to_end(&mut buf);
         if !buf.is_empty() && full.send(Message::Chunk(buf)).is_err() {
-            return;
+            break;
         }
-        match result {
-            Ok(0) => return drop(full.send(Message::End(Ok(())))),
-            Ok(_) => {}
-            Err(error) => return drop(full.send(Message::End(Err(error)))),
-        }
+        let end = match result {
+            Ok(0) => Ok(()),
+            Ok(_) => continue,
+            Err(error) => Err(error),
+        };
+        // Nobody may be there to hear it.
+        let _ = full.send(Message::End(end));
+        break;
     }
+    reader
 }
 
-impl Read for Ahead {
+impl<R> Read for Ahead<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.position == self.chunk.len() {
             if self.ended {

@@ -80,8 +80,8 @@ impl<R: Read> VerifyReader<R> {
     }
 
     /// The reader below.
-    pub fn get_ref(&self) -> &R {
-        &self.inner
+    pub fn into_inner(self) -> R {
+        self.inner
     }
 
     fn judge(&mut self) -> io::Result<()> {

@@ -1,0 +1,207 @@
+//! What becomes of each layer, decided before the first byte is written; and what has to be checked for it.
+//!
+//! A kept layer is copied without being looked at, so its promises are judged beside the copying, by tasks that read the
+//! same bytes on other threads; nothing that would make the archive loadable is written before they are done. A layer
+//! whose digest nobody promises, because only its name speaks for it, is read before the first byte is written.
+//!
+//! Sources: docs/formats.md D-7, L-35, M-8, M-11, O-19; the table of `--compress`.
+
+use std::collections::{HashMap, HashSet};
+use std::thread;
+
+use super::recode::Stored;
+use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
+use crate::convert::{Compress, Verify};
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, Result};
+use crate::image::{CarriedBlob, Claim, Image, Layer};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::media_type::Compression;
+use crate::stream::pool::Tasks;
+use crate::stream::source::Place;
+use crate::stream::tap::{Promise, VerifyReader};
+
+/// What becomes of a layer's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Treatment {
+    /// Copied as they are.
+    Keep,
+    /// Decoded and written in another form.
+    Recode(Encoding),
+    /// There are none.
+    Absent,
+}
+
+/// The decisions for one run.
+pub(super) struct Plan {
+    compress: Compress,
+    verify: Verify,
+    /// Digests that had to be computed first.
+    measured: HashMap<Place, Digest>,
+}
+
+/// Something kept whose promises are judged beside the copying.
+pub(super) enum Check<'a> {
+    /// A layer; with `decode` its diff_id too.
+    Layer { layer: &'a Layer, decode: bool },
+    /// A blob nobody looks into.
+    Blob(&'a CarriedBlob),
+}
+
+impl Plan {
+    /// Decides for `images`, and reads what has to be known first.
+    ///
+    /// # Errors
+    /// A layer that the target cannot hold; a broken promise of a layer that had to be read.
+    pub(super) fn new(images: &[&Image], compress: Compress, verify: Verify, run: &Run) -> Result<Self> {
+        let mut plan = Self { compress, verify, measured: HashMap::new() };
+        let mut seen = HashSet::new();
+        let mut unknown = Vec::new();
+        for (image, layer) in layers_of(images) {
+            let Some(blob) = &layer.blob else { continue };
+            let is_kept = plan.treatment(layer) == Treatment::Keep;
+            if (is_kept && layer.certain_digest().is_none() || layer.is_foreign_copy()) && seen.insert(blob.extent.place()) {
+                unknown.push((layer, plan.must_decode(image, layer)));
+            }
+            plan.remark(layer, run)?;
+        }
+        plan.measured = measure(&unknown, run)?;
+        Ok(plan)
+    }
+
+    /// What becomes of `layer`.
+    pub(super) fn treatment(&self, layer: &Layer) -> Treatment {
+        let Some(blob) = &layer.blob else { return Treatment::Absent };
+        if layer.is_encrypted() {
+            return Treatment::Keep;
+        }
+        match (self.compress, blob.codec) {
+            (Compress::Keep, Codec::Plain | Codec::Gzip | Codec::Zstd)
+            | (Compress::None, Codec::Plain)
+            | (Compress::Gzip(_), Codec::Gzip)
+            | (Compress::Zstd(_), Codec::Zstd) => Treatment::Keep,
+            (Compress::Keep, Codec::Xz | Codec::Bzip2) => Treatment::Recode(Encoding::Gzip(GzipLevel::DEFAULT)),
+            (Compress::None, _) => Treatment::Recode(Encoding::Plain),
+            (Compress::Gzip(level), _) => Treatment::Recode(Encoding::Gzip(level.unwrap_or(GzipLevel::DEFAULT))),
+            (Compress::Zstd(level), _) => Treatment::Recode(Encoding::Zstd(level.unwrap_or(ZstdLevel::DEFAULT))),
+        }
+    }
+
+    /// A kept layer as it will stand in the output.
+    pub(super) fn kept(&self, layer: &Layer) -> Option<Stored> {
+        let blob = layer.blob.as_ref()?;
+        let digest = layer.certain_digest().or_else(|| self.measured.get(&blob.extent.place()).cloned())?;
+        Some(Stored { digest, size: blob.extent.size(), codec: blob.codec })
+    }
+
+    /// What the stored bytes hash to, for a layer that had to be read first.
+    pub(super) fn measured(&self, layer: &Layer) -> Option<&Digest> {
+        self.measured.get(&layer.blob.as_ref()?.extent.place())
+    }
+
+    /// Whether a kept layer's diff_id is judged (M-11).
+    fn must_decode(&self, image: &Image, layer: &Layer) -> bool {
+        let is_plain = layer.blob.as_ref().is_some_and(crate::image::Blob::is_plain);
+        match self.verify {
+            _ if layer.is_encrypted() => false,
+            // It costs no decoding, and the two digests are one.
+            _ if is_plain => true,
+            Verify::Full => true,
+            Verify::Auto => !image.is_vouched_for(),
+            Verify::Digests => false,
+        }
+    }
+
+    /// What is judged beside the copying: each kept layer that was not read before, once, the largest first.
+    pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a CarriedBlob]) -> Vec<Check<'a>> {
+        let mut seen = HashSet::new();
+        let mut checks = Vec::new();
+        for (image, layer) in layers_of(images) {
+            let Some(blob) = &layer.blob else { continue };
+            let is_done = self.measured.contains_key(&blob.extent.place());
+            if self.treatment(layer) == Treatment::Keep && !is_done {
+                let decode = self.must_decode(image, layer);
+                if seen.insert((layer.certain_digest(), layer.diff_id.clone(), decode)) {
+                    checks.push(Check::Layer { layer, decode });
+                }
+            }
+        }
+        checks.extend(carried.iter().map(|blob| Check::Blob(blob)));
+        checks.sort_by_key(|check| std::cmp::Reverse(check.size()));
+        checks
+    }
+
+    fn remark(&self, layer: &Layer, run: &Run) -> Result<()> {
+        if layer.is_beyond_checking() {
+            let problem = "its digest is of an algorithm that cannot be computed here: not verified";
+            run.notices.warn(Fault::Input, &layer.at, problem)?;
+        }
+        if let (Treatment::Recode(encoding), Some(blob)) = (self.treatment(layer), &layer.blob) {
+            run.notices.note(format!("{}: {} becomes {}", layer.at, blob.codec.name(), encoding.codec().name()));
+        }
+        Ok(())
+    }
+}
+
+impl Check<'_> {
+    /// Bytes to read.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Layer { layer, .. } => layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
+            Self::Blob(blob) => blob.extent.size(),
+        }
+    }
+
+    /// Reads the bytes and judges them.
+    pub(super) fn run(&self, run: &Run) -> Result<()> {
+        match self {
+            Self::Layer { layer, decode } => layer.check(*decode, false, run).map(drop),
+            Self::Blob(blob) => check_blob(blob, run),
+        }
+    }
+}
+
+fn check_blob(blob: &CarriedBlob, run: &Run) -> Result<()> {
+    let at = format!("{}: {}", blob.extent.source().label(), blob.digest.blob_path());
+    if let Algorithm::Other(_) = blob.digest.algorithm() {
+        return run.notices.warn(Fault::Input, &at, "its digest cannot be computed here: not verified");
+    }
+    let failed = |error| Error::io("reading", &at, error);
+    let promise = Promise { digest: Some(blob.digest.clone()), size: blob.size };
+    let mut reader = VerifyReader::new(blob.extent.reader().map_err(failed)?, &at, promise);
+    crate::stream::copy::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
+    Ok(())
+}
+
+/// Reads layers whose digest nobody promises. One whose name does not fit is decoded whatever was asked for (D-6).
+fn measure(layers: &[(&Layer, bool)], run: &Run) -> Result<HashMap<Place, Digest>> {
+    let ahead = layers.len() < run.jobs.get();
+    let tasks = Tasks::new(layers.to_vec());
+    let digests = thread::scope(|scope| {
+        let work = |(layer, decode): &(&Layer, bool)| {
+            let measure = layer.check(*decode, ahead, run)?;
+            if !decode && matches!(&layer.claim, Claim::Name(name) if measure.digest.as_ref() != Some(name)) {
+                return layer.check(true, ahead, run);
+            }
+            Ok::<_, Error>(measure)
+        };
+        tasks.start(scope, run.jobs, work).finish()
+    })?;
+    let places = layers.iter().filter_map(|(layer, _)| Some(layer.blob.as_ref()?.extent.place()));
+    Ok(places.zip(digests).filter_map(|(place, measure)| Some((place, measure.digest?))).collect())
+}
+
+fn layers_of<'a>(images: &[&'a Image]) -> impl Iterator<Item = (&'a Image, &'a Layer)> {
+    images.iter().flat_map(|image| image.layers.iter().map(|layer| (*image, layer)))
+}
+
+/// The word that media types have for what was written.
+pub(super) fn compression(codec: Codec) -> Option<Compression> {
+    match codec {
+        Codec::Plain => Some(Compression::Plain),
+        Codec::Gzip => Some(Compression::Gzip),
+        Codec::Zstd => Some(Compression::Zstd),
+        Codec::Xz | Codec::Bzip2 => None,
+    }
+}

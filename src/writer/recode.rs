@@ -1,0 +1,42 @@
+//! One layer from the form it is stored in to another, checked on the way.
+
+use std::io::Write;
+use std::thread;
+
+use crate::codec::{self, Codec, Encoding};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::Layer;
+use crate::run::Run;
+use crate::stream::copy::copy;
+use crate::stream::finish::Finish;
+use crate::stream::tap::HashWriter;
+
+/// A layer as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// Of the written bytes.
+    pub(super) digest: Digest,
+    /// Of the written bytes.
+    pub(super) size: u64,
+    /// How they are compressed.
+    pub(super) codec: Codec,
+}
+
+/// Decodes `layer`, judging all it promises, and writes it to `out` in `encoding`.
+pub(super) fn recode(layer: &Layer, encoding: Encoding, out: &mut dyn Write, run: &Run) -> Result<Stored> {
+    let codec = encoding.codec();
+    thread::scope(|scope| {
+        let mut plain = layer.plain(run, scope)?;
+        let failed = |error| Error::io("converting", &layer.at, error);
+        if encoding == Encoding::Plain {
+            let size = copy(&mut plain, out).map_err(failed)?;
+            // The reader has just held the same bytes against it.
+            return Ok(Stored { digest: layer.diff_id.digest().clone(), size, codec });
+        }
+        let mut encoder = codec::encode(encoding, HashWriter::new(out), run.jobs).map_err(failed)?;
+        copy(&mut plain, &mut encoder).map_err(failed)?;
+        let (digest, size, _) = encoder.finish().and_then(Finish::finish).map_err(failed)?;
+        Ok(Stored { digest, size, codec })
+    })
+}
