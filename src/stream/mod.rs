@@ -1,6 +1,7 @@
 //! Bytes at rest and in motion; knows nothing of tar.
 
 pub mod copy;
+pub mod dir_sink;
 pub mod finish;
 pub mod pipe;
 pub mod pool;
