@@ -3,14 +3,13 @@
 //! Defaults are those of the command line. Choices that only some targets know live in [`Target`], so that a contradiction
 //! cannot be expressed.
 
-use std::num::NonZeroUsize;
-
+use crate::codec::{GzipLevel, ZstdLevel};
 use crate::digest::Digest;
 use crate::reader::Half;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 
-/// Everything that decides the bytes of the output, and the number of threads, which does not.
+/// Everything that decides the bytes of the output; what decides none of them is in [`Run`](crate::run::Run).
 #[derive(Debug, Clone)]
 pub struct ConvertOptions {
     /// The format to write, with what only that format knows.
@@ -29,8 +28,6 @@ pub struct ConvertOptions {
     pub attestations: Option<Attestations>,
     /// Which half of a hybrid is right when the two disagree (O-26); `None` makes a disagreement an error.
     pub prefer: Option<Half>,
-    /// Threads; never changes a byte of the output.
-    pub jobs: NonZeroUsize,
 }
 
 /// The format to write.
@@ -87,7 +84,7 @@ pub struct RootfsOptions {
     pub clamp_mtime: Option<i64>,
 }
 
-/// `--compress`: what becomes of layer blobs. Levels are validated: gzip 1 to 9, zstd 1 to 19.
+/// `--compress`: what becomes of layer blobs; without a level the codec's own default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compress {
     /// As they are, where the target has a word for them.
@@ -95,9 +92,23 @@ pub enum Compress {
     /// Plain tar.
     None,
     /// gzip; layers that already are gzip are kept.
-    Gzip(Option<u8>),
+    Gzip(Option<GzipLevel>),
     /// zstd; layers that already are zstd are kept.
-    Zstd(Option<u8>),
+    Zstd(Option<ZstdLevel>),
+}
+
+/// `--outer`: how the written archive itself is compressed, layers and all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outer {
+    /// Not at all: the only form that every reader takes (G-2).
+    #[default]
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+    /// xz.
+    Xz,
 }
 
 /// `--image`: one way to point at images.
