@@ -82,6 +82,16 @@ impl Layer {
         self.promise().digest
     }
 
+    /// Whether the layer can only be passed on as it is (O-19).
+    pub fn is_encrypted(&self) -> bool {
+        matches!(&self.claim, Claim::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
+    }
+
+    /// Whether these are bytes of a foreign layer that may be in another form than its descriptor means (L-22, M-8).
+    pub fn is_foreign_copy(&self) -> bool {
+        self.foreign.is_some() && !matches!(self.claim, Claim::Descriptor(_))
+    }
+
     /// Whether the stored bytes are named by an algorithm that cannot be computed here (M-11).
     pub fn is_beyond_checking(&self) -> bool {
         self.certain_digest().is_some_and(|digest| matches!(digest.algorithm(), Algorithm::Other(_)))

@@ -1,5 +1,6 @@
 //! Moving bytes: through one buffer, or inside the kernel where nobody needs to see them.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 
 use super::sink::Sink;
@@ -34,22 +35,26 @@ pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized
 /// # Errors
 /// Those of either side.
 pub fn send(reader: &mut ExtentReader, sink: &mut Sink) -> io::Result<u64> {
-    let mut sent = 0;
-    while let (Some((from, at)), Some(to)) = (reader.file(), sink.as_file()) {
-        let wanted = reader.remaining();
-        if wanted == 0 {
-            return Ok(sent);
-        }
-        match sys::send(from, at, to, wanted) {
-            Some(moved) => {
-                reader.advance(moved);
-                sent += moved;
-            }
-            // The system cannot, or met an error: plain reads and writes will do it, or say what is wrong.
-            None => break,
-        }
-    }
+    let sent = sink.as_file().map_or(0, |file| send_in_kernel(reader, file));
     Ok(sent + copy(reader, sink)?)
+}
+
+/// As [`send`], to the cursor of a file.
+///
+/// # Errors
+/// Those of either side.
+pub fn send_to_file(reader: &mut ExtentReader, mut file: &File) -> io::Result<u64> {
+    Ok(send_in_kernel(reader, file) + copy(reader, &mut file)?)
+}
+
+/// As many bytes as the system will move; what it leaves, plain reads and writes will move, or say what is wrong.
+fn send_in_kernel(reader: &mut ExtentReader, to: &File) -> u64 {
+    let mut sent = 0;
+    while let Some(moved) = reader.file().and_then(|(from, at)| sys::send(from, at, to, reader.remaining())) {
+        reader.advance(moved);
+        sent += moved;
+    }
+    sent
 }
 
 #[cfg(test)]

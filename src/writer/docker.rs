@@ -1,0 +1,135 @@
+//! Compressed `manifest.json` tarballs, as `crane pull` writes them.
+//!
+//! Sources: docs/formats.md D-1 to D-4, D-7, L-4, L-20, L-23, M-7, M-8.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::names::{Spelling, repo_tags};
+use super::plan::{Plan, Treatment};
+use super::recode::{Stored, recode};
+use super::tar::{Out, Tar};
+use super::{checked, loss, or_default, plan_for, single_images};
+use crate::codec::Codec;
+use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::image::{Entry, Image, Layer};
+use crate::run::Run;
+use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
+
+/// Writes a compressed tarball.
+pub(super) fn write(
+    entries: &[Entry],
+    out: Out,
+    docker: &DockerOptions,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<ImageReport>> {
+    let chosen = single_images(entries);
+    let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
+    loss::refuse_encrypted(&images)?;
+    let plan = plan_for(&images, or_default(docker.compress, Compress::Gzip(None)), options, run)?;
+    let checks = plan.checks(&images, &[]);
+    let members = || {
+        let mut writer = Writer {
+            tar: Tar::new(out, run),
+            plan: &plan,
+            docker,
+            run,
+            stored: HashSet::new(),
+            recoded: HashMap::new(),
+        };
+        let mut items = Vec::new();
+        let mut reports = Vec::new();
+        for (entry, image) in &chosen {
+            let (item, report) = writer.image(entry, image)?;
+            items.push(item);
+            reports.push(report);
+        }
+        Ok((writer.tar, items, reports))
+    };
+    checked(checks, run, members, |(mut tar, items, reports)| {
+        tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+        tar.finish()?;
+        Ok(reports)
+    })
+}
+
+struct Writer<'a> {
+    tar: Tar<'a>,
+    plan: &'a Plan,
+    docker: &'a DockerOptions,
+    run: &'a Run,
+    /// Configs and layers that are there already.
+    stored: HashSet<Digest>,
+    recoded: HashMap<DiffId, Stored>,
+}
+
+impl Writer<'_> {
+    fn image(&mut self, entry: &Entry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
+        loss::remark(image, self.run);
+        if self.stored.insert(image.image_id.clone()) {
+            self.tar.bytes(&docker::config_member(&image.image_id), image.config.raw())?;
+        }
+        let mut layers = Vec::with_capacity(image.layers.len());
+        let mut kept = 0;
+        for layer in &image.layers {
+            let (member, is_kept) = self.layer(layer)?;
+            layers.push(member);
+            kept += usize::from(is_kept);
+        }
+        let item = ManifestItem {
+            config: docker::config_member(&image.image_id),
+            repo_tags: repo_tags(entry, Spelling::of(self.docker.full_names), self.run)?,
+            layers,
+            parent: None,
+            layer_sources: loss::layer_sources(image),
+        };
+        let report = ImageReport {
+            names: item.repo_tags.clone(),
+            image_id: image.image_id.clone(),
+            manifest_kept: None,
+            layers_kept: (kept, image.layers.len()),
+        };
+        Ok((item, report))
+    }
+
+    /// The member that holds the layer, and whether its bytes are the input's.
+    fn layer(&mut self, layer: &Layer) -> Result<(String, bool)> {
+        match self.plan.treatment(layer) {
+            Treatment::Keep => {
+                let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
+                let member = member(&kept);
+                if let (true, Some(blob)) = (self.stored.insert(kept.digest), &layer.blob) {
+                    self.tar.extent(&member, &blob.extent)?;
+                }
+                Ok((member, true))
+            }
+            Treatment::Recode(encoding) => {
+                if let Some(stored) = self.recoded.get(&layer.diff_id) {
+                    return Ok((member(stored), false));
+                }
+                let run = self.run;
+                let stored = self.tar.produced(|out| recode(layer, encoding, out, run), member)?;
+                self.stored.insert(stored.digest.clone());
+                self.recoded.insert(layer.diff_id.clone(), stored.clone());
+                Ok((member(&stored), false))
+            }
+            Treatment::Absent => {
+                loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
+                let digest = layer.foreign.as_ref().map_or(layer.diff_id.digest(), |foreign| foreign.digest());
+                Ok((docker::layer_member(digest, ".tar.gz"), true))
+            }
+        }
+    }
+}
+
+/// `<hex>.tar.gz` and its like (D-1).
+fn member(stored: &Stored) -> String {
+    let extension = match stored.codec {
+        Codec::Plain => ".tar",
+        Codec::Zstd => ".tar.zst",
+        Codec::Gzip | Codec::Xz | Codec::Bzip2 => ".tar.gz",
+    };
+    docker::layer_member(&stored.digest, extension)
+}

@@ -1,0 +1,58 @@
+//! What docker's formats have no words for: said, or refused.
+//!
+//! Sources: docs/formats.md L-20, L-23, M-7, M-8, O-19.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::image::{Image, Layer};
+use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::Family;
+
+/// O-19: an encrypted layer is nothing but bytes, which only a layout can carry.
+pub(super) fn refuse_encrypted(images: &[&Image]) -> Result<()> {
+    match images.iter().flat_map(|image| &image.layers).find(|layer| layer.is_encrypted()) {
+        Some(layer) => Err(Error::inexpressible(&layer.at, "an encrypted layer can be passed on in an OCI layout only")),
+        None => Ok(()),
+    }
+}
+
+/// L-23: a docker archive without a layer's bytes is loaded by nobody who does not have them.
+pub(super) fn allow_missing(layer: &Layer, allowed: bool) -> Result<()> {
+    if allowed {
+        return Ok(());
+    }
+    Err(Error::inexpressible(
+        &layer.at,
+        "the archive does not hold the bytes of this foreign layer (--allow-missing-foreign writes the image without)",
+    ))
+}
+
+/// Foreign layers by diff_id, in docker's words (M-8).
+pub(super) fn layer_sources(image: &Image) -> BTreeMap<String, Descriptor> {
+    let foreign = image.layers.iter().filter_map(|layer| Some((layer, layer.foreign.as_ref()?)));
+    foreign.map(|(layer, foreign)| (layer.diff_id.to_string(), foreign.clone().spelled_by(Family::Docker))).collect()
+}
+
+/// Says once what of an image's manifest goes with it (M-7).
+pub(super) fn remark(image: &Image, run: &Run) {
+    let Some(manifest) = &image.manifest else { return };
+    let mut lost = vec!["the manifest and its digest"];
+    if !manifest.view.annotations().is_empty() {
+        lost.push("annotations");
+    }
+    if manifest.view.layers().iter().any(|layer| !layer.annotations().is_empty()) {
+        lost.push("layer annotations");
+    }
+    if manifest.view.subject().is_some() {
+        lost.push("subject");
+    }
+    if manifest.view.artifact_type().is_some() {
+        lost.push("artifactType");
+    }
+    if !manifest.digest.is_sha256() || image.layers.iter().any(|layer| layer.listed_digest().is_some_and(|digest| !digest.is_sha256())) {
+        lost.push("digests other than sha256");
+    }
+    run.notices.note(format!("{}: lost: {}", image.at, lost.join(", ")));
+}

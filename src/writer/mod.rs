@@ -1,0 +1,134 @@
+//! From images to archives: one writer a format, all on the same plan, the same checks and the same tar.
+//!
+//! A writer executes: which images, which platforms and which names is decided before (`convert`), what becomes of each
+//! layer by the [`plan`]. Writers never know what the input was.
+
+mod docker;
+mod legacy;
+mod loss;
+mod names;
+mod oci;
+mod plan;
+mod recode;
+mod rootfs;
+mod store;
+mod tar;
+
+use std::thread;
+
+pub use tar::Out;
+
+use crate::codec::{self, Encoding};
+use crate::convert::{Compress, ConvertOptions, ImageReport, Target};
+use crate::error::{Error, Result};
+use crate::image::{CarriedBlob, Entry, Image, Node};
+use crate::run::Run;
+use crate::stream::dir_sink::DirSink;
+use crate::stream::pool::Tasks;
+use crate::stream::sink::Sink;
+
+use plan::{Check, Plan};
+
+/// Where to write.
+pub enum Output {
+    /// A tar, compressed as a whole unless that is [`Encoding::Plain`].
+    Archive {
+        /// Where its bytes go.
+        sink: Sink,
+        /// How they are compressed.
+        outer: Encoding,
+    },
+    /// An OCI layout in a directory.
+    Directory(DirSink),
+}
+
+/// What to write: entries chosen and named, blobs to carry along.
+pub(crate) struct Contents<'a> {
+    /// In the order in which they are written.
+    pub(crate) entries: &'a [Entry],
+    /// Blobs that nothing refers to, if they are wanted.
+    pub(crate) loose: &'a [CarriedBlob],
+}
+
+/// Writes `contents` in the format that `options` name, whole or not at all.
+///
+/// # Errors
+/// What the target cannot express, a promise of the input that is broken, an output that fails.
+pub(crate) fn write(
+    contents: &Contents<'_>,
+    output: Output,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<ImageReport>> {
+    let entries = contents.entries;
+    match (&options.target, output) {
+        (Target::Oci(oci), Output::Directory(sink)) => {
+            oci::write(contents, store::Directory::new(sink), oci, options, run)
+        }
+        (Target::Oci(oci), Output::Archive { sink, outer }) => {
+            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run)?, oci, options, run)
+        }
+        (Target::Docker(docker), Output::Archive { sink, outer }) => {
+            docker::write(entries, out(sink, outer, run)?, docker, options, run)
+        }
+        (Target::Legacy(docker), Output::Archive { sink, outer }) => {
+            legacy::write(entries, out(sink, outer, run)?, docker, options, run)
+        }
+        (Target::Rootfs(rootfs), Output::Archive { sink, outer }) => {
+            rootfs::write(entries, out(sink, outer, run)?, rootfs, options, run)
+        }
+        (Target::Docker(_) | Target::Legacy(_) | Target::Rootfs(_), Output::Directory(_)) => {
+            Err(Error::Usage("only an OCI layout can be written as a directory".to_owned()))
+        }
+    }
+}
+
+fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
+    Ok(match outer {
+        Encoding::Plain => Out::Plain(sink),
+        encoding => Out::Packed(Box::new(
+            codec::encode(encoding, sink, run.jobs).map_err(|error| Error::io("compressing", "the output", error))?,
+        )),
+    })
+}
+
+/// Runs `write` while the checks of what it copies run beside it; what `write` returns last is written after both.
+///
+/// The two halves are a writer's members and the documents that make them loadable: a stream that breaks, or an input
+/// that lies, never loads (docs/formats.md O-29).
+fn checked<T>(
+    checks: Vec<Check<'_>>,
+    run: &Run,
+    members: impl FnOnce() -> Result<T>,
+    documents: impl FnOnce(T) -> Result<Vec<ImageReport>>,
+) -> Result<Vec<ImageReport>> {
+    let tasks = Tasks::new(checks);
+    let written = thread::scope(|scope| {
+        let pool = tasks.start(scope, run.jobs, |check: &Check<'_>| check.run(run));
+        let written = members();
+        // A broken promise of the input says more than what it led to.
+        pool.finish()?;
+        written
+    })?;
+    documents(written)
+}
+
+/// The images of entries that hold one each; selection has seen to it that docker's targets get no others.
+fn single_images(entries: &[Entry]) -> Vec<(&Entry, &Image)> {
+    entries
+        .iter()
+        .filter_map(|entry| match &entry.node {
+            Node::Image(image) => Some((entry, &**image)),
+            Node::Index(_) | Node::Carried(_) | Node::Absent(_) => None,
+        })
+        .collect()
+}
+
+/// Compression where nobody asked, or what was asked for.
+fn or_default(compress: Option<Compress>, default: Compress) -> Compress {
+    compress.unwrap_or(default)
+}
+
+fn plan_for(images: &[&Image], compress: Compress, options: &ConvertOptions, run: &Run) -> Result<Plan> {
+    Plan::new(images, compress, options.verify, run)
+}

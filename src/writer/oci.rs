@@ -1,0 +1,266 @@
+//! OCI image layouts.
+//!
+//! What came with a manifest keeps it, byte for byte, as long as no layer changes; what came without gets one. Members go
+//! out in image order and the documents that make them loadable last.
+//!
+//! Sources: docs/formats.md O-14, O-18, O-19, O-23, O-27 to O-30, M-4, M-6, M-8, N-9.
+
+mod docker_manifest;
+mod index;
+mod layers;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::plan::Plan;
+use super::recode::Stored;
+use super::store::{Documents, Store};
+use super::{Contents, checked, or_default, plan_for};
+use crate::convert::{Compress, ConvertOptions, ImageReport, OciOptions};
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::image::{CarriedBlob, Entry, Image, Index, Node};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::{Family, MediaType};
+use crate::spec::oci;
+
+use layers::{Layers, WrittenLayer};
+
+/// An image as it was written.
+struct WrittenImage {
+    manifest: Descriptor,
+    manifest_kept: bool,
+    config: Digest,
+    layers: Vec<WrittenLayer>,
+}
+
+/// Writes a layout into `store`.
+pub(super) fn write<S: Store>(
+    contents: &Contents<'_>,
+    mut store: S,
+    oci: &OciOptions,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<ImageReport>> {
+    let images: Vec<&Image> =
+        contents.entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
+    let plan = plan_for(&images, or_default(oci.compress, Compress::Keep), options, run)?;
+    let carried = carried(contents);
+    let checks = plan.checks(&images, &carried);
+    let written = |store: &mut S| {
+        let mut writer = Writer {
+            store,
+            plan: &plan,
+            recoded: HashMap::new(),
+            options: oci,
+            run,
+            images: HashMap::new(),
+            indexes: Vec::new(),
+        };
+        for entry in contents.entries {
+            for image in entry.node.images() {
+                writer.image(image)?;
+            }
+        }
+        let descriptors = writer.top_level(contents.entries)?;
+        for (digest, bytes) in std::mem::take(&mut writer.indexes) {
+            writer.store.bytes(&digest, &bytes)?;
+        }
+        for blob in &carried {
+            writer.store.extent(&blob.digest, &blob.extent)?;
+        }
+        Ok((descriptors, writer.images))
+    };
+    checked(checks, run, || written(&mut store).map(|written| (written, store)), |((descriptors, images), store)| {
+        let entries = index::entries(contents.entries, descriptors);
+        let index = index::merged(entries, store.existing_index()?)?;
+        let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
+        let docker_manifest = if wants_manifest {
+            docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
+        } else {
+            None
+        };
+        store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::layout() })?;
+        Ok(report(contents.entries, &images))
+    })
+}
+
+/// Blobs that are carried without being understood, by digest, each once (O-29).
+fn carried<'a>(contents: &Contents<'a>) -> Vec<&'a CarriedBlob> {
+    let mut blobs = BTreeMap::new();
+    let mut waiting: Vec<&Node> = contents.entries.iter().map(|entry| &entry.node).collect();
+    while let Some(node) = waiting.pop() {
+        let found = match node {
+            Node::Image(_) => continue,
+            Node::Index(index) => {
+                waiting.extend(index.children.iter().map(|child| &child.node));
+                continue;
+            }
+            Node::Carried(carried) => &carried.blobs,
+            Node::Absent(absent) => &absent.present,
+        };
+        blobs.extend(found.iter().map(|blob| (&blob.digest, blob)));
+    }
+    for blob in contents.loose {
+        blobs.entry(&blob.digest).or_insert(blob);
+    }
+    blobs.into_values().collect()
+}
+
+/// Images are told apart by where they are in memory: the model shares what is one.
+type Images = HashMap<*const Image, WrittenImage>;
+
+struct Writer<'a, S> {
+    store: &'a mut S,
+    plan: &'a Plan,
+    recoded: HashMap<DiffId, Stored>,
+    options: &'a OciOptions,
+    run: &'a Run,
+    images: Images,
+    /// Indexes to be written after all images, children before parents.
+    indexes: Vec<(Digest, Vec<u8>)>,
+}
+
+impl<S: Store> Writer<'_, S> {
+    fn image(&mut self, image: &Arc<Image>) -> Result<()> {
+        if self.images.contains_key(&Arc::as_ptr(image)) {
+            return Ok(());
+        }
+        let layers = Layers {
+            store: self.store,
+            plan: self.plan,
+            recoded: &mut self.recoded,
+            options: self.options,
+            run: self.run,
+        }
+        .write(image)?;
+        let config = match &image.manifest {
+            Some(manifest) => manifest.view.config().digest(),
+            None => &image.image_id,
+        };
+        self.store.bytes(config, image.config.raw())?;
+        let (bytes, manifest, manifest_kept) = self.manifest(image, &layers);
+        self.store.bytes(manifest.digest(), &bytes)?;
+        let written = WrittenImage { manifest, manifest_kept, config: config.clone(), layers };
+        self.images.insert(Arc::as_ptr(image), written);
+        Ok(())
+    }
+
+    /// The manifest's bytes, its descriptor, and whether it is the input's.
+    fn manifest(&self, image: &Image, layers: &[WrittenLayer]) -> (Vec<u8>, Descriptor, bool) {
+        let descriptors: Vec<Descriptor> = layers.iter().map(|layer| layer.descriptor.clone()).collect();
+        let view = match &image.manifest {
+            None => {
+                let config = Descriptor::of(MediaType::Config(Family::Oci), image.config.raw());
+                oci::Manifest::new(config, descriptors, BTreeMap::new())
+            }
+            Some(manifest) => {
+                let respelled = self.options.oci_types && !manifest.view.is_spelled_by(Family::Oci);
+                if manifest.view.layers() == descriptors && !respelled {
+                    let media_type = manifest.media_type.clone();
+                    let size = manifest.raw.len() as u64;
+                    return (manifest.raw.clone(), Descriptor::new(media_type, manifest.digest.clone(), size), true);
+                }
+                let view = manifest.view.clone().with_layers(descriptors);
+                if self.options.oci_types { view.spelled_by(Family::Oci) } else { view }
+            }
+        };
+        let bytes = view.to_bytes();
+        let descriptor = Descriptor::of(view.media_type().clone(), &bytes);
+        (bytes, descriptor, false)
+    }
+
+    /// The descriptors that `index.json` gets, one for each entry, without names.
+    fn top_level(&mut self, entries: &[Entry]) -> Result<Vec<Descriptor>> {
+        entries
+            .iter()
+            .map(|entry| {
+                let described = match &entry.descriptor {
+                    Some(descriptor) => descriptor.clone(),
+                    None => self.new_descriptor(&entry.node),
+                };
+                self.descriptor(&described, &entry.node)
+            })
+            .collect()
+    }
+
+    /// The descriptor of an image that had none.
+    fn new_descriptor(&self, node: &Node) -> Descriptor {
+        let images = node.images();
+        let [image] = images[..] else {
+            unreachable!("only a layout's index.json leads to anything but an image, and it has a descriptor for it")
+        };
+        self.images[&Arc::as_ptr(image)].manifest.clone().with_platform(&image.platform)
+    }
+
+    /// `descriptor` as it must read now that what it describes has been written.
+    fn descriptor(&mut self, descriptor: &Descriptor, node: &Node) -> Result<Descriptor> {
+        let written = match node {
+            Node::Image(image) => self.images[&Arc::as_ptr(image)].manifest.clone(),
+            Node::Index(index) => self.index(index)?,
+            Node::Carried(_) | Node::Absent(_) => return Ok(descriptor.clone()),
+        };
+        if written.digest() == descriptor.digest() {
+            return Ok(descriptor.clone());
+        }
+        Ok(descriptor.clone().replaced_by(written.media_type(), written.digest(), written.size()))
+    }
+
+    /// An index: the input's bytes where all it lists is as it was, a new one otherwise.
+    fn index(&mut self, index: &Index) -> Result<Descriptor> {
+        let mut children = Vec::with_capacity(index.children.len());
+        for child in &index.children {
+            let descriptor = self.descriptor(&child.descriptor, &child.node)?;
+            if descriptor.digest() != child.descriptor.digest() {
+                self.warn_of_attestations(index, child.descriptor.digest())?;
+            }
+            children.push(descriptor);
+        }
+        let respelled = self.options.oci_types && !index.document.view.is_spelled_by(Family::Oci);
+        if children == index.document.view.entries() && !respelled {
+            let size = index.document.raw.len() as u64;
+            self.indexes.push((index.document.digest.clone(), index.document.raw.clone()));
+            return Ok(Descriptor::new(index.document.media_type.clone(), index.document.digest.clone(), size));
+        }
+        let view = index.document.view.clone().with_entries(children);
+        let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
+        let bytes = view.to_bytes();
+        let descriptor = Descriptor::of(view.media_type().clone(), &bytes);
+        self.indexes.push((descriptor.digest().clone(), bytes));
+        Ok(descriptor)
+    }
+
+    /// An attestation speaks of a manifest by its digest; it is carried as it is, and then speaks of one that is gone.
+    fn warn_of_attestations(&self, index: &Index, rewritten: &Digest) -> Result<()> {
+        let subject = rewritten.to_string();
+        let attests =
+            |child: &&crate::image::Child| child.descriptor.annotation("vnd.docker.reference.digest") == Some(&subject);
+        match index.children.iter().find(attests) {
+            Some(child) => self.run.notices.warn(
+                Fault::Target,
+                &child.descriptor.digest().to_string(),
+                &format!("it attests to {subject}, whose manifest had to be rewritten"),
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+fn report(entries: &[Entry], images: &Images) -> Vec<ImageReport> {
+    let mut reports = Vec::new();
+    for entry in entries {
+        for image in entry.node.images() {
+            let written = &images[&Arc::as_ptr(image)];
+            let kept = written.layers.iter().filter(|layer| layer.kept).count();
+            reports.push(ImageReport {
+                names: entry.names.iter().map(ToString::to_string).collect(),
+                image_id: image.image_id.clone(),
+                manifest_kept: image.manifest.as_ref().map(|_| written.manifest_kept),
+                layers_kept: (kept, written.layers.len()),
+            });
+        }
+    }
+    reports
+}

@@ -1,0 +1,98 @@
+//! Docker's `manifest.json` beside a layout, so that engines which know no layouts load it too.
+//!
+//! Sources: docs/formats.md O-27, O-28, L-4, N-6.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Images, WrittenImage};
+use crate::convert::{ConvertOptions, Platforms};
+use crate::error::Result;
+use crate::image::{Entry, Image};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::docker::{self, ManifestItem};
+use crate::spec::media_type::{Compression, Family};
+use crate::spec::platform::Platform;
+use crate::writer::names::{Spelling, repo_tags};
+
+/// The document, or nothing where docker could read none of the images.
+pub(super) fn document(
+    entries: &[Entry],
+    images: &Images,
+    options: &ConvertOptions,
+    full_names: bool,
+    run: &Run,
+) -> Result<Option<Vec<u8>>> {
+    let mut items = Vec::new();
+    for entry in entries {
+        let Some(image) = representative(entry, options) else { continue };
+        let written = &images[&Arc::as_ptr(image)];
+        if let Some(problem) = obstacle(written) {
+            run.notices.note(format!("{}: not listed in manifest.json: {problem}", image.at));
+            continue;
+        }
+        warn_of_zstd(image, written, run)?;
+        items.push(item(entry, image, written, Spelling::of(full_names), run)?);
+    }
+    if items.is_empty() {
+        let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
+        run.notices.warn(Fault::Target, "the output", problem)?;
+        return Ok(None);
+    }
+    Ok(Some(docker::manifest(&items)))
+}
+
+/// The one image that stands for an entry: the platform that was asked for, else linux/amd64, else the first (O-27).
+fn representative<'a>(entry: &'a Entry, options: &ConvertOptions) -> Option<&'a Arc<Image>> {
+    let images = entry.node.images();
+    let asked: &[Platform] = match &options.platforms {
+        Platforms::Only(platforms) => platforms,
+        Platforms::Unspecified | Platforms::All => &[],
+    };
+    let usual = Platform::new("linux", "amd64");
+    let wanted = asked.iter().chain([&usual]);
+    let fitting = wanted.filter_map(|platform| images.iter().find(|image| platform.matches(&image.platform))).next();
+    fitting.or(images.first()).copied()
+}
+
+/// Why docker could not read an image of this layout.
+fn obstacle(written: &WrittenImage) -> Option<&'static str> {
+    let digests = written.layers.iter().map(|layer| layer.descriptor.digest()).chain([&written.config]);
+    if digests.into_iter().any(|digest| !digest.is_sha256()) {
+        return Some("it is stored under digests other than sha256");
+    }
+    if written.layers.iter().any(|layer| !layer.present) {
+        return Some("a foreign layer's blob is not there");
+    }
+    let is_readable = |compression| matches!(compression, Some(Compression::Plain | Compression::Gzip | Compression::Zstd));
+    if written.layers.iter().any(|layer| !is_readable(layer.descriptor.media_type().compression())) {
+        return Some("a layer is neither plain nor gzip nor zstd");
+    }
+    None
+}
+
+fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> {
+    let is_zstd = |compression| compression == Some(Compression::Zstd);
+    if written.layers.iter().any(|layer| is_zstd(layer.descriptor.media_type().compression())) {
+        let problem = "it has zstd layers, which Docker before 23 cannot load; --compress gzip serves everyone";
+        run.notices.warn(Fault::Target, &image.at, problem)?;
+    }
+    Ok(())
+}
+
+fn item(entry: &Entry, image: &Image, written: &WrittenImage, spelling: Spelling, run: &Run) -> Result<ManifestItem> {
+    let foreign = image.layers.iter().zip(&written.layers).filter(|(_, layer)| {
+        layer.descriptor.media_type().is_nondistributable()
+    });
+    let layer_sources: BTreeMap<_, _> = foreign
+        .map(|(layer, written)| (layer.diff_id.to_string(), written.descriptor.clone().spelled_by(Family::Docker)))
+        .collect();
+    Ok(ManifestItem {
+        config: written.config.blob_path(),
+        repo_tags: repo_tags(entry, spelling, run)?,
+        layers: written.layers.iter().map(|layer| layer.descriptor.digest().blob_path()).collect(),
+        parent: None,
+        layer_sources,
+    })
+}

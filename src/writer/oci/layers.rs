@@ -1,0 +1,122 @@
+//! The layers of one image, stored and described.
+
+use std::collections::HashMap;
+
+use super::super::plan::{Plan, Treatment, compression};
+use super::super::recode::{Stored, recode};
+use super::super::store::Store;
+use crate::codec::Encoding;
+use crate::convert::OciOptions;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::image::{Claim, Image, Layer};
+use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::{Compression, Family, MediaType};
+
+/// A layer as the manifest will list it.
+#[derive(Clone)]
+pub(super) struct WrittenLayer {
+    pub(super) descriptor: Descriptor,
+    /// Its blob is in the layout.
+    pub(super) present: bool,
+    /// Its blob is the input's, byte for byte.
+    pub(super) kept: bool,
+}
+
+/// Writes layers into a store.
+pub(super) struct Layers<'a, S> {
+    pub(super) store: &'a mut S,
+    pub(super) plan: &'a Plan,
+    /// Layers that were written in another form, by the one thing that all forms share.
+    pub(super) recoded: &'a mut HashMap<DiffId, Stored>,
+    pub(super) options: &'a OciOptions,
+    pub(super) run: &'a Run,
+}
+
+impl<S: Store> Layers<'_, S> {
+    /// All layers, base first.
+    pub(super) fn write(&mut self, image: &Image) -> Result<Vec<WrittenLayer>> {
+        image.layers.iter().map(|layer| self.layer(image, layer)).collect()
+    }
+
+    fn layer(&mut self, image: &Image, layer: &Layer) -> Result<WrittenLayer> {
+        if let Some(foreign) = &layer.foreign {
+            if !self.options.embed_foreign || layer.blob.is_none() {
+                return self.foreign(layer, foreign);
+            }
+        }
+        let (stored, kept) = match self.plan.treatment(layer) {
+            Treatment::Keep => (self.keep(layer)?, true),
+            Treatment::Recode(encoding) => (self.recode(layer, encoding)?, false),
+            Treatment::Absent => return Err(Error::inexpressible(&layer.at, "the archive does not hold its bytes")),
+        };
+        let family = match &image.manifest {
+            Some(manifest) if manifest.view.is_spelled_by(Family::Docker) => Family::Docker,
+            _ => Family::Oci,
+        };
+        let descriptor = describe(layer, &stored, kept, family);
+        Ok(WrittenLayer { descriptor, present: true, kept })
+    }
+
+    fn keep(&mut self, layer: &Layer) -> Result<Stored> {
+        let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
+        if let Some(blob) = &layer.blob {
+            self.store.extent(&kept.digest, &blob.extent)?;
+        }
+        Ok(kept)
+    }
+
+    /// A layer in another form; one tar has one form, whatever it was stored as.
+    fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<Stored> {
+        if let Some(stored) = self.recoded.get(&layer.diff_id) {
+            return Ok(stored.clone());
+        }
+        let run = self.run;
+        let stored = self.store.produced(&|out| recode(layer, encoding, out, run))?;
+        self.recoded.insert(layer.diff_id.clone(), stored.clone());
+        Ok(stored)
+    }
+
+    /// M-8: a foreign layer stays what it is; its blob comes along if it is the one that the descriptor means.
+    fn foreign(&mut self, layer: &Layer, foreign: &Descriptor) -> Result<WrittenLayer> {
+        let found = match &layer.claim {
+            Claim::Descriptor(descriptor) => Some(descriptor.digest()),
+            Claim::Name(_) | Claim::Nothing => self.plan.measured(layer),
+        };
+        let is_it = |found: &Digest| found == foreign.digest();
+        let present = layer.blob.is_some() && found.is_some_and(is_it);
+        match &layer.blob {
+            Some(blob) if present => self.store.extent(foreign.digest(), &blob.extent)?,
+            Some(_) => self.run.notices.note(format!(
+                "{}: the archive holds this foreign layer in another form than {}; the blob is left out \
+                 (--embed-foreign stores what is there)",
+                layer.at,
+                foreign.digest()
+            )),
+            None => self.run.notices.note(format!("{}: the blob of this foreign layer is left out", layer.at)),
+        }
+        let descriptor = match &layer.claim {
+            Claim::Descriptor(descriptor) => descriptor.clone(),
+            Claim::Name(_) | Claim::Nothing => new_foreign(foreign),
+        };
+        Ok(WrittenLayer { descriptor, present, kept: true })
+    }
+}
+
+/// The descriptor of a stored layer: the input's own where it is still true.
+fn describe(layer: &Layer, stored: &Stored, kept: bool, family: Family) -> Descriptor {
+    let media_type =
+        MediaType::Layer(family, compression(stored.codec).expect("the plan writes nothing without a media type"));
+    match &layer.claim {
+        Claim::Descriptor(descriptor) if kept && !descriptor.media_type().is_nondistributable() => descriptor.clone(),
+        Claim::Descriptor(descriptor) => descriptor.clone().replaced_by(&media_type, &stored.digest, stored.size),
+        Claim::Name(_) | Claim::Nothing => Descriptor::new(media_type, stored.digest.clone(), stored.size),
+    }
+}
+
+/// A foreign layer of a docker archive in OCI's words (M-6, M-8).
+fn new_foreign(foreign: &Descriptor) -> Descriptor {
+    let media_type = MediaType::ForeignLayer(Family::Oci, foreign.media_type().compression().unwrap_or(Compression::Gzip));
+    Descriptor::new(media_type, foreign.digest().clone(), foreign.size()).with_urls(foreign.urls().to_vec())
+}

@@ -1,0 +1,172 @@
+//! Where the blobs of a layout go: into a tar or into a directory. Each blob is stored once.
+
+use std::collections::HashSet;
+use std::io::Seek;
+
+use super::recode::Stored;
+use super::tar::{Body, Out, Tar};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::run::Run;
+use crate::stream::copy::copy;
+use crate::stream::dir_sink::DirSink;
+use crate::stream::source::Extent;
+
+/// A place for blobs and the documents that make them a layout.
+pub(super) trait Store {
+    /// Whether `manifest.json` may stand beside the layout (docs/formats.md O-28).
+    const HOLDS_DOCKER_MANIFEST: bool;
+
+    /// Whether the blob is there already.
+    fn has(&self, digest: &Digest) -> bool;
+
+    /// Stores bytes, if they are not there yet.
+    fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()>;
+
+    /// Stores a range of the input, if it is not there yet. The bytes are not looked at.
+    fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()>;
+
+    /// Stores what `produce` writes.
+    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored>;
+
+    /// The `index.json` that is there already and is to be added to.
+    fn existing_index(&self) -> Result<Option<Vec<u8>>>;
+
+    /// Writes the documents that make it a layout, and ends.
+    fn finish(self, documents: &Documents) -> Result<()>;
+}
+
+/// What makes a set of blobs a layout.
+pub(super) struct Documents {
+    pub(super) index: Vec<u8>,
+    pub(super) docker_manifest: Option<Vec<u8>>,
+    pub(super) layout: Vec<u8>,
+}
+
+/// A layout in a tar: metadata last, so that a stream that breaks never loads (O-29).
+pub(super) struct TarLayout<'a> {
+    tar: Tar<'a>,
+    stored: HashSet<Digest>,
+    algorithms: HashSet<String>,
+}
+
+impl<'a> TarLayout<'a> {
+    pub(super) fn new(out: Out, run: &'a Run) -> Result<Self> {
+        let mut tar = Tar::new(out, run);
+        tar.directory("blobs/")?;
+        tar.directory("blobs/sha256/")?;
+        Ok(Self { tar, stored: HashSet::new(), algorithms: HashSet::from(["sha256".to_owned()]) })
+    }
+
+    /// The name of a blob that is not there yet, its directory made.
+    fn admit(&mut self, digest: &Digest) -> Result<Option<String>> {
+        if !self.stored.insert(digest.clone()) {
+            return Ok(None);
+        }
+        let algorithm = digest.algorithm().to_string();
+        if !self.algorithms.contains(&algorithm) {
+            self.tar.directory(&format!("blobs/{algorithm}/"))?;
+            self.algorithms.insert(algorithm);
+        }
+        Ok(Some(digest.blob_path()))
+    }
+}
+
+impl Store for TarLayout<'_> {
+    const HOLDS_DOCKER_MANIFEST: bool = true;
+
+    fn has(&self, digest: &Digest) -> bool {
+        self.stored.contains(digest)
+    }
+
+    fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        match self.admit(digest)? {
+            Some(name) => self.tar.bytes(&name, bytes),
+            None => Ok(()),
+        }
+    }
+
+    fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()> {
+        match self.admit(digest)? {
+            Some(name) => self.tar.extent(&name, extent),
+            None => Ok(()),
+        }
+    }
+
+    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
+        let stored = self.tar.produced(produce, |stored| stored.digest.blob_path())?;
+        self.stored.insert(stored.digest.clone());
+        Ok(stored)
+    }
+
+    fn existing_index(&self) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    fn finish(mut self, documents: &Documents) -> Result<()> {
+        self.tar.bytes("index.json", &documents.index)?;
+        if let Some(manifest) = &documents.docker_manifest {
+            self.tar.bytes("manifest.json", manifest)?;
+        }
+        self.tar.bytes("oci-layout", &documents.layout)?;
+        self.tar.finish()
+    }
+}
+
+/// A layout in a directory (O-30).
+pub(super) struct Directory(DirSink);
+
+impl Directory {
+    pub(super) fn new(sink: DirSink) -> Self {
+        Self(sink)
+    }
+}
+
+impl Store for Directory {
+    const HOLDS_DOCKER_MANIFEST: bool = false;
+
+    fn has(&self, digest: &Digest) -> bool {
+        self.0.has(digest)
+    }
+
+    fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        if self.has(digest) {
+            return Ok(());
+        }
+        let blob = self.0.blob()?;
+        copy(&mut &bytes[..], &mut blob.file()).map_err(|error| Error::io("writing", digest.blob_path(), error))?;
+        blob.persist(digest)
+    }
+
+    fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()> {
+        if self.has(digest) {
+            return Ok(());
+        }
+        let blob = self.0.blob()?;
+        let failed = |error| Error::io("copying", digest.blob_path(), error);
+        let mut reader = extent.reader().map_err(failed)?;
+        crate::stream::copy::send_to_file(&mut reader, blob.file()).map_err(failed)?;
+        blob.persist(digest)
+    }
+
+    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
+        let blob = self.0.blob()?;
+        let mut file = blob.file();
+        file.rewind().map_err(|error| Error::io("writing", "a blob", error))?;
+        let stored = produce(&mut file)?;
+        if !self.has(&stored.digest) {
+            blob.persist(&stored.digest)?;
+        }
+        Ok(stored)
+    }
+
+    fn existing_index(&self) -> Result<Option<Vec<u8>>> {
+        self.0.read("index.json", crate::limits::MAX_DOCUMENT)
+    }
+
+    fn finish(self, documents: &Documents) -> Result<()> {
+        self.0.document("oci-layout", &documents.layout)?;
+        self.0.document("index.json", &documents.index)?;
+        self.0.finish()
+    }
+}
