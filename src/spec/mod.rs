@@ -7,3 +7,4 @@ pub mod json;
 pub mod media_type;
 pub mod oci;
 pub mod platform;
+pub mod reference;
