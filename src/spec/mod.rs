@@ -8,3 +8,4 @@ pub mod media_type;
 pub mod oci;
 pub mod platform;
 pub mod reference;
+pub mod timestamp;
