@@ -12,6 +12,7 @@ use std::io;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::limits::MAX_JSON_DEPTH;
@@ -50,6 +51,32 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
         .serialize(&mut Serializer::with_formatter(&mut out, GoFormatter))
         .expect("the specifications' types have string keys, and memory takes every byte");
     out
+}
+
+/// What [`write`] writes, to stand among other raw values.
+pub(crate) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
+    raw_value(write(value))
+}
+
+/// The value without the white space around its tokens, escaped like [`write`]; all else stays as it was spelled.
+///
+/// This is what Go's `json.RawMessage` becomes when it is written.
+pub(crate) fn compact(value: &RawValue) -> Box<RawValue> {
+    let mut rest = value.get();
+    let mut out = Vec::with_capacity(rest.len());
+    while let Some(next) = rest.chars().next() {
+        let token = if next == '"' { string_len(rest) } else { next.len_utf8() };
+        if !is_space(next) {
+            write_escaped(&mut out, &rest[..token]).expect("memory takes every byte");
+        }
+        rest = &rest[token..];
+    }
+    raw_value(out)
+}
+
+fn raw_value(json: Vec<u8>) -> Box<RawValue> {
+    let text = String::from_utf8(json).expect("what is written is text with escapes in ASCII");
+    RawValue::from_string(text).expect("what is written is JSON")
 }
 
 /// For fields that Go writers leave `null` when they are empty: `null` reads as the default.
@@ -236,10 +263,19 @@ mod tests {
         assert_eq!(write(&read::<Value>(text, "x", 99).unwrap()), text);
     }
 
+    #[test]
+    fn compacting_keeps_the_spelling_of_values() {
+        let text = "{ \"b\" : [ 1.0 , 1e2,\n true ],\r\n\t\"a\\/ \\u0041<\": \"x  \\\" &\u{2028}\" }";
+        let value = RawValue::from_string(text.to_owned()).unwrap();
+        assert_eq!(compact(&value).get(), r#"{"b":[1.0,1e2,true],"a\/ \u0041\u003c":"x  \" \u0026\u2028"}"#);
+    }
+
     proptest! {
         #[test]
         fn what_is_written_reads_back(map in prop::collection::btree_map("(?s).{0,6}", "(?s).{0,6}", 0..4)) {
             let written = write(&map);
+            let value = raw(&map);
+            prop_assert_eq!(compact(&value).to_string(), value.to_string());
             prop_assert_eq!(read::<BTreeMap<String, String>>(&written, "x", 1 << 20).unwrap(), map);
         }
 

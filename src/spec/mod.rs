@@ -1,4 +1,14 @@
-//! The specifications' words: names and JSON shapes, no I/O.
+//! The specifications' words: names and JSON shapes.
+//!
+//! Bytes in, values out, and back; no I/O, and nothing is known of archives. Readers and writers of one format share these
+//! words, so the two sides cannot drift apart. Everything here may come from a hostile archive: what is wrong is an error
+//! that says where, never a panic, and what a type holds has been checked.
+//!
+//! | words of | modules |
+//! | --- | --- |
+//! | all formats | [`json`], [`descriptor`], [`media_type`], [`platform`], [`reference`], [`config`], [`timestamp`] |
+//! | OCI layouts | [`oci`] |
+//! | docker archives | [`docker`], [`v1`] |
 
 pub mod config;
 pub mod descriptor;
@@ -9,3 +19,4 @@ pub mod oci;
 pub mod platform;
 pub mod reference;
 pub mod timestamp;
+pub mod v1;
