@@ -1,1 +1,38 @@
 //! Tar, the outer archive and layers alike: one decoder for the index, for layers and for import.
+//!
+//! [`Reader`] turns bytes into [`Entry`] values, [`encode`] turns one back into header blocks. Between them nothing is lost
+//! that a root filesystem can hold: numbers beyond octal, sub-second times, names that are no UTF-8, extended attributes.
+//! The `tar` crate is not used below: its numbers wrap where they should be refused, it skips data behind headers that
+//! have none, and it takes a missing end for an end (docs/formats.md R-14, G-13, H-8, H-11).
+//!
+//! Sources: POSIX.1-2017 `pax` (ustar and pax interchange formats), GNU tar manual (old GNU and sparse formats),
+//! docs/formats.md G-6, G-13, R-13..R-21, H-8..H-11, H-18, H-24.
+
+mod blocks;
+mod content;
+mod encode;
+mod entry;
+mod header;
+mod member;
+mod pax;
+mod reader;
+mod sparse;
+#[cfg(test)]
+mod tests;
+mod timestamp;
+
+pub use content::Content;
+pub use encode::{END, encode, header_size, padding};
+pub use entry::{Entry, Kind};
+pub use reader::{Body, Ending, Reader};
+pub use sparse::{Segment, SparseMap};
+pub use timestamp::Timestamp;
+
+/// Everything in a tar is aligned to this many bytes.
+pub const BLOCK: usize = 512;
+
+/// What is wrong with a header or its extension; whoever knows where it stands makes an [`Error`](crate::error::Error) of it.
+type Problem = String;
+
+/// The outcome of looking at bytes without knowing where they stand.
+type Checked<T> = std::result::Result<T, Problem>;

@@ -1,0 +1,305 @@
+//! One 512-byte header block: where its fields lie, how its numbers are read, whether its checksum holds.
+//!
+//! Strict where readers disagree, because an archive that two of them read differently is an attack: numbers never wrap,
+//! and nothing may hide behind a number's end.
+//!
+//! Sources: POSIX.1-2017 `pax` (ustar), GNU tar manual ("Basic Tar Format"), docs/formats.md, H-11, H-18.
+
+use std::ops::Range;
+
+use super::{BLOCK, Checked, Problem};
+
+pub(super) const NAME: Range<usize> = 0..100;
+pub(super) const MODE: Range<usize> = 100..108;
+pub(super) const UID: Range<usize> = 108..116;
+pub(super) const GID: Range<usize> = 116..124;
+pub(super) const SIZE: Range<usize> = 124..136;
+pub(super) const MTIME: Range<usize> = 136..148;
+pub(super) const CHECKSUM: Range<usize> = 148..156;
+pub(super) const FLAG: usize = 156;
+pub(super) const LINK: Range<usize> = 157..257;
+pub(super) const MAGIC: Range<usize> = 257..263;
+pub(super) const VERSION: Range<usize> = 263..265;
+pub(super) const UNAME: Range<usize> = 265..297;
+pub(super) const GNAME: Range<usize> = 297..329;
+pub(super) const DEVICE_MAJOR: Range<usize> = 329..337;
+pub(super) const DEVICE_MINOR: Range<usize> = 337..345;
+pub(super) const PREFIX: Range<usize> = 345..500;
+/// In star's own headers times follow a shorter prefix; its trailer tells.
+const STAR_PREFIX: Range<usize> = 345..476;
+const STAR_TRAILER: Range<usize> = 508..512;
+const GNU_SPARSE: Range<usize> = 386..482;
+const GNU_SPARSE_EXTENDED: usize = 482;
+const GNU_REAL_SIZE: Range<usize> = 483..495;
+
+pub(super) const USTAR_MAGIC: &[u8] = b"ustar\0";
+const GNU_MAGIC: &[u8] = b"ustar  \0";
+
+/// A header block whose checksum holds.
+pub(super) struct Header<'b>(&'b [u8; BLOCK]);
+
+impl<'b> Header<'b> {
+    /// Checks the sum; both ways of summing are in use, because some old tars took bytes for signed (H-18).
+    ///
+    /// # Errors
+    /// The computed and the found sum.
+    pub(super) fn checked(block: &'b [u8; BLOCK]) -> Checked<Self> {
+        let found = number(&block[CHECKSUM]);
+        let unsigned = checksum(block);
+        if found == Some(i64::from(unsigned)) || found == Some(signed_checksum(block)) {
+            return Ok(Self(block));
+        }
+        Err(match found {
+            Some(found) => format!("the sum is {unsigned}, the header says {found}"),
+            None => format!("the sum is {unsigned}, the header has no number for it"),
+        })
+    }
+
+    /// The type flag.
+    pub(super) fn flag(&self) -> u8 {
+        self.0[FLAG]
+    }
+
+    /// The name, with the ustar prefix in front.
+    pub(super) fn name(&self) -> Vec<u8> {
+        let name = text(&self.0[NAME]);
+        let prefix = if !self.is_ustar() {
+            &[]
+        } else if self.0[STAR_TRAILER] == *b"tar\0" {
+            text(&self.0[STAR_PREFIX])
+        } else {
+            text(&self.0[PREFIX])
+        };
+        if prefix.is_empty() {
+            return name.to_vec();
+        }
+        [prefix, b"/", name].concat()
+    }
+
+    /// The target of a link.
+    pub(super) fn link(&self) -> Vec<u8> {
+        text(&self.0[LINK]).to_vec()
+    }
+
+    /// The low 12 bits of the mode; some writers put the file's type above them.
+    pub(super) fn mode(&self) -> Checked<u32> {
+        let mode = self.field("mode", MODE)?;
+        Ok((mode & 0o7777) as u32)
+    }
+
+    /// The owner's number.
+    pub(super) fn uid(&self) -> Checked<u64> {
+        self.field("uid", UID)
+    }
+
+    /// The group's number.
+    pub(super) fn gid(&self) -> Checked<u64> {
+        self.field("gid", GID)
+    }
+
+    /// Bytes that follow; to be asked only of types that have data.
+    pub(super) fn size(&self) -> Checked<u64> {
+        self.field("size", SIZE)
+    }
+
+    /// Seconds since 1970, the one number that may be negative.
+    pub(super) fn mtime(&self) -> Checked<i64> {
+        number(&self.0[MTIME]).ok_or_else(|| self.no_number("mtime", MTIME))
+    }
+
+    /// The owner's name.
+    pub(super) fn uname(&self) -> Vec<u8> {
+        if self.has_names() { text(&self.0[UNAME]).to_vec() } else { Vec::new() }
+    }
+
+    /// The group's name.
+    pub(super) fn gname(&self) -> Vec<u8> {
+        if self.has_names() { text(&self.0[GNAME]).to_vec() } else { Vec::new() }
+    }
+
+    /// A device's major number.
+    pub(super) fn device_major(&self) -> Checked<u64> {
+        if self.has_names() { self.field("device major", DEVICE_MAJOR) } else { Ok(0) }
+    }
+
+    /// A device's minor number.
+    pub(super) fn device_minor(&self) -> Checked<u64> {
+        if self.has_names() { self.field("device minor", DEVICE_MINOR) } else { Ok(0) }
+    }
+
+    /// The old GNU sparse map's first entries, whether more follow, and the file's full size.
+    pub(super) fn old_sparse(&self) -> Checked<OldSparse<'b>> {
+        if !self.is_gnu() {
+            return Err("type S needs a GNU header, this is none".to_owned());
+        }
+        Ok(OldSparse {
+            slots: &self.0[GNU_SPARSE],
+            extended: self.0[GNU_SPARSE_EXTENDED] != 0,
+            size: self.field("sparse size", GNU_REAL_SIZE)?,
+        })
+    }
+
+    fn is_ustar(&self) -> bool {
+        &self.0[MAGIC] == USTAR_MAGIC
+    }
+
+    fn is_gnu(&self) -> bool {
+        &self.0[MAGIC.start..VERSION.end] == GNU_MAGIC
+    }
+
+    fn has_names(&self) -> bool {
+        self.is_ustar() || self.is_gnu()
+    }
+
+    fn field(&self, name: &str, range: Range<usize>) -> Checked<u64> {
+        match number(&self.0[range.clone()]) {
+            Some(value) => u64::try_from(value).map_err(|_| format!("the {name} {value} is negative")),
+            None => Err(self.no_number(name, range)),
+        }
+    }
+
+    fn no_number(&self, name: &str, range: Range<usize>) -> Problem {
+        format!("the {name} field `{}` is no number below 2^63", self.0[range].escape_ascii())
+    }
+}
+
+/// What an old GNU sparse header says about the file's map.
+pub(super) struct OldSparse<'b> {
+    /// Slots of 24 bytes.
+    pub(super) slots: &'b [u8],
+    /// Whether extension blocks follow.
+    pub(super) extended: bool,
+    /// Size of the expanded file.
+    pub(super) size: u64,
+}
+
+/// The sum of a header's bytes, its checksum field taken as spaces.
+pub(super) fn checksum(block: &[u8; BLOCK]) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    sum(block) - sum(&block[CHECKSUM]) + 8 * u32::from(b' ')
+}
+
+fn signed_checksum(block: &[u8; BLOCK]) -> i64 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| i64::from(byte.cast_signed())).sum::<i64>();
+    sum(block) - sum(&block[CHECKSUM]) + 8 * i64::from(b' ')
+}
+
+/// A text field up to its first NUL.
+fn text(field: &[u8]) -> &[u8] {
+    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
+    &field[..end]
+}
+
+/// A number field: octal text, or two's complement when the first bit is set (GNU, star). Empty is zero.
+///
+/// `None` where it is neither, or does not fit 63 bits and a sign (H-11).
+pub(super) fn number(field: &[u8]) -> Option<i64> {
+    if field.first().is_some_and(|first| first & 0x80 != 0) {
+        return base256(field);
+    }
+    let digits = text(field).trim_ascii();
+    if digits.is_empty() {
+        // Some readers look for digits behind leading NULs, others do not: so there must be none.
+        return field.iter().all(|&byte| byte == 0 || byte == b' ').then_some(0);
+    }
+    digits.iter().try_fold(0_i64, |value, &digit| match digit {
+        b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
+        _ => None,
+    })
+}
+
+/// Big-endian two's complement; the first bit only marks the form, the second is the sign.
+fn base256(field: &[u8]) -> Option<i64> {
+    let (&first, rest) = field.split_first()?;
+    let start = i64::from((first << 1).cast_signed() >> 1);
+    rest.iter().try_fold(start, |value, &byte| Some(value.checked_mul(256)? | i64::from(byte)))
+}
+
+/// Writes a number: octal with a closing NUL where it fits, else base-256.
+///
+/// A number that octal cannot hold has a PAX record as well; base-256 serves readers that know no PAX, as bsdtar's do.
+pub(super) fn put_number(field: &mut [u8], value: i64) {
+    if (0..octal_limit(field.len())).contains(&value) {
+        let digits = format!("{value:0width$o}", width = field.len() - 1);
+        field[..digits.len()].copy_from_slice(digits.as_bytes());
+        return;
+    }
+    let bytes = value.to_be_bytes();
+    let (fill, low) = field.split_at_mut(field.len().saturating_sub(bytes.len()));
+    fill.fill(if value < 0 { 0xff } else { 0 });
+    low.copy_from_slice(&bytes);
+    field[0] |= 0x80;
+}
+
+/// The first number that octal text in a field of `width` bytes cannot hold.
+pub(super) fn octal_limit(width: usize) -> i64 {
+    1 << (3 * (width - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octal_numbers_are_read() {
+        for (field, value) in [
+            (&b"0000644\0"[..], 0o644),
+            (b"   644 \0", 0o644),
+            (b"77777777", 0o7777_7777),
+            (b"644\0junk", 0o644),
+            (b"\0\0\0\0\0\0\0\0", 0),
+            (b"        ", 0),
+            (b"777777777777", 0o7777_7777_7777),
+        ] {
+            assert_eq!(number(field), Some(value), "{}", field.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn base256_numbers_are_read() {
+        assert_eq!(number(b"\x80\0\0\0\0\0\0\0\x01\0\0\0"), Some(1 << 24));
+        assert_eq!(number(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), Some(-1));
+        assert_eq!(number(b"\xff\xff\xff\xff\x80\0\0\0\0\0\0\0"), Some(i64::MIN));
+        assert_eq!(number(b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff"), Some(i64::MAX));
+    }
+
+    #[test]
+    fn h_11_numbers_that_are_none_or_do_not_fit_are_refused() {
+        for field in [
+            &b"0000648\0"[..],
+            b"-000644\0",
+            b"0x00644\0",
+            b"12 34\0\0\0",
+            b"\x00\x000644\0\0",
+            b"\x80\0\0\0\x80\0\0\0\0\0\0\0",
+            b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        ] {
+            assert_eq!(number(field), None, "{}", field.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are_read() {
+        for value in [0, 1, 0o644, 0o777_7777, 0o1000_0000, (1 << 33) - 1, 1 << 33, -1, i64::MAX, i64::MIN] {
+            let mut field = [0; 12];
+            put_number(&mut field, value);
+            assert_eq!(number(&field), Some(value));
+            assert_eq!(field[0] & 0x80 != 0, !(0..1 << 33).contains(&value));
+        }
+        let mut field = [0; 8];
+        put_number(&mut field, 0o1000_0000);
+        assert_eq!(field, *b"\x80\0\0\0\0\x20\0\0");
+    }
+
+    #[test]
+    fn signed_and_unsigned_sums_are_taken() {
+        let mut block = [0; BLOCK];
+        block[0] = 0xff;
+        for sum in [255 + 256, 256 - 1] {
+            put_number(&mut block[CHECKSUM], sum);
+            assert!(Header::checked(&block).is_ok());
+        }
+        put_number(&mut block[CHECKSUM], 7);
+        assert_eq!(Header::checked(&block).err().unwrap(), "the sum is 511, the header says 7");
+    }
+}

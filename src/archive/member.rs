@@ -1,0 +1,144 @@
+//! How a member's header and the extensions in front of it become one [`Entry`].
+//!
+//! No I/O. The order of precedence is everywhere the same: PAX, then GNU, then the header's own field.
+//!
+//! Sources: docs/formats.md ..R-15, R-19, H-9, H-11.
+
+use super::header::Header;
+use super::pax::Extension;
+use super::{Checked, Entry, Kind, SparseMap, Timestamp};
+
+/// Extensions met on the way to a member.
+#[derive(Default)]
+pub(super) struct Extensions {
+    /// Offset of the first of them.
+    pub(super) start: Option<u64>,
+    pax: Option<Extension>,
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl Extensions {
+    /// Takes the body of an `x`, `L` or `K` header. A second one of a kind is refused: readers disagree which counts.
+    pub(super) fn push(&mut self, flag: u8, offset: u64, body: Vec<u8>) -> Checked<()> {
+        self.start.get_or_insert(offset);
+        let twice = match flag {
+            b'x' => self.pax.replace(Extension::parse(&body)?).is_some(),
+            b'L' => self.name.replace(long_name(body)?).is_some(),
+            _ => self.link.replace(long_name(body)?).is_some(),
+        };
+        if twice { Err("the second one of the same member".to_owned()) } else { Ok(()) }
+    }
+
+    /// Whether there are any.
+    pub(super) fn are_there(&self) -> bool {
+        self.start.is_some()
+    }
+
+    /// The member's name: of a sparse file, of PAX, of GNU, of the header.
+    pub(super) fn take_path(&mut self, header: &Header<'_>) -> Vec<u8> {
+        let pax = self.pax.as_mut();
+        let pax = pax.and_then(|pax| pax.sparse.as_mut().and_then(|sparse| sparse.name.take()).or(pax.path.take()));
+        pax.or(self.name.take()).unwrap_or_else(|| header.name())
+    }
+
+    /// What PAX says.
+    pub(super) fn take_pax(&mut self) -> Extension {
+        self.pax.take().unwrap_or_default()
+    }
+
+    /// The target that GNU's long link names.
+    pub(super) fn take_link(&mut self) -> Option<Vec<u8>> {
+        self.link.take()
+    }
+}
+
+/// A file's bytes in the archive and what they mean.
+#[derive(Default)]
+pub(super) struct Data {
+    /// Logical size.
+    pub(super) size: u64,
+    /// Bytes in the archive from `offset` on.
+    pub(super) stored: u64,
+    /// Where they belong in a sparse file.
+    pub(super) sparse: Option<SparseMap>,
+}
+
+/// The kind that a flag and a name make.
+pub(super) fn kind(flag: u8, path: &[u8]) -> Checked<Kind> {
+    match Kind::from_flag(flag) {
+        // Before there was a flag for directories, a slash was it; a flag `0` is believed.
+        Some(Kind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(Kind::Directory),
+        Some(kind) => Ok(kind),
+        None => Err(format!("type `{}` is not supported", flag.escape_ascii())),
+    }
+}
+
+/// Everything but the place in the archive.
+pub(super) fn entry(
+    header: &Header<'_>,
+    kind: Kind,
+    path: Vec<u8>,
+    link: Option<Vec<u8>>,
+    pax: Extension,
+    data: Data,
+) -> Checked<Entry> {
+    Ok(Entry {
+        path,
+        kind,
+        device: if kind.is_device() { device(header, &pax)? } else { (0, 0) },
+        link: if kind.is_link() { pax.link.or(link).unwrap_or_else(|| header.link()) } else { Vec::new() },
+        mode: header.mode()?,
+        uid: owner("uid", pax.uid, || header.uid())?,
+        gid: owner("gid", pax.gid, || header.gid())?,
+        uname: pax.uname.unwrap_or_else(|| header.uname()),
+        gname: pax.gname.unwrap_or_else(|| header.gname()),
+        mtime: match pax.mtime {
+            Some(mtime) => mtime,
+            None => Timestamp::from_seconds(header.mtime()?),
+        },
+        records: pax.passing,
+        size: data.size,
+        stored: data.stored,
+        sparse: data.sparse,
+        header_offset: 0,
+        data_offset: 0,
+    })
+}
+
+/// What makes a name longer than any Linux filesystem takes; it is only bytes here, so a warning will do (H-24).
+pub(super) fn excess(name: &[u8]) -> Option<&'static str> {
+    if name.len() > 4096 {
+        return Some("a name of more than 4096 bytes");
+    }
+    let long = name.len() > 255 && name.split(|&byte| byte == b'/').any(|component| component.len() > 255);
+    long.then_some("a name with a component of more than 255 bytes")
+}
+
+/// A GNU long name: one string, usually closed by a NUL.
+fn long_name(mut body: Vec<u8>) -> Checked<Vec<u8>> {
+    let end = body.iter().position(|&byte| byte == 0).unwrap_or(body.len());
+    if body[end..].iter().any(|&byte| byte != 0) {
+        return Err("bytes behind the closing NUL".to_owned());
+    }
+    if end == 0 {
+        return Err("the name is empty".to_owned());
+    }
+    body.truncate(end);
+    Ok(body)
+}
+
+/// More than 32 bits would wrap where they are used, at worst to root.
+fn owner(name: &str, pax: Option<u64>, header: impl FnOnce() -> Checked<u64>) -> Checked<u64> {
+    narrow(name, pax.map_or_else(header, Ok)?).map(u64::from)
+}
+
+fn device(header: &Header<'_>, pax: &Extension) -> Checked<(u32, u32)> {
+    let major = pax.device_major.map_or_else(|| header.device_major(), Ok)?;
+    let minor = pax.device_minor.map_or_else(|| header.device_minor(), Ok)?;
+    Ok((narrow("device major", major)?, narrow("device minor", minor)?))
+}
+
+fn narrow(name: &str, value: u64) -> Checked<u32> {
+    u32::try_from(value).map_err(|_| format!("the {name} {value} has more than 32 bits"))
+}

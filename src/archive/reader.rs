@@ -1,0 +1,361 @@
+//! The one tar decoder: headers and their extensions in, entries out, bodies on request.
+//!
+//! Everything that could shift the next header is decided once, here: which size counts, which types carry data, where a
+//! sparse map ends. Readers that disagree about these are how archives are smuggled past a scanner (docs/formats.md H-8).
+//!
+//! Sources: docs/formats.md, G-6, G-13, M-12, S-1..S-3, H-8..H-11, H-18, H-24.
+
+use std::io::{self, Read};
+
+use super::blocks::Blocks;
+use super::content::Cursor;
+use super::header::Header;
+use super::member::{self, Data, Extensions};
+use super::pax;
+use super::sparse::{self, MapBuilder, MapText, PaxMap, SparseRecords};
+use super::{BLOCK, Entry, Kind, Problem, padding};
+use crate::error::{Error, Result};
+use crate::limits::{Budget, MAX_TAR_EXTENSION};
+use crate::notice::{Fault, Notices};
+use crate::path::printable;
+use crate::stream::skip::Skip;
+
+/// Whether a tar has to say that it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// At least one zero block, or it counts as truncated: outer archives, where a killed `docker save` would else pass
+    /// for whole (docs/formats.md G-13).
+    Required,
+    /// The end of the stream will do, even where the last member's padding should be: layers, whose digest vouches for
+    /// them (docs/formats.md S-2).
+    Optional,
+}
+
+/// Reads a tar from its start.
+///
+/// After an error the position is unknown: the reader should be dropped.
+pub struct Reader<'a, R> {
+    blocks: Blocks<R>,
+    ending: Ending,
+    at: String,
+    budget: &'a Budget,
+    notices: &'a Notices,
+    ended: bool,
+    /// Stored bytes of the current member that have not passed yet, and the padding behind them.
+    stored: u64,
+    padding: usize,
+    cursor: Cursor,
+    /// The current member's name, for errors; kept apart because the entry is the caller's.
+    member: Vec<u8>,
+}
+
+impl<'a, R: Skip> Reader<'a, R> {
+    /// Starts at the first header; `at` names the tar in errors. Entries and metadata are counted in `budget`, oddities go
+    /// to `notices`.
+    pub fn new(inner: R, ending: Ending, at: impl Into<String>, budget: &'a Budget, notices: &'a Notices) -> Self {
+        Self {
+            blocks: Blocks::new(inner),
+            ending,
+            at: at.into(),
+            budget,
+            notices,
+            ended: false,
+            stored: 0,
+            padding: 0,
+            cursor: Cursor::default(),
+            member: Vec::new(),
+        }
+    }
+
+    /// The next member, or `None` behind the last. What is left of the one before is skipped.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for anything that breaks the format, a missing end included; [`Error::Limit`]; [`Error::Io`].
+    pub fn next_entry(&mut self) -> Result<Option<Entry>> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.skip_body()?;
+        let mut extensions = Extensions::default();
+        loop {
+            let offset = self.blocks.offset() + self.padding as u64;
+            let Some(block) = self.next_header()? else {
+                self.check_no_extensions(&extensions)?;
+                self.ended = true;
+                return Ok(None);
+            };
+            let header = Header::checked(&block).map_err(|sums| self.bad_checksum(offset, &sums))?;
+            match header.flag() {
+                b'x' => self.take_extension("PAX header", &header, offset, &mut extensions)?,
+                b'L' => self.take_extension("GNU long name", &header, offset, &mut extensions)?,
+                b'K' => self.take_extension("GNU long link", &header, offset, &mut extensions)?,
+                b'g' => self.take_global(&header, offset, &extensions)?,
+                _ => return self.take_member(&header, offset, extensions).map(Some),
+            }
+        }
+    }
+
+    /// The content of the member that [`Self::next_entry`] gave last, from where an earlier body stopped; holes filled in.
+    ///
+    /// Reading fails where the archive ends before the content does.
+    pub fn body(&mut self) -> Body<'_, 'a, R> {
+        Body { reader: self }
+    }
+
+    /// The reader below. What this one read ahead is gone: a hashing tap below has seen it, but not yet what follows.
+    pub fn into_inner(self) -> R {
+        self.blocks.into_inner()
+    }
+
+    /// Reads whatever follows, so that a tap below has seen every byte, and gives the reader below back. A diff_id covers
+    /// the whole stream, also what stands behind the end marker (docs/formats.md M-12).
+    ///
+    /// # Errors
+    /// [`Error::Io`], or what travelled in it.
+    pub fn finish(mut self) -> Result<R> {
+        self.blocks.drain().map_err(|error| Error::io("reading", &self.at, error))?;
+        Ok(self.blocks.into_inner())
+    }
+
+    /// Takes the next header block; `None` at the end of the archive.
+    fn next_header(&mut self) -> Result<Option<[u8; BLOCK]>> {
+        let padding = self.padding;
+        let peeked = self.blocks.peek(padding + BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
+        let found = peeked.len();
+        let header = peeked.get(padding..).and_then(|rest| rest.first_chunk::<BLOCK>().copied());
+        self.blocks.consume(found);
+        self.padding = 0;
+        match header {
+            Some(header) if header != [0; BLOCK] => return Ok(Some(header)),
+            Some(_) => self.check_second_zero_block()?,
+            None if found <= padding && self.ending == Ending::Optional => {}
+            None => return Err(self.missing_end(found.checked_sub(padding))),
+        }
+        Ok(None)
+    }
+
+    fn check_no_extensions(&self, extensions: &Extensions) -> Result<()> {
+        match extensions.start {
+            Some(start) => Err(self.invalid(format!("the extension header at offset {start} has no member behind it"))),
+            None => Ok(()),
+        }
+    }
+
+    /// A zero block is the end only if nothing but zeros or the end of the stream follows (G-13).
+    fn check_second_zero_block(&mut self) -> Result<()> {
+        let offset = self.blocks.offset();
+        let second = self.blocks.peek(BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
+        let found = second.len();
+        if second.iter().any(|&byte| byte != 0) {
+            return Err(self.invalid(format!("a single zero block at offset {}, then more", offset - BLOCK as u64)));
+        }
+        self.blocks.consume(found);
+        Ok(())
+    }
+
+    /// Takes an extension of the next member.
+    fn take_extension(&mut self, name: &str, header: &Header<'_>, offset: u64, into: &mut Extensions) -> Result<()> {
+        let body = self.read_extension(name, header, offset)?;
+        into.push(header.flag(), offset, body).map_err(|problem| self.invalid_extension(name, offset, &problem))
+    }
+
+    /// Takes a global header: remarks are ignored, the rest with a warning, and what would move data is refused.
+    fn take_global(&mut self, header: &Header<'_>, offset: u64, extensions: &Extensions) -> Result<()> {
+        let name = "global PAX header";
+        // Go drops the extensions in front of a global header, others keep them: an entry with two meanings.
+        if extensions.are_there() {
+            return Err(self.invalid_extension(name, offset, "it parts an extension from its member"));
+        }
+        let body = self.read_extension(name, header, offset)?;
+        for record in pax::records(&body) {
+            let (key, _) = record.map_err(|problem| self.invalid_extension(name, offset, &problem))?;
+            let shown = key.escape_ascii();
+            if pax::is_refused_in_global(key) {
+                return Err(self.invalid_extension(name, offset, &format!("it sets {shown}")));
+            }
+            if key != b"comment" {
+                self.notices.warn(Fault::Input, &self.at, &format!("the global PAX record {shown} is ignored"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads an extension's body: memory for what arrives, not for what is announced (H-10).
+    fn read_extension(&mut self, name: &str, header: &Header<'_>, offset: u64) -> Result<Vec<u8>> {
+        let size = header.size().map_err(|problem| self.invalid_extension(name, offset, &problem))?;
+        if size > MAX_TAR_EXTENSION {
+            let problem = format!("{size} bytes, more than {MAX_TAR_EXTENSION}");
+            return Err(self.invalid_extension(name, offset, &problem));
+        }
+        let mut body = Vec::new();
+        let mut source = Source(&mut self.blocks).take(size);
+        source.read_to_end(&mut body).map_err(|error| Error::io("reading", &self.at, error))?;
+        if (body.len() as u64) < size {
+            let problem = format!("truncated after {} of {size} bytes", body.len());
+            return Err(self.invalid_extension(name, offset, &problem));
+        }
+        self.padding = padding(size).len();
+        Ok(body)
+    }
+
+    /// Takes a member's own header.
+    fn take_member(&mut self, header: &Header<'_>, offset: u64, mut extensions: Extensions) -> Result<Entry> {
+        let path = extensions.take_path(header);
+        self.member.clear();
+        self.member.extend_from_slice(&path);
+        let kind = member::kind(header.flag(), &path)
+            .map_err(|problem| self.invalid_member(&format!("{problem} (header at offset {offset})")))?;
+        let mut pax = extensions.take_pax();
+        let data = match (kind, pax.sparse.take()) {
+            (Kind::Regular, sparse) => self.data(header, pax.size, sparse)?,
+            (_, Some(_)) => return Err(self.invalid_member("a sparse map, but no regular file")),
+            (_, None) => Data::default(),
+        };
+        let entry = member::entry(header, kind, path, extensions.take_link(), pax, data);
+        let mut entry = entry.map_err(|problem| self.invalid_member(&problem))?;
+        entry.header_offset = extensions.start.unwrap_or(offset);
+        entry.data_offset = self.blocks.offset();
+        self.budget.entry(&self.at)?;
+        self.budget.held(entry.held(), &self.at)?;
+        for excess in [&entry.path, &entry.link].into_iter().filter_map(|name| member::excess(name)) {
+            self.notices.warn(Fault::Input, &self.member_label(), excess)?;
+        }
+        self.stored = entry.stored;
+        self.padding = padding(entry.stored).len();
+        self.cursor = Cursor::new(entry.stored, entry.sparse.as_ref());
+        Ok(entry)
+    }
+
+    /// Decides what a regular file's bytes are; reads the map, where one stands between header and data.
+    fn data(&mut self, header: &Header<'_>, pax_size: Option<u64>, records: Option<SparseRecords>) -> Result<Data> {
+        let wrong = |problem: Problem| self.invalid_member(&problem);
+        // The PAX size counts for the data and for the place of the next header alike (H-8).
+        let stored = pax_size.map_or_else(|| header.size(), Ok).map_err(wrong)?;
+        let old = if header.flag() == b'S' { Some(header.old_sparse().map_err(wrong)?) } else { None };
+        let (map, size, stored) = match (old, records) {
+            (None, None) => return Ok(Data { size: stored, stored, sparse: None }),
+            (Some(_), Some(_)) => return Err(self.invalid_member("two sparse maps, old GNU and PAX")),
+            (Some(old), None) => (self.old_map(old.slots, old.extended)?, old.size, stored),
+            (None, Some(mut records)) => {
+                let size = records.size().map_err(wrong)?;
+                match records.map().map_err(wrong)? {
+                    PaxMap::Records(map) => (map, size, stored),
+                    PaxMap::BeforeData => {
+                        let (map, rest) = self.map_before_data(stored)?;
+                        (map, size, rest)
+                    }
+                }
+            }
+        };
+        let map = map.finish(size, stored).map_err(|problem| self.invalid_member(&problem))?;
+        Ok(Data { size, stored, sparse: Some(map) })
+    }
+
+    fn old_map(&mut self, slots: &[u8], mut extended: bool) -> Result<MapBuilder> {
+        let mut map = MapBuilder::default();
+        map.push_slots(slots).map_err(|problem| self.invalid_member(&problem))?;
+        while extended {
+            let block = self.map_block()?;
+            let (slots, more) = sparse::extension_slots(&block);
+            map.push_slots(slots).map_err(|problem| self.invalid_member(&problem))?;
+            extended = more;
+        }
+        Ok(map)
+    }
+
+    /// Reads a PAX 1.0 map; also gives how many stored bytes are left behind it.
+    fn map_before_data(&mut self, mut stored: u64) -> Result<(MapBuilder, u64)> {
+        let mut text = MapText::default();
+        loop {
+            stored = stored
+                .checked_sub(BLOCK as u64)
+                .ok_or_else(|| self.invalid_member("the sparse map is longer than the stored bytes"))?;
+            let block = self.map_block()?;
+            if text.push_block(&block).map_err(|problem| self.invalid_member(&problem))? {
+                return Ok((text.finish(), stored));
+            }
+        }
+    }
+
+    fn map_block(&mut self) -> Result<[u8; BLOCK]> {
+        let peeked = self.blocks.peek(BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
+        let block = peeked.first_chunk::<BLOCK>().copied();
+        let block = block.ok_or_else(|| self.invalid_member("truncated: the archive ends inside its sparse map"))?;
+        self.blocks.consume(BLOCK);
+        Ok(block)
+    }
+
+    fn skip_body(&mut self) -> Result<()> {
+        let stored = std::mem::take(&mut self.stored);
+        let offset = self.blocks.offset();
+        self.blocks.skip(stored).map_err(|error| match Error::io("reading", &self.at, error) {
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
+                self.invalid_member(&format!("truncated: {stored} bytes should follow offset {offset}"))
+            }
+            error => error,
+        })
+    }
+
+    fn bad_checksum(&self, offset: u64, sums: &str) -> Error {
+        let hint = if offset == 0 { "not a tar archive: " } else { "" };
+        self.invalid(format!("{hint}bad checksum at offset {offset}: {sums}"))
+    }
+
+    /// The stream ended, after `cut` bytes of a header if at all.
+    fn missing_end(&self, cut: Option<usize>) -> Error {
+        let offset = self.blocks.offset();
+        self.invalid(match cut {
+            _ if offset == 0 => "not a tar archive: there are no bytes".to_owned(),
+            Some(cut) if cut as u64 == offset => format!("not a tar archive: {cut} bytes, a header has {BLOCK}"),
+            Some(cut @ 1..) => format!("truncated at offset {offset}: the last header has {cut} of {BLOCK} bytes"),
+            _ => format!("truncated at offset {offset}: there is no end marker"),
+        })
+    }
+
+    fn invalid(&self, problem: impl Into<String>) -> Error {
+        Error::invalid(&self.at, problem)
+    }
+
+    fn invalid_extension(&self, name: &str, offset: u64, problem: &str) -> Error {
+        self.invalid(format!("{name} at offset {offset}: {problem}"))
+    }
+
+    fn invalid_member(&self, problem: &str) -> Error {
+        Error::invalid(self.member_label(), problem)
+    }
+
+    fn member_label(&self) -> String {
+        const SHOWN: usize = 300;
+        let (shown, rest) = self.member.split_at(self.member.len().min(SHOWN));
+        format!("{}: `{}{}`", self.at, printable(shown), if rest.is_empty() { "" } else { "…" })
+    }
+}
+
+/// The content of a [`Reader`]'s current member.
+pub struct Body<'r, 'a, R> {
+    reader: &'r mut Reader<'a, R>,
+}
+
+impl<R: Skip> Read for Body<'_, '_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Reader { blocks, cursor, stored, budget, at, .. } = &mut *self.reader;
+        let taken = cursor.read(buf, budget, at, |buf| {
+            let taken = blocks.read(buf)?;
+            *stored -= taken as u64;
+            Ok(taken)
+        })?;
+        if taken == 0 && !buf.is_empty() {
+            self.reader.cursor.check_end(|| self.reader.member_label())?;
+        }
+        Ok(taken)
+    }
+}
+
+/// [`Blocks`] as a plain reader.
+struct Source<'s, R>(&'s mut Blocks<R>);
+
+impl<R: Skip> Read for Source<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf)
+    }
+}

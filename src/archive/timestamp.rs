@@ -1,0 +1,107 @@
+//! Modification times: before 1970, after 2242, and to the nanosecond.
+//!
+//! Sources: POSIX.1-2017 `pax` (`mtime` record), docs/formats.md R-15.
+
+use std::fmt;
+
+/// A moment: `seconds` since 1970-01-01 00:00:00 UTC, and `nanos` after that. Half a second before 1970 is `-1, 500_000_000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Timestamp {
+    /// Whole seconds, rounded down.
+    pub seconds: i64,
+    /// Nanoseconds after `seconds`, less than a billion.
+    pub nanos: u32,
+}
+
+const NANOS: u32 = 1_000_000_000;
+
+impl Timestamp {
+    /// The epoch: the time of everything that imgtar itself writes (docs/formats.md G-17).
+    pub const EPOCH: Self = Self { seconds: 0, nanos: 0 };
+
+    /// A whole second.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self { seconds, nanos: 0 }
+    }
+
+    /// Reads a PAX time: an optional minus, digits, an optional point and fraction. Digits below a nanosecond are dropped.
+    pub(super) fn parse(text: &[u8]) -> Option<Self> {
+        let (negative, text) = match text.strip_prefix(b"-") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
+            Some(point) => (&text[..point], &text[point + 1..]),
+            None => (text, &b""[..]),
+        };
+        if whole.is_empty() || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+            return None;
+        }
+        let whole: i64 = std::str::from_utf8(whole).ok()?.parse().ok()?;
+        let nanos =
+            (0..9).fold(0, |nanos, place| nanos * 10 + fraction.get(place).map_or(0, |&digit| u32::from(digit - b'0')));
+        Some(match (negative, nanos) {
+            (false, nanos) => Self { seconds: whole, nanos },
+            (true, 0) => Self { seconds: -whole, nanos: 0 },
+            (true, nanos) => Self { seconds: -whole - 1, nanos: NANOS - nanos },
+        })
+    }
+}
+
+/// The form of a PAX `mtime` record, without trailing zeros.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, seconds, nanos) = match (self.seconds < 0, self.nanos) {
+            (true, 1..) => ("-", (self.seconds + 1).unsigned_abs(), NANOS - self.nanos),
+            (true, 0) => ("-", self.seconds.unsigned_abs(), 0),
+            (false, nanos) => ("", self.seconds.unsigned_abs(), nanos),
+        };
+        write!(f, "{sign}{seconds}")?;
+        if nanos != 0 {
+            let fraction = format!("{nanos:09}");
+            write!(f, ".{}", fraction.trim_end_matches('0'))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn pax_times_are_read_and_written() {
+        for (text, seconds, nanos) in [
+            ("0", 0, 0),
+            ("1700000000.5", 1_700_000_000, 500_000_000),
+            ("1.000000001", 1, 1),
+            ("-1", -1, 0),
+            ("-0.5", -1, 500_000_000),
+            ("-1.25", -2, 750_000_000),
+            ("9223372036854775807", i64::MAX, 0),
+        ] {
+            let time = Timestamp { seconds, nanos };
+            assert_eq!(Timestamp::parse(text.as_bytes()), Some(time), "{text}");
+            assert_eq!(time.to_string(), text);
+        }
+        let rounded = Timestamp::parse(b"1.1234567899").unwrap();
+        assert_eq!(rounded.nanos, 123_456_789);
+        assert_eq!(Timestamp::parse(b"1."), Some(Timestamp::from_seconds(1)));
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "-", ".5", "+1", "1e3", "1.-5", "1 ", "--1", "0x1", "9223372036854775808", "1.5.5"] {
+            assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_time_survives_its_text(seconds in -i64::MAX.., nanos in 0..NANOS) {
+            let time = Timestamp { seconds, nanos };
+            prop_assert_eq!(Timestamp::parse(time.to_string().as_bytes()), Some(time));
+        }
+    }
+}
