@@ -1,13 +1,18 @@
 //! Layer files as all readers meet them.
 
-use crate::codec::Codec;
+use std::io;
+
+use crate::codec::{self, Codec, Watch};
+use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::image::Blob;
 use crate::notice::Fault;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Compression;
+use crate::stream::copy::copy;
 use crate::stream::source::Extent;
+use crate::stream::tap::{Promise, VerifyReader};
 
 /// A stored file with its compression, by its own first bytes: every layer is looked at for itself (L-3, D-5).
 pub(super) fn blob(extent: Extent, at: &str) -> Result<Blob> {
@@ -31,4 +36,15 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
     }
     let problem = format!("its descriptor says {media_type}, but its content is {}", blob.codec.name());
     run.notices.warn(Fault::Input, at, &problem)
+}
+
+/// The digest of a layer's uncompressed tar, for archives that promise none (L-31).
+pub(super) fn diff_id(blob: &Blob, at: &str, run: &Run) -> Result<DiffId> {
+    let failed = |error| Error::io("reading", at, error);
+    let watch = Watch::new(at, &run.budget, &run.notices);
+    let decoder = codec::decode(blob.codec, blob.extent.reader().map_err(failed)?, watch).map_err(failed)?;
+    let mut hashed = VerifyReader::new(decoder, at, Promise::default());
+    copy(&mut hashed, &mut io::sink()).map_err(failed)?;
+    let digest = hashed.measure().and_then(|measure| measure.digest.clone());
+    Ok(DiffId(digest.expect("a copy that succeeds has found the end, and SHA-256 can be computed")))
 }

@@ -30,6 +30,11 @@ impl<T: Sync, R: Send, E: Send> Tasks<T, R, E> {
         Pool { tasks: self, handles, work }
     }
 
+    /// The tasks themselves, when all is done.
+    pub fn into_tasks(self) -> Vec<T> {
+        self.tasks
+    }
+
     /// Takes tasks until there are none or one has failed.
     fn work(&self, work: impl Fn(&T) -> Result<R, E>) {
         while !self.failed.load(Ordering::Relaxed) {

@@ -1,0 +1,162 @@
+//! `docker save` archives of Docker 1.10 to 24, with the layer IDs and layer documents that ggcr gives them.
+//!
+//! A diff_id is stored once. Other layer IDs with the same diff_id get a symbolic link for readers that know no
+//! `manifest.json`; `manifest.json` itself names regular members only, because half of its readers follow no links.
+//!
+//! Sources: docs/formats.md L-1 to L-18, L-35, M-7, M-8.
+
+use std::collections::{HashMap, HashSet};
+
+use super::names::{Spelling, repo_tags};
+use super::plan::{Plan, Treatment};
+use super::recode::recode;
+use super::tar::{Out, Tar};
+use super::{checked, loss, plan_for, single_images};
+use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::image::{Entry, Image, Layer};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER, Repositories};
+use crate::spec::v1::{Steps, V1Id, layer_json};
+
+/// Writes a legacy archive.
+pub(super) fn write(
+    entries: &[Entry],
+    out: Out,
+    docker: &DockerOptions,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<ImageReport>> {
+    let chosen = single_images(entries);
+    let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
+    loss::refuse_encrypted(&images)?;
+    let plan = plan_for(&images, Compress::None, options, run)?;
+    let checks = plan.checks(&images, &[]);
+    let members = || {
+        let mut writer = Writer {
+            tar: Tar::new(out, run),
+            plan: &plan,
+            docker,
+            run,
+            configs: HashSet::new(),
+            directories: HashSet::new(),
+            layers: HashMap::new(),
+            repositories: Repositories::default(),
+        };
+        let mut items = Vec::new();
+        let mut reports = Vec::new();
+        for (entry, image) in &chosen {
+            let (item, report) = writer.image(entry, image)?;
+            items.push(item);
+            reports.push(report);
+        }
+        Ok((writer.tar, writer.repositories, items, reports))
+    };
+    checked(checks, run, members, |(mut tar, repositories, items, reports)| {
+        tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+        tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
+        tar.finish()?;
+        Ok(reports)
+    })
+}
+
+struct Writer<'a> {
+    tar: Tar<'a>,
+    plan: &'a Plan,
+    docker: &'a DockerOptions,
+    run: &'a Run,
+    configs: HashSet<Digest>,
+    /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
+    directories: HashSet<V1Id>,
+    /// Where each diff_id is stored.
+    layers: HashMap<DiffId, V1Id>,
+    repositories: Repositories,
+}
+
+impl Writer<'_> {
+    fn image(&mut self, entry: &Entry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
+        loss::remark(image, self.run);
+        let config = docker::legacy_config_member(&image.image_id);
+        if self.configs.insert(image.image_id.clone()) {
+            self.tar.bytes(&config, image.config.raw())?;
+        }
+        let layers = self.layers(image)?;
+        let repo_tags = repo_tags(entry, Spelling::of(self.docker.full_names), self.run)?;
+        if let Some(top) = layers.last() {
+            for tag in &repo_tags {
+                self.repositories.insert(tag, top.id.as_str());
+            }
+        }
+        let report = ImageReport {
+            names: repo_tags.clone(),
+            image_id: image.image_id.clone(),
+            manifest_kept: None,
+            layers_kept: (layers.iter().filter(|layer| layer.kept).count(), layers.len()),
+        };
+        let item = ManifestItem {
+            config,
+            repo_tags,
+            layers: layers.into_iter().map(|layer| layer.member).collect(),
+            parent: image.parent.as_ref().filter(|parent| self.configs.contains(parent)).map(ToString::to_string),
+            layer_sources: loss::layer_sources(image),
+        };
+        Ok((item, report))
+    }
+
+    fn layers(&mut self, image: &Image) -> Result<Vec<WrittenLayer>> {
+        let listed: Vec<Digest> =
+            image.layers.iter().map(|layer| layer.listed_digest().unwrap_or(layer.diff_id.digest()).clone()).collect();
+        let ids = V1Id::of_layers(&listed, image.config.raw());
+        let steps = Steps::of(image.config.history(), ids.len());
+        if !steps.fit {
+            let problem = "its history does not have one step a layer; the layer documents are made to fit";
+            self.run.notices.warn(Fault::Input, &image.at, problem)?;
+        }
+        let mut written = Vec::with_capacity(ids.len());
+        for (position, (layer, id)) in image.layers.iter().zip(&ids).enumerate() {
+            let (member, kept) = self.layer(layer, id)?;
+            if self.directories.insert(id.clone()) {
+                let parent = position.checked_sub(1).map(|below| &ids[below]);
+                let config = (position + 1 == ids.len()).then_some(&image.config);
+                self.tar.bytes(&id.json_member(), &layer_json(id, parent, &steps.of_layers[position], config))?;
+                self.tar.bytes(&id.version_member(), docker::VERSION)?;
+            }
+            written.push(WrittenLayer { id: id.clone(), member, kept });
+        }
+        Ok(written)
+    }
+
+    /// The regular member that holds the layer, and whether its bytes are the input's.
+    fn layer(&mut self, layer: &Layer, id: &V1Id) -> Result<(String, bool)> {
+        let member = id.layer_member();
+        let treatment = self.plan.treatment(layer);
+        let kept = treatment == Treatment::Keep;
+        if let Some(first) = self.layers.get(&layer.diff_id) {
+            if !self.directories.contains(id) {
+                self.tar.symlink(&member, &format!("../{}", first.layer_member()))?;
+            }
+            return Ok((first.layer_member(), kept));
+        }
+        match (treatment, &layer.blob) {
+            (Treatment::Keep, Some(blob)) => self.tar.extent(&member, &blob.extent)?,
+            (Treatment::Recode(encoding), _) => {
+                let run = self.run;
+                self.tar.produced(|out| recode(layer, encoding, out, run), |_| member.clone())?;
+            }
+            (Treatment::Keep, None) | (Treatment::Absent, _) => {
+                loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
+                return Ok((member, true));
+            }
+        }
+        self.layers.insert(layer.diff_id.clone(), id.clone());
+        Ok((member, kept))
+    }
+}
+
+struct WrittenLayer {
+    id: V1Id,
+    member: String,
+    kept: bool,
+}
