@@ -1,1 +1,151 @@
-//! Layers into one tree.
+//! Layers into one tree: which entry of which layer survives, under which paths, in which order.
+//!
+//! The decision is pure: paths and kinds in, survivors out. Headers and bodies stay with the caller, who finds them again
+//! by [`EntryId`]. [`Overlay`] takes the layers base first, [`LayerBuilder`] the entries of one layer in archive order, and
+//! [`Flattened`] gives the outcome:
+//!
+//! ```
+//! # use imgtar::flatten::{Change, Kind, Options, Overlay, Survivor};
+//! # use imgtar::{limits::Budget, notice::Notices};
+//! # fn main() -> imgtar::error::Result<()> {
+//! # let (notices, budget) = (Notices::silent(), Budget::default());
+//! let mut overlay = Overlay::new(Options::default());
+//! let mut layer = overlay.layer("layer 0", &notices, &budget);
+//! layer.entry(Change { path: b"etc/old", kind: Kind::Regular, position: 0 })?;
+//! layer.entry(Change { path: b"etc/keep", kind: Kind::Regular, position: 512 })?;
+//! layer.finish()?;
+//! let mut layer = overlay.layer("layer 1", &notices, &budget);
+//! layer.entry(Change { path: b"etc/.wh.old", kind: Kind::Regular, position: 0 })?;
+//! layer.finish()?;
+//! let paths = overlay.finish().survivors().map(|survivor| survivor.path().to_vec()).collect::<Vec<_>>();
+//! assert_eq!(paths, [&b"etc"[..], b"etc/keep"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order of the survivors (docs/formats.md R-24)
+//! The root first, if some layer has an entry for it. Then directory by directory: an entry, and if it is a directory all
+//! that is beneath it before its next sibling; siblings in ascending order of the bytes of their names. Entries without a
+//! body stand among the others. Of a hard-link set the first path in this order carries the data. With
+//! [`Options::sort`] siblings are compared as they are written, directories with a trailing slash, which makes the whole
+//! listing ascend byte by byte.
+//!
+//! Why not directories first and then the bodies layer by layer, which would read every layer in one pass: GNU tar sets a
+//! directory's times and mode as soon as an entry outside of it follows, so what is created in it later spoils its mtime
+//! (seen with 1.34; bsdtar and Python's tarfile wait until the end). R-26 therefore wants the contents of a directory
+//! right behind it. This order is also the one in which Docker, containerd and BuildKit write layers, so the bodies
+//! of their layers are still met in archive order: [`Flattened::in_archive_order`] tells for each layer.
+//!
+//! A further name of a symbolic link, device or FIFO is a hard link like any other: GNU tar, bsdtar and Python's tarfile
+//! give such an entry the right type and target.
+//!
+//! # Memory
+//! About 80 bytes for a path of usual length, and for all layers but the base about 50 bytes for each entry of the layer
+//! in hand. Both are counted against the run's [`Budget`](crate::limits::Budget).
+//!
+//! Sources: docs/formats.md R-1 … R-12, R-18, R-22, R-24, R-26, O-18, H-5, H-23; OCI image-spec `layer.md`.
+
+mod apply;
+mod index;
+mod layer;
+mod links;
+mod remarks;
+mod resolve;
+mod stage;
+mod survivors;
+#[cfg(test)]
+mod testing;
+mod text;
+mod tree;
+#[cfg(test)]
+mod vectors;
+mod whiteout;
+
+pub use layer::LayerBuilder;
+pub use survivors::{Flattened, Survivor, Survivors};
+
+use crate::limits::Budget;
+use crate::notice::Notices;
+use tree::Tree;
+
+/// One entry of a layer, as far as the decision needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change<'a> {
+    /// The name as the archive has it, uncleaned.
+    pub path: &'a [u8],
+    /// What it is.
+    pub kind: Kind<'a>,
+    /// Where it is: the caller's own measure, ascending within the layer (an offset or a count).
+    pub position: u64,
+}
+
+/// What an entry is. An entry of type NUL whose name ends in a slash is a directory (R-4): the decoder's to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind<'a> {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link to this target, verbatim.
+    Symlink(&'a [u8]),
+    /// A further name of what stands at this path.
+    HardLink(&'a [u8]),
+    /// A character device.
+    CharDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A block device.
+    BlockDevice,
+    /// A named pipe.
+    Fifo,
+}
+
+/// Which entry of which layer: the key to its header and body. Ordered by layer, base first, then by position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId {
+    /// The layer, counted from 0 at the base in the order of calls to [`Overlay::layer`].
+    pub layer: u32,
+    /// [`Change::position`].
+    pub position: u64,
+}
+
+/// What a user may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// A directory entry over a symbolic link to a directory leaves the link and describes its target (R-7).
+    pub keep_dirlinks: bool,
+    /// eStargz's table of contents and landmarks are left out (O-18).
+    pub strip_estargz: bool,
+    /// Survivors ascend by their written names, byte by byte (R-24).
+    pub sort: bool,
+}
+
+/// The layers applied so far.
+#[derive(Debug)]
+pub struct Overlay {
+    tree: Tree,
+    options: Options,
+    layers: u32,
+}
+
+impl Overlay {
+    /// An empty root.
+    pub fn new(options: Options) -> Self {
+        Self { tree: Tree::new(), options, layers: 0 }
+    }
+
+    /// Begins the next layer, base first; `at` names it in errors and warnings.
+    pub fn layer<'a>(&'a mut self, at: &'a str, notices: &'a Notices, budget: &'a Budget) -> LayerBuilder<'a> {
+        let layer = self.layers;
+        self.layers += 1;
+        LayerBuilder::new(&mut self.tree, self.options, layer, at, notices, budget)
+    }
+
+    /// What is left when all layers are applied.
+    pub fn finish(self) -> Flattened {
+        Flattened::new(self.tree, self.options, self.layers)
+    }
+}

@@ -1,0 +1,182 @@
+//! One layer: its whiteouts against the state below, then its other entries in archive order.
+
+use std::collections::BTreeSet;
+
+use super::apply::Applier;
+use super::links;
+use super::remarks::Remarks;
+use super::resolve;
+use super::stage::Stage;
+use super::tree::{Content, Inode, Place, Tree};
+use super::whiteout::{Role, split};
+use super::{Change, Kind, Options};
+use crate::error::Result;
+use crate::limits::Budget;
+use crate::notice::Notices;
+use crate::path::EntryPath;
+
+/// A layer being read. Only [`LayerBuilder::finish`] applies it.
+pub struct LayerBuilder<'a> {
+    applier: Applier<'a>,
+    /// Nothing lies below, so that whiteouts have nothing to remove and no entry need wait for them.
+    base: bool,
+    stage: Stage,
+    /// What whiteouts name, in the state below.
+    removed: Vec<Place>,
+    /// The directories that opaque markers stand in, in the state below.
+    opaque: BTreeSet<Place>,
+    /// Links that opaque markers stand in.
+    opaque_links: BTreeSet<Place>,
+}
+
+impl<'a> LayerBuilder<'a> {
+    pub(super) fn new(
+        tree: &'a mut Tree,
+        options: Options,
+        layer: u32,
+        at: &'a str,
+        notices: &'a Notices,
+        budget: &'a Budget,
+    ) -> Self {
+        let base = tree.children(tree.root()).next().is_none();
+        let applier = Applier::new(tree, options, layer, at, Remarks::new(at, notices), budget);
+        Self {
+            applier,
+            base,
+            stage: Stage::default(),
+            removed: Vec::new(),
+            opaque: BTreeSet::new(),
+            opaque_links: BTreeSet::new(),
+        }
+    }
+
+    /// Takes the next entry of the layer, in archive order.
+    ///
+    /// # Errors
+    /// Names that are empty or climb above the root, whiteouts of nothing or in the middle of a path, what
+    /// [`LayerBuilder::finish`] refuses, and a budget that is spent.
+    pub fn entry(&mut self, change: Change<'_>) -> Result<()> {
+        let path = self.applier.clean(change.path)?;
+        let change = Change { path: path.as_bytes(), ..change };
+        match self.applier.role(path.as_bytes())? {
+            Role::Remove { .. } | Role::Opaque { .. } if self.base => Ok(()),
+            Role::Remove { directory, name } => self.remove(directory, name),
+            Role::Opaque { directory } => self.hide_below(directory),
+            Role::Plain | Role::Bookkeeping if self.base => self.applier.apply(change, None),
+            Role::Plain | Role::Bookkeeping => {
+                let bytes = self.stage.push(change);
+                self.applier.budget.held(bytes as u64, self.applier.at)
+            }
+        }
+    }
+
+    /// Applies the layer.
+    ///
+    /// # Errors
+    /// Hard links to directories, to themselves or to what is not there, a root that is no directory, loops
+    /// of symbolic links, a budget that is spent, and with `--strict` every warning.
+    pub fn finish(mut self) -> Result<()> {
+        let lost = if self.removed.is_empty() && self.opaque.is_empty() && self.opaque_links.is_empty() {
+            Vec::new()
+        } else {
+            self.apply_whiteouts()?
+        };
+        let (mut lost, stage) = (lost.into_iter(), std::mem::take(&mut self.stage));
+        let mut replay = stage.replay();
+        while let Some(change) = replay.next() {
+            let is_link = matches!(change.kind, Kind::HardLink(_));
+            self.applier.apply(change, if is_link { lost.next().flatten() } else { None })?;
+        }
+        self.applier.finish()
+    }
+
+    /// A whiteout: what it means is decided in the state below, so it does not matter where it stands.
+    fn remove(&mut self, directory: &[u8], name: &[u8]) -> Result<()> {
+        let tree = &*self.applier.tree;
+        let found = resolve::find(tree, tree.root(), directory);
+        let Some(route) = found.map_err(|obstacle| self.applier.refuse(directory, obstacle))? else { return Ok(()) };
+        if let Some(place) = tree.child(route.end, name) {
+            self.removed.push(place);
+            self.applier.warn_of_links(&route.links)?;
+        }
+        Ok(())
+    }
+
+    /// An opaque marker. One that stands in a symbolic link waits for the layer's end.
+    fn hide_below(&mut self, directory: &[u8]) -> Result<()> {
+        let tree = &*self.applier.tree;
+        if directory.is_empty() {
+            self.opaque.insert(tree.root());
+            return Ok(());
+        }
+        let (parent, name) = split(directory);
+        let found = resolve::find(tree, tree.root(), parent);
+        let Some(route) = found.map_err(|obstacle| self.applier.refuse(directory, obstacle))? else { return Ok(()) };
+        let Some(place) = tree.child(route.end, name) else { return Ok(()) };
+        match tree.content(place) {
+            Some(Content::Directory { .. }) => self.opaque.insert(place),
+            Some(Content::Symlink(_)) => self.opaque_links.insert(place),
+            _ => return Ok(()),
+        };
+        self.applier.warn_of_links(&route.links)
+    }
+
+    /// Removes what whiteouts and opaque markers name. Gives, for each hard link of the layer in order, the target that
+    /// was there below and is gone now.
+    fn apply_whiteouts(&mut self) -> Result<Vec<Option<Inode>>> {
+        self.follow_opaque_links()?;
+        let below = self.link_targets();
+        for &directory in &self.opaque {
+            if self.applier.tree.is_directory(directory) {
+                self.applier.tree.clear(directory);
+            }
+        }
+        for &place in &self.removed {
+            self.applier.tree.remove(place);
+        }
+        let after = self.link_targets();
+        Ok(below.into_iter().zip(after).map(|(below, after)| below.filter(|_| after.is_none())).collect())
+    }
+
+    /// An opaque marker in a symbolic link hides what the link leads to, unless a directory entry of this layer is going to
+    /// replace the link. With `--keep-dirlinks` none will.
+    fn follow_opaque_links(&mut self) -> Result<()> {
+        if !self.opaque_links.is_empty() && !self.applier.options.keep_dirlinks {
+            for replaced in self.directory_places() {
+                self.opaque_links.remove(&replaced);
+            }
+        }
+        for link in std::mem::take(&mut self.opaque_links) {
+            let tree = &*self.applier.tree;
+            let found = resolve::find(tree, tree.parent(link), tree.name(link));
+            if let Some(route) = found.map_err(|obstacle| self.applier.refuse(&tree.path(link), obstacle))? {
+                self.opaque.insert(route.end);
+                self.applier.warn_of_links(&route.links)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The places, in the state below, that directory entries of this layer name.
+    fn directory_places(&self) -> Vec<Place> {
+        let (mut places, mut replay) = (Vec::new(), self.stage.replay());
+        while let Some(change) = replay.next() {
+            if change.kind == Kind::Directory {
+                places.extend(links::target_place(self.applier.tree, change.path).ok().flatten());
+            }
+        }
+        places
+    }
+
+    /// What the hard links of this layer would name in the tree as it is, in order.
+    fn link_targets(&self) -> Vec<Option<Inode>> {
+        let (mut targets, mut replay) = (Vec::new(), self.stage.replay());
+        while let Some(change) = replay.next() {
+            if let Kind::HardLink(target) = change.kind {
+                let target = EntryPath::clean(target).ok();
+                targets.push(target.and_then(|target| links::target_inode(self.applier.tree, target.as_bytes())));
+            }
+        }
+        targets
+    }
+}

@@ -1,0 +1,22 @@
+//! Hard links: what the name in a link entry means.
+
+use super::resolve::{self, Obstacle};
+use super::tree::{Content, Inode, Place, Tree};
+use super::whiteout::split;
+
+/// The place that the cleaned `target` means now, whether or not something stands there. Its parents are resolved like
+/// those of an entry but never created; the last component is not followed.
+pub(super) fn target_place(tree: &Tree, target: &[u8]) -> Result<Option<Place>, Obstacle> {
+    if target.is_empty() {
+        return Ok(Some(tree.root()));
+    }
+    let (directory, name) = split(target);
+    let route = resolve::find(tree, tree.root(), directory)?;
+    Ok(route.and_then(|route| tree.known(route.end, name)))
+}
+
+/// What a link to the cleaned `target` would name now: nothing, if that is missing, a directory or out of reach.
+pub(super) fn target_inode(tree: &Tree, target: &[u8]) -> Option<Inode> {
+    let place = target_place(tree, target).ok().flatten()?;
+    tree.inode(place).filter(|&inode| !matches!(tree.what(inode), Content::Directory { .. }))
+}

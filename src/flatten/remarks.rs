@@ -1,0 +1,58 @@
+//! Warnings about a layer's entries: the first few by name, the rest as a number, so that neither the reader nor memory
+//! drowns in them.
+
+use crate::error::Result;
+use crate::notice::{Fault, Notices};
+
+/// How many remarks of one sort a layer makes by name.
+const NAMED: u64 = 10;
+
+/// The sorts of remarks, each counted for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// A second entry for one path.
+    Twice,
+    /// Something that goes through a lower layer's link.
+    ThroughLink,
+    /// A character device 0/0.
+    NullDevice,
+}
+
+/// The remarks of one layer.
+pub(super) struct Remarks<'a> {
+    at: &'a str,
+    notices: &'a Notices,
+    counts: [u64; 3],
+}
+
+impl<'a> Remarks<'a> {
+    pub(super) fn new(at: &'a str, notices: &'a Notices) -> Self {
+        Self { at, notices, counts: [0; 3] }
+    }
+
+    /// Warns with `text`, or counts it once enough have been said.
+    pub(super) fn warn(&mut self, sort: Sort, text: impl FnOnce() -> String) -> Result<()> {
+        let count = &mut self.counts[sort as usize];
+        *count += 1;
+        if *count > NAMED { Ok(()) } else { self.notices.warn(Fault::Input, self.at, &text()) }
+    }
+
+    /// Tells how many were not named.
+    pub(super) fn finish(&self) -> Result<()> {
+        for (sort, count) in [Sort::Twice, Sort::ThroughLink, Sort::NullDevice].into_iter().zip(self.counts) {
+            let Some(more) = count.checked_sub(NAMED).filter(|&more| more > 0) else { continue };
+            self.notices.warn(Fault::Input, self.at, &format!("{more} more {}", sort.plural()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Sort {
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Twice => "entries for paths that this layer had already written",
+            Self::ThroughLink => "symbolic links of lower layers that this layer writes through",
+            Self::NullDevice => "character devices 0/0",
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! From paths to places: symbolic links are followed inside the root and nowhere else (R-6, H-5).
+
+use std::borrow::Cow;
+
+use super::tree::{Content, Full, Place, Tree};
+use crate::limits::MAX_LINKS;
+
+/// Most bytes of link targets that one lookup reads. Forty honest links together are far shorter; without a bound a small
+/// layer could make every entry walk megabytes.
+const MAX_TARGETS: usize = 16 << 10;
+
+/// Why a path leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Obstacle {
+    /// A loop, most likely.
+    #[error("more than {MAX_LINKS} symbolic links in a row")]
+    Links,
+    /// Targets made to be slow.
+    #[error("symbolic links with more than {MAX_TARGETS} bytes of targets in a row")]
+    Targets,
+    /// No room to create what is missing.
+    #[error(transparent)]
+    Full(#[from] Full),
+}
+
+/// A lookup on its way: every component is a directory or a link that leads to one.
+#[derive(Debug)]
+struct Walk<'a> {
+    at: Place,
+    /// The path and, on top of it, the link targets that are being followed.
+    pending: Vec<Pending<'a>>,
+    followed: Vec<Place>,
+    targets: usize,
+}
+
+/// A text being walked and its current component.
+#[derive(Debug)]
+struct Pending<'a> {
+    text: Cow<'a, [u8]>,
+    from: usize,
+    to: usize,
+}
+
+/// Where a walk has come to.
+enum Step {
+    /// At its end.
+    Arrived,
+    /// At a component that is missing or neither directory nor link.
+    Blocked,
+}
+
+/// The directory at `path` seen from `from`, and the links on the way; `None` if there is none.
+pub(super) fn find(tree: &Tree, from: Place, path: &[u8]) -> Result<Option<Route>, Obstacle> {
+    let mut walk = Walk::new(from, path);
+    Ok(match walk.advance(tree)? {
+        Step::Arrived => Some(walk.route()),
+        Step::Blocked => None,
+    })
+}
+
+/// The directory at `path`, created where it is missing or something else is in its way.
+pub(super) fn create(tree: &mut Tree, path: &[u8]) -> Result<Route, Obstacle> {
+    let mut walk = Walk::new(tree.root(), path);
+    while let Step::Blocked = walk.advance(tree)? {
+        let place = tree.place(walk.at, walk.component())?;
+        tree.put_implicit_directory(place)?;
+        walk.at = place;
+    }
+    Ok(walk.route())
+}
+
+/// A directory and how it was reached.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// The directory.
+    pub(super) end: Place,
+    /// The symbolic links that led there.
+    pub(super) links: Vec<Place>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(from: Place, path: &'a [u8]) -> Self {
+        Self { at: from, pending: vec![Pending::new(path.into())], followed: Vec::new(), targets: 0 }
+    }
+
+    fn advance(&mut self, tree: &Tree) -> Result<Step, Obstacle> {
+        while self.next_component() {
+            match self.component() {
+                b"." => {}
+                b".." => self.at = tree.parent(self.at),
+                name => {
+                    let Some(place) = tree.child(self.at, name) else { return Ok(Step::Blocked) };
+                    match tree.content(place) {
+                        Some(Content::Directory { .. }) => self.at = place,
+                        Some(Content::Symlink(target)) => self.follow(place, tree.text(target), tree.root())?,
+                        _ => return Ok(Step::Blocked),
+                    }
+                }
+            }
+        }
+        Ok(Step::Arrived)
+    }
+
+    fn follow(&mut self, link: Place, target: &[u8], root: Place) -> Result<(), Obstacle> {
+        self.followed.push(link);
+        self.targets += target.len();
+        if self.followed.len() > MAX_LINKS {
+            return Err(Obstacle::Links);
+        }
+        if self.targets > MAX_TARGETS {
+            return Err(Obstacle::Targets);
+        }
+        if target.first() == Some(&b'/') {
+            self.at = root;
+        }
+        self.pending.push(Pending::new(target.to_vec().into()));
+        Ok(())
+    }
+
+    /// Moves on to the next component of the innermost text that has one left.
+    fn next_component(&mut self) -> bool {
+        while let Some(top) = self.pending.last_mut() {
+            if top.next() {
+                return true;
+            }
+            self.pending.pop();
+        }
+        false
+    }
+
+    fn component(&self) -> &[u8] {
+        self.pending.last().map_or(b"", |top| &top.text[top.from..top.to])
+    }
+
+    fn route(self) -> Route {
+        Route { end: self.at, links: self.followed }
+    }
+}
+
+impl<'a> Pending<'a> {
+    fn new(text: Cow<'a, [u8]>) -> Self {
+        Self { text, from: 0, to: 0 }
+    }
+
+    fn next(&mut self) -> bool {
+        let Some(from) = self.text[self.to..].iter().position(|&byte| byte != b'/') else { return false };
+        self.from = self.to + from;
+        let length = self.text[self.from..].iter().position(|&byte| byte == b'/');
+        self.to = length.map_or(self.text.len(), |length| self.from + length);
+        true
+    }
+}

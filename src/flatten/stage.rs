@@ -1,0 +1,126 @@
+//! The entries of one layer, kept until its last whiteout is known.
+//!
+//! Each is written behind the one before it, sharing the front of its path: archives list neighbours together, so an entry
+//! takes about a third of its path's length and a dozen bytes.
+
+use super::text::{put_number, take_number, take_text};
+use super::{Change, Kind};
+
+/// Changes with cleaned paths, in archive order.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    bytes: Vec<u8>,
+    /// The path staged last.
+    last: Vec<u8>,
+}
+
+impl Stage {
+    /// Stages `change`; says how many bytes that took.
+    pub(super) fn push(&mut self, change: Change<'_>) -> usize {
+        let before = self.bytes.len();
+        let shared = self.last.iter().zip(change.path).take_while(|(last, this)| last == this).count();
+        let suffix = &change.path[shared..];
+        put_number(&mut self.bytes, shared as u64);
+        put_text(&mut self.bytes, suffix);
+        self.last.truncate(shared);
+        self.last.extend_from_slice(suffix);
+        put_number(&mut self.bytes, change.position);
+        put_kind(&mut self.bytes, change.kind);
+        self.bytes.len() - before
+    }
+
+    /// Begins to read the changes back, in archive order.
+    pub(super) fn replay(&self) -> Replay<'_> {
+        Replay { rest: &self.bytes, path: Vec::new() }
+    }
+}
+
+/// Reads a [`Stage`] back.
+#[derive(Debug)]
+pub(super) struct Replay<'a> {
+    rest: &'a [u8],
+    path: Vec<u8>,
+}
+
+impl Replay<'_> {
+    /// The next change. No iterator, because the path lives only until the next call.
+    pub(super) fn next(&mut self) -> Option<Change<'_>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let shared = take_number(&mut self.rest) as usize;
+        self.path.truncate(shared);
+        self.path.extend_from_slice(take_text(&mut self.rest));
+        let position = take_number(&mut self.rest);
+        let kind = take_kind(&mut self.rest);
+        Some(Change { path: &self.path, kind, position })
+    }
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
+    put_number(bytes, text.len() as u64);
+    bytes.extend_from_slice(text);
+}
+
+fn put_kind(bytes: &mut Vec<u8>, kind: Kind<'_>) {
+    match kind {
+        Kind::Regular => bytes.push(b'0'),
+        Kind::HardLink(target) => {
+            bytes.push(b'1');
+            put_text(bytes, target);
+        }
+        Kind::Symlink(target) => {
+            bytes.push(b'2');
+            put_text(bytes, target);
+        }
+        Kind::CharDevice { major, minor } => {
+            bytes.push(b'3');
+            put_number(bytes, major.into());
+            put_number(bytes, minor.into());
+        }
+        Kind::BlockDevice => bytes.push(b'4'),
+        Kind::Directory => bytes.push(b'5'),
+        Kind::Fifo => bytes.push(b'6'),
+    }
+}
+
+fn take_kind<'a>(bytes: &mut &'a [u8]) -> Kind<'a> {
+    let (code, rest) = bytes.split_at(1);
+    *bytes = rest;
+    match code {
+        b"0" => Kind::Regular,
+        b"1" => Kind::HardLink(take_text(bytes)),
+        b"2" => Kind::Symlink(take_text(bytes)),
+        b"3" => Kind::CharDevice { major: take_number(bytes) as u32, minor: take_number(bytes) as u32 },
+        b"4" => Kind::BlockDevice,
+        b"5" => Kind::Directory,
+        _ => Kind::Fifo,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_come_back_in_order() {
+        let changes = [
+            Change { path: b"usr/lib", kind: Kind::Directory, position: 0 },
+            Change { path: b"usr/lib/libc.so", kind: Kind::Regular, position: 512 },
+            Change { path: b"usr/lib/libm.so", kind: Kind::HardLink(b"/usr/lib/libc.so"), position: u64::MAX },
+            Change { path: b"usr", kind: Kind::Symlink(b""), position: 7 },
+            Change { path: b"", kind: Kind::Fifo, position: 8 },
+            Change { path: b"dev/n", kind: Kind::CharDevice { major: 1, minor: u32::MAX }, position: 9 },
+            Change { path: b"dev/b", kind: Kind::BlockDevice, position: 10 },
+        ];
+        let mut stage = Stage::default();
+        for change in changes {
+            assert!(stage.push(change) > 0);
+        }
+        let mut replay = stage.replay();
+        for change in changes {
+            assert_eq!(replay.next(), Some(change));
+        }
+        assert_eq!(replay.next(), None);
+    }
+}
