@@ -49,6 +49,8 @@ mod apply;
 mod index;
 mod layer;
 mod links;
+#[cfg(test)]
+mod naive;
 mod remarks;
 mod resolve;
 mod stage;
