@@ -64,6 +64,12 @@ impl Budget {
         Self { limits, ..Self::default() }
     }
 
+    /// A budget for reading again what was counted before: only what it decodes counts.
+    #[must_use]
+    pub fn for_another_look(&self) -> Self {
+        Self::new(Limits { entries: u64::MAX, metadata: u64::MAX, ..self.limits })
+    }
+
     /// Counts `bytes` that a decoder gave out or a sparse file expanded to.
     ///
     /// # Errors

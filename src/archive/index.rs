@@ -53,9 +53,9 @@ impl Scan {
     /// # Errors
     /// What the tar decoder refuses; a name that climbs out of the archive (H-1); a sparse member.
     pub fn read(tar: impl Skip, label: &str, run: &Run) -> Result<Self> {
-        let mut reader = Reader::new(tar, Ending::Required, label.to_owned(), &run.budget, &run.notices);
+        let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.notices);
         let mut members = Vec::new();
-        while let Some(entry) = reader.next()? {
+        while let Some(entry) = reader.next_entry()? {
             let path = EntryPath::clean(&entry.path).map_err(|error| {
                 Error::invalid(format!("{label}: member `{}`", printable(&entry.path)), error.to_string())
             })?;

@@ -21,7 +21,7 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
             )));
         }
         for entry in entries.iter_mut() {
-            entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
+            entry.names = names.iter().map(|name| Name::Reference(name.clone())).collect();
         }
     }
     for (old, new) in &changes.rename {
@@ -34,7 +34,7 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
         )));
     }
     for entry in entries.iter_mut() {
-        entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
+        entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.clone())));
         drop_repeated(&mut entry.names);
     }
     refuse_shared(entries, target)
@@ -46,7 +46,7 @@ fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<
         if let Some(text) = renamed_text(name, old, new) {
             let reference: Reference =
                 text.parse().map_err(|error| Error::Usage(format!("--rename {old}={new} makes `{text}`: {error}")))?;
-            *name = Name::Reference(reference.normalized());
+            *name = Name::Reference(reference);
             renamed += 1;
         }
     }
@@ -59,7 +59,7 @@ fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<
 /// `name` with `old` at its beginning replaced by `new`: in its full spelling, else in the familiar one.
 fn renamed_text(name: &Name, old: &str, new: &str) -> Option<String> {
     let spellings = match name {
-        Name::Reference(reference) => vec![reference.full(), reference.familiar()],
+        Name::Reference(reference) => vec![reference.to_string(), reference.familiar()],
         Name::Tag(text) | Name::Text(text) => vec![text.clone()],
     };
     spellings.iter().find_map(|spelling| {

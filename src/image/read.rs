@@ -1,6 +1,6 @@
 //! A layer's bytes, checked against everything that promises something about them (docs/formats.md M-11).
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::thread::{self, Scope};
 
 use super::layer::{Claim, Layer};
@@ -44,19 +44,29 @@ impl Layer {
 
     /// The uncompressed tar; at its end the stored bytes and the diff_id have been judged.
     ///
-    /// Decoding happens on a thread of `scope` when the run has more than one.
+    /// With `ahead` decoding happens on a thread of `scope`.
     ///
     /// # Errors
     /// As [`Layer::stored`]; reading also fails where the compression is broken.
     pub fn plain<'a: 'scope, 'scope>(
         &'a self,
+        ahead: bool,
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
         let decoded = self.decoded(run)?;
-        let reader: Box<dyn Read + 'scope> =
-            if run.jobs.get() > 1 { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) };
-        Ok(self.judged(reader))
+        Ok(self.judged(if ahead { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) }))
+    }
+
+    /// Writes the uncompressed tar to `out`, judging all it promises: its size in bytes.
+    ///
+    /// # Errors
+    /// As [`Layer::plain`], and those of `out`.
+    pub fn decode_to(&self, out: &mut dyn Write, ahead: bool, run: &Run) -> Result<u64> {
+        thread::scope(|scope| {
+            let mut plain = self.plain(ahead, run, scope)?;
+            copy(&mut plain, out).map_err(|error| Error::io("decoding", &self.at, error))
+        })
     }
 
     /// Reads the stored bytes to their end and judges them; decodes them too, and judges the diff_id, if `decode`.

@@ -170,7 +170,7 @@ pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name
                     let problem = format!("the name `{shown}` has no tag, which not every engine loads");
                     run.notices.warn(Fault::Input, at, &problem)?;
                 }
-                names.push(Name::Reference(reference.normalized()));
+                names.push(Name::Reference(reference));
             }
             Err(error) => {
                 run.notices.warn(Fault::Input, at, &format!("{error}; the name is kept in a layout only"))?;

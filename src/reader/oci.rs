@@ -63,7 +63,7 @@ pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
 fn take_names(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Vec<Name>, Descriptor)> {
     let name = match (descriptor.annotation(IMAGE_NAME), descriptor.annotation(REF_NAME)) {
         (Some(full), _) => Some(match full.parse::<Reference>() {
-            Ok(reference) => Name::Reference(reference.normalized()),
+            Ok(reference) => Name::Reference(reference),
             Err(error) => {
                 run.notices.warn(Fault::Input, at, &format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
                 Name::Text(full.to_owned())
@@ -79,7 +79,7 @@ fn take_names(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Vec<Name>,
 /// `ref.name` is free text: a whole name, a bare tag, or neither.
 fn from_ref_name(text: &str) -> Name {
     match text.parse::<Reference>() {
-        Ok(reference) if text.contains(['/', ':']) => Name::Reference(reference.normalized()),
+        Ok(reference) if text.contains(['/', ':']) => Name::Reference(reference),
         _ if Reference::is_tag(text) => Name::Tag(text.to_owned()),
         _ => Name::Text(text.to_owned()),
     }

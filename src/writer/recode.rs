@@ -26,16 +26,15 @@ pub(super) struct Stored {
 /// Decodes `layer`, judging all it promises, and writes it to `out` in `encoding`.
 pub(super) fn recode(layer: &Layer, encoding: Encoding, out: &mut dyn Write, run: &Run) -> Result<Stored> {
     let codec = encoding.codec();
+    let ahead = run.jobs.get() > 1;
+    if encoding == Encoding::Plain {
+        let size = layer.decode_to(out, ahead, run)?;
+        return Ok(Stored { digest: layer.diff_id.digest().clone(), size, codec });
+    }
+    let failed = |error| Error::io("converting", &layer.at, error);
     thread::scope(|scope| {
-        let mut plain = layer.plain(run, scope)?;
-        let failed = |error| Error::io("converting", &layer.at, error);
-        if encoding == Encoding::Plain {
-            let size = copy(&mut plain, out).map_err(failed)?;
-            // The reader has just held the same bytes against it.
-            return Ok(Stored { digest: layer.diff_id.digest().clone(), size, codec });
-        }
         let mut encoder = codec::encode(encoding, HashWriter::new(out), run.jobs).map_err(failed)?;
-        copy(&mut plain, &mut encoder).map_err(failed)?;
+        copy(&mut layer.plain(ahead, run, scope)?, &mut encoder).map_err(failed)?;
         let (digest, size, _) = encoder.finish().and_then(Finish::finish).map_err(failed)?;
         Ok(Stored { digest, size, codec })
     })

@@ -101,9 +101,7 @@ impl<'a> Tar<'a> {
 
     /// Adds a file with the bytes of `extent`, which are not looked at.
     pub(super) fn extent(&mut self, path: &str, extent: &Extent) -> Result<()> {
-        self.header(&Entry::plain_file(path, extent.size()))?;
-        self.copy(extent)?;
-        self.pad(extent.size())
+        self.entry_extent(&Entry::plain_file(path, extent.size()), extent)
     }
 
     /// Adds a file whose body `produce` writes and whose name `name` makes from what `produce` returned.
@@ -183,6 +181,13 @@ impl<'a> Tar<'a> {
             }
         }
         self.pad(entry.size)
+    }
+
+    /// Adds an entry of a filesystem whose body is the bytes of `body`, which are not looked at.
+    pub(super) fn entry_extent(&mut self, entry: &Entry, body: &Extent) -> Result<()> {
+        self.header(entry)?;
+        self.copy(body)?;
+        self.pad(body.size())
     }
 
     /// Writes the end marker and whatever the output still owes.
