@@ -1,7 +1,8 @@
 //! References: what an image is called.
 //!
-//! A [`Reference`] is always whole: whoever reads `app` holds `docker.io/library/app:latest`, so names compare equal when
-//! every engine would take them for the same image. The grammar is followed production by production.
+//! Registry and path are whole as soon as a name is read: whoever reads `app` holds `docker.io/library/app`. Only a missing
+//! tag stays missing, because not every engine reads such a name; [`Reference::normalized`] fills it in, and then names
+//! compare equal when every engine would take them for one image. The grammar is followed production by production.
 //!
 //! Sources: distribution `reference` (grammar, normalising), OCI image-spec `annotations.md` (`ref.name`), docs/formats.md
 //! N-1 to N-8, O-23, O-24.
@@ -24,12 +25,11 @@ const MAX_PATH: usize = 255;
 /// Most characters of a tag (N-1).
 const MAX_TAG: usize = 128;
 
-/// `domain/path:tag`, `domain/path@digest` or `domain/path:tag@digest`.
+/// `domain/path`, with a tag, a digest, both or neither.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference {
     domain: String,
     path: String,
-    /// Missing only beside a digest.
     tag: Option<String>,
     digest: Option<Digest>,
 }
@@ -53,7 +53,7 @@ impl Reference {
         &self.path
     }
 
-    /// The tag; `None` where a digest stands in its place.
+    /// The tag, where there is one.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
@@ -63,16 +63,36 @@ impl Reference {
         self.digest.as_ref()
     }
 
-    /// What can be written into an archive: the name without its digest, or nothing where it has no tag (L-7).
-    pub fn without_digest(self) -> Option<Self> {
-        self.tag.is_some().then_some(Self { digest: None, ..self })
+    /// This name with `latest` for a tag where it has neither tag nor digest (N-3).
+    #[must_use]
+    pub fn normalized(&self) -> Self {
+        let implied = self.digest.is_none().then(|| DEFAULT_TAG.to_owned());
+        Self { tag: self.tag.clone().or(implied), ..self.clone() }
+    }
+
+    /// Whether `text` is a tag: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (N-1).
+    pub fn is_tag(text: &str) -> bool {
+        text.len() <= MAX_TAG
+            && text.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '_')
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    }
+
+    /// What archives can hold of this name: it, normalised, without its digest; nothing where no tag is left (L-7).
+    pub fn without_digest(&self) -> Option<Self> {
+        let normalized = self.normalized();
+        normalized.tag.is_some().then_some(Self { digest: None, ..normalized })
+    }
+
+    /// The full spelling, tag explicit: what `io.containerd.image.name` holds (N-3, O-23).
+    pub fn full(&self) -> String {
+        self.normalized().to_string()
     }
 
     /// Docker's own short spelling (N-5), tag explicit: `app:1` for `docker.io/library/app:1`.
     ///
     /// A path that would be taken for another registry's keeps `docker.io/`.
     pub fn familiar(&self) -> String {
-        let full = self.to_string();
+        let full = self.full();
         let Some(short) = full.strip_prefix("docker.io/") else { return full };
         match self.path.strip_prefix(OFFICIAL) {
             Some(official) if !official.contains('/') => short[OFFICIAL.len()..].to_owned(),
@@ -85,7 +105,7 @@ impl Reference {
 impl FromStr for Reference {
     type Err = ParseReferenceError;
 
-    /// Parses and normalises (N-1 to N-3).
+    /// Parses (N-1), and makes registry and path whole (N-2, N-3).
     fn from_str(text: &str) -> Result<Self, ParseReferenceError> {
         let fail = |why| ParseReferenceError { text: text.chars().take(300).collect(), why };
         if text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
@@ -103,7 +123,7 @@ impl FromStr for Reference {
             Some((path, tag)) => (path, Some(tag)),
             None => (rest, None),
         };
-        if tag.is_some_and(|tag| !is_tag(tag)) {
+        if tag.is_some_and(|tag| !Self::is_tag(tag)) {
             return Err(fail("the tag is not 1 to 128 letters, digits, `_`, `.` and `-`"));
         }
         let domain = if domain == LEGACY_DEFAULT_DOMAIN { DEFAULT_DOMAIN } else { domain };
@@ -118,13 +138,12 @@ impl FromStr for Reference {
         if path.len() > MAX_PATH {
             return Err(fail("the repository has more than 255 characters"));
         }
-        let tag = tag.or(digest.is_none().then_some(DEFAULT_TAG)).map(str::to_owned);
-        Ok(Self { domain: domain.to_owned(), path, tag, digest })
+        Ok(Self { domain: domain.to_owned(), path, tag: tag.map(str::to_owned), digest })
     }
 }
 
 impl fmt::Display for Reference {
-    /// The full name (N-3): what `io.containerd.image.name` holds.
+    /// Registry and path in full, tag and digest where there are any.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.domain, self.path)?;
         if let Some(tag) = &self.tag {
@@ -141,41 +160,6 @@ impl fmt::Debug for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// What the annotation `org.opencontainers.image.ref.name` tells (O-24).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RefName {
-    /// A whole name: the text has a `/` or `:` and parses.
-    Reference(Reference),
-    /// A bare tag, of a repository that is not said.
-    Tag(String),
-    /// Free text, which the specification allows and nothing but an OCI layout can carry.
-    Other(String),
-}
-
-impl RefName {
-    /// Reads the annotation's value.
-    pub fn read(text: &str) -> Self {
-        if text.contains(['/', ':'])
-            && let Ok(reference) = text.parse()
-        {
-            return Self::Reference(reference);
-        }
-        if is_tag(text) { Self::Tag(text.to_owned()) } else { Self::Other(text.to_owned()) }
-    }
-}
-
-/// Whether a name leaves its tag to be guessed as `latest`: docker's graph stores refuse such a `RepoTags` entry (L-7).
-pub fn implies_tag(name: &str) -> bool {
-    !name.contains('@') && !name.rsplit('/').next().unwrap_or(name).contains(':')
-}
-
-/// `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (N-1)
-pub fn is_tag(text: &str) -> bool {
-    text.len() <= MAX_TAG
-        && text.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '_')
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
 /// Whether c/image can select an entry by this `ref.name` (O-23): `C(/C)*` with `C = A((-|.|_|:|@|+|--)A)*`, `A = [A-Za-z0-9]+`.
@@ -271,9 +255,9 @@ mod tests {
             ("app:_Tag.1-", "docker.io/library/app:_Tag.1-", "app:_Tag.1-"),
         ] {
             let reference: Reference = text.parse().unwrap();
-            assert_eq!(reference.to_string(), full, "{text}");
+            assert_eq!(reference.full(), full, "{text}");
             assert_eq!(reference.familiar(), familiar, "{text}");
-            assert_eq!(reference.without_digest().unwrap().to_string(), full, "{text}");
+            assert_eq!(reference.without_digest(), Some(full.parse().unwrap()), "{text}");
         }
     }
 
@@ -281,7 +265,7 @@ mod tests {
     fn a_digest_is_read_but_is_no_name_to_write() {
         let pinned: Reference = format!("app@sha256:{HEX}").parse().unwrap();
         assert_eq!(pinned.to_string(), format!("docker.io/library/app@sha256:{HEX}"));
-        assert_eq!((pinned.tag(), pinned.clone().without_digest()), (None, None));
+        assert_eq!((pinned.tag(), pinned.without_digest()), (None, None));
         let both: Reference = format!("app:1@sha256:{HEX}").parse().unwrap();
         assert_eq!(both.familiar(), format!("app:1@sha256:{HEX}"));
         assert_eq!(both.without_digest(), Some("app:1".parse().unwrap()));
@@ -337,29 +321,12 @@ mod tests {
     }
 
     #[test]
-    fn a_ref_name_is_a_name_a_tag_or_free_text() {
-        for name in ["foo:1", "ex.org/a", "ex.org/a:1", "a/b", &format!("a@sha256:{HEX}")] {
-            assert_eq!(RefName::read(name), RefName::Reference(name.parse().unwrap()));
-        }
-        for tag in ["1", "latest", "sha256-0123", "v1.0_x", "foo"] {
-            assert_eq!(RefName::read(tag), RefName::Tag(tag.into()));
-        }
-        for other in ["", "a b", "a+b", "App:1", ".x", "a:b:c"] {
-            assert_eq!(RefName::read(other), RefName::Other(other.into()));
-        }
-    }
-
-    #[test]
-    fn a_missing_tag_is_noticed() {
-        for (name, implied) in [
-            ("ubuntu", true),
-            ("localhost:5000/a", true),
-            ("localhost:5000/a:t", false),
-            ("a:1", false),
-            ("a@sha256:0", false),
-        ] {
-            assert_eq!(implies_tag(name), implied, "{name}");
-        }
+    fn a_missing_tag_is_seen_until_it_is_filled_in() {
+        let bare: Reference = "localhost:5000/a".parse().unwrap();
+        assert_eq!((bare.tag(), bare.to_string().as_str()), (None, "localhost:5000/a"));
+        assert_eq!(bare.normalized(), "localhost:5000/a:latest".parse().unwrap());
+        assert!(["1", "latest", "sha256-0123", "_x.y-z"].into_iter().all(Reference::is_tag));
+        assert!(!["", ".x", "a b", "a+b", "a/b", "a:b"].into_iter().any(Reference::is_tag));
     }
 
     #[test]
@@ -383,14 +350,15 @@ mod tests {
             let digest = if digest { format!("@sha256:{HEX}") } else { String::new() };
             let reference: Reference = format!("{domain}{path}{tag}{digest}").parse().unwrap();
             prop_assert_eq!(&reference.to_string().parse::<Reference>().unwrap(), &reference);
-            prop_assert_eq!(&reference.familiar().parse::<Reference>().unwrap(), &reference);
+            prop_assert_eq!(reference.familiar().parse::<Reference>().unwrap(), reference.normalized());
         }
 
         #[test]
         fn what_parses_prints_alike_and_nothing_panics(text in "[aA0.:/@_é-]{0,10}") {
             is_ref_name(&text);
             if let Ok(reference) = text.parse::<Reference>() {
-                prop_assert_eq!(reference.familiar().parse::<Reference>().unwrap(), reference);
+                prop_assert_eq!(reference.familiar().parse::<Reference>().unwrap(), reference.normalized());
+                prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);
             }
         }
     }
