@@ -52,6 +52,8 @@ const ATTESTATION: &str = "vnd.docker.reference.type";
 
 impl Descriptor {
     /// A new descriptor that says no more than what every one must; written in the order `mediaType, digest, size` (M-6).
+    ///
+    /// `size` is below 2^63, as that of everything that was ever stored.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
         let said = Fields {
             media_type,

@@ -6,6 +6,7 @@
 //!
 //! Sources: RFC 8259; docs/formats.md G-14, H-14, H-20, L-15.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 
@@ -91,7 +92,7 @@ where
 /// Refuses repeated keys and deep nesting in `text`, which is known to be JSON.
 fn check_structure(text: &str) -> std::result::Result<(), String> {
     // One set of keys for each open object; those of arrays stay empty.
-    let mut open: Vec<HashSet<String>> = Vec::new();
+    let mut open: Vec<HashSet<Cow<'_, str>>> = Vec::new();
     let mut at = 0;
     while let Some(byte) = text.as_bytes().get(at) {
         let mut len = 1;
@@ -107,9 +108,7 @@ fn check_structure(text: &str) -> std::result::Result<(), String> {
                 len = string_len(&text[at..]);
                 let (string, rest) = text[at..].split_at(len);
                 if let (true, Some(keys)) = (rest.trim_start_matches(is_space).starts_with(':'), open.last_mut()) {
-                    let key: String =
-                        serde_json::from_str(string).map_err(|_| format!("no text in a key {}", line(text, at)))?;
-                    check_key(key, keys).map_err(|problem| format!("{problem} {}", line(text, at)))?;
+                    check_key(string, keys).map_err(|problem| format!("{problem} {}", line(text, at)))?;
                 }
             }
             _ => {}
@@ -119,7 +118,13 @@ fn check_structure(text: &str) -> std::result::Result<(), String> {
     Ok(())
 }
 
-fn check_key(key: String, keys: &mut HashSet<String>) -> std::result::Result<(), String> {
+/// Adds the key that the JSON string `spelled` means to those of its object.
+fn check_key<'a>(spelled: &'a str, keys: &mut HashSet<Cow<'a, str>>) -> std::result::Result<(), String> {
+    let key = if spelled.contains('\\') {
+        Cow::Owned(serde_json::from_str(spelled).map_err(|_| format!("the key {spelled} is no text"))?)
+    } else {
+        Cow::Borrowed(spelled.trim_matches('"'))
+    };
     if key.starts_with(RESERVED_KEY) {
         return Err(format!("the key `{key}` is reserved"));
     }
@@ -213,7 +218,7 @@ mod tests {
                 b"[{\"a\":{\"b\":[\"b\"],\"\\u0062\" :2}}]",
                 "a.tar: x.json: the key `b` occurs twice in one object at line 1 column 18",
             ),
-            (b"{\"\\ud800\":1}", "a.tar: x.json: no text in a key at line 1 column 2"),
+            (b"{\"\\ud800\":1}", "a.tar: x.json: the key \"\\ud800\" is no text at line 1 column 2"),
             (
                 b"{\"a\":{\"\\u0024serde_json::private::Number\":\"12\"}}",
                 "a.tar: x.json: the key `$serde_json::private::Number` is reserved at line 1 column 7",

@@ -6,7 +6,7 @@
 //!
 //! | words of | modules |
 //! | --- | --- |
-//! | all formats | [`json`], [`descriptor`], [`media_type`], [`platform`], [`reference`], [`config`], [`timestamp`] |
+//! | all formats | [`json`], [`descriptor`], [`media_type`], [`platform`], [`mod@reference`], [`config`], [`timestamp`] |
 //! | OCI layouts | [`oci`] |
 //! | docker archives | [`docker`], [`v1`] |
 

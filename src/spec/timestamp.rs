@@ -25,19 +25,20 @@ pub struct Timestamp {
 #[error("`{}` is no RFC 3339 time", .0.escape_debug())]
 pub struct ParseTimestampError(String);
 
+/// Seconds of a day.
 const DAY: i64 = 86_400;
+/// Days of the 400 years after which the calendar repeats.
+const CYCLE: i64 = 146_097;
 
 impl Timestamp {
     /// Go's zero time, which stands for a time that was never said (L-15).
     pub const ZERO: Self = Self { year: 1, month: 1, day: 1, second: 0, nanosecond: 0, offset: 0 };
 
-    /// The UTC time `seconds` after 1970 began, as `SOURCE_DATE_EPOCH` gives it; `None` beyond the year 9999.
-    pub fn from_unix(seconds: u64) -> Option<Self> {
-        let seconds = i64::try_from(seconds).ok()?;
-        let (mut year, mut day) = (1970, seconds / DAY);
-        // Whole 400-year cycles at once; what is left takes a few hundred steps at most.
-        year += day / 146_097 * 400;
-        day %= 146_097;
+    /// The UTC time `seconds` after 1970 began, as `SOURCE_DATE_EPOCH` gives it; `None` outside the years 0 to 9999.
+    pub fn from_unix(seconds: i64) -> Option<Self> {
+        // Whole cycles of the calendar at once; what is left takes a few hundred steps at most.
+        let days = seconds.div_euclid(DAY);
+        let (mut year, mut day) = (1970 + 400 * days.div_euclid(CYCLE), days.rem_euclid(CYCLE));
         while day >= year_days(year) {
             day -= year_days(year);
             year += 1;
@@ -47,8 +48,8 @@ impl Timestamp {
             day -= i64::from(month_days(year, month));
             month += 1;
         }
-        let (day, second) = (u32::try_from(day).ok()? + 1, u32::try_from(seconds % DAY).ok()?);
-        (year <= 9999).then_some(Self { year, month, day, second, nanosecond: 0, offset: 0 })
+        let (day, second) = (u32::try_from(day).ok()? + 1, u32::try_from(seconds.rem_euclid(DAY)).ok()?);
+        (0..=9999).contains(&year).then_some(Self { year, month, day, second, nanosecond: 0, offset: 0 })
     }
 }
 
@@ -187,6 +188,8 @@ mod tests {
     fn seconds_since_1970_are_dates() {
         for (seconds, spelled) in [
             (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (-62_135_596_800, "0001-01-01T00:00:00Z"),
             (951_782_399, "2000-02-28T23:59:59Z"),
             (951_782_400, "2000-02-29T00:00:00Z"),
             (1_577_934_245, "2020-01-02T03:04:05Z"),
@@ -195,13 +198,14 @@ mod tests {
         ] {
             assert_eq!(Timestamp::from_unix(seconds).unwrap().to_string(), spelled);
         }
-        assert_eq!(Timestamp::from_unix(253_402_300_800), None);
-        assert_eq!(Timestamp::from_unix(u64::MAX), None);
+        for seconds in [253_402_300_800, -62_167_219_201, i64::MAX, i64::MIN] {
+            assert_eq!(Timestamp::from_unix(seconds), None);
+        }
     }
 
     proptest! {
         #[test]
-        fn what_is_printed_is_what_was_read(seconds in 0..253_402_300_800u64) {
+        fn what_is_printed_is_what_was_read(seconds in -62_167_219_200..253_402_300_800i64) {
             let time = Timestamp::from_unix(seconds).unwrap();
             prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
         }
