@@ -144,11 +144,14 @@ impl Index {
             Store::Directory(root) => open(root, &path, &self.at(name)),
             Store::Tar(members) => {
                 let mut found: Option<Extent> = None;
-                for extent in Resolver { members }.resolve(&path).map_err(refuse)? {
+                let bodies = Resolver { members }.resolve(&path).map_err(refuse)?;
+                for extent in bodies {
                     match &found {
                         None => found = Some(extent),
                         Some(first) => {
-                            if !same_bytes(first, &extent).map_err(|error| Error::io("reading", self.at(name), error))? {
+                            if !same_bytes(first, &extent)
+                                .map_err(|error| Error::io("reading", self.at(name), error))?
+                            {
                                 return Err(refuse("the archive holds it twice, with different bytes".to_owned()));
                             }
                         }
@@ -198,9 +201,7 @@ impl Index {
                 .filter(|(_, all)| all.iter().any(|member| !matches!(member, Member::Directory | Member::Other)))
                 .map(|(path, _)| path.clone())
                 .collect(),
-            Store::Directory(root) => {
-                blobs_below(root).map_err(|error| Error::io("reading", &self.label, error))?
-            }
+            Store::Directory(root) => blobs_below(root).map_err(|error| Error::io("reading", &self.label, error))?,
         };
         names.sort();
         Ok(names)

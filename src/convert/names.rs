@@ -21,7 +21,7 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
             )));
         }
         for entry in entries.iter_mut() {
-            entry.names = names.iter().map(|name| Name::Reference(name.clone())).collect();
+            entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
         }
     }
     for (old, new) in &changes.rename {
@@ -34,7 +34,7 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
         )));
     }
     for entry in entries.iter_mut() {
-        entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.clone())));
+        entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
         drop_repeated(&mut entry.names);
     }
     refuse_shared(entries, target)
@@ -46,12 +46,16 @@ fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<
         if let Some(text) = renamed_text(name, old, new) {
             let reference: Reference =
                 text.parse().map_err(|error| Error::Usage(format!("--rename {old}={new} makes `{text}`: {error}")))?;
-            *name = Name::Reference(reference);
+            *name = Name::Reference(reference.normalized());
             renamed += 1;
         }
     }
     if renamed == 0 {
-        run.notices.warn(Fault::Target, &format!("--rename {old}={new}"), "no name begins with it; nothing is renamed")?;
+        run.notices.warn(
+            Fault::Target,
+            &format!("--rename {old}={new}"),
+            "no name begins with it; nothing is renamed",
+        )?;
     }
     Ok(())
 }
@@ -84,7 +88,9 @@ fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
     let mut seen: Vec<(&Name, &Entry)> = Vec::new();
     for entry in entries {
         for name in &entry.names {
-            if let Some((_, other)) = seen.iter().find(|(known, other)| *known == name && !are_variants(entry, other, target)) {
+            if let Some((_, other)) =
+                seen.iter().find(|(known, other)| *known == name && !are_variants(entry, other, target))
+            {
                 return Err(Error::inexpressible(
                     name.to_string(),
                     format!(

@@ -107,7 +107,9 @@ fn by_digest(entry: &Entry, prefix: &str) -> Vec<Entry> {
                 fits(&image.image_id) || image.manifest.as_ref().is_some_and(|manifest| fits(&manifest.digest))
             }
             Node::Index(index) => fits(&index.document.digest),
-            Node::Carried(_) | Node::Absent(_) => descriptor.as_ref().is_some_and(|descriptor| fits(descriptor.digest())),
+            Node::Carried(_) | Node::Absent(_) => {
+                descriptor.as_ref().is_some_and(|descriptor| fits(descriptor.digest()))
+            }
         };
         match node {
             _ if hit => found.push(Entry { names: entry.names.clone(), descriptor, node: node.clone() }),
@@ -176,7 +178,8 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
                 if options.attestations == Some(Attestations::Keep) {
                     return Err(Error::inexpressible(at, "attestations can be kept in an OCI layout only"));
                 }
-                run.notices.note(format!("{at}: {} is taken; the index and what else it lists are left out", image.platform));
+                run.notices
+                    .note(format!("{at}: {} is taken; the index and what else it lists are left out", image.platform));
             }
             Ok(Some(Arc::clone(image)))
         }
@@ -184,7 +187,9 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
             match node {
                 Node::Absent(absent) => return Err(absent.missing(at)),
                 Node::Carried(carried) => run.notices.note(format!("{at}: {} is left out", carried.what)),
-                Node::Index(_) | Node::Image(_) => run.notices.note(format!("{at}: an index without images is left out")),
+                Node::Index(_) | Node::Image(_) => {
+                    run.notices.note(format!("{at}: an index without images is left out"))
+                }
             }
             Ok(None)
         }
@@ -289,15 +294,16 @@ fn first_absent(node: &Node) -> Option<&Absent> {
 }
 
 /// An entry in a list of choices and in messages: its names, else its digest.
-pub(super) fn describe(entry: &Entry) -> String {
+pub(crate) fn describe(entry: &Entry) -> String {
     if !entry.names.is_empty() {
         return entry.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     }
     match &entry.node {
         Node::Image(image) => image.own_digest().to_string(),
         Node::Index(index) => index.document.digest.to_string(),
-        Node::Carried(_) | Node::Absent(_) => {
-            entry.descriptor.as_ref().map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string())
-        }
+        Node::Carried(_) | Node::Absent(_) => entry
+            .descriptor
+            .as_ref()
+            .map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string()),
     }
 }

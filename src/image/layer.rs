@@ -31,7 +31,7 @@ pub struct Blob {
 }
 
 /// What vouches for a layer's stored bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
     /// A descriptor of a manifest: digest and size are promises.
     Descriptor(Descriptor),

@@ -20,7 +20,7 @@ impl Name {
     /// Whether a user who types `text` means this name.
     pub fn is(&self, text: &str) -> bool {
         match self {
-            Self::Reference(reference) => text.parse::<Reference>().is_ok_and(|typed| typed == *reference),
+            Self::Reference(reference) => text.parse::<Reference>().is_ok_and(|typed| typed.normalized() == *reference),
             Self::Tag(name) | Self::Text(name) => name == text,
         }
     }

@@ -166,11 +166,11 @@ pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name
         let shown = printable(tag.as_bytes());
         match tag.parse::<Reference>() {
             Ok(reference) => {
-                if reference.tag().is_none() {
+                if reference.tag().is_none() && reference.digest().is_none() {
                     let problem = format!("the name `{shown}` has no tag, which not every engine loads");
                     run.notices.warn(Fault::Input, at, &problem)?;
                 }
-                names.push(Name::Reference(reference));
+                names.push(Name::Reference(reference.normalized()));
             }
             Err(error) => {
                 run.notices.warn(Fault::Input, at, &format!("{error}; the name is kept in a layout only"))?;

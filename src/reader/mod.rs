@@ -4,6 +4,7 @@
 
 mod docker;
 mod hybrid;
+mod layer;
 mod oci;
 mod v1;
 
@@ -18,6 +19,7 @@ use crate::image::ImageSet;
 use crate::path::EntryPath;
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
+use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::stream::source::{Input, Source};
 use crate::stream::spool::Spool;
 
@@ -92,7 +94,7 @@ fn refuse_nothing(head: &[u8], label: &str) -> Result<()> {
 
 /// a directory is an OCI layout or nothing.
 fn directory(label: &str, path: &Path) -> Result<Index> {
-    if !path.join(oci::LAYOUT_MEMBER).exists() {
+    if !path.join(LAYOUT_MEMBER).exists() {
         let hint = if path.join(MANIFEST_MEMBER).exists() {
             "; it looks like an unpacked docker archive: tar its contents and convert that"
         } else {
@@ -107,10 +109,12 @@ fn directory(label: &str, path: &Path) -> Result<Index> {
 /// the first that fits.
 fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     let has_docker = index.has(MANIFEST_MEMBER)? && !index.is_directory();
-    match (index.has(oci::LAYOUT_MEMBER)?, index.has(oci::INDEX_MEMBER)?) {
+    match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
         (true, true) if has_docker => hybrid::read(index, prefer, run),
         (true, true) => oci::read(index, run),
-        (true, false) if !has_docker => Err(Error::invalid(index.label(), "`oci-layout` is there, but `index.json` is missing")),
+        (true, false) if !has_docker => {
+            Err(Error::invalid(index.label(), "`oci-layout` is there, but `index.json` is missing"))
+        }
         _ if has_docker => docker::read(index, run),
         (false, true) => Err(Error::invalid(index.label(), "`index.json` is there, but `oci-layout` is missing")),
         _ if v1::is_one(index)? => v1::read(index, run),
@@ -125,7 +129,9 @@ fn hint(index: &Index) -> Result<String> {
     let last = |name: &[u8]| name.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
     if let Some(inner) = names.iter().find(|name| is_marker_below(name)) {
         let directory = inner.split().map(|(directory, _)| directory).unwrap_or_default();
-        return Ok(format!("; there is one below `{directory}/`, where no tool looks: repack with tar -C {directory} ."));
+        return Ok(format!(
+            "; there is one below `{directory}/`, where no tool looks: repack with tar -C {directory} ."
+        ));
     }
     if any(&|name| last(name).starts_with(b".wh.")) {
         return Ok("; it looks like a single layer".to_owned());
@@ -137,6 +143,7 @@ fn hint(index: &Index) -> Result<String> {
 }
 
 fn is_marker_below(name: &EntryPath) -> bool {
-    let markers = [MANIFEST_MEMBER, oci::LAYOUT_MEMBER, REPOSITORIES_MEMBER];
-    name.split().is_some_and(|(directory, last)| !directory.is_root() && markers.iter().any(|marker| last == marker.as_bytes()))
+    let markers = [MANIFEST_MEMBER, LAYOUT_MEMBER, REPOSITORIES_MEMBER];
+    name.split()
+        .is_some_and(|(directory, last)| !directory.is_root() && markers.iter().any(|marker| last == marker.as_bytes()))
 }

@@ -22,20 +22,14 @@ use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::MediaType;
-use crate::spec::oci::{self, check_layout};
+use crate::spec::oci::{self, INDEX_MEMBER, LAYOUT_MEMBER, check_layout};
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Source};
 use crate::stream::tap::Promise;
 
-/// The marker of a layout.
-pub(super) const LAYOUT_MEMBER: &str = "oci-layout";
-/// The entry point of a layout.
-pub(super) const INDEX_MEMBER: &str = "index.json";
-
 const IMAGE_NAME: &str = "io.containerd.image.name";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
-const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
 /// Reads everything that `index.json` leads to.
 pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
@@ -63,7 +57,7 @@ pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
 fn take_names(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Vec<Name>, Descriptor)> {
     let name = match (descriptor.annotation(IMAGE_NAME), descriptor.annotation(REF_NAME)) {
         (Some(full), _) => Some(match full.parse::<Reference>() {
-            Ok(reference) => Name::Reference(reference),
+            Ok(reference) => Name::Reference(reference.normalized()),
             Err(error) => {
                 run.notices.warn(Fault::Input, at, &format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
                 Name::Text(full.to_owned())
@@ -79,7 +73,7 @@ fn take_names(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Vec<Name>,
 /// `ref.name` is free text: a whole name, a bare tag, or neither.
 fn from_ref_name(text: &str) -> Name {
     match text.parse::<Reference>() {
-        Ok(reference) if text.contains(['/', ':']) => Name::Reference(reference),
+        Ok(reference) if text.contains(['/', ':']) => Name::Reference(reference.normalized()),
         _ if Reference::is_tag(text) => Name::Tag(text.to_owned()),
         _ => Name::Text(text.to_owned()),
     }
@@ -106,7 +100,13 @@ type Key = (Digest, u64, MediaType, Option<Platform>, bool);
 
 fn key(descriptor: &Descriptor) -> Key {
     let platform = descriptor.platform().cloned();
-    (descriptor.digest().clone(), descriptor.size(), descriptor.media_type().clone(), platform, is_attestation(descriptor))
+    (
+        descriptor.digest().clone(),
+        descriptor.size(),
+        descriptor.media_type().clone(),
+        platform,
+        descriptor.is_attestation(),
+    )
 }
 
 /// The walk from `index.json` down.
@@ -260,7 +260,8 @@ impl Walk<'_> {
         if let Some(missing) = missing {
             return Ok(self.absent(descriptor, missing, &descriptor.digest().blob_path(), blobs));
         }
-        let attestation = is_attestation(descriptor) || view.layers().iter().any(|layer| layer.media_type().is_in_toto());
+        let attestation =
+            descriptor.is_attestation() || view.layers().iter().any(|layer| layer.media_type().is_in_toto());
         let kind = if attestation { "an attestation" } else { "an artifact" };
         let what = format!("{} ({kind})", descriptor.digest());
         Ok(Node::Carried(Arc::new(Carried { what, attestation, blobs })))
@@ -307,12 +308,7 @@ impl Walk<'_> {
 
 /// O-13. `artifactType` alone proves nothing: `crane` sets it on ordinary images.
 fn is_runnable(descriptor: &Descriptor, view: &oci::Manifest) -> bool {
-    !is_attestation(descriptor) && view.is_image()
-}
-
-fn is_attestation(descriptor: &Descriptor) -> bool {
-    descriptor.annotation(REFERENCE_TYPE).is_some()
-        || descriptor.platform().is_some_and(Platform::is_unknown)
+    !descriptor.is_attestation() && view.is_image()
 }
 
 fn document<View>(descriptor: &Descriptor, raw: Vec<u8>, view: View) -> Document<View> {

@@ -19,6 +19,7 @@ use crate::notice::Fault;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
+use crate::spec::reference::Reference;
 use crate::spec::v1::{LegacyLayer, V1Id, synthesise_config};
 use crate::stream::pool::Tasks;
 
@@ -73,8 +74,8 @@ fn named(index: &Index, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
         for (tag, id) in tags {
             let id: V1Id = id.parse().map_err(|error| Error::invalid(&at, format!("{repository}:{tag}: {error}")))?;
             let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
-            let name = match text.parse() {
-                Ok(reference) => Name::Reference(reference),
+            let name = match text.parse::<Reference>() {
+                Ok(reference) => Name::Reference(reference.normalized()),
                 Err(error) => {
                     run.notices.warn(Fault::Input, &at, &format!("{error}; the name is kept in a layout only"))?;
                     Name::Text(text)

@@ -118,6 +118,11 @@ impl Descriptor {
         self.said.artifact_type.as_deref()
     }
 
+    /// The blob itself, where the descriptor embeds it (O-7); it has been held against digest and size.
+    pub fn data(&self) -> Option<Vec<u8>> {
+        BASE64.decode(self.said.data.as_deref()?).ok()
+    }
+
     /// Whether the manifest described here is BuildKit's attestation of another one: nothing that runs (O-13).
     pub fn is_attestation(&self) -> bool {
         self.said.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)

@@ -21,7 +21,12 @@ impl<T: Sync, R: Send, E: Send> Tasks<T, R, E> {
     }
 
     /// Starts work in the background on one thread fewer than `jobs`; the last one joins in at [`Pool::finish`].
-    pub fn start<'scope, W>(&'scope self, scope: &'scope Scope<'scope, '_>, jobs: NonZeroUsize, work: W) -> Pool<'scope, T, R, E, W>
+    pub fn start<'scope, W>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        jobs: NonZeroUsize,
+        work: W,
+    ) -> Pool<'scope, T, R, E, W>
     where
         W: Fn(&T) -> Result<R, E> + Copy + Send + 'scope,
     {
@@ -91,7 +96,9 @@ mod tests {
         let tasks = Tasks::new(tasks);
         thread::scope(|scope| {
             tasks
-                .start(scope, NonZeroUsize::new(jobs).unwrap(), |&n| if n == 13 { Err(format!("bad {n}")) } else { Ok(n * 2) })
+                .start(scope, NonZeroUsize::new(jobs).unwrap(), |&n| {
+                    if n == 13 { Err(format!("bad {n}")) } else { Ok(n * 2) }
+                })
                 .finish()
         })
     }
@@ -100,7 +107,7 @@ mod tests {
     fn results_come_in_the_order_of_the_tasks_for_any_number_of_threads() {
         for jobs in [1, 2, 8] {
             assert_eq!(run(jobs, (0..10).collect()).unwrap(), (0..20).step_by(2).collect::<Vec<_>>());
-            assert_eq!(run(jobs, vec![]).unwrap(), []);
+            assert!(run(jobs, vec![]).unwrap().is_empty());
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Sources: docs/formats.md D-1 to D-4, D-7, L-4, L-20, L-23, M-7, M-8.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::names::{Spelling, repo_tags};
 use super::plan::{Plan, Treatment};

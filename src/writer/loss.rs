@@ -13,7 +13,9 @@ use crate::spec::media_type::Family;
 /// O-19: an encrypted layer is nothing but bytes, which only a layout can carry.
 pub(super) fn refuse_encrypted(images: &[&Image]) -> Result<()> {
     match images.iter().flat_map(|image| &image.layers).find(|layer| layer.is_encrypted()) {
-        Some(layer) => Err(Error::inexpressible(&layer.at, "an encrypted layer can be passed on in an OCI layout only")),
+        Some(layer) => {
+            Err(Error::inexpressible(&layer.at, "an encrypted layer can be passed on in an OCI layout only"))
+        }
         None => Ok(()),
     }
 }
@@ -51,7 +53,9 @@ pub(super) fn remark(image: &Image, run: &Run) {
     if manifest.view.artifact_type().is_some() {
         lost.push("artifactType");
     }
-    if !manifest.digest.is_sha256() || image.layers.iter().any(|layer| layer.listed_digest().is_some_and(|digest| !digest.is_sha256())) {
+    if !manifest.digest.is_sha256()
+        || image.layers.iter().any(|layer| layer.listed_digest().is_some_and(|digest| !digest.is_sha256()))
+    {
         lost.push("digests other than sha256");
     }
     run.notices.note(format!("{}: lost: {}", image.at, lost.join(", ")));

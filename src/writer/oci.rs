@@ -73,18 +73,23 @@ pub(super) fn write<S: Store>(
         }
         Ok((descriptors, writer.images))
     };
-    checked(checks, run, || written(&mut store).map(|written| (written, store)), |((descriptors, images), store)| {
-        let entries = index::entries(contents.entries, descriptors);
-        let index = index::merged(entries, store.existing_index()?)?;
-        let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
-        let docker_manifest = if wants_manifest {
-            docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
-        } else {
-            None
-        };
-        store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::layout() })?;
-        Ok(report(contents.entries, &images))
-    })
+    checked(
+        checks,
+        run,
+        || written(&mut store).map(|written| (written, store)),
+        |((descriptors, images), store)| {
+            let entries = index::entries(contents.entries, descriptors);
+            let index = index::merged(entries, store.existing_index()?)?;
+            let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
+            let docker_manifest = if wants_manifest {
+                docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
+            } else {
+                None
+            };
+            store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::LAYOUT_MARKER })?;
+            Ok(report(contents.entries, &images))
+        },
+    )
 }
 
 /// Blobs that are carried without being understood, by digest, each once (O-29).
@@ -157,14 +162,14 @@ impl<S: Store> Writer<'_, S> {
                 oci::Manifest::new(config, descriptors, BTreeMap::new())
             }
             Some(manifest) => {
-                let respelled = self.options.oci_types && !manifest.view.is_spelled_by(Family::Oci);
-                if manifest.view.layers() == descriptors && !respelled {
+                let view = manifest.view.clone().with_layers(descriptors);
+                let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
+                if view == manifest.view {
                     let media_type = manifest.media_type.clone();
                     let size = manifest.raw.len() as u64;
                     return (manifest.raw.clone(), Descriptor::new(media_type, manifest.digest.clone(), size), true);
                 }
-                let view = manifest.view.clone().with_layers(descriptors);
-                if self.options.oci_types { view.spelled_by(Family::Oci) } else { view }
+                view
             }
         };
         let bytes = view.to_bytes();
@@ -218,14 +223,13 @@ impl<S: Store> Writer<'_, S> {
             }
             children.push(descriptor);
         }
-        let respelled = self.options.oci_types && !index.document.view.is_spelled_by(Family::Oci);
-        if children == index.document.view.entries() && !respelled {
+        let view = index.document.view.clone().with_entries(children);
+        let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
+        if view == index.document.view {
             let size = index.document.raw.len() as u64;
             self.indexes.push((index.document.digest.clone(), index.document.raw.clone()));
             return Ok(Descriptor::new(index.document.media_type.clone(), index.document.digest.clone(), size));
         }
-        let view = index.document.view.clone().with_entries(children);
-        let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
         let bytes = view.to_bytes();
         let descriptor = Descriptor::of(view.media_type().clone(), &bytes);
         self.indexes.push((descriptor.digest().clone(), bytes));

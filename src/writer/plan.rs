@@ -61,7 +61,9 @@ impl Plan {
         for (image, layer) in layers_of(images) {
             let Some(blob) = &layer.blob else { continue };
             let is_kept = plan.treatment(layer) == Treatment::Keep;
-            if (is_kept && layer.certain_digest().is_none() || layer.is_foreign_copy()) && seen.insert(blob.extent.place()) {
+            if (is_kept && layer.certain_digest().is_none() || layer.is_foreign_copy())
+                && seen.insert(blob.extent.place())
+            {
                 unknown.push((layer, plan.must_decode(image, layer)));
             }
             plan.remark(layer, run)?;

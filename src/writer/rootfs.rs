@@ -88,11 +88,8 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn all(&mut self, rootfs: &RootfsOptions, run: &Run) -> Result<()> {
-        let options = Options {
-            keep_dirlinks: rootfs.keep_dirlinks,
-            strip_estargz: rootfs.strip_estargz,
-            sort: rootfs.sort,
-        };
+        let options =
+            Options { keep_dirlinks: rootfs.keep_dirlinks, strip_estargz: rootfs.strip_estargz, sort: rootfs.sort };
         let mut overlay = Overlay::new(options);
         for layer in &self.layers {
             layer.index(&mut overlay, run)?;
@@ -107,9 +104,7 @@ impl Writer<'_> {
         match survivor {
             Survivor::Root { id } => self.entry(b".".to_vec(), id),
             Survivor::Entry { path, id, .. } => self.entry(path, id),
-            Survivor::ImplicitDirectory { path } => {
-                self.tar.entry(&Entry::directory(slashed(path)), &mut io::empty())
-            }
+            Survivor::ImplicitDirectory { path } => self.tar.entry(&Entry::directory(slashed(path)), &mut io::empty()),
             Survivor::HardLink { path, target, id } => {
                 let found = self.layers[id.layer as usize].entry(id.position)?;
                 let link = Entry { path, link: target, kind: Kind::HardLink, size: 0, ..found };

@@ -40,7 +40,7 @@ pub(super) trait Store {
 pub(super) struct Documents {
     pub(super) index: Vec<u8>,
     pub(super) docker_manifest: Option<Vec<u8>>,
-    pub(super) layout: Vec<u8>,
+    pub(super) layout: &'static [u8],
 }
 
 /// A layout in a tar: metadata last, so that a stream that breaks never loads (O-29).
@@ -108,7 +108,7 @@ impl Store for TarLayout<'_> {
         if let Some(manifest) = &documents.docker_manifest {
             self.tar.bytes("manifest.json", manifest)?;
         }
-        self.tar.bytes("oci-layout", &documents.layout)?;
+        self.tar.bytes("oci-layout", documents.layout)?;
         self.tar.finish()
     }
 }
@@ -165,7 +165,7 @@ impl Store for Directory {
     }
 
     fn finish(self, documents: &Documents) -> Result<()> {
-        self.0.document("oci-layout", &documents.layout)?;
+        self.0.document("oci-layout", documents.layout)?;
         self.0.document("index.json", &documents.index)?;
         self.0.finish()
     }

@@ -65,7 +65,8 @@ fn obstacle(written: &WrittenImage) -> Option<&'static str> {
     if written.layers.iter().any(|layer| !layer.present) {
         return Some("a foreign layer's blob is not there");
     }
-    let is_readable = |compression| matches!(compression, Some(Compression::Plain | Compression::Gzip | Compression::Zstd));
+    let is_readable =
+        |compression| matches!(compression, Some(Compression::Plain | Compression::Gzip | Compression::Zstd));
     if written.layers.iter().any(|layer| !is_readable(layer.descriptor.media_type().compression())) {
         return Some("a layer is neither plain nor gzip nor zstd");
     }
@@ -82,9 +83,11 @@ fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> 
 }
 
 fn item(entry: &Entry, image: &Image, written: &WrittenImage, spelling: Spelling, run: &Run) -> Result<ManifestItem> {
-    let foreign = image.layers.iter().zip(&written.layers).filter(|(_, layer)| {
-        layer.descriptor.media_type().is_nondistributable()
-    });
+    let foreign = image
+        .layers
+        .iter()
+        .zip(&written.layers)
+        .filter(|(_, layer)| layer.descriptor.media_type().is_nondistributable());
     let layer_sources: BTreeMap<_, _> = foreign
         .map(|(layer, written)| (layer.diff_id.to_string(), written.descriptor.clone().spelled_by(Family::Docker)))
         .collect();

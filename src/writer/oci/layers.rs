@@ -9,7 +9,7 @@ use crate::codec::Encoding;
 use crate::convert::OciOptions;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Claim, Image, Layer};
+use crate::image::{Claim, Document, Image, Layer};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, Family, MediaType};
@@ -52,7 +52,7 @@ impl<S: Store> Layers<'_, S> {
             Treatment::Absent => return Err(Error::inexpressible(&layer.at, "the archive does not hold its bytes")),
         };
         let family = match &image.manifest {
-            Some(manifest) if manifest.view.is_spelled_by(Family::Docker) => Family::Docker,
+            Some(Document { media_type: MediaType::Manifest(family), .. }) => *family,
             _ => Family::Oci,
         };
         let descriptor = describe(layer, &stored, kept, family);
@@ -117,6 +117,7 @@ fn describe(layer: &Layer, stored: &Stored, kept: bool, family: Family) -> Descr
 
 /// A foreign layer of a docker archive in OCI's words (M-6, M-8).
 fn new_foreign(foreign: &Descriptor) -> Descriptor {
-    let media_type = MediaType::ForeignLayer(Family::Oci, foreign.media_type().compression().unwrap_or(Compression::Gzip));
+    let media_type =
+        MediaType::ForeignLayer(Family::Oci, foreign.media_type().compression().unwrap_or(Compression::Gzip));
     Descriptor::new(media_type, foreign.digest().clone(), foreign.size()).with_urls(foreign.urls().to_vec())
 }
