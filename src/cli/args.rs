@@ -1,0 +1,282 @@
+//! What can be typed: every flag, its help, and its place in the help.
+//!
+//! Here strings become values; which of them may stand together, and what they mean for a conversion, is the business of
+//! `request`. The doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use imgtar::convert::{Compress, ImageSelector};
+use imgtar::spec::reference::Reference;
+
+use super::choices::{Attestations, Format, Half, Index, Outer, Verify};
+use super::values::{self, PlatformArg, Rename};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// The end of `imgtar --help`.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  2    the command line contradicts itself, or lacks something
+  3    the input is no image archive, or is damaged or hostile
+  4    the target cannot say it, or the image or platform is not in the input
+  5    input or output failed
+  6    a limit was passed; the message names its flag
+  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM
+  141  the reader of the output went away
+
+Environment:
+  SOURCE_DATE_EPOCH  time of what imgtar itself writes, in seconds since 1970; 0 without it
+  IMGTAR_JOBS        as --jobs
+  TMPDIR             as --tmpdir
+  NO_COLOR           no colours";
+
+/// The end of `imgtar convert --help`.
+const EXAMPLES: &str = "\
+Examples:
+  A new docker's archive for a tool that knows the old form only:
+    docker save app:1 | imgtar convert --to legacy | old-scanner -
+
+  One file that every engine loads, for one platform:
+    imgtar convert app.tar --to oci --platform linux/amd64 -o amd64.tar
+
+  zstd layers for an engine that only reads gzip:
+    imgtar convert zstd-image.tar --to docker --compress gzip:6 | docker load
+
+  All names moved to another registry:
+    imgtar convert vendor.tar --rename docker.io/=registry.lan/ --to oci | docker load
+
+  The filesystem of a container:
+    imgtar convert app.tar --to rootfs -o rootfs.tar.gz
+
+  A layout directory that tools read blob by blob:
+    imgtar convert app.tar --to oci-dir -o layout";
+
+/// Convert container image archives: docker save, crane, OCI layout and flat root filesystem.
+///
+/// Offline and in a stream: no daemon, no registry, no root. Input is recognised by its content, never by its name.
+#[derive(Debug, Parser)]
+#[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, after_long_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Convert(Box<ConvertArgs>),
+}
+
+/// Write the images of an archive in another format.
+///
+/// Reads docker's and podman's archives of all ages, crane's tarballs, OCI layouts as tar or directory, and any of these
+/// compressed as a whole by gzip, zstd, xz or bzip2. Configs are kept byte for byte, so image IDs stay; layers are kept byte
+/// for byte unless the target or a flag asks for something else. Every digest that something promises is checked.
+///
+/// The output appears under its name only when it is whole and true.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct ConvertArgs {
+    /// The archive to read: a file, an OCI layout directory, or `-` for standard input.
+    ///
+    /// May be left out when standard input is not a terminal.
+    #[arg(value_name = "IN")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// The format to write.
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub(crate) to: Format,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) names: NameArgs,
+    #[command(flatten)]
+    pub(crate) layers: LayerArgs,
+    #[command(flatten)]
+    pub(crate) oci: OciArgs,
+    #[command(flatten)]
+    pub(crate) rootfs: RootfsArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Where to write: a file, a directory (`oci-dir`), or `-` for standard output.
+    ///
+    /// A FIFO, device or /dev/fd/N that exists is written as a stream; a symbolic link is followed to where it points.
+    #[arg(short, long, value_name = "PATH", default_value = "-", hide_default_value = true)]
+    pub(crate) output: PathBuf,
+
+    /// Replace an existing output.
+    ///
+    /// A directory is replaced only if it holds an `oci-layout`.
+    #[arg(short, long, conflicts_with = "append")]
+    pub(crate) force: bool,
+
+    /// Add to an existing layout directory: images of the same name and platform are replaced, blobs are shared.
+    #[arg(long)]
+    pub(crate) append: bool,
+
+    /// Compress the written archive as a whole.
+    ///
+    /// Without this flag the extension of -o decides: .gz, .tgz, .zst, .tzst, .xz, .txz. Not every engine loads a compressed
+    /// archive; `gzip` is what most do.
+    #[arg(short = 'z', long, value_name = "FORM", value_enum)]
+    pub(crate) outer: Option<Outer>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is taken")]
+pub(crate) struct SelectionArgs {
+    /// Take this image only: a name, a position (`@0` is the first), or a digest or unique beginning of one. Repeatable.
+    #[arg(long = "image", value_name = "SEL", value_parser = values::image)]
+    pub(crate) images: Vec<ImageSelector>,
+
+    /// Take this platform only: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own. Repeatable.
+    ///
+    /// Without it, OCI targets take all, and other targets the only one whose content is there.
+    #[arg(long = "platform", value_name = "PLATFORM", value_parser = values::platform)]
+    pub(crate) platforms: Vec<PlatformArg>,
+
+    /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
+    #[arg(long, value_name = "HALF", value_enum)]
+    pub(crate) prefer: Option<Half>,
+
+    /// What becomes of entries of an index whose content is not in the archive.
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
+    pub(crate) index: Index,
+
+    /// BuildKit's attestation manifests: kept by default where the whole index is kept, else dropped with a notice.
+    #[arg(long, value_name = "POLICY", value_enum)]
+    pub(crate) attestations: Option<Attestations>,
+
+    /// What is decoded only to be checked against the config's diff_ids.
+    #[arg(long, value_name = "DEPTH", value_enum, default_value_t)]
+    pub(crate) verify: Verify,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Names")]
+pub(crate) struct NameArgs {
+    /// Name the written image so, in place of the input's names. Repeatable; needs one image.
+    #[arg(short, long = "tag", value_name = "REF", value_parser = values::reference, conflicts_with_all = ["rename", "no_tags"])]
+    pub(crate) tags: Vec<Reference>,
+
+    /// Add a name. Repeatable.
+    #[arg(long = "add-tag", value_name = "REF", value_parser = values::reference)]
+    pub(crate) add_tags: Vec<Reference>,
+
+    /// Rewrite names that are OLD or begin with it, as in `docker.io/=registry.lan/`. Repeatable, applied in order.
+    #[arg(long, value_name = "OLD=NEW", value_parser = values::rename, conflicts_with = "no_tags")]
+    pub(crate) rename: Vec<Rename>,
+
+    /// Drop the input's names.
+    #[arg(long)]
+    pub(crate) no_tags: bool,
+
+    /// Spell names in manifest.json in full: docker.io/library/app:1 instead of app:1.
+    #[arg(long, conflicts_with = "no_docker_manifest")]
+    pub(crate) full_names: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Layers")]
+pub(crate) struct LayerArgs {
+    /// How layers are stored: keep, none, gzip[:1-9] or zstd[:1-19].
+    ///
+    /// Without this flag `oci` and `oci-dir` keep what is there, `docker` keeps gzip and makes everything else gzip, and
+    /// `legacy` layers are always plain.
+    #[arg(long, value_name = "FORM", value_parser = values::compress)]
+    pub(crate) compress: Option<Compress>,
+
+    /// Store the bytes of a foreign layer as an ordinary layer (`oci`, `oci-dir`).
+    #[arg(long)]
+    pub(crate) embed_foreign: bool,
+
+    /// Write an image although the bytes of a foreign layer are missing (`legacy`, `docker`).
+    #[arg(long)]
+    pub(crate) allow_missing_foreign: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "OCI layouts")]
+pub(crate) struct OciArgs {
+    /// Leave docker's manifest.json out of the tar; of docker, only 29 with its containerd store then loads it.
+    #[arg(long)]
+    pub(crate) no_docker_manifest: bool,
+
+    /// Rewrite docker media types as OCI's; changes manifest digests, never image IDs.
+    #[arg(long)]
+    pub(crate) oci_types: bool,
+
+    /// Carry blobs that nothing refers to.
+    #[arg(long)]
+    pub(crate) all_blobs: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Root filesystems")]
+pub(crate) struct RootfsArgs {
+    /// Write entries in ascending order of their paths.
+    #[arg(long)]
+    pub(crate) sort: bool,
+
+    /// Let a directory entry over a symbolic link to a directory keep the link.
+    #[arg(long)]
+    pub(crate) keep_dirlinks: bool,
+
+    /// Leave out the files that eStargz adds to layers.
+    #[arg(long)]
+    pub(crate) strip_estargz: bool,
+
+    /// Set times later than SOURCE_DATE_EPOCH to it.
+    #[arg(long)]
+    pub(crate) clamp_mtime: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub(crate) struct RunArgs {
+    /// Threads; the output does not depend on them [default: all cores].
+    #[arg(short, long, value_name = "N", env = "IMGTAR_JOBS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+
+    /// Where a temporary file goes when one is needed [default: $TMPDIR, else /var/tmp].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tmpdir: Option<PathBuf>,
+
+    /// Refuse input that decodes to more bytes; K, M, G, T are powers of 1024.
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]
+    pub(crate) max_size: u64,
+
+    /// Refuse input with more tar entries; K, M, G are powers of 1000.
+    #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "10M")]
+    pub(crate) max_entries: u64,
+
+    /// Refuse input with more bytes of names, extended headers and JSON.
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "1G")]
+    pub(crate) max_metadata: u64,
+
+    /// Make every warning an error.
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Say nothing but errors.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say more about what was done.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}

@@ -1,0 +1,58 @@
+//! What the environment says: the variables of the README, read once.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use imgtar::error::{Error, Result};
+
+/// The last second of the year 9999, the last that RFC 3339 can write.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// The time that `SOURCE_DATE_EPOCH` names, seconds since 1970; `None` if it is unset or empty.
+///
+/// # Errors
+/// [`Error::Usage`] if it is no such time: a build that asks for a time must not get another.
+pub(crate) fn source_date_epoch() -> Result<Option<i64>> {
+    epoch(env::var_os("SOURCE_DATE_EPOCH"))
+}
+
+fn epoch(value: Option<OsString>) -> Result<Option<i64>> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    match value.to_str().and_then(|text| text.parse().ok()) {
+        Some(seconds @ 0..=LAST_SECOND) => Ok(Some(seconds)),
+        _ => {
+            let value = value.to_string_lossy();
+            let value = value.escape_debug();
+            Err(Error::Usage(format!(
+                "SOURCE_DATE_EPOCH is `{value}`, which is no number of seconds from 1970 to 9999"
+            )))
+        }
+    }
+}
+
+/// Where temporary files go when no flag says so: `$TMPDIR`, else `/var/tmp`, which is a disk where `/tmp` may be memory,
+/// else the platform's place.
+pub(crate) fn tmpdir() -> PathBuf {
+    if let Some(named) = env::var_os("TMPDIR").filter(|value| !value.is_empty()) {
+        return named.into();
+    }
+    let disk = Path::new("/var/tmp");
+    if disk.is_dir() { disk.to_owned() } else { env::temp_dir() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_a_number_of_seconds_or_not_there() {
+        let given = |text: &str| epoch(Some(text.into()));
+        assert_eq!(epoch(None).unwrap(), None);
+        assert_eq!(given("").unwrap(), None);
+        assert_eq!(given("1700000000").unwrap(), Some(1_700_000_000));
+        for text in ["now", "-1", "1.5", " 1", "253402300800", "9223372036854775808"] {
+            assert!(given(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a script learns from the exit code.
+
+use std::process::ExitCode;
+
+use imgtar::error::{Error, ErrorKind};
+
+/// Why a run ended without doing all it was asked.
+///
+/// Signals have codes of their own, see [`signals`](super::signals).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// The command line contradicts itself.
+    Usage = 2,
+    /// The input is no image archive, or is damaged or hostile.
+    Input = 3,
+    /// The target cannot say it, or it is not in the input.
+    Target = 4,
+    /// Input or output failed.
+    Io = 5,
+    /// A limit was passed.
+    Limit = 6,
+    /// The reader of our output went away: what a shell reports of a program that SIGPIPE ended.
+    ClosedPipe = 141,
+}
+
+impl Exit {
+    /// The exit that `error` leads to.
+    pub(crate) fn of(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Usage => Self::Usage,
+            ErrorKind::Input => Self::Input,
+            ErrorKind::Target => Self::Target,
+            ErrorKind::Io => Self::Io,
+            ErrorKind::Limit => Self::Limit,
+            ErrorKind::ClosedPipe => Self::ClosedPipe,
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Whether the error behind it is worth a message: whoever closed a pipe knows.
+    pub(crate) fn is_silent(self) -> bool {
+        self == Self::ClosedPipe
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,28 @@
+//! The command: what was typed, what it means, what is said, and how it ends.
+
+pub(crate) mod args;
+mod choices;
+mod convert;
+mod environment;
+pub(crate) mod exit;
+mod input;
+mod options;
+mod output;
+mod signals;
+pub(crate) mod terminal;
+mod values;
+mod version;
+
+use imgtar::error::Result;
+
+use self::args::{Cli, Command};
+
+/// Does what was asked.
+///
+/// # Errors
+/// Those of the command.
+pub(crate) fn run(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Command::Convert(args) => convert::run(args),
+    }
+}

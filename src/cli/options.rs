@@ -1,0 +1,296 @@
+//! The border: what was typed becomes what is to be done, or is refused because it contradicts itself.
+//!
+//! Behind it the library sees neither clap nor a string that still needs parsing.
+
+use imgtar::convert::{
+    Compress, ConvertOptions, DockerOptions, NameChanges, OciOptions, Platforms, RootfsOptions, Target,
+};
+use imgtar::error::{Error, Result};
+
+use super::args::{ConvertArgs, NameArgs};
+use super::choices::{Attestations, Format, Index};
+use super::output::is_standard;
+use super::values::PlatformArg;
+
+const ARCHIVES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::Rootfs];
+const IMAGES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::OciDir];
+const MANIFEST_JSON: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci];
+const DOCKER: &[Format] = &[Format::Legacy, Format::Docker];
+const OCI: &[Format] = &[Format::Oci, Format::OciDir];
+const OCI_DIR: &[Format] = &[Format::OciDir];
+const ROOTFS: &[Format] = &[Format::Rootfs];
+
+/// What `convert` is asked to do; `epoch` is `SOURCE_DATE_EPOCH`.
+///
+/// # Errors
+/// [`Error::Usage`] for flags that contradict each other or the target.
+pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
+    refuse_strangers(args)?;
+    if args.to == Format::OciDir && is_standard(&args.output) {
+        return Err(Error::Usage("--to oci-dir needs a directory: -o DIR".to_owned()));
+    }
+    Ok(ConvertOptions {
+        target: target(args, epoch)?,
+        images: args.selection.images.clone(),
+        platforms: platforms(&args.selection.platforms)?,
+        names: name_changes(&args.names),
+        verify: args.selection.verify.into(),
+        index: args.selection.index.into(),
+        attestations: args.selection.attestations.map(Into::into),
+        prefer: args.selection.prefer.map(Into::into),
+    })
+}
+
+/// Refuses flags that the target has no use for: they would be ignored in silence.
+fn refuse_strangers(args: &ConvertArgs) -> Result<()> {
+    let ConvertArgs { output, selection, names, layers, oci, rootfs, .. } = args;
+    let known = [
+        (output.append, "--append", OCI_DIR),
+        (output.outer.is_some(), "--outer", ARCHIVES),
+        (selection.index == Index::Keep, "--index keep", OCI),
+        (selection.attestations == Some(Attestations::Keep), "--attestations keep", OCI),
+        (!names.tags.is_empty(), "--tag", IMAGES),
+        (!names.add_tags.is_empty(), "--add-tag", IMAGES),
+        (!names.rename.is_empty(), "--rename", IMAGES),
+        (names.no_tags, "--no-tags", IMAGES),
+        (names.full_names, "--full-names", MANIFEST_JSON),
+        (layers.compress.is_some(), "--compress", IMAGES),
+        (layers.embed_foreign, "--embed-foreign", OCI),
+        (layers.allow_missing_foreign, "--allow-missing-foreign", DOCKER),
+        (oci.no_docker_manifest, "--no-docker-manifest", OCI),
+        (oci.oci_types, "--oci-types", OCI),
+        (oci.all_blobs, "--all-blobs", OCI),
+        (rootfs.sort, "--sort", ROOTFS),
+        (rootfs.keep_dirlinks, "--keep-dirlinks", ROOTFS),
+        (rootfs.strip_estargz, "--strip-estargz", ROOTFS),
+        (rootfs.clamp_mtime, "--clamp-mtime", ROOTFS),
+    ];
+    for (given, flag, formats) in known {
+        if given && !formats.contains(&args.to) {
+            let words: Vec<_> = formats.iter().map(|format| format.word()).collect();
+            let target = args.to.word();
+            return Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", words.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+fn target(args: &ConvertArgs, epoch: Option<i64>) -> Result<Target> {
+    let compress = args.layers.compress;
+    Ok(match args.to {
+        Format::Legacy => match compress {
+            None | Some(Compress::None) => Target::Legacy(docker_options(args, None)),
+            Some(Compress::Keep | Compress::Gzip(_) | Compress::Zstd(_)) => {
+                return Err(Error::Usage(
+                    "legacy layers are plain: --compress can only be none (see --outer)".to_owned(),
+                ));
+            }
+        },
+        Format::Docker => Target::Docker(docker_options(args, compress)),
+        Format::Oci | Format::OciDir => Target::Oci(OciOptions {
+            compress,
+            full_names: args.names.full_names,
+            no_docker_manifest: args.oci.no_docker_manifest || args.to == Format::OciDir,
+            oci_types: args.oci.oci_types,
+            all_blobs: args.oci.all_blobs,
+            embed_foreign: args.layers.embed_foreign,
+        }),
+        Format::Rootfs => Target::Rootfs(RootfsOptions {
+            sort: args.rootfs.sort,
+            keep_dirlinks: args.rootfs.keep_dirlinks,
+            strip_estargz: args.rootfs.strip_estargz,
+            clamp_mtime: if args.rootfs.clamp_mtime { Some(clamp(epoch)?) } else { None },
+        }),
+    })
+}
+
+fn docker_options(args: &ConvertArgs, compress: Option<Compress>) -> DockerOptions {
+    DockerOptions {
+        compress,
+        full_names: args.names.full_names,
+        allow_missing_foreign: args.layers.allow_missing_foreign,
+    }
+}
+
+/// Without the variable every time would become 1970, which nobody means.
+fn clamp(epoch: Option<i64>) -> Result<i64> {
+    epoch.ok_or_else(|| Error::Usage("--clamp-mtime needs SOURCE_DATE_EPOCH in the environment".to_owned()))
+}
+
+fn platforms(args: &[PlatformArg]) -> Result<Platforms> {
+    let only: Vec<_> = args
+        .iter()
+        .filter_map(|arg| match arg {
+            PlatformArg::One(platform) => Some(platform.clone()),
+            PlatformArg::All => None,
+        })
+        .collect();
+    match (args.len(), only.len()) {
+        (0, _) => Ok(Platforms::Unspecified),
+        (_, 0) => Ok(Platforms::All),
+        (all, only_len) if all == only_len => Ok(Platforms::Only(only)),
+        _ => Err(Error::Usage("--platform all leaves nothing for another --platform to choose".to_owned())),
+    }
+}
+
+fn name_changes(args: &NameArgs) -> NameChanges {
+    let replaces = args.no_tags || !args.tags.is_empty();
+    NameChanges {
+        replace: replaces.then(|| args.tags.clone()),
+        rename: args.rename.iter().map(|rename| (rename.old.clone(), rename.new.clone())).collect(),
+        add: args.add_tags.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    /// The options of `imgtar convert LINE`, or the exit code and message it is refused with.
+    fn options(line: &str) -> std::result::Result<ConvertOptions, String> {
+        let words = ["imgtar", "convert"].into_iter().chain(line.split_whitespace());
+        let cli = Cli::try_parse_from(words).map_err(|error| format!("{} {error}", error.exit_code()))?;
+        let Command::Convert(args) = cli.command;
+        convert(&args, Some(7)).map_err(|error| format!("{} {error}", crate::cli::exit::Exit::of(&error).code()))
+    }
+
+    #[test]
+    fn the_shortest_line_means_the_defaults() {
+        let options = options("--to oci").unwrap();
+        assert_eq!(options.target, Target::Oci(OciOptions::default()));
+        assert_eq!(options.platforms, Platforms::Unspecified);
+        assert_eq!(options.names, NameChanges::default());
+        assert_eq!(options.verify, imgtar::convert::Verify::Auto);
+        assert_eq!(options.index, imgtar::convert::IndexPolicy::Prune);
+        assert_eq!((options.images.len(), options.attestations, options.prefer), (0, None, None));
+    }
+
+    #[test]
+    fn formats_have_other_names() {
+        for (words, target) in [
+            ("legacy docker-save", "Legacy"),
+            ("docker docker-archive tarball", "Docker"),
+            ("oci oci-archive oci-dir dir", "Oci"),
+            ("rootfs tar flat", "Rootfs"),
+        ] {
+            for word in words.split(' ') {
+                let found = format!("{:?}", options(&format!("--to {word} -o out")).unwrap().target);
+                assert!(found.starts_with(target), "{word}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn flags_arrive_where_they_belong() {
+        let rootfs = options("--to rootfs --sort --keep-dirlinks --strip-estargz --clamp-mtime").unwrap().target;
+        let all = RootfsOptions { sort: true, keep_dirlinks: true, strip_estargz: true, clamp_mtime: Some(7) };
+        assert_eq!(rootfs, Target::Rootfs(all));
+
+        let oci =
+            options("--to oci --no-docker-manifest --oci-types --all-blobs --embed-foreign --compress none").unwrap();
+        let all = OciOptions {
+            compress: Some(Compress::None),
+            full_names: false,
+            no_docker_manifest: true,
+            oci_types: true,
+            all_blobs: true,
+            embed_foreign: true,
+        };
+        assert_eq!(oci.target, Target::Oci(all));
+
+        let docker = options("--to docker --full-names --allow-missing-foreign --compress keep").unwrap().target;
+        let all = DockerOptions { compress: Some(Compress::Keep), full_names: true, allow_missing_foreign: true };
+        assert_eq!(docker, Target::Docker(all));
+
+        let names = options("--to oci --no-tags --add-tag a/b:1 --add-tag c:2").unwrap().names;
+        assert_eq!((names.replace, names.add.len()), (Some(vec![]), 2));
+        let names = options("--to oci --rename a=b --rename c/=").unwrap().names;
+        assert_eq!(names.rename, [("a".into(), "b".into()), ("c/".into(), String::new())]);
+        assert_eq!(options("--to oci -t a:1 --tag b:2").unwrap().names.replace.unwrap().len(), 2);
+
+        assert_eq!(options("--to oci --platform all --platform all").unwrap().platforms, Platforms::All);
+        let Platforms::Only(two) = options("--to oci --platform linux/amd64 --platform linux/arm").unwrap().platforms
+        else {
+            panic!("two platforms")
+        };
+        assert_eq!(two.len(), 2);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_a_usage_error() {
+        for line in [
+            "",
+            "--to zip",
+            "a.tar b.tar --to oci",
+            "--to oci --no-such-flag",
+            "--to oci-dir",
+            "--to oci-dir -o -",
+            "--to oci-dir -o d -z gzip",
+            "--to oci-dir -o d --full-names",
+            "--to oci-dir -o d --append --force",
+            "--to oci --append",
+            "--to oci --sort",
+            "--to oci --allow-missing-foreign",
+            "--to oci --no-docker-manifest --full-names",
+            "--to oci -q -v",
+            "--to oci -t a:1 --no-tags",
+            "--to oci -t a:1 --rename b=c",
+            "--to oci --no-tags --rename b=c",
+            "--to oci --platform all --platform linux/amd64",
+            "--to oci --platform amd64",
+            "--to oci --image @x",
+            "--to oci --compress xz",
+            "--to oci --compress gzip:10",
+            "--to oci -z bzip2",
+            "--to oci -j 0",
+            "--to oci --max-size 1X",
+            "--to oci -t a/UPPER",
+            "--to oci -t app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "--to legacy --compress gzip",
+            "--to legacy --compress zstd:3",
+            "--to legacy --compress keep",
+            "--to legacy --oci-types",
+            "--to docker --attestations keep",
+            "--to docker --index keep",
+            "--to docker --all-blobs",
+            "--to docker --embed-foreign",
+            "--to rootfs --compress gzip",
+            "--to rootfs --compress none",
+            "--to rootfs -t a:1",
+        ] {
+            let refusal = options(line).expect_err(line);
+            assert!(refusal.starts_with("2 "), "{line}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_odd_is_taken() {
+        for line in [
+            "- --to oci -o -",
+            "--to oci -f",
+            "--to legacy --compress none",
+            "--to oci-dir -o d --no-docker-manifest",
+            "--to docker --attestations drop --index strict",
+            "--to rootfs --platform host --image @0 -z gzip",
+            "--to oci -j 1 --max-size 1T --max-entries 1 --max-metadata 0 --strict -v --tmpdir /x",
+        ] {
+            options(line).expect(line);
+        }
+    }
+
+    #[test]
+    fn times_are_clamped_only_to_a_time_that_is_given() {
+        let cli = Cli::try_parse_from(["imgtar", "convert", "--to", "rootfs", "--clamp-mtime"]).unwrap();
+        let Command::Convert(args) = cli.command;
+        let error = convert(&args, None).unwrap_err();
+        assert!(error.to_string().contains("SOURCE_DATE_EPOCH"), "{error}");
+    }
+
+    #[test]
+    fn the_command_line_is_well_built() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,147 @@
+//! Where OUT goes: which place, opened how, compressed how.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use imgtar::convert::{Outer, Output};
+use imgtar::error::{Error, Result};
+use imgtar::stream::dir_sink::{DirSink, Mode};
+use imgtar::stream::sink::Sink;
+use imgtar::stream::source::Input;
+
+use super::args::{ConvertArgs, OutputArgs};
+use super::choices::Format;
+
+/// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
+///
+/// # Errors
+/// [`Error::Usage`] for an extension whose form is not written here.
+pub(crate) fn outer(args: &ConvertArgs) -> Result<Outer> {
+    match args.output.outer {
+        Some(outer) => Ok(outer.into()),
+        None if args.to == Format::OciDir => Ok(Outer::None),
+        None => promised(&args.output.output),
+    }
+}
+
+fn promised(path: &Path) -> Result<Outer> {
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    match extension.as_str() {
+        "gz" | "tgz" => Ok(Outer::Gzip),
+        "zst" | "tzst" => Ok(Outer::Zstd),
+        "xz" | "txz" => Ok(Outer::Xz),
+        "br" | "bz2" | "lz" | "lz4" | "lzma" | "lzo" | "tbz" | "tbz2" | "tlz" | "tlz4" | "z" | "zip" => {
+            Err(Error::Usage(format!(
+                "-o ends in .{extension}, a form that is not written; --outer none|gzip|zstd|xz overrides it"
+            )))
+        }
+        _ => Ok(Outer::None),
+    }
+}
+
+/// Refuses an output that is the input, by whatever name, or whose replacement would remove it.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(crate) fn refuse_input(args: &ConvertArgs, input: &Input) -> Result<()> {
+    let place = &args.output;
+    let is_lost = args.to == Format::OciDir && place.force && is_below(input, &place.output);
+    let read = match input {
+        Input::Path(path) => fs::metadata(path),
+        Input::Stdin(file) => file.metadata(),
+    };
+    let written = if is_standard(place) { standard_output() } else { fs::metadata(&place.output) };
+    // Whatever cannot be looked at is reported by whoever opens it.
+    if is_lost || matches!((read, written), (Ok(read), Ok(written)) if is_same(&read, &written)) {
+        return Err(Error::Usage("the output is the input, or the directory that holds it".to_owned()));
+    }
+    Ok(())
+}
+
+fn is_below(input: &Input, dir: &Path) -> bool {
+    let Input::Path(path) = input else { return false };
+    matches!((path.canonicalize(), dir.canonicalize()), (Ok(path), Ok(dir)) if path.starts_with(&dir))
+}
+
+/// Opens the output; nothing is under its name before it is whole.
+///
+/// # Errors
+/// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
+pub(crate) fn open(args: &ConvertArgs, outer: Outer) -> Result<Output> {
+    let place = &args.output;
+    if args.to == Format::OciDir {
+        return DirSink::create(&place.output, mode(place)).map(Output::Directory);
+    }
+    let sink = if is_standard(place) { Sink::stdout()? } else { Sink::file(&place.output, place.force)? };
+    if sink.is_terminal() {
+        return Err(Error::Usage("an archive is not written to a terminal: give -o FILE, or pipe it on".to_owned()));
+    }
+    Ok(Output::Archive { sink, outer })
+}
+
+fn mode(args: &OutputArgs) -> Mode {
+    match (args.append, args.force) {
+        (true, _) => Mode::Append,
+        (false, true) => Mode::Force,
+        (false, false) => Mode::New,
+    }
+}
+
+/// Whether `-` is asked for: standard output.
+pub(super) fn is_standard(args: &OutputArgs) -> bool {
+    args.output == Path::new("-")
+}
+
+fn standard_output() -> io::Result<Metadata> {
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).metadata()
+}
+
+/// Devices and sockets may well be both: only what keeps its bytes can be destroyed by being written.
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    (a.is_file() || a.is_dir()) && (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_promise_a_form() {
+        for (name, outer) in [
+            ("a.tar", Outer::None),
+            ("a", Outer::None),
+            ("-", Outer::None),
+            (".gz", Outer::None),
+            ("a.tar.gz", Outer::Gzip),
+            ("a.TGZ", Outer::Gzip),
+            ("dir.bz2/a.tzst", Outer::Zstd),
+            ("a.tar.zst", Outer::Zstd),
+            ("a.xz", Outer::Xz),
+            ("a.txz", Outer::Xz),
+        ] {
+            assert_eq!(promised(Path::new(name)).unwrap(), outer, "{name}");
+        }
+        for name in ["a.tar.bz2", "a.tar.lz4", "a.tbz2", "a.Z"] {
+            let error = promised(Path::new(name)).unwrap_err();
+            assert!(error.to_string().contains("--outer"), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_hard_link_is_the_same_file_and_a_device_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        fs::write(&one, "").unwrap();
+        fs::hard_link(&one, &two).unwrap();
+        let at = |path: &Path| fs::metadata(path).unwrap();
+        assert!(is_same(&at(&one), &at(&two)));
+        assert!(!is_same(&at(&one), &at(dir.path())));
+        assert!(!is_same(&at(Path::new("/dev/null")), &at(Path::new("/dev/null"))));
+        assert!(is_below(&Input::Path(one.clone()), dir.path()));
+        assert!(!is_below(&Input::Path(one), &two));
+    }
+}

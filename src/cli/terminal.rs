@@ -1,0 +1,125 @@
+//! What a person reads, all of it on standard error: remarks as they come, a summary, the error.
+//!
+//! A line is written at once, so that threads do not mix theirs, and a standard error that is closed fails nothing.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::builder::styling::{AnsiColor, Style};
+use imgtar::convert::ImageReport;
+use imgtar::error::Error;
+use imgtar::notice::Remark;
+
+use super::args::RunArgs;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    /// Errors alone.
+    Quiet,
+    /// Warnings, notices, and a line for each image.
+    Normal,
+    /// And what became of each image.
+    Verbose,
+}
+
+impl Verbosity {
+    pub(crate) fn of(args: &RunArgs) -> Self {
+        match (args.quiet, args.verbose) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Verbose,
+            (false, false) => Self::Normal,
+        }
+    }
+}
+
+/// Passes on what a run has to say.
+pub(crate) fn remark(verbosity: Verbosity, remark: &Remark) {
+    if verbosity == Verbosity::Quiet {
+        return;
+    }
+    match remark {
+        Remark::Warning(_, text) => say("warning", AnsiColor::Yellow.on_default().bold(), text),
+        Remark::Notice(text) => line(&format!("imgtar: {text}\n")),
+    }
+}
+
+/// Says something that is no verdict.
+pub(crate) fn note(verbosity: Verbosity, text: &str) {
+    remark(verbosity, &Remark::Notice(text.to_owned()));
+}
+
+/// Says what was written: the image, and how much of it is the input's (docs/formats.md M-5).
+pub(crate) fn report(verbosity: Verbosity, report: &ImageReport, flattened: bool) {
+    if verbosity >= Verbosity::Normal {
+        line(&format!("imgtar: {}\n", summary(report, flattened)));
+    }
+    if verbosity >= Verbosity::Verbose && !flattened {
+        line(&details(report));
+    }
+}
+
+/// Says why the run failed.
+pub(crate) fn error(error: &Error) {
+    say("error", AnsiColor::Red.on_default().bold(), &error.to_string());
+}
+
+fn summary(report: &ImageReport, flattened: bool) -> String {
+    let names = if report.names.is_empty() { "untagged image".to_owned() } else { report.names.join(", ") };
+    let id = &report.image_id;
+    if flattened {
+        return format!("{names} ({id}): flattened");
+    }
+    let (kept, all) = report.layers_kept;
+    let preserved = [(report.manifest_kept == Some(true), "manifest"), (kept == all, "layers"), (true, "config")];
+    let preserved: Vec<_> = preserved.into_iter().filter_map(|(is_kept, part)| is_kept.then_some(part)).collect();
+    format!("{names} ({id}): preserved: {}", preserved.join(", "))
+}
+
+fn details(report: &ImageReport) -> String {
+    let manifest = match report.manifest_kept {
+        Some(true) => "kept byte for byte",
+        Some(false) => "rewritten",
+        None => "none in the input or in the target",
+    };
+    let (kept, all) = report.layers_kept;
+    format!("  manifest: {manifest}\n  layers: {kept} of {all} kept byte for byte\n")
+}
+
+fn say(word: &str, style: Style, text: &str) {
+    let style = if is_coloured() { style } else { Style::new() };
+    line(&format!("imgtar: {style}{word}{style:#}: {text}\n"));
+}
+
+/// Colours are for a terminal, and for nobody who has said no (<https://no-color.org>).
+fn is_coloured() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn line(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use imgtar::digest::Digest;
+
+    use super::*;
+
+    fn image(names: &[&str], manifest_kept: Option<bool>, layers_kept: (usize, usize)) -> ImageReport {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        ImageReport { names, image_id: Digest::sha256(b""), manifest_kept, layers_kept }
+    }
+
+    #[test]
+    fn a_summary_says_what_was_preserved() {
+        let id = Digest::sha256(b"");
+        for (report, expected) in [
+            (image(&["app:1", "b:2"], Some(true), (3, 3)), "app:1, b:2 ({id}): preserved: manifest, layers, config"),
+            (image(&[], Some(false), (0, 0)), "untagged image ({id}): preserved: layers, config"),
+            (image(&["app:1"], None, (1, 2)), "app:1 ({id}): preserved: config"),
+        ] {
+            assert_eq!(summary(&report, false), expected.replace("{id}", &id.to_string()));
+        }
+        assert_eq!(summary(&image(&["a:1"], None, (0, 1)), true), format!("a:1 ({id}): flattened"));
+    }
+}
