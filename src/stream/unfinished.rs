@@ -6,9 +6,9 @@
 //! Source: docs/formats.md H-26; no output is ever left half-made under its final name or any other.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
 static REGISTER: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
@@ -73,8 +73,45 @@ fn register() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    if std::fs::symlink_metadata(path)?.is_dir() {
-        return std::fs::remove_dir_all(path);
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return fs::remove_file(path);
     }
-    std::fs::remove_file(path)
+    // Other threads put files into it until it is gone. Network filesystems may never let it be empty: not for ever.
+    let mut result = Ok(());
+    for _ in 0..100 {
+        result = fs::remove_dir_all(path);
+        if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty) {
+            break;
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_goes_although_a_thread_still_writes_to_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("unfinished");
+        let make = || fs::create_dir(&path).map(|()| (path.clone(), ()));
+        let (unfinished, ()) = Unfinished::create(make).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0_u32..).find(|n| fs::write(path.join(n.to_string()), "").is_err()));
+            drop(unfinished);
+        });
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_was_placed_stays_and_what_it_replaced_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, target) = (dir.path().join("unfinished"), dir.path().join("target"));
+        let (unfinished, ()) = Unfinished::create(|| fs::write(&path, "new").map(|()| (path.clone(), ()))).unwrap();
+        let placed = unfinished.complete(|path| fs::rename(path, &target).and_then(|()| fs::write(path, "old")));
+        placed.unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(!path.exists());
+    }
 }
