@@ -1,6 +1,7 @@
 //! Flags that take one of a few words. The doc comments are the help text.
 
 use clap::ValueEnum;
+use imgtar::codec::{Encoding, GzipLevel, ZstdLevel};
 use imgtar::{convert, reader};
 
 /// The formats that can be written.
@@ -91,12 +92,12 @@ impl Format {
     }
 }
 
-impl From<Outer> for convert::Outer {
+impl From<Outer> for Encoding {
     fn from(outer: Outer) -> Self {
         match outer {
-            Outer::None => Self::None,
-            Outer::Gzip => Self::Gzip,
-            Outer::Zstd => Self::Zstd,
+            Outer::None => Self::Plain,
+            Outer::Gzip => Self::Gzip(GzipLevel::DEFAULT),
+            Outer::Zstd => Self::Zstd(ZstdLevel::DEFAULT),
             Outer::Xz => Self::Xz,
         }
     }

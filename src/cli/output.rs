@@ -7,25 +7,27 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use imgtar::convert::{Outer, Output};
+use imgtar::codec::Encoding;
 use imgtar::error::{Error, Result};
 use imgtar::stream::dir_sink::{DirSink, Mode};
 use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
+use imgtar::writer::Output;
 
 use super::args::{ConvertArgs, OutputArgs};
-use super::choices::Format;
+use super::choices::{Format, Outer};
 
 /// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
 ///
 /// # Errors
 /// [`Error::Usage`] for an extension whose form is not written here.
-pub(crate) fn outer(args: &ConvertArgs) -> Result<Outer> {
-    match args.output.outer {
-        Some(outer) => Ok(outer.into()),
-        None if args.to == Format::OciDir => Ok(Outer::None),
-        None => promised(&args.output.output),
-    }
+pub(crate) fn outer(args: &ConvertArgs) -> Result<Encoding> {
+    let outer = match args.output.outer {
+        Some(outer) => outer,
+        None if args.to == Format::OciDir => Outer::None,
+        None => promised(&args.output.output)?,
+    };
+    Ok(outer.into())
 }
 
 fn promised(path: &Path) -> Result<Outer> {
@@ -71,7 +73,7 @@ fn is_below(input: &Input, dir: &Path) -> bool {
 ///
 /// # Errors
 /// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
-pub(crate) fn open(args: &ConvertArgs, outer: Outer) -> Result<Output> {
+pub(crate) fn open(args: &ConvertArgs, outer: Encoding) -> Result<Output> {
     let place = &args.output;
     if args.to == Format::OciDir {
         return DirSink::create(&place.output, mode(place)).map(Output::Directory);

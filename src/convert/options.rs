@@ -97,20 +97,6 @@ pub enum Compress {
     Zstd(Option<ZstdLevel>),
 }
 
-/// `--outer`: how the written archive itself is compressed, layers and all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Outer {
-    /// Not at all: the only form that every reader takes (G-2).
-    #[default]
-    None,
-    /// gzip.
-    Gzip,
-    /// zstd.
-    Zstd,
-    /// xz.
-    Xz,
-}
-
 /// `--image`: one way to point at images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSelector {
