@@ -1,1 +1,24 @@
-//! Tests of imgtar from outside.
+//! imgtar from outside: the command is driven as a shell would, and what it wrote is judged without its own code.
+//!
+//! One module a theme; tests are sentences and name the rule of docs/formats.md or the page of the command line that
+//! they hold imgtar to. `support` builds archives as every writer shapes them and reads them back.
+
+// Tests fail by unwrapping; clippy knows only functions marked `#[test]`, the support code is one level below.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compress;
+mod corpus;
+mod foreign;
+mod images;
+mod lies;
+mod matrix;
+mod names;
+mod output;
+mod pipes;
+mod roundtrip;
+mod select;
+mod support_itself;
+mod vectors;

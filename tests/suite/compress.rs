@@ -1,0 +1,162 @@
+//! What `--compress` does to layers and `-z` to the archive (D-5 … D-7, D-10, G-2).
+
+use crate::support::codec::Codec;
+use crate::support::expect::{Converted, Target, convert, judge, refuse};
+use crate::support::image::TestImage;
+use crate::support::layer::file;
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+
+/// One layer a codec.
+fn mixed() -> TestImage {
+    let codecs = [Codec::Plain, Codec::Gzip, Codec::Zstd];
+    codecs.into_iter().fold(TestImage::new().tag("mixed:1"), |image, codec| {
+        image.layer([file("name", format!("{codec:?} ").repeat(200))]).stored(codec)
+    })
+}
+
+fn codecs(converted: &Converted) -> Vec<Codec> {
+    converted.images[0].layers.iter().map(|layer| layer.codec).collect()
+}
+
+#[test]
+fn layers_are_stored_as_asked_for() {
+    use Codec::{Gzip, Plain, Zstd};
+    for (flag, stored) in [
+        ("keep", [Plain, Gzip, Zstd]),
+        ("none", [Plain; 3]),
+        ("gzip", [Gzip; 3]),
+        ("gzip:1", [Gzip; 3]),
+        ("zstd", [Zstd; 3]),
+        ("zstd:19", [Zstd; 3]),
+    ] {
+        for shape in [Shape::Oci, Shape::Crane] {
+            for target in [Target::Docker, Target::Oci, Target::OciDir] {
+                let converted = convert(&shape.save_one(&mixed()), target, &["--compress", flag]);
+                assert_eq!(codecs(&converted), stored, "--compress {flag} --to {}", target.flag());
+                assert_eq!(converted.images[0].diff_ids(), mixed().diff_ids());
+            }
+        }
+    }
+}
+
+#[test]
+fn legacy_layers_are_plain_and_only_plain() {
+    for flags in [&[][..], &["--compress", "none"]] {
+        let converted = convert(&Shape::Oci.save_one(&mixed()), Target::Legacy, flags);
+        assert_eq!(codecs(&converted), [Codec::Plain; 3]);
+    }
+    for flag in ["gzip", "zstd", "gzip:3"] {
+        refuse(&Shape::Oci.save_one(&mixed()).bytes(), Target::Legacy, &["--compress", flag], 2).says(["legacy"]);
+    }
+}
+
+#[test]
+fn a_docker_tarball_has_gzip_layers_and_a_notice_for_each_that_changed() {
+    let converted =
+        convert(&Shape::Crane.save_one(&mixed().layer([file("x", "1")]).stored(Codec::Xz)), Target::Docker, &[]);
+    assert_eq!(codecs(&converted), [Codec::Gzip; 4], "D-7");
+    converted.outcome.says(["zstd", "xz", "gzip"]);
+}
+
+#[test]
+fn xz_and_bzip2_layers_become_gzip_in_a_layout_with_a_notice() {
+    let image = TestImage::demo("app:1").stored(Codec::Xz).layer([file("b", "1")]).stored(Codec::Bzip2);
+    let converted = convert(&Shape::Crane.save_one(&image), Target::Oci, &[]);
+    assert_eq!(codecs(&converted), [Codec::Gzip; 3]);
+    converted.outcome.says(["xz", "bzip2"]);
+}
+
+#[test]
+fn the_media_type_is_that_of_the_bytes() {
+    for (flag, suffix) in [("none", "tar"), ("gzip", "tar+gzip"), ("zstd", "tar+zstd")] {
+        let converted = convert(&Shape::Oci.save_one(&mixed()), Target::OciDir, &["--compress", flag]);
+        for layer in &converted.images[0].layers {
+            let media_type = layer.descriptor.as_ref().unwrap()["mediaType"].as_str().unwrap();
+            assert_eq!(media_type, format!("application/vnd.oci.image.layer.v1.{suffix}"));
+        }
+    }
+}
+
+#[test]
+fn recompression_is_the_same_every_time() {
+    for flag in ["gzip", "gzip:9", "zstd:3"] {
+        let once = convert(&Shape::Docker20.save_one(&mixed()), Target::Oci, &["--compress", flag]);
+        let twice = convert(&Shape::Docker20.save_one(&mixed()), Target::Oci, &["--compress", flag]);
+        assert_eq!(once.bytes, twice.bytes, "D-10");
+    }
+}
+
+#[test]
+fn a_gzip_header_written_anew_says_nothing_of_time_or_machine() {
+    let converted = convert(&Shape::Docker20.save_one(&mixed()), Target::Docker, &[]);
+    for layer in &converted.images[0].layers {
+        let header = &converted.archive.body(&layer.member)[..10];
+        assert_eq!((&header[4..8], header[9]), (&[0; 4][..], 255), "mtime 0, OS 255 (D-10)");
+        assert_eq!(header[3] & !0b100, 0, "no name, no comment (D-10)");
+    }
+}
+
+#[test]
+fn levels_out_of_range_are_usage_errors() {
+    for flag in ["gzip:0", "gzip:10", "zstd:0", "zstd:20", "gzip:", "gzip:x", "xz", "bzip2", "lz4", ""] {
+        refuse(&Shape::Oci.save_one(&mixed()).bytes(), Target::Oci, &["--compress", flag], 2);
+    }
+}
+
+#[test]
+fn the_whole_archive_is_compressed_when_asked_for() {
+    for target in [Target::Legacy, Target::Docker, Target::Oci] {
+        let plain = convert(&Shape::Oci.save_one(&mixed()), target, &[]).bytes;
+        for (flag, codec) in [("none", Codec::Plain), ("gzip", Codec::Gzip), ("zstd", Codec::Zstd), ("xz", Codec::Xz)] {
+            let run =
+                imgtar(["convert", "--to", target.flag(), "-z", flag]).stdin(Shape::Oci.save_one(&mixed()).bytes());
+            let written = run.success().stdout;
+            assert_eq!(Codec::sniff(&written), codec);
+            assert_eq!(Codec::decode(&written), plain, "-z {flag} --to {}", target.flag());
+        }
+    }
+}
+
+#[test]
+fn the_extension_of_the_output_chooses_unless_a_flag_does() {
+    for (name, flags, codec) in [
+        ("a.tar", &[][..], Codec::Plain),
+        ("a.tar.gz", &[], Codec::Gzip),
+        ("a.tgz", &[], Codec::Gzip),
+        ("a.tar.zst", &[], Codec::Zstd),
+        ("a.tar.xz", &[], Codec::Xz),
+        ("a.tar.gz", &["-z", "none"], Codec::Plain),
+        ("a.tar", &["-z", "xz"], Codec::Xz),
+    ] {
+        let scratch = Scratch::new();
+        let run = imgtar(["convert", "--to", "docker", "-o"]).arg(scratch.path(name)).args(flags);
+        run.stdin(Shape::Oci.save_one(&mixed()).bytes()).success();
+        assert_eq!(Codec::sniff(&scratch.read(name)), codec, "{name} {flags:?}");
+        judge(Target::Docker, &Codec::decode(&scratch.read(name)));
+    }
+}
+
+#[test]
+fn an_extension_that_promises_what_is_not_written_is_a_usage_error() {
+    for name in ["a.tar.bz2", "a.tar.lz4"] {
+        let scratch = Scratch::new();
+        let run = imgtar(["convert", "--to", "docker", "-o"]).arg(scratch.path(name));
+        run.stdin(Shape::Oci.save_one(&mixed()).bytes()).exits(2).says([&name[5..]]);
+        assert!(scratch.names().is_empty());
+    }
+}
+
+#[test]
+fn a_directory_is_not_compressed() {
+    for flag in ["gzip", "zstd", "xz"] {
+        refuse(&Shape::Oci.save_one(&mixed()).bytes(), Target::OciDir, &["-z", flag], 2).says(["oci-dir"]);
+    }
+}
+
+#[test]
+fn zstd_layers_are_warned_about_where_old_engines_read() {
+    let image = TestImage::demo("app:1").all_stored(Codec::Zstd);
+    convert(&Shape::Oci.save_one(&image), Target::Oci, &[]).outcome.says(["warning", "--compress gzip"]);
+}

@@ -1,0 +1,208 @@
+//! Where OUT goes: never half, never over something by accident, never litter (H-26, O-30, the page's "Edges").
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use crate::support::archive::Archive;
+use crate::support::expect::{Target, convert, judge, refuse};
+use crate::support::image::TestImage;
+use crate::support::order;
+use crate::support::run::{Run, imgtar};
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+use crate::support::tarball::{Kind, Tarball};
+
+fn source() -> Tarball {
+    Shape::Docker20.save_one(&TestImage::demo("app:1"))
+}
+
+/// An archive whose second layer is not what the config says: found when much is written already.
+fn false_source() -> Tarball {
+    let tar = Shape::Nix.save_one(&TestImage::demo("app:1"));
+    let name = tar.members[1].name.clone();
+    tar.replacing(&name, Kind::File(vec![0; 2048]))
+}
+
+fn to(target: Target, out: &Path) -> Run {
+    imgtar(["convert", "--to", target.flag(), "-o"]).arg(out)
+}
+
+#[test]
+fn an_existing_file_is_kept_unless_forced() {
+    let scratch = Scratch::new();
+    let out = scratch.write("out", "precious");
+    to(Target::Docker, &out).stdin(source().bytes()).exits(5).says(["--force"]);
+    assert_eq!(scratch.read("out"), b"precious");
+    to(Target::Docker, &out).arg("--force").stdin(source().bytes()).success();
+    judge(Target::Docker, &scratch.read("out"));
+    assert_eq!(scratch.names(), ["out"]);
+}
+
+#[test]
+fn a_failed_run_leaves_the_old_file_and_no_litter() {
+    for target in [Target::Legacy, Target::Docker, Target::Oci] {
+        let scratch = Scratch::new();
+        let out = scratch.write("out", "precious");
+        to(target, &out).arg("-f").stdin(false_source().bytes()).exits(3);
+        assert_eq!(scratch.read("out"), b"precious");
+        assert_eq!(scratch.names(), ["out"]);
+    }
+}
+
+#[test]
+fn a_failed_run_leaves_no_directory() {
+    refuse(&false_source().bytes(), Target::OciDir, &[], 3);
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("out")).unwrap();
+    to(Target::OciDir, &scratch.path("out")).stdin(false_source().bytes()).exits(3);
+    assert!(!scratch.path("out/index.json").exists() && !scratch.path("out/oci-layout").exists(), "nothing to load");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_is_followed_to_where_it_points() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("real")).unwrap();
+    std::os::unix::fs::symlink("real/out", scratch.path("link")).unwrap();
+    to(Target::Docker, &scratch.path("link")).stdin(source().bytes()).success();
+    assert!(scratch.path("link").is_symlink(), "the link itself stays");
+    judge(Target::Docker, &scratch.read("real/out"));
+    to(Target::Docker, &scratch.path("link")).stdin(source().bytes()).exits(5);
+    to(Target::Legacy, &scratch.path("link")).arg("-f").stdin(source().bytes()).success();
+    assert!(scratch.path("link").is_symlink());
+    judge(Target::Legacy, &scratch.read("real/out"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_written_as_a_stream() {
+    let scratch = Scratch::new();
+    let fifo = scratch.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let reader = thread::spawn({
+        let fifo = fifo.clone();
+        move || {
+            let mut bytes = Vec::new();
+            fs::File::open(fifo).unwrap().read_to_end(&mut bytes).unwrap();
+            bytes
+        }
+    });
+    to(Target::Docker, &fifo).stdin(source().bytes()).success();
+    assert_eq!(reader.join().unwrap(), convert(&source(), Target::Docker, &[]).bytes);
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&fs::metadata(&fifo).unwrap().file_type()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_exit_5() {
+    to(Target::Docker, Path::new("/dev/full")).stdin(source().bytes()).exits(5).says(["/dev/full"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_output_is_exit_5() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    imgtar(["convert", "--to", "docker"]).stdin(source().bytes()).stdout_file(full).exits(5);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_descriptor_given_as_a_path_is_written_as_a_stream() {
+    let outcome = to(Target::Docker, Path::new("/dev/fd/1")).stdin(source().bytes()).success();
+    assert_eq!(outcome.stdout, convert(&source(), Target::Docker, &[]).bytes);
+}
+
+#[test]
+fn a_directory_is_no_place_for_a_file_format() {
+    let scratch = Scratch::new();
+    for force in [&[][..], &["-f"]] {
+        to(Target::Docker, scratch.dir()).args(force).stdin(source().bytes()).exits(5).says(["directory"]);
+    }
+    assert!(scratch.names().is_empty());
+}
+
+#[test]
+fn a_missing_parent_directory_is_exit_5() {
+    let scratch = Scratch::new();
+    for target in Target::ALL {
+        to(target, &scratch.path("no/such/out")).stdin(source().bytes()).exits(5).says(["no/such"]);
+    }
+    assert!(scratch.names().is_empty());
+}
+
+#[test]
+fn the_input_is_never_the_output() {
+    let scratch = Scratch::new();
+    let path = scratch.write("image.tar", source().bytes());
+    fs::hard_link(&path, scratch.path("second.tar")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("image.tar", scratch.path("link.tar")).unwrap();
+    for other in ["image.tar", "./image.tar", "second.tar", "link.tar"] {
+        to(Target::Docker, Path::new(other)).arg("-f").arg("image.tar").dir(scratch.dir()).exits(2);
+    }
+    assert_eq!(scratch.read("image.tar"), source().bytes());
+}
+
+#[test]
+fn a_layout_is_never_written_into_itself() {
+    let scratch = Scratch::new();
+    let layout = Shape::Oci.save_one(&TestImage::demo("app:1"));
+    layout.unpack(&scratch.path("layout"));
+    for flag in ["-f", "--append"] {
+        to(Target::OciDir, &scratch.path("layout")).arg(flag).arg(scratch.path("layout")).exits(2);
+    }
+    assert_eq!(scratch.read("layout/index.json"), layout.body("index.json"));
+}
+
+#[test]
+fn a_layout_directory_is_replaced_only_by_force() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    Shape::Oci.save_one(&TestImage::demo("old:1")).unpack(&out);
+    to(Target::OciDir, &out).stdin(source().bytes()).exits(5).says(["--force"]);
+    to(Target::OciDir, &out).arg("-f").stdin(source().bytes()).success();
+    let images = order::oci_dir(&Archive::of_dir(&out));
+    assert_eq!(images.len(), 1, "replaced, not merged");
+    assert_eq!(images[0].id, TestImage::demo("app:1").id());
+    assert_eq!(scratch.names(), ["out"]);
+}
+
+#[test]
+fn a_directory_that_is_no_layout_is_never_replaced() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("out")).unwrap();
+    scratch.write("out/precious", "1");
+    for flags in [&[][..], &["-f"], &["--append"]] {
+        to(Target::OciDir, &scratch.path("out")).args(flags).stdin(source().bytes()).exits(5);
+        assert_eq!(scratch.read("out/precious"), b"1");
+    }
+    assert_eq!(scratch.names(), ["out"]);
+}
+
+#[test]
+fn an_empty_directory_is_filled() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("out")).unwrap();
+    to(Target::OciDir, &scratch.path("out")).stdin(source().bytes()).success();
+    order::oci_dir(&Archive::of_dir(&scratch.path("out")));
+}
+
+#[test]
+fn a_file_is_no_place_for_a_directory() {
+    let scratch = Scratch::new();
+    let out = scratch.write("out", "precious");
+    for flags in [&[][..], &["-f"]] {
+        to(Target::OciDir, &out).args(flags).stdin(source().bytes()).exits(5);
+        assert_eq!(scratch.read("out"), b"precious");
+    }
+}
+
+#[test]
+fn a_missing_input_is_exit_5_and_named() {
+    let scratch = Scratch::new();
+    to(Target::Docker, &scratch.path("out")).arg(scratch.path("nowhere.tar")).exits(5).says(["nowhere.tar"]);
+    assert!(scratch.names().is_empty());
+}

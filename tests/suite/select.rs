@@ -1,0 +1,229 @@
+//! Which images and platforms of the input: `--image`, `--platform`, `--index`, `--attestations` (O-11 … O-15, O-27).
+
+use serde_json::Value;
+
+use crate::support::expect::{Target, assert_same, convert, refuse};
+use crate::support::image::TestImage;
+use crate::support::judge::runnable;
+use crate::support::layer::file;
+use crate::support::layout::{Layout, Types, blob_path};
+use crate::support::shape::Shape;
+use crate::support::tarball::Tarball;
+
+const NAME: &str = "example.com/multi:v1";
+
+fn on(platform: &str) -> TestImage {
+    TestImage::new().platform(platform).layer([file("arch", platform)]).tag(NAME)
+}
+
+/// One name, an index of these platforms, an attestation for each.
+struct Multi {
+    layout: Layout,
+    index: Value,
+    manifests: Vec<Value>,
+    attestations: Vec<Value>,
+}
+
+fn multi(platforms: &[&str]) -> Multi {
+    let mut layout = Layout::new();
+    let manifests: Vec<_> = platforms.iter().map(|platform| layout.image(&on(platform), Types::Oci)).collect();
+    let attestations: Vec<_> = manifests.iter().map(|manifest| layout.attestation(manifest)).collect();
+    let index = layout.nested(&[manifests.clone(), attestations.clone()].concat(), Types::Oci);
+    layout.list_as(&index, &[NAME.into()]);
+    Multi { layout, index, manifests, attestations }
+}
+
+fn two() -> Multi {
+    multi(&["linux/amd64", "linux/arm64/v8"])
+}
+
+fn path(descriptor: &Value) -> String {
+    blob_path(descriptor["digest"].as_str().unwrap())
+}
+
+/// The layout as if it had been pulled for amd64 alone (O-15).
+fn dangling() -> Tarball {
+    let mut multi = two();
+    multi.layout.drop_blob(&multi.manifests[1]);
+    multi.layout.drop_blob(&multi.attestations[1]);
+    multi.layout.tarball()
+}
+
+fn pair() -> Tarball {
+    Shape::Crane.save(&[TestImage::demo("a:1"), TestImage::demo("docker.io/library/b:2")])
+}
+
+#[test]
+fn an_image_is_selected_by_name_number_and_digest() {
+    let id = TestImage::demo("docker.io/library/b:2").id();
+    for selector in
+        ["b:2", "docker.io/library/b:2", "@1", &format!("sha256:{id}"), &format!("sha256:{}", &id[..12]), &id[..12]]
+    {
+        for target in Target::ALL {
+            let converted = convert(&pair(), target, &["--image", selector]);
+            let found: Vec<_> = converted.images.iter().map(|image| image.id.as_str()).collect();
+            assert_eq!(found, [id.as_str()], "--image {selector} --to {}", target.flag());
+        }
+    }
+}
+
+#[test]
+fn an_image_of_a_layout_is_selected_by_its_manifest_digest() {
+    let image = TestImage::demo("b:2");
+    let digest = crate::support::digest(&Shape::Oci.manifest(&image).unwrap());
+    let tar = Shape::Oci.save(&[TestImage::demo("a:1"), image.clone()]);
+    assert_same(&convert(&tar, Target::Docker, &["--image", &digest]).images[0], &image, Target::Docker);
+}
+
+#[test]
+fn several_images_are_selected_by_repeating_the_flag() {
+    let tar = Shape::Crane.save(&["a:1", "b:1", "c:1"].map(TestImage::demo));
+    let converted = convert(&tar, Target::Legacy, &["--image", "c:1", "--image", "@0"]);
+    let names: Vec<_> = converted.images.iter().flat_map(|image| image.names.clone()).collect();
+    assert_eq!(names, ["docker.io/library/a:1", "docker.io/library/c:1"], "input order (G-17)");
+}
+
+#[test]
+fn an_image_that_is_not_there_is_said_with_what_is() {
+    for selector in ["c:1", "@2", "sha256:0123456789ab"] {
+        refuse(&pair().bytes(), Target::Oci, &["--image", selector], 4).says([selector, "a:1", "b:2"]);
+    }
+    refuse(&pair().bytes(), Target::Oci, &["--image", "a:1", "--image", "c:1"], 4).says(["c:1"]);
+}
+
+#[test]
+fn several_platforms_do_not_fit_a_docker_archive() {
+    for target in [Target::Legacy, Target::Docker] {
+        let tar = two().layout.tarball().bytes();
+        refuse(&tar, target, &[], 4).says(["linux/amd64", "linux/arm64", "--platform"]);
+    }
+}
+
+#[test]
+fn a_platform_is_selected_for_every_target() {
+    for target in Target::ALL {
+        for flag in ["linux/arm64", "linux/arm64/v8"] {
+            let converted = convert(&two().layout.tarball(), target, &["--platform", flag]);
+            assert_eq!(converted.images.len(), 1, "{flag}");
+            assert_same(&converted.images[0], &on("linux/arm64/v8"), target);
+            assert_eq!(converted.images[0].names, [NAME]);
+        }
+    }
+}
+
+#[test]
+fn a_platform_that_is_not_there_is_said_with_what_is() {
+    let tar = two().layout.tarball().bytes();
+    for target in Target::ALL {
+        refuse(&tar, target, &["--platform", "linux/s390x"], 4).says(["linux/s390x", "linux/amd64", "linux/arm64"]);
+    }
+}
+
+#[test]
+fn platforms_missing_from_descriptors_are_taken_from_configs() {
+    let mut layout = Layout::new();
+    for platform in ["linux/amd64", "linux/riscv64"] {
+        let mut descriptor = layout.image(&on(platform), Types::Oci);
+        descriptor.as_object_mut().unwrap().remove("platform");
+        layout.list_as(&descriptor, &[NAME.into()]);
+    }
+    let converted = convert(&layout.tarball(), Target::Docker, &["--platform", "linux/riscv64"]);
+    assert_same(&converted.images[0], &on("linux/riscv64"), Target::Docker);
+}
+
+#[test]
+fn a_layout_keeps_all_platforms_and_attestations_byte_for_byte() {
+    let multi = two();
+    for target in [Target::Oci, Target::OciDir] {
+        let converted = convert(&multi.layout.tarball(), target, &[]);
+        for descriptor in multi.manifests.iter().chain(&multi.attestations).chain([&multi.index]) {
+            assert_eq!(converted.archive.body(&path(descriptor)), multi.layout.bytes_of(descriptor), "O-14, T-3");
+        }
+        assert_eq!(converted.images.len(), 2);
+    }
+}
+
+#[test]
+fn manifest_json_holds_one_platform_and_never_the_hosts() {
+    for (platforms, chosen) in
+        [(&["linux/arm64/v8", "linux/amd64"][..], "linux/amd64"), (&["linux/s390x", "linux/riscv64"], "linux/s390x")]
+    {
+        let converted = convert(&multi(platforms).layout.tarball(), Target::Oci, &[]);
+        let manifest = converted.archive.json("manifest.json");
+        assert_eq!(manifest.as_array().unwrap().len(), 1, "O-27");
+        assert_eq!(manifest[0]["Config"], blob_path(&format!("sha256:{}", on(chosen).id())), "O-27");
+    }
+}
+
+#[test]
+fn one_platform_of_an_index_keeps_its_manifest_and_drops_the_rest_with_a_notice() {
+    let multi = two();
+    let converted = convert(&multi.layout.tarball(), Target::OciDir, &["--platform", "linux/amd64"]);
+    assert_eq!(converted.archive.body(&path(&multi.manifests[0])), multi.layout.bytes_of(&multi.manifests[0]), "M-4");
+    for gone in [&multi.index, &multi.manifests[1], &multi.attestations[0]] {
+        assert!(!converted.archive.has(&path(gone)), "{gone}");
+    }
+    converted.outcome.says(["attestation"]);
+}
+
+#[test]
+fn the_attestation_of_a_chosen_platform_can_be_kept_in_a_new_index() {
+    let multi = two();
+    let flags = ["--platform", "linux/amd64", "--attestations", "keep"];
+    let converted = convert(&multi.layout.tarball(), Target::OciDir, &flags);
+    assert!(converted.archive.has(&path(&multi.manifests[0])) && converted.archive.has(&path(&multi.attestations[0])));
+    assert!(!converted.archive.has(&path(&multi.attestations[1])));
+    assert_eq!(runnable(&converted.archive).len(), 1);
+    for target in [Target::Legacy, Target::Docker] {
+        refuse(&multi.layout.tarball().bytes(), target, &flags, 4).says(["attestation"]);
+    }
+}
+
+#[test]
+fn attestations_can_be_dropped() {
+    let multi = two();
+    let converted = convert(&multi.layout.tarball(), Target::Oci, &["--attestations", "drop"]);
+    assert!(multi.attestations.iter().all(|gone| !converted.archive.has(&path(gone))));
+    assert!(multi.manifests.iter().all(|kept| converted.archive.has(&path(kept))));
+}
+
+#[test]
+fn platforms_whose_blobs_are_absent_are_pruned_and_named() {
+    for target in [Target::Oci, Target::OciDir] {
+        let converted = convert(&dangling(), target, &[]);
+        let entry = &converted.archive.json("index.json")["manifests"][0];
+        assert_eq!(entry["mediaType"], crate::support::layout::OCI_INDEX, "an index of one stays an index");
+        let index: Value = serde_json::from_slice(converted.archive.body(&path(entry))).unwrap();
+        let text = index.to_string();
+        assert!(!text.contains("arm64"), "pruned: {text}");
+        converted.outcome.says(["warning", "linux/arm64"]);
+    }
+}
+
+#[test]
+fn the_only_platform_whose_content_is_there_needs_no_flag() {
+    for target in [Target::Legacy, Target::Docker] {
+        assert_same(&convert(&dangling(), target, &[]).images[0], &on("linux/amd64"), target);
+    }
+}
+
+#[test]
+fn a_dangling_index_can_be_kept_or_refused() {
+    let kept = convert(&dangling(), Target::OciDir, &["--index", "keep"]);
+    let index = two().index;
+    assert!(kept.archive.has(&path(&index)), "the index is kept byte for byte");
+    refuse(&dangling().bytes(), Target::Oci, &["--index", "strict"], 3).says(["linux/arm64"]);
+    refuse(&dangling().bytes(), Target::Oci, &["--strict"], 3).says(["linux/arm64"]);
+}
+
+#[test]
+fn the_absent_platform_is_no_choice() {
+    refuse(&dangling().bytes(), Target::Docker, &["--platform", "linux/arm64"], 4).says(["linux/arm64"]);
+}
+
+#[test]
+fn no_platform_is_ever_the_hosts_unless_asked() {
+    let host = if cfg!(target_arch = "aarch64") { "linux/arm64/v8" } else { "linux/amd64" };
+    let converted = convert(&two().layout.tarball(), Target::Docker, &["--platform", "host"]);
+    assert_same(&converted.images[0], &on(host), Target::Docker);
+}

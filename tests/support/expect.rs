@@ -1,0 +1,132 @@
+//! Conversions judged: a source, a target, and what must have come through.
+
+use std::path::Path;
+
+use super::archive::Archive;
+use super::codec::Codec;
+use super::image::TestImage;
+use super::judge::Judged;
+use super::name::full;
+use super::order;
+use super::run::{Outcome, imgtar};
+use super::scratch::Scratch;
+use super::tarball::Tarball;
+
+/// A layered target format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Legacy,
+    Docker,
+    Oci,
+    OciDir,
+}
+
+impl Target {
+    pub(crate) const ALL: [Self; 4] = [Self::Legacy, Self::Docker, Self::Oci, Self::OciDir];
+
+    /// The value of `--to`.
+    pub(crate) fn flag(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Docker => "docker",
+            Self::Oci => "oci",
+            Self::OciDir => "oci-dir",
+        }
+    }
+
+    pub(crate) fn is_oci(self) -> bool {
+        matches!(self, Self::Oci | Self::OciDir)
+    }
+
+    /// How this target stores a layer that the source stores with `codec`, when nothing is asked for.
+    fn stores(self, codec: Codec) -> Codec {
+        match (self, codec) {
+            (Self::Legacy, _) | (Self::Oci | Self::OciDir, Codec::Plain) => Codec::Plain,
+            (Self::Oci | Self::OciDir, Codec::Zstd) => Codec::Zstd,
+            _ => Codec::Gzip,
+        }
+    }
+}
+
+/// What a conversion wrote, read back and judged.
+#[derive(Debug)]
+pub(crate) struct Converted {
+    pub(crate) archive: Archive,
+    pub(crate) images: Vec<Judged>,
+    pub(crate) outcome: Outcome,
+    /// The archive's bytes; nothing for a directory.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Converts a tarball and judges the result, whole.
+#[track_caller]
+pub(crate) fn convert(source: &Tarball, target: Target, flags: &[&str]) -> Converted {
+    let scratch = Scratch::new();
+    convert_path(&scratch.write("in.tar", source.bytes()), target, flags)
+}
+
+/// Converts what lies at `path`, a file or a layout directory.
+#[track_caller]
+pub(crate) fn convert_path(path: &Path, target: Target, flags: &[&str]) -> Converted {
+    let scratch = Scratch::new();
+    let run = imgtar(["convert", "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(path).args(flags);
+    let outcome = run.success();
+    assert!(outcome.stdout.is_empty(), "standard output with -o\n{outcome}");
+    assert_eq!(scratch.names(), ["out"], "the output and nothing else\n{outcome}");
+    if target == Target::OciDir {
+        let archive = Archive::of_dir(&scratch.path("out"));
+        let images = order::oci_dir(&archive);
+        return Converted { archive, images, outcome, bytes: Vec::new() };
+    }
+    let bytes = scratch.read("out");
+    let (archive, images) = judge(target, &bytes);
+    Converted { archive, images, outcome, bytes }
+}
+
+/// Judges the bytes that a conversion to an archive format wrote.
+#[track_caller]
+pub(crate) fn judge(target: Target, bytes: &[u8]) -> (Archive, Vec<Judged>) {
+    let archive = Archive::written(bytes);
+    let images = match target {
+        Target::Legacy => order::legacy(&archive),
+        Target::Docker => order::docker(&archive),
+        Target::Oci => order::oci(&archive),
+        Target::OciDir => panic!("a directory has no bytes"),
+    };
+    (archive, images)
+}
+
+/// Converts and wants a failure that leaves nothing behind.
+#[track_caller]
+pub(crate) fn refuse(source: &[u8], target: Target, flags: &[&str], code: i32) -> Outcome {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", source);
+    let run = imgtar(["convert", "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(input).args(flags);
+    let outcome = run.exits(code);
+    assert_eq!(scratch.names(), ["in.tar"], "a failed run leaves no file\n{outcome}");
+    outcome
+}
+
+/// Wants `found` to be `image` as `target` must hold it: image ID, config bytes, diff_ids in order, layers stored as
+/// the target stores them, untouched where it need not change them. `stored` is the image as the source stores it.
+#[track_caller]
+pub(crate) fn assert_same(found: &Judged, stored: &TestImage, target: Target) {
+    assert_eq!(String::from_utf8_lossy(&found.config), String::from_utf8_lossy(&stored.config()), "config bytes");
+    assert_eq!(found.id, stored.id(), "image ID");
+    assert_eq!(found.diff_ids(), stored.diff_ids(), "diff_ids in order");
+    for (nth, (layer, was)) in found.layers.iter().zip(&stored.layers).enumerate() {
+        let codec = target.stores(was.codec);
+        assert_eq!(layer.codec, codec, "compression of layer {nth} in {}", target.flag());
+        if codec == was.codec {
+            assert_eq!(layer.digest, super::digest(&was.blob()), "layer {nth} is kept byte for byte");
+        }
+    }
+}
+
+/// Wants the names of `image`, in whatever spelling.
+#[track_caller]
+pub(crate) fn assert_names(found: &Judged, image: &TestImage) {
+    let mut names: Vec<_> = image.tags.iter().map(|name| full(name)).collect();
+    names.sort();
+    assert_eq!(found.names, names, "names of {}", found.id);
+}
