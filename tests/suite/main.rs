@@ -9,13 +9,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli;
 mod compress;
 mod corpus;
 mod foreign;
+mod hostile;
 mod images;
 mod lies;
 mod matrix;
+mod members;
 mod names;
+mod oci;
 mod output;
 mod pipes;
 mod roundtrip;

@@ -150,8 +150,12 @@ fn oci_image(archive: &Archive, bytes: &[u8], name: Option<String>) -> Judged {
 pub(crate) fn blob<'a>(archive: &'a Archive, descriptor: &Value) -> &'a [u8] {
     let promised = descriptor["digest"].as_str().expect("a digest");
     let bytes = archive.body(&blob_path(promised));
-    let found = if promised.starts_with("sha512:") { digest512(bytes) } else { digest(bytes) };
-    assert_eq!(found, promised, "the blob hashes to its name");
+    match promised.split(':').next() {
+        Some("sha256") => assert_eq!(digest(bytes), promised, "the blob hashes to its name"),
+        Some("sha512") => assert_eq!(digest512(bytes), promised, "the blob hashes to its name"),
+        // O-4 knows algorithms that nothing here can compute.
+        _ => {}
+    }
     assert_eq!(descriptor["size"].as_u64(), Some(bytes.len() as u64), "the size of {descriptor}");
     bytes
 }

@@ -143,6 +143,24 @@ impl Tarball {
     }
 }
 
+/// One member whose header says what it likes: for what no builder would write. `edit` sees the header before its
+/// checksum is made.
+pub(crate) fn raw_member(kind: u8, name: &str, body: &[u8], edit: impl FnOnce(&mut Header)) -> Vec<u8> {
+    let mut header = Header::new_ustar();
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(EntryType::new(kind));
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(body.len() as u64);
+    edit(&mut header);
+    header.set_cksum();
+    let mut bytes = [header.as_bytes(), body].concat();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
 fn append(builder: &mut Builder<Vec<u8>>, name: &str, kind: &Kind) {
     let mut header = Header::new_gnu();
     header.set_mode(0o644);
