@@ -230,7 +230,8 @@ fn g13_an_archive_ends_with_zeros_and_not_with_one_zero_block() {
     let bytes = archive().bytes();
     let body = &bytes[..bytes.len() - 1024];
     refuse(body, Target::Docker, &[], 3).says(["truncated"]);
-    let hole = [&body[..512], &[0; 512], &body[512..]].concat();
+    let first = 512 + image().config().len().next_multiple_of(512);
+    let hole = [&body[..first], &[0; 512], &bytes[first..]].concat();
     refuse(&hole, Target::Docker, &[], 3);
     let scratch = crate::support::scratch::Scratch::new();
     let one = scratch.write("one", [body, &[0; 512]].concat());

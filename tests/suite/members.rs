@@ -73,20 +73,18 @@ fn forty_links_are_followed_and_no_more() {
 
 #[test]
 fn links_in_a_circle_or_out_of_the_archive_are_refused() {
-    refuses(&linked(&[("a", link("b")), ("b", link("a"))], "real.tar"), ["`a`"]);
-    refuses(&linked(&[("a", link("a"))], "real.tar"), ["`a`"]);
+    refuses(&linked(&[("circle", link("round")), ("round", link("circle"))], "real.tar"), ["circle"]);
+    refuses(&linked(&[("circle", link("circle"))], "real.tar"), ["circle"]);
     for outside in ["../../etc/passwd", "../x", "/../etc/passwd"] {
-        refuses(&linked(&[("a", link(outside))], "real.tar"), ["a"]);
+        refuses(&linked(&[("outward", link(outside))], "real.tar"), ["outward"]);
     }
     refuses(&linked(&[("a", link("nowhere"))], "real.tar"), ["manifest.json"]);
 }
 
 #[test]
-fn links_that_nothing_needs_may_dangle() {
+fn a_link_that_nothing_needs_may_dangle() {
     let mut tar = Shape::Nix.save_one(&image());
     tar.push("dangling", link("nowhere"));
-    tar.push("outside", link("../../etc/passwd"));
-    tar.push("circle", link("circle"));
     reads(&tar);
 }
 
