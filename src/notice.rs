@@ -56,20 +56,20 @@ impl Notices {
                 Fault::Target => Error::inexpressible(at, problem),
             });
         }
-        self.say(Remark::Warning(fault, format!("{at}: {problem}")));
+        self.say(&Remark::Warning(fault, format!("{at}: {problem}")));
         Ok(())
     }
 
     /// Says what was done.
     pub fn note(&self, text: impl Into<String>) {
-        self.say(Remark::Notice(text.into()));
+        self.say(&Remark::Notice(text.into()));
     }
 
-    fn say(&self, remark: Remark) {
-        let (Remark::Warning(_, text) | Remark::Notice(text)) = &remark;
+    fn say(&self, remark: &Remark) {
+        let (Remark::Warning(_, text) | Remark::Notice(text)) = remark;
         let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if said.insert(text.clone()) {
-            (self.listener)(&remark);
+            (self.listener)(remark);
         }
     }
 }

@@ -129,16 +129,16 @@ impl Index {
     /// # Errors
     /// As [`Index::find`].
     pub fn has(&self, name: &str) -> Result<bool> {
-        Ok(self.find(name)?.is_some())
+        Ok(self.find(name, "the format")?.is_some())
     }
 
     /// The body of the member `name`, through links; `None` when there is no such member.
     ///
     /// # Errors
     /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is no file, and several members of this
-    /// name with different bytes (H-12).
-    pub fn find(&self, name: &str) -> Result<Option<Extent>> {
-        let refuse = |problem: String| Error::invalid(self.at(name), problem);
+    /// name with different bytes (H-12). `named_by` is the document that led here.
+    pub fn find(&self, name: &str, named_by: &str) -> Result<Option<Extent>> {
+        let refuse = |problem: String| Error::invalid(self.at(name), format!("{problem} (named by {named_by})"));
         let path = EntryPath::clean(name.as_bytes()).map_err(|error| refuse(error.to_string()))?;
         match &self.store {
             Store::Directory(root) => open(root, &path, &self.at(name)),
@@ -167,7 +167,7 @@ impl Index {
     /// # Errors
     /// As [`Index::find`], and [`Error::MissingMember`] when there is none.
     pub fn member(&self, name: &str, named_by: &str) -> Result<Extent> {
-        self.find(name)?.ok_or_else(|| self.missing(name, named_by))
+        self.find(name, named_by)?.ok_or_else(|| self.missing(name, named_by))
     }
 
     /// The error for a member that `named_by` names and the archive does not hold.

@@ -20,7 +20,7 @@ use crate::spec::platform::Platform;
 /// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
 /// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
 pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<Entry>> {
-    let entries = pick(set, &options.images)?;
+    let entries = on_other_platforms_dropped(pick(set, &options.images)?, &options.platforms);
     let mut selected = Vec::new();
     for entry in entries {
         let at = describe(&entry);
@@ -36,6 +36,19 @@ pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
         return Err(nothing_left(set));
     }
     Ok(selected)
+}
+
+/// Without the entries that another one of the same name replaces on every wanted platform: entries that share a name and
+/// differ in platform are one name (N-9).
+fn on_other_platforms_dropped(entries: Vec<Entry>, platforms: &Platforms) -> Vec<Entry> {
+    let Platforms::Only(wanted) = platforms else { return entries };
+    let fits =
+        |entry: &Entry| entry.node.images().iter().any(|image| wanted.iter().any(|it| it.matches(&image.platform)));
+    let (fitting, others): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(fits);
+    let is_replaced =
+        |other: &Entry| fitting.iter().any(|entry| entry.names.iter().any(|name| other.names.contains(name)));
+    let unreplaced: Vec<Entry> = others.into_iter().filter(|other| !is_replaced(other)).collect();
+    fitting.into_iter().chain(unreplaced).collect()
 }
 
 /// The entries that the selectors point at, each with the names that were asked for; all without selectors.
@@ -135,7 +148,7 @@ fn for_layout(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Res
     let Node::Index(index) = node else { return Ok(Some(node.clone())) };
     let keeps = options.attestations == Some(Attestations::Keep);
     if let ([image], [_], false) = (&images[..], &wanted[..], keeps) {
-        run.notices.note(format!("{at}: one platform is taken; the index and what else it lists are left out"));
+        note_left_out(index, image, at, run);
         return Ok(Some(Node::Image(Arc::clone(image))));
     }
     run.notices.note(format!("{at}: some platforms are taken; a new index lists them"));
@@ -174,7 +187,7 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
     };
     match &images[..] {
         [image] => {
-            if let Node::Index(_) = node {
+            if let Node::Index(index) = node {
                 if options.attestations == Some(Attestations::Keep) {
                     return Err(Error::inexpressible(at, "attestations can be kept in an OCI layout only"));
                 }
@@ -195,6 +208,24 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
         }
         _ => Err(choose_platform(&format!("{at}: the target holds one platform; choose one with --platform"), node)),
     }
+}
+
+/// Says what goes with an index when one of its images is taken.
+fn note_left_out(index: &Index, image: &Arc<Image>, at: &str, run: &Run) {
+    let mut left_out = vec!["the index".to_owned()];
+    let mut waiting: Vec<&Node> = index.children.iter().map(|child| &child.node).collect();
+    while let Some(node) = waiting.pop() {
+        match node {
+            Node::Image(other) if Arc::ptr_eq(other, image) => {}
+            Node::Image(other) => left_out.push(other.platform.to_string()),
+            Node::Carried(carried) => left_out.push(carried.what.clone()),
+            Node::Absent(absent) => {
+                left_out.extend(absent.platform.as_ref().map(|platform| format!("{platform} (absent)")))
+            }
+            Node::Index(index) => waiting.extend(index.children.iter().map(|child| &child.node)),
+        }
+    }
+    run.notices.note(format!("{at}: {} is taken; left out: {}", image.platform, left_out.join(", ")));
 }
 
 /// `node` without what is not in the archive, as `policy` says.

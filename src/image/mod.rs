@@ -152,6 +152,19 @@ impl Node {
         found
     }
 
+    /// All indexes, this one and those below.
+    pub fn indexes(&self) -> Vec<&Arc<Index>> {
+        let mut found = Vec::new();
+        let mut waiting = vec![self];
+        while let Some(node) = waiting.pop() {
+            if let Self::Index(index) = node {
+                found.push(index);
+                waiting.extend(index.children.iter().map(|child| &child.node));
+            }
+        }
+        found
+    }
+
     /// Whether two nodes are the very same one, not merely equal.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -175,11 +188,11 @@ impl Node {
 impl Absent {
     /// The error for whoever needed it.
     pub fn missing(&self, archive: &str) -> Error {
-        Error::MissingMember {
-            archive: archive.to_owned(),
-            member: self.member.clone(),
-            named_by: self.named_by.clone(),
-        }
+        let archive = match &self.platform {
+            Some(platform) => format!("{archive}: {platform}"),
+            None => archive.to_owned(),
+        };
+        Error::MissingMember { archive, member: self.member.clone(), named_by: self.named_by.clone() }
     }
 }
 

@@ -99,6 +99,16 @@ impl Layer {
         Ok(Measure { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
     }
 
+    /// The SHA-256 of the stored bytes, for those that promise another digest.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn sha256(&self) -> Result<Measure> {
+        let mut stored = VerifyReader::new(self.bytes()?, &self.at, Promise::default());
+        copy(&mut stored, &mut io::sink()).map_err(|error| Error::io("reading", &self.at, error))?;
+        Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"))
+    }
+
     fn judged<R: Read>(&self, plain: R) -> VerifyReader<R> {
         VerifyReader::new(plain, format!("{}: diff_id", self.at), Promise::digest(self.diff_id.digest()))
     }

@@ -89,7 +89,7 @@ fn layer(
     let at = index.at(member);
     let source = layer_source(item, member, diff_id);
     let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
-    let Some(extent) = index.find(member)? else {
+    let Some(extent) = index.find(member, named_by)? else {
         if foreign.is_none() {
             return Err(index.missing(member, named_by));
         }

@@ -11,10 +11,10 @@ use super::{docker, oci};
 use crate::archive::Index;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Entry, Image, ImageSet, Layer, Name, Node};
+use crate::image::{Blob, Entry, Image, ImageSet, Layer, Name, Node};
 use crate::notice::Fault;
 use crate::run::Run;
-use crate::spec::docker::MANIFEST_MEMBER;
+use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
 
 /// A half of a hybrid archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +31,10 @@ pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<Ima
         return docker::read(index, run);
     }
     let mut set = oci::read(index, run)?;
+    let items = docker::items(index, run)?;
     for entry in &mut set.entries {
         if let Node::Image(image) = &entry.node {
-            if let Some(layers) = in_order(image) {
+            if let Some(layers) = in_order(image, &items) {
                 let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; the \
                                config's order is used and the manifest made anew";
                 run.notices.warn(Fault::Input, &image.at, problem)?;
@@ -42,15 +43,15 @@ pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<Ima
         }
     }
     if prefer.is_none() {
-        reconcile(index, &mut set, run)?;
+        reconcile(index, &items, &mut set, run)?;
     }
     Ok(set)
 }
 
 /// Holds `manifest.json` against the images of the layout; untagged items that are only there are added (O-25).
-fn reconcile(index: &Index, set: &mut ImageSet, run: &Run) -> Result<()> {
+fn reconcile(index: &Index, items: &[ManifestItem], set: &mut ImageSet, run: &Run) -> Result<()> {
     let mut places = docker::Places::default();
-    for (position, item) in docker::items(index, run)?.iter().enumerate() {
+    for (position, item) in items.iter().enumerate() {
         let image = docker::image(index, item, position, &mut places, run)?;
         let names = docker::names(item, &image.at, run)?;
         if names.is_empty() {
@@ -82,19 +83,27 @@ fn holds(entry: &Entry, image_id: &Digest) -> bool {
     entry.node.images().iter().any(|image| image.image_id == *image_id)
 }
 
-/// The layers in the config's order, if the manifest has the same ones in another.
+/// The layers in the config's order, if the manifest has the same ones in another (O-25).
 ///
-/// Only plain layers can be told by their digest; Docker 25.0 wrote no others.
-fn in_order(image: &Image) -> Option<Vec<Layer>> {
-    let is_at_home = |layer: &Layer| layer.listed_digest() == Some(layer.diff_id.digest());
-    let all_plain = image.layers.iter().all(|layer| layer.blob.as_ref().is_some_and(crate::image::Blob::is_plain));
-    if !all_plain || image.layers.iter().all(is_at_home) {
+/// Plain layers tell their place by their digest, the others by `manifest.json`, whose order was never wrong. Either way the
+/// manifest vouches for nothing any more, so the diff_ids are checked (M-11).
+fn in_order(image: &Image, items: &[ManifestItem]) -> Option<Vec<Layer>> {
+    let listed: Vec<&Digest> = image.layers.iter().filter_map(Layer::listed_digest).collect();
+    let all_plain = image.layers.iter().all(|layer| layer.blob.as_ref().is_some_and(Blob::is_plain));
+    let order: Vec<String> = if all_plain {
+        image.config.diff_ids().iter().map(|diff_id| diff_id.digest().blob_path()).collect()
+    } else {
+        let config = image.manifest.as_ref()?.view.config().digest().blob_path();
+        items.iter().find(|item| item.config == config)?.layers.clone()
+    };
+    if listed.iter().map(|digest| digest.blob_path()).eq(order.iter().cloned()) || order.len() != listed.len() {
         return None;
     }
     let mut rest: Vec<&Layer> = image.layers.iter().collect();
     let mut ordered = Vec::with_capacity(rest.len());
-    for diff_id in image.config.diff_ids() {
-        let found = rest.iter().position(|layer| layer.listed_digest() == Some(diff_id.digest()))?;
+    for (member, diff_id) in order.iter().zip(image.config.diff_ids()) {
+        let is_it = |layer: &&Layer| layer.listed_digest().is_some_and(|digest| digest.blob_path() == *member);
+        let found = rest.iter().position(is_it)?;
         ordered.push(Layer { diff_id: diff_id.clone(), ..rest.swap_remove(found).clone() });
     }
     Some(ordered)

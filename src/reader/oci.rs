@@ -144,7 +144,8 @@ impl Walk<'_> {
     fn read(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
         let media_type = descriptor.media_type();
         if media_type.is_schema1() {
-            let problem = format!("{media_type} is a manifest of docker before 1.10, which holds no image config");
+            let problem =
+                format!("{media_type} is a schema 1 manifest, of docker before 1.10; it holds no image config");
             return Err(Error::invalid(self.members.at(&descriptor.digest().blob_path()), problem));
         }
         let Some(blob) = self.blob(descriptor)? else {
@@ -272,7 +273,7 @@ impl Walk<'_> {
         let digest = descriptor.digest();
         self.used.insert(digest.clone());
         let name = digest.blob_path();
-        let extent = match (self.members.find(&name)?, descriptor.data()) {
+        let extent = match (self.members.find(&name, "a descriptor")?, descriptor.data()) {
             (Some(extent), _) => extent,
             (None, Some(data)) => Source::memory(self.members.at(&name), data).extent(),
             (None, None) => return Ok(None),

@@ -5,10 +5,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::names::{Spelling, repo_tags};
-use super::plan::{Plan, Treatment};
+use super::plan::{Addressing, Plan, Treatment};
 use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
-use super::{checked, loss, or_default, plan_for, single_images};
+use super::{checked, loss, single_images};
 use crate::codec::Codec;
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
@@ -28,7 +28,8 @@ pub(super) fn write(
     let chosen = single_images(entries);
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
-    let plan = plan_for(&images, or_default(docker.compress, Compress::Gzip(None)), options, run)?;
+    let compress = docker.compress.unwrap_or(Compress::Gzip(None));
+    let plan = Plan::new(&images, compress, Addressing::Sha256, options.verify, run)?;
     let checks = plan.checks(&images, &[]);
     let members = || {
         let mut writer = Writer {

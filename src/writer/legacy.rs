@@ -8,10 +8,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::names::{Spelling, repo_tags};
-use super::plan::{Plan, Treatment};
+use super::plan::{Addressing, Plan, Treatment};
 use super::recode::recode;
 use super::tar::{Out, Tar};
-use super::{checked, loss, plan_for, single_images};
+use super::{checked, loss, single_images};
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -32,7 +32,7 @@ pub(super) fn write(
     let chosen = single_images(entries);
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
-    let plan = plan_for(&images, Compress::None, options, run)?;
+    let plan = Plan::new(&images, Compress::None, Addressing::Any, options.verify, run)?;
     let checks = plan.checks(&images, &[]);
     let members = || {
         let mut writer = Writer {
@@ -106,9 +106,7 @@ impl Writer<'_> {
     }
 
     fn layers(&mut self, image: &Image) -> Result<Vec<WrittenLayer>> {
-        let listed: Vec<Digest> =
-            image.layers.iter().map(|layer| layer.listed_digest().unwrap_or(layer.diff_id.digest()).clone()).collect();
-        let ids = V1Id::of_layers(&listed, image.config.raw());
+        let ids = V1Id::of_layers(&image.layers.iter().map(listed).collect::<Vec<_>>(), image.config.raw());
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
             let problem = "its history does not have one step a layer; the layer documents are made to fit";
@@ -153,6 +151,11 @@ impl Writer<'_> {
         self.layers.insert(layer.diff_id.clone(), id.clone());
         Ok((member, kept))
     }
+}
+
+/// The digest that a layer's ID is made from: the one that the source lists, else the diff_id (L-11).
+fn listed(layer: &Layer) -> Digest {
+    layer.listed_digest().filter(|digest| digest.is_sha256()).unwrap_or(layer.diff_id.digest()).clone()
 }
 
 struct WrittenLayer {

@@ -19,7 +19,7 @@ use std::thread;
 pub use tar::Out;
 
 use crate::codec::{self, Encoding};
-use crate::convert::{Compress, ConvertOptions, ImageReport, Target};
+use crate::convert::{ConvertOptions, ImageReport, Target};
 use crate::error::{Error, Result};
 use crate::image::{CarriedBlob, Entry, Image, Node};
 use crate::run::Run;
@@ -27,7 +27,7 @@ use crate::stream::dir_sink::DirSink;
 use crate::stream::pool::Tasks;
 use crate::stream::sink::Sink;
 
-use plan::{Check, Plan};
+use plan::Check;
 
 /// Where to write.
 pub enum Output {
@@ -66,7 +66,7 @@ pub(crate) fn write(
             oci::write(contents, store::Directory::new(sink), oci, options, run)
         }
         (Target::Oci(oci), Output::Archive { sink, outer }) => {
-            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run)?, oci, options, run)
+            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run)
         }
         (Target::Docker(docker), Output::Archive { sink, outer }) => {
             docker::write(entries, out(sink, outer, run)?, docker, options, run)
@@ -122,13 +122,4 @@ fn single_images(entries: &[Entry]) -> Vec<(&Entry, &Image)> {
             Node::Index(_) | Node::Carried(_) | Node::Absent(_) => None,
         })
         .collect()
-}
-
-/// Compression where nobody asked, or what was asked for.
-fn or_default(compress: Option<Compress>, default: Compress) -> Compress {
-    compress.unwrap_or(default)
-}
-
-fn plan_for(images: &[&Image], compress: Compress, options: &ConvertOptions, run: &Run) -> Result<Plan> {
-    Plan::new(images, compress, options.verify, run)
 }

@@ -9,17 +9,17 @@ mod docker_manifest;
 mod index;
 mod layers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::plan::Plan;
+use super::plan::{Addressing, Plan};
 use super::recode::Stored;
 use super::store::{Documents, Store};
-use super::{Contents, checked, or_default, plan_for};
+use super::{Contents, checked};
 use crate::convert::{Compress, ConvertOptions, ImageReport, OciOptions};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{CarriedBlob, Entry, Image, Index, Node};
+use crate::image::{CarriedBlob, Entry, Image, Index, Layer, Node};
 use crate::notice::Fault;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -46,7 +46,8 @@ pub(super) fn write<S: Store>(
 ) -> Result<Vec<ImageReport>> {
     let images: Vec<&Image> =
         contents.entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
-    let plan = plan_for(&images, or_default(oci.compress, Compress::Keep), options, run)?;
+    let compress = oci.compress.unwrap_or(Compress::Keep);
+    let plan = Plan::new(&images, compress, Addressing::Any, options.verify, run)?;
     let carried = carried(contents);
     let checks = plan.checks(&images, &carried);
     let written = |store: &mut S| {
@@ -59,6 +60,7 @@ pub(super) fn write<S: Store>(
             images: HashMap::new(),
             indexes: Vec::new(),
         };
+        writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
         for entry in contents.entries {
             for image in entry.node.images() {
                 writer.image(image)?;
@@ -112,6 +114,16 @@ fn carried<'a>(contents: &Contents<'a>) -> Vec<&'a CarriedBlob> {
         blobs.entry(&blob.digest).or_insert(blob);
     }
     blobs.into_values().collect()
+}
+
+/// Under which algorithms blobs will be stored: SHA-256, and those that the input used.
+fn algorithms(images: &[&Image], carried: &[&CarriedBlob], entries: &[Entry]) -> BTreeSet<String> {
+    let manifests = images.iter().filter_map(|image| image.manifest.as_ref());
+    let of_manifests = manifests.flat_map(|manifest| [&manifest.digest, manifest.view.config().digest()]);
+    let of_layers = images.iter().flat_map(|image| &image.layers).filter_map(Layer::listed_digest);
+    let of_entries = entries.iter().flat_map(|entry| entry.node.indexes()).map(|index| &index.document.digest);
+    let digests = of_manifests.chain(of_layers).chain(of_entries).chain(carried.iter().map(|blob| &blob.digest));
+    digests.map(|digest| digest.algorithm().to_string()).chain(["sha256".to_owned()]).collect()
 }
 
 /// Images are told apart by where they are in memory: the model shares what is one.

@@ -20,7 +20,7 @@ use crate::run::Run;
 use crate::spec::media_type::Compression;
 use crate::stream::pool::Tasks;
 use crate::stream::source::Place;
-use crate::stream::tap::{Promise, VerifyReader};
+use crate::stream::tap::{Measure, Promise, VerifyReader};
 
 /// What becomes of a layer's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,18 @@ pub(super) enum Treatment {
 pub(super) struct Plan {
     compress: Compress,
     verify: Verify,
+    addressing: Addressing,
     /// Digests that had to be computed first.
     measured: HashMap<Place, Digest>,
+}
+
+/// By which digests the target names what it stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Addressing {
+    /// By the input's own, whatever their algorithm.
+    Any,
+    /// By SHA-256 alone: docker's formats know no other (O-5).
+    Sha256,
 }
 
 /// Something kept whose promises are judged beside the copying.
@@ -54,16 +64,21 @@ impl Plan {
     ///
     /// # Errors
     /// A layer that the target cannot hold; a broken promise of a layer that had to be read.
-    pub(super) fn new(images: &[&Image], compress: Compress, verify: Verify, run: &Run) -> Result<Self> {
-        let mut plan = Self { compress, verify, measured: HashMap::new() };
+    pub(super) fn new(
+        images: &[&Image],
+        compress: Compress,
+        addressing: Addressing,
+        verify: Verify,
+        run: &Run,
+    ) -> Result<Self> {
+        let mut plan = Self { compress, verify, addressing, measured: HashMap::new() };
         let mut seen = HashSet::new();
         let mut unknown = Vec::new();
         for (image, layer) in layers_of(images) {
             let Some(blob) = &layer.blob else { continue };
             let is_kept = plan.treatment(layer) == Treatment::Keep;
-            if (is_kept && layer.certain_digest().is_none() || layer.is_foreign_copy())
-                && seen.insert(blob.extent.place())
-            {
+            let is_unknown = is_kept && plan.known_digest(layer).is_none() || layer.is_foreign_copy();
+            if is_unknown && seen.insert(blob.extent.place()) {
                 unknown.push((layer, plan.must_decode(image, layer)));
             }
             plan.remark(layer, run)?;
@@ -93,8 +108,13 @@ impl Plan {
     /// A kept layer as it will stand in the output.
     pub(super) fn kept(&self, layer: &Layer) -> Option<Stored> {
         let blob = layer.blob.as_ref()?;
-        let digest = layer.certain_digest().or_else(|| self.measured.get(&blob.extent.place()).cloned())?;
+        let digest = self.known_digest(layer).or_else(|| self.measured.get(&blob.extent.place()).cloned())?;
         Some(Stored { digest, size: blob.extent.size(), codec: blob.codec })
+    }
+
+    /// The digest to store the layer under, where it is certain without reading.
+    fn known_digest(&self, layer: &Layer) -> Option<Digest> {
+        layer.certain_digest().filter(|digest| self.addressing == Addressing::Any || digest.is_sha256())
     }
 
     /// What the stored bytes hash to, for a layer that had to be read first.
@@ -181,12 +201,15 @@ fn measure(layers: &[(&Layer, bool)], run: &Run) -> Result<HashMap<Place, Digest
     let ahead = layers.len() < run.jobs.get();
     let tasks = Tasks::new(layers.to_vec());
     let digests = thread::scope(|scope| {
-        let work = |(layer, decode): &(&Layer, bool)| {
+        let work = |(layer, decode): &(&Layer, bool)| -> Result<Measure> {
             let measure = layer.check(*decode, ahead, run)?;
+            if layer.certain_digest().is_some_and(|digest| !digest.is_sha256()) {
+                return layer.sha256();
+            }
             if !decode && matches!(&layer.claim, Claim::Name(name) if measure.digest.as_ref() != Some(name)) {
                 return layer.check(true, ahead, run);
             }
-            Ok::<_, Error>(measure)
+            Ok(measure)
         };
         tasks.start(scope, run.jobs, work).finish()
     })?;

@@ -1,6 +1,6 @@
 //! Where the blobs of a layout go: into a tar or into a directory. Each blob is stored once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::Seek;
 
 use super::recode::Stored;
@@ -16,6 +16,9 @@ use crate::stream::source::Extent;
 pub(super) trait Store {
     /// Whether `manifest.json` may stand beside the layout (docs/formats.md O-28).
     const HOLDS_DOCKER_MANIFEST: bool;
+
+    /// Makes room for blobs of these algorithms, before the first of them.
+    fn begin(&mut self, algorithms: &BTreeSet<String>) -> Result<()>;
 
     /// Whether the blob is there already.
     fn has(&self, digest: &Digest) -> bool;
@@ -47,47 +50,40 @@ pub(super) struct Documents {
 pub(super) struct TarLayout<'a> {
     tar: Tar<'a>,
     stored: HashSet<Digest>,
-    algorithms: HashSet<String>,
 }
 
 impl<'a> TarLayout<'a> {
-    pub(super) fn new(out: Out, run: &'a Run) -> Result<Self> {
-        let mut tar = Tar::new(out, run);
-        tar.directory("blobs/")?;
-        tar.directory("blobs/sha256/")?;
-        Ok(Self { tar, stored: HashSet::new(), algorithms: HashSet::from(["sha256".to_owned()]) })
+    pub(super) fn new(out: Out, run: &'a Run) -> Self {
+        Self { tar: Tar::new(out, run), stored: HashSet::new() }
     }
 
-    /// The name of a blob that is not there yet, its directory made.
-    fn admit(&mut self, digest: &Digest) -> Result<Option<String>> {
-        if !self.stored.insert(digest.clone()) {
-            return Ok(None);
-        }
-        let algorithm = digest.algorithm().to_string();
-        if !self.algorithms.contains(&algorithm) {
-            self.tar.directory(&format!("blobs/{algorithm}/"))?;
-            self.algorithms.insert(algorithm);
-        }
-        Ok(Some(digest.blob_path()))
+    /// The name of a blob that is not there yet.
+    fn admit(&mut self, digest: &Digest) -> Option<String> {
+        self.stored.insert(digest.clone()).then(|| digest.blob_path())
     }
 }
 
 impl Store for TarLayout<'_> {
     const HOLDS_DOCKER_MANIFEST: bool = true;
 
+    fn begin(&mut self, algorithms: &BTreeSet<String>) -> Result<()> {
+        self.tar.directory("blobs/")?;
+        algorithms.iter().try_for_each(|algorithm| self.tar.directory(&format!("blobs/{algorithm}/")))
+    }
+
     fn has(&self, digest: &Digest) -> bool {
         self.stored.contains(digest)
     }
 
     fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        match self.admit(digest)? {
+        match self.admit(digest) {
             Some(name) => self.tar.bytes(&name, bytes),
             None => Ok(()),
         }
     }
 
     fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()> {
-        match self.admit(digest)? {
+        match self.admit(digest) {
             Some(name) => self.tar.extent(&name, extent),
             None => Ok(()),
         }
@@ -124,6 +120,10 @@ impl Directory {
 
 impl Store for Directory {
     const HOLDS_DOCKER_MANIFEST: bool = false;
+
+    fn begin(&mut self, _algorithms: &BTreeSet<String>) -> Result<()> {
+        Ok(())
+    }
 
     fn has(&self, digest: &Digest) -> bool {
         self.0.has(digest)

@@ -169,7 +169,7 @@ fn a_rename_that_makes_two_images_one_name_is_refused() {
 
 #[test]
 fn what_is_no_reference_is_refused_as_usage() {
-    for wrong in ["UPPER/case:1", "a:b:c", "", "app@sha256:12", "-x"] {
+    for wrong in ["lower/UPPER:1", "a:b:c", "", "app@sha256:12", "-x"] {
         refuse(&source().bytes(), Target::Oci, &[&format!("--tag={wrong}")], 2);
     }
     for wrong in ["no-equals", "=x", ""] {
