@@ -15,7 +15,7 @@ use crate::limits::Budget;
 use crate::notice::Notices;
 use crate::path::EntryPath;
 
-/// A layer being read. Only [`LayerBuilder::finish`] applies it.
+/// A layer being read. It counts once [`LayerBuilder::finish`] has returned; after an error the overlay is of no use.
 pub struct LayerBuilder<'a> {
     applier: Applier<'a>,
     /// Nothing lies below, so that whiteouts have nothing to remove and no entry need wait for them.
@@ -127,9 +127,7 @@ impl<'a> LayerBuilder<'a> {
         self.follow_opaque_links()?;
         let below = self.link_targets();
         for &directory in &self.opaque {
-            if self.applier.tree.is_directory(directory) {
-                self.applier.tree.clear(directory);
-            }
+            self.applier.tree.clear(directory);
         }
         for &place in &self.removed {
             self.applier.tree.remove(place);

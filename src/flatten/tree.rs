@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 
 use super::EntryId;
-use super::index::Index;
+use super::index::{self, Index};
 use super::text::{Text, Texts};
 
 /// A resolved path.
@@ -132,7 +132,7 @@ impl Tree {
 
     /// What kind of thing `inode` is.
     pub(super) fn what(&self, inode: Inode) -> Content {
-        self.inodes[index(inode.0)].content
+        self.inodes[offset(inode.0)].content
     }
 
     /// Whether a directory stands on `place`.
@@ -147,12 +147,12 @@ impl Tree {
 
     /// How many places `inode` stands on.
     pub(super) fn names(&self, inode: Inode) -> u32 {
-        self.inodes[index(inode.0)].names
+        self.inodes[offset(inode.0)].names
     }
 
     /// The entry that describes `inode`; none for a directory that was only implied.
     pub(super) fn entry(&self, inode: Inode) -> Option<EntryId> {
-        let InodeRecord { layer, position, content, .. } = self.inodes[index(inode.0)];
+        let InodeRecord { layer, position, content, .. } = self.inodes[offset(inode.0)];
         let implicit = matches!(content, Content::Directory { implicit: true, .. });
         (!implicit).then_some(EntryId { layer, position })
     }
@@ -191,7 +191,7 @@ impl Tree {
         let record = PlaceRecord { parent: directory, name: text, inode: None, next: None, previous: None, entered: 0 };
         self.places.push(record);
         self.index.insert(self.hash(directory, name), number);
-        self.taken += size_of::<PlaceRecord>() as u64;
+        self.taken += (size_of::<PlaceRecord>() + index::BYTES) as u64;
         Ok(new)
     }
 
@@ -228,13 +228,13 @@ impl Tree {
         }
         let record = self.at_mut(place);
         (record.inode, record.next, record.previous) = (Some(inode), next, None);
-        self.inodes[index(inode.0)].names += 1;
+        self.inodes[offset(inode.0)].names += 1;
     }
 
     /// Lets the entry `id` describe the directory on `place`, children and all.
     pub(super) fn describe(&mut self, place: Place, id: EntryId) {
         if let Some(inode) = self.inode(place) {
-            let record = &mut self.inodes[index(inode.0)];
+            let record = &mut self.inodes[offset(inode.0)];
             (record.layer, record.position) = (id.layer, id.position);
             if let Content::Directory { implicit, .. } = &mut record.content {
                 *implicit = false;
@@ -298,7 +298,7 @@ impl Tree {
         while let Some(place) = places.pop() {
             places.extend(self.children(place));
             if let Some(inode) = self.at_mut(place).inode.take() {
-                let record = &mut self.inodes[index(inode.0)];
+                let record = &mut self.inodes[offset(inode.0)];
                 record.names -= 1;
                 if let Content::Directory { first, .. } = &mut record.content {
                     *first = None;
@@ -310,7 +310,7 @@ impl Tree {
     /// Where the directory on `place` keeps its first child.
     fn first_child(&mut self, place: Place) -> Option<&mut Option<Place>> {
         let inode = self.inode(place)?;
-        match &mut self.inodes[index(inode.0)].content {
+        match &mut self.inodes[offset(inode.0)].content {
             Content::Directory { first, .. } => Some(first),
             _ => None,
         }
@@ -321,11 +321,11 @@ impl Tree {
     }
 
     fn at(&self, place: Place) -> &PlaceRecord {
-        &self.places[index(place.0)]
+        &self.places[offset(place.0)]
     }
 
     fn at_mut(&mut self, place: Place) -> &mut PlaceRecord {
-        &mut self.places[index(place.0)]
+        &mut self.places[offset(place.0)]
     }
 }
 
@@ -333,6 +333,6 @@ fn place(number: u32) -> Option<Place> {
     NonZeroU32::MIN.checked_add(number).map(Place)
 }
 
-fn index(number: NonZeroU32) -> usize {
+fn offset(number: NonZeroU32) -> usize {
     number.get() as usize - 1
 }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::Options;
-use super::testing::{listing, survivors};
+use super::testing::{change, listing, survivors};
+use super::{Change, EntryId, Kind, Options, Overlay, Survivor};
 use crate::error::ErrorKind;
+use crate::limits::{Budget, Limits};
 use crate::notice::{Notices, Remark};
 
 /// The base layer of the table.
@@ -319,6 +320,56 @@ fn estargz_files_stay_unless_stripped() {
     assert_eq!(listing(Options::default(), layers).unwrap().len(), 4);
     let strip = Options { strip_estargz: true, ..Options::default() };
     assert_eq!(listing(strip, layers).unwrap(), ["d/ 0.2", "d/stargz.index.json 0.3"]);
+}
+
+#[test]
+fn a_survivor_knows_how_many_names_it_has() {
+    let layers: &[&[&str]] = &[&["a", "b = a", "c = a", "d"], &[".wh.a", "d = c"]];
+    let survivors = survivors(Options::default(), layers, &Notices::silent()).unwrap();
+    let id = EntryId { layer: 0, position: 0 };
+    let link = |path: &[u8]| Survivor::HardLink { path: path.to_vec(), target: b"b".to_vec(), id };
+    assert_eq!(survivors, [Survivor::Entry { path: b"b".to_vec(), id, names: 3 }, link(b"c"), link(b"d")]);
+}
+
+#[test]
+fn it_is_told_which_layers_can_be_read_in_one_pass() {
+    let budget = Budget::default();
+    let mut overlay = Overlay::new(Options::default());
+    for entries in [&["a/", "b", "a/x"][..], &["a/y", "c", "d = a/x"], &[]] {
+        let notices = Notices::silent();
+        let mut layer = overlay.layer("layer", &notices, &budget);
+        for (position, entry) in entries.iter().enumerate() {
+            layer.entry(change(entry, position as u64)).unwrap();
+        }
+        layer.finish().unwrap();
+    }
+    assert_eq!(overlay.finish().in_archive_order(), [false, true, true]);
+}
+
+#[test]
+fn deep_and_wide_trees_are_neither_slow_nor_recursive() {
+    let deep = "d/".repeat(4096);
+    let wide: Vec<String> = (0..20_000).map(|number| format!("w/{number}")).collect();
+    let mut base: Vec<&str> = wide.iter().map(String::as_str).collect();
+    base.push(&deep);
+    // Each of these would look at all of `w` again if what is gone were not forgotten.
+    let opaque = ["w/.wh..wh..opq"; 1000];
+    let replaced = ["w", "w/"].repeat(1000);
+    assert_eq!(listing(Options::default(), &[&base, &opaque]).unwrap().len(), 4097);
+    assert_eq!(listing(Options::default(), &[&base, &replaced, &[".wh.d"]]).unwrap(), ["w/ 1.1999"]);
+}
+
+#[test]
+fn a_path_takes_less_than_a_hundred_bytes() {
+    const PATHS: u64 = 100_000;
+    let (notices, budget) = (Notices::silent(), Budget::new(Limits { metadata: PATHS * 100, ..Limits::default() }));
+    let mut overlay = Overlay::new(Options::default());
+    let mut layer = overlay.layer("layer", &notices, &budget);
+    for number in 0..PATHS {
+        let path = format!("usr/share/some-package-{}/a-file-{number}.txt", number / 20);
+        layer.entry(Change { path: path.as_bytes(), kind: Kind::Regular, position: number * 512 }).unwrap();
+    }
+    layer.finish().unwrap();
 }
 
 #[test]
