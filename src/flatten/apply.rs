@@ -107,6 +107,7 @@ impl<'a> Applier<'a> {
         if change.kind == Kind::Regular {
             let inode = self.add(change, Content::Regular)?;
             self.aside.insert(change.path.into(), inode);
+            self.budget.held(change.path.len() as u64, self.at)?;
         }
         Ok(())
     }
