@@ -8,7 +8,7 @@ use imgtar::convert::{
 use imgtar::error::{Error, Result};
 
 use super::args::{ConvertArgs, NameArgs};
-use super::choices::{Attestations, Format, Index};
+use super::choices::{Format, Index};
 use super::output::is_standard;
 use super::values::PlatformArg;
 
@@ -48,7 +48,6 @@ fn refuse_strangers(args: &ConvertArgs) -> Result<()> {
         (output.append, "--append", OCI_DIR),
         (output.outer.is_some(), "--outer", ARCHIVES),
         (selection.index == Index::Keep, "--index keep", OCI),
-        (selection.attestations == Some(Attestations::Keep), "--attestations keep", OCI),
         (!names.tags.is_empty(), "--tag", IMAGES),
         (!names.add_tags.is_empty(), "--add-tag", IMAGES),
         (!names.rename.is_empty(), "--rename", IMAGES),
@@ -253,7 +252,6 @@ mod tests {
             "--to legacy --compress zstd:3",
             "--to legacy --compress keep",
             "--to legacy --oci-types",
-            "--to docker --attestations keep",
             "--to docker --index keep",
             "--to docker --all-blobs",
             "--to docker --embed-foreign",
@@ -273,7 +271,7 @@ mod tests {
             "--to oci -f",
             "--to legacy --compress none",
             "--to oci-dir -o d --no-docker-manifest",
-            "--to docker --attestations drop --index strict",
+            "--to docker --attestations keep --index strict",
             "--to rootfs --platform host --image @0 -z gzip",
             "--to oci -j 1 --max-size 1T --max-entries 1 --max-metadata 0 --strict -v --tmpdir /x",
         ] {
