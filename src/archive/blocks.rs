@@ -81,8 +81,10 @@ impl<R: Skip> Blocks<R> {
 
     /// Reads and drops everything that is left.
     pub(super) fn drain(&mut self) -> io::Result<()> {
-        self.start = self.end;
-        io::copy(&mut self.inner, &mut io::sink()).map(drop)
+        while !self.peek(1)?.is_empty() {
+            self.consume(self.end - self.start);
+        }
+        Ok(())
     }
 
     pub(super) fn into_inner(self) -> R {

@@ -201,6 +201,8 @@ fn put_text(field: &mut [u8], text: &[u8]) {
 
 /// Writes the checksum in its traditional form, six digits, NUL, space.
 fn seal(block: &mut [u8; BLOCK]) {
-    let sum = format!("{:06o}\0 ", header::checksum(block));
-    block[header::CHECKSUM].copy_from_slice(sum.as_bytes());
+    let sum = header::checksum(block);
+    let (digits, last) = block[header::CHECKSUM].split_at_mut(7);
+    put_number(digits, sum.into());
+    last.fill(b' ');
 }

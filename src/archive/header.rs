@@ -220,8 +220,11 @@ fn base256(field: &[u8]) -> Option<i64> {
 /// A number that octal cannot hold has a PAX record as well; base-256 serves readers that know no PAX, as bsdtar's do.
 pub(super) fn put_number(field: &mut [u8], value: i64) {
     if (0..octal_limit(field.len())).contains(&value) {
-        let digits = format!("{value:0width$o}", width = field.len() - 1);
-        field[..digits.len()].copy_from_slice(digits.as_bytes());
+        let digits = field.len() - 1;
+        for (place, digit) in field[..digits].iter_mut().rev().enumerate() {
+            *digit = b'0' + (value >> (3 * place) & 7) as u8;
+        }
+        field[digits] = 0;
         return;
     }
     let bytes = value.to_be_bytes();

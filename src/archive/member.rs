@@ -106,8 +106,11 @@ pub(super) fn entry(
     })
 }
 
-/// What makes a name longer than any Linux filesystem takes; it is only bytes here, so a warning will do (H-24).
-pub(super) fn excess(name: &[u8]) -> Option<&'static str> {
+/// What no Linux filesystem would take or keep; it is only bytes here, so a warning will do (H-24).
+pub(super) fn oddity(name: &[u8]) -> Option<&'static str> {
+    if name.windows(2).any(|pair| pair == b"//") {
+        return Some("a name with an empty component");
+    }
     if name.len() > 4096 {
         return Some("a name of more than 4096 bytes");
     }

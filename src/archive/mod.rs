@@ -1,6 +1,6 @@
 //! Tar, the outer archive and layers alike: one decoder for the index, for layers and for import.
 //!
-//! [`Reader`] turns bytes into [`Entry`] values, [`encode`] turns one back into header blocks. Between them nothing is lost
+//! [`Reader`] turns bytes into [`Entry`] values, [`encode()`] turns one back into header blocks. Between them nothing is lost
 //! that a root filesystem can hold: numbers beyond octal, sub-second times, names that are no UTF-8, extended attributes.
 //! The `tar` crate is not used below: its numbers wrap where they should be refused, it skips data behind headers that
 //! have none, and it takes a missing end for an end (docs/formats.md R-14, G-13, H-8, H-11).

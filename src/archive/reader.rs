@@ -217,8 +217,8 @@ impl<'a, R: Skip> Reader<'a, R> {
         entry.data_offset = self.blocks.offset();
         self.budget.entry(&self.at)?;
         self.budget.held(entry.held(), &self.at)?;
-        for excess in [&entry.path, &entry.link].into_iter().filter_map(|name| member::excess(name)) {
-            self.notices.warn(Fault::Input, &self.member_label(), excess)?;
+        if let Some(oddity) = member::oddity(&entry.path) {
+            self.notices.warn(Fault::Input, &self.member_label(), oddity)?;
         }
         self.stored = entry.stored;
         self.padding = padding(entry.stored).len();

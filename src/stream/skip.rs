@@ -43,31 +43,41 @@ impl<T: AsRef<[u8]>> Skip for Cursor<T> {
 }
 
 /// A reader that cannot seek, or whose every byte must pass (a pipe, a decoder, a hashing tap): skips by reading.
-#[derive(Debug)]
-pub struct Sequential<R>(R);
+pub struct Sequential<R> {
+    inner: R,
+    dropped: Box<[u8]>,
+}
 
 impl<R: Read> Sequential<R> {
     /// Skips over `inner` by reading it.
     pub fn new(inner: R) -> Self {
-        Self(inner)
+        Self { inner, dropped: vec![0; 64 << 10].into() }
     }
 
     /// The reader below.
     pub fn into_inner(self) -> R {
-        self.0
+        self.inner
     }
 }
 
 impl<R: Read> Read for Sequential<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
+        self.inner.read(buf)
     }
 }
 
 impl<R: Read> Skip for Sequential<R> {
-    fn skip(&mut self, bytes: u64) -> io::Result<()> {
-        let passed = io::copy(&mut self.0.by_ref().take(bytes), &mut io::sink())?;
-        if passed < bytes { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    fn skip(&mut self, mut bytes: u64) -> io::Result<()> {
+        while bytes > 0 {
+            let wanted = self.dropped.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
+            match self.inner.read(&mut self.dropped[..wanted]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(taken) => bytes -= taken as u64,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 
