@@ -25,7 +25,7 @@ fn run(program: &str, args: &[&str], dir: &Path) -> Option<Vec<u8>> {
     }
 }
 
-const HOLE: u64 = 1 << 20;
+const HOLE: u64 = 1 << 16;
 
 /// A tree with a long name, links, a sparse file and a file that is none.
 fn tree(dir: &Path) {
@@ -96,7 +96,7 @@ fn gnu_tars_archives_of_every_format_are_read() {
         (&["--format=pax", "--sparse", "--sparse-version=1.0"], true),
     ] {
         let Some(tar) = run("tar", &[form, &sorted[..]].concat(), dir.path()) else { return };
-        assert_eq!(tar.len() < HOLE as usize, form.contains(&"--sparse"));
+        assert_eq!(tar.len() < 10 * HOLE as usize, form.contains(&"--sparse"));
         assert_tree(&tar, Some(&long), sub_second);
     }
 }
