@@ -166,7 +166,7 @@ fn died<F: BlockFormat>() -> io::Error {
     io::Error::other(format!("{}: a compression thread panicked", F::NAME))
 }
 
-/// One thread. Dropping it ends the thread after the block in its hands.
+/// One thread. Dropping it waits until the thread has ended, which takes no longer than the blocks it was sent.
 struct Worker {
     jobs: Option<SyncSender<Job>>,
     done: Receiver<Job>,
@@ -201,5 +201,104 @@ impl Drop for Worker {
             // A panic was reported when its block was missed; here only the end of the thread matters.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Blocks of four bytes, each followed by a bar; those with `a` take long, those with `!` are too much.
+    #[derive(Clone, Copy)]
+    struct Bars {
+        /// Encoders that are alive: one for each thread that is.
+        alive: &'static AtomicUsize,
+    }
+
+    struct Encoder(&'static AtomicUsize);
+
+    impl Drop for Encoder {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    impl BlockFormat for Bars {
+        const BLOCK: usize = 4;
+        const NAME: &'static str = "bars";
+        type Encoder = Encoder;
+
+        fn encoder(self) -> Encoder {
+            self.alive.fetch_add(1, Ordering::SeqCst);
+            Encoder(self.alive)
+        }
+
+        fn encode(_: &mut Encoder, block: &[u8], out: &mut Vec<u8>) -> usize {
+            assert!(!block.contains(&b'!'), "a panic that a test asked for");
+            if block.contains(&b'a') {
+                thread::sleep(std::time::Duration::from_millis(5));
+            }
+            out.clear();
+            out.extend_from_slice(block);
+            out.push(b'|');
+            out.len()
+        }
+    }
+
+    fn writer(threads: usize, alive: &'static AtomicUsize) -> BlockWriter<Vec<u8>, Bars> {
+        BlockWriter::new(Bars { alive }, Vec::new(), NonZeroUsize::new(threads).unwrap())
+    }
+
+    #[test]
+    fn blocks_come_out_whole_and_in_order() {
+        static ALIVE: AtomicUsize = AtomicUsize::new(0);
+        for threads in [1, 2, 3, 8] {
+            for (input, expected) in [
+                ("", "|"),
+                ("abc", "abc|"),
+                ("abcd", "abcd|"),
+                ("abcde", "abcd|e|"),
+                ("abcdefghijklmnopqrstuvwxyzabcdefghijklmn", "abcd|efgh|ijkl|mnop|qrst|uvwx|yzab|cdef|ghij|klmn|"),
+            ] {
+                let mut writer = writer(threads, &ALIVE);
+                writer.write_all(input.as_bytes()).unwrap();
+                assert_eq!(String::from_utf8(writer.finish().unwrap()).unwrap(), expected);
+            }
+        }
+        assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_thread_starts_when_there_is_work_for_it() {
+        static ALIVE: AtomicUsize = AtomicUsize::new(0);
+        let mut writer = writer(2, &ALIVE);
+        for (input, threads) in [("abcd", 0), ("e", 1), ("fghi", 2), ("jklmnopqrstuvwxyz", 2)] {
+            writer.write_all(input.as_bytes()).unwrap();
+            assert_eq!(writer.crew.workers.len(), threads, "after {input}");
+        }
+    }
+
+    #[test]
+    fn a_writer_dropped_unfinished_leaves_no_thread() {
+        static ALIVE: AtomicUsize = AtomicUsize::new(0);
+        let mut writer = writer(3, &ALIVE);
+        writer.write_all(&[b'a'; 60]).unwrap();
+        assert_ne!(writer.crew.workers.len(), 0);
+        drop(writer);
+        assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_panic_in_a_thread_is_an_error() {
+        static ALIVE: AtomicUsize = AtomicUsize::new(0);
+        for input in ["abc!e", "efgh!", "abc!efghijklmnopqrstuvwxyzefghijkl"] {
+            let mut writer = writer(2, &ALIVE);
+            let written = writer.write_all(input.as_bytes());
+            let error = written.and_then(|()| writer.finish()).unwrap_err();
+            assert_eq!(error.to_string(), "bars: a compression thread panicked");
+        }
+        assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
     }
 }

@@ -36,7 +36,15 @@ impl<'a> Watch<'a> {
 /// # Errors
 /// Damage, truncation and bytes that do not belong to the stream are [`Error::Invalid`], too many decoded bytes are
 /// [`Error::Limit`]; both travel inside [`io::Error`]. Errors of the reader below pass unharmed.
-pub struct Decoder<'a, R> {
+pub struct Decoder<'a, R>(Form<'a, R>);
+
+enum Form<'a, R> {
+    Plain(R),
+    Coded(Box<Pump<'a, R>>),
+}
+
+/// Moves bytes from a reader through a codec's state.
+struct Pump<'a, R> {
     inner: R,
     state: State,
     codec: Codec,
@@ -50,8 +58,7 @@ pub struct Decoder<'a, R> {
 }
 
 enum State {
-    Plain,
-    Gzip(Box<gzip::Decode>),
+    Gzip(gzip::Decode),
     Zstd(zstd::Decode),
     Xz(xz::Decode),
     Bzip2(bzip2::Decode),
@@ -90,31 +97,79 @@ pub(super) trait Decode {
 /// When the codec cannot be set up for want of memory.
 pub fn decode<R: Read>(codec: Codec, inner: R, watch: Watch<'_>) -> io::Result<Decoder<'_, R>> {
     let state = match codec {
-        Codec::Plain => State::Plain,
-        Codec::Gzip => State::Gzip(Box::new(gzip::Decode::new())),
+        Codec::Plain => return Ok(Decoder(Form::Plain(inner))),
+        Codec::Gzip => State::Gzip(gzip::Decode::new()),
         Codec::Zstd => State::Zstd(zstd::Decode::new()?),
         Codec::Xz => State::Xz(xz::Decode::new()?),
         Codec::Bzip2 => State::Bzip2(bzip2::Decode::new()),
     };
-    let size = if codec == Codec::Plain { 0 } else { INPUT };
-    Ok(Decoder { inner, state, codec, buffer: vec![0; size].into(), input: 0..0, offset: 0, end: None, watch })
+    let buffer = vec![0; INPUT].into();
+    let pump = Pump { inner, state, codec, buffer, input: 0..0, offset: 0, end: None, watch };
+    Ok(Decoder(Form::Coded(Box::new(pump))))
 }
 
 impl<R> Decoder<'_, R> {
     /// The reader below; compressed bytes that were read but not yet taken are lost.
     pub fn into_inner(self) -> R {
-        self.inner
+        match self.0 {
+            Form::Plain(inner) => inner,
+            Form::Coded(pump) => pump.inner,
+        }
+    }
+}
+
+impl<R: Read> Read for Decoder<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Form::Plain(inner) => inner.read(out),
+            Form::Coded(_) if out.is_empty() => Ok(0),
+            Form::Coded(pump) => pump.read(out),
+        }
+    }
+}
+
+impl<R: Read> Pump<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match &self.end {
+                None => self.fill()?,
+                Some(End::Whole) => return Ok(0),
+                Some(End::Damaged(problem)) => return Err(Error::invalid(&self.watch.at, problem).into()),
+            }
+            match self.step(out) {
+                Ok(Some(0)) => {}
+                Ok(Some(given)) => {
+                    self.watch.budget.decoded(given as u64, &self.watch.at)?;
+                    return Ok(given);
+                }
+                Ok(None) => self.accept_end()?,
+                Err(problem) => {
+                    let (codec, offset) = (self.codec.name(), self.offset);
+                    self.end = Some(End::Damaged(format!("{codec}: {problem} (near byte {offset})")));
+                }
+            }
+        }
     }
 
-    fn damaged(&self, problem: &str) -> io::Error {
-        Error::invalid(&self.watch.at, problem).into()
+    /// Makes `input` non-empty, unless the reader below is at its end.
+    fn fill(&mut self) -> io::Result<()> {
+        while self.input.is_empty() {
+            match self.inner.read(&mut self.buffer) {
+                Ok(len) => {
+                    self.input = 0..len;
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// One step of the state: bytes given, or `None` at the proper end.
     fn step(&mut self, out: &mut [u8]) -> Result<Option<usize>, String> {
         let input = &self.buffer[self.input.clone()];
         let Step { taken, given } = match &mut self.state {
-            State::Plain => unreachable!("plain bytes do not pass through a state"),
             State::Gzip(state) => state.step(input, out)?,
             State::Zstd(state) => state.step(input, out)?,
             State::Xz(state) => state.step(input, out)?,
@@ -130,60 +185,13 @@ impl<R> Decoder<'_, R> {
 
     /// Accepts the end, with a warning where the format is silent and other readers disagree (O-17).
     fn accept_end(&mut self) -> io::Result<()> {
+        if let State::Gzip(state) = &self.state
+            && state.padding() > 0
+        {
+            let problem = format!("gzip: {} zero bytes after the last member", state.padding());
+            self.watch.notices.warn(Fault::Input, &self.watch.at, &problem)?;
+        }
         self.end = Some(End::Whole);
-        match &self.state {
-            State::Gzip(state) if state.padding() > 0 => {
-                let problem = format!("gzip: {} zero bytes after the last member", state.padding());
-                Ok(self.watch.notices.warn(Fault::Input, &self.watch.at, &problem)?)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl<R: Read> Decoder<'_, R> {
-    /// Makes `input` non-empty, unless the reader below is at its end.
-    fn fill(&mut self) -> io::Result<()> {
-        while self.input.is_empty() {
-            match self.inner.read(&mut self.buffer) {
-                Ok(len) => {
-                    self.input = 0..len;
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
         Ok(())
-    }
-}
-
-impl<R: Read> Read for Decoder<'_, R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if matches!(self.state, State::Plain) {
-            return self.inner.read(out);
-        }
-        if out.is_empty() {
-            return Ok(0);
-        }
-        loop {
-            match &self.end {
-                None => self.fill()?,
-                Some(End::Whole) => return Ok(0),
-                Some(End::Damaged(problem)) => return Err(self.damaged(problem)),
-            }
-            match self.step(out) {
-                Ok(Some(0)) => {}
-                Ok(Some(given)) => {
-                    self.watch.budget.decoded(given as u64, &self.watch.at)?;
-                    return Ok(given);
-                }
-                Ok(None) => self.accept_end()?,
-                Err(problem) => {
-                    let (codec, offset) = (self.codec.name(), self.offset);
-                    self.end = Some(End::Damaged(format!("{codec}: {problem} (near byte {offset})")));
-                }
-            }
-        }
     }
 }

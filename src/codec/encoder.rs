@@ -31,7 +31,9 @@ enum Form<W> {
 
 /// Compresses into `inner` on up to `threads` threads.
 ///
-/// Writes nothing yet. No thread is started before there is work for it.
+/// Writes nothing yet and starts no thread: gzip and xz start one when a second block has begun and one more for each
+/// that follows, zstd all at the first byte. On two threads gzip needs 4 MiB, zstd 11 MiB at level 3 and 200 MiB at
+/// level 19, xz 125 MiB; on each further thread 1.2, 3, 100 and 64 MiB. On one thread gzip needs 1 MiB.
 ///
 /// # Errors
 /// When the codec cannot be set up, for want of memory or threads.

@@ -121,7 +121,10 @@ impl<const MAX: u8> Level<MAX> {
 
 impl GzipLevel {
     /// What is used where nobody asked.
-    pub const DEFAULT: Self = Self(6);
+    ///
+    /// Measured on 400 MB of `/usr` in members of 256 KiB, against level 6 of zlib (44.3 % of the size, 13 s):
+    /// level 1 gives 45.9 % in 4.2 s, 3 gives 44.7 % in 5.0 s, 4 gives 44.5 % in 4.7 s, 6 gives 43.8 % in 8.3 s.
+    pub const DEFAULT: Self = Self(4);
 }
 
 impl ZstdLevel {

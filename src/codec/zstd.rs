@@ -46,8 +46,8 @@ impl decoder::Decode for Decode {
 
 /// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).
 const JOB: u32 = 1 << 20;
-/// The most workers that the library takes.
-const MAX_WORKERS: usize = 200;
+/// The most workers that the library takes on every target.
+const MAX_WORKERS: usize = 64;
 
 /// The state of writing: one frame.
 pub(super) struct Encode(CCtx<'static>);
@@ -93,4 +93,49 @@ fn library_error(code: zstd_safe::ErrorCode) -> io::Error {
 
 pub(super) fn version() -> String {
     format!("zstd: libzstd {}, jobs of {} MiB, with checksum", zstd_safe::version_string(), JOB >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Codec;
+    use super::super::tests::{damage, pack, unpack};
+
+    fn skippable(content: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(content.len()).unwrap().to_le_bytes();
+        [&[0x5e, 0x2a, 0x4d, 0x18], &len[..], content].concat()
+    }
+
+    #[test]
+    fn skippable_frames_may_stand_anywhere() {
+        let [toc, empty] = [skippable(b"table of contents"), skippable(b"")];
+        let [one, two] = [pack(Codec::Zstd, b"one "), pack(Codec::Zstd, b"two")];
+        let packed = [&toc[..], &empty, &one, &toc, &two, &empty, &toc].concat();
+        assert_eq!(Codec::sniff(&packed), Codec::Zstd);
+        assert_eq!(unpack(Codec::Zstd, &packed).unwrap(), b"one two");
+        assert_eq!(unpack(Codec::Zstd, &toc).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_skippable_frame_may_not_be_cut() {
+        let packed = [pack(Codec::Zstd, b"one"), skippable(b"table of contents")].concat();
+        for len in packed.len() - 24..packed.len() {
+            assert_eq!(
+                damage(Codec::Zstd, &packed[..len]),
+                format!("blob: zstd: the frame is cut short (near byte {len})")
+            );
+        }
+    }
+
+    /// A frame of nothing, with a window of 2 to the power of `log`.
+    fn frame_with_window(log: u8) -> Vec<u8> {
+        let descriptor = (log - 10) << 3;
+        vec![0x28, 0xb5, 0x2f, 0xfd, 0, descriptor, 1, 0, 0]
+    }
+
+    #[test]
+    fn windows_have_a_limit() {
+        assert_eq!(unpack(Codec::Zstd, &frame_with_window(27)).unwrap(), b"");
+        let message = damage(Codec::Zstd, &frame_with_window(28));
+        assert!(message.contains("requires too much memory"), "{message}");
+    }
 }

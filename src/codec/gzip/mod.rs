@@ -1,23 +1,20 @@
 //! gzip: all members read as one stream, fixed blocks written as members.
 //!
-//! Reading goes through raw inflate with header and trailer parsed here: that leaves one place which knows where a member
-//! ends and what may follow it. Writing makes one member of every [`BLOCK`] bytes of input, so that the bytes written do
+//! Reading goes through raw inflate, with headers and trailers parsed by this module: that leaves one place which knows
+//! where a member ends and what may follow it. Writing makes one member of every [`BLOCK`] bytes of input, so that the bytes written do
 //! not depend on who compressed which block.
 //!
 //! Sources: RFC 1952; docs/formats.md O-16, O-17, H-16, H-17, D-10.
 
+mod header;
+
 use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::{CompressionLvl, Compressor, Crc};
 
+use self::header::Header;
 use super::GzipLevel;
 use super::blocks::BlockFormat;
 use super::decoder::{self, Step};
-
-const FLAG_HEADER_CRC: u8 = 1 << 1;
-const FLAG_EXTRA: u8 = 1 << 2;
-const FLAG_NAME: u8 = 1 << 3;
-const FLAG_COMMENT: u8 = 1 << 4;
-const FLAGS_RESERVED: u8 = 0b1110_0000;
 
 /// The state of reading: where in which member.
 pub(super) struct Decode {
@@ -155,90 +152,8 @@ impl decoder::Decode for Decode {
     }
 }
 
-/// A member's header, taken byte by byte: names and comments have any length, none is kept.
-struct Header {
-    field: Field,
-    /// Flags of the fields that are still to come.
-    flags: u8,
-    crc: Crc,
-}
-
-#[derive(Clone, Copy)]
-enum Field {
-    /// The ten bytes that are always there; this many are known.
-    Fixed(usize),
-    ExtraLen,
-    ExtraLenHigh(u8),
-    Extra(u16),
-    /// A name or comment, up to its NUL.
-    Text,
-    Crc,
-    CrcHigh(u8),
-    End,
-}
-
-impl Header {
-    fn new() -> Self {
-        Self { field: Field::Fixed(0), flags: 0, crc: Crc::new() }
-    }
-
-    /// Takes the next byte; `true` says it was the last.
-    fn push(&mut self, byte: u8) -> Result<bool, String> {
-        let crc_so_far = self.crc.sum();
-        self.crc.update(&[byte]);
-        self.field = match self.field {
-            Field::Fixed(at) => {
-                self.check_fixed(at, byte)?;
-                if at < 9 { Field::Fixed(at + 1) } else { self.next_field() }
-            }
-            Field::ExtraLen => Field::ExtraLenHigh(byte),
-            Field::ExtraLenHigh(low) => match u16::from_le_bytes([low, byte]) {
-                0 => self.next_field(),
-                len => Field::Extra(len),
-            },
-            Field::Extra(1) => self.next_field(),
-            Field::Extra(left) => Field::Extra(left - 1),
-            Field::Text if byte == 0 => self.next_field(),
-            Field::Text => Field::Text,
-            Field::Crc if byte != crc_so_far.to_le_bytes()[0] => return Err("bad header CRC".into()),
-            Field::Crc => Field::CrcHigh(crc_so_far.to_le_bytes()[1]),
-            Field::CrcHigh(expected) if byte != expected => return Err("bad header CRC".into()),
-            Field::CrcHigh(_) | Field::End => Field::End,
-        };
-        Ok(matches!(self.field, Field::End))
-    }
-
-    fn check_fixed(&mut self, at: usize, byte: u8) -> Result<(), String> {
-        match (at, byte) {
-            (0, 0x1f) | (1, 0x8b) | (2, 8) | (4.., _) => Ok(()),
-            (3, flags) if flags & FLAGS_RESERVED == 0 => {
-                self.flags = flags;
-                Ok(())
-            }
-            (0 | 1, _) => Err("bad header magic".into()),
-            (2, method) => Err(format!("unknown compression method {method}, expected 8")),
-            (_, flags) => Err(format!("reserved flags are set in {flags:#04x}")),
-        }
-    }
-
-    /// The next field that the flags announce, in the order of RFC 1952.
-    fn next_field(&mut self) -> Field {
-        for (flag, field) in [
-            (FLAG_EXTRA, Field::ExtraLen),
-            (FLAG_NAME, Field::Text),
-            (FLAG_COMMENT, Field::Text),
-            (FLAG_HEADER_CRC, Field::Crc),
-        ] {
-            if self.flags & flag != 0 {
-                self.flags &= !flag;
-                return field;
-            }
-        }
-        Field::End
-    }
-}
-
-/// Plain bytes in one member.
+/// Plain bytes in one member. Twice as much makes the output 0.2 % smaller, half as much makes it 0.5 % larger; a thread
+/// holds four times as much.
 const BLOCK: usize = 256 << 10;
 
 /// Makes members: no name, no time, operating system 255, as libdeflate writes them (D-10).
@@ -265,5 +180,48 @@ impl BlockFormat for Members {
 }
 
 pub(super) fn version() -> String {
+    // The crate has no way to ask.
     format!("gzip: libdeflate 1.26, members of {} KiB", BLOCK >> 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Codec;
+    use super::super::tests::{damage, pack, unpack_heard};
+    use super::BLOCK;
+
+    #[test]
+    fn crc_and_length_are_checked_in_every_member() {
+        let good = pack(Codec::Gzip, b"content");
+        for (from_end, problem) in [(8, "bad CRC"), (1, "bad length")] {
+            let mut bad = good.clone();
+            let at = bad.len() - from_end;
+            bad[at] ^= 1;
+            assert!(damage(Codec::Gzip, &[&bad[..], &good].concat()).contains(problem));
+            assert!(damage(Codec::Gzip, &[&good[..], &bad].concat()).contains(problem));
+        }
+    }
+
+    #[test]
+    fn zeros_may_follow_with_a_warning_and_nothing_after_them() {
+        let packed = pack(Codec::Gzip, b"content");
+        let padded = [&packed[..], &[0; 512]].concat();
+        let (content, heard) = unpack_heard(Codec::Gzip, &padded).unwrap();
+        assert_eq!(content, b"content");
+        assert_eq!(heard, ["blob: gzip: 512 zero bytes after the last member"]);
+        assert!(damage(Codec::Gzip, &[&padded[..], b"x"].concat()).contains("other bytes follow the zeros"));
+        assert!(damage(Codec::Gzip, &[padded, packed].concat()).contains("other bytes follow the zeros"));
+    }
+
+    #[test]
+    fn members_are_of_fixed_size_and_without_name_or_time() {
+        let member = pack(Codec::Gzip, b"");
+        assert_eq!(member[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, member[8], 255]);
+        let blocks = vec![b'x'; BLOCK * 2];
+        assert_eq!(pack(Codec::Gzip, &blocks), pack(Codec::Gzip, &blocks[..BLOCK]).repeat(2));
+        assert_eq!(
+            pack(Codec::Gzip, &[&blocks[..], b"y"].concat()),
+            [pack(Codec::Gzip, &blocks), pack(Codec::Gzip, b"y")].concat()
+        );
+    }
 }
