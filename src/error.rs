@@ -91,7 +91,7 @@ pub enum Error {
         problem: String,
     },
     /// The system refused; `at` says which file, member or blob was in hand.
-    #[error("{doing} {at}: {source}")]
+    #[error("{doing} {at}")]
     Io {
         /// What was being done, as a participle: "reading", "writing".
         doing: &'static str,
@@ -104,7 +104,7 @@ pub enum Error {
     #[error("the output was closed by its reader")]
     ClosedPipe,
     /// Where an error happened, put in front of it.
-    #[error("{at}: {source}")]
+    #[error("{at}")]
     Within {
         /// The larger thing: an image, a layer, an archive.
         at: String,
@@ -198,6 +198,6 @@ mod tests {
     fn the_kind_of_a_nested_error_is_that_of_its_cause() {
         let error = Error::Usage("no".into()).within("layer 1").within("app.tar");
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert_eq!(error.to_string(), "app.tar: layer 1: no");
+        assert_eq!(format!("{:#}", anyhow::Error::from(error)), "app.tar: layer 1: no");
     }
 }

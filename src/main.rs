@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let Err(error) = cli::run(&cli) else { return ExitCode::SUCCESS };
     let exit = Exit::of(&error);
     if !exit.is_silent() {
-        terminal::error(&error);
+        terminal::error(&anyhow::Error::from(error));
     }
     exit.into()
 }

@@ -6,7 +6,6 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::convert::ImageReport;
-use imgtar::error::Error;
 use imgtar::notice::Remark;
 
 use super::args::RunArgs;
@@ -59,8 +58,8 @@ pub(crate) fn report(verbosity: Verbosity, report: &ImageReport, flattened: bool
 }
 
 /// Says why the run failed.
-pub(crate) fn error(error: &Error) {
-    say("error", AnsiColor::Red.on_default().bold(), &error.to_string());
+pub(crate) fn error(error: &anyhow::Error) {
+    say("error", AnsiColor::Red.on_default().bold(), &format!("{error:#}"));
 }
 
 fn summary(report: &ImageReport, flattened: bool) -> String {

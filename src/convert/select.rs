@@ -191,8 +191,7 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
                 if options.attestations == Some(Attestations::Keep) {
                     return Err(Error::inexpressible(at, "attestations can be kept in an OCI layout only"));
                 }
-                run.notices
-                    .note(format!("{at}: {} is taken; the index and what else it lists are left out", image.platform));
+                note_left_out(index, image, at, run);
             }
             Ok(Some(Arc::clone(image)))
         }
@@ -201,7 +200,7 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
                 Node::Absent(absent) => return Err(absent.missing(at)),
                 Node::Carried(carried) => run.notices.note(format!("{at}: {} is left out", carried.what)),
                 Node::Index(_) | Node::Image(_) => {
-                    run.notices.note(format!("{at}: an index without images is left out"))
+                    run.notices.note(format!("{at}: an index without images is left out"));
                 }
             }
             Ok(None)
@@ -220,7 +219,7 @@ fn note_left_out(index: &Index, image: &Arc<Image>, at: &str, run: &Run) {
             Node::Image(other) => left_out.push(other.platform.to_string()),
             Node::Carried(carried) => left_out.push(carried.what.clone()),
             Node::Absent(absent) => {
-                left_out.extend(absent.platform.as_ref().map(|platform| format!("{platform} (absent)")))
+                left_out.extend(absent.platform.as_ref().map(|platform| format!("{platform} (absent)")));
             }
             Node::Index(index) => waiting.extend(index.children.iter().map(|child| &child.node)),
         }

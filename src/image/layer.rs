@@ -34,7 +34,7 @@ pub struct Blob {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
     /// A descriptor of a manifest: digest and size are promises.
-    Descriptor(Descriptor),
+    Descriptor(Box<Descriptor>),
     /// The member's name has the shape of a digest; one that does not fit is only a name (D-6).
     Name(Digest),
     /// Nothing but the diff_id.

@@ -33,13 +33,13 @@ pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<Ima
     let mut set = oci::read(index, run)?;
     let items = docker::items(index, run)?;
     for entry in &mut set.entries {
-        if let Node::Image(image) = &entry.node {
-            if let Some(layers) = in_order(image, &items) {
-                let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; the \
+        if let Node::Image(image) = &entry.node
+            && let Some(layers) = in_order(image, &items)
+        {
+            let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; the \
                                config's order is used and the manifest made anew";
-                run.notices.warn(Fault::Input, &image.at, problem)?;
-                entry.node = Node::Image(Arc::new(reordered(image, layers)));
-            }
+            run.notices.warn(Fault::Input, &image.at, problem)?;
+            entry.node = Node::Image(Arc::new(reordered(image, layers)));
         }
     }
     if prefer.is_none() {

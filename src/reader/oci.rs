@@ -241,7 +241,13 @@ impl Walk<'_> {
                     layer::check_type(&descriptor, blob, &at, self.run)?;
                 }
                 let foreign = descriptor.media_type().is_nondistributable().then(|| descriptor.clone());
-                Ok(Layer { at, diff_id: diff_id.clone(), blob, claim: Claim::Descriptor(descriptor), foreign })
+                Ok(Layer {
+                    at,
+                    diff_id: diff_id.clone(),
+                    blob,
+                    claim: Claim::Descriptor(Box::new(descriptor)),
+                    foreign,
+                })
             })
             .collect()
     }

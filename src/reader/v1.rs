@@ -36,10 +36,10 @@ fn directories(index: &Index) -> Result<BTreeSet<V1Id>> {
             let directory = std::str::from_utf8(directory.as_bytes()).ok()?;
             (last == b"json").then(|| directory.parse::<V1Id>().ok())?
         });
-        if let Some(id) = id {
-            if index.has(&id.layer_member())? {
-                ids.insert(id);
-            }
+        if let Some(id) = id
+            && index.has(&id.layer_member())?
+        {
+            ids.insert(id);
         }
     }
     Ok(ids)

@@ -175,7 +175,7 @@ fn the_attestation_of_a_chosen_platform_can_be_kept_in_a_new_index() {
     assert!(!converted.archive.has(&path(&multi.attestations[1])));
     assert_eq!(runnable(&converted.archive).len(), 1);
     for target in [Target::Legacy, Target::Docker] {
-        refuse(&multi.layout.tarball().bytes(), target, &flags, 2).says(["attestation"]);
+        refuse(&multi.layout.tarball().bytes(), target, &flags, 4).says(["attestation"]);
     }
 }
 

@@ -130,10 +130,11 @@ impl Run {
 
     fn spawn(self) -> (Child, thread::JoinHandle<()>) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imgtar"));
-        command.args(&self.args).envs(self.envs).stderr(Stdio::piped());
+        command.args(&self.args).stderr(Stdio::piped());
         for key in ["IMGTAR_JOBS", "SOURCE_DATE_EPOCH", "NO_COLOR"] {
             command.env_remove(key);
         }
+        command.envs(self.envs);
         if let Some(dir) = self.dir {
             command.current_dir(dir);
         }

@@ -2,7 +2,7 @@
 //!
 //! Sources: docs/formats.md O-20 to O-24, O-30, N-9.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::image::{Entry, Name};
@@ -35,13 +35,16 @@ fn named(descriptor: Descriptor, name: &Name) -> Descriptor {
     }
 }
 
-/// Two entries with one `ref.name` would be one for readers that know no other name, so they get their full names (O-23).
+/// Two names with one `ref.name` would be one for readers that know no other, so they get it in full (O-23).
 fn told_apart(entries: Vec<Descriptor>) -> Vec<Descriptor> {
-    let mut uses: HashMap<String, usize> = HashMap::new();
-    for name in entries.iter().filter_map(|entry| entry.annotation(REF_NAME)) {
-        *uses.entry(name.to_owned()).or_default() += 1;
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for entry in &entries {
+        if let Some(ref_name) = entry.annotation(REF_NAME) {
+            let name = entry.annotation(IMAGE_NAME).unwrap_or(ref_name);
+            names.entry(ref_name.to_owned()).or_default().insert(name.to_owned());
+        }
     }
-    let is_shared = |entry: &Descriptor| entry.annotation(REF_NAME).is_some_and(|name| uses[name] > 1);
+    let is_shared = |entry: &Descriptor| entry.annotation(REF_NAME).is_some_and(|name| names[name].len() > 1);
     entries
         .into_iter()
         .map(|entry| match entry.annotation(IMAGE_NAME).map(str::to_owned) {

@@ -41,10 +41,10 @@ impl<S: Store> Layers<'_, S> {
     }
 
     fn layer(&mut self, image: &Image, layer: &Layer) -> Result<WrittenLayer> {
-        if let Some(foreign) = &layer.foreign {
-            if !self.options.embed_foreign || layer.blob.is_none() {
-                return self.foreign(layer, foreign);
-            }
+        if let Some(foreign) = &layer.foreign
+            && (!self.options.embed_foreign || layer.blob.is_none())
+        {
+            return self.foreign(layer, foreign);
         }
         let (stored, kept) = match self.plan.treatment(layer) {
             Treatment::Keep => (self.keep(layer)?, true),
@@ -97,7 +97,7 @@ impl<S: Store> Layers<'_, S> {
             None => self.run.notices.note(format!("{}: the blob of this foreign layer is left out", layer.at)),
         }
         let descriptor = match &layer.claim {
-            Claim::Descriptor(descriptor) => descriptor.clone(),
+            Claim::Descriptor(descriptor) => (**descriptor).clone(),
             Claim::Name(_) | Claim::Nothing => new_foreign(foreign),
         };
         Ok(WrittenLayer { descriptor, present, kept: true })
@@ -109,8 +109,10 @@ fn describe(layer: &Layer, stored: &Stored, kept: bool, family: Family) -> Descr
     let media_type =
         MediaType::Layer(family, compression(stored.codec).expect("the plan writes nothing without a media type"));
     match &layer.claim {
-        Claim::Descriptor(descriptor) if kept && !descriptor.media_type().is_nondistributable() => descriptor.clone(),
-        Claim::Descriptor(descriptor) => descriptor.clone().replaced_by(&media_type, &stored.digest, stored.size),
+        Claim::Descriptor(descriptor) if kept && !descriptor.media_type().is_nondistributable() => {
+            (**descriptor).clone()
+        }
+        Claim::Descriptor(descriptor) => (**descriptor).clone().replaced_by(&media_type, &stored.digest, stored.size),
         Claim::Name(_) | Claim::Nothing => Descriptor::new(media_type, stored.digest.clone(), stored.size),
     }
 }
