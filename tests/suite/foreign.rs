@@ -67,6 +67,16 @@ fn a_foreign_layer_that_is_there_keeps_its_source_in_docker_archives() {
 }
 
 #[test]
+fn sources_keyed_by_the_layers_digest_are_understood() {
+    let tar = Shape::Crane.save_one(&image()).editing("manifest.json", |json| {
+        let source = json[0]["LayerSources"][&image().diff_ids()[0]].take();
+        json[0]["LayerSources"] = json!({foreign_blob(): source});
+    });
+    let converted = convert(&tar, Target::OciDir, &[]);
+    assert_eq!(*layer_descriptor(&converted), foreign_descriptor(), "L-20: as regclient writes it");
+}
+
+#[test]
 fn a_foreign_layer_in_a_layout_stays_as_it_is() {
     for (tar, there) in [(Shape::Oci.save_one(&image()), true), (absent_in_layout(), false)] {
         for target in [Target::Oci, Target::OciDir] {

@@ -291,6 +291,34 @@ fn append_is_for_directories() {
 }
 
 #[test]
+fn zstd_layers_with_skippable_frames_are_kept_and_decoded_whole() {
+    let skippable = b"\x50\x2a\x4d\x18\x03\0\0\0toc".as_slice();
+    let frames: Vec<_> = image().layers[0].tar.chunks(700).map(|chunk| Codec::Zstd.encode(chunk)).collect();
+    let blob = [skippable, &frames.concat(), skippable].concat();
+    let mut layout = Layout::new();
+    let layer = layout.blob("application/vnd.oci.image.layer.v1.tar+zstd", blob.clone());
+    let image = TestImage::new().layer_bytes(image().layers[0].tar.clone()).tag("frames:1");
+    let config = layout.blob(crate::support::layout::OCI_CONFIG, image.config());
+    let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]});
+    let descriptor = layout.manifest(&manifest);
+    layout.list_as(&descriptor, &image.tags);
+    let kept = convert(&layout.tarball(), Target::Oci, &["--verify", "full"]);
+    assert_eq!(kept.images[0].layers[0].digest, crate::support::digest(&blob), "O-16");
+    assert_eq!(convert(&layout.tarball(), Target::Legacy, &[]).images[0].diff_ids(), image.diff_ids());
+}
+
+#[test]
+fn recompression_drops_annotations_that_describe_the_old_bytes() {
+    let toc = "containerd.io/snapshot/stargz/toc.digest";
+    let (layout, _) = edited(|manifest| {
+        manifest["layers"][0]["annotations"] = json!({toc: "sha256:x", "org.example": "kept"});
+    });
+    let converted = convert(&layout.tarball(), Target::OciDir, &["--compress", "zstd"]);
+    let annotations = converted.images[0].layers[0].descriptor.as_ref().unwrap()["annotations"].clone();
+    assert_eq!(annotations, json!({"org.example": "kept"}), "O-18");
+}
+
+#[test]
 fn gzip_layers_of_several_members_are_kept_and_decoded_whole() {
     let tar = &image().layers[0].tar.clone();
     let (head, tail) = tar.split_at(700);
