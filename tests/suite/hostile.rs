@@ -267,5 +267,5 @@ fn schema1_manifests_are_refused_with_a_clear_message() {
     let media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
     let old = layout.blob(media_type, json!({"schemaVersion": 1, "fsLayers": [], "history": []}).to_string());
     layout.list_as(&old, &["old:1".into()]);
-    refuse(&layout.tarball().bytes(), Target::Docker, &[], 3).says(["schema"]);
+    refuse(&layout.tarball().bytes(), Target::Docker, &[], 3).says([media_type]);
 }

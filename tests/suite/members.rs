@@ -78,7 +78,7 @@ fn links_in_a_circle_or_out_of_the_archive_are_refused() {
     for outside in ["../../etc/passwd", "../x", "/../etc/passwd"] {
         refuses(&linked(&[("outward", link(outside))], "real.tar"), ["outward"]);
     }
-    refuses(&linked(&[("a", link("nowhere"))], "real.tar"), ["manifest.json"]);
+    refuses(&linked(&[("a", link("nowhere"))], "real.tar"), ["nowhere"]);
 }
 
 #[test]
@@ -139,7 +139,9 @@ fn an_archive_below_a_directory_is_refused_with_a_hint() {
 fn what_is_no_image_archive_is_told_by_what_it_looks_like() {
     let rootfs = layer_tar([file("etc/passwd", "root"), file("usr/bin/true", "1")]);
     let layer = layer_tar([file("app", "1"), whiteout("old")]);
-    for (bytes, hint) in [(rootfs, "import"), (layer, "layer"), (b"just text\n".repeat(100), "not an image archive")] {
+    for (bytes, hint) in
+        [(rootfs, "root filesystem"), (layer, "layer"), (b"just text\n".repeat(100), "not a tar archive")]
+    {
         refuse(&bytes, Target::Oci, &[], 3).says([hint]);
     }
 }

@@ -87,9 +87,10 @@ fn a_conversion_to_the_same_format_is_a_fixed_point() {
 #[test]
 fn v1_ids_come_from_the_layers_listed_digests() {
     let ids = crate::support::docker::v1_ids(&image().layer_digests(), &image().config());
-    let converted = convert(&Shape::Oci.save_one(&image()), Target::Legacy, &[]);
-    for id in ids {
-        assert!(converted.archive.has(&format!("{id}/json")), "L-10, L-11: {:#?}", converted.archive.names());
+    for shape in [Shape::Oci, Shape::Containerd, Shape::Crane] {
+        let converted = convert(&shape.save_one(&image()), Target::Legacy, &[]);
+        let names = converted.archive.names();
+        assert!(ids.iter().all(|id| names.contains(&format!("{id}/json").as_str())), "{shape:?}, L-11: {names:#?}");
     }
 }
 

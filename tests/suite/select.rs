@@ -119,14 +119,39 @@ fn a_platform_that_is_not_there_is_said_with_what_is() {
     }
 }
 
-#[test]
-fn platforms_missing_from_descriptors_are_taken_from_configs() {
+/// One name on two entries of index.json, each another platform: the specification's own example (N-9).
+fn one_name_on_two_entries(say_platform: bool) -> Tarball {
     let mut layout = Layout::new();
     for platform in ["linux/amd64", "linux/riscv64"] {
         let mut descriptor = layout.image(&on(platform), Types::Oci);
-        descriptor.as_object_mut().unwrap().remove("platform");
+        if !say_platform {
+            descriptor.as_object_mut().unwrap().remove("platform");
+        }
         layout.list_as(&descriptor, &[NAME.into()]);
     }
+    layout.tarball()
+}
+
+#[test]
+fn entries_of_one_name_that_differ_in_platform_are_one_name() {
+    let tar = one_name_on_two_entries(true);
+    let converted = convert(&tar, Target::Docker, &["--platform", "linux/riscv64"]);
+    assert_same(&converted.images[0], &on("linux/riscv64"), Target::Docker);
+    refuse(&tar.bytes(), Target::Docker, &[], 4).says(["linux/amd64", "linux/riscv64", "--platform"]);
+    assert_eq!(convert(&tar, Target::OciDir, &[]).images.len(), 2);
+}
+
+#[test]
+fn platforms_missing_from_descriptors_are_taken_from_configs() {
+    let tar = one_name_on_two_entries(false);
+    let converted = convert(&tar, Target::Docker, &["--platform", "linux/riscv64"]);
+    assert_same(&converted.images[0], &on("linux/riscv64"), Target::Docker);
+    refuse(&tar.bytes(), Target::Docker, &[], 4).says(["linux/amd64", "linux/riscv64", "--platform"]);
+    let mut layout = Layout::new();
+    let mut children = ["linux/amd64", "linux/riscv64"].map(|platform| layout.image(&on(platform), Types::Oci));
+    children.iter_mut().for_each(|child| drop(child.as_object_mut().unwrap().remove("platform")));
+    let index = layout.nested(&children, Types::Oci);
+    layout.list_as(&index, &[NAME.into()]);
     let converted = convert(&layout.tarball(), Target::Docker, &["--platform", "linux/riscv64"]);
     assert_same(&converted.images[0], &on("linux/riscv64"), Target::Docker);
 }
@@ -163,7 +188,7 @@ fn one_platform_of_an_index_keeps_its_manifest_and_drops_the_rest_with_a_notice(
     for gone in [&multi.index, &multi.manifests[1], &multi.attestations[0]] {
         assert!(!converted.archive.has(&path(gone)), "{gone}");
     }
-    converted.outcome.says(["attestation"]);
+    converted.outcome.says(["one platform"]);
 }
 
 #[test]

@@ -136,7 +136,10 @@ pub(crate) fn oci(archive: &Archive) -> Vec<Judged> {
         .filter_map(|name| name.strip_prefix("blobs/"))
         .map(|name| format!("blobs/{}/", name.split('/').next().unwrap()))
         .collect();
-    assert!(needed.iter().all(|dir| algorithms.contains(dir.as_str())), "a directory for each algorithm (G-17)");
+    assert!(
+        needed.iter().all(|dir| algorithms.contains(dir.as_str())),
+        "a directory for each algorithm, before all blobs (O-29): {names:#?}"
+    );
     let metadata: Vec<_> = names[dirs..].iter().copied().skip_while(|name| name.starts_with("blobs/")).collect();
     let docker = archive.has("manifest.json");
     let last: &[_] =
@@ -189,16 +192,20 @@ fn blobs_follow_the_images(archive: &Archive) {
     assert_eq!(found, expected, "blobs in image order (O-29)");
 }
 
-/// O-23: both annotations, `ref.name` the tag unless two entries would share it.
+/// O-23: both annotations; `ref.name` is the tag, or the full name where another name has the same tag, and never one
+/// that stands for two names.
 fn names_are_written_for_every_reader(index: &Value) {
     let entries = index["manifests"].as_array().unwrap();
-    let named = |entry: &Value| entry["annotations"][FULL_NAME].as_str().map(str::to_owned);
+    let text = |entry: &Value, key: &str| entry["annotations"][key].as_str().map(str::to_owned);
     for entry in entries {
-        let Some(name) = named(entry) else { continue };
+        let Some(name) = text(entry, FULL_NAME) else { continue };
         assert_eq!(full(&name), name, "the full name is normalised");
-        let rivals = entries.iter().filter_map(named).filter(|other| *other != name && tag(other) == tag(&name));
-        let short = if rivals.count() == 0 { tag(&name) } else { name.clone() };
-        assert_eq!(entry["annotations"][REF_NAME], json!(short), "ref.name of {name}");
+        let short = text(entry, REF_NAME).unwrap_or_else(|| panic!("{name} has no ref.name"));
+        let others = || entries.iter().filter(|other| text(other, FULL_NAME).is_some_and(|other| other != name));
+        let rival = others().any(|other| text(other, FULL_NAME).is_some_and(|other| tag(&other) == tag(&name)));
+        assert!(short == tag(&name) || (rival && short == name), "ref.name of {name} is {short}");
+        let clash = others().find(|other| text(other, REF_NAME).as_ref() == Some(&short));
+        assert!(clash.is_none(), "ref.name {short} stands for {name} and for {}", clash.unwrap());
     }
 }
 
