@@ -1,6 +1,9 @@
 //! What becomes of names between reading and writing.
 
+use std::collections::BTreeMap;
+
 use super::options::{NameChanges, Target};
+use super::select;
 use crate::error::{Error, Result};
 use crate::image::{Entry, Name, Node};
 use crate::notice::Fault;
@@ -85,32 +88,42 @@ fn drop_repeated(names: &mut Vec<Name>) {
 
 /// Two images with one name are an error, unless they are one name's platforms in a layout (N-9).
 fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
-    let mut seen: Vec<(&Name, &Entry)> = Vec::new();
+    let mut seen: BTreeMap<&Name, Vec<&Entry>> = BTreeMap::new();
     for entry in entries {
         for name in &entry.names {
-            if let Some((_, other)) =
-                seen.iter().find(|(known, other)| *known == name && !are_variants(entry, other, target))
-            {
-                return Err(Error::inexpressible(
-                    name.to_string(),
-                    format!(
-                        "two images would have this name: {} and {}; rename one with --rename or choose one with --image",
-                        identity(other),
-                        identity(entry)
-                    ),
-                ));
+            let others = seen.entry(name).or_default();
+            match others.iter().find(|other| !are_platforms(entry, other)) {
+                Some(other) => return Err(shared(name, other, entry)),
+                None => others.push(entry),
             }
-            seen.push((name, entry));
         }
     }
-    Ok(())
+    let holds_all = matches!(target, Target::Oci(_));
+    match seen.into_iter().find(|(_, entries)| entries.len() > 1 && !holds_all) {
+        Some((name, entries)) => Err(select::choose_platform(
+            &format!("{name}: the target holds one platform; choose one with --platform"),
+            entries.iter().map(|entry| &entry.node),
+        )),
+        None => Ok(()),
+    }
 }
 
-fn are_variants(one: &Entry, two: &Entry, target: &Target) -> bool {
-    match (&one.node, &two.node, target) {
-        (Node::Image(one), Node::Image(two), Target::Oci(_)) => !one.platform.matches(&two.platform),
+fn are_platforms(one: &Entry, two: &Entry) -> bool {
+    match (&one.node, &two.node) {
+        (Node::Image(one), Node::Image(two)) => !one.platform.matches(&two.platform),
         _ => false,
     }
+}
+
+fn shared(name: &Name, one: &Entry, two: &Entry) -> Error {
+    Error::inexpressible(
+        name.to_string(),
+        format!(
+            "two images would have this name: {} and {}; rename one with --rename or choose one with --image",
+            identity(one),
+            identity(two)
+        ),
+    )
 }
 
 fn identity(entry: &Entry) -> String {

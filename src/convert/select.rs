@@ -162,7 +162,7 @@ fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result<Vec<Arc<Im
     for platform in wanted {
         let fitting: Vec<_> = images.iter().filter(|image| platform.matches(&image.platform)).collect();
         match fitting[..] {
-            [] => return Err(choose_platform(&format!("{at}: there is no image for {platform}"), node)),
+            [] => return Err(choose_platform(&format!("{at}: there is no image for {platform}"), [node])),
             [image] => {
                 if !found.iter().any(|known| Arc::ptr_eq(known, image)) {
                     found.push(Arc::clone(image));
@@ -171,7 +171,7 @@ fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result<Vec<Arc<Im
             _ => {
                 return Err(choose_platform(
                     &format!("{at}: several images are for {platform}; choose one by its digest with --image"),
-                    node,
+                    [node],
                 ));
             }
         }
@@ -205,7 +205,7 @@ fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Resu
             }
             Ok(None)
         }
-        _ => Err(choose_platform(&format!("{at}: the target holds one platform; choose one with --platform"), node)),
+        _ => Err(choose_platform(&format!("{at}: the target holds one platform; choose one with --platform"), [node])),
     }
 }
 
@@ -295,9 +295,11 @@ fn with_children(index: &Arc<Index>, children: Vec<Child>) -> Option<Arc<Index>>
     (!children.is_empty()).then(|| Arc::new(Index { document: index.document.clone(), children }))
 }
 
-fn choose_platform(problem: &str, node: &Node) -> Error {
-    let choices = node.images().iter().map(|image| format!("{} ({})", image.platform, image.own_digest())).collect();
-    Error::Choice { problem: problem.to_owned(), choices }
+/// Lists the platforms of `nodes` as choices.
+pub(super) fn choose_platform<'a>(problem: &str, nodes: impl IntoIterator<Item = &'a Node>) -> Error {
+    let choices =
+        nodes.into_iter().flat_map(Node::images).map(|image| format!("{} ({})", image.platform, image.own_digest()));
+    Error::Choice { problem: problem.to_owned(), choices: choices.collect() }
 }
 
 fn unknown(set: &ImageSet, text: &str) -> Error {
