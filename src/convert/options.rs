@@ -30,6 +30,22 @@ pub struct ConvertOptions {
     pub prefer: Option<Half>,
 }
 
+impl ConvertOptions {
+    /// All images on all platforms under their own names, with the defaults of the command line.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            images: Vec::new(),
+            platforms: Platforms::default(),
+            names: NameChanges::default(),
+            verify: Verify::default(),
+            index: IndexPolicy::default(),
+            attestations: None,
+            prefer: None,
+        }
+    }
+}
+
 /// The format to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {

@@ -22,6 +22,7 @@ mod names;
 mod oci;
 mod output;
 mod pipes;
+mod readme;
 mod roundtrip;
 mod select;
 mod support_itself;
