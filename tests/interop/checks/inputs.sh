@@ -25,7 +25,6 @@ input_checks() {
   for target in $targets; do
     check "$input to $target" input_converts "$input" "$target" "$names"
   done
-  check "$input: image ID by inspect" input_inspects "$input"
   check "$input to legacy: docker load" docker_loads "$out/input-legacy.tar" "$scratch/input.facts" "$names"
 }
 
@@ -34,9 +33,4 @@ input_converts() {
   imgtar convert "$inputs/$1" --to "$2" -o "$archive" -f
   same content "$(<"$scratch/input.facts")" "$(archive_content "$archive")"
   same names "$3" "$(archive_names "$archive")"
-}
-
-input_inspects() {
-  imgtar inspect --config "$inputs/$1" >"$scratch/config"
-  same facts "$(<"$scratch/input.facts")" "$(config_facts "$scratch/config")"
 }

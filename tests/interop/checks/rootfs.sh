@@ -11,8 +11,6 @@ rootfs_checks() {
   check 'rootfs: chroot runs' rootfs_runs
   check 'rootfs: sqfstar' rootfs_as_sqfstar
   check 'rootfs: tar2sqfs' rootfs_as_tar2sqfs
-  check 'rootfs: imported again, docker run' rootfs_imported
-  check 'rootfs: cat' rootfs_cat
   umoci raw unpack --image "$inputs/umoci-dir:2" "$scratch/tree-umoci-top" &>/dev/null
   check 'rootfs: opaque directory and attributes, as umoci unpacks it' \
     rootfs_as_umoci "$inputs/umoci-oci.tar" "$scratch/tree-umoci-top" tree-imgtar-top
@@ -45,35 +43,31 @@ rootfs_runs() {
   same output "$(<"$scratch/app.output")" "$(chroot "$scratch/tree-imgtar" /bin/sh -c "$app_command")"
 }
 
-# The two builders of squashfs keep whole seconds after 1970.
+# Squashfs keeps whole seconds after 1970. (lz4 as tar2sqfs writes it can be mounted, but unsquashfs 4.5 cannot read it.)
 rootfs_as_sqfstar() {
   imgtar convert "$inputs/docker-save.tar" --to rootfs | sqfstar -comp lz4 -quiet -no-progress "$scratch/app.sqfs"
   squashfs_equal
 }
 
 rootfs_as_tar2sqfs() {
-  imgtar convert "$inputs/docker-save.tar" --to rootfs | tar2sqfs --compressor lz4 --quiet --force "$scratch/app.sqfs"
+  imgtar convert "$inputs/docker-save.tar" --to rootfs | tar2sqfs --compressor gzip --comp-extra level=1 --quiet --force "$scratch/app.sqfs"
   squashfs_equal
 }
 
+# As the kernel shows it, or unpacked where nothing can be mounted.
 squashfs_equal() {
-  unsquashfs -quiet -no-progress -dest "$scratch/tree-squashfs" "$scratch/app.sqfs"
-  tree_equal "$scratch/tree-imgtar" "$scratch/tree-squashfs" without_times
-  rm -r "$scratch/tree-squashfs" "$scratch/app.sqfs"
+  local tree=$scratch/tree-squashfs
+  mkdir "$tree"
+  if mount -t squashfs -o loop,ro "$scratch/app.sqfs" "$tree"; then
+    tree_equal "$scratch/tree-imgtar" "$tree" without_times
+    umount "$tree"
+  else
+    unsquashfs -quiet -no-progress -force -dest "$tree" "$scratch/app.sqfs"
+    tree_equal "$scratch/tree-imgtar" "$tree" without_times
+  fi
+  rm -r "$tree" "$scratch/app.sqfs"
 }
 
 without_times() {
   sed -E '/^\.\t/d; s/ -?[0-9]+\.[0-9]{10}( |$)/ /'
-}
-
-rootfs_imported() {
-  imgtar import "$scratch/tree-imgtar.tar" --to legacy -t flat:1 --env PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    -o "$out/flat.tar"
-  archive_facts "$out/flat.tar" >"$scratch/flat.facts"
-  docker_loads "$out/flat.tar" "$scratch/flat.facts" flat:1
-  same output "$(<"$scratch/app.output")" "$(docker_at to run --rm --network none flat:1 sh -c "$app_command")"
-}
-
-rootfs_cat() {
-  imgtar cat "$inputs/docker-save.tar" /etc/os-release | cmp - "$scratch/tree-imgtar/usr/lib/os-release"
 }

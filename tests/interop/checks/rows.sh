@@ -46,6 +46,7 @@ rows_checks() {
   row_dangling
   row_repositories
   row_full_names
+  row_outer
 }
 
 # row_convert NAME INPUT ARGUMENTS...: "$out/NAME.tar".
@@ -198,4 +199,16 @@ row_full_names() {
   row_convert full-names "$inputs/demo.tar" --to legacy --full-names
   check 'rows: full-names: docker' docker_loads "$out/full-names.tar" "$scratch/demo.facts" demo:1
   check 'rows: full-names: podman' podman_loads "$out/full-names.tar" "$scratch/demo.facts" docker.io/library/demo:1
+}
+
+# The archive itself compressed: Docker 20.10 knows all forms but zstd.
+row_outer() {
+  local outer
+  for outer in gzip xz; do
+    row_convert "outer-$outer" "$inputs/demo.tar" --to legacy --outer "$outer"
+    check "rows: outer-$outer: docker" docker_loads "$out/outer-$outer.tar" "$scratch/demo.facts" demo:1
+  done
+  row_convert outer-zstd "$inputs/demo.tar" --to legacy --outer zstd
+  docker_fresh to
+  check 'rows: outer-zstd: docker 20.10 refuses' refused docker_at to load --input "$out/outer-zstd.tar"
 }
