@@ -12,6 +12,7 @@ use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
 use crate::notice::Fault;
 use crate::path::printable;
 use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
 
 /// The entries to write, in the archive's order.
@@ -30,12 +31,19 @@ pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
                 one_image(&entry.node, &at, options, run)?.map(Node::Image)
             }
         };
-        selected.extend(node.map(|node| Entry { node, ..entry }));
+        selected.extend(node.map(|node| Entry { descriptor: descriptor_of(&node, &entry), node, ..entry }));
     }
     if selected.is_empty() {
         return Err(nothing_left(set));
     }
     Ok(selected)
+}
+
+/// What `index.json` says of `node`: of an image that was taken out of an index, what that index said.
+fn descriptor_of(node: &Node, entry: &Entry) -> Option<Descriptor> {
+    let children = entry.node.indexes().into_iter().flat_map(|index| &index.children);
+    let taken_out = children.into_iter().find(|child| matches!(node, Node::Image(_)) && child.node.is_same(node));
+    taken_out.map(|child| child.descriptor.clone()).or_else(|| entry.descriptor.clone())
 }
 
 /// Without the entries that another one of the same name replaces on every wanted platform: entries that share a name and
@@ -144,8 +152,16 @@ fn for_layout(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Res
         };
         return node.map_or(Ok(None), |node| prune(&node, at, options.index, run));
     };
+    let index = match node {
+        Node::Image(_) => return on_platforms(node, at, wanted).map(|_| Some(node.clone())),
+        Node::Index(index) => index,
+        Node::Carried(carried) => {
+            run.notices.note(format!("{at}: {} is left out: it is for no platform", carried.what));
+            return Ok(None);
+        }
+        Node::Absent(_) => return prune(node, at, options.index, run),
+    };
     let images = on_platforms(node, at, wanted)?;
-    let Node::Index(index) = node else { return Ok(Some(node.clone())) };
     let keeps = options.attestations == Some(Attestations::Keep);
     if let ([image], [_], false) = (&images[..], &wanted[..], keeps) {
         note_left_out(index, image, at, run);

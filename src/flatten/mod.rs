@@ -42,7 +42,7 @@
 //! # Memory
 //! 300,000 paths of 65 bytes took 84 bytes each as one layer, and 129 at most when a second layer wrote all of them again:
 //! a path keeps its last component only, and entries wait for the whiteouts of their layer in a form that shares what
-//! neighbours have in common. All of it is counted against the run's [`Budget`](crate::limits::Budget).
+//! neighbours have in common. All of it is counted against the run's [`Budget`].
 //!
 //! Sources: docs/formats.md R-1 …, O-18, H-5, H-23; OCI image-spec `layer.md`.
 

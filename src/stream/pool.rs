@@ -62,9 +62,10 @@ pub struct Pool<'scope, T, R, E, W> {
 }
 
 impl<T: Sync, R: Send, E: Send, W: Fn(&T) -> Result<R, E>> Pool<'_, T, R, E, W> {
-    /// Whether a task has failed already, so that its owner need not go on.
-    pub fn has_failed(&self) -> bool {
-        self.tasks.failed.load(Ordering::Relaxed)
+    /// Takes no more tasks: the error of one that failed already, if any.
+    pub fn abandon(self) -> Option<E> {
+        self.tasks.failed.store(true, Ordering::Relaxed);
+        self.finish().err()
     }
 
     /// Works along until all is done: the results in order, or the error of the first task that failed.

@@ -1,7 +1,7 @@
 //! From images to archives: one writer a format, all on the same plan, the same checks and the same tar.
 //!
 //! A writer executes: which images, which platforms and which names is decided before (`convert`), what becomes of each
-//! layer by the [`plan`]. Writers never know what the input was.
+//! layer by the plan. Writers never know what the input was.
 
 mod docker;
 mod legacy;
@@ -105,10 +105,11 @@ fn checked<T>(
     let tasks = Tasks::new(checks);
     let written = thread::scope(|scope| {
         let pool = tasks.start(scope, run.jobs, |check: &Check<'_>| check.run(run));
-        let written = members();
-        // A broken promise of the input says more than what it led to.
-        pool.finish()?;
-        written
+        match members() {
+            Ok(written) => pool.finish().map(|_| written),
+            // A broken promise of the input says more than what it led to.
+            Err(error) => Err(pool.abandon().unwrap_or(error)),
+        }
     })?;
     documents(written)
 }
