@@ -55,25 +55,21 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
         put_extension(&records, out);
     }
 
-    let mut block = blank(entry.kind.flag());
-    put_text(&mut block[header::NAME], name);
-    put_text(&mut block[header::PREFIX], prefix);
-    put_text(&mut block[header::LINK], &entry.link);
-    put_text(&mut block[header::UNAME], &entry.uname);
-    put_text(&mut block[header::GNAME], &entry.gname);
-    for (field, value) in [
-        (header::MODE, i64::from(entry.mode)),
-        (header::UID, entry.uid.cast_signed()),
-        (header::GID, entry.gid.cast_signed()),
-        (header::SIZE, size.cast_signed()),
-        (header::MTIME, entry.mtime.seconds),
-        (header::DEVICE_MAJOR, i64::from(entry.device.0)),
-        (header::DEVICE_MINOR, i64::from(entry.device.1)),
-    ] {
-        put_number(&mut block[field], value);
-    }
-    seal(&mut block);
-    out.extend(block);
+    let mut header = blank(entry.kind.flag());
+    let fields = ustar(&mut header);
+    put_text(&mut fields.name, name);
+    put_text(&mut fields.prefix, prefix);
+    put_text(&mut fields.linkname, &entry.link);
+    put_text(&mut fields.uname, &entry.uname);
+    put_text(&mut fields.gname, &entry.gname);
+    put_number(&mut fields.mode, i64::from(entry.mode));
+    put_number(&mut fields.uid, entry.uid.cast_signed());
+    put_number(&mut fields.gid, entry.gid.cast_signed());
+    put_number(&mut fields.size, size.cast_signed());
+    put_number(&mut fields.mtime, entry.mtime.seconds);
+    put_number(&mut fields.dev_major, i64::from(entry.device.0));
+    put_number(&mut fields.dev_minor, i64::from(entry.device.1));
+    out.extend(sealed(header));
     Ok(())
 }
 
@@ -164,33 +160,30 @@ fn fits_octal(time: Timestamp) -> bool {
 
 /// The `x` header with a name, mode and time that are always the same.
 fn put_extension(records: &[u8], out: &mut Vec<u8>) {
-    let mut block = blank(b'x');
-    put_text(&mut block[header::NAME], b"././@PaxHeader");
-    put_number(&mut block[header::MODE], 0o644);
-    put_number(&mut block[header::SIZE], records.len() as i64);
-    seal(&mut block);
-    out.extend(block);
+    let mut header = blank(b'x');
+    let fields = ustar(&mut header);
+    put_text(&mut fields.name, b"././@PaxHeader");
+    put_number(&mut fields.mode, 0o644);
+    put_number(&mut fields.size, records.len() as i64);
+    out.extend(sealed(header));
     out.extend(records);
     out.extend(padding(records.len() as u64));
 }
 
-fn blank(flag: u8) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    for field in [
-        header::MODE,
-        header::UID,
-        header::GID,
-        header::SIZE,
-        header::MTIME,
-        header::DEVICE_MAJOR,
-        header::DEVICE_MINOR,
-    ] {
-        put_number(&mut block[field], 0);
+fn blank(flag: u8) -> tar::Header {
+    let mut header = tar::Header::new_ustar();
+    let fields = ustar(&mut header);
+    fields.typeflag = [flag];
+    for field in [&mut fields.mode, &mut fields.uid, &mut fields.gid, &mut fields.dev_major, &mut fields.dev_minor] {
+        put_number(field, 0);
     }
-    block[header::FLAG] = flag;
-    put_text(&mut block[header::MAGIC], header::USTAR_MAGIC);
-    put_text(&mut block[header::VERSION], b"00");
-    block
+    put_number(&mut fields.size, 0);
+    put_number(&mut fields.mtime, 0);
+    header
+}
+
+fn ustar(header: &mut tar::Header) -> &mut tar::UstarHeader {
+    header.as_ustar_mut().expect("it was made as a ustar header")
 }
 
 /// Copies a text, cut where the field ends; a cut text has a PAX record.
@@ -199,10 +192,11 @@ fn put_text(field: &mut [u8], text: &[u8]) {
     field[..length].copy_from_slice(&text[..length]);
 }
 
-/// Writes the checksum in its traditional form, six digits, NUL, space.
-fn seal(block: &mut [u8; BLOCK]) {
-    let sum = header::checksum(block);
-    let (digits, last) = block[header::CHECKSUM].split_at_mut(7);
+/// The block with its checksum in the traditional form, six digits, NUL, space.
+fn sealed(mut header: tar::Header) -> [u8; BLOCK] {
+    let sum = header::checksum(header.as_bytes());
+    let (digits, last) = ustar(&mut header).cksum.split_at_mut(7);
     put_number(digits, sum.into());
     last.fill(b' ');
+    *header.as_bytes()
 }

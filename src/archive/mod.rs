@@ -2,8 +2,9 @@
 //!
 //! [`Reader`] turns bytes into [`Entry`] values, [`encode()`] turns one back into header blocks. Between them nothing is lost
 //! that a root filesystem can hold: numbers beyond octal, sub-second times, names that are no UTF-8, extended attributes.
-//! The `tar` crate is not used below: its numbers wrap where they should be refused, it skips data behind headers that
-//! have none, and it takes a missing end for an end (docs/formats.md R-14, G-13, H-8, H-11).
+//! Of the `tar` crate only the layout of headers is used, for writing. Reading is ours: its numbers wrap where they should be
+//! refused, it skips data behind headers that have none, and it takes a missing end for an end (docs/formats.md R-14, G-13,
+//! H-8, H-11).
 //!
 //! Sources: POSIX.1-2017 `pax` (ustar and pax interchange formats), GNU tar manual (old GNU and sparse formats),
 //! docs/formats.md G-6, G-13, R-13..R-21, H-8..H-11, H-18, H-24.
