@@ -15,6 +15,7 @@ mod corpus;
 mod foreign;
 mod hostile;
 mod images;
+mod interop;
 mod lies;
 mod matrix;
 mod members;
