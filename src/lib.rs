@@ -44,6 +44,7 @@ pub mod image;
 pub mod limits;
 pub mod notice;
 pub mod path;
+pub mod progress;
 pub mod reader;
 pub mod run;
 pub mod spec;

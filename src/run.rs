@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use crate::limits::{Budget, Limits};
 use crate::notice::Notices;
+use crate::progress::Progress;
 
 /// What a conversion may use, and where it says what happens.
 pub struct Run {
     /// Warnings and notices.
     pub notices: Notices,
+    /// How far it is.
+    pub progress: Progress,
     /// What hostile input cannot exceed.
     pub budget: Budget,
     /// Where a spool goes, when one is needed.
@@ -21,10 +24,11 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run on one thread with default limits whose remarks nobody hears; for tests and embedding.
+    /// A run on one thread with default limits whose remarks and progress nobody hears; for tests and embedding.
     pub fn quiet() -> Self {
         Self {
             notices: Notices::silent(),
+            progress: Progress::silent(),
             budget: Budget::new(Limits::default()),
             tmpdir: std::env::temp_dir(),
             jobs: NonZeroUsize::MIN,

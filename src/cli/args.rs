@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use imgtar::convert::{Compress, ImageSelector};
 use imgtar::spec::reference::Reference;
 
-use super::choices::{Attestations, Format, Half, Index, Outer, Verify};
+use super::choices::{Attestations, Format, Half, Index, Outer, Progress, Verify};
 use super::values::{self, PlatformArg, Rename};
 
 const STYLES: Styles = Styles::styled()
@@ -275,6 +275,15 @@ pub(crate) struct RunArgs {
     /// Say nothing but errors.
     #[arg(short, long, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
+
+    /// How to show progress, on standard error.
+    ///
+    /// Each document of `json` has an `event`. `begin`, `advance` and `end` are about one task, numbered `task`: its `action`
+    /// (spool, check, copy, convert, flatten), the `layer` or what else it reads or writes, the `bytes` that have passed and
+    /// the `total`, null if unknown; `end` says whether it is `complete`. `whole` has `bytes` and `total` of all layers; what is
+    /// checked and copied counts twice, and the total may grow. Other lines are remarks.
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    pub(crate) progress: Progress,
 
     /// Say more about what was done.
     #[arg(short, long)]

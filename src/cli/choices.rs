@@ -79,6 +79,20 @@ pub(crate) enum Verify {
     Full,
 }
 
+/// `--progress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Progress {
+    /// Bars on a terminal, unless --quiet; nothing elsewhere
+    #[default]
+    Auto,
+    /// A line for each layer, and every five seconds one for the whole: for logs
+    Plain,
+    /// One JSON document a line: for programs
+    Json,
+    /// Nothing
+    None,
+}
+
 impl Format {
     /// The word that selects it.
     pub(crate) fn word(self) -> &'static str {

@@ -11,7 +11,7 @@ use imgtar::run::Run;
 
 use super::args::{ConvertArgs, RunArgs};
 use super::terminal::{self, Verbosity};
-use super::{environment, input, options, output, signals};
+use super::{environment, input, options, output, progress, signals};
 
 /// Converts; all that can be refused without reading the input is refused first.
 pub(crate) fn run(args: &ConvertArgs) -> Result<()> {
@@ -38,6 +38,7 @@ fn new_run(args: &RunArgs, verbosity: Verbosity, epoch: Option<i64>) -> Run {
     let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
     Run {
         notices: Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark)),
+        progress: progress::listen(args.progress, verbosity),
         budget: Budget::new(limits),
         tmpdir: args.tmpdir.clone().unwrap_or_else(environment::tmpdir),
         jobs: jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),

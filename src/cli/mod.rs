@@ -8,6 +8,7 @@ pub(crate) mod exit;
 mod input;
 mod options;
 mod output;
+mod progress;
 mod signals;
 pub(crate) mod terminal;
 mod values;

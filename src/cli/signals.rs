@@ -11,6 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
+use super::progress;
+
 /// From now on a signal removes unfinished outputs and ends the process with 128 and its number.
 ///
 /// Signals that were ignored when the process began stay ignored: `nohup` and background jobs of scripts mean it.
@@ -27,7 +29,7 @@ pub(crate) fn watch() -> Result<()> {
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 let _abandoned = unfinished::abandon_all();
-                process::exit(128 + signal);
+                progress::aside(|| process::exit(128 + signal));
             }
         })
     };

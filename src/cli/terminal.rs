@@ -9,6 +9,7 @@ use imgtar::convert::ImageReport;
 use imgtar::notice::Remark;
 
 use super::args::RunArgs;
+use super::progress;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,12 +91,13 @@ fn say(word: &str, style: Style, text: &str) {
 }
 
 /// Colours are for a terminal, and for nobody who has said no (<https://no-color.org>).
-fn is_coloured() -> bool {
+pub(super) fn is_coloured() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn line(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+/// Writes whole lines, beside the bars if there are any.
+pub(super) fn line(text: &str) {
+    let _ = progress::aside(|| io::stderr().lock().write_all(text.as_bytes()));
 }
 
 #[cfg(test)]

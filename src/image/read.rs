@@ -7,6 +7,7 @@ use super::layer::{Claim, Layer};
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::error::{Error, Result};
 use crate::notice::Fault;
+use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::pipe;
@@ -17,29 +18,30 @@ use crate::stream::tap::{Measure, Promise, VerifyReader};
 pub struct Stored<'a> {
     layer: &'a Layer,
     run: &'a Run,
-    inner: VerifyReader<ExtentReader>,
+    inner: VerifyReader<Told<'a, ExtentReader>>,
     judged: bool,
 }
 
 impl Layer {
-    /// The stored bytes.
+    /// The stored bytes, read for `action`.
     ///
     /// # Errors
     /// When the archive does not hold them, or cannot be opened any more. Reading fails at the end with
     /// [`Error::DigestMismatch`] or [`Error::SizeMismatch`] when a promise is broken.
-    pub fn stored<'a>(&'a self, run: &'a Run) -> Result<Stored<'a>> {
-        Ok(self.watched(run, VerifyReader::new(self.bytes()?, &self.at, self.promise())))
+    pub fn stored<'a>(&'a self, action: Action, run: &'a Run) -> Result<Stored<'a>> {
+        Ok(self.watched(run, VerifyReader::new(self.bytes(action, run)?, &self.at, self.promise())))
     }
 
-    fn watched<'a>(&'a self, run: &'a Run, inner: VerifyReader<ExtentReader>) -> Stored<'a> {
+    fn watched<'a>(&'a self, run: &'a Run, inner: VerifyReader<Told<'a, ExtentReader>>) -> Stored<'a> {
         Stored { layer: self, run, inner, judged: false }
     }
 
-    fn bytes(&self) -> Result<ExtentReader> {
+    fn bytes<'a>(&self, action: Action, run: &'a Run) -> Result<Told<'a, ExtentReader>> {
         let blob = self.blob.as_ref().ok_or_else(|| {
             Error::inexpressible(&self.at, "the archive does not hold the bytes of this foreign layer")
         })?;
-        blob.extent.reader().map_err(|error| Error::io("reading", &self.at, error))
+        let reader = blob.extent.reader().map_err(|error| Error::io("reading", &self.at, error))?;
+        Ok(Told::new(reader, run.progress.begin(action, &self.at, Some(blob.extent.size()))))
     }
 
     /// The uncompressed tar; at its end the stored bytes and the diff_id have been judged.
@@ -54,7 +56,7 @@ impl Layer {
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
-        let decoded = self.decoded(run)?;
+        let decoded = self.decoded(Action::Convert, run)?;
         Ok(self.judged(if ahead { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) }))
     }
 
@@ -78,12 +80,12 @@ impl Layer {
     pub fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<Measure> {
         let failed = |error| Error::io("reading", &self.at, error);
         if !decode {
-            let mut stored = self.stored(run)?;
+            let mut stored = self.stored(Action::Check, run)?;
             copy(&mut stored, &mut io::sink()).map_err(failed)?;
             return Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"));
         }
         let stored = thread::scope(|scope| {
-            let decoded = self.decoded(run)?;
+            let decoded = self.decoded(Action::Check, run)?;
             let decoded = if ahead {
                 let mut plain = self.judged(pipe::ahead(scope, decoded));
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
@@ -103,8 +105,8 @@ impl Layer {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn sha256(&self) -> Result<Measure> {
-        let mut stored = VerifyReader::new(self.bytes()?, &self.at, Promise::default());
+    pub fn sha256(&self, run: &Run) -> Result<Measure> {
+        let mut stored = VerifyReader::new(self.bytes(Action::Check, run)?, &self.at, Promise::default());
         copy(&mut stored, &mut io::sink()).map_err(|error| Error::io("reading", &self.at, error))?;
         Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"))
     }
@@ -114,14 +116,14 @@ impl Layer {
     }
 
     /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.
-    fn decoded<'a>(&'a self, run: &'a Run) -> Result<Decoder<'a, Stored<'a>>> {
+    fn decoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Decoder<'a, Stored<'a>>> {
         let codec = self.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec);
         let promise = self.promise();
         let stored = if codec == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest()) {
             // The same bytes are about to be hashed as the diff_id.
-            self.watched(run, VerifyReader::unhashed(self.bytes()?, &self.at, promise.size))
+            self.watched(run, VerifyReader::unhashed(self.bytes(action, run)?, &self.at, promise.size))
         } else {
-            self.stored(run)?
+            self.stored(action, run)?
         };
         let watch = Watch::new(&self.at, &run.budget, &run.notices);
         codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", &self.at, error))

@@ -7,6 +7,7 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::image::Blob;
 use crate::notice::Fault;
+use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Compression;
@@ -42,7 +43,9 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
 pub(super) fn diff_id(blob: &Blob, at: &str, run: &Run) -> Result<DiffId> {
     let failed = |error| Error::io("reading", at, error);
     let watch = Watch::new(at, &run.budget, &run.notices);
-    let decoder = codec::decode(blob.codec, blob.extent.reader().map_err(failed)?, watch).map_err(failed)?;
+    let task = run.progress.begin(Action::Check, at, Some(blob.extent.size()));
+    let stored = Told::new(blob.extent.reader().map_err(failed)?, task);
+    let decoder = codec::decode(blob.codec, stored, watch).map_err(failed)?;
     let mut hashed = VerifyReader::new(decoder, at, Promise::default());
     copy(&mut hashed, &mut io::sink()).map_err(failed)?;
     let digest = hashed.measure().and_then(|measure| measure.digest.clone());

@@ -17,6 +17,7 @@ use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::path::EntryPath;
+use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
@@ -65,13 +66,17 @@ fn indexed(label: &str, mut file: File, run: &Run) -> Result<(Index, Option<Sour
         let reader = source.extent().reader().map_err(failed)?;
         return match Codec::sniff(&head) {
             Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), Some(source))),
-            codec => spooled(label, codec, reader, run),
+            codec => spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run),
         };
     }
     (&mut file).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head).map_err(failed)?;
     refuse_nothing(&head, label)?;
     let codec = Codec::sniff(&head);
-    spooled(label, codec, std::io::Cursor::new(head).chain(file), run)
+    spooled(label, codec, told(std::io::Cursor::new(head).chain(file), label, None, run), run)
+}
+
+fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) -> Told<'a, R> {
+    Told::new(reader, run.progress.begin(Action::Spool, label, size))
 }
 
 /// Indexes a stream while it is laid down, decoded, in a temporary file.

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use super::sink::Sink;
 use super::source::ExtentReader;
 use super::sys;
+use crate::progress::Task;
 
 /// Large enough to be fast, small enough to stay in the processor's cache.
 pub const CHUNK: usize = 256 << 10;
@@ -15,6 +16,18 @@ pub const CHUNK: usize = 256 << 10;
 /// # Errors
 /// Those of either side.
 pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized)) -> io::Result<u64> {
+    copy_telling(reader, writer, &mut Task::silent())
+}
+
+/// As [`copy`], telling `task` of each buffer.
+///
+/// # Errors
+/// Those of either side.
+pub fn copy_telling(
+    reader: &mut (impl Read + ?Sized),
+    writer: &mut (impl Write + ?Sized),
+    task: &mut Task<'_>,
+) -> io::Result<u64> {
     let mut buffer = vec![0; CHUNK];
     let mut copied = 0;
     loop {
@@ -23,6 +36,7 @@ pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized
             Ok(read) => {
                 writer.write_all(&buffer[..read])?;
                 copied += read as u64;
+                task.moved(read as u64);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -34,25 +48,26 @@ pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized
 ///
 /// # Errors
 /// Those of either side.
-pub fn send(reader: &mut ExtentReader, sink: &mut Sink) -> io::Result<u64> {
-    let sent = sink.as_file().map_or(0, |file| send_in_kernel(reader, file));
-    Ok(sent + copy(reader, sink)?)
+pub fn send(reader: &mut ExtentReader, sink: &mut Sink, task: &mut Task<'_>) -> io::Result<u64> {
+    let sent = sink.as_file().map_or(0, |file| send_in_kernel(reader, file, task));
+    Ok(sent + copy_telling(reader, sink, task)?)
 }
 
 /// As [`send`], to the cursor of a file.
 ///
 /// # Errors
 /// Those of either side.
-pub fn send_to_file(reader: &mut ExtentReader, mut file: &File) -> io::Result<u64> {
-    Ok(send_in_kernel(reader, file) + copy(reader, &mut file)?)
+pub fn send_to_file(reader: &mut ExtentReader, mut file: &File, task: &mut Task<'_>) -> io::Result<u64> {
+    Ok(send_in_kernel(reader, file, task) + copy_telling(reader, &mut file, task)?)
 }
 
 /// As many bytes as the system will move; what it leaves, plain reads and writes will move, or say what is wrong.
-fn send_in_kernel(reader: &mut ExtentReader, to: &File) -> u64 {
+fn send_in_kernel(reader: &mut ExtentReader, to: &File, task: &mut Task<'_>) -> u64 {
     let mut sent = 0;
     while let Some(moved) = reader.file().and_then(|(from, at)| sys::send(from, at, to, reader.remaining())) {
         reader.advance(moved);
         sent += moved;
+        task.moved(moved);
     }
     sent
 }
@@ -77,14 +92,14 @@ mod tests {
         sink.write_all(b"head").unwrap();
         let mut reader = extent.reader().unwrap();
         reader.skip(1).unwrap();
-        assert_eq!(send(&mut reader, &mut sink).unwrap(), 599_999);
+        assert_eq!(send(&mut reader, &mut sink, &mut Task::silent()).unwrap(), 599_999);
         sink.write_all(b"tail").unwrap();
         sink.finish().unwrap();
         let expected = [b"head", &bytes[4..600_003], b"tail"].concat();
         assert!(std::fs::read(path).unwrap() == expected);
 
         let (mut sink, memory) = Sink::memory();
-        send(&mut extent.reader().unwrap(), &mut sink).unwrap();
+        send(&mut extent.reader().unwrap(), &mut sink, &mut Task::silent()).unwrap();
         assert!(memory.bytes() == bytes[3..600_003]);
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn write(
     let entries = contents.entries;
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
-            oci::write(contents, store::Directory::new(sink), oci, options, run)
+            oci::write(contents, store::Directory::new(sink, run), oci, options, run)
         }
         (Target::Oci(oci), Output::Archive { sink, outer }) => {
             oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run)

@@ -16,6 +16,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, Result};
 use crate::image::{CarriedBlob, Claim, Image, Layer};
 use crate::notice::Fault;
+use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::media_type::Compression;
 use crate::stream::pool::Tasks;
@@ -83,8 +84,21 @@ impl Plan {
             }
             plan.remark(layer, run)?;
         }
+        run.progress.expect(plan.work(images));
         plan.measured = measure(&unknown, run)?;
         Ok(plan)
+    }
+
+    /// Bytes to be read: what is kept is read to be judged and to be copied, the rest once; a diff_id is stored once.
+    fn work(&self, images: &[&Image]) -> u64 {
+        let mut seen = HashSet::new();
+        let of_layer = |layer: &Layer| match (self.treatment(layer), &layer.blob) {
+            (_, None) => 0,
+            (Treatment::Keep, Some(blob)) => 2 * blob.extent.size(),
+            (Treatment::Recode(_) | Treatment::Absent, Some(blob)) => blob.extent.size(),
+        };
+        let layers = layers_of(images).map(|(_, layer)| layer);
+        layers.filter(|layer| seen.insert(&layer.diff_id)).map(of_layer).sum()
     }
 
     /// What becomes of `layer`.
@@ -191,7 +205,8 @@ fn check_blob(blob: &CarriedBlob, run: &Run) -> Result<()> {
     }
     let failed = |error| Error::io("reading", &at, error);
     let promise = Promise { digest: Some(blob.digest.clone()), size: blob.size };
-    let mut reader = VerifyReader::new(blob.extent.reader().map_err(failed)?, &at, promise);
+    let task = run.progress.begin(Action::Check, &at, Some(blob.extent.size()));
+    let mut reader = VerifyReader::new(Told::new(blob.extent.reader().map_err(failed)?, task), &at, promise);
     crate::stream::copy::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
     Ok(())
 }
@@ -204,7 +219,7 @@ fn measure(layers: &[(&Layer, bool)], run: &Run) -> Result<HashMap<Place, Digest
         let work = |(layer, decode): &(&Layer, bool)| -> Result<Measure> {
             let measure = layer.check(*decode, ahead, run)?;
             if layer.certain_digest().is_some_and(|digest| !digest.is_sha256()) {
-                return layer.sha256();
+                return layer.sha256(run);
             }
             if !decode && matches!(&layer.claim, Claim::Name(name) if measure.digest.as_ref() != Some(name)) {
                 return layer.check(true, ahead, run);

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Options, Overlay, Survivor};
 use crate::image::{self, Image};
 use crate::limits::Budget;
+use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::pool::Tasks;
 use crate::writer::plan::Check;
@@ -36,11 +37,17 @@ pub(super) fn write(
 ) -> Result<Vec<ImageReport>> {
     let image = only(entries)?;
     let budget = run.budget.for_another_look();
+    let stored = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
+    run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
     let layers = plain(image, &budget, run)?;
+    // At most: what upper layers hide is not written.
+    let size = layers.iter().map(PlainLayer::size).sum();
     let checks = image.layers.iter().filter(|layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain));
     let checks = checks.map(|layer| Check::Layer { layer, decode: true }).collect();
     let members = || {
-        let mut writer = Writer { tar: Tar::new(out, run), layers, clamp: rootfs.clamp_mtime };
+        let mut tar = Tar::new(out, run);
+        tar.tell(run.progress.begin(Action::Flatten, "root filesystem", Some(size)));
+        let mut writer = Writer { tar, layers, clamp: rootfs.clamp_mtime };
         writer.all(rootfs, run)?;
         Ok(writer.tar)
     };

@@ -7,8 +7,9 @@ use super::recode::Stored;
 use super::tar::{Body, Out, Tar};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::progress::Action;
 use crate::run::Run;
-use crate::stream::copy::copy;
+use crate::stream::copy::{copy, send_to_file};
 use crate::stream::dir_sink::DirSink;
 use crate::stream::source::Extent;
 
@@ -110,15 +111,18 @@ impl Store for TarLayout<'_> {
 }
 
 /// A layout in a directory (O-30).
-pub(super) struct Directory(DirSink);
+pub(super) struct Directory<'a> {
+    sink: DirSink,
+    run: &'a Run,
+}
 
-impl Directory {
-    pub(super) fn new(sink: DirSink) -> Self {
-        Self(sink)
+impl<'a> Directory<'a> {
+    pub(super) fn new(sink: DirSink, run: &'a Run) -> Self {
+        Self { sink, run }
     }
 }
 
-impl Store for Directory {
+impl Store for Directory<'_> {
     const HOLDS_DOCKER_MANIFEST: bool = false;
 
     fn begin(&mut self, _algorithms: &BTreeSet<String>) -> Result<()> {
@@ -126,14 +130,14 @@ impl Store for Directory {
     }
 
     fn has(&self, digest: &Digest) -> bool {
-        self.0.has(digest)
+        self.sink.has(digest)
     }
 
     fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         if self.has(digest) {
             return Ok(());
         }
-        let blob = self.0.blob()?;
+        let blob = self.sink.blob()?;
         copy(&mut &bytes[..], &mut blob.file()).map_err(|error| Error::io("writing", digest.blob_path(), error))?;
         blob.persist(digest)
     }
@@ -142,15 +146,17 @@ impl Store for Directory {
         if self.has(digest) {
             return Ok(());
         }
-        let blob = self.0.blob()?;
+        let blob = self.sink.blob()?;
         let failed = |error| Error::io("copying", digest.blob_path(), error);
         let mut reader = extent.reader().map_err(failed)?;
-        crate::stream::copy::send_to_file(&mut reader, blob.file()).map_err(failed)?;
+        let mut task = self.run.progress.begin(Action::Copy, &digest.blob_path(), Some(extent.size()));
+        send_to_file(&mut reader, blob.file(), &mut task).map_err(failed)?;
+        task.complete();
         blob.persist(digest)
     }
 
     fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
-        let blob = self.0.blob()?;
+        let blob = self.sink.blob()?;
         let mut file = blob.file();
         file.rewind().map_err(|error| Error::io("writing", "a blob", error))?;
         let stored = produce(&mut file)?;
@@ -161,12 +167,12 @@ impl Store for Directory {
     }
 
     fn existing_index(&self) -> Result<Option<Vec<u8>>> {
-        self.0.read("index.json", crate::limits::MAX_DOCUMENT)
+        self.sink.read("index.json", crate::limits::MAX_DOCUMENT)
     }
 
     fn finish(self, documents: &Documents) -> Result<()> {
-        self.0.document("oci-layout", documents.layout)?;
-        self.0.document("index.json", &documents.index)?;
-        self.0.finish()
+        self.sink.document("oci-layout", documents.layout)?;
+        self.sink.document("index.json", &documents.index)?;
+        self.sink.finish()
     }
 }

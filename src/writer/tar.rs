@@ -12,8 +12,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use crate::archive::{self, END, Entry};
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
+use crate::progress::{Action, Task};
 use crate::run::Run;
-use crate::stream::copy::{CHUNK, copy, send};
+use crate::stream::copy::{CHUNK, copy_telling, send};
 use crate::stream::finish::Finish;
 use crate::stream::sink::Sink;
 use crate::stream::source::{Extent, Source};
@@ -71,6 +72,8 @@ pub(super) struct Tar<'a> {
     /// Bytes written so far, gathered ones included.
     position: u64,
     run: &'a Run,
+    /// What the bodies of a filesystem's entries count for.
+    task: Task<'a>,
 }
 
 /// A body being written whose size is not known yet.
@@ -79,7 +82,12 @@ pub(super) type Body<'a> = &'a mut dyn Write;
 impl<'a> Tar<'a> {
     /// An empty tar.
     pub(super) fn new(out: Out, run: &'a Run) -> Self {
-        Self { out, gathered: Vec::with_capacity(2 * CHUNK), position: 0, run }
+        Self { out, gathered: Vec::with_capacity(2 * CHUNK), position: 0, run, task: Task::silent() }
+    }
+
+    /// Tells `task` of the bodies of a filesystem's entries from here on; other bodies are tasks of their own.
+    pub(super) fn tell(&mut self, task: Task<'a>) {
+        self.task = task;
     }
 
     /// Adds a directory.
@@ -101,7 +109,12 @@ impl<'a> Tar<'a> {
 
     /// Adds a file with the bytes of `extent`, which are not looked at.
     pub(super) fn extent(&mut self, path: &str, extent: &Extent) -> Result<()> {
-        self.entry_extent(&Entry::plain_file(path, extent.size()), extent)
+        self.header(&Entry::plain_file(path, extent.size()))?;
+        self.flush()?;
+        let mut task = self.run.progress.begin(Action::Copy, path, Some(extent.size()));
+        self.position += copy(extent, &mut self.out, &mut task)?;
+        task.complete();
+        self.pad(extent.size())
     }
 
     /// Adds a file whose body `produce` writes and whose name `name` makes from what `produce` returned.
@@ -157,6 +170,8 @@ impl<'a> Tar<'a> {
         let mut spool = spool::Scratch::new(tmpdir)?;
         let produced = produce(&mut spool)?;
         let extent = Source::file("the spooled layer", spool.into_file(), 0)?.extent();
+        // Only now is it known how much there is to be copied after all.
+        self.run.progress.expect(extent.size());
         self.extent(&name(&produced), &extent)?;
         Ok(produced)
     }
@@ -176,6 +191,7 @@ impl<'a> Tar<'a> {
             }
             left -= read;
             self.position += read;
+            self.task.moved(read);
             if self.gathered.len() >= CHUNK {
                 self.flush()?;
             }
@@ -186,7 +202,8 @@ impl<'a> Tar<'a> {
     /// Adds an entry of a filesystem whose body is the bytes of `body`, which are not looked at.
     pub(super) fn entry_extent(&mut self, entry: &Entry, body: &Extent) -> Result<()> {
         self.header(entry)?;
-        self.copy(body)?;
+        self.flush()?;
+        self.position += copy(body, &mut self.out, &mut self.task)?;
         self.pad(body.size())
     }
 
@@ -194,24 +211,13 @@ impl<'a> Tar<'a> {
     pub(super) fn finish(mut self) -> Result<()> {
         self.write(&END)?;
         self.flush()?;
+        self.task.complete();
         self.out.finish().map_err(failed)
     }
 
     fn header(&mut self, entry: &Entry) -> Result<()> {
         let header = header(entry)?;
         self.write(&header)
-    }
-
-    fn copy(&mut self, extent: &Extent) -> Result<()> {
-        let label = extent.source().label();
-        self.flush()?;
-        let mut reader = extent.reader().map_err(|error| Error::io("reading", label, error))?;
-        let copied = match &mut self.out {
-            Out::Plain(sink) => send(&mut reader, sink),
-            Out::Packed(encoder) => copy(&mut reader, encoder),
-        };
-        self.position += copied.map_err(|error| Error::io("copying", label, error))?;
-        Ok(())
     }
 
     fn pad(&mut self, size: u64) -> Result<()> {
@@ -229,6 +235,17 @@ impl<'a> Tar<'a> {
         self.gathered.clear();
         Ok(())
     }
+}
+
+/// The bytes of `extent` to the end of `out`: how many.
+fn copy(extent: &Extent, out: &mut Out, task: &mut Task<'_>) -> Result<u64> {
+    let label = extent.source().label();
+    let mut reader = extent.reader().map_err(|error| Error::io("reading", label, error))?;
+    let copied = match out {
+        Out::Plain(sink) => send(&mut reader, sink, task),
+        Out::Packed(encoder) => copy_telling(&mut reader, encoder, task),
+    };
+    copied.map_err(|error| Error::io("copying", label, error))
 }
 
 fn failed(error: io::Error) -> Error {

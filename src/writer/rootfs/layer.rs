@@ -52,6 +52,11 @@ impl<'a> PlainLayer<'a> {
         Ok(Self { at, tar, budget, notices: &run.notices, place: None })
     }
 
+    /// Bytes of its tar.
+    pub(super) fn size(&self) -> u64 {
+        self.tar.size()
+    }
+
     /// Tells the overlay of every entry.
     pub(super) fn index(&self, overlay: &mut Overlay, run: &Run) -> Result<()> {
         let mut layer = overlay.layer(&self.at, &run.notices, &run.budget);

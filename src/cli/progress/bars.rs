@@ -1,0 +1,132 @@
+//! Bars on a terminal: the whole above, the layers in hand below; gone when the run is over, however it ends.
+//!
+//! What is over before anybody could read it is never drawn: neither a short run nor a small layer makes the screen flicker.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use imgtar::progress::{Event, Progress, TaskId};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::tally::{Tally, Task, Whole};
+use layout::Layout;
+
+mod layout;
+
+/// How long a run must last before anything is drawn.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How often a bar is drawn although nothing moves, so that its rate sinks.
+const TICK: Duration = Duration::from_millis(250);
+/// Tasks that are shown at once; on a machine of many cores more may be in hand.
+const MOST: usize = 6;
+
+/// The bars on the screen, for whoever writes beside them: there is one screen.
+static SCREEN: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Writes beside the bars, which make way meanwhile.
+pub(in super::super) fn aside<T>(write: impl FnOnce() -> T) -> T {
+    let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match screen {
+        Some(bars) => bars.suspend(write),
+        None => write(),
+    }
+}
+
+/// Draws what is told, from now on.
+pub(super) fn draw() -> Progress {
+    let bars = Mutex::new(Bars::new());
+    Progress::new(move |event| bars.lock().unwrap_or_else(PoisonError::into_inner).hear(event))
+}
+
+struct Bars {
+    screen: MultiProgress,
+    start: Instant,
+    tally: Tally,
+    whole: Option<Bar>,
+    tasks: HashMap<TaskId, Bar>,
+}
+
+/// A bar counts from the beginning, so that its rate is true, and is drawn once it has a place on the screen.
+struct Bar {
+    bar: ProgressBar,
+    shown: bool,
+}
+
+impl Bars {
+    fn new() -> Self {
+        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+        *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen.clone());
+        Self { screen, start: Instant::now(), tally: Tally::default(), whole: None, tasks: HashMap::new() }
+    }
+
+    fn hear(&mut self, event: &Event<'_>) {
+        let task = self.tally.hear(event);
+        match (*event, task) {
+            (Event::Began { task: id, .. }, Some(task)) => {
+                self.tasks.insert(id, Bar::new(task.total));
+            }
+            (Event::Moved { task: id, .. }, Some(task)) => self.moved(id, &task),
+            (Event::Ended { task: id, .. }, _) => {
+                if let Some(bar) = self.tasks.remove(&id) {
+                    bar.remove(&self.screen);
+                }
+            }
+            _ => {}
+        }
+        if let Some(whole) = self.tally.whole() {
+            self.show_whole(whole);
+        }
+    }
+
+    fn moved(&mut self, id: TaskId, task: &Task) {
+        let shown = self.tasks.values().filter(|bar| bar.shown).count();
+        let Some(bar) = self.tasks.get_mut(&id) else { return };
+        bar.bar.set_position(task.bytes);
+        let is_over = task.total == Some(task.bytes);
+        if !bar.shown && !is_over && shown < MOST && self.start.elapsed() >= PATIENCE {
+            bar.show(Layout::now().task(task), |bar| self.screen.add(bar));
+        }
+    }
+
+    fn show_whole(&mut self, whole: Whole) {
+        let bar = self.whole.get_or_insert_with(|| Bar::new(Some(whole.total)));
+        bar.bar.set_length(whole.total);
+        bar.bar.set_position(whole.bytes);
+        if whole.is_done() {
+            if let Some(bar) = self.whole.take() {
+                bar.remove(&self.screen);
+            }
+        } else if !bar.shown && self.start.elapsed() >= PATIENCE {
+            bar.show(Layout::now().whole(), |bar| self.screen.insert(0, bar));
+        }
+    }
+}
+
+impl Bar {
+    fn new(total: Option<u64>) -> Self {
+        Self { bar: ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden()), shown: false }
+    }
+
+    fn show(&mut self, style: ProgressStyle, place: impl FnOnce(ProgressBar) -> ProgressBar) {
+        self.bar.set_style(style);
+        place(self.bar.clone()).enable_steady_tick(TICK);
+        self.shown = true;
+    }
+
+    fn remove(self, screen: &MultiProgress) {
+        self.bar.finish_and_clear();
+        if self.shown {
+            screen.remove(&self.bar);
+        }
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        for bar in self.whole.take().into_iter().chain(self.tasks.drain().map(|(_, bar)| bar)) {
+            bar.remove(&self.screen);
+        }
+        *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

@@ -1,0 +1,112 @@
+//! Events added up: what is in hand, and how much of the whole has passed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use imgtar::progress::{Action, Event, TaskId};
+
+/// The tasks in hand and the whole.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    tasks: HashMap<TaskId, Task>,
+    /// What the library expects; `None` until it knows.
+    expected: Option<u64>,
+    /// Totals of the tasks that count for the whole.
+    begun: u64,
+    done: u64,
+}
+
+/// A task in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Task {
+    pub(super) action: Action,
+    /// What the library calls it.
+    pub(super) label: Arc<str>,
+    /// Bytes that have passed.
+    pub(super) bytes: u64,
+    pub(super) total: Option<u64>,
+    /// Whether its bytes are part of the whole.
+    counts: bool,
+}
+
+/// All layers together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) bytes: u64,
+    pub(super) total: u64,
+}
+
+impl Tally {
+    /// Adds `event` up; the task that it is about, or was.
+    pub(super) fn hear(&mut self, event: &Event<'_>) -> Option<Task> {
+        match *event {
+            Event::Expected { bytes } => {
+                self.expected = Some(self.expected.unwrap_or(0) + bytes);
+                None
+            }
+            Event::Began { task, action, label, total } => {
+                // Spooling comes before anything is known of layers; a flattened filesystem is written when they are done.
+                let counts = self.expected.is_some() && !matches!(action, Action::Spool | Action::Flatten);
+                if counts {
+                    self.begun += total.unwrap_or(0);
+                }
+                let begun = Task { action, label: label.into(), bytes: 0, total, counts };
+                self.tasks.insert(task, begun.clone());
+                Some(begun)
+            }
+            Event::Moved { task, bytes } => {
+                let moved = self.tasks.get_mut(&task)?;
+                moved.bytes += bytes;
+                if moved.counts {
+                    self.done += bytes;
+                }
+                Some(moved.clone())
+            }
+            Event::Ended { task, .. } => self.tasks.remove(&task),
+        }
+    }
+
+    /// The whole, once it is known; more may begin than was expected.
+    pub(super) fn whole(&self) -> Option<Whole> {
+        let total = self.expected?.max(self.begun).max(self.done);
+        (total > 0).then_some(Whole { bytes: self.done, total })
+    }
+}
+
+impl Whole {
+    /// Whether nothing is left of what is known.
+    pub(super) fn is_done(self) -> bool {
+        self.bytes == self.total
+    }
+
+    /// Rounded down: 100 is all.
+    pub(super) fn percent(self) -> u64 {
+        u64::try_from(u128::from(self.bytes) * 100 / u128::from(self.total.max(1))).unwrap_or(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn began(task: u64, action: Action, total: u64) -> Event<'static> {
+        Event::Began { task: TaskId(task), action, label: "a", total: Some(total) }
+    }
+
+    #[test]
+    fn the_whole_is_what_was_expected_or_what_came() {
+        let mut tally = Tally::default();
+        tally.hear(&began(0, Action::Spool, 1000));
+        tally.hear(&Event::Moved { task: TaskId(0), bytes: 1000 });
+        assert_eq!(tally.whole(), None);
+        tally.hear(&Event::Expected { bytes: 100 });
+        tally.hear(&began(1, Action::Check, 50));
+        tally.hear(&Event::Moved { task: TaskId(1), bytes: 49 });
+        assert_eq!(tally.hear(&Event::Moved { task: TaskId(1), bytes: 1 }).unwrap().bytes, 50);
+        assert_eq!(tally.whole(), Some(Whole { bytes: 50, total: 100 }));
+        assert_eq!(tally.hear(&Event::Ended { task: TaskId(1), complete: true }).unwrap().bytes, 50);
+        tally.hear(&began(2, Action::Copy, 80));
+        assert_eq!(tally.whole(), Some(Whole { bytes: 50, total: 130 }));
+        assert_eq!(tally.whole().unwrap().percent(), 38);
+    }
+}

@@ -1,0 +1,247 @@
+//! How far a run is: which layers are in hand, and how many of their bytes have passed.
+//!
+//! The library tells, the command shows. There is no clock here: rates and times left are the listener's business. Whoever
+//! moves bytes holds a [`Task`], which gathers them, so that a listener hears at most once in [`CHUNK`] bytes; without a
+//! listener a task is nothing at all. No byte of the output depends on any of it.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::stream::copy::CHUNK;
+
+/// What is done with the bytes of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// The input, a stream or compressed as a whole, is laid down in a temporary file.
+    Spool,
+    /// A layer or blob is held against what is promised of it.
+    Check,
+    /// A layer or blob is copied as it is.
+    Copy,
+    /// A layer is decoded, and written in the form that the target wants.
+    Convert,
+    /// The flattened filesystem is written.
+    Flatten,
+}
+
+/// Tells the tasks of a run apart: 0, 1, 2 … in the order in which they began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u64);
+
+/// One step of a run. Tasks run side by side, but the events of each come in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// So many more bytes of layers will have to be read, as far as that can be known; what is both checked and copied is
+    /// read twice.
+    Expected {
+        /// More than those that were expected before.
+        bytes: u64,
+    },
+    /// A task begins.
+    Began {
+        /// Which.
+        task: TaskId,
+        /// What is done.
+        action: Action,
+        /// How messages call its bytes: the archive and the member, or the member that is written.
+        label: &'a str,
+        /// How many bytes there are; `None` where nobody can know.
+        total: Option<u64>,
+    },
+    /// Bytes have passed.
+    Moved {
+        /// Which task's.
+        task: TaskId,
+        /// How many more.
+        bytes: u64,
+    },
+    /// A task is over.
+    Ended {
+        /// Which.
+        task: TaskId,
+        /// Whether it is done; otherwise it was given up.
+        complete: bool,
+    },
+}
+
+type Listener = dyn Fn(&Event<'_>) + Send + Sync;
+
+/// Where a run tells how far it is. Shared by all its threads.
+pub struct Progress {
+    listener: Option<Box<Listener>>,
+    tasks: AtomicU64,
+}
+
+impl Progress {
+    /// Tells `listener`, on whatever thread moves the bytes: it should be quick.
+    pub fn new(listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self { listener: Some(Box::new(listener)), tasks: AtomicU64::new(0) }
+    }
+
+    /// Tells nobody.
+    pub fn silent() -> Self {
+        Self { listener: None, tasks: AtomicU64::new(0) }
+    }
+
+    /// Announces `bytes` of layers to be read.
+    pub fn expect(&self, bytes: u64) {
+        if let Some(listener) = &self.listener {
+            listener(&Event::Expected { bytes });
+        }
+    }
+
+    /// Begins a task. It ends when it is dropped, and is given up unless it was [completed](Task::complete) before.
+    pub fn begin(&self, action: Action, label: &str, total: Option<u64>) -> Task<'_> {
+        let teller = self.listener.as_deref().map(|listener| {
+            let task = TaskId(self.tasks.fetch_add(1, Ordering::Relaxed));
+            listener(&Event::Began { task, action, label, total });
+            Teller { listener, task, gathered: 0, complete: false }
+        });
+        Task(teller)
+    }
+}
+
+/// Some bytes on their way.
+pub struct Task<'a>(Option<Teller<'a>>);
+
+struct Teller<'a> {
+    listener: &'a Listener,
+    task: TaskId,
+    /// Bytes not told of yet.
+    gathered: u64,
+    complete: bool,
+}
+
+impl Task<'_> {
+    /// A task that nobody hears of.
+    pub fn silent() -> Self {
+        Self(None)
+    }
+
+    /// Tells that `bytes` more have passed.
+    pub fn moved(&mut self, bytes: u64) {
+        if let Some(teller) = &mut self.0 {
+            teller.gathered += bytes;
+            if teller.gathered >= CHUNK as u64 {
+                teller.tell();
+            }
+        }
+    }
+
+    /// Declares that all has passed.
+    pub fn complete(&mut self) {
+        if let Some(teller) = &mut self.0 {
+            teller.complete = true;
+        }
+    }
+}
+
+impl Teller<'_> {
+    fn tell(&mut self) {
+        let bytes = std::mem::take(&mut self.gathered);
+        if bytes > 0 {
+            (self.listener)(&Event::Moved { task: self.task, bytes });
+        }
+    }
+}
+
+impl Drop for Teller<'_> {
+    fn drop(&mut self) {
+        self.tell();
+        (self.listener)(&Event::Ended { task: self.task, complete: self.complete });
+    }
+}
+
+/// A reader whose bytes are those of a task, which is complete when the end has been found.
+pub struct Told<'a, R> {
+    inner: R,
+    task: Task<'a>,
+}
+
+impl<'a, R: Read> Told<'a, R> {
+    /// Tells what passes through `inner`.
+    pub fn new(inner: R, task: Task<'a>) -> Self {
+        Self { inner, task }
+    }
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buf)?;
+        self.task.moved(read as u64);
+        if read == 0 && !buf.is_empty() {
+            self.task.complete();
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    fn heard(tell: impl FnOnce(&Progress)) -> Vec<String> {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&heard);
+        tell(&Progress::new(move |event| listener.lock().unwrap().push(format!("{event:?}"))));
+        Arc::into_inner(heard).unwrap().into_inner().unwrap()
+    }
+
+    #[test]
+    fn a_task_gathers_bytes_and_ends_when_it_is_dropped() {
+        let heard = heard(|progress| {
+            progress.expect(9);
+            let mut task = progress.begin(Action::Copy, "a", Some(CHUNK as u64 + 2));
+            task.moved(1);
+            task.moved(CHUNK as u64 - 1);
+            task.moved(2);
+            task.complete();
+            drop(task);
+            drop(progress.begin(Action::Spool, "b", None));
+        });
+        assert_eq!(
+            heard,
+            [
+                "Expected { bytes: 9 }",
+                "Began { task: TaskId(0), action: Copy, label: \"a\", total: Some(262146) }",
+                "Moved { task: TaskId(0), bytes: 262144 }",
+                "Moved { task: TaskId(0), bytes: 2 }",
+                "Ended { task: TaskId(0), complete: true }",
+                "Began { task: TaskId(1), action: Spool, label: \"b\", total: None }",
+                "Ended { task: TaskId(1), complete: false }",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_reader_tells_every_byte_whatever_the_size_of_the_reads() {
+        let bytes = vec![7; 3 * CHUNK + 5];
+        for step in [1000, CHUNK, 10 * CHUNK] {
+            let moved = Arc::new(AtomicU64::new(0));
+            let calls = Arc::new(AtomicU64::new(0));
+            let (sum, count) = (Arc::clone(&moved), Arc::clone(&calls));
+            let progress = Progress::new(move |event| {
+                if let Event::Moved { bytes, .. } = event {
+                    sum.fetch_add(*bytes, Ordering::Relaxed);
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let mut reader = Told::new(&bytes[..], progress.begin(Action::Check, "a", None));
+            let mut buffer = vec![0; step];
+            while reader.read(&mut buffer).unwrap() > 0 {}
+            drop(reader);
+            assert_eq!(moved.load(Ordering::Relaxed), bytes.len() as u64);
+            assert!(calls.load(Ordering::Relaxed) <= 4, "{step}");
+        }
+    }
+
+    #[test]
+    fn nobody_hears_a_silent_run() {
+        let progress = Progress::silent();
+        progress.expect(1);
+        let mut task = progress.begin(Action::Check, "a", None);
+        task.moved(1 << 40);
+        assert!(task.0.is_none());
+    }
+}
