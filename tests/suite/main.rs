@@ -24,6 +24,7 @@ mod oci;
 mod output;
 mod pipes;
 mod readme;
+mod progress;
 mod roundtrip;
 mod select;
 mod support_itself;

@@ -43,6 +43,9 @@ struct Bars {
     screen: MultiProgress,
     start: Instant,
     tally: Tally,
+    /// An empty line above the bars. A terminal that echoes `^C` below them moves the cursor down one line, by which they
+    /// are then missed when they are wiped off: what stays is this one.
+    margin: Bar,
     whole: Option<Bar>,
     tasks: HashMap<TaskId, Bar>,
 }
@@ -57,7 +60,14 @@ impl Bars {
     fn new() -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(screen.clone());
-        Self { screen, start: Instant::now(), tally: Tally::default(), whole: None, tasks: HashMap::new() }
+        Self {
+            screen,
+            start: Instant::now(),
+            tally: Tally::default(),
+            margin: Bar::new(None),
+            whole: None,
+            tasks: HashMap::new(),
+        }
     }
 
     fn hear(&mut self, event: &Event<'_>) {
@@ -80,11 +90,14 @@ impl Bars {
     }
 
     fn moved(&mut self, id: TaskId, task: &Task) {
+        if self.start.elapsed() >= PATIENCE && !self.margin.shown {
+            self.margin.show(layout::margin(), |bar| self.screen.insert(0, bar));
+        }
         let shown = self.tasks.values().filter(|bar| bar.shown).count();
         let Some(bar) = self.tasks.get_mut(&id) else { return };
         bar.bar.set_position(task.bytes);
         let is_over = task.total == Some(task.bytes);
-        if !bar.shown && !is_over && shown < MOST && self.start.elapsed() >= PATIENCE {
+        if self.margin.shown && !bar.shown && !is_over && shown < MOST {
             bar.show(Layout::now().task(task), |bar| self.screen.add(bar));
         }
     }
@@ -97,8 +110,8 @@ impl Bars {
             if let Some(bar) = self.whole.take() {
                 bar.remove(&self.screen);
             }
-        } else if !bar.shown && self.start.elapsed() >= PATIENCE {
-            bar.show(Layout::now().whole(), |bar| self.screen.insert(0, bar));
+        } else if !bar.shown && self.margin.shown {
+            bar.show(Layout::now().whole(), |bar| self.screen.insert(1, bar));
         }
     }
 }
@@ -114,7 +127,7 @@ impl Bar {
         self.shown = true;
     }
 
-    fn remove(self, screen: &MultiProgress) {
+    fn remove(&self, screen: &MultiProgress) {
         self.bar.finish_and_clear();
         if self.shown {
             screen.remove(&self.bar);
@@ -124,9 +137,9 @@ impl Bar {
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        for bar in self.whole.take().into_iter().chain(self.tasks.drain().map(|(_, bar)| bar)) {
-            bar.remove(&self.screen);
-        }
+        let bars = self.tasks.drain().map(|(_, bar)| bar).chain(self.whole.take());
+        bars.for_each(|bar| bar.remove(&self.screen));
+        self.margin.remove(&self.screen);
         *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

@@ -15,7 +15,7 @@ use super::super::tally::Task;
 use super::super::words;
 
 /// The longest name that leaves room for what is done with it.
-const LONGEST: usize = 14;
+const LONGEST: usize = 15;
 
 /// How much room there is, and whether it may be coloured.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +65,11 @@ impl Layout {
     fn bar(self, colour: &str) -> String {
         if self.coloured { format!("{{wide_bar:.{colour}/dim}}") } else { "{wide_bar}".to_owned() }
     }
+}
+
+/// An empty line.
+pub(super) fn margin() -> ProgressStyle {
+    style(" ")
 }
 
 /// A template with the words of a bar's state.
