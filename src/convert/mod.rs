@@ -18,9 +18,9 @@ use crate::writer::{self, Contents, Output};
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
-    let opened = reader::open(input, options.prefer, run)?;
-    let ImageSet { loose, .. } = &opened.images;
-    let mut entries = select::select(&opened.images, options, run)?;
+    let images = reader::open(input, options.prefer, run)?;
+    let ImageSet { loose, .. } = &images;
+    let mut entries = select::select(&images, options, run)?;
     names::apply(&mut entries, &options.names, &options.target, run)?;
     let wants_loose = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
     let contents = Contents { entries: &entries, loose: if wants_loose { loose } else { &[] } };

@@ -26,35 +26,26 @@ use crate::stream::spool::Spool;
 
 pub use hybrid::Half;
 
-/// The images of an archive, and the archive itself.
-pub struct Opened {
-    /// What it holds.
-    pub images: ImageSet,
-    /// Where the bytes are; [`Source::unchanged`] is worth asking when all has been read.
-    pub source: Option<Source>,
-}
-
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
 ///
 /// A regular, uncompressed file is indexed where it lies; a pipe or a compressed archive is spooled once (G-3).
 ///
 /// # Errors
 /// When the input cannot be read, is no image archive, or breaks a rule of its format.
-pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<Opened> {
+pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
-    let (index, source) = match input {
-        Input::Path(path) if path.is_dir() => (directory(&label, &path)?, None),
+    let index = match input {
+        Input::Path(path) if path.is_dir() => directory(&label, &path)?,
         Input::Path(path) => {
             let file = File::open(&path).map_err(|error| Error::io("opening", &label, error))?;
             indexed(&label, file, run)?
         }
         Input::Stdin(file) => indexed(&label, file, run)?,
     };
-    let images = read(&index, prefer, run)?;
-    Ok(Opened { images, source })
+    read(&index, prefer, run)
 }
 
-fn indexed(label: &str, mut file: File, run: &Run) -> Result<(Index, Option<Source>)> {
+fn indexed(label: &str, mut file: File, run: &Run) -> Result<Index> {
     let failed = |error| Error::io("reading", label, error);
     let is_regular = file.metadata().map_err(failed)?.is_file();
     let mut head = Vec::new();
@@ -65,8 +56,12 @@ fn indexed(label: &str, mut file: File, run: &Run) -> Result<(Index, Option<Sour
         refuse_nothing(&head, label)?;
         let reader = source.extent().reader().map_err(failed)?;
         return match Codec::sniff(&head) {
-            Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), Some(source))),
-            codec => spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run),
+            Codec::Plain => Ok(Scan::read(reader, label, run)?.bind(&source)),
+            codec => {
+                let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
+                source.unchanged()?;
+                Ok(index)
+            }
         };
     }
     (&mut file).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head).map_err(failed)?;
@@ -80,13 +75,13 @@ fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) ->
 }
 
 /// Indexes a stream while it is laid down, decoded, in a temporary file.
-fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<(Index, Option<Source>)> {
+fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<Index> {
     let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.notices))
         .map_err(|error| Error::io("reading", label, error))?;
     let mut spool = Spool::new(decoder, &run.tmpdir)?;
     let scan = Scan::read(&mut spool, label, run)?;
     let source = spool.finish(label)?;
-    Ok((scan.bind(&source), Some(source)))
+    Ok(scan.bind(&source))
 }
 
 fn refuse_nothing(head: &[u8], label: &str) -> Result<()> {

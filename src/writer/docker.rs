@@ -8,7 +8,7 @@ use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Plan, Treatment};
 use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
-use super::{checked, loss, single_images};
+use super::{Contents, checked, loss, single_images};
 use crate::codec::Codec;
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
@@ -19,13 +19,13 @@ use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
 
 /// Writes a compressed tarball.
 pub(super) fn write(
-    entries: &[Entry],
+    contents: &Contents<'_>,
     out: Out,
     docker: &DockerOptions,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let chosen = single_images(entries);
+    let chosen = single_images(contents.entries);
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
     let compress = docker.compress.unwrap_or(Compress::Gzip(None));
@@ -49,7 +49,7 @@ pub(super) fn write(
         }
         Ok((writer.tar, items, reports))
     };
-    checked(checks, run, members, |(mut tar, items, reports)| {
+    checked(contents, checks, run, members, |(mut tar, items, reports)| {
         tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
         tar.finish()?;
         Ok(reports)

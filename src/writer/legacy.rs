@@ -11,7 +11,7 @@ use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Plan, Treatment};
 use super::recode::recode;
 use super::tar::{Out, Tar};
-use super::{checked, loss, single_images};
+use super::{Contents, checked, loss, single_images};
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -23,13 +23,13 @@ use crate::spec::v1::{Steps, V1Id, layer_json};
 
 /// Writes a legacy archive.
 pub(super) fn write(
-    entries: &[Entry],
+    contents: &Contents<'_>,
     out: Out,
     docker: &DockerOptions,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let chosen = single_images(entries);
+    let chosen = single_images(contents.entries);
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
     let plan = Plan::new(&images, Compress::None, Addressing::Any, options.verify, run)?;
@@ -54,7 +54,7 @@ pub(super) fn write(
         }
         Ok((writer.tar, writer.repositories, items, reports))
     };
-    checked(checks, run, members, |(mut tar, repositories, items, reports)| {
+    checked(contents, checks, run, members, |(mut tar, repositories, items, reports)| {
         tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
         tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
         tar.finish()?;

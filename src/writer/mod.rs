@@ -14,6 +14,7 @@ mod rootfs;
 mod store;
 mod tar;
 
+use std::collections::BTreeMap;
 use std::thread;
 
 pub use tar::Out;
@@ -26,6 +27,7 @@ use crate::run::Run;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::pool::Tasks;
 use crate::stream::sink::Sink;
+use crate::stream::source::{Extent, Source};
 
 use plan::Check;
 
@@ -50,6 +52,41 @@ pub(crate) struct Contents<'a> {
     pub(crate) loose: &'a [CarriedBlob],
 }
 
+impl<'a> Contents<'a> {
+    fn images(&self) -> impl Iterator<Item = &'a Image> {
+        self.entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image)
+    }
+
+    /// Blobs that are carried without being understood, by digest, each once (docs/formats.md O-29).
+    fn carried(&self) -> Vec<&'a CarriedBlob> {
+        let mut blobs = BTreeMap::new();
+        let mut waiting: Vec<&Node> = self.entries.iter().map(|entry| &entry.node).collect();
+        while let Some(node) = waiting.pop() {
+            let found = match node {
+                Node::Image(_) => continue,
+                Node::Index(index) => {
+                    waiting.extend(index.children.iter().map(|child| &child.node));
+                    continue;
+                }
+                Node::Carried(carried) => &carried.blobs,
+                Node::Absent(absent) => &absent.present,
+            };
+            blobs.extend(found.iter().map(|blob| (&blob.digest, blob)));
+        }
+        for blob in self.loose {
+            blobs.entry(&blob.digest).or_insert(blob);
+        }
+        blobs.into_values().collect()
+    }
+
+    /// Fails if somebody wrote to the input since it was opened: what is copied in one pass is judged in another.
+    fn unchanged(&self) -> Result<()> {
+        let blobs = self.images().flat_map(|image| &image.layers).filter_map(|layer| layer.blob.as_ref());
+        let extents = blobs.map(|blob| &blob.extent).chain(self.carried().into_iter().map(|blob| &blob.extent));
+        extents.map(Extent::source).try_for_each(Source::unchanged)
+    }
+}
+
 /// Writes `contents` in the format that `options` name, whole or not at all.
 ///
 /// # Errors
@@ -60,7 +97,6 @@ pub(crate) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let entries = contents.entries;
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
             oci::write(contents, store::Directory::new(sink, run), oci, options, run)
@@ -69,13 +105,13 @@ pub(crate) fn write(
             oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run)
         }
         (Target::Docker(docker), Output::Archive { sink, outer }) => {
-            docker::write(entries, out(sink, outer, run)?, docker, options, run)
+            docker::write(contents, out(sink, outer, run)?, docker, options, run)
         }
         (Target::Legacy(docker), Output::Archive { sink, outer }) => {
-            legacy::write(entries, out(sink, outer, run)?, docker, options, run)
+            legacy::write(contents, out(sink, outer, run)?, docker, options, run)
         }
         (Target::Rootfs(rootfs), Output::Archive { sink, outer }) => {
-            rootfs::write(entries, out(sink, outer, run)?, rootfs, options, run)
+            rootfs::write(contents, out(sink, outer, run)?, rootfs, options, run)
         }
         (Target::Docker(_) | Target::Legacy(_) | Target::Rootfs(_), Output::Directory(_)) => {
             Err(Error::Usage("only an OCI layout can be written as a directory".to_owned()))
@@ -95,8 +131,9 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
 /// Runs `write` while the checks of what it copies run beside it; what `write` returns last is written after both.
 ///
 /// The two halves are a writer's members and the documents that make them loadable: a stream that breaks, or an input
-/// that lies, never loads (docs/formats.md O-29).
+/// that lies or changes, never loads (docs/formats.md O-29).
 fn checked<T>(
+    contents: &Contents<'_>,
     checks: Vec<Check<'_>>,
     run: &Run,
     members: impl FnOnce() -> Result<T>,
@@ -111,6 +148,7 @@ fn checked<T>(
             Err(error) => Err(pool.abandon().unwrap_or(error)),
         }
     })?;
+    contents.unchanged()?;
     documents(written)
 }
 

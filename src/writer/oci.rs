@@ -44,11 +44,10 @@ pub(super) fn write<S: Store>(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let images: Vec<&Image> =
-        contents.entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
+    let images: Vec<&Image> = contents.images().collect();
     let compress = oci.compress.unwrap_or(Compress::Keep);
     let plan = Plan::new(&images, compress, Addressing::Any, options.verify, run)?;
-    let carried = carried(contents);
+    let carried = contents.carried();
     let checks = plan.checks(&images, &carried);
     let written = |store: &mut S| {
         let mut writer = Writer {
@@ -76,6 +75,7 @@ pub(super) fn write<S: Store>(
         Ok((descriptors, writer.images))
     };
     checked(
+        contents,
         checks,
         run,
         || written(&mut store).map(|written| (written, store)),
@@ -92,28 +92,6 @@ pub(super) fn write<S: Store>(
             Ok(report(contents.entries, &images))
         },
     )
-}
-
-/// Blobs that are carried without being understood, by digest, each once (O-29).
-fn carried<'a>(contents: &Contents<'a>) -> Vec<&'a CarriedBlob> {
-    let mut blobs = BTreeMap::new();
-    let mut waiting: Vec<&Node> = contents.entries.iter().map(|entry| &entry.node).collect();
-    while let Some(node) = waiting.pop() {
-        let found = match node {
-            Node::Image(_) => continue,
-            Node::Index(index) => {
-                waiting.extend(index.children.iter().map(|child| &child.node));
-                continue;
-            }
-            Node::Carried(carried) => &carried.blobs,
-            Node::Absent(absent) => &absent.present,
-        };
-        blobs.extend(found.iter().map(|blob| (&blob.digest, blob)));
-    }
-    for blob in contents.loose {
-        blobs.entry(&blob.digest).or_insert(blob);
-    }
-    blobs.into_values().collect()
 }
 
 /// Under which algorithms blobs will be stored: SHA-256, and those that the input used.

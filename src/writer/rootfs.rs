@@ -12,7 +12,7 @@ use std::io;
 use std::thread;
 
 use super::tar::{Out, Tar};
-use super::{checked, single_images};
+use super::{Contents, checked, single_images};
 use crate::archive::{Entry, Kind, Timestamp};
 use crate::convert::select::describe;
 use crate::convert::{ConvertOptions, ImageReport, RootfsOptions};
@@ -29,13 +29,13 @@ use layer::PlainLayer;
 
 /// Writes the filesystem of the one image that there is.
 pub(super) fn write(
-    entries: &[image::Entry],
+    contents: &Contents<'_>,
     out: Out,
     rootfs: &RootfsOptions,
     _options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let image = only(entries)?;
+    let image = only(contents.entries)?;
     let budget = run.budget.for_another_look();
     let stored = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
     run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
@@ -51,10 +51,10 @@ pub(super) fn write(
         writer.all(rootfs, run)?;
         Ok(writer.tar)
     };
-    checked(checks, run, members, |tar| {
+    checked(contents, checks, run, members, |tar| {
         tar.finish()?;
         Ok(vec![ImageReport {
-            names: entries[0].names.iter().map(ToString::to_string).collect(),
+            names: contents.entries[0].names.iter().map(ToString::to_string).collect(),
             image_id: image.image_id.clone(),
             manifest_kept: None,
             layers_kept: (0, image.layers.len()),
