@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use super::sink::Sink;
 use super::source::ExtentReader;
 use super::sys;
 use crate::progress::Task;
@@ -44,21 +43,19 @@ pub fn copy_telling(
     }
 }
 
-/// Copies what is left of `reader` to `sink`, inside the kernel where the system can: the number of bytes.
-///
-/// # Errors
-/// Those of either side.
-pub fn send(reader: &mut ExtentReader, sink: &mut Sink, task: &mut Task<'_>) -> io::Result<u64> {
-    let sent = sink.as_file().map_or(0, |file| send_in_kernel(reader, file, task));
-    Ok(sent + copy_telling(reader, sink, task)?)
+/// A writer that the kernel may write to in its stead.
+pub trait Destination: Write {
+    /// The file or stream below, whose cursor copies inside the kernel move as writes do; `None` where there is none.
+    fn as_file(&self) -> Option<&File>;
 }
 
-/// As [`send`], to the cursor of a file.
+/// Copies what is left of `reader` to `writer`, inside the kernel where the system can: the number of bytes.
 ///
 /// # Errors
 /// Those of either side.
-pub fn send_to_file(reader: &mut ExtentReader, mut file: &File, task: &mut Task<'_>) -> io::Result<u64> {
-    Ok(send_in_kernel(reader, file, task) + copy_telling(reader, &mut file, task)?)
+pub fn send(reader: &mut ExtentReader, writer: &mut impl Destination, task: &mut Task<'_>) -> io::Result<u64> {
+    let sent = writer.as_file().map_or(0, |file| send_in_kernel(reader, file, task));
+    Ok(sent + copy_telling(reader, writer, task)?)
 }
 
 /// As many bytes as the system will move; what it leaves, plain reads and writes will move, or say what is wrong.
@@ -76,6 +73,7 @@ fn send_in_kernel(reader: &mut ExtentReader, to: &File, task: &mut Task<'_>) -> 
 mod tests {
     use super::*;
     use crate::stream::finish::Finish;
+    use crate::stream::sink::Sink;
     use crate::stream::skip::Skip;
     use crate::stream::source::Source;
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::copy::Destination;
 use super::sink::{PREFIX, follow_links, name, parent, permissions, refuse};
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
@@ -165,11 +166,6 @@ pub struct BlobFile {
 }
 
 impl BlobFile {
-    /// The file below, for positioned writes and copies inside the kernel.
-    pub fn file(&self) -> &File {
-        self.file.as_file()
-    }
-
     /// Names the blob after the digest of its bytes, which the caller has computed.
     ///
     /// # Errors
@@ -193,6 +189,12 @@ impl Write for BlobFile {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Destination for BlobFile {
+    fn as_file(&self) -> Option<&File> {
+        Some(self.file.as_file())
     }
 }
 

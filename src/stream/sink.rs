@@ -4,13 +4,14 @@
 //! never (docs/formats.md H-26). Nothing is buffered here: a write is a system call, and layers above gather small ones.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fd::AsFd;
 use tempfile::TempPath;
 
+use super::copy::Destination;
 use super::finish::Finish;
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
@@ -45,6 +46,14 @@ struct NewFile {
     unfinished: Unfinished,
     target: PathBuf,
     force: bool,
+}
+
+/// A file that imgtar made, while some of it is written ahead of what belongs in front; its errors name the output.
+///
+/// It shares its cursor with the sink: who moves it puts it back to the end.
+pub struct Patch<'a> {
+    file: &'a File,
+    target: &'a Path,
 }
 
 /// What was written to a [`Sink::memory`].
@@ -89,22 +98,11 @@ impl Sink {
         (Self(Place::Memory(memory.clone())), memory)
     }
 
-    /// The file below, if bytes already written to it may be replaced by positioned writes.
-    ///
-    /// It shares its cursor with the sink: who moves it puts it back to the end.
-    pub fn patchable(&self) -> Option<&File> {
+    /// The file below, if bytes already written to it may be replaced.
+    pub fn patchable(&self) -> Option<Patch<'_>> {
         match &self.0 {
-            Place::File(new) => Some(&new.file),
+            Place::File(new) => Some(Patch { file: &new.file, target: &new.target }),
             Place::Stream { .. } | Place::Memory(_) => None,
-        }
-    }
-
-    /// The file or stream below, for copies inside the kernel, which move its cursor as writes do.
-    pub(super) fn as_file(&self) -> Option<&File> {
-        match &self.0 {
-            Place::File(new) => Some(&new.file),
-            Place::Stream { file, .. } => Some(file),
-            Place::Memory(_) => None,
         }
     }
 
@@ -154,6 +152,46 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Destination for Sink {
+    fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Place::File(new) => Some(&new.file),
+            Place::Stream { file, .. } => Some(file),
+            Place::Memory(_) => None,
+        }
+    }
+}
+
+impl Patch<'_> {
+    /// Forgets whatever stands at `end` and behind it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names the output.
+    pub fn truncate(&mut self, end: u64) -> io::Result<()> {
+        self.file.set_len(end).map_err(|error| self.lift(error))
+    }
+
+    fn lift(&self, error: io::Error) -> io::Error {
+        lift(error, || name(self.target))
+    }
+}
+
+impl Write for Patch<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| self.lift(error))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Patch<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to).map_err(|error| self.lift(error))
     }
 }
 
@@ -293,7 +331,9 @@ mod tests {
         let path = dir.path().join("a.tar");
         let mut sink = Sink::file(&path, false).unwrap();
         sink.write_all(b"....").unwrap();
-        sink.patchable().unwrap().write_at(b"ab", 1).unwrap();
+        let mut patch = sink.patchable().unwrap();
+        patch.seek(SeekFrom::Start(1)).unwrap();
+        patch.write_all(b"ab").unwrap();
         assert!(!path.exists());
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b".ab.");

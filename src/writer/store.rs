@@ -1,7 +1,7 @@
 //! Where the blobs of a layout go: into a tar or into a directory. Each blob is stored once.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::Seek;
+use std::io::Write;
 
 use super::recode::Stored;
 use super::tar::{Body, Out, Tar};
@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::progress::Action;
 use crate::run::Run;
-use crate::stream::copy::{copy, send_to_file};
+use crate::stream::copy::send;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::source::Extent;
 
@@ -137,8 +137,8 @@ impl Store for Directory<'_> {
         if self.has(digest) {
             return Ok(());
         }
-        let blob = self.sink.blob()?;
-        copy(&mut &bytes[..], &mut blob.file()).map_err(|error| Error::io("writing", digest.blob_path(), error))?;
+        let mut blob = self.sink.blob()?;
+        blob.write_all(bytes).map_err(|error| Error::io("writing", digest.blob_path(), error))?;
         blob.persist(digest)
     }
 
@@ -146,20 +146,18 @@ impl Store for Directory<'_> {
         if self.has(digest) {
             return Ok(());
         }
-        let blob = self.sink.blob()?;
+        let mut blob = self.sink.blob()?;
         let failed = |error| Error::io("copying", digest.blob_path(), error);
         let mut reader = extent.reader().map_err(failed)?;
         let mut task = self.run.progress.begin(Action::Copy, &digest.blob_path(), Some(extent.size()));
-        send_to_file(&mut reader, blob.file(), &mut task).map_err(failed)?;
+        send(&mut reader, &mut blob, &mut task).map_err(failed)?;
         task.complete();
         blob.persist(digest)
     }
 
     fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
-        let blob = self.sink.blob()?;
-        let mut file = blob.file();
-        file.rewind().map_err(|error| Error::io("writing", "a blob", error))?;
-        let stored = produce(&mut file)?;
+        let mut blob = self.sink.blob()?;
+        let stored = produce(&mut blob)?;
         if !self.has(&stored.digest) {
             blob.persist(&stored.digest)?;
         }

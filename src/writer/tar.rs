@@ -6,7 +6,6 @@
 //!
 //! Sources: docs/formats.md G-13, G-16, G-17.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use crate::archive::{self, END, Entry};
@@ -16,7 +15,7 @@ use crate::progress::{Action, Task};
 use crate::run::Run;
 use crate::stream::copy::{CHUNK, copy_telling, send};
 use crate::stream::finish::Finish;
-use crate::stream::sink::Sink;
+use crate::stream::sink::{Patch, Sink};
 use crate::stream::source::{Extent, Source};
 use crate::stream::spool;
 
@@ -29,7 +28,7 @@ pub enum Out {
 }
 
 impl Out {
-    fn patchable(&self) -> Option<&File> {
+    fn patchable(&self) -> Option<Patch<'_>> {
         match self {
             Self::Plain(sink) => sink.patchable(),
             Self::Packed(_) => None,
@@ -127,38 +126,11 @@ impl<'a> Tar<'a> {
         name: impl Fn(&T) -> String,
     ) -> Result<T> {
         self.flush()?;
-        match self.out.patchable().map(File::try_clone).transpose().map_err(failed)? {
-            Some(file) => self.produced_in_place(&file, &produce, &name),
-            None => self.produced_in_spool(&produce, &name),
-        }
-    }
-
-    fn produced_in_place<T>(
-        &mut self,
-        mut file: &File,
-        produce: &impl Fn(Body<'_>) -> Result<T>,
-        name: &impl Fn(&T) -> String,
-    ) -> Result<T> {
-        let start = self.position;
-        let mut reserved = archive::BLOCK as u64;
-        loop {
-            file.set_len(start).and_then(|()| file.seek(SeekFrom::Start(start + reserved))).map_err(failed)?;
-            let produced = produce(&mut file)?;
-            let end = file.stream_position().map_err(failed)?;
-            let size = end - start - reserved;
-            let header = header(&Entry::plain_file(name(&produced), size))?;
-            if header.len() as u64 != reserved {
-                reserved = header.len() as u64;
-                continue;
-            }
-            file.seek(SeekFrom::Start(start))
-                .and_then(|_| file.write_all(&header))
-                .and_then(|()| file.seek(SeekFrom::Start(end)))
-                .map_err(failed)?;
-            self.position = end;
-            self.pad(size)?;
-            return Ok(produced);
-        }
+        let Some(mut file) = self.out.patchable() else { return self.produced_in_spool(&produce, &name) };
+        let (produced, size) = produced_in_place(&mut file, self.position, &produce, &name)?;
+        self.position = file.stream_position().map_err(failed)?;
+        self.pad(size)?;
+        Ok(produced)
     }
 
     fn produced_in_spool<T>(
@@ -248,6 +220,31 @@ fn copy(extent: &Extent, out: &mut Out, task: &mut Task<'_>) -> Result<u64> {
     copied.map_err(|error| Error::io("copying", label, error))
 }
 
+/// Writes a file from `start` on, its body before its header: the size of its body. The cursor is left behind it.
+fn produced_in_place<T>(
+    file: &mut Patch<'_>,
+    start: u64,
+    produce: &impl Fn(Body<'_>) -> Result<T>,
+    name: &impl Fn(&T) -> String,
+) -> Result<(T, u64)> {
+    let mut reserved = archive::BLOCK as u64;
+    loop {
+        file.truncate(start).and_then(|()| file.seek(SeekFrom::Start(start + reserved))).map_err(failed)?;
+        let produced = produce(file)?;
+        let end = file.stream_position().map_err(failed)?;
+        let size = end - start - reserved;
+        let header = header(&Entry::plain_file(name(&produced), size))?;
+        if header.len() as u64 == reserved {
+            file.seek(SeekFrom::Start(start))
+                .and_then(|_| file.write_all(&header))
+                .and_then(|()| file.seek(SeekFrom::Start(end)))
+                .map_err(failed)?;
+            return Ok((produced, size));
+        }
+        reserved = header.len() as u64;
+    }
+}
+
 fn failed(error: io::Error) -> Error {
     Error::io("writing", "the output", error)
 }
@@ -256,4 +253,37 @@ fn header(entry: &Entry) -> Result<Vec<u8>> {
     let mut header = Vec::with_capacity(archive::BLOCK);
     archive::encode(entry, &mut header)?;
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tar of one produced member, all of whose bodies `produce` counts, and what stands behind it.
+    fn write(out: Out, run: &Run, name: &str) -> usize {
+        let calls = std::cell::Cell::new(0);
+        let mut tar = Tar::new(out, run);
+        let produce = |body: Body<'_>| {
+            calls.set(calls.get() + 1);
+            body.write_all(&[b'x'; 1000]).map_err(failed)
+        };
+        tar.produced(produce, |()| name.to_owned()).unwrap();
+        tar.bytes("behind", b"it").unwrap();
+        tar.finish().unwrap();
+        calls.get()
+    }
+
+    #[test]
+    fn a_header_longer_than_expected_makes_the_same_bytes_in_a_file_and_in_a_stream() {
+        // As with a body of 8 GiB, the header needs PAX records, and that is known only behind the body.
+        let dir = tempfile::tempdir().unwrap();
+        let run = Run { tmpdir: dir.path().to_owned(), ..Run::quiet() };
+        for (name, calls) in [("short".to_owned(), 1), ("long".repeat(100), 2)] {
+            let path = dir.path().join("out");
+            assert_eq!(write(Out::Plain(Sink::file(&path, true).unwrap()), &run, &name), calls);
+            let (sink, memory) = Sink::memory();
+            assert_eq!(write(Out::Plain(sink), &run, &name), 1);
+            assert!(std::fs::read(&path).unwrap() == memory.bytes(), "{name}");
+        }
+    }
 }
