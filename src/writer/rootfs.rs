@@ -7,6 +7,7 @@
 //! Sources: docs/formats.md section 7, R-15 to R-27.
 
 mod layer;
+mod spools;
 
 use std::io;
 use std::thread;
@@ -26,6 +27,11 @@ use crate::stream::pool::Tasks;
 use crate::writer::plan::Check;
 
 use layer::PlainLayer;
+use spools::Spools;
+
+/// Layers read at a time. Paths of many layers stand side by side in the output, and each layer that is read takes a
+/// buffer and, in a layout directory, an open file.
+const OPEN: usize = 4;
 
 /// Writes the filesystem of the one image that there is.
 pub(super) fn write(
@@ -47,7 +53,7 @@ pub(super) fn write(
     let members = || {
         let mut tar = Tar::new(out, run);
         tar.tell(run.progress.begin(Action::Flatten, "root filesystem", Some(size)));
-        let mut writer = Writer { tar, layers, clamp: rootfs.clamp_mtime };
+        let mut writer = Writer { tar, layers, open: Vec::new(), clamp: rootfs.clamp_mtime };
         writer.all(rootfs, run)?;
         Ok(writer.tar)
     };
@@ -80,20 +86,26 @@ fn only(entries: &[image::Entry]) -> Result<&Image> {
 
 /// All layers as ranges of plain tar, base first; compressed ones are decoded side by side.
 fn plain<'a>(image: &Image, budget: &'a Budget, run: &'a Run) -> Result<Vec<PlainLayer<'a>>> {
+    let spools = Spools::new(&run.tmpdir);
     let tasks = Tasks::new(image.layers.iter().collect());
     let ahead = image.layers.len() < run.jobs.get();
-    let open = |layer: &&image::Layer| PlainLayer::open(layer, ahead, budget, run);
-    thread::scope(|scope| tasks.start(scope, run.jobs, open).finish())
+    let find = |layer: &&image::Layer| spools.plain(layer, ahead, run);
+    let places = thread::scope(|scope| tasks.start(scope, run.jobs, find).finish())?;
+    let decoded = spools.finish()?;
+    let tars = places.into_iter().map(|place| decoded.extent(place));
+    Ok(image.layers.iter().zip(tars).map(|(layer, tar)| PlainLayer::new(&layer.at, tar, budget, run)).collect())
 }
 
 struct Writer<'a> {
     tar: Tar<'a>,
     layers: Vec<PlainLayer<'a>>,
+    /// Those being read, the one used last at the end.
+    open: Vec<u32>,
     /// No time after this one.
     clamp: Option<i64>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     fn all(&mut self, rootfs: &RootfsOptions, run: &Run) -> Result<()> {
         let options =
             Options { keep_dirlinks: rootfs.keep_dirlinks, strip_estargz: rootfs.strip_estargz, sort: rootfs.sort };
@@ -113,7 +125,7 @@ impl Writer<'_> {
             Survivor::Entry { path, id, .. } => self.entry(path, id),
             Survivor::ImplicitDirectory { path } => self.tar.entry(&Entry::directory(slashed(path)), &mut io::empty()),
             Survivor::HardLink { path, target, id } => {
-                let found = self.layers[id.layer as usize].entry(id.position)?;
+                let found = self.layer(id.layer).entry(id.position)?;
                 let link = Entry { path, link: target, kind: Kind::HardLink, size: 0, ..found };
                 self.tar.entry(&self.written(link), &mut io::empty())
             }
@@ -121,10 +133,20 @@ impl Writer<'_> {
     }
 
     fn entry(&mut self, path: Vec<u8>, id: EntryId) -> Result<()> {
-        let found = self.layers[id.layer as usize].entry(id.position)?;
+        let found = self.layer(id.layer).entry(id.position)?;
         let path = if found.kind == Kind::Directory { slashed(path) } else { path };
         let written = self.written(Entry { path, ..found.clone() });
         self.layers[id.layer as usize].copy(&found, &written, &mut self.tar)
+    }
+
+    /// The layer, to be read; the one that was not for longest is closed for it.
+    fn layer(&mut self, number: u32) -> &mut PlainLayer<'a> {
+        self.open.retain(|&open| open != number);
+        if self.open.len() == OPEN {
+            self.layers[self.open.remove(0) as usize].close();
+        }
+        self.open.push(number);
+        &mut self.layers[number as usize]
     }
 
     /// The entry as it goes out: holes filled, the time no later than asked for.

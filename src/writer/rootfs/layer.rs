@@ -3,12 +3,10 @@
 use crate::archive::{BLOCK, Ending, Entry, Kind, Reader};
 use crate::error::{Error, Result};
 use crate::flatten::{self, Change, Overlay};
-use crate::image::Layer;
 use crate::limits::Budget;
 use crate::notice::Notices;
 use crate::run::Run;
-use crate::stream::source::{Extent, ExtentReader, Source};
-use crate::stream::spool::Scratch;
+use crate::stream::source::{Extent, ExtentReader};
 use crate::writer::tar::Tar;
 
 /// How far the reader in hand passes over entries that did not survive rather than starting anew; bounds the work that a
@@ -38,18 +36,9 @@ struct Place<'a> {
 }
 
 impl<'a> PlainLayer<'a> {
-    /// The layer as it lies, or decoded into a temporary file; then its digests have been judged.
-    pub(super) fn open(layer: &Layer, ahead: bool, budget: &'a Budget, run: &'a Run) -> Result<Self> {
-        let at = layer.at.clone();
-        let tar = match &layer.blob {
-            Some(blob) if blob.is_plain() => blob.extent.clone(),
-            _ => {
-                let mut scratch = Scratch::new(&run.tmpdir)?;
-                layer.decode_to(&mut scratch, ahead, run)?;
-                Source::file(&at, scratch.into_file(), 0)?.extent()
-            }
-        };
-        Ok(Self { at, tar, budget, notices: &run.notices, place: None })
+    /// The layer called `at` whose tar is `tar`.
+    pub(super) fn new(at: &str, tar: Extent, budget: &'a Budget, run: &'a Run) -> Self {
+        Self { at: at.to_owned(), tar, budget, notices: &run.notices, place: None }
     }
 
     /// Bytes of its tar.
@@ -96,6 +85,11 @@ impl<'a> PlainLayer<'a> {
             return tar.entry_extent(written, &body);
         }
         tar.entry(written, &mut place.reader.body())
+    }
+
+    /// Lets go of the file and the buffer with which the entry asked for last was read.
+    pub(super) fn close(&mut self) {
+        self.place = None;
     }
 
     fn begin(&self, position: u64) -> Result<Place<'a>> {

@@ -1,0 +1,96 @@
+//! Where layers go that must be decoded: unlinked temporary files, no more of them than threads.
+//!
+//! An image may have more layers than a process may have files, so a file takes one layer after the other.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::Result;
+use crate::image::Layer;
+use crate::run::Run;
+use crate::stream::source::{Extent, Source};
+use crate::stream::spool::Scratch;
+
+/// Temporary files, lent to one layer at a time.
+pub(super) struct Spools<'a> {
+    tmpdir: &'a Path,
+    files: Mutex<Files>,
+}
+
+#[derive(Default)]
+struct Files {
+    idle: Vec<Spool>,
+    made: usize,
+}
+
+/// A file and how much of it is taken.
+struct Spool {
+    number: usize,
+    scratch: Scratch,
+    len: u64,
+}
+
+/// Where a layer's tar lies.
+pub(super) enum Place {
+    /// In the input, because it is stored plain.
+    Input(Extent),
+    /// In a temporary file.
+    Spool { number: usize, offset: u64, len: u64 },
+}
+
+impl<'a> Spools<'a> {
+    /// No file yet; those to come are in `tmpdir`.
+    pub(super) fn new(tmpdir: &'a Path) -> Self {
+        Self { tmpdir, files: Mutex::default() }
+    }
+
+    /// Finds the tar of `layer`; what must be decoded for it is, and judged by all it promises.
+    pub(super) fn plain(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<Place> {
+        if let Some(blob) = layer.blob.as_ref().filter(|blob| blob.is_plain()) {
+            return Ok(Place::Input(blob.extent.clone()));
+        }
+        let mut spool = self.lend()?;
+        let len = layer.decode_to(&mut spool.scratch, ahead, run)?;
+        let place = Place::Spool { number: spool.number, offset: spool.len, len };
+        spool.len += len;
+        self.files().idle.push(spool);
+        Ok(place)
+    }
+
+    /// The files for reading, when nothing more is decoded.
+    pub(super) fn finish(self) -> Result<Decoded> {
+        let mut spools = self.files.into_inner().unwrap_or_else(PoisonError::into_inner).idle;
+        spools.sort_by_key(|spool| spool.number);
+        let sources = spools.into_iter().map(|spool| Source::file("a decoded layer", spool.scratch.into_file(), 0));
+        sources.collect::<Result<_>>().map(Decoded)
+    }
+
+    fn lend(&self) -> Result<Spool> {
+        let number = {
+            let mut files = self.files();
+            if let Some(spool) = files.idle.pop() {
+                return Ok(spool);
+            }
+            files.made += 1;
+            files.made - 1
+        };
+        Ok(Spool { number, scratch: Scratch::new(self.tmpdir)?, len: 0 })
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The files of [`Spools`], complete.
+pub(super) struct Decoded(Vec<Source>);
+
+impl Decoded {
+    /// The bytes at `place`.
+    pub(super) fn extent(&self, place: Place) -> Extent {
+        match place {
+            Place::Input(extent) => extent,
+            Place::Spool { number, offset, len } => self.0[number].extent().slice(offset, len),
+        }
+    }
+}
