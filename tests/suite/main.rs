@@ -12,6 +12,8 @@ mod support;
 mod cli;
 mod compress;
 mod corpus;
+#[cfg(target_os = "linux")]
+mod faults;
 mod foreign;
 mod hostile;
 mod images;
@@ -25,6 +27,8 @@ mod output;
 mod pipes;
 mod progress;
 mod readme;
+#[cfg(target_os = "linux")]
+mod resources;
 mod roundtrip;
 mod select;
 mod support_itself;

@@ -13,6 +13,8 @@ pub(crate) mod layer;
 pub(crate) mod layout;
 pub(crate) mod name;
 pub(crate) mod order;
+#[cfg(target_os = "linux")]
+pub(crate) mod process;
 pub(crate) mod run;
 pub(crate) mod scratch;
 pub(crate) mod shape;

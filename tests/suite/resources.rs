@@ -1,0 +1,108 @@
+//! What a run may take: memory that does not grow with the image, temporary files only where nothing else will do
+//! (the page's principle 8).
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use crate::support::image::TestImage;
+use crate::support::layer::file;
+use crate::support::process::{FOREGROUND, Process, noise, piped};
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+
+const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
+
+fn convert(target: &str, more: &[&Path]) -> Vec<OsString> {
+    let flags = ["convert", "-q", "-j", "2", "--to", target].into_iter().map(OsString::from);
+    flags.chain(more.iter().map(|path| path.as_os_str().to_owned())).collect()
+}
+
+/// Ten layers that a pipe cannot swallow all together.
+fn layers() -> TestImage {
+    let noise = noise(400 << 10);
+    (0..10).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file(&format!("f{nth}"), noise.clone())]))
+}
+
+#[test]
+fn memory_does_not_grow_with_the_layers() {
+    const MOST: u64 = 32 << 10;
+    let scratch = Scratch::new();
+    let image = TestImage::new().layer([file("large", noise(1 << 20).repeat(40))]).tag("app:1");
+    let plain = scratch.write("plain.tar", Shape::Docker20.save_one(&image).bytes());
+    let gzip = scratch.write("gzip.tar", Shape::Crane.save_one(&image).bytes());
+    let out = scratch.path("out");
+    for target in TARGETS {
+        for (input, from_pipe) in [(&plain, false), (&plain, true), (&gzip, false), (&gzip, true)] {
+            let args = convert(target, &[Path::new("-o"), &out]);
+            let process = if from_pipe {
+                Process::start(FOREGROUND, args, piped(input))
+            } else {
+                Process::start(FOREGROUND, args.into_iter().chain([input.into()]), Stdio::null())
+            };
+            let (ended, peak) = process.end_and_peak();
+            ended.exits(0, []);
+            assert!(peak < MOST, "{peak} KiB resident: {} to {target}", input.display());
+            let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
+        }
+    }
+}
+
+#[test]
+fn a_root_filesystem_of_plain_layers_needs_no_temporary_file() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", Shape::Docker20.save_one(&layers()).bytes());
+    let run = imgtar(["convert", "--to", "rootfs", "--tmpdir", "/nowhere", "-o"]).arg(scratch.path("out"));
+    run.arg(input).success();
+}
+
+#[test]
+fn a_root_filesystem_of_packed_layers_needs_one_and_says_so() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", Shape::Crane.save_one(&layers()).bytes());
+    let run = imgtar(["convert", "--to", "rootfs", "--tmpdir", "/nowhere", "-o"]).arg(scratch.path("out"));
+    run.arg(input).exits(5).says(["/nowhere", "--tmpdir"]);
+    assert_eq!(scratch.names(), ["in.tar"]);
+}
+
+/// How many temporary files a run to standard output has when its output is begun.
+fn temporary_files(target: &str, input: impl AsRef<OsStr>, stdin: Stdio) -> usize {
+    let scratch = Scratch::new();
+    let args = ["convert", "-q", "-j", "3", "--to", target, "--tmpdir"].map(OsString::from);
+    let args = args.into_iter().chain([scratch.dir().into(), input.as_ref().to_owned()]);
+    let mut process = Process::start(FOREGROUND, args, stdin);
+    process.read(1024);
+    let dir = scratch.dir().to_str().unwrap().to_owned();
+    let count = process.open_files().iter().filter(|name| name.starts_with(&dir)).count();
+    process.end().exits(0, []);
+    count
+}
+
+#[test]
+fn layers_that_are_kept_go_from_a_file_to_a_pipe_without_a_temporary_file() {
+    let scratch = Scratch::new();
+    let plain = scratch.write("plain.tar", Shape::Docker20.save_one(&layers()).bytes());
+    let gzip = scratch.write("gzip.tar", Shape::Crane.save_one(&layers()).bytes());
+    for (target, input) in [("legacy", &plain), ("oci", &plain), ("rootfs", &plain), ("docker", &gzip), ("oci", &gzip)]
+    {
+        assert_eq!(temporary_files(target, input, Stdio::null()), 0, "{} to {target}", input.display());
+    }
+}
+
+#[test]
+fn a_pipe_is_spooled_once() {
+    let scratch = Scratch::new();
+    let plain = scratch.write("plain.tar", Shape::Docker20.save_one(&layers()).bytes());
+    for target in ["legacy", "oci", "rootfs"] {
+        assert_eq!(temporary_files(target, "-", piped(&plain)), 1, "to {target}");
+    }
+}
+
+#[test]
+fn packed_layers_share_as_many_temporary_files_as_there_are_threads() {
+    let scratch = Scratch::new();
+    let gzip = scratch.write("gzip.tar", Shape::Crane.save_one(&layers()).bytes());
+    assert!((1..=3).contains(&temporary_files("rootfs", &gzip, Stdio::null())));
+}
