@@ -70,6 +70,16 @@ impl Platform {
             && (self.os_features.is_empty() || other.os_features.is_empty() || self.os_features == other.os_features)
     }
 
+    /// This platform with its architecture in Go's word for it, which configs have: `x86_64` is `amd64`, `armhf` is `arm`
+    /// with the variant `v7` unless another is named.
+    #[must_use]
+    pub fn in_go_words(self) -> Self {
+        let (architecture, implied) = go_architecture(&self.architecture);
+        let variant = if self.variant.is_empty() { implied } else { &self.variant };
+        let (architecture, variant) = (architecture.to_owned(), variant.to_owned());
+        Self { architecture, variant, ..self }
+    }
+
     /// Whether nothing runs on this: the `unknown/unknown` that marks attestations (O-13).
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
@@ -203,6 +213,20 @@ mod tests {
         assert!(platform("windows/amd64").matches(&windows("10.0.17763.1")));
         assert!(!windows("10.0.20348.1").matches(&windows("10.0.17763.1")));
         assert_eq!(windows("10.0.1").to_string(), "windows/amd64 (10.0.1)");
+    }
+
+    #[test]
+    fn architectures_have_one_word_in_go() {
+        for (given, expected) in [
+            ("linux/x86_64", "linux/amd64"),
+            ("linux/amd64/v3", "linux/amd64/v3"),
+            ("linux/aarch64/v9", "linux/arm64/v9"),
+            ("linux/armhf", "linux/arm/v7"),
+            ("linux/armhf/v6", "linux/arm/v6"),
+            ("linux/riscv64", "linux/riscv64"),
+        ] {
+            assert_eq!(platform(given).in_go_words(), platform(expected));
+        }
     }
 
     #[test]
