@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::image::ImageSet;
 use crate::reader;
 use crate::run::Run;
+use crate::spec::config::NewConfig;
 use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
 
@@ -19,10 +20,31 @@ use crate::writer::{self, Contents, Output};
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
     let images = reader::open(input, options.prefer, run)?;
-    let ImageSet { loose, .. } = &images;
-    let mut entries = select::select(&images, options, run)?;
+    write(&images, output, options, run)
+}
+
+/// Writes an image of one layer, the root filesystem tar in `input`, which `config` describes (docs/formats.md X-3).
+///
+/// The image has the names of `options` and no others. Its diff_id is computed from the bytes that are then copied, so
+/// [`Verify::Digests`] checks all there is.
+///
+/// # Errors
+/// Any [`Error`](crate::error::Error); `output` is then abandoned.
+pub fn import(
+    input: Input,
+    config: &NewConfig,
+    output: Output,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<ImageReport>> {
+    let images = reader::import(input, config, run)?;
+    write(&images, output, options, run)
+}
+
+fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
+    let mut entries = select::select(images, options, run)?;
     names::apply(&mut entries, &options.names, &options.target, run)?;
     let wants_loose = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
-    let contents = Contents { entries: &entries, loose: if wants_loose { loose } else { &[] } };
-    writer::write(&contents, output, options, run)
+    let loose = if wants_loose { &images.loose[..] } else { &[] };
+    writer::write(&Contents { entries: &entries, loose }, output, options, run)
 }

@@ -4,12 +4,14 @@
 
 mod docker;
 mod hybrid;
+mod incoming;
 mod layer;
 mod oci;
+mod rootfs;
 mod v1;
 
 use std::fs::{self, File};
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::path::Path;
 
 use crate::archive::{Index, Scan};
@@ -21,10 +23,13 @@ use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
-use crate::stream::source::{Input, Source};
+use crate::stream::source::Input;
 use crate::stream::spool::Spool;
 
+use incoming::Incoming;
+
 pub use hybrid::Half;
+pub use rootfs::import;
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
 ///
@@ -45,29 +50,20 @@ pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     read(&index, prefer, run)
 }
 
-fn indexed(label: &str, mut file: File, run: &Run) -> Result<Index> {
-    let failed = |error| Error::io("reading", label, error);
-    let is_regular = file.metadata().map_err(failed)?.is_file();
-    let mut head = Vec::new();
-    if is_regular {
-        let base = file.stream_position().map_err(failed)?;
-        let source = Source::file(label, file, base)?;
-        head = source.extent().head::<{ Codec::SNIFF_LEN }>().map_err(failed)?;
-        refuse_nothing(&head, label)?;
-        let reader = source.extent().reader().map_err(failed)?;
-        return match Codec::sniff(&head) {
-            Codec::Plain => Ok(Scan::read(reader, label, run)?.bind(&source)),
-            codec => {
-                let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
-                source.unchanged()?;
-                Ok(index)
-            }
-        };
+fn indexed(label: &str, file: File, run: &Run) -> Result<Index> {
+    let (codec, source) = match Incoming::of(label, file)? {
+        (codec, Incoming::Passing(stream)) => return spooled(label, codec, told(stream, label, None, run), run),
+        (codec, Incoming::AtRest(source)) => (codec, source),
+    };
+    let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
+    match codec {
+        Codec::Plain => Ok(Scan::read(reader, label, run)?.bind(&source)),
+        codec => {
+            let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
+            source.unchanged()?;
+            Ok(index)
+        }
     }
-    (&mut file).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head).map_err(failed)?;
-    refuse_nothing(&head, label)?;
-    let codec = Codec::sniff(&head);
-    spooled(label, codec, told(std::io::Cursor::new(head).chain(file), label, None, run), run)
 }
 
 fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) -> Told<'a, R> {
@@ -82,14 +78,6 @@ fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<In
     let scan = Scan::read(&mut spool, label, run)?;
     let source = spool.finish(label)?;
     Ok(scan.bind(&source))
-}
-
-fn refuse_nothing(head: &[u8], label: &str) -> Result<()> {
-    match (head.is_empty(), label) {
-        (false, _) => Ok(()),
-        (true, "standard input") => Err(Error::invalid(label, "nothing on standard input; give IN")),
-        (true, _) => Err(Error::invalid(label, "the file is empty")),
-    }
 }
 
 /// a directory is an OCI layout or nothing.
@@ -137,7 +125,7 @@ fn hint(index: &Index) -> Result<String> {
         return Ok("; it looks like a single layer".to_owned());
     }
     if any(&|name| name.starts_with(b"etc/") || name.starts_with(b"usr/") || name.starts_with(b"bin/")) {
-        return Ok("; it looks like a root filesystem".to_owned());
+        return Ok("; it looks like a root filesystem, of which `imgtar import` makes an image".to_owned());
     }
     Ok(String::new())
 }

@@ -1,0 +1,136 @@
+//! A root filesystem's tar, which becomes an image of one layer: the bytes as they are, under a config that is new.
+//!
+//! One pass reads every byte. It hashes them, plain and as stored, and decodes the tar only to refuse what no engine could
+//! unpack, and what is not a filesystem at all. A pipe is spooled beside it, in the form in which it comes.
+//!
+//! Sources: docs/formats.md, M-11, M-12, R-2, R-4, R-22, S-2, G-13, H-1.
+
+mod tree;
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use std::thread;
+
+use self::tree::Tree;
+use super::incoming::Incoming;
+use crate::archive::{Ending, Reader};
+use crate::codec::{self, Codec, Watch};
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::image::{Blob, Claim, Entry, Image, ImageSet, Layer, Node};
+use crate::run::Run;
+use crate::spec::config::{ImageConfig, NewConfig};
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::{Compression, Family, MediaType};
+use crate::stream::pipe;
+use crate::stream::skip::Sequential;
+use crate::stream::source::Input;
+use crate::stream::spool::Spool;
+use crate::stream::tap::{Measure, Promise, VerifyReader};
+
+/// The untagged image whose one layer is the tar in `input`, plain or compressed, and which `config` describes.
+///
+/// # Errors
+/// When the input cannot be read, is no tar, holds a name that climbs out of it, or is an image archive itself.
+pub fn import(input: Input, config: &NewConfig, run: &Run) -> Result<ImageSet> {
+    let label = input.label();
+    let (codec, incoming) = Incoming::of(&label, open(input, &label)?)?;
+    let (found, extent) = match incoming {
+        Incoming::AtRest(source) => {
+            let reader = source.extent().reader().map_err(|error| Error::io("reading", &label, error))?;
+            let (found, _) = pass(reader, codec, &label, run)?;
+            source.unchanged()?;
+            (found, source.extent())
+        }
+        Incoming::Passing(stream) => {
+            let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, run)?;
+            (found, spool.finish(&label)?.extent())
+        }
+    };
+    let image = image(&label, found, Blob { extent, codec }, config)?;
+    let entry = Entry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
+    Ok(ImageSet { archive: label, entries: vec![entry], loose: Vec::new() })
+}
+
+fn open(input: Input, label: &str) -> Result<File> {
+    match input {
+        Input::Path(path) if path.is_dir() => {
+            Err(Error::invalid(label, "a directory is no tar: pipe the output of tar -C DIR -c . instead"))
+        }
+        Input::Path(path) => File::open(&path).map_err(|error| Error::io("opening", label, error)),
+        Input::Stdin(file) => Ok(file),
+    }
+}
+
+/// What one pass found out about the bytes.
+struct Found {
+    diff_id: DiffId,
+    /// Of the bytes as stored; a plain tar's digest is its diff_id.
+    stored: Measure,
+}
+
+/// Reads all of `bytes` once; gives them back for what is still to be done with them.
+fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Result<(Found, R)> {
+    let stored = match codec {
+        Codec::Plain => VerifyReader::unhashed(bytes, label, None),
+        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 => VerifyReader::new(bytes, label, Promise::default()),
+    };
+    let watch = Watch::new(label, &run.budget, &run.notices);
+    let decoder = codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", label, error))?;
+    let (diff_id, decoder) = thread::scope(|scope| {
+        if run.jobs.get() == 1 {
+            return walk(decoder, label, run);
+        }
+        let (diff_id, decoder) = walk(pipe::ahead(scope, decoder), label, run)?;
+        Ok((diff_id, decoder.into_inner()))
+    })?;
+    let stored = decoder.into_inner();
+    let measure = stored.measure().cloned().expect("decoders read to the end");
+    Ok((Found { diff_id, stored: measure }, stored.into_inner()))
+}
+
+/// Reads all of `plain` as a tar: its digest, and the reader.
+fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
+    let hashed = Sequential::new(VerifyReader::new(plain, label, Promise::default()));
+    let mut reader = Reader::new(hashed, Ending::Optional, label, &run.budget, &run.notices);
+    let mut tree = Tree::new(label);
+    while let Some(entry) = reader.next_entry()? {
+        tree.entry(&entry, &mut reader.body())?;
+    }
+    let hashed = reader.finish()?.into_inner();
+    let Measure { digest, size } = hashed.measure().cloned().expect("a reader that is finished has found the end");
+    tree.judge(size, run)?;
+    Ok((DiffId(digest.expect("SHA-256 can be computed")), hashed.into_inner()))
+}
+
+fn image(label: &str, found: Found, blob: Blob, config: &NewConfig) -> Result<Image> {
+    let config = ImageConfig::read(config.of_layer(&found.diff_id), label)?;
+    let claim = claim(blob.codec, found.stored);
+    let layer = Layer { at: label.to_owned(), diff_id: found.diff_id, blob: Some(blob), claim, foreign: None };
+    Ok(Image {
+        at: label.to_owned(),
+        image_id: config.image_id(),
+        layers: vec![layer],
+        manifest: None,
+        platform: config.platform().clone(),
+        config,
+        parent: None,
+    })
+}
+
+/// What the pass promises of the stored bytes to whoever copies them.
+///
+/// Plain ones are the diff_id already; those of a form that has no media type will be stored in another.
+fn claim(codec: Codec, stored: Measure) -> Claim {
+    let compression = match codec {
+        Codec::Gzip => Compression::Gzip,
+        Codec::Zstd => Compression::Zstd,
+        Codec::Plain | Codec::Xz | Codec::Bzip2 => return Claim::Nothing,
+    };
+    let describe = |digest: Digest| {
+        let media_type = MediaType::Layer(Family::Oci, compression);
+        Claim::Descriptor(Box::new(Descriptor::new(media_type, digest, stored.size)))
+    };
+    stored.digest.map_or(Claim::Nothing, describe)
+}

@@ -1,0 +1,123 @@
+//! What the entries of a tar make of it: a filesystem, or something else that a user took for one.
+
+use std::io::Read;
+
+use crate::archive::{BLOCK, Entry, Kind};
+use crate::error::{Error, Result};
+use crate::limits::MAX_MANIFEST_JSON;
+use crate::notice::Fault;
+use crate::path::{EntryPath, printable};
+use crate::run::Run;
+use crate::spec::docker::{self, MANIFEST_MEMBER};
+use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
+use crate::spec::v1::V1Id;
+
+/// What has been seen of a tar so far. Holds no names but one.
+pub(super) struct Tree<'a> {
+    label: &'a str,
+    /// Where the next header stands.
+    end: u64,
+    whiteouts: usize,
+    /// The first of them.
+    whiteout: String,
+    has_layout: bool,
+    has_index: bool,
+    /// The member that only an image archive has.
+    tell_tale: Option<String>,
+}
+
+impl<'a> Tree<'a> {
+    /// Nothing seen yet of the tar that messages call `label`.
+    pub(super) fn new(label: &'a str) -> Self {
+        Self {
+            label,
+            end: 0,
+            whiteouts: 0,
+            whiteout: String::new(),
+            has_layout: false,
+            has_index: false,
+            tell_tale: None,
+        }
+    }
+
+    /// Takes note of an entry.
+    ///
+    /// # Errors
+    /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11).
+    pub(super) fn entry(&mut self, entry: &Entry, body: &mut impl Read) -> Result<()> {
+        self.end = entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
+        let path = self.clean(entry, &entry.path, "")?;
+        if entry.kind == Kind::HardLink {
+            self.clean(entry, &entry.link, "it is a link, and of its target ")?;
+        }
+        if is_whiteout(entry, &path) {
+            if self.whiteouts == 0 {
+                self.whiteout = path.to_string();
+            }
+            self.whiteouts += 1;
+        }
+        self.look_for_images(entry, &path, body)
+    }
+
+    /// Judges the whole, which has `size` bytes.
+    ///
+    /// # Errors
+    /// No bytes at all; an image archive, which is `convert`'s business; under `--strict` what is warned about.
+    pub(super) fn judge(&self, size: u64, run: &Run) -> Result<()> {
+        if size == 0 {
+            return Err(Error::invalid(self.label, "there is nothing in it, not even a tar's end"));
+        }
+        let layout = (self.has_layout && self.has_index).then_some(LAYOUT_MEMBER);
+        if let Some(member) = self.tell_tale.as_deref().or(layout) {
+            let problem = format!("an image archive (it holds `{member}`), no root filesystem: use `imgtar convert`");
+            return Err(Error::invalid(self.label, problem));
+        }
+        if size < self.end + BLOCK as u64 {
+            let problem = "there is no end marker: cut short between two files it would look the same";
+            run.notices.warn(Fault::Input, self.label, problem)?;
+        }
+        match self.whiteouts {
+            0 => Ok(()),
+            count => {
+                let more = if count == 1 { String::new() } else { format!(" (and {} more)", count - 1) };
+                let problem = format!("`{}`{more}: to engines a whiteout of a layer, not a file", self.whiteout);
+                run.notices.warn(Fault::Input, self.label, &problem)
+            }
+        }
+    }
+
+    fn clean(&self, entry: &Entry, name: &[u8], whose: &str) -> Result<EntryPath> {
+        EntryPath::clean(name).map_err(|error| {
+            Error::invalid(format!("{}: `{}`", self.label, printable(&entry.path)), format!("{whose}{error}"))
+        })
+    }
+
+    /// A filesystem may well have a `manifest.json` of its own, so it is asked whether it lists images.
+    fn look_for_images(&mut self, entry: &Entry, path: &EntryPath, body: &mut impl Read) -> Result<()> {
+        let Some((directory, last)) = path.split() else { return Ok(()) };
+        if !directory.is_root() {
+            let is_v1 = last == b"layer.tar" && is_v1_id(&directory);
+            self.tell_tale = self.tell_tale.take().or_else(|| is_v1.then(|| path.to_string()));
+            return Ok(());
+        }
+        self.has_layout |= last == LAYOUT_MEMBER.as_bytes();
+        self.has_index |= last == INDEX_MEMBER.as_bytes();
+        if last == MANIFEST_MEMBER.as_bytes() && entry.size <= MAX_MANIFEST_JSON {
+            let mut bytes = Vec::new();
+            body.read_to_end(&mut bytes).map_err(|error| Error::io("reading", self.label, error))?;
+            let lists_images = docker::read_manifest(&bytes, self.label).is_ok_and(|images| !images.is_empty());
+            self.tell_tale = self.tell_tale.take().or_else(|| lists_images.then(|| MANIFEST_MEMBER.to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether engines take the entry for a removal: by its name, or where they have overlays by its numbers.
+fn is_whiteout(entry: &Entry, path: &EntryPath) -> bool {
+    let by_number = entry.kind == Kind::CharDevice && entry.device == (0, 0);
+    by_number || path.components().any(|component| component.starts_with(b".wh."))
+}
+
+fn is_v1_id(directory: &EntryPath) -> bool {
+    std::str::from_utf8(directory.as_bytes()).is_ok_and(|name| name.parse::<V1Id>().is_ok())
+}
