@@ -9,9 +9,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use imgtar::convert::{Compress, ImageSelector};
 use imgtar::spec::reference::Reference;
+use imgtar::spec::timestamp::Timestamp;
 
 use super::choices::{Attestations, Format, Half, Index, Outer, Progress, Verify};
-use super::values::{self, PlatformArg, Rename};
+use super::values::{self, Assignment, PlatformArg, Rename, Words};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -58,6 +59,18 @@ Examples:
   A layout directory that tools read blob by blob:
     imgtar convert app.tar --to oci-dir -o layout";
 
+/// The end of `imgtar import --help`.
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  An image of a directory tree:
+    tar -C rootfs -c . | imgtar import --to docker --arch amd64 -t app:1 | docker load
+
+  With a command and its environment:
+    imgtar import rootfs.tar.gz --to oci --arch arm64 -t app:1 --cmd /bin/app --env PATH=/bin -o app.tar
+
+  All layers of an image made one:
+    imgtar convert app.tar --to rootfs | imgtar import --to oci --arch amd64 -t app:flat -o flat.tar";
+
 /// Convert container image archives: docker save, crane, OCI layout and flat root filesystem.
 ///
 /// Offline and in a stream: no daemon, no registry, no root. Input is recognised by its content, never by its name.
@@ -71,6 +84,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Convert(Box<ConvertArgs>),
+    Import(Box<ImportArgs>),
 }
 
 /// Write the images of an archive in another format.
@@ -89,14 +103,100 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+}
+
+/// Make an image of a root filesystem.
+///
+/// ROOTFS is a tar, plain or compressed by gzip, zstd, xz or bzip2. It becomes the image's one layer as it is, byte for
+/// byte: gzip and zstd stay too where the target keeps them. The config says what is given here and nothing else, so that
+/// the same tar and flags give the same image ID.
+#[derive(Debug, Args)]
+#[command(
+    after_long_help = IMPORT_EXAMPLES,
+    mut_arg("tags", |arg| arg.help("Name the image so. Repeatable")),
+    // These hold as they do for `convert`, but here is nothing that they could change.
+    mut_arg("add_tags", |arg| arg.hide(true)),
+    mut_arg("rename", |arg| arg.hide(true)),
+    mut_arg("no_tags", |arg| arg.hide(true)),
+    mut_arg("oci_types", |arg| arg.hide(true)),
+    mut_arg("all_blobs", |arg| arg.hide(true)),
+    mut_arg("embed_foreign", |arg| arg.hide(true)),
+    mut_arg("allow_missing_foreign", |arg| arg.hide(true)),
+)]
+pub(crate) struct ImportArgs {
+    /// The filesystem's tar: a file, or `-` for standard input.
+    ///
+    /// May be left out when standard input is not a terminal.
+    #[arg(value_name = "ROOTFS")]
+    pub(crate) input: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    #[command(flatten)]
+    pub(crate) write: WriteArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The image")]
+pub(crate) struct ImageArgs {
+    /// The operating system whose programs the filesystem holds.
+    #[arg(long, value_name = "OS", value_parser = values::platform_part, default_value = "linux")]
+    pub(crate) os: String,
+
+    /// Their architecture: amd64, arm64 and so on, or `host` for this machine's own. Needed unless --to rootfs.
+    ///
+    /// It is never guessed, because output must not depend on the machine.
+    #[arg(long, value_name = "ARCH", value_parser = values::platform_part)]
+    pub(crate) arch: Option<String>,
+
+    /// The architecture's variant, as in v7 of arm.
+    #[arg(long, value_name = "VARIANT", value_parser = values::platform_part)]
+    pub(crate) variant: Option<String>,
+
+    /// The command, or the arguments of --entrypoint: one word, or all of them as a JSON array. Repeatable, one word each.
+    ///
+    /// No shell takes it apart: `--cmd '["sh", "-c", "date"]'` is `--cmd sh --cmd -c --cmd date`.
+    #[arg(long, value_name = "WORD", value_parser = values::words, allow_hyphen_values = true)]
+    pub(crate) cmd: Vec<Words>,
+
+    /// The command that --cmd is handed to, spelled like it. Repeatable.
+    #[arg(long, value_name = "WORD", value_parser = values::words, allow_hyphen_values = true)]
+    pub(crate) entrypoint: Vec<Words>,
+
+    /// Set an environment variable. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
+    pub(crate) env: Vec<Assignment>,
+
+    /// The directory that the command starts in.
+    #[arg(long, value_name = "DIR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) workdir: Option<String>,
+
+    /// The user that the command runs as: a name or number, with or without `:` and a group.
+    #[arg(long, value_name = "USER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) user: Option<String>,
+
+    /// Attach a label. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
+    pub(crate) label: Vec<Assignment>,
+
+    /// When the image was made: RFC 3339, or seconds since 1970. Without it the image does not say.
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
+    pub(crate) created: Option<Timestamp>,
+}
+
+/// What is written, where and how: all that the commands share that write images.
+#[derive(Debug, Args)]
+pub(crate) struct WriteArgs {
     /// The format to write.
-    #[arg(long, value_name = "FORMAT", value_enum)]
+    #[arg(long, value_name = "FORMAT", value_enum, help_heading = None)]
     pub(crate) to: Format,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    #[command(flatten)]
-    pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) names: NameArgs,
     #[command(flatten)]

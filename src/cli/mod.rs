@@ -5,6 +5,7 @@ mod choices;
 mod convert;
 mod environment;
 pub(crate) mod exit;
+mod import;
 mod input;
 mod options;
 mod output;
@@ -13,6 +14,7 @@ mod signals;
 pub(crate) mod terminal;
 mod values;
 mod version;
+mod write;
 
 use imgtar::error::Result;
 
@@ -25,5 +27,6 @@ use self::args::{Cli, Command};
 pub(crate) fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Convert(args) => convert::run(args),
+        Command::Import(args) => import::run(args),
     }
 }

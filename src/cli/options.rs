@@ -7,13 +7,13 @@ use imgtar::convert::{
 };
 use imgtar::error::{Error, Result};
 
-use super::args::{ConvertArgs, NameArgs};
+use super::args::{ConvertArgs, NameArgs, WriteArgs};
 use super::choices::{Format, Index};
 use super::output::is_standard;
 use super::values::PlatformArg;
 
 const ARCHIVES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::Rootfs];
-const IMAGES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::OciDir];
+pub(super) const IMAGES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::OciDir];
 const MANIFEST_JSON: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci];
 const DOCKER: &[Format] = &[Format::Legacy, Format::Docker];
 const OCI: &[Format] = &[Format::Oci, Format::OciDir];
@@ -25,29 +25,28 @@ const ROOTFS: &[Format] = &[Format::Rootfs];
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
 pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
-    refuse_strangers(args)?;
-    if args.to == Format::OciDir && is_standard(&args.output) {
-        return Err(Error::Usage("--to oci-dir needs a directory: -o DIR".to_owned()));
-    }
+    let ConvertArgs { selection, write, .. } = args;
+    refuse_strangers(write.to, &[(selection.index == Index::Keep, "--index keep", OCI)])?;
     Ok(ConvertOptions {
-        target: target(args, epoch)?,
-        images: args.selection.images.clone(),
-        platforms: platforms(&args.selection.platforms)?,
-        names: name_changes(&args.names),
-        verify: args.selection.verify.into(),
-        index: args.selection.index.into(),
-        attestations: args.selection.attestations.map(Into::into),
-        prefer: args.selection.prefer.map(Into::into),
+        images: selection.images.clone(),
+        platforms: platforms(&selection.platforms)?,
+        verify: selection.verify.into(),
+        index: selection.index.into(),
+        attestations: selection.attestations.map(Into::into),
+        prefer: selection.prefer.map(Into::into),
+        ..all_of(write, epoch)?
     })
 }
 
-/// Refuses flags that the target has no use for: they would be ignored in silence.
-fn refuse_strangers(args: &ConvertArgs) -> Result<()> {
-    let ConvertArgs { output, selection, names, layers, oci, rootfs, .. } = args;
+/// What is written of an input in which there is nothing to choose.
+///
+/// # Errors
+/// [`Error::Usage`] for flags that contradict each other or the target.
+pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
+    let WriteArgs { output, names, layers, oci, rootfs, .. } = args;
     let known = [
         (output.append, "--append", OCI_DIR),
         (output.outer.is_some(), "--outer", ARCHIVES),
-        (selection.index == Index::Keep, "--index keep", OCI),
         (!names.tags.is_empty(), "--tag", IMAGES),
         (!names.add_tags.is_empty(), "--add-tag", IMAGES),
         (!names.rename.is_empty(), "--rename", IMAGES),
@@ -64,17 +63,29 @@ fn refuse_strangers(args: &ConvertArgs) -> Result<()> {
         (rootfs.strip_estargz, "--strip-estargz", ROOTFS),
         (rootfs.clamp_mtime, "--clamp-mtime", ROOTFS),
     ];
-    for (given, flag, formats) in known {
-        if given && !formats.contains(&args.to) {
-            let words: Vec<_> = formats.iter().map(|format| format.word()).collect();
-            let target = args.to.word();
-            return Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", words.join(", "))));
-        }
+    refuse_strangers(args.to, &known)?;
+    if args.to == Format::OciDir && is_standard(output) {
+        return Err(Error::Usage("--to oci-dir needs a directory: -o DIR".to_owned()));
     }
-    Ok(())
+    Ok(ConvertOptions { names: name_changes(names), ..ConvertOptions::new(target(args, epoch)?) })
 }
 
-fn target(args: &ConvertArgs, epoch: Option<i64>) -> Result<Target> {
+/// A flag: whether it was given, how it is spelled, and which targets know it.
+pub(super) type Flag<'a> = (bool, &'a str, &'a [Format]);
+
+/// Refuses flags that the target has no use for: they would be ignored in silence.
+pub(super) fn refuse_strangers(target: Format, flags: &[Flag<'_>]) -> Result<()> {
+    match flags.iter().find(|(given, _, formats)| *given && !formats.contains(&target)) {
+        None => Ok(()),
+        Some((_, flag, formats)) => {
+            let words: Vec<_> = formats.iter().map(|format| format.word()).collect();
+            let target = target.word();
+            Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", words.join(", "))))
+        }
+    }
+}
+
+fn target(args: &WriteArgs, epoch: Option<i64>) -> Result<Target> {
     let compress = args.layers.compress;
     Ok(match args.to {
         Format::Legacy => match compress {
@@ -103,7 +114,7 @@ fn target(args: &ConvertArgs, epoch: Option<i64>) -> Result<Target> {
     })
 }
 
-fn docker_options(args: &ConvertArgs, compress: Option<Compress>) -> DockerOptions {
+fn docker_options(args: &WriteArgs, compress: Option<Compress>) -> DockerOptions {
     DockerOptions {
         compress,
         full_names: args.names.full_names,
@@ -152,7 +163,7 @@ mod tests {
     fn options(line: &str) -> std::result::Result<ConvertOptions, String> {
         let words = ["imgtar", "convert"].into_iter().chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| format!("{} {error}", error.exit_code()))?;
-        let Command::Convert(args) = cli.command;
+        let Command::Convert(args) = cli.command else { panic!("convert was asked for") };
         convert(&args, Some(7)).map_err(|error| format!("{} {error}", crate::cli::exit::Exit::of(&error).code()))
     }
 
@@ -282,7 +293,7 @@ mod tests {
     #[test]
     fn times_are_clamped_only_to_a_time_that_is_given() {
         let cli = Cli::try_parse_from(["imgtar", "convert", "--to", "rootfs", "--clamp-mtime"]).unwrap();
-        let Command::Convert(args) = cli.command;
+        let Command::Convert(args) = cli.command else { panic!("convert was asked for") };
         let error = convert(&args, None).unwrap_err();
         assert!(error.to_string().contains("SOURCE_DATE_EPOCH"), "{error}");
     }

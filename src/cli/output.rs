@@ -14,14 +14,14 @@ use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
 use imgtar::writer::Output;
 
-use super::args::{ConvertArgs, OutputArgs};
+use super::args::{OutputArgs, WriteArgs};
 use super::choices::{Format, Outer};
 
 /// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
 ///
 /// # Errors
 /// [`Error::Usage`] for an extension whose form is not written here.
-pub(crate) fn outer(args: &ConvertArgs) -> Result<Encoding> {
+pub(crate) fn outer(args: &WriteArgs) -> Result<Encoding> {
     let outer = match args.output.outer {
         Some(outer) => outer,
         None if args.to == Format::OciDir => Outer::None,
@@ -49,7 +49,7 @@ fn promised(path: &Path) -> Result<Outer> {
 ///
 /// # Errors
 /// [`Error::Usage`].
-pub(crate) fn refuse_input(args: &ConvertArgs, input: &Input) -> Result<()> {
+pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     let place = &args.output;
     let is_lost = args.to == Format::OciDir && place.force && is_below(input, &place.output);
     let read = match input {
@@ -73,7 +73,7 @@ fn is_below(input: &Input, dir: &Path) -> bool {
 ///
 /// # Errors
 /// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
-pub(crate) fn open(args: &ConvertArgs, outer: Encoding) -> Result<Output> {
+pub(crate) fn open(args: &WriteArgs, outer: Encoding) -> Result<Output> {
     let place = &args.output;
     if args.to == Format::OciDir {
         return DirSink::create(&place.output, mode(place)).map(Output::Directory);

@@ -58,21 +58,35 @@ pub(crate) fn report(verbosity: Verbosity, report: &ImageReport, flattened: bool
     }
 }
 
+/// Says which image was made.
+pub(crate) fn imported(verbosity: Verbosity, report: &ImageReport) {
+    if verbosity >= Verbosity::Normal {
+        line(&format!("imgtar: {}: imported\n", title(report)));
+    }
+    if verbosity >= Verbosity::Verbose {
+        line(&layers(report));
+    }
+}
+
 /// Says why the run failed.
 pub(crate) fn error(error: &anyhow::Error) {
     say("error", AnsiColor::Red.on_default().bold(), &format!("{error:#}"));
 }
 
-fn summary(report: &ImageReport, flattened: bool) -> String {
+fn title(report: &ImageReport) -> String {
     let names = if report.names.is_empty() { "untagged image".to_owned() } else { report.names.join(", ") };
-    let id = &report.image_id;
+    format!("{names} ({})", report.image_id)
+}
+
+fn summary(report: &ImageReport, flattened: bool) -> String {
+    let title = title(report);
     if flattened {
-        return format!("{names} ({id}): flattened");
+        return format!("{title}: flattened");
     }
     let (kept, all) = report.layers_kept;
     let preserved = [(report.manifest_kept == Some(true), "manifest"), (kept == all, "layers"), (true, "config")];
     let preserved: Vec<_> = preserved.into_iter().filter_map(|(is_kept, part)| is_kept.then_some(part)).collect();
-    format!("{names} ({id}): preserved: {}", preserved.join(", "))
+    format!("{title}: preserved: {}", preserved.join(", "))
 }
 
 fn details(report: &ImageReport) -> String {
@@ -81,8 +95,12 @@ fn details(report: &ImageReport) -> String {
         Some(false) => "rewritten",
         None => "none in the input or in the target",
     };
+    format!("  manifest: {manifest}\n{}", layers(report))
+}
+
+fn layers(report: &ImageReport) -> String {
     let (kept, all) = report.layers_kept;
-    format!("  manifest: {manifest}\n  layers: {kept} of {all} kept byte for byte\n")
+    format!("  layers: {kept} of {all} kept byte for byte\n")
 }
 
 fn say(word: &str, style: Style, text: &str) {

@@ -7,6 +7,7 @@ use imgtar::codec::{GzipLevel, ZstdLevel};
 use imgtar::convert::{Compress, ImageSelector};
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
+use imgtar::spec::timestamp::Timestamp;
 
 /// `--platform`, one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +23,58 @@ pub(crate) struct Rename {
     pub(crate) new: String,
 }
 
+/// `--cmd` or `--entrypoint`, one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Words(pub(crate) Vec<String>);
+
+/// `--env` or `--label`, one of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
 /// `all`, `host` or `OS/ARCH[/VARIANT]`.
 pub(crate) fn platform(text: &str) -> Result<PlatformArg, String> {
     match text {
         "all" => Ok(PlatformArg::All),
         "host" => Ok(PlatformArg::One(Platform::host())),
         _ => text.parse().map(PlatformArg::One).map_err(|error| format!("{error}; `all` and `host` stand alone")),
+    }
+}
+
+/// One part of a platform: `linux`, `arm64`, `v8`.
+pub(crate) fn platform_part(text: &str) -> Result<String, String> {
+    match format!("os/{text}").parse::<Platform>() {
+        Ok(platform) if platform.variant.is_empty() => Ok(platform.architecture),
+        Ok(_) | Err(_) => Err("it is one word of letters, digits, `_`, `-` and `.`".to_owned()),
+    }
+}
+
+/// One word as it is; a JSON array of words if it begins with `[`.
+pub(crate) fn words(text: &str) -> Result<Words, String> {
+    if !text.starts_with('[') {
+        return Ok(Words(vec![text.to_owned()]));
+    }
+    serde_json::from_str(text).map(Words).map_err(|error| {
+        format!("what begins with `[` is a JSON array of strings ({error}); `[` itself is spelled '[\"[\"]'")
+    })
+}
+
+/// `NAME=VALUE`; the value may be empty, and hold anything.
+pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok(Assignment { name: name.to_owned(), value: value.to_owned() }),
+        _ => Err("it has the form NAME=VALUE".to_owned()),
+    }
+}
+
+/// RFC 3339, or seconds since 1970.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    let seconds = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    match seconds {
+        Some(seconds) => Timestamp::from_unix(seconds).ok_or_else(|| "it is beyond the year 9999".to_owned()),
+        None => text.parse::<Timestamp>().map_err(|error| format!("{error}, and no number of seconds since 1970")),
     }
 }
 
@@ -159,5 +206,50 @@ mod tests {
         assert_eq!(platform("host"), Ok(PlatformArg::One(Platform::host())));
         assert_eq!(platform("linux/amd64"), Ok(PlatformArg::One(Platform::new("linux", "amd64"))));
         assert!(platform("amd64").is_err());
+    }
+
+    #[test]
+    fn a_part_of_a_platform_is_one_word() {
+        for text in ["amd64", "v8", "x86_64", "host"] {
+            assert_eq!(platform_part(text).as_deref(), Ok(text));
+        }
+        for text in ["", "linux/amd64", "arm v7", "a/"] {
+            assert!(platform_part(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_one_as_it_is_or_a_json_array() {
+        let words = |text: &str| super::words(text).map(|Words(words)| words.join("|"));
+        for (text, expected) in
+            [("a b", "a b"), ("-c", "-c"), ("", ""), ("[\"a b\",\"\"]", "a b|"), ("[]", ""), ("[\"[\"]", "[")]
+        {
+            assert_eq!(words(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["[", "[a]", "[1]", "[\"a\"", "[\"a\"] b"] {
+            assert!(words(text).unwrap_err().contains("JSON"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_assignment_has_a_name() {
+        let both = |text: &str| assignment(text).map(|it| (it.name, it.value));
+        assert_eq!(both("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
+        assert_eq!(both("A="), Ok(("A".to_owned(), String::new())));
+        for text in ["", "A", "=b"] {
+            assert!(both(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_seconds() {
+        for (text, expected) in
+            [("0", "1970-01-01T00:00:00Z"), ("2020-01-02T03:04:05.50+01:00", "2020-01-02T03:04:05.5+01:00")]
+        {
+            assert_eq!(time(text).unwrap().to_string(), expected);
+        }
+        for text in ["", "now", "-1", "1.5", "2020-01-02", "253402300800", "99999999999999999999"] {
+            assert!(time(text).is_err(), "{text}");
+        }
     }
 }

@@ -1,0 +1,50 @@
+//! What the commands share that write images: where from, where to, and in which order to refuse.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::thread;
+
+use imgtar::convert::ImageReport;
+use imgtar::error::Result;
+use imgtar::limits::{Budget, Limits};
+use imgtar::notice::Notices;
+use imgtar::run::Run;
+use imgtar::stream::source::Input;
+use imgtar::writer::Output;
+
+use super::args::{RunArgs, WriteArgs};
+use super::terminal::{self, Verbosity};
+use super::{environment, input, output, progress, signals};
+
+/// Does `work` from `given` to where `args` say; all that can be refused without reading the input is refused first.
+///
+/// # Errors
+/// Those of finding the input and the output, and those of `work`.
+pub(super) fn run(
+    given: Option<&Path>,
+    args: &WriteArgs,
+    work: impl FnOnce(Input, Output, &Run) -> Result<Vec<ImageReport>>,
+) -> Result<Vec<ImageReport>> {
+    let verbosity = Verbosity::of(&args.run);
+    let epoch = environment::source_date_epoch()?;
+    let outer = output::outer(args)?;
+    let input = input::find(given)?;
+    output::refuse_input(args, &input)?;
+    signals::watch()?;
+    let output = output::open(args, outer)?;
+    input::wait(&input, verbosity)?;
+    work(input, output, &new_run(&args.run, verbosity, epoch))
+}
+
+fn new_run(args: &RunArgs, verbosity: Verbosity, epoch: Option<i64>) -> Run {
+    let limits = Limits { size: args.max_size, entries: args.max_entries, metadata: args.max_metadata };
+    let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
+    Run {
+        notices: Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark)),
+        progress: progress::listen(args.progress, verbosity),
+        budget: Budget::new(limits),
+        tmpdir: args.tmpdir.clone().unwrap_or_else(environment::tmpdir),
+        jobs: jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        epoch: epoch.unwrap_or(0),
+    }
+}
