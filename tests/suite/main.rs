@@ -17,6 +17,7 @@ mod faults;
 mod foreign;
 mod hostile;
 mod images;
+mod import;
 mod interop;
 mod lies;
 mod matrix;
