@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::support::expect::{Target, judge};
 use crate::support::image::TestImage;
@@ -23,7 +23,7 @@ use crate::support::tarball::Tarball;
 
 /// Larger than all pipes and buffers on the way: a run whose output nobody reads stops in its middle.
 fn image() -> TestImage {
-    TestImage::new().layer([file("a", "1")]).layer([file("noise", noise(6 << 20))]).tag("app:1")
+    TestImage::new().layer([file("a", "1")]).layer([file("noise", noise(3 << 20))]).tag("app:1")
 }
 
 fn source() -> Tarball {
@@ -81,7 +81,7 @@ fn an_input_that_shrinks_while_it_is_read_is_refused() {
         let scratch = Scratch::new();
         let input = scratch.write("in.tar", source().bytes());
         let ended = disturbed(target, &input, || {
-            OpenOptions::new().write(true).open(&input).unwrap().set_len(3 << 20).unwrap();
+            OpenOptions::new().write(true).open(&input).unwrap().set_len(2 << 20).unwrap();
         });
         let ended = ended.exits(3, ["in.tar"]);
         assert!(!has_documents(&ended.stdout), "{target}: nothing that makes it loadable");
@@ -94,8 +94,10 @@ fn a_blob_that_changes_while_its_layout_is_read_is_refused() {
     let (layout, image) = (scratch.path("layout"), image());
     Shape::Oci.save_one(&image).unpack(&layout);
     let blob = layout.join("blobs/sha256").join(&image.layer_digests()[1]["sha256:".len()..]);
+    // Clocks of file systems are slow: what is written now could bear the time of what was written before.
+    OpenOptions::new().write(true).open(&blob).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     let ended = disturbed("oci", &layout, || {
-        OpenOptions::new().write(true).open(&blob).unwrap().write_all_at(b"other", 5 << 20).unwrap();
+        OpenOptions::new().write(true).open(&blob).unwrap().write_all_at(b"other", 5 << 19).unwrap();
     });
     let ended = ended.exits(3, ["layout"]);
     assert!(!has_documents(&ended.stdout), "nothing that makes it loadable");
@@ -170,7 +172,7 @@ fn a_file_size_limit_is_exit_5_and_leaves_nothing() {
     let input = scratch.write("in.tar", source().bytes());
     let packed = scratch.write("in.tar.gz", source().compressed(crate::support::codec::Codec::Gzip));
     let before = scratch.names();
-    let limit = "ulimit -f 2048; exec";
+    let limit = "ulimit -f 1024; exec";
     for target in Target::ALL {
         let out = scratch.path("out");
         run(limit, convert(target, &[Path::new("-o"), &out, &input])).exits(5, ["/out", "File too large"]);
@@ -179,13 +181,13 @@ fn a_file_size_limit_is_exit_5_and_leaves_nothing() {
     }
 }
 
-/// What stands before a command that has a file system of 1 MiB below `dir`; whatever is left there at the end, it names
+/// What stands before a command that has a file system of 512 KiB below `dir`; whatever is left there at the end, it names
 /// as litter.
 fn on_a_full_disk(dir: &Path) -> String {
     let dir = dir.to_str().unwrap();
     format!(
         "exec unshare --map-root-user --mount sh -c '
-           mount -t tmpfs -o size=1m none {dir} || exit 99
+           mount -t tmpfs -o size=512k none {dir} || exit 99
            \"$0\" \"$@\"
            code=$?
            ls -A {dir} | sed \"s/^/litter: /\" >&2

@@ -30,12 +30,12 @@ fn layers() -> TestImage {
 fn memory_does_not_grow_with_the_layers() {
     const MOST: u64 = 32 << 10;
     let scratch = Scratch::new();
-    let image = TestImage::new().layer([file("large", noise(1 << 20).repeat(40))]).tag("app:1");
+    let image = TestImage::new().layer([file("large", vec![0; 40 << 20])]).tag("app:1");
     let plain = scratch.write("plain.tar", Shape::Docker20.save_one(&image).bytes());
     let gzip = scratch.write("gzip.tar", Shape::Crane.save_one(&image).bytes());
     let out = scratch.path("out");
     for target in TARGETS {
-        for (input, from_pipe) in [(&plain, false), (&plain, true), (&gzip, false), (&gzip, true)] {
+        for (input, from_pipe) in [(&plain, true), (&gzip, false)] {
             let args = convert(target, &[Path::new("-o"), &out]);
             let process = if from_pipe {
                 Process::start(FOREGROUND, args, piped(input))
