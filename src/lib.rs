@@ -1,6 +1,6 @@
 //! Convert container image tarballs, offline and in a stream.
 //!
-//! [`convert::convert`] does all that the command does. Its way through the modules:
+//! [`convert::convert`] and [`convert::import`] do all that the command does. Their way through the modules:
 //!
 //! ```text
 //! convert            what was asked for; which images, platforms and names

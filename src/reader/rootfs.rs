@@ -19,6 +19,7 @@ use crate::codec::{self, Codec, Watch};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, Claim, Entry, Image, ImageSet, Layer, Node};
+use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::config::{ImageConfig, NewConfig};
 use crate::spec::descriptor::Descriptor;
@@ -38,12 +39,15 @@ pub fn import(input: Input, config: &NewConfig, run: &Run) -> Result<ImageSet> {
     let (codec, incoming) = Incoming::of(&label, open(input, &label)?)?;
     let (found, extent) = match incoming {
         Incoming::AtRest(source) => {
-            let reader = source.extent().reader().map_err(|error| Error::io("reading", &label, error))?;
-            let (found, _) = pass(reader, codec, &label, run)?;
+            let extent = source.extent();
+            let reader = extent.reader().map_err(|error| Error::io("reading", &label, error))?;
+            let task = run.progress.begin(Action::Check, &label, Some(extent.size()));
+            let (found, _) = pass(Told::new(reader, task), codec, &label, run)?;
             source.unchanged()?;
-            (found, source.extent())
+            (found, extent)
         }
         Incoming::Passing(stream) => {
+            let stream = Told::new(stream, run.progress.begin(Action::Spool, &label, None));
             let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, run)?;
             (found, spool.finish(&label)?.extent())
         }

@@ -350,6 +350,15 @@ fn limits_hold() {
 }
 
 #[test]
+fn the_pass_over_the_tar_is_told() {
+    let scratch = Scratch::new();
+    let input = scratch.write("rootfs.tar", tree());
+    let run = || import(Target::Legacy).args(["--progress", "json"]);
+    run().arg(&input).success().says(["\"check\"", "10240"]);
+    run().stdin(tree()).success().says(["\"spool\""]);
+}
+
+#[test]
 fn a_closed_pipe_ends_the_run_with_141() {
     let mut large = Tarball::default();
     large.push(
