@@ -1,12 +1,13 @@
 //! What becomes of names between reading and writing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::options::{NameChanges, Target};
 use super::select;
 use crate::error::{Error, Result};
 use crate::image::{Entry, Name, Node};
 use crate::notice::Fault;
+use crate::path::printable;
 use crate::run::Run;
 use crate::spec::reference::Reference;
 
@@ -56,7 +57,7 @@ fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<
     if renamed == 0 {
         run.notices.warn(
             Fault::Target,
-            &format!("--rename {old}={new}"),
+            &printable(format!("--rename {old}={new}").as_bytes()),
             "no name begins with it; nothing is renamed",
         )?;
     }
@@ -77,25 +78,29 @@ fn renamed_text(name: &Name, old: &str, new: &str) -> Option<String> {
 }
 
 fn drop_repeated(names: &mut Vec<Name>) {
-    let mut kept: Vec<Name> = Vec::with_capacity(names.len());
-    for name in names.drain(..) {
-        if !kept.contains(&name) {
-            kept.push(name);
-        }
-    }
-    *names = kept;
+    let mut seen = HashSet::with_capacity(names.len());
+    names.retain(|name| seen.insert(name.clone()));
 }
 
 /// Two images with one name are an error, unless they are one name's platforms in a layout (N-9).
 fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
     let mut seen: BTreeMap<&Name, Vec<&Entry>> = BTreeMap::new();
+    // Of entries that share a name only those of one machine can clash, unless one is no image at all.
+    let mut rivals: HashMap<_, Vec<&Entry>> = HashMap::new();
     for entry in entries {
+        let machine = machine(entry);
         for name in &entry.names {
             let others = seen.entry(name).or_default();
-            match others.iter().find(|other| !are_platforms(entry, other)) {
-                Some(other) => return Err(shared(name, other, entry)),
-                None => others.push(entry),
+            let alike = rivals.entry((name, machine.clone())).or_default();
+            let clash = match others.first() {
+                Some(first) if !are_platforms(entry, first) => Some(first),
+                _ => alike.iter().find(|other| !are_platforms(entry, other)),
+            };
+            if let Some(other) = clash {
+                return Err(shared(name, other, entry));
             }
+            others.push(entry);
+            alike.push(entry);
         }
     }
     let holds_all = matches!(target, Target::Oci(_));
@@ -105,6 +110,13 @@ fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
             entries.iter().map(|entry| &entry.node),
         )),
         None => Ok(()),
+    }
+}
+
+fn machine(entry: &Entry) -> Option<(String, String, String)> {
+    match &entry.node {
+        Node::Image(image) => Some(image.platform.machine()),
+        Node::Index(_) | Node::Carried(_) | Node::Absent(_) => None,
     }
 }
 

@@ -17,7 +17,7 @@ mod read;
 use std::sync::Arc;
 
 pub use layer::{Blob, Claim, Layer};
-pub use name::Name;
+pub use name::{IMAGE_NAME, Name, REF_NAME};
 pub use read::Stored;
 
 use crate::digest::Digest;

@@ -3,10 +3,16 @@
 use std::fmt;
 
 use crate::path::printable;
+use crate::spec::descriptor::Descriptor;
 use crate::spec::reference::Reference;
 
+/// The annotation of an index's entry that holds a full name (docs/formats.md O-20).
+pub const IMAGE_NAME: &str = "io.containerd.image.name";
+/// The annotation of an index's entry that holds a tag, a full name or any other text (O-20).
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+
 /// One name of an image.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Name {
     /// A repository with a tag or digest, normalised (docs/formats.md N-3).
     Reference(Reference),
@@ -17,6 +23,32 @@ pub enum Name {
 }
 
 impl Name {
+    /// The name in the annotations of an index's entry; the more specific one wins (O-24).
+    pub fn of(descriptor: &Descriptor) -> Option<Self> {
+        match (descriptor.annotation(IMAGE_NAME), descriptor.annotation(REF_NAME)) {
+            (Some(full), _) => Some(match full.parse::<Reference>() {
+                Ok(reference) => Self::Reference(reference.normalized()),
+                Err(_) => Self::Text(full.to_owned()),
+            }),
+            (None, Some(text)) => Some(Self::of_ref_name(text)),
+            (None, None) => None,
+        }
+    }
+
+    /// `descriptor` without the annotations that are names.
+    pub fn strip(descriptor: Descriptor) -> Descriptor {
+        descriptor.with_annotation(IMAGE_NAME, None).with_annotation(REF_NAME, None)
+    }
+
+    /// `ref.name` is free text: a whole name, a bare tag, or neither.
+    fn of_ref_name(text: &str) -> Self {
+        match text.parse::<Reference>() {
+            Ok(reference) if text.contains(['/', ':']) => Self::Reference(reference.normalized()),
+            _ if Reference::is_tag(text) => Self::Tag(text.to_owned()),
+            _ => Self::Text(text.to_owned()),
+        }
+    }
+
     /// Whether a user who types `text` means this name.
     pub fn is(&self, text: &str) -> bool {
         match self {

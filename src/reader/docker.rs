@@ -26,13 +26,18 @@ use crate::stream::source::{Extent, Place};
 pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
     let items = items(index, run)?;
     let mut entries: Vec<Entry> = Vec::new();
+    let mut known: HashMap<Digest, Vec<usize>> = HashMap::new();
     let mut places = Places::default();
     for (position, item) in items.iter().enumerate() {
         let image = image(index, item, position, &mut places, run)?;
         let names = names(item, &image.at, run)?;
-        match entries.iter_mut().find(|entry| is_same(&entry.node, &image)) {
-            Some(entry) => entry.names.extend(names),
-            None => entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) }),
+        let alike = known.entry(image.image_id.clone()).or_default();
+        match alike.iter().find(|&&entry| is_same(&entries[entry].node, &image)) {
+            Some(&entry) => entries[entry].names.extend(names),
+            None => {
+                alike.push(entries.len());
+                entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+            }
         }
     }
     Ok(ImageSet { archive: index.label().to_owned(), entries, loose: Vec::new() })

@@ -5,6 +5,7 @@
 //!
 //! Sources: docs/formats.md O-25, O-26, L-8, H-13.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{docker, oci};
@@ -50,19 +51,21 @@ pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<Ima
 
 /// Holds `manifest.json` against the images of the layout; untagged items that are only there are added (O-25).
 fn reconcile(index: &Index, items: &[ManifestItem], set: &mut ImageSet, run: &Run) -> Result<()> {
+    let known = Known::of(set);
     let mut places = docker::Places::default();
     for (position, item) in items.iter().enumerate() {
         let image = docker::image(index, item, position, &mut places, run)?;
         let names = docker::names(item, &image.at, run)?;
         if names.is_empty() {
-            if !set.entries.iter().any(|entry| holds(entry, &image.image_id)) {
+            if !known.images.contains(&image.image_id) {
                 let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
                 run.notices.warn(Fault::Input, &image.at, problem)?;
                 set.entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
             }
             continue;
         }
-        if let Some(name) = names.iter().find(|name| !is_known(set, name, &image.image_id)) {
+        let is_known = |name: &&Name| known.named.contains(&((*name).clone(), image.image_id.clone()));
+        if let Some(name) = names.iter().find(|name| !is_known(name)) {
             return Err(Error::invalid(
                 index.at(MANIFEST_MEMBER),
                 format!(
@@ -75,12 +78,23 @@ fn reconcile(index: &Index, items: &[ManifestItem], set: &mut ImageSet, run: &Ru
     Ok(())
 }
 
-fn is_known(set: &ImageSet, name: &Name, image_id: &Digest) -> bool {
-    set.entries.iter().any(|entry| entry.names.contains(name) && holds(entry, image_id))
+/// What `index.json` says, as far as `manifest.json` can say it too.
+struct Known {
+    images: HashSet<Digest>,
+    named: HashSet<(Name, Digest)>,
 }
 
-fn holds(entry: &Entry, image_id: &Digest) -> bool {
-    entry.node.images().iter().any(|image| image.image_id == *image_id)
+impl Known {
+    fn of(set: &ImageSet) -> Self {
+        let mut known = Self { images: HashSet::new(), named: HashSet::new() };
+        for entry in &set.entries {
+            for image in entry.node.images() {
+                known.images.insert(image.image_id.clone());
+                known.named.extend(entry.names.iter().map(|name| (name.clone(), image.image_id.clone())));
+            }
+        }
+        known
+    }
 }
 
 /// The layers in the config's order, if the manifest has the same ones in another (O-25).

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use super::layer;
 use crate::archive::Index as Members;
-use crate::digest::{Digest, Hasher};
+use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::image::{
-    Absent, Carried, CarriedBlob, Child, Claim, Document, Entry, Image, ImageSet, Index, Layer, Name, Node,
+    Absent, Carried, CarriedBlob, Child, Claim, Document, Entry, IMAGE_NAME, Image, ImageSet, Index, Layer, Name, Node,
 };
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::notice::Fault;
@@ -28,9 +28,6 @@ use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Source};
 use crate::stream::tap::Promise;
 
-const IMAGE_NAME: &str = "io.containerd.image.name";
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-
 /// Reads everything that `index.json` leads to.
 pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
     let layout = members.document(LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
@@ -38,45 +35,31 @@ pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
     let at = members.at(INDEX_MEMBER);
     let index = oci::Index::read(&members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?, &at, None)?;
 
-    let mut walk = Walk { members, run, known: HashMap::new(), path: Vec::new(), descriptors: 0, used: HashSet::new() };
+    let mut walk = Walk::new(members, run);
     let mut entries: Vec<Entry> = Vec::new();
+    let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
     for descriptor in index.entries() {
         let node = walk.node(descriptor, INDEX_MEMBER)?;
-        let (names, descriptor) = take_names(descriptor.clone(), &at, run)?;
-        let known = entries.iter_mut().find(|entry| entry.descriptor.as_ref() == Some(&descriptor));
-        match known {
-            Some(entry) => entry.names.extend(names),
-            None => entries.push(Entry { names, descriptor: Some(descriptor), node }),
+        let (name, descriptor) = take_name(descriptor.clone(), &at, run)?;
+        let alike: &mut Vec<usize> = places.entry(descriptor.digest().clone()).or_default();
+        match alike.iter().find(|&&place| entries[place].descriptor.as_ref() == Some(&descriptor)) {
+            Some(&place) => entries[place].names.extend(name),
+            None => {
+                alike.push(entries.len());
+                entries.push(Entry { names: name.into_iter().collect(), descriptor: Some(descriptor), node });
+            }
         }
     }
     let loose = loose(members, &walk.used)?;
     Ok(ImageSet { archive: members.label().to_owned(), entries, loose })
 }
 
-/// The names in a descriptor's annotations, and the descriptor without them (O-24).
-fn take_names(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Vec<Name>, Descriptor)> {
-    let name = match (descriptor.annotation(IMAGE_NAME), descriptor.annotation(REF_NAME)) {
-        (Some(full), _) => Some(match full.parse::<Reference>() {
-            Ok(reference) => Name::Reference(reference.normalized()),
-            Err(error) => {
-                run.notices.warn(Fault::Input, at, &format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
-                Name::Text(full.to_owned())
-            }
-        }),
-        (None, Some(text)) => Some(from_ref_name(text)),
-        (None, None) => None,
-    };
-    let bare = descriptor.with_annotation(IMAGE_NAME, None).with_annotation(REF_NAME, None);
-    Ok((name.into_iter().collect(), bare))
-}
-
-/// `ref.name` is free text: a whole name, a bare tag, or neither.
-fn from_ref_name(text: &str) -> Name {
-    match text.parse::<Reference>() {
-        Ok(reference) if text.contains(['/', ':']) => Name::Reference(reference.normalized()),
-        _ if Reference::is_tag(text) => Name::Tag(text.to_owned()),
-        _ => Name::Text(text.to_owned()),
+/// The name in a descriptor's annotations, and the descriptor without them (O-24).
+fn take_name(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Option<Name>, Descriptor)> {
+    if let Some(Err(error)) = descriptor.annotation(IMAGE_NAME).map(str::parse::<Reference>) {
+        run.notices.warn(Fault::Input, at, &format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
     }
+    Ok((Name::of(&descriptor), Name::strip(descriptor)))
 }
 
 /// Blobs that nothing refers to (O-3). A blob's name is a promise, checked when it is written.
@@ -113,32 +96,56 @@ fn key(descriptor: &Descriptor) -> Key {
 struct Walk<'a> {
     members: &'a Members,
     run: &'a Run,
-    /// What was read already: an image under several names is one image.
-    known: HashMap<Key, Node>,
+    /// What was read already, and how many descriptors are below it: an image under several names is one image.
+    known: HashMap<Key, (Node, usize)>,
     /// The indexes above, against cycles.
     path: Vec<Digest>,
     descriptors: usize,
     used: HashSet<Digest>,
+    /// Which diff_id a layer was said to have: one blob cannot have two (H-20).
+    diff_ids: HashMap<Digest, DiffId>,
 }
 
-impl Walk<'_> {
-    fn node(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
-        self.descriptors += 1;
-        if self.descriptors > MAX_DESCRIPTORS {
-            let problem = format!("more than {MAX_DESCRIPTORS} descriptors");
-            return Err(Error::invalid(self.members.at(INDEX_MEMBER), problem));
+impl<'a> Walk<'a> {
+    fn new(members: &'a Members, run: &'a Run) -> Self {
+        Self {
+            members,
+            run,
+            known: HashMap::new(),
+            path: Vec::new(),
+            descriptors: 0,
+            used: HashSet::new(),
+            diff_ids: HashMap::new(),
         }
+    }
+
+    fn node(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
+        self.count(1)?;
         if self.path.contains(descriptor.digest()) {
             let problem = format!("{} is an index that leads back to itself", descriptor.digest());
             return Err(Error::invalid(self.members.at(named_by), problem));
         }
         let key = key(descriptor);
-        if let Some(node) = self.known.get(&key) {
-            return Ok(node.clone());
+        if let Some((node, below)) = self.known.get(&key) {
+            let (node, below) = (node.clone(), *below);
+            self.count(below)?;
+            return Ok(node);
         }
+        let before = self.descriptors;
         let node = self.read(descriptor, named_by)?;
-        self.known.insert(key, node.clone());
+        self.known.insert(key, (node.clone(), self.descriptors - before));
         Ok(node)
+    }
+
+    /// Counts every way to a descriptor, not every descriptor: indexes that list one another many times over would
+    /// otherwise multiply from level to level (H-7).
+    fn count(&mut self, descriptors: usize) -> Result<()> {
+        self.descriptors += descriptors;
+        if self.descriptors > MAX_DESCRIPTORS {
+            let problem = format!("more than {MAX_DESCRIPTORS} descriptors");
+            return Err(Error::invalid(self.members.at(INDEX_MEMBER), problem));
+        }
+        Ok(())
     }
 
     fn read(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
@@ -156,7 +163,7 @@ impl Walk<'_> {
         } else if media_type.is_manifest() {
             self.manifest(descriptor, blob)
         } else {
-            let what = format!("{} ({media_type})", descriptor.digest());
+            let what = format!("{} ({})", descriptor.digest(), printable(media_type.as_str().as_bytes()));
             Ok(Node::Carried(Arc::new(Carried { what, attestation: false, blobs: vec![blob] })))
         }
     }
@@ -226,7 +233,12 @@ impl Walk<'_> {
     }
 
     /// Ties layers to their diff_ids.
-    fn bind(&self, layers: Vec<(Descriptor, Option<Extent>)>, config: &ImageConfig, at: &str) -> Result<Vec<Layer>> {
+    fn bind(
+        &mut self,
+        layers: Vec<(Descriptor, Option<Extent>)>,
+        config: &ImageConfig,
+        at: &str,
+    ) -> Result<Vec<Layer>> {
         if layers.len() != config.diff_ids().len() {
             let (found, expected) = (layers.len(), config.diff_ids().len());
             let problem = format!("it lists {found} layers, but its config has {expected} diff_ids");
@@ -236,6 +248,14 @@ impl Walk<'_> {
         pairs
             .map(|((descriptor, extent), diff_id)| {
                 let at = self.members.at(&descriptor.digest().blob_path());
+                // What is encrypted is not looked into, and nothing that is known of it is worth a refusal.
+                if !descriptor.media_type().is_encrypted()
+                    && let Some(other) = self.diff_ids.insert(descriptor.digest().clone(), diff_id.clone())
+                    && other != *diff_id
+                {
+                    let problem = format!("configs give this one blob two diff_ids, {other} and {diff_id}");
+                    return Err(Error::invalid(at, problem));
+                }
                 let blob = extent.map(|extent| layer::blob(extent, &at)).transpose()?;
                 if let Some(blob) = &blob {
                     layer::check_type(&descriptor, blob, &at, self.run)?;

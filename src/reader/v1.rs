@@ -5,7 +5,7 @@
 //!
 //! Sources: docs/formats.md L-24, L-30 to L-34, X-2.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 use std::thread;
 
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::image::{Blob, Claim, Entry, Image, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::notice::Fault;
+use crate::path::printable;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
@@ -70,9 +71,11 @@ fn named(index: &Index, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
     let at = index.at(REPOSITORIES_MEMBER);
     let bytes = index.document(REPOSITORIES_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     let mut tops: Vec<(V1Id, Vec<Name>)> = Vec::new();
+    let mut places: HashMap<V1Id, usize> = HashMap::new();
     for (repository, tags) in Repositories::read(&bytes, &at)?.0 {
         for (tag, id) in tags {
-            let id: V1Id = id.parse().map_err(|error| Error::invalid(&at, format!("{repository}:{tag}: {error}")))?;
+            let shown = printable(format!("{repository}:{tag}").as_bytes());
+            let id: V1Id = id.parse().map_err(|error| Error::invalid(&at, format!("{shown}: {error}")))?;
             let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
             let name = match text.parse::<Reference>() {
                 Ok(reference) => Name::Reference(reference.normalized()),
@@ -81,9 +84,12 @@ fn named(index: &Index, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
                     Name::Text(text)
                 }
             };
-            match tops.iter_mut().find(|(known, _)| *known == id) {
-                Some((_, names)) => names.push(name),
-                None => tops.push((id, vec![name])),
+            match places.entry(id) {
+                hash_map::Entry::Occupied(place) => tops[*place.get()].1.push(name),
+                hash_map::Entry::Vacant(place) => {
+                    tops.push((place.key().clone(), vec![name]));
+                    place.insert(tops.len() - 1);
+                }
             }
         }
     }
@@ -114,6 +120,8 @@ fn chain(index: &Index, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> R
         if !seen.insert(id.clone()) {
             return Err(Error::invalid(index.at(&id.json_member()), "the layer is its own ancestor"));
         }
+        // Images that share their layers hold them once each: few documents can make long chains of many.
+        run.budget.held(id.as_str().len() as u64, &index.at(&id.json_member()))?;
         next = document(index, &id, layers, run)?.parent().cloned();
         chain.push(id);
     }
@@ -158,15 +166,15 @@ fn image(
     contents: &BTreeMap<V1Id, (Blob, DiffId)>,
     run: &Run,
 ) -> Result<Image> {
-    let steps: Vec<(LegacyLayer, DiffId)> =
-        chain.iter().map(|id| (documents[id].clone(), contents[id].1.clone())).collect();
-    let top = steps.last().map(|(layer, _)| layer);
+    let steps: Vec<(&LegacyLayer, &DiffId)> = chain.iter().map(|id| (&documents[id], &contents[id].1)).collect();
+    let top = steps.last().map(|(layer, _)| *layer);
     let at = index.at(&top.map_or_else(String::new, |layer| layer.id().json_member()));
     if top.is_some_and(LegacyLayer::has_another_id_in_docker) {
         let problem = "it was made by docker before 1.8.3: docker itself would give it another image ID";
         run.notices.warn(Fault::Input, &at, problem)?;
     }
     let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(&at, "the image has no layers"))?;
+    run.budget.held(raw.len() as u64, &at)?;
     let config = ImageConfig::read(raw, &at)?;
     let layers = chain.iter().map(|id| {
         let (blob, diff_id) = contents[id].clone();

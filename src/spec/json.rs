@@ -121,12 +121,15 @@ fn check_structure(text: &str) -> std::result::Result<(), String> {
 /// Adds the key that the JSON string `spelled` means to those of its object.
 fn check_key<'a>(spelled: &'a str, keys: &mut HashSet<Cow<'a, str>>) -> std::result::Result<(), String> {
     let key = if spelled.contains('\\') {
-        Cow::Owned(serde_json::from_str(spelled).map_err(|_| format!("the key {spelled} is no text"))?)
+        Cow::Owned(
+            serde_json::from_str(spelled)
+                .map_err(|_| format!("the key {} is no text", printable(spelled.as_bytes())))?,
+        )
     } else {
         Cow::Borrowed(spelled.trim_matches('"'))
     };
     if key.starts_with(RESERVED_KEY) {
-        return Err(format!("the key `{key}` is reserved"));
+        return Err(format!("the key `{}` is reserved", printable(key.as_bytes())));
     }
     if keys.contains(&key) {
         return Err(format!("the key `{}` occurs twice in one object", printable(key.as_bytes())));
@@ -218,7 +221,7 @@ mod tests {
                 b"[{\"a\":{\"b\":[\"b\"],\"\\u0062\" :2}}]",
                 "a.tar: x.json: the key `b` occurs twice in one object at line 1 column 18",
             ),
-            (b"{\"\\ud800\":1}", "a.tar: x.json: the key \"\\ud800\" is no text at line 1 column 2"),
+            (b"{\"\\ud800\":1}", "a.tar: x.json: the key \"\\\\ud800\" is no text at line 1 column 2"),
             (
                 b"{\"a\":{\"\\u0024serde_json::private::Number\":\"12\"}}",
                 "a.tar: x.json: the key `$serde_json::private::Number` is reserved at line 1 column 7",

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::json::null_as_default;
+use crate::path::printable;
 
 /// The `platform` of a descriptor or config; what is not said is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
@@ -65,9 +66,9 @@ impl Platform {
     /// The operating system's version and features are compared only where both sides name them.
     pub fn matches(&self, other: &Self) -> bool {
         let both_or_equal = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
-        self.machine() == other.machine()
-            && both_or_equal(&self.os_version, &other.os_version)
+        both_or_equal(&self.os_version, &other.os_version)
             && (self.os_features.is_empty() || other.os_features.is_empty() || self.os_features == other.os_features)
+            && self.machine() == other.machine()
     }
 
     /// This platform with its architecture in Go's word for it, which configs have: `x86_64` is `amd64`, `armhf` is `arm`
@@ -102,8 +103,9 @@ impl Platform {
         object
     }
 
-    /// Operating system, architecture and variant in the one spelling that stands for all.
-    fn machine(&self) -> (String, String, String) {
+    /// Operating system, architecture and variant in the one spelling that stands for all. Platforms that match are of one
+    /// machine.
+    pub(crate) fn machine(&self) -> (String, String, String) {
         let os = match self.os.to_ascii_lowercase().as_str() {
             "macos" => "darwin".to_owned(),
             other => other.to_owned(),
@@ -156,13 +158,15 @@ impl FromStr for Platform {
 
 impl fmt::Display for Platform {
     /// `OS/ARCH[/VARIANT]`, the operating system's version in parentheses: enough to tell an index's entries apart.
+    /// What came out of a document may be any text, so it is escaped for terminals (H-25).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        let shown = |text: &str| printable(text.as_bytes());
+        write!(f, "{}/{}", shown(&self.os), shown(&self.architecture))?;
         if !self.variant.is_empty() {
-            write!(f, "/{}", self.variant)?;
+            write!(f, "/{}", shown(&self.variant))?;
         }
         if !self.os_version.is_empty() {
-            write!(f, " ({})", self.os_version)?;
+            write!(f, " ({})", shown(&self.os_version))?;
         }
         Ok(())
     }

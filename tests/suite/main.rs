@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attack_load;
 mod cli;
 mod compress;
 mod corpus;

@@ -80,7 +80,7 @@ impl LegacyLayer {
 ///
 /// The result is what docker 1.10 to 24 make of the same archive, byte for byte, except as
 /// [`LegacyLayer::has_another_id_in_docker`] says of the top layer.
-pub fn synthesise_config(layers: &[(LegacyLayer, DiffId)]) -> Option<Vec<u8>> {
+pub fn synthesise_config(layers: &[(&LegacyLayer, &DiffId)]) -> Option<Vec<u8>> {
     let (top, _) = layers.last()?;
     let mut config: BTreeMap<&str, Box<RawValue>> = top
         .object
@@ -88,7 +88,7 @@ pub fn synthesise_config(layers: &[(LegacyLayer, DiffId)]) -> Option<Vec<u8>> {
         .filter(|(key, _)| !NOT_OF_THE_IMAGE.contains(&key.as_str()))
         .map(|(key, value)| (key.as_str(), json::compact(value)))
         .collect();
-    let diff_ids = layers.iter().map(|(_, diff_id)| diff_id).collect();
+    let diff_ids = layers.iter().map(|(_, diff_id)| *diff_id).collect();
     config.insert("rootfs", json::raw(&RootFs { kind: "layers", diff_ids }));
     config.insert("history", json::raw(&layers.iter().map(|(layer, _)| &layer.step).collect::<Vec<_>>()));
     Some(json::write(&config))
@@ -174,7 +174,7 @@ mod tests {
         let top = read("b", r##"{"id":"bb…b","parent":"aa…a","created":"2015-10-02T00:00:00Z","container_config":{"Cmd":["/bin/sh","-c","#(nop) CMD [\"sh\"]"]},"docker_version":"1.9.1","comment":"hi","config":{"Cmd":["sh"],"Env":null,"X":"<&>"},"architecture":"amd64","os":"linux","Size":0,"unknownField":{"z":1,"a":2}}"##).unwrap();
         assert_eq!((base.parent(), top.parent()), (None, Some(&id("a"))));
         assert!(!top.has_another_id_in_docker());
-        let config = synthesise_config(&[(base, diff_id(10240)), (top, diff_id(1024))]).unwrap();
+        let config = synthesise_config(&[(&base, &diff_id(10240)), (&top, &diff_id(1024))]).unwrap();
         assert_eq!(
             std::str::from_utf8(&config).unwrap(),
             r##"{"architecture":"amd64","comment":"hi","config":{"Cmd":["sh"],"Env":null,"X":"\u003c\u0026\u003e"},"container_config":{"Cmd":["/bin/sh","-c","#(nop) CMD [\"sh\"]"]},"created":"2015-10-02T00:00:00Z","docker_version":"1.9.1","history":[{"created":"2015-10-01T00:00:00.123Z","author":"A \u003ca@b\u003e","created_by":"/bin/sh -c #(nop) ADD file:x in /"},{"created":"2015-10-02T00:00:00Z","created_by":"/bin/sh -c #(nop) CMD [\"sh\"]","comment":"hi"}],"os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:84ff92691f909a05b224e1c56abb4864f01b4f8e3c854e4bb4c7baf1d3f6d652","sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"]},"unknownField":{"z":1,"a":2}}"##
@@ -193,7 +193,7 @@ mod tests {
                  "container_config":{"Cmd":"run  me"}, "history":1, "rootfs":2, "a<":{} }"#,
         )
         .unwrap();
-        let config = synthesise_config(&[(top, diff_id(0))]).unwrap();
+        let config = synthesise_config(&[(&top, &diff_id(0))]).unwrap();
         assert_eq!(
             std::str::from_utf8(&config).unwrap(),
             r#"{"a\u003c":{},"container_config":{"Cmd":"run  me"},"history":[{"created":"0001-01-01T00:00:00Z","created_by":"run  me"}],"n":null,"rootfs":{"type":"layers","diff_ids":["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]},"z":[1.0,1e400,"\/\u0041\b"]}"#

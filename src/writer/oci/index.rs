@@ -2,15 +2,12 @@
 //!
 //! Sources: docs/formats.md O-20 to O-24, O-30, N-9.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Result;
-use crate::image::{Entry, Name};
+use crate::image::{Entry, IMAGE_NAME, Name, REF_NAME};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::oci::Index;
-
-const IMAGE_NAME: &str = "io.containerd.image.name";
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// One descriptor a name, an untagged entry once without any.
 pub(super) fn entries(entries: &[Entry], descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
@@ -58,22 +55,25 @@ fn told_apart(entries: Vec<Descriptor>) -> Vec<Descriptor> {
 pub(super) fn merged(entries: Vec<Descriptor>, existing: Option<Vec<u8>>) -> Result<Index> {
     let Some(bytes) = existing else { return Ok(Index::new(told_apart(entries))) };
     let existing = Index::read(&bytes, "index.json", None)?;
-    let kept = existing.entries().iter().filter(|old| !entries.iter().any(|new| is_replaced(old, new)));
+    let mut new: HashMap<Option<Name>, Vec<&Descriptor>> = HashMap::new();
+    for entry in &entries {
+        new.entry(Name::of(entry)).or_default().push(entry);
+    }
+    let is_replaced = |old: &&Descriptor| {
+        let name = Name::of(old);
+        new.get(&name).is_some_and(|new| new.iter().any(|new| is_replaced(old, new, name.is_some())))
+    };
+    let kept = existing.entries().iter().filter(|old| !is_replaced(old));
     let all = kept.cloned().chain(entries.iter().cloned()).collect();
     Ok(existing.with_entries(told_apart(all)))
 }
 
-/// Whether `new` takes the place of `old`: the same name for the same platform, or the same thing without a name.
-fn is_replaced(old: &Descriptor, new: &Descriptor) -> bool {
-    let name = |descriptor: &Descriptor| {
-        descriptor.annotation(IMAGE_NAME).or_else(|| descriptor.annotation(REF_NAME)).map(str::to_owned)
-    };
-    match (name(old), name(new)) {
-        (Some(old_name), Some(new_name)) if old_name == new_name => match (old.platform(), new.platform()) {
-            (Some(old), Some(new)) => old.matches(new),
-            _ => true,
-        },
-        (None, None) => old.digest() == new.digest(),
-        _ => false,
+/// Whether `new` takes the place of `old`, which has the same name or, like it, none: if it is for the same platform, or
+/// the same thing without a name.
+fn is_replaced(old: &Descriptor, new: &Descriptor, named: bool) -> bool {
+    match (old.platform(), new.platform()) {
+        _ if !named => old.digest() == new.digest(),
+        (Some(old), Some(new)) => old.matches(new),
+        _ => true,
     }
 }
