@@ -3,7 +3,7 @@
 //! Nothing here depends on the machine (docs/formats.md O-12): where a choice is needed and none was made, the choices are
 //! listed in the error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
@@ -21,17 +21,24 @@ use crate::spec::platform::Platform;
 /// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
 /// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
 pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<Entry>> {
-    let entries = on_other_platforms_dropped(pick(set, &options.images)?, &options.platforms);
+    let entries = pick(set, &options.images)?;
     let mut selected = Vec::new();
-    for entry in entries {
-        let at = describe(&entry);
+    for (entry, platforms) in with_platforms(&entries, &options.platforms) {
+        if let (IndexPolicy::Strict, Some(absent)) = (options.index, first_absent(&entry.node)) {
+            return Err(absent.missing(&set.archive));
+        }
+        let at = format!("{}: {}", set.archive, describe(entry));
         let node = match &options.target {
-            Target::Oci(_) => for_layout(&entry.node, &at, options, run)?,
+            Target::Oci(_) => for_layout(&entry.node, &at, &platforms, options, run)?,
             Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => {
-                one_image(&entry.node, &at, options, run)?.map(Node::Image)
+                one_image(&entry.node, &at, &platforms, options, run)?.map(Node::Image)
             }
         };
-        selected.extend(node.map(|node| Entry { descriptor: descriptor_of(&node, &entry), node, ..entry }));
+        selected.extend(node.map(|node| Entry {
+            names: entry.names.clone(),
+            descriptor: descriptor_of(&node, entry),
+            node,
+        }));
     }
     if selected.is_empty() {
         return Err(nothing_left(set));
@@ -39,24 +46,38 @@ pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
     Ok(selected)
 }
 
-/// What `index.json` says of `node`: of an image that was taken out of an index, what that index said.
-fn descriptor_of(node: &Node, entry: &Entry) -> Option<Descriptor> {
-    let children = entry.node.indexes().into_iter().flat_map(|index| &index.children);
-    let taken_out = children.into_iter().find(|child| matches!(node, Node::Image(_)) && child.node.is_same(node));
-    taken_out.map(|child| child.descriptor.clone()).or_else(|| entry.descriptor.clone())
+/// Each entry with the platforms that are wanted of it. Entries that share a name and differ in platform are one name
+/// (N-9): what one of them has need not be in the others, and one that has nothing of it is not taken.
+fn with_platforms<'a>(entries: &'a [Entry], platforms: &Platforms) -> Vec<(&'a Entry, Platforms)> {
+    let Platforms::Only(wanted) = platforms else {
+        return entries.iter().map(|entry| (entry, platforms.clone())).collect();
+    };
+    let runs_on =
+        |entry: &Entry, wanted: &Platform| entry.node.images().iter().any(|image| wanted.matches(&image.platform));
+    let names_on = |platform: &Platform| -> HashSet<&'a Name> {
+        entries.iter().filter(|entry| runs_on(entry, platform)).flat_map(|entry| &entry.names).collect()
+    };
+    let named: Vec<(&Platform, HashSet<&Name>)> = wanted.iter().map(|wanted| (wanted, names_on(wanted))).collect();
+    let wanted_of = |entry: &Entry| -> Vec<Platform> {
+        let is_elsewhere = |names: &HashSet<&Name>| entry.names.iter().any(|name| names.contains(name));
+        let here = named.iter().filter(|(wanted, names)| runs_on(entry, wanted) || !is_elsewhere(names));
+        here.map(|(wanted, _)| (*wanted).clone()).collect()
+    };
+    let pairs = entries.iter().map(|entry| (entry, wanted_of(entry)));
+    pairs.filter(|(_, wanted)| !wanted.is_empty()).map(|(entry, wanted)| (entry, Platforms::Only(wanted))).collect()
 }
 
-/// Without the entries that another one of the same name replaces on every wanted platform: entries that share a name and
-/// differ in platform are one name (N-9).
-fn on_other_platforms_dropped(entries: Vec<Entry>, platforms: &Platforms) -> Vec<Entry> {
-    let Platforms::Only(wanted) = platforms else { return entries };
-    let fits =
-        |entry: &Entry| entry.node.images().iter().any(|image| wanted.iter().any(|it| it.matches(&image.platform)));
-    let (fitting, others): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(fits);
-    let is_replaced =
-        |other: &Entry| fitting.iter().any(|entry| entry.names.iter().any(|name| other.names.contains(name)));
-    let unreplaced: Vec<Entry> = others.into_iter().filter(|other| !is_replaced(other)).collect();
-    fitting.into_iter().chain(unreplaced).collect()
+/// What `index.json` says of `node`: of an image that was taken out of an index, what that index said, platform included.
+fn descriptor_of(node: &Node, entry: &Entry) -> Option<Descriptor> {
+    let mut children = entry.node.indexes().into_iter().flat_map(|index| &index.children);
+    match (node, children.find(|child| child.node.is_same(node))) {
+        (Node::Image(image), Some(child)) => {
+            let descriptor = Name::strip(child.descriptor.clone());
+            let says = descriptor.platform().is_some();
+            Some(if says { descriptor } else { descriptor.with_platform(&image.platform) })
+        }
+        _ => entry.descriptor.clone(),
+    }
 }
 
 /// The entries that the selectors point at, each with the names that were asked for; all without selectors.
@@ -66,16 +87,18 @@ fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<Entry>> {
     }
     let mut picked: Vec<(usize, Entry)> = Vec::new();
     for selector in selectors {
-        let (position, entry) = match selector {
-            ImageSelector::Position(n) => at_position(set, *n)?,
+        let found = match selector {
+            ImageSelector::Position(n) => vec![at_position(set, *n)?],
             ImageSelector::Text(text) => by_text(set, text)?,
         };
-        match picked.iter_mut().find(|(other, known)| *other == position && known.node.is_same(&entry.node)) {
-            Some((_, known)) => {
-                let new: Vec<Name> = entry.names.into_iter().filter(|name| !known.names.contains(name)).collect();
-                known.names.extend(new);
+        for (position, entry) in found {
+            match picked.iter_mut().find(|(other, known)| *other == position && known.node.is_same(&entry.node)) {
+                Some((_, known)) => {
+                    let new: Vec<Name> = entry.names.into_iter().filter(|name| !known.names.contains(name)).collect();
+                    known.names.extend(new);
+                }
+                None => picked.push((position, entry)),
             }
-            None => picked.push((position, entry)),
         }
     }
     picked.sort_by_key(|(position, _)| *position);
@@ -88,13 +111,17 @@ fn at_position(set: &ImageSet, n: usize) -> Result<(usize, Entry)> {
     Ok((position, entry.clone()))
 }
 
-/// By name first, then by digest prefix, as `docker` does.
-fn by_text(set: &ImageSet, text: &str) -> Result<(usize, Entry)> {
+/// By name first, then by digest prefix, as `docker` does. A name may stand at several entries, one a platform (N-9).
+fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, Entry)>> {
+    let mut named = Vec::new();
     for (position, entry) in set.entries.iter().enumerate() {
         let names: Vec<Name> = entry.names.iter().filter(|name| name.is(text)).cloned().collect();
         if !names.is_empty() {
-            return Ok((position, Entry { names, ..entry.clone() }));
+            named.push((position, Entry { names, ..entry.clone() }));
         }
+    }
+    if !named.is_empty() {
+        return Ok(named);
     }
     let mut found: Vec<(usize, Entry)> = Vec::new();
     for (position, entry) in set.entries.iter().enumerate() {
@@ -110,7 +137,7 @@ fn by_text(set: &ImageSet, text: &str) -> Result<(usize, Entry)> {
             choices: found.iter().map(|(_, entry)| describe(entry)).collect(),
         });
     }
-    found.pop().ok_or_else(|| unknown(set, text))
+    if found.is_empty() { Err(unknown(set, text)) } else { Ok(found) }
 }
 
 /// The entry itself, or the parts of its index, whose digest or image ID begins with `prefix`.
@@ -144,8 +171,14 @@ fn by_digest(entry: &Entry, prefix: &str) -> Vec<Entry> {
 }
 
 /// What a layout will hold of `node`; `None` when nothing of it is in the archive.
-fn for_layout(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Result<Option<Node>> {
-    let Platforms::Only(wanted) = &options.platforms else {
+fn for_layout(
+    node: &Node,
+    at: &str,
+    platforms: &Platforms,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Option<Node>> {
+    let (Platforms::Only(wanted), false) = (platforms, has_no_platform(node)) else {
         let node = match options.attestations {
             Some(Attestations::Drop) => without_attestations(node),
             Some(Attestations::Keep) | None => Some(node.clone()),
@@ -169,6 +202,11 @@ fn for_layout(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Res
     }
     run.notices.note(format!("{at}: some platforms are taken; a new index lists them"));
     Ok(keep_images(index, &images, keeps).map(Node::Index))
+}
+
+/// Whether no platform can be asked of it: artifacts stand beside images, such as the signatures that refer to them (O-14).
+fn has_no_platform(node: &Node) -> bool {
+    matches!(node, Node::Carried(_))
 }
 
 /// The images of `node` that run on the wanted platforms, each of which must be there once.
@@ -196,10 +234,16 @@ fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result<Vec<Arc<Im
 }
 
 /// The one image that a target for one platform gets; `None`, with a notice, for what is no image.
-fn one_image(node: &Node, at: &str, options: &ConvertOptions, run: &Run) -> Result<Option<Arc<Image>>> {
-    let images = match &options.platforms {
-        Platforms::Only(wanted) => on_platforms(node, at, wanted)?,
-        Platforms::Unspecified | Platforms::All => node.images().into_iter().cloned().collect(),
+fn one_image(
+    node: &Node,
+    at: &str,
+    platforms: &Platforms,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Option<Arc<Image>>> {
+    let images = match platforms {
+        Platforms::Only(wanted) if !has_no_platform(node) => on_platforms(node, at, wanted)?,
+        Platforms::Only(_) | Platforms::Unspecified | Platforms::All => node.images().into_iter().cloned().collect(),
     };
     match &images[..] {
         [image] => {
@@ -248,8 +292,7 @@ fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option
     match node {
         Node::Image(_) | Node::Carried(_) => Ok(Some(node.clone())),
         Node::Absent(absent) => match policy {
-            IndexPolicy::Strict => Err(absent.missing(at)),
-            IndexPolicy::Keep => Ok(Some(node.clone())),
+            IndexPolicy::Strict | IndexPolicy::Keep => Ok(Some(node.clone())),
             IndexPolicy::Prune => {
                 let what = absent.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
                 let problem = format!("{what} is listed but `{}` is not in the archive; left out", absent.member);

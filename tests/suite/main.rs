@@ -10,6 +10,7 @@
 mod support;
 
 mod attack_load;
+mod attack_platforms;
 mod cli;
 mod compress;
 mod corpus;

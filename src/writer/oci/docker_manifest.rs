@@ -2,13 +2,13 @@
 //!
 //! Sources: docs/formats.md O-27, O-28, L-4, N-6.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Images, WrittenImage};
 use crate::convert::{ConvertOptions, Platforms};
 use crate::error::Result;
-use crate::image::{Entry, Image};
+use crate::image::{Entry, Image, Name};
 use crate::notice::Fault;
 use crate::run::Run;
 use crate::spec::docker::{self, ManifestItem};
@@ -24,16 +24,35 @@ pub(super) fn document(
     full_names: bool,
     run: &Run,
 ) -> Result<Option<Vec<u8>>> {
-    let mut items = Vec::new();
+    let wanted = wanted(options);
+    let mut listed = Vec::new();
     for entry in entries {
-        let Some(image) = representative(entry, options) else { continue };
+        let Some(image) = representative(entry, &wanted) else { continue };
         let written = &images[&Arc::as_ptr(image)];
-        if let Some(problem) = obstacle(written) {
-            run.notices.note(format!("{}: not listed in manifest.json: {problem}", image.at));
+        match obstacle(written) {
+            Some(problem) => run.notices.note(format!("{}: not listed in manifest.json: {problem}", image.at)),
+            None => listed.push((entry, image, written)),
+        }
+    }
+    let mut holders: HashMap<&Name, (usize, &Arc<Image>)> = HashMap::new();
+    for (entry, image, _) in &listed {
+        let rank = rank(image, &wanted);
+        for name in &entry.names {
+            let holder = holders.entry(name).or_insert((rank, image));
+            *holder = if rank < holder.0 { (rank, image) } else { *holder };
+        }
+    }
+    let mut items = Vec::new();
+    for (entry, image, written) in listed {
+        let holds = |name: &&Name| Arc::ptr_eq(holders[*name].1, image);
+        let names: Vec<Name> = entry.names.iter().filter(holds).cloned().collect();
+        if names.is_empty() && !entry.names.is_empty() {
+            run.notices.note(format!("{}: not listed in manifest.json: another platform has its name", image.at));
             continue;
         }
         warn_of_zstd(image, written, run)?;
-        items.push(item(entry, image, written, Spelling::of(full_names), run)?);
+        let entry = Entry { names, ..entry.clone() };
+        items.push(item(&entry, image, written, Spelling::of(full_names), run)?);
     }
     if items.is_empty() {
         let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
@@ -43,17 +62,22 @@ pub(super) fn document(
     Ok(Some(docker::manifest(&items)))
 }
 
-/// The one image that stands for an entry: the platform that was asked for, else linux/amd64, else the first (O-27).
-fn representative<'a>(entry: &'a Entry, options: &ConvertOptions) -> Option<&'a Arc<Image>> {
-    let images = entry.node.images();
+/// The platforms that stand for others, the first one best: those that were asked for, then linux/amd64 (O-27).
+fn wanted(options: &ConvertOptions) -> Vec<Platform> {
     let asked: &[Platform] = match &options.platforms {
         Platforms::Only(platforms) => platforms,
         Platforms::Unspecified | Platforms::All => &[],
     };
-    let usual = Platform::new("linux", "amd64");
-    let wanted = asked.iter().chain([&usual]);
-    let fitting = wanted.filter_map(|platform| images.iter().find(|image| platform.matches(&image.platform))).next();
-    fitting.or(images.first()).copied()
+    asked.iter().cloned().chain([Platform::new("linux", "amd64")]).collect()
+}
+
+fn rank(image: &Image, wanted: &[Platform]) -> usize {
+    wanted.iter().position(|platform| platform.matches(&image.platform)).unwrap_or(wanted.len())
+}
+
+/// The one image that stands for an entry; of several that nobody prefers the first.
+fn representative<'a>(entry: &'a Entry, wanted: &[Platform]) -> Option<&'a Arc<Image>> {
+    entry.node.images().into_iter().min_by_key(|image| rank(image, wanted))
 }
 
 /// Why docker could not read an image of this layout.

@@ -1,0 +1,141 @@
+//! One name on several platforms, and what stands beside images: chosen, put together again, listed (N-9, O-14, O-27,
+//! O-30).
+
+use serde_json::{Value, json};
+
+use crate::support::archive::Archive;
+use crate::support::expect::{Target, convert, refuse};
+use crate::support::image::TestImage;
+use crate::support::layout::{Layout, Types};
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+use crate::support::tarball::Tarball;
+
+const NAME: &str = "app:1";
+
+fn image(architecture: &str) -> TestImage {
+    TestImage::demo(NAME).platform(&format!("linux/{architecture}"))
+}
+
+/// `app:1` for amd64 and arm64, each in an entry of its own.
+fn flat() -> Tarball {
+    let mut layout = Layout::new();
+    for architecture in ["amd64", "arm64"] {
+        let descriptor = layout.image(&image(architecture), Types::Oci);
+        layout.list_as(&descriptor, &[NAME.to_owned()]);
+    }
+    layout.tarball()
+}
+
+/// The same in one index.
+fn nested() -> Tarball {
+    let mut layout = Layout::new();
+    let children = ["amd64", "arm64"].map(|architecture| layout.image(&image(architecture), Types::Oci));
+    let index = layout.nested(&children, Types::Oci);
+    layout.list_as(&index, &[NAME.to_owned()]);
+    layout.tarball()
+}
+
+fn architectures(archive: &Archive) -> Vec<String> {
+    let index: Value = archive.json("index.json");
+    let entries = index["manifests"].as_array().unwrap();
+    entries.iter().map(|entry| entry["platform"]["architecture"].as_str().unwrap_or("none").to_owned()).collect()
+}
+
+#[test]
+fn a_name_that_is_asked_for_keeps_all_its_platforms() {
+    let both = convert(&flat(), Target::Oci, &["--image", NAME]);
+    assert_eq!(architectures(&both.archive), ["amd64", "arm64"]);
+    for architecture in ["amd64", "arm64"] {
+        let platform = format!("linux/{architecture}");
+        let one = convert(&flat(), Target::Docker, &["--image", NAME, "--platform", &platform]);
+        assert_eq!(one.images[0].id, image(architecture).id());
+    }
+    refuse(&flat().bytes(), Target::Docker, &["--image", NAME], 4).says(["linux/amd64", "linux/arm64"]);
+}
+
+#[test]
+fn several_platforms_of_one_name_are_found_wherever_they_stand() {
+    let both = ["--platform", "linux/arm64", "--platform", "linux/amd64"];
+    assert_eq!(architectures(&convert(&flat(), Target::Oci, &both).archive), ["amd64", "arm64"]);
+    refuse(&flat().bytes(), Target::Oci, &["--platform", "linux/arm64", "--platform", "linux/386"], 4)
+        .says(["linux/386"]);
+}
+
+#[test]
+fn manifest_json_lists_one_platform_a_name() {
+    for (options, expected) in
+        [(&[][..], "amd64"), (&["--platform", "linux/arm64", "--platform", "linux/amd64"], "arm64")]
+    {
+        let manifest: Value = convert(&flat(), Target::Oci, options).archive.json("manifest.json");
+        let items = manifest.as_array().unwrap();
+        assert_eq!(items.len(), 1, "{manifest}");
+        assert_eq!(items[0]["Config"], json!(format!("blobs/sha256/{}", image(expected).id())));
+    }
+}
+
+#[test]
+fn platforms_appended_one_by_one_stand_side_by_side() {
+    for archive in [flat(), nested()] {
+        let scratch = Scratch::new();
+        let layout = scratch.path("layout");
+        for (platform, append) in [("linux/amd64", None), ("linux/arm64", Some("--append"))] {
+            let run = imgtar(["convert", "--to", "oci-dir", "--platform", platform, "-o"]).arg(&layout).args(append);
+            run.stdin(archive.bytes()).success();
+        }
+        assert_eq!(architectures(&Archive::of_dir(&layout)), ["amd64", "arm64"]);
+    }
+}
+
+#[test]
+fn an_appended_name_replaces_its_old_image_however_it_was_spelled() {
+    let scratch = Scratch::new();
+    let layout = scratch.path("layout");
+    let mut old = Layout::new();
+    let mut descriptor = old.image(&TestImage::demo("old"), Types::Oci);
+    descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": NAME});
+    old.list(&descriptor);
+    imgtar(["convert", "--to", "oci-dir", "--no-tags", "-o"]).arg(&layout).stdin(old.tarball().bytes()).success();
+    // As skopeo names it.
+    let index = json!({"schemaVersion": 2, "manifests": [descriptor]});
+    std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    let append = imgtar(["convert", "--to", "oci-dir", "--append", "--image", NAME, "--platform", "linux/amd64", "-o"]);
+    append.arg(&layout).stdin(flat().bytes()).success();
+    assert_eq!(architectures(&Archive::of_dir(&layout)).len(), 1);
+    imgtar(["convert", "--to", "oci"]).arg(&layout).success();
+}
+
+#[test]
+fn an_artifact_beside_the_images_is_no_missing_platform() {
+    let mut layout = Layout::new();
+    let descriptor = layout.image(&image("amd64"), Types::Oci);
+    layout.list_as(&descriptor, &[NAME.to_owned()]);
+    let artifact = layout.artifact(&descriptor);
+    layout.list(&artifact);
+    for target in Target::ALL {
+        let converted = convert(&layout.tarball(), target, &["--platform", "linux/amd64"]);
+        if target.is_oci() {
+            let index: Value = converted.archive.json("index.json");
+            assert_eq!(index["manifests"][1]["digest"], artifact["digest"], "kept (O-14)");
+        } else {
+            converted.outcome.says(["an artifact", "left out"]);
+        }
+    }
+    refuse(&layout.tarball().bytes(), Target::Oci, &["--platform", "linux/386"], 4).says(["linux/386"]);
+}
+
+#[test]
+fn a_strict_index_is_strict_for_every_target() {
+    let mut layout = Layout::new();
+    let descriptor = layout.image(&image("amd64"), Types::Oci);
+    let mut absent = descriptor.clone();
+    absent["digest"] = json!(format!("sha256:{}", "0".repeat(64)));
+    absent["platform"]["architecture"] = json!("s390x");
+    let index = layout.nested(&[descriptor, absent], Types::Oci);
+    layout.list_as(&index, &[NAME.to_owned()]);
+    for target in Target::ALL {
+        for options in [&["--index", "strict"][..], &["--index", "strict", "--platform", "linux/amd64"]] {
+            refuse(&layout.tarball().bytes(), target, options, 3).says(["linux/s390x", "missing"]);
+        }
+    }
+}
