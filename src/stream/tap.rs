@@ -7,7 +7,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
 /// What some bytes must turn out to be; what is `None` is not judged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Promise {
     /// Digest of all bytes.
     pub digest: Option<Digest>,

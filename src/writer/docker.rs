@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::names::{Spelling, repo_tags};
-use super::plan::{Addressing, Plan, Treatment};
+use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
 use super::{Contents, checked, loss, single_images};
@@ -29,7 +29,7 @@ pub(super) fn write(
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
     let compress = docker.compress.unwrap_or(Compress::Gzip(None));
-    let plan = Plan::new(&images, compress, Addressing::Sha256, options.verify, run)?;
+    let plan = Plan::new(&images, compress, Addressing::Sha256, Foreign::LikeOthers, options.verify, run)?;
     let checks = plan.checks(&images, &[]);
     let members = || {
         let mut writer = Writer {
@@ -37,7 +37,8 @@ pub(super) fn write(
             plan: &plan,
             docker,
             run,
-            stored: HashSet::new(),
+            configs: HashSet::new(),
+            layers: HashSet::new(),
             recoded: HashMap::new(),
         };
         let mut items = Vec::new();
@@ -61,15 +62,17 @@ struct Writer<'a> {
     plan: &'a Plan,
     docker: &'a DockerOptions,
     run: &'a Run,
-    /// Configs and layers that are there already.
-    stored: HashSet<Digest>,
+    /// Configs that are there already.
+    configs: HashSet<Digest>,
+    /// Layers that are there already; a config's bytes may be a layer's too, under another name.
+    layers: HashSet<Digest>,
     recoded: HashMap<DiffId, Stored>,
 }
 
 impl Writer<'_> {
     fn image(&mut self, entry: &Entry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
         loss::remark(image, self.run);
-        if self.stored.insert(image.image_id.clone()) {
+        if self.configs.insert(image.image_id.clone()) {
             self.tar.bytes(&docker::config_member(&image.image_id), image.config.raw())?;
         }
         let mut layers = Vec::with_capacity(image.layers.len());
@@ -101,7 +104,7 @@ impl Writer<'_> {
             Treatment::Keep => {
                 let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
                 let member = member(&kept);
-                if let (true, Some(blob)) = (self.stored.insert(kept.digest), &layer.blob) {
+                if let (true, Some(blob)) = (self.layers.insert(kept.digest), &layer.blob) {
                     self.tar.extent(&member, &blob.extent)?;
                 }
                 Ok((member, true))
@@ -112,7 +115,7 @@ impl Writer<'_> {
                 }
                 let run = self.run;
                 let stored = self.tar.produced(|out| recode(layer, encoding, out, run), member)?;
-                self.stored.insert(stored.digest.clone());
+                self.layers.insert(stored.digest.clone());
                 self.recoded.insert(layer.diff_id.clone(), stored.clone());
                 Ok((member(&stored), false))
             }

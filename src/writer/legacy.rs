@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::names::{Spelling, repo_tags};
-use super::plan::{Addressing, Plan, Treatment};
+use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::recode;
 use super::tar::{Out, Tar};
 use super::{Contents, checked, loss, single_images};
@@ -32,7 +32,7 @@ pub(super) fn write(
     let chosen = single_images(contents.entries);
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
-    let plan = Plan::new(&images, Compress::None, Addressing::Any, options.verify, run)?;
+    let plan = Plan::new(&images, Compress::None, Addressing::Any, Foreign::LikeOthers, options.verify, run)?;
     let checks = plan.checks(&images, &[]);
     let members = || {
         let mut writer = Writer {

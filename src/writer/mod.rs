@@ -57,7 +57,8 @@ impl<'a> Contents<'a> {
         self.entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image)
     }
 
-    /// Blobs that are carried without being understood, by digest, each once (docs/formats.md O-29).
+    /// Blobs that are carried without being understood, by digest (docs/formats.md O-29): one that is said to have two
+    /// sizes twice, because each is a promise.
     fn carried(&self) -> Vec<&'a CarriedBlob> {
         let mut blobs = BTreeMap::new();
         let mut waiting: Vec<&Node> = self.entries.iter().map(|entry| &entry.node).collect();
@@ -71,11 +72,9 @@ impl<'a> Contents<'a> {
                 Node::Carried(carried) => &carried.blobs,
                 Node::Absent(absent) => &absent.present,
             };
-            blobs.extend(found.iter().map(|blob| (&blob.digest, blob)));
+            blobs.extend(found.iter().map(|blob| ((&blob.digest, blob.size), blob)));
         }
-        for blob in self.loose {
-            blobs.entry(&blob.digest).or_insert(blob);
-        }
+        blobs.extend(self.loose.iter().map(|blob| ((&blob.digest, blob.size), blob)));
         blobs.into_values().collect()
     }
 

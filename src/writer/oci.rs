@@ -12,7 +12,7 @@ mod layers;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::plan::{Addressing, Plan};
+use super::plan::{Addressing, Foreign, Plan};
 use super::recode::Stored;
 use super::store::{Documents, Store};
 use super::{Contents, checked};
@@ -46,7 +46,8 @@ pub(super) fn write<S: Store>(
 ) -> Result<Vec<ImageReport>> {
     let images: Vec<&Image> = contents.images().collect();
     let compress = oci.compress.unwrap_or(Compress::Keep);
-    let plan = Plan::new(&images, compress, Addressing::Any, options.verify, run)?;
+    let foreign = if oci.embed_foreign { Foreign::LikeOthers } else { Foreign::Kept };
+    let plan = Plan::new(&images, compress, Addressing::Any, foreign, options.verify, run)?;
     let carried = contents.carried();
     let checks = plan.checks(&images, &carried);
     let written = |store: &mut S| {

@@ -12,7 +12,7 @@ use std::thread;
 use super::recode::Stored;
 use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
 use crate::convert::{Compress, Verify};
-use crate::digest::{Algorithm, Digest};
+use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{CarriedBlob, Claim, Image, Layer};
 use crate::notice::Fault;
@@ -39,8 +39,26 @@ pub(super) struct Plan {
     compress: Compress,
     verify: Verify,
     addressing: Addressing,
+    foreign: Foreign,
     /// Digests that had to be computed first.
     measured: HashMap<Place, Digest>,
+    /// What was judged while they were computed.
+    judged: HashSet<Word>,
+}
+
+/// What is said of a layer's bytes: where they lie, what they promise, their diff_id.
+///
+/// Only what agrees in all of it is judged together: a second word on the same bytes may be a lie although the first is
+/// not (M-11). Bytes with a descriptor lie where its digest says, so that a directory's, which is opened anew each time,
+/// are known again.
+type Word = (Option<Place>, Promise, DiffId);
+
+fn word(layer: &Layer) -> Word {
+    let place = match &layer.claim {
+        Claim::Descriptor(_) => None,
+        Claim::Name(_) | Claim::Nothing => layer.blob.as_ref().map(|blob| blob.extent.place()),
+    };
+    (place, layer.promise(), layer.diff_id.clone())
 }
 
 /// By which digests the target names what it stores.
@@ -50,6 +68,15 @@ pub(super) enum Addressing {
     Any,
     /// By SHA-256 alone: docker's formats know no other (O-5).
     Sha256,
+}
+
+/// What becomes of foreign layers whose bytes are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// What becomes of others.
+    LikeOthers,
+    /// They are passed on as they are or left out (M-8).
+    Kept,
 }
 
 /// Something kept whose promises are judged beside the copying.
@@ -69,17 +96,19 @@ impl Plan {
         images: &[&Image],
         compress: Compress,
         addressing: Addressing,
+        foreign: Foreign,
         verify: Verify,
         run: &Run,
     ) -> Result<Self> {
-        let mut plan = Self { compress, verify, addressing, measured: HashMap::new() };
-        let mut seen = HashSet::new();
+        let mut plan = Self { compress, verify, addressing, foreign, measured: HashMap::new(), judged: HashSet::new() };
         let mut unknown = Vec::new();
         for (image, layer) in layers_of(images) {
-            let Some(blob) = &layer.blob else { continue };
+            if layer.blob.is_none() {
+                continue;
+            }
             let is_kept = plan.treatment(layer) == Treatment::Keep;
             let is_unknown = is_kept && plan.known_digest(layer).is_none() || layer.is_foreign_copy();
-            if is_unknown && seen.insert(blob.extent.place()) {
+            if is_unknown && plan.judged.insert(word(layer)) {
                 unknown.push((layer, plan.must_decode(image, layer)));
             }
             plan.remark(layer, run)?;
@@ -104,7 +133,7 @@ impl Plan {
     /// What becomes of `layer`.
     pub(super) fn treatment(&self, layer: &Layer) -> Treatment {
         let Some(blob) = &layer.blob else { return Treatment::Absent };
-        if layer.is_encrypted() {
+        if layer.is_encrypted() || layer.foreign.is_some() && self.foreign == Foreign::Kept {
             return Treatment::Keep;
         }
         match (self.compress, blob.codec) {
@@ -149,18 +178,20 @@ impl Plan {
         }
     }
 
-    /// What is judged beside the copying: each kept layer that was not read before, once, the largest first.
+    /// What is judged beside the copying, each word once, the largest first: kept layers that were not read before, and
+    /// layers in another form that nobody decodes because their diff_id is there already.
     pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a CarriedBlob]) -> Vec<Check<'a>> {
         let mut seen = HashSet::new();
+        let mut written = HashSet::new();
         let mut checks = Vec::new();
-        for (image, layer) in layers_of(images) {
-            let Some(blob) = &layer.blob else { continue };
-            let is_done = self.measured.contains_key(&blob.extent.place());
-            if self.treatment(layer) == Treatment::Keep && !is_done {
-                let decode = self.must_decode(image, layer);
-                if seen.insert((layer.certain_digest(), layer.diff_id.clone(), decode)) {
-                    checks.push(Check::Layer { layer, decode });
-                }
+        for (image, layer) in layers_of(images).filter(|(_, layer)| layer.blob.is_some()) {
+            let word = word(layer);
+            let is_first = written.insert(&layer.diff_id);
+            let is_kept = self.treatment(layer) == Treatment::Keep;
+            let decode = !is_kept || self.must_decode(image, layer);
+            let is_judged_elsewhere = self.judged.contains(&word) || !is_kept && is_first;
+            if seen.insert((word, decode)) && !is_judged_elsewhere {
+                checks.push(Check::Layer { layer, decode });
             }
         }
         checks.extend(carried.iter().map(|blob| Check::Blob(blob)));
