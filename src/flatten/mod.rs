@@ -34,7 +34,7 @@
 //! directory's times and mode as soon as an entry outside of it follows, so what is created in it later spoils its mtime
 //! (seen with 1.34; bsdtar and Python's tarfile wait until the end). R-26 therefore wants the contents of a directory
 //! right behind it. This order is also the one in which Docker, containerd and BuildKit write layers, so the bodies
-//! of their layers are still met in archive order: [`Flattened::in_archive_order`] tells for each layer.
+//! of their layers are still met in archive order: [`Flattened::rewinds`] tells for each layer how often not.
 //!
 //! A further name of a symbolic link, device or FIFO is a hard link like any other: GNU tar, bsdtar and Python's tarfile
 //! give such an entry the right type and target.

@@ -1,7 +1,7 @@
 //! What is left, in the order in which it is written (R-24; the order is described in the module above).
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::tree::{Content, Inode, Place, Tree};
 use super::{EntryId, Options};
@@ -85,20 +85,22 @@ impl Flattened {
         self.order.is_empty()
     }
 
-    /// For each layer, base first: whether the entries that carry [`Survivor::Entry`] are met in archive order,
-    /// directories aside, so that one pass over the layer can give their bodies.
-    pub fn in_archive_order(&self) -> Vec<bool> {
-        let mut layers = vec![(true, 0); self.layers as usize];
-        let mut met = HashMap::new();
+    /// For each layer, base first: how often one who reads it forward only has to begin anew to meet the entries of
+    /// [`Survivor::Root`] and [`Survivor::Entry`] in output order.
+    pub fn rewinds(&self) -> Vec<u64> {
+        let mut layers = vec![(0, 0); self.layers as usize];
+        let mut met = HashSet::new();
         for &place in &self.order {
-            let Some(inode) = self.tree.inode(place).filter(|_| !self.tree.is_directory(place)) else { continue };
-            let first = self.tree.names(inode) == 1 || met.insert(inode, ()).is_none();
-            let Some(id) = self.tree.entry(inode).filter(|_| first) else { continue };
-            let (ascending, last) = &mut layers[id.layer as usize];
-            *ascending &= *last <= id.position;
+            let Some(inode) = self.tree.inode(place) else { continue };
+            let Some(id) = self.tree.entry(inode) else { continue };
+            if self.tree.names(inode) > 1 && !met.insert(inode) {
+                continue;
+            }
+            let (rewinds, last) = &mut layers[id.layer as usize];
+            *rewinds += u64::from(id.position < *last);
             *last = id.position;
         }
-        layers.into_iter().map(|(ascending, _)| ascending).collect()
+        layers.into_iter().map(|(rewinds, _)| rewinds).collect()
     }
 }
 

@@ -332,7 +332,7 @@ fn a_survivor_knows_how_many_names_it_has() {
 }
 
 #[test]
-fn it_is_told_which_layers_can_be_read_in_one_pass() {
+fn it_is_told_how_often_a_layer_must_be_begun_anew() {
     let budget = Budget::default();
     let mut overlay = Overlay::new(Options::default());
     for entries in [&["a/", "b", "a/x"][..], &["a/y", "c", "d = a/x"], &[]] {
@@ -343,7 +343,7 @@ fn it_is_told_which_layers_can_be_read_in_one_pass() {
         }
         layer.finish().unwrap();
     }
-    assert_eq!(overlay.finish().in_archive_order(), [false, true, true]);
+    assert_eq!(overlay.finish().rewinds(), [1, 0, 0]);
 }
 
 #[test]

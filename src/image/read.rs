@@ -60,6 +60,14 @@ impl Layer {
         Ok(self.judged(if ahead { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) }))
     }
 
+    /// The same, decoded by whoever reads it.
+    ///
+    /// # Errors
+    /// As [`Layer::plain`].
+    pub fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, Stored<'a>>>> {
+        Ok(self.judged(self.decoded(Action::Convert, run)?))
+    }
+
     /// Writes the uncompressed tar to `out`, judging all it promises: its size in bytes.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! A stream laid down once in an unlinked temporary file while something else reads along.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::copy::CHUNK;
@@ -29,6 +29,7 @@ fn full(tmpdir: &Path, error: &io::Error) -> Error {
 pub struct Scratch {
     file: File,
     tmpdir: PathBuf,
+    is_full: bool,
 }
 
 impl Scratch {
@@ -37,7 +38,22 @@ impl Scratch {
     /// # Errors
     /// When the directory cannot hold it.
     pub fn new(tmpdir: &Path) -> Result<Self> {
-        Ok(Self { file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned() })
+        Ok(Self { file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned(), is_full: false })
+    }
+
+    /// Whether a write failed because there was no room: the disk's, the user's or the process's.
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Forgets what was written behind the first `len` bytes, and that there was no room for it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn cut(&mut self, len: u64) -> Result<()> {
+        self.is_full = false;
+        let cut = self.file.set_len(len).and_then(|()| self.file.seek(SeekFrom::Start(len)));
+        cut.map(drop).map_err(|error| full(&self.tmpdir, &error))
     }
 
     /// The file, its cursor behind what was written.
@@ -50,7 +66,11 @@ impl Write for Scratch {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.file.write(buf).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
-            _ => full(&self.tmpdir, &error).into(),
+            kind => {
+                use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+                self.is_full |= matches!(kind, StorageFull | QuotaExceeded | FileTooLarge);
+                full(&self.tmpdir, &error).into()
+            }
         })
     }
 

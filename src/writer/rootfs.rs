@@ -1,14 +1,18 @@
 //! One flattened filesystem: the survivors of all layers, each with everything its header said.
 //!
-//! Every layer is made a range of plain tar first: where it lies, if it is stored plain, else decoded once into an unlinked
-//! temporary file. Then headers are indexed, the overlay decides, and bodies are copied from their places. A second decode
-//! would cost more than the copy.
+//! Every layer is made a plain tar first: where it lies, if it is stored plain, else decoded into an unlinked temporary
+//! file. Then headers are indexed, the overlay decides, and bodies are copied from their places. A layer that the temporary
+//! directory has no room for is decoded twice instead, once for its headers and once for its bodies; the bytes written are
+//! the same.
+//!
+//! MEASUREMENT
 //!
 //! Sources: docs/formats.md section 7, R-15 to R-27.
 
 mod layer;
 mod spools;
 
+use std::collections::HashMap;
 use std::io;
 use std::thread;
 
@@ -20,7 +24,8 @@ use crate::convert::{ConvertOptions, ImageReport, RootfsOptions};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Options, Overlay, Survivor};
 use crate::image::{self, Image};
-use crate::limits::Budget;
+use crate::notice::Notices;
+use crate::path::printable;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::pool::Tasks;
@@ -33,6 +38,13 @@ use spools::Spools;
 /// buffer and, in a layout directory, an open file.
 const OPEN: usize = 4;
 
+/// Layers decoded again at a time, each with its decoder's window. More that have no room are refused.
+const MOST_PACKED: usize = 64;
+
+/// How often such a layer is begun anew because its entries are wanted in another order than it has them. Layers of Docker
+/// and BuildKit need none; one in real disorder would be decoded for every file.
+const MOST_REWINDS: u64 = 16;
+
 /// Writes the filesystem of the one image that there is.
 pub(super) fn write(
     contents: &Contents<'_>,
@@ -42,20 +54,19 @@ pub(super) fn write(
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
     let image = only(contents.entries)?;
-    let budget = run.budget.for_another_look();
+    let again = another_look(run);
     let stored = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
     run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
-    let layers = plain(image, &budget, run)?;
+    let layers = plain(image, &again, run)?;
     // At most: what upper layers hide is not written.
-    let size = layers.iter().map(PlainLayer::size).sum();
+    let size: Option<u64> = layers.iter().map(PlainLayer::size).sum();
     let checks = image.layers.iter().filter(|layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain));
     let checks = checks.map(|layer| Check::Layer { layer, decode: true }).collect();
     let members = || {
         let mut tar = Tar::new(out, run);
-        tar.tell(run.progress.begin(Action::Flatten, "root filesystem", Some(size)));
-        let mut writer = Writer { tar, layers, open: Vec::new(), clamp: rootfs.clamp_mtime };
-        writer.all(rootfs, run)?;
-        Ok(writer.tar)
+        tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
+        let linked = HashMap::new();
+        Writer { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
     };
     checked(contents, checks, run, members, |tar| {
         tar.finish()?;
@@ -84,8 +95,13 @@ fn only(entries: &[image::Entry]) -> Result<&Image> {
     Ok(image)
 }
 
-/// All layers as ranges of plain tar, base first; compressed ones are decoded side by side.
-fn plain<'a>(image: &Image, budget: &'a Budget, run: &'a Run) -> Result<Vec<PlainLayer<'a>>> {
+/// A run that reads again what was counted and remarked upon: only what it decodes and what holes expand to counts.
+fn another_look(run: &Run) -> Run {
+    Run { budget: run.budget.for_another_look(), notices: Notices::silent(), ..Run::quiet() }
+}
+
+/// All layers as plain tars, base first; compressed ones are decoded side by side.
+fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLayer<'a>>> {
     let spools = Spools::new(&run.tmpdir);
     let tasks = Tasks::new(image.layers.iter().collect());
     let ahead = image.layers.len() < run.jobs.get();
@@ -93,54 +109,105 @@ fn plain<'a>(image: &Image, budget: &'a Budget, run: &'a Run) -> Result<Vec<Plai
     let places = thread::scope(|scope| tasks.start(scope, run.jobs, find).finish())?;
     let decoded = spools.finish()?;
     let tars = places.into_iter().map(|place| decoded.extent(place));
-    Ok(image.layers.iter().zip(tars).map(|(layer, tar)| PlainLayer::new(&layer.at, tar, budget, run)).collect())
+    Ok(image.layers.iter().zip(tars).map(|(layer, tar)| PlainLayer::new(layer, tar, again)).collect())
 }
 
-struct Writer<'a> {
+struct Writer<'a, 'l> {
     tar: Tar<'a>,
-    layers: Vec<PlainLayer<'a>>,
+    layers: Vec<PlainLayer<'l>>,
     /// Those being read, the one used last at the end.
     open: Vec<u32>,
+    /// Entries that have names still to come, and how many: no layer is read backwards for them.
+    linked: HashMap<EntryId, (Entry, u32)>,
     /// No time after this one.
     clamp: Option<i64>,
+    run: &'a Run,
 }
 
-impl<'a> Writer<'a> {
-    fn all(&mut self, rootfs: &RootfsOptions, run: &Run) -> Result<()> {
+impl<'a, 'l> Writer<'a, 'l> {
+    /// Writes everything but the end marker.
+    fn all(mut self, rootfs: &RootfsOptions) -> Result<Tar<'a>> {
         let options =
             Options { keep_dirlinks: rootfs.keep_dirlinks, strip_estargz: rootfs.strip_estargz, sort: rootfs.sort };
         let mut overlay = Overlay::new(options);
         for layer in &self.layers {
-            layer.index(&mut overlay, run)?;
+            layer.index(&mut overlay, self.run)?;
         }
-        for survivor in overlay.finish().survivors() {
+        let flattened = overlay.finish();
+        self.refuse_endless_decoding(&flattened.rewinds())?;
+        for survivor in flattened.survivors() {
             self.survivor(survivor)?;
         }
-        Ok(())
+        self.layers.into_iter().try_for_each(PlainLayer::finish)?;
+        Ok(self.tar)
+    }
+
+    /// Decoding twice has its bounds where layers are many or in disorder.
+    fn refuse_endless_decoding(&self, rewinds: &[u64]) -> Result<()> {
+        let packed = || self.layers.iter().zip(rewinds).filter(|(layer, _)| layer.is_packed());
+        let problem = if let Some((layer, times)) = packed().find(|(_, times)| **times > MOST_REWINDS) {
+            format!("{} would have to be decoded {times} times, because its entries are in another order", layer.at())
+        } else if packed().count() > MOST_PACKED {
+            format!("{} layers would have to be decoded side by side", packed().count())
+        } else {
+            return Ok(());
+        };
+        Err(Error::Output {
+            path: printable(self.run.tmpdir.as_os_str().as_encoded_bytes()),
+            problem: format!("no room for a temporary file, and without one {problem}; --tmpdir names another place"),
+        })
     }
 
     fn survivor(&mut self, survivor: Survivor) -> Result<()> {
         match survivor {
-            Survivor::Root { id } => self.entry(b".".to_vec(), id),
-            Survivor::Entry { path, id, .. } => self.entry(path, id),
-            Survivor::ImplicitDirectory { path } => self.tar.entry(&Entry::directory(slashed(path)), &mut io::empty()),
+            Survivor::Root { id } => self.entry(b".".to_vec(), id, 1),
+            Survivor::Entry { path, id, names } => self.entry(path, id, names),
+            Survivor::ImplicitDirectory { path } => self.bodiless(&Entry::directory(path)),
             Survivor::HardLink { path, target, id } => {
-                let found = self.layer(id.layer).entry(id.position)?;
-                let link = Entry { path, link: target, kind: Kind::HardLink, size: 0, ..found };
-                self.tar.entry(&self.written(link), &mut io::empty())
+                let found = self.another_name(id)?;
+                let link = Entry { path, link: target, kind: Kind::HardLink, device: (0, 0), size: 0, ..found };
+                self.bodiless(&self.written(link))
             }
         }
     }
 
-    fn entry(&mut self, path: Vec<u8>, id: EntryId) -> Result<()> {
+    fn entry(&mut self, path: Vec<u8>, id: EntryId, names: u32) -> Result<()> {
         let found = self.layer(id.layer).entry(id.position)?;
-        let path = if found.kind == Kind::Directory { slashed(path) } else { path };
         let written = self.written(Entry { path, ..found.clone() });
-        self.layers[id.layer as usize].copy(&found, &written, &mut self.tar)
+        self.charge(&written)?;
+        self.layers[id.layer as usize].copy(&found, &written, &mut self.tar)?;
+        if names > 1 {
+            self.run.budget.held(size_of::<Entry>() as u64 + found.held(), "hard links")?;
+            self.linked.insert(id, (found, names - 1));
+        }
+        Ok(())
+    }
+
+    /// The entry at `id`, which has been written under another name.
+    fn another_name(&mut self, id: EntryId) -> Result<Entry> {
+        if let Some((entry, left @ 2..)) = self.linked.get_mut(&id) {
+            *left -= 1;
+            return Ok(entry.clone());
+        }
+        match self.linked.remove(&id) {
+            Some((entry, _)) => Ok(entry),
+            None => self.layer(id.layer).entry(id.position),
+        }
+    }
+
+    fn bodiless(&mut self, entry: &Entry) -> Result<()> {
+        self.charge(entry)?;
+        self.tar.entry(entry, &mut io::empty())
+    }
+
+    /// Names may be written many times longer than they were read: one entry in a deep directory implies all above it, and
+    /// what goes through a symbolic link gets the name of its target (docs/formats.md R-6, H-15).
+    fn charge(&self, entry: &Entry) -> Result<()> {
+        self.run.budget.decoded((entry.path.len() + entry.link.len()) as u64, "names of the root filesystem")
     }
 
     /// The layer, to be read; the one that was not for longest is closed for it.
-    fn layer(&mut self, number: u32) -> &mut PlainLayer<'a> {
+    fn layer(&mut self, number: u32) -> &mut PlainLayer<'l> {
         self.open.retain(|&open| open != number);
         if self.open.len() == OPEN {
             self.layers[self.open.remove(0) as usize].close();
@@ -157,9 +224,4 @@ impl<'a> Writer<'a> {
         };
         Entry { mtime, sparse: None, ..entry }
     }
-}
-
-fn slashed(mut path: Vec<u8>) -> Vec<u8> {
-    path.push(b'/');
-    path
 }

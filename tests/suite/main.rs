@@ -29,10 +29,11 @@ mod names;
 mod oci;
 mod output;
 mod pipes;
+#[cfg(target_os = "linux")]
 mod progress;
 mod readme;
-#[cfg(target_os = "linux")]
 mod resources;
+mod rootfs;
 mod roundtrip;
 mod select;
 mod support_itself;

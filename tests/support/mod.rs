@@ -11,13 +11,16 @@ pub(crate) mod image;
 pub(crate) mod judge;
 pub(crate) mod layer;
 pub(crate) mod layout;
+pub(crate) mod model;
 pub(crate) mod name;
 pub(crate) mod order;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
+pub(crate) mod rootfs;
 pub(crate) mod run;
 pub(crate) mod scratch;
 pub(crate) mod shape;
+pub(crate) mod sparse;
 pub(crate) mod tarball;
 
 use sha2::{Digest, Sha256, Sha512};

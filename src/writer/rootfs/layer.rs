@@ -1,12 +1,14 @@
-//! A layer as a range of plain tar: indexed once, then asked for entries by their place.
+//! A layer as a plain tar: indexed once, then asked for entries by their place.
+
+use std::thread;
 
 use crate::archive::{BLOCK, Ending, Entry, Kind, Reader};
 use crate::error::{Error, Result};
 use crate::flatten::{self, Change, Overlay};
-use crate::limits::Budget;
-use crate::notice::Notices;
+use crate::image::Layer;
 use crate::run::Run;
-use crate::stream::source::{Extent, ExtentReader};
+use crate::stream::skip::{Sequential, Skip};
+use crate::stream::source::Extent;
 use crate::writer::tar::Tar;
 
 /// How far the reader in hand passes over entries that did not survive rather than starting anew; bounds the work that a
@@ -16,19 +18,26 @@ const NEAR: u64 = 64 << 10;
 /// Bodies from this size on are copied by the kernel.
 const LARGE: u64 = 64 << 10;
 
-/// A layer's uncompressed tar, where it can be read at any place.
+/// A layer's uncompressed tar.
 pub(super) struct PlainLayer<'a> {
     at: String,
-    tar: Extent,
-    /// Entries were counted when they were indexed; this one counts what holes expand to.
-    budget: &'a Budget,
-    notices: &'a Notices,
+    tar: Whereabouts<'a>,
+    /// For reading again what was counted and remarked upon when it was indexed.
+    again: &'a Run,
     place: Option<Place<'a>>,
+}
+
+/// Where the tar is.
+enum Whereabouts<'a> {
+    /// In the archive or in a temporary file, readable at any place.
+    Laid(Extent),
+    /// In the compressed layer only: it is decoded from its start whenever it is wanted.
+    Packed(&'a Layer),
 }
 
 /// A reader that stands behind the header of the entry it gave last.
 struct Place<'a> {
-    reader: Reader<'a, ExtentReader>,
+    reader: Reader<'a, Box<dyn Skip + Send + 'a>>,
     /// Where in the layer the reader began; its own offsets count from there.
     base: u64,
     /// Where in the layer the next header stands.
@@ -36,30 +45,54 @@ struct Place<'a> {
 }
 
 impl<'a> PlainLayer<'a> {
-    /// The layer called `at` whose tar is `tar`.
-    pub(super) fn new(at: &str, tar: Extent, budget: &'a Budget, run: &'a Run) -> Self {
-        Self { at: at.to_owned(), tar, budget, notices: &run.notices, place: None }
+    /// The layer whose tar is `tar`, if it has been laid down anywhere.
+    pub(super) fn new(layer: &'a Layer, tar: Option<Extent>, again: &'a Run) -> Self {
+        let tar = tar.map_or(Whereabouts::Packed(layer), Whereabouts::Laid);
+        Self { at: layer.at.clone(), tar, again, place: None }
     }
 
-    /// Bytes of its tar.
-    pub(super) fn size(&self) -> u64 {
-        self.tar.size()
+    /// How messages call it.
+    pub(super) fn at(&self) -> &str {
+        &self.at
     }
 
-    /// Tells the overlay of every entry.
+    /// Bytes of its tar, if it has been laid down.
+    pub(super) fn size(&self) -> Option<u64> {
+        match &self.tar {
+            Whereabouts::Laid(extent) => Some(extent.size()),
+            Whereabouts::Packed(_) => None,
+        }
+    }
+
+    /// Tells the overlay of every entry. A layer without a place is judged here.
     pub(super) fn index(&self, overlay: &mut Overlay, run: &Run) -> Result<()> {
+        match self.tar {
+            Whereabouts::Laid(_) => self.index_from(self.bytes(0)?, overlay, run).map(drop),
+            Whereabouts::Packed(layer) => thread::scope(|scope| {
+                let plain = layer.plain(run.jobs.get() > 1, run, scope)?;
+                self.index_from(Sequential::new(plain), overlay, run)?.finish().map(drop)
+            }),
+        }
+    }
+
+    fn index_from<'r, R: Skip>(&self, bytes: R, overlay: &mut Overlay, run: &'r Run) -> Result<Reader<'r, R>> {
         let mut layer = overlay.layer(&self.at, &run.notices, &run.budget);
-        let mut reader = Reader::new(self.bytes(0)?, Ending::Optional, &self.at, &run.budget, &run.notices);
+        let mut reader = Reader::new(bytes, Ending::Optional, &self.at, &run.budget, &run.notices);
         while let Some(entry) = reader.next_entry()? {
             layer.entry(Change { path: &entry.path, kind: kind(&entry), position: entry.header_offset })?;
         }
-        layer.finish()
+        layer.finish()?;
+        Ok(reader)
+    }
+
+    /// Whether it must be decoded again to be read.
+    pub(super) fn is_packed(&self) -> bool {
+        matches!(self.tar, Whereabouts::Packed(_))
     }
 
     /// The entry whose header stands at `position`.
     pub(super) fn entry(&mut self, position: u64) -> Result<Entry> {
-        let near = |place: &Place<'_>| place.next <= position && position - place.next <= NEAR;
-        let mut place = match self.place.take().filter(near) {
+        let mut place = match self.place.take().filter(|place| self.is_ahead(place, position)) {
             Some(place) => place,
             None => self.begin(position)?,
         };
@@ -80,26 +113,50 @@ impl<'a> PlainLayer<'a> {
     /// Writes `written` with the body of `found`, the entry that [`Self::entry`] gave last.
     pub(super) fn copy(&mut self, found: &Entry, written: &Entry, tar: &mut Tar<'_>) -> Result<()> {
         let Some(place) = &mut self.place else { return Err(self.lost(found.header_offset)) };
-        if found.sparse.is_none() && found.stored >= LARGE {
-            let body = self.tar.slice(place.base + found.data_offset, found.stored);
-            return tar.entry_extent(written, &body);
+        match &self.tar {
+            Whereabouts::Laid(extent) if found.sparse.is_none() && found.stored >= LARGE => {
+                tar.entry_extent(written, &extent.slice(place.base + found.data_offset, found.stored))
+            }
+            _ => tar.entry(written, &mut place.reader.body()),
         }
-        tar.entry(written, &mut place.reader.body())
     }
 
-    /// Lets go of the file and the buffer with which the entry asked for last was read.
+    /// Lets go of the file and the buffer with which the entry asked for last was read. A decoder is kept: to come back to
+    /// its place it would have to decode all before it again.
     pub(super) fn close(&mut self) {
-        self.place = None;
+        if let Whereabouts::Laid(_) = self.tar {
+            self.place = None;
+        }
+    }
+
+    /// No more entries are wanted. A layer that was decoded again is judged again: it may have changed meanwhile.
+    pub(super) fn finish(self) -> Result<()> {
+        match (self.tar, self.place) {
+            (Whereabouts::Packed(_), Some(place)) => place.reader.finish().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether going on from `place` is the way to `position`.
+    fn is_ahead(&self, place: &Place<'_>, position: u64) -> bool {
+        place.next <= position && (self.is_packed() || position - place.next <= NEAR)
     }
 
     fn begin(&self, position: u64) -> Result<Place<'a>> {
-        let reader = Reader::new(self.bytes(position)?, Ending::Optional, &self.at, self.budget, self.notices);
-        Ok(Place { reader, base: position, next: position })
+        let base = if self.is_packed() { 0 } else { position };
+        let Run { budget, notices, .. } = self.again;
+        let reader = Reader::new(self.bytes(base)?, Ending::Optional, &self.at, budget, notices);
+        Ok(Place { reader, base, next: base })
     }
 
-    fn bytes(&self, from: u64) -> Result<ExtentReader> {
-        let rest = self.tar.slice(from, u64::MAX);
-        rest.reader().map_err(|error| Error::io("reading", &self.at, error))
+    fn bytes(&self, from: u64) -> Result<Box<dyn Skip + Send + 'a>> {
+        Ok(match self.tar {
+            Whereabouts::Laid(ref extent) => {
+                let reader = extent.slice(from, u64::MAX).reader();
+                Box::new(reader.map_err(|error| Error::io("reading", &self.at, error))?)
+            }
+            Whereabouts::Packed(layer) => Box::new(Sequential::new(layer.plain_in_line(self.again)?)),
+        })
     }
 
     fn lost(&self, position: u64) -> Error {

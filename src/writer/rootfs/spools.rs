@@ -1,12 +1,14 @@
 //! Where layers go that must be decoded: unlinked temporary files, no more of them than threads.
 //!
-//! An image may have more layers than a process may have files, so a file takes one layer after the other.
+//! An image may have more layers than a process may have files, so a file takes one layer after the other. A layer that
+//! there is no room for gives back what it has taken, so that smaller ones still find a place.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 use crate::image::Layer;
+use crate::path::printable;
 use crate::run::Run;
 use crate::stream::source::{Extent, Source};
 use crate::stream::spool::Scratch;
@@ -36,6 +38,8 @@ pub(super) enum Place {
     Input(Extent),
     /// In a temporary file.
     Spool { number: usize, offset: u64, len: u64 },
+    /// Nowhere: there is no room for it.
+    None,
 }
 
 impl<'a> Spools<'a> {
@@ -44,15 +48,26 @@ impl<'a> Spools<'a> {
         Self { tmpdir, files: Mutex::default() }
     }
 
-    /// Finds the tar of `layer`; what must be decoded for it is, and judged by all it promises.
+    /// Finds the tar of `layer`; what must be decoded for it is, and judged by all it promises if there is room.
     pub(super) fn plain(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<Place> {
         if let Some(blob) = layer.blob.as_ref().filter(|blob| blob.is_plain()) {
             return Ok(Place::Input(blob.extent.clone()));
         }
         let mut spool = self.lend()?;
-        let len = layer.decode_to(&mut spool.scratch, ahead, run)?;
-        let place = Place::Spool { number: spool.number, offset: spool.len, len };
-        spool.len += len;
+        let place = match layer.decode_to(&mut spool.scratch, ahead, run) {
+            Ok(len) => Place::Spool { number: spool.number, offset: spool.len, len },
+            Err(_) if spool.scratch.is_full() => {
+                spool.scratch.cut(spool.len)?;
+                let tmpdir = printable(self.tmpdir.as_os_str().as_encoded_bytes());
+                run.notices.note(format!("{}: decoded twice, because {tmpdir} has no room for it", layer.at));
+                run.progress.expect(layer.blob.as_ref().map_or(0, |blob| blob.extent.size()));
+                Place::None
+            }
+            Err(error) => return Err(error),
+        };
+        if let Place::Spool { len, .. } = place {
+            spool.len += len;
+        }
         self.files().idle.push(spool);
         Ok(place)
     }
@@ -86,11 +101,12 @@ impl<'a> Spools<'a> {
 pub(super) struct Decoded(Vec<Source>);
 
 impl Decoded {
-    /// The bytes at `place`.
-    pub(super) fn extent(&self, place: Place) -> Extent {
+    /// The bytes at `place`, if there are any.
+    pub(super) fn extent(&self, place: Place) -> Option<Extent> {
         match place {
-            Place::Input(extent) => extent,
-            Place::Spool { number, offset, len } => self.0[number].extent().slice(offset, len),
+            Place::Input(extent) => Some(extent),
+            Place::Spool { number, offset, len } => Some(self.0[number].extent().slice(offset, len)),
+            Place::None => None,
         }
     }
 }

@@ -1,0 +1,10 @@
+//! `--to rootfs` from outside: docs/formats.md section 7, rule by rule and row by row.
+
+mod input;
+mod metadata;
+mod output;
+mod random;
+mod refused;
+mod room;
+mod tools;
+mod vectors;
