@@ -234,7 +234,7 @@ fn a_directory_that_takes_no_files_is_exit_5() {
 #[test]
 fn few_open_files_are_enough_for_many_layers() {
     let scratch = Scratch::new();
-    let image = (0..40).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file(&format!("f{nth}"), "1")]));
+    let image = (0..40).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file(format!("f{nth}"), "1")]));
     let layout = scratch.path("layout");
     Shape::Oci.save_one(&image).unpack(&layout);
     let tar = scratch.write("in.tar", Shape::Crane.save_one(&image).bytes());

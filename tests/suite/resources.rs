@@ -23,7 +23,7 @@ fn convert(target: &str, more: &[&Path]) -> Vec<OsString> {
 /// Ten layers that a pipe cannot swallow all together.
 fn layers() -> TestImage {
     let noise = noise(400 << 10);
-    (0..10).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file(&format!("f{nth}"), noise.clone())]))
+    (0..10).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file(format!("f{nth}"), noise.clone())]))
 }
 
 #[test]
