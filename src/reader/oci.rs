@@ -50,7 +50,7 @@ pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
             }
         }
     }
-    let loose = loose(members, &walk.used)?;
+    let loose = loose(members, &walk.used, run)?;
     Ok(ImageSet { archive: members.label().to_owned(), entries, loose })
 }
 
@@ -63,7 +63,7 @@ fn take_name(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Option<Name
 }
 
 /// Blobs that nothing refers to (O-3). A blob's name is a promise, checked when it is written.
-fn loose(members: &Members, used: &HashSet<Digest>) -> Result<Vec<CarriedBlob>> {
+fn loose(members: &Members, used: &HashSet<Digest>, run: &Run) -> Result<Vec<CarriedBlob>> {
     let mut loose = Vec::new();
     for path in members.names()? {
         let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
@@ -71,8 +71,14 @@ fn loose(members: &Members, used: &HashSet<Digest>) -> Result<Vec<CarriedBlob>> 
             continue;
         };
         let Ok(digest) = format!("{algorithm}:{encoded}").parse::<Digest>() else { continue };
-        if !used.contains(&digest) {
-            loose.push(CarriedBlob { digest, size: None, extent: members.member(name, "the archive")? });
+        if used.contains(&digest) {
+            continue;
+        }
+        match members.member(name, "nothing") {
+            Ok(extent) => loose.push(CarriedBlob { digest, size: None, extent }),
+            // A link that leads nowhere, say, harms nobody as long as nobody follows it (G-7).
+            Err(Error::Invalid { at, problem }) => run.notices.note(format!("{at}: ignored: {problem}")),
+            Err(error) => return Err(error),
         }
     }
     Ok(loose)

@@ -112,6 +112,11 @@ impl DirSink {
         self.find(&digest.blob_path()).is_some()
     }
 
+    /// How messages call a document or blob, by its path in the layout.
+    pub fn at(&self, path: &str) -> String {
+        name(&self.target.join(path))
+    }
+
     /// A document or blob that [`has`](Self::has) or [`document`](Self::document) knows, by its path in the layout.
     ///
     /// `None` if it is not there.
@@ -120,7 +125,7 @@ impl DirSink {
     /// [`Error::Invalid`] if it holds more than `cap` bytes, [`Error::Io`] when the system refuses.
     pub fn read(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
         let Some(found) = self.find(path) else { return Ok(None) };
-        let at = || name(&self.target.join(path));
+        let at = || self.at(path);
         let mut bytes = Vec::new();
         File::open(found)
             .and_then(|file| file.take(cap.saturating_add(1)).read_to_end(&mut bytes))

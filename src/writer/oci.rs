@@ -82,7 +82,7 @@ pub(super) fn write<S: Store>(
         || written(&mut store).map(|written| (written, store)),
         |((descriptors, images), store)| {
             let entries = index::entries(contents.entries, descriptors);
-            let index = index::merged(entries, store.existing_index()?)?;
+            let index = index::merged(entries, store.existing_index()?);
             let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
             let docker_manifest = if wants_manifest {
                 docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?

@@ -115,7 +115,18 @@ impl Plan {
         }
         run.progress.expect(plan.work(images));
         plan.measured = measure(&unknown, run)?;
+        layers_of(images).try_for_each(|(_, layer)| plan.check_foreign(layer))?;
         Ok(plan)
+    }
+
+    /// LayerSources that means the very bytes that are there promises their size too (M-11).
+    fn check_foreign(&self, layer: &Layer) -> Result<()> {
+        let (Some(foreign), Some(blob)) = (&layer.foreign, &layer.blob) else { return Ok(()) };
+        if layer.is_foreign_copy() && self.measured(layer) == Some(foreign.digest()) {
+            let promise = Promise { digest: None, size: Some(foreign.size()) };
+            promise.judge(&layer.at, None, blob.extent.size())?;
+        }
+        Ok(())
     }
 
     /// Bytes to be read: what is kept is read to be judged and to be copied, the rest once; a diff_id is stored once.

@@ -7,8 +7,10 @@ use super::recode::Stored;
 use super::tar::{Body, Out, Tar};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::limits::MAX_DOCUMENT;
 use crate::progress::Action;
 use crate::run::Run;
+use crate::spec::oci::{INDEX_MEMBER, Index, LAYOUT_MEMBER, check_layout};
 use crate::stream::copy::send;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::source::Extent;
@@ -21,9 +23,6 @@ pub(super) trait Store {
     /// Makes room for blobs of these algorithms, before the first of them.
     fn begin(&mut self, algorithms: &BTreeSet<String>) -> Result<()>;
 
-    /// Whether the blob is there already.
-    fn has(&self, digest: &Digest) -> bool;
-
     /// Stores bytes, if they are not there yet.
     fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()>;
 
@@ -34,7 +33,7 @@ pub(super) trait Store {
     fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored>;
 
     /// The `index.json` that is there already and is to be added to.
-    fn existing_index(&self) -> Result<Option<Vec<u8>>>;
+    fn existing_index(&self) -> Result<Option<Index>>;
 
     /// Writes the documents that make it a layout, and ends.
     fn finish(self, documents: &Documents) -> Result<()>;
@@ -72,10 +71,6 @@ impl Store for TarLayout<'_> {
         algorithms.iter().try_for_each(|algorithm| self.tar.directory(&format!("blobs/{algorithm}/")))
     }
 
-    fn has(&self, digest: &Digest) -> bool {
-        self.stored.contains(digest)
-    }
-
     fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
         match self.admit(digest) {
             Some(name) => self.tar.bytes(&name, bytes),
@@ -96,7 +91,7 @@ impl Store for TarLayout<'_> {
         Ok(stored)
     }
 
-    fn existing_index(&self) -> Result<Option<Vec<u8>>> {
+    fn existing_index(&self) -> Result<Option<Index>> {
         Ok(None)
     }
 
@@ -111,14 +106,18 @@ impl Store for TarLayout<'_> {
 }
 
 /// A layout in a directory (O-30).
+///
+/// A blob that was there before is written again and replaced: nobody has looked into it, and a copy inside the kernel is
+/// less work than to do so.
 pub(super) struct Directory<'a> {
     sink: DirSink,
+    stored: HashSet<Digest>,
     run: &'a Run,
 }
 
 impl<'a> Directory<'a> {
     pub(super) fn new(sink: DirSink, run: &'a Run) -> Self {
-        Self { sink, run }
+        Self { sink, stored: HashSet::new(), run }
     }
 }
 
@@ -129,12 +128,8 @@ impl Store for Directory<'_> {
         Ok(())
     }
 
-    fn has(&self, digest: &Digest) -> bool {
-        self.sink.has(digest)
-    }
-
     fn bytes(&mut self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if self.has(digest) {
+        if !self.stored.insert(digest.clone()) {
             return Ok(());
         }
         let mut blob = self.sink.blob()?;
@@ -143,7 +138,7 @@ impl Store for Directory<'_> {
     }
 
     fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()> {
-        if self.has(digest) {
+        if !self.stored.insert(digest.clone()) {
             return Ok(());
         }
         let mut blob = self.sink.blob()?;
@@ -158,14 +153,18 @@ impl Store for Directory<'_> {
     fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
         let mut blob = self.sink.blob()?;
         let stored = produce(&mut blob)?;
-        if !self.has(&stored.digest) {
+        if self.stored.insert(stored.digest.clone()) {
             blob.persist(&stored.digest)?;
         }
         Ok(stored)
     }
 
-    fn existing_index(&self) -> Result<Option<Vec<u8>>> {
-        self.sink.read("index.json", crate::limits::MAX_DOCUMENT)
+    fn existing_index(&self) -> Result<Option<Index>> {
+        if let Some(layout) = self.sink.read(LAYOUT_MEMBER, MAX_DOCUMENT)? {
+            check_layout(&layout, &self.sink.at(LAYOUT_MEMBER))?;
+        }
+        let index = self.sink.read(INDEX_MEMBER, MAX_DOCUMENT)?;
+        index.map(|bytes| Index::read(&bytes, &self.sink.at(INDEX_MEMBER), None)).transpose()
     }
 
     fn finish(self, documents: &Documents) -> Result<()> {

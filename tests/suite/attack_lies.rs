@@ -10,6 +10,8 @@ use crate::support::image::{TestImage, TestLayer};
 use crate::support::layer::{file, layer_tar};
 use crate::support::layout::{Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, blob_path};
 use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Tarball};
 
 fn layer(content: &str) -> TestLayer {
@@ -162,5 +164,56 @@ fn text_of_an_archive_moves_no_cursor_whatever_message_it_stands_in() {
     let old = refuse(&old.bytes(), Target::Docker, &[], 3);
     for outcome in [platforms, reserved, old] {
         assert!(!outcome.stderr.contains('\u{1b}') && outcome.stderr.contains("\\u{1b}"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_layer_source_that_means_the_bytes_that_are_there_promises_their_size() {
+    let layer = layer("1");
+    let mut tar = Tarball::default();
+    tar.file("layer.tar.gz", layer.blob());
+    tar.file("config", config(&[layer.diff_id()], "amd64"));
+    let source = json!({
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "digest": digest(&layer.blob()), "size": layer.blob().len() + 1, "urls": ["https://example.com/layer"],
+    });
+    let sources = json!({layer.diff_id(): source});
+    let items = json!([{"Config": "config", "RepoTags": ["a:1"], "Layers": ["layer.tar.gz"], "LayerSources": sources}]);
+    tar.json("manifest.json", &items);
+    let expected = format!("size is {} bytes, expected {}", layer.blob().len(), layer.blob().len() + 1);
+    no_target_takes(&tar, ["layer.tar.gz", &expected]);
+}
+
+#[test]
+fn a_damaged_blob_of_a_layout_is_not_taken_for_the_one_that_is_appended() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("layout");
+    let archive = Shape::Oci.save_one(&TestImage::demo("app:1"));
+    archive.unpack(&directory);
+    let blob = directory.join(blob_path(&digest(&TestImage::demo("app:1").layers[0].blob())));
+    std::fs::write(&blob, "damaged").unwrap();
+    imgtar(["convert", "--to", "oci-dir", "--append", "-o"]).arg(&directory).stdin(archive.bytes()).success();
+    assert_eq!(std::fs::read(&blob).unwrap(), TestImage::demo("app:1").layers[0].blob());
+}
+
+#[test]
+fn a_layout_of_another_version_is_not_appended_to() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("layout");
+    let archive = Shape::Oci.save_one(&TestImage::demo("app:1"));
+    archive.unpack(&directory);
+    let marker = "{\"imageLayoutVersion\":\"2.0.0\"}";
+    std::fs::write(directory.join("oci-layout"), marker).unwrap();
+    let append = imgtar(["convert", "--to", "oci-dir", "--append", "-o"]).arg(&directory).stdin(archive.bytes());
+    append.exits(3).says(["layout/oci-layout", "2.0.0"]);
+    assert_eq!(std::fs::read_to_string(directory.join("oci-layout")).unwrap(), marker);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_harms_nobody_below_blobs_either() {
+    let mut tar = Shape::Oci.save_one(&TestImage::demo("app:1"));
+    tar.push(format!("blobs/sha256/{}", "1".repeat(64)), Kind::Symlink("nowhere".into()));
+    for target in Target::ALL {
+        convert(&tar, target, &[]);
     }
 }

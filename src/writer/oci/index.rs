@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::error::Result;
 use crate::image::{Entry, IMAGE_NAME, Name, REF_NAME};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::oci::Index;
@@ -52,9 +51,8 @@ fn told_apart(entries: Vec<Descriptor>) -> Vec<Descriptor> {
 }
 
 /// The index with these entries; one that is there already keeps those of other names and platforms (O-30).
-pub(super) fn merged(entries: Vec<Descriptor>, existing: Option<Vec<u8>>) -> Result<Index> {
-    let Some(bytes) = existing else { return Ok(Index::new(told_apart(entries))) };
-    let existing = Index::read(&bytes, "index.json", None)?;
+pub(super) fn merged(entries: Vec<Descriptor>, existing: Option<Index>) -> Index {
+    let Some(existing) = existing else { return Index::new(told_apart(entries)) };
     let mut new: HashMap<Option<Name>, Vec<&Descriptor>> = HashMap::new();
     for entry in &entries {
         new.entry(Name::of(entry)).or_default().push(entry);
@@ -65,7 +63,7 @@ pub(super) fn merged(entries: Vec<Descriptor>, existing: Option<Vec<u8>>) -> Res
     };
     let kept = existing.entries().iter().filter(|old| !is_replaced(old));
     let all = kept.cloned().chain(entries.iter().cloned()).collect();
-    Ok(existing.with_entries(told_apart(all)))
+    existing.with_entries(told_apart(all))
 }
 
 /// Whether `new` takes the place of `old`, which has the same name or, like it, none: if it is for the same platform, or
