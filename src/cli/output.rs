@@ -45,7 +45,7 @@ fn promised(path: &Path) -> Result<Outer> {
     }
 }
 
-/// Refuses an output that is the input, by whatever name, or whose replacement would remove it.
+/// Refuses an output that is the input, by whatever name, that lies in it, or whose replacement would remove it (H-26).
 ///
 /// # Errors
 /// [`Error::Usage`].
@@ -58,10 +58,21 @@ pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     };
     let written = if is_standard(place) { standard_output() } else { fs::metadata(&place.output) };
     // Whatever cannot be looked at is reported by whoever opens it.
-    if is_lost || matches!((read, written), (Ok(read), Ok(written)) if is_same(&read, &written)) {
-        return Err(Error::Usage("the output is the input, or the directory that holds it".to_owned()));
+    let is_inside = !is_standard(place) && is_within(&place.output, input);
+    if is_lost || is_inside || matches!((read, written), (Ok(read), Ok(written)) if is_same(&read, &written)) {
+        return Err(Error::Usage("the output is the input, lies in it, or is the directory that holds it".to_owned()));
     }
     Ok(())
+}
+
+/// Whether `output`, which need not exist yet, would be written into a directory that is read.
+fn is_within(output: &Path, input: &Input) -> bool {
+    let Input::Path(dir) = input else { return false };
+    // A name without a directory in front has the empty path for its parent.
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let existing = parent.ancestors().find(|ancestor| ancestor.exists());
+    let place = existing.and_then(|existing| existing.canonicalize().ok());
+    matches!((dir.canonicalize(), place), (Ok(dir), Some(place)) if dir.is_dir() && place.starts_with(&dir))
 }
 
 fn is_below(input: &Input, dir: &Path) -> bool {

@@ -18,11 +18,8 @@ use crate::spec::reference::Reference;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
 pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
     if let Some(names) = &changes.replace {
-        if entries.len() > 1 && !names.is_empty() {
-            return Err(Error::Usage(format!(
-                "--tag would give {} images one name; choose one with --image, or use --rename",
-                entries.len()
-            )));
+        if !names.is_empty() {
+            refuse_one_name_for_all("--tag", entries)?;
         }
         for entry in entries.iter_mut() {
             entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
@@ -31,17 +28,26 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
     for (old, new) in &changes.rename {
         rename_all(entries, old, new, run)?;
     }
-    if entries.len() > 1 && !changes.add.is_empty() {
-        return Err(Error::Usage(format!(
-            "--add-tag would give {} images one name; choose one with --image",
-            entries.len()
-        )));
+    if !changes.add.is_empty() {
+        refuse_one_name_for_all("--add-tag", entries)?;
     }
     for entry in entries.iter_mut() {
         entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
         drop_repeated(&mut entry.names);
     }
     refuse_shared(entries, target)
+}
+
+/// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
+fn refuse_one_name_for_all(flag: &str, entries: &[Entry]) -> Result<()> {
+    let mut others = entries.iter().enumerate().flat_map(|(at, one)| entries[..at].iter().map(move |two| (one, two)));
+    if others.all(|(one, two)| are_platforms(one, two)) {
+        return Ok(());
+    }
+    Err(Error::Usage(format!(
+        "{flag} would give {} images one name; choose one with --image, or use --rename",
+        entries.len()
+    )))
 }
 
 fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<()> {

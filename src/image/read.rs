@@ -10,7 +10,7 @@ use crate::notice::Fault;
 use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::stream::copy::copy;
-use crate::stream::pipe;
+use crate::stream::pipe::{self, Ahead};
 use crate::stream::source::ExtentReader;
 use crate::stream::tap::{Measure, Promise, VerifyReader};
 
@@ -57,7 +57,7 @@ impl Layer {
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
         let decoded = self.decoded(Action::Convert, run)?;
-        Ok(self.judged(if ahead { Box::new(pipe::ahead(scope, decoded)) } else { Box::new(decoded) }))
+        Ok(self.judged(if ahead { Box::new(self.ahead(scope, decoded)?) } else { Box::new(decoded) }))
     }
 
     /// The same, decoded by whoever reads it.
@@ -95,7 +95,7 @@ impl Layer {
         let stored = thread::scope(|scope| {
             let decoded = self.decoded(Action::Check, run)?;
             let decoded = if ahead {
-                let mut plain = self.judged(pipe::ahead(scope, decoded));
+                let mut plain = self.judged(self.ahead(scope, decoded)?);
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
                 plain.into_inner().into_inner()
             } else {
@@ -117,6 +117,14 @@ impl Layer {
         let mut stored = VerifyReader::new(self.bytes(Action::Check, run)?, &self.at, Promise::default());
         copy(&mut stored, &mut io::sink()).map_err(|error| Error::io("reading", &self.at, error))?;
         Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"))
+    }
+
+    fn ahead<'scope, R: Read + Send + 'scope>(
+        &self,
+        scope: &'scope Scope<'scope, '_>,
+        reader: R,
+    ) -> Result<Ahead<'scope, R>> {
+        pipe::ahead(scope, reader).map_err(|error| Error::io("starting a thread for", &self.at, error))
     }
 
     fn judged<R: Read>(&self, plain: R) -> VerifyReader<R> {

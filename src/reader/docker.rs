@@ -22,6 +22,9 @@ use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
 use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Place};
 
+/// About what a layer takes in memory, bytes: far more than its few characters in the documents.
+const LAYER_SIZE: u64 = 512;
+
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
 pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
     let items = items(index, run)?;
@@ -73,6 +76,7 @@ pub(super) fn image(
             format!("it lists {} layers, but its config has {} diff_ids", item.layers.len(), diff_ids.len()),
         ));
     }
+    run.budget.held(LAYER_SIZE * diff_ids.len() as u64, &at)?;
     let mut layers = Vec::with_capacity(diff_ids.len());
     for (member, diff_id) in item.layers.iter().zip(diff_ids) {
         layers.push(layer(index, item, member, diff_id, &named_by, places, run)?);

@@ -86,7 +86,8 @@ fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Resul
         if run.jobs.get() == 1 {
             return walk(decoder, label, run);
         }
-        let (diff_id, decoder) = walk(pipe::ahead(scope, decoder), label, run)?;
+        let ahead = pipe::ahead(scope, decoder).map_err(|error| Error::io("starting a thread for", label, error))?;
+        let (diff_id, decoder) = walk(ahead, label, run)?;
         Ok((diff_id, decoder.into_inner()))
     })?;
     let stored = decoder.into_inner();

@@ -11,7 +11,7 @@
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 const CHUNK: usize = 256 << 10;
 const DEPTH: usize = 3;
@@ -33,15 +33,21 @@ pub struct Ahead<'scope, R> {
 }
 
 /// Moves `reader` to a thread of `scope`. Dropping the result stops the worker at its next chunk.
-pub fn ahead<'scope, R: Read + Send + 'scope>(scope: &'scope Scope<'scope, '_>, reader: R) -> Ahead<'scope, R> {
+///
+/// # Errors
+/// When the system gives no more threads.
+pub fn ahead<'scope, R: Read + Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    reader: R,
+) -> io::Result<Ahead<'scope, R>> {
     let (full_sender, full) = channel();
     let (spare, spare_receiver) = channel();
     for _ in 0..=DEPTH {
         // The receiver is in hand: this cannot fail.
         let _ = spare.send(Vec::with_capacity(CHUNK));
     }
-    let worker = scope.spawn(move || pump(reader, &full_sender, spare_receiver));
-    Ahead { worker, full, spare, chunk: Vec::new(), position: 0, ended: false }
+    let worker = thread::Builder::new().spawn_scoped(scope, move || pump(reader, &full_sender, spare_receiver))?;
+    Ok(Ahead { worker, full, spare, chunk: Vec::new(), position: 0, ended: false })
 }
 
 impl<R> Ahead<'_, R> {
@@ -103,13 +109,12 @@ impl<R> Read for Ahead<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
 
     #[test]
     fn bytes_arrive_as_they_were_read() {
         let bytes: Vec<u8> = (0..=250).cycle().take(3 * CHUNK + 17).collect();
         let mut read = Vec::new();
-        thread::scope(|scope| ahead(scope, &bytes[..]).read_to_end(&mut read)).unwrap();
+        thread::scope(|scope| ahead(scope, &bytes[..])?.read_to_end(&mut read)).unwrap();
         assert_eq!(read, bytes);
     }
 
@@ -124,14 +129,14 @@ mod tests {
             }
         }
         let mut read = Vec::new();
-        let error = thread::scope(|scope| ahead(scope, Failing(CHUNK + 1)).read_to_end(&mut read)).unwrap_err();
+        let error = thread::scope(|scope| ahead(scope, Failing(CHUNK + 1))?.read_to_end(&mut read)).unwrap_err();
         assert_eq!((read.len(), error.to_string()), (CHUNK + 1, "broken".to_owned()));
     }
 
     #[test]
     fn a_consumer_may_leave_early() {
         thread::scope(|scope| {
-            let mut reader = ahead(scope, io::repeat(7));
+            let mut reader = ahead(scope, io::repeat(7)).unwrap();
             reader.read_exact(&mut [0; 10]).unwrap();
         });
     }

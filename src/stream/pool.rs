@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// What all threads of a pool share; lives outside the thread scope that works on it.
 pub struct Tasks<T, R, E> {
@@ -31,7 +31,9 @@ impl<T: Sync, R: Send, E: Send> Tasks<T, R, E> {
         W: Fn(&T) -> Result<R, E> + Copy + Send + 'scope,
     {
         let workers = (jobs.get() - 1).min(self.tasks.len());
-        let handles = (0..workers).map(|_| scope.spawn(move || self.work(work))).collect();
+        // Where the system gives no more threads, fewer do the work.
+        let start = |_| thread::Builder::new().spawn_scoped(scope, move || self.work(work)).ok();
+        let handles = (0..workers).map_while(start).collect();
         Pool { tasks: self, handles, work }
     }
 

@@ -9,6 +9,7 @@ use crate::support::image::TestImage;
 use crate::support::layout::{Layout, Types};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
 use crate::support::tarball::Tarball;
 
 const NAME: &str = "app:1";
@@ -60,6 +61,20 @@ fn several_platforms_of_one_name_are_found_wherever_they_stand() {
     assert_eq!(architectures(&convert(&flat(), Target::Oci, &both).archive), ["amd64", "arm64"]);
     refuse(&flat().bytes(), Target::Oci, &["--platform", "linux/arm64", "--platform", "linux/386"], 4)
         .says(["linux/386"]);
+}
+
+#[test]
+fn a_new_name_is_given_to_all_platforms_of_the_old_one() {
+    let named = convert(&flat(), Target::Oci, &["--tag", "new:2"]);
+    assert_eq!(architectures(&named.archive), ["amd64", "arm64"]);
+    assert_eq!(named.images.len(), 2);
+    refuse(
+        &Shape::Crane.save(&[TestImage::demo("a:1"), TestImage::demo("b:1")]).bytes(),
+        Target::Oci,
+        &["--tag", "new:2"],
+        2,
+    )
+    .says(["--tag", "2 images"]);
 }
 
 #[test]

@@ -154,6 +154,9 @@ fn a_layout_is_never_written_into_itself() {
     for flag in ["-f", "--append"] {
         to(Target::OciDir, &scratch.path("layout")).arg(flag).arg(scratch.path("layout")).exits(2);
     }
+    to(Target::Oci, &scratch.path("layout/index.json")).arg("-f").arg(scratch.path("layout")).exits(2);
+    to(Target::OciDir, &scratch.path("layout/new/inner")).arg(scratch.path("layout")).exits(2);
+    to(Target::Docker, Path::new("out.tar")).arg(".").dir(&scratch.path("layout")).exits(2);
     assert_eq!(scratch.read("layout/index.json"), layout.body("index.json"));
 }
 
