@@ -41,13 +41,8 @@ pub(super) fn write(
             layers: HashSet::new(),
             recoded: HashMap::new(),
         };
-        let mut items = Vec::new();
-        let mut reports = Vec::new();
-        for (entry, image) in &chosen {
-            let (item, report) = writer.image(entry, image)?;
-            items.push(item);
-            reports.push(report);
-        }
+        let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
+        let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
         Ok((writer.tar, items, reports))
     };
     checked(contents, checks, run, members, |(mut tar, items, reports)| {

@@ -45,13 +45,8 @@ pub(super) fn write(
             layers: HashMap::new(),
             repositories: Repositories::default(),
         };
-        let mut items = Vec::new();
-        let mut reports = Vec::new();
-        for (entry, image) in &chosen {
-            let (item, report) = writer.image(entry, image)?;
-            items.push(item);
-            reports.push(report);
-        }
+        let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
+        let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
         Ok((writer.tar, writer.repositories, items, reports))
     };
     checked(contents, checks, run, members, |(mut tar, repositories, items, reports)| {
