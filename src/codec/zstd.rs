@@ -44,6 +44,11 @@ impl decoder::Decode for Decode {
     }
 }
 
+/// Plain bytes of the frame that begins with `head`, if it says so.
+pub(super) fn expected_size(head: &[u8]) -> Option<u64> {
+    zstd_safe::get_frame_content_size(head).ok().flatten()
+}
+
 /// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).
 const JOB: u32 = 1 << 20;
 /// The most workers that the library takes on every target.

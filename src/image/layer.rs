@@ -55,6 +55,11 @@ impl Layer {
         place(self) == place(other)
     }
 
+    /// Bytes as stored; 0 for a layer that the archive does not hold.
+    pub fn stored_size(&self) -> u64 {
+        self.blob.as_ref().map_or(0, |blob| blob.extent.size())
+    }
+
     /// The digest by which the source lists the stored bytes, checked or not (L-11).
     pub fn listed_digest(&self) -> Option<&Digest> {
         match &self.claim {

@@ -3,7 +3,8 @@
 use std::io::{self, Read, Write};
 use std::thread::{self, Scope};
 
-use super::layer::{Claim, Layer};
+use super::layer::{Blob, Claim, Layer};
+use crate::archive::BLOCK;
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::error::{Error, Result};
 use crate::notice::Fault;
@@ -13,6 +14,9 @@ use crate::stream::copy::copy;
 use crate::stream::pipe::{self, Ahead};
 use crate::stream::source::ExtentReader;
 use crate::stream::tap::{Measure, Promise, VerifyReader};
+
+/// Enough of a zstd frame to hold all of its header.
+const HEAD: usize = 18;
 
 /// A layer's bytes as stored; at their end digest and size have been judged.
 pub struct Stored<'a> {
@@ -46,7 +50,7 @@ impl Layer {
 
     /// The uncompressed tar; at its end the stored bytes and the diff_id have been judged.
     ///
-    /// With `ahead` decoding happens on a thread of `scope`.
+    /// With `ahead` the stored bytes are hashed on one thread of `scope` and decoded on another.
     ///
     /// # Errors
     /// As [`Layer::stored`]; reading also fails where the compression is broken.
@@ -56,8 +60,11 @@ impl Layer {
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
-        let decoded = self.decoded(Action::Convert, run)?;
-        Ok(self.judged(if ahead { Box::new(self.ahead(scope, decoded)?) } else { Box::new(decoded) }))
+        Ok(self.judged(if ahead {
+            Box::new(self.decoded_ahead(Action::Convert, run, scope)?)
+        } else {
+            Box::new(self.decoded(Action::Convert, run)?)
+        }))
     }
 
     /// The same, decoded by whoever reads it.
@@ -66,6 +73,20 @@ impl Layer {
     /// As [`Layer::plain`].
     pub fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, Stored<'a>>>> {
         Ok(self.judged(self.decoded(Action::Convert, run)?))
+    }
+
+    /// How long the uncompressed tar probably is, by what the compressed stream says of itself; only decoding will tell.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub fn expected_size(&self) -> Result<Option<u64>> {
+        let Some(Blob { extent, codec }) = &self.blob else { return Ok(None) };
+        let failed = |error| Error::io("reading", &self.at, error);
+        let head = extent.head::<HEAD>().map_err(failed)?;
+        let end = extent.slice(extent.size().saturating_sub(4), 4).head::<4>().map_err(failed)?;
+        let Ok(end) = end.try_into() else { return Ok(None) };
+        let is_tar = |size: &u64| size.is_multiple_of(BLOCK as u64);
+        Ok(codec.expected_size(&head, end, extent.size()).filter(is_tar))
     }
 
     /// Writes the uncompressed tar to `out`, judging all it promises: its size in bytes.
@@ -81,7 +102,7 @@ impl Layer {
 
     /// Reads the stored bytes to their end and judges them; decodes them too, and judges the diff_id, if `decode`.
     ///
-    /// With `ahead` decoding and hashing share the work of two threads.
+    /// With `ahead` the two digests and decoding are the work of a thread each.
     ///
     /// # Errors
     /// Whatever promise is broken.
@@ -93,17 +114,15 @@ impl Layer {
             return Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"));
         }
         let stored = thread::scope(|scope| {
-            let decoded = self.decoded(Action::Check, run)?;
-            let decoded = if ahead {
-                let mut plain = self.judged(self.ahead(scope, decoded)?);
+            if ahead {
+                let mut plain = self.judged(self.decoded_ahead(Action::Check, run, scope)?);
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
-                plain.into_inner().into_inner()
+                Ok(plain.into_inner().into_inner().into_inner().into_inner())
             } else {
-                let mut plain = self.judged(decoded);
+                let mut plain = self.judged(self.decoded(Action::Check, run)?);
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
-                plain.into_inner()
-            };
-            Ok(decoded.into_inner())
+                Ok(plain.into_inner().into_inner())
+            }
         })?;
         let measure = stored.measure().cloned().expect("decoders read to the end");
         Ok(Measure { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
@@ -133,16 +152,37 @@ impl Layer {
 
     /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.
     fn decoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Decoder<'a, Stored<'a>>> {
-        let codec = self.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec);
+        self.decoder(self.undecoded(action, run)?, run)
+    }
+
+    /// The same with each step on a thread of its own.
+    fn decoded_ahead<'a: 'scope, 'scope>(
+        &'a self,
+        action: Action,
+        run: &'a Run,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Result<Ahead<'scope, Decoder<'a, Ahead<'scope, Stored<'a>>>>> {
+        let stored = self.ahead(scope, self.undecoded(action, run)?)?;
+        self.ahead(scope, self.decoder(stored, run)?)
+    }
+
+    /// The stored bytes as they are wanted for decoding.
+    fn undecoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Stored<'a>> {
         let promise = self.promise();
-        let stored = if codec == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest()) {
+        if self.codec() == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest()) {
             // The same bytes are about to be hashed as the diff_id.
-            self.watched(run, VerifyReader::unhashed(self.bytes(action, run)?, &self.at, promise.size))
-        } else {
-            self.stored(action, run)?
-        };
+            return Ok(self.watched(run, VerifyReader::unhashed(self.bytes(action, run)?, &self.at, promise.size)));
+        }
+        self.stored(action, run)
+    }
+
+    fn decoder<'a, R: Read>(&'a self, stored: R, run: &'a Run) -> Result<Decoder<'a, R>> {
         let watch = Watch::new(&self.at, &run.budget, &run.notices);
-        codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", &self.at, error))
+        codec::decode(self.codec(), stored, watch).map_err(|error| Error::io("reading", &self.at, error))
+    }
+
+    fn codec(&self) -> Codec {
+        self.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec)
     }
 }
 

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
-use std::thread;
 
 use super::layer;
 use crate::archive::Index;
@@ -22,7 +21,7 @@ use crate::spec::config::ImageConfig;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
 use crate::spec::reference::Reference;
 use crate::spec::v1::{LegacyLayer, V1Id, synthesise_config};
-use crate::stream::pool::Tasks;
+use crate::stream::pool;
 
 /// Whether the archive has a layer directory.
 pub(super) fn is_one(index: &Index) -> Result<bool> {
@@ -151,11 +150,9 @@ fn contents<'a>(
         let at = index.at(&member);
         blobs.push((layer::blob(index.member(&member, "the format")?, &at)?, at));
     }
-    let tasks = Tasks::new(blobs);
-    let diff_ids = thread::scope(|scope| {
-        tasks.start(scope, run.jobs, |(blob, at): &(Blob, String)| layer::diff_id(blob, at, run)).finish()
-    })?;
-    let blobs = tasks.into_tasks().into_iter().map(|(blob, _)| blob);
+    let size = |(blob, _): &&(Blob, String)| blob.extent.size();
+    let diff_ids = pool::for_all(run.jobs, &blobs, size, |(blob, at)| layer::diff_id(blob, at, run))?;
+    let blobs = blobs.into_iter().map(|(blob, _)| blob);
     Ok(ids.into_iter().cloned().zip(blobs.zip(diff_ids)).collect())
 }
 

@@ -1,123 +1,287 @@
-//! Independent tasks on a few threads, the caller's among them; results come back in the order of the tasks.
+//! Independent tasks on a few threads, the caller's among them: the heaviest first, results in the order of the tasks.
+//!
+//! ```text
+//! caller:   add ─▶ [waiting, heaviest on top] ─▶ workers      one thread fewer than there are jobs
+//!           finish: no more to come, takes tasks itself, waits for the workers
+//! ```
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
+
+/// Does `work` for all `tasks` on up to `jobs` threads, those that `weigh` most first: the results in order.
+///
+/// # Errors
+/// That of the first task that failed; then no more are begun.
+pub fn for_all<T: Send, R: Send, E: Send>(
+    jobs: NonZeroUsize,
+    tasks: impl IntoIterator<Item = T>,
+    weigh: impl Fn(&T) -> u64,
+    work: impl Fn(T) -> Result<R, E> + Copy + Send,
+) -> Result<Vec<R>, E> {
+    let shared = Tasks::new();
+    thread::scope(|scope| {
+        let mut pool = shared.start(scope, jobs, work);
+        for task in tasks {
+            pool.add(weigh(&task), task);
+        }
+        pool.finish()
+    })
+}
 
 /// What all threads of a pool share; lives outside the thread scope that works on it.
 pub struct Tasks<T, R, E> {
-    tasks: Vec<T>,
-    next: AtomicUsize,
-    failed: AtomicBool,
-    done: Mutex<Vec<Option<Result<R, E>>>>,
+    state: Mutex<State<T, R, E>>,
+    changed: Condvar,
 }
 
-impl<T: Sync, R: Send, E: Send> Tasks<T, R, E> {
-    /// Nothing done yet.
-    pub fn new(tasks: Vec<T>) -> Self {
-        let done = Mutex::new(tasks.iter().map(|_| None).collect());
-        Self { tasks, next: AtomicUsize::new(0), failed: AtomicBool::new(false), done }
+struct State<T, R, E> {
+    waiting: BinaryHeap<Waiting<T>>,
+    /// By number; `None` for what is not done.
+    done: Vec<Option<Result<R, E>>>,
+    /// No more tasks will be added.
+    closed: bool,
+}
+
+/// A task that nobody has taken.
+struct Waiting<T> {
+    weight: u64,
+    number: usize,
+    task: T,
+}
+
+impl<T> Waiting<T> {
+    fn rank(&self) -> (u64, Reverse<usize>) {
+        (self.weight, Reverse(self.number))
+    }
+}
+
+impl<T> PartialEq for Waiting<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl<T> Eq for Waiting<T> {}
+
+impl<T> PartialOrd for Waiting<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<T> Ord for Waiting<T> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl<T: Send, R: Send, E: Send> Tasks<T, R, E> {
+    /// Nothing to do yet.
+    pub fn new() -> Self {
+        let state = State { waiting: BinaryHeap::new(), done: Vec::new(), closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Starts work in the background on one thread fewer than `jobs`; the last one joins in at [`Pool::finish`].
-    pub fn start<'scope, W>(
+    /// A pool of up to `jobs` threads; the last of them is the caller's, which joins in at [`Pool::finish`].
+    pub fn start<'scope, 'env, W>(
         &'scope self,
-        scope: &'scope Scope<'scope, '_>,
+        scope: &'scope Scope<'scope, 'env>,
         jobs: NonZeroUsize,
         work: W,
-    ) -> Pool<'scope, T, R, E, W>
+    ) -> Pool<'scope, 'env, T, R, E, W>
     where
-        W: Fn(&T) -> Result<R, E> + Copy + Send + 'scope,
+        W: Fn(T) -> Result<R, E> + Copy + Send + 'scope,
     {
-        let workers = (jobs.get() - 1).min(self.tasks.len());
-        // Where the system gives no more threads, fewer do the work.
-        let start = |_| thread::Builder::new().spawn_scoped(scope, move || self.work(work)).ok();
-        let handles = (0..workers).map_while(start).collect();
-        Pool { tasks: self, handles, work }
+        Pool { tasks: self, scope, to_start: jobs.get() - 1, workers: Vec::new(), work }
     }
 
-    /// The tasks themselves, when all is done.
-    pub fn into_tasks(self) -> Vec<T> {
-        self.tasks
-    }
-
-    /// Takes tasks until there are none or one has failed.
-    fn work(&self, work: impl Fn(&T) -> Result<R, E>) {
-        while !self.failed.load(Ordering::Relaxed) {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(task) = self.tasks.get(index) else { return };
+    /// Takes tasks until there are none and none will come, or one has failed.
+    fn work(&self, work: impl Fn(T) -> Result<R, E>) {
+        while let Some((number, task)) = self.next() {
             let result = work(task);
+            let mut state = self.lock();
             if result.is_err() {
-                self.failed.store(true, Ordering::Relaxed);
+                state.give_up();
+                self.changed.notify_all();
             }
-            self.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner)[index] = Some(result);
+            state.done[number] = Some(result);
         }
+    }
+
+    fn next(&self) -> Option<(usize, T)> {
+        let mut state = self.lock();
+        loop {
+            if let Some(next) = state.waiting.pop() {
+                return Some((next.number, next.task));
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T, R, E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tasks under way.
-pub struct Pool<'scope, T, R, E, W> {
+impl<T: Send, R: Send, E: Send> Default for Tasks<T, R, E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, R, E> State<T, R, E> {
+    fn give_up(&mut self) {
+        self.closed = true;
+        self.waiting.clear();
+    }
+}
+
+/// Tasks under way. Dropped unfinished, it begins no more.
+pub struct Pool<'scope, 'env, T: Send, R: Send, E: Send, W> {
     tasks: &'scope Tasks<T, R, E>,
-    handles: Vec<ScopedJoinHandle<'scope, ()>>,
+    scope: &'scope Scope<'scope, 'env>,
+    /// Threads that may yet be started.
+    to_start: usize,
+    workers: Vec<ScopedJoinHandle<'scope, ()>>,
     work: W,
 }
 
-impl<T: Sync, R: Send, E: Send, W: Fn(&T) -> Result<R, E>> Pool<'_, T, R, E, W> {
-    /// Takes no more tasks: the error of one that failed already, if any.
+impl<'scope, T, R, E, W> Pool<'scope, '_, T, R, E, W>
+where
+    T: Send,
+    R: Send,
+    E: Send,
+    W: Fn(T) -> Result<R, E> + Copy + Send + 'scope,
+{
+    /// Adds a task, for which there is a thread of its own as long as there may be. After a failure nobody takes it.
+    pub fn add(&mut self, weight: u64, task: T) {
+        {
+            let mut state = self.tasks.lock();
+            let number = state.done.len();
+            state.done.push(None);
+            if !state.closed {
+                state.waiting.push(Waiting { weight, number, task });
+            }
+        }
+        self.tasks.changed.notify_one();
+        if self.to_start > 0 {
+            let (tasks, work) = (self.tasks, self.work);
+            // Where the system gives no more threads, fewer do the work.
+            self.workers.extend(thread::Builder::new().spawn_scoped(self.scope, move || tasks.work(work)));
+            self.to_start -= 1;
+        }
+    }
+
+    /// Begins no more tasks: the error of one that failed already, if any.
     pub fn abandon(self) -> Option<E> {
-        self.tasks.failed.store(true, Ordering::Relaxed);
+        self.tasks.lock().give_up();
         self.finish().err()
     }
 
-    /// Works along until all is done: the results in order, or the error of the first task that failed.
+    /// Works along until all is done: the results in the order of the tasks, or the error of the first that failed.
     ///
     /// # Errors
     /// That of a task.
-    pub fn finish(self) -> Result<Vec<R>, E> {
+    pub fn finish(mut self) -> Result<Vec<R>, E> {
+        self.close();
         self.tasks.work(self.work);
-        for handle in self.handles {
-            if let Err(panic) = handle.join() {
+        for worker in self.workers.drain(..) {
+            if let Err(panic) = worker.join() {
                 std::panic::resume_unwind(panic);
             }
         }
-        let mut done = self.tasks.done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut results = Vec::with_capacity(done.len());
-        for result in done.drain(..).flatten() {
-            results.push(result?);
-        }
-        Ok(results)
+        let mut state = self.tasks.lock();
+        state.done.drain(..).flatten().collect()
+    }
+}
+
+impl<T: Send, R: Send, E: Send, W> Pool<'_, '_, T, R, E, W> {
+    fn close(&self) {
+        self.tasks.lock().closed = true;
+        self.tasks.changed.notify_all();
+    }
+}
+
+impl<T: Send, R: Send, E: Send, W> Drop for Pool<'_, '_, T, R, E, W> {
+    /// Workers that wait for more would keep the scope from ending.
+    fn drop(&mut self) {
+        self.tasks.lock().give_up();
+        self.tasks.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::thread;
 
-    fn run(jobs: usize, tasks: Vec<u32>) -> Result<Vec<u32>, String> {
-        let tasks = Tasks::new(tasks);
-        thread::scope(|scope| {
-            tasks
-                .start(scope, NonZeroUsize::new(jobs).unwrap(), |&n| {
-                    if n == 13 { Err(format!("bad {n}")) } else { Ok(n * 2) }
-                })
-                .finish()
-        })
+    fn jobs(jobs: usize) -> NonZeroUsize {
+        NonZeroUsize::new(jobs).unwrap()
+    }
+
+    fn doubled(n: u32) -> Result<u32, String> {
+        if n == 13 { Err(format!("bad {n}")) } else { Ok(n * 2) }
     }
 
     #[test]
     fn results_come_in_the_order_of_the_tasks_for_any_number_of_threads() {
-        for jobs in [1, 2, 8] {
-            assert_eq!(run(jobs, (0..10).collect()).unwrap(), (0..20).step_by(2).collect::<Vec<_>>());
-            assert!(run(jobs, vec![]).unwrap().is_empty());
+        for threads in [1, 2, 8] {
+            let results = for_all(jobs(threads), 0..10, |&n| u64::from(n % 4), doubled);
+            assert_eq!(results.unwrap(), (0..20).step_by(2).collect::<Vec<_>>());
+            assert!(for_all(jobs(threads), [], |_| 0, doubled).unwrap().is_empty());
         }
     }
 
     #[test]
-    fn a_failure_is_reported() {
-        for jobs in [1, 2, 8] {
-            assert_eq!(run(jobs, vec![1, 13, 2]).unwrap_err(), "bad 13");
+    fn the_heaviest_is_taken_first_and_of_equals_the_first() {
+        let taken = Mutex::new(Vec::new());
+        let take = |n| -> Result<(), ()> {
+            taken.lock().unwrap().push(n);
+            Ok(())
+        };
+        for_all(jobs(1), [21, 50, 20, 30], |n| n / 10, take).unwrap();
+        assert_eq!(*taken.lock().unwrap(), [50, 30, 21, 20]);
+    }
+
+    #[test]
+    fn a_failure_is_reported_and_ends_the_work() {
+        for threads in [1, 2, 8] {
+            assert_eq!(for_all(jobs(threads), [1, 13, 2], |_| 0, doubled).unwrap_err(), "bad 13");
         }
+        let tasks = Tasks::new();
+        thread::scope(|scope| {
+            let mut pool = tasks.start(scope, jobs(1), doubled);
+            pool.add(0, 13);
+            assert_eq!(pool.abandon(), None, "nobody had begun it");
+        });
+    }
+
+    #[test]
+    fn tasks_are_taken_while_more_are_added() {
+        let tasks = Tasks::new();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let work = |n| {
+            sender.send(n).unwrap();
+            Ok::<u32, ()>(n)
+        };
+        thread::scope(|scope| {
+            let mut pool = tasks.start(scope, jobs(2), &work);
+            for n in 0..3 {
+                pool.add(0, n);
+                assert_eq!(receiver.recv().unwrap(), n);
+            }
+            assert_eq!(pool.finish().unwrap(), [0, 1, 2]);
+        });
+    }
+
+    #[test]
+    fn a_pool_that_is_dropped_lets_its_scope_end() {
+        let tasks = Tasks::new();
+        thread::scope(|scope| tasks.start(scope, jobs(3), doubled).add(0, 1));
     }
 }

@@ -13,6 +13,7 @@ use tempfile::TempPath;
 
 use super::copy::Destination;
 use super::finish::Finish;
+use super::sys;
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
 use crate::limits::MAX_LINKS;
@@ -54,6 +55,18 @@ struct NewFile {
 pub struct Patch<'a> {
     file: &'a File,
     target: &'a Path,
+}
+
+/// A range of a file that imgtar made, to be filled by whoever holds it, on any thread; no cursor is moved.
+///
+/// What goes past its end is counted and dropped: what is behind it is somebody else's.
+#[derive(Debug)]
+pub struct Region {
+    file: File,
+    name: String,
+    start: u64,
+    size: u64,
+    written: u64,
 }
 
 /// What was written to a [`Sink::memory`].
@@ -174,8 +187,47 @@ impl Patch<'_> {
         self.file.set_len(end).map_err(|error| self.lift(error))
     }
 
+    /// The `size` bytes from `start` on, to be written by somebody else; `None` where the system has no way to do so
+    /// without moving the cursor.
+    ///
+    /// # Errors
+    /// When the system gives no more descriptors.
+    pub fn region(&self, start: u64, size: u64) -> io::Result<Option<Region>> {
+        if !cfg!(unix) {
+            return Ok(None);
+        }
+        let file = self.file.try_clone().map_err(|error| self.lift(error))?;
+        Ok(Some(Region { file, name: name(self.target), start, size, written: 0 }))
+    }
+
     fn lift(&self, error: io::Error) -> io::Error {
         lift(error, || name(self.target))
+    }
+}
+
+impl Region {
+    /// Whether exactly as many bytes were written as there is room for.
+    pub fn is_full(&self) -> bool {
+        self.written == self.size
+    }
+}
+
+impl Write for Region {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = usize::try_from(self.size.saturating_sub(self.written)).unwrap_or(usize::MAX);
+        let taken = if room == 0 {
+            bytes.len()
+        } else {
+            let bytes = &bytes[..bytes.len().min(room)];
+            sys::write_at(&self.file, bytes, self.start + self.written)
+                .map_err(|error| lift(error, || self.name.clone()))?
+        };
+        self.written += taken as u64;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -338,6 +390,24 @@ mod tests {
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b".ab.");
         assert_eq!(files(dir.path()), ["a.tar"]);
+    }
+
+    #[test]
+    fn regions_are_filled_by_position_and_never_past_their_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        let mut sink = Sink::file(&path, false).unwrap();
+        sink.write_all(b"head").unwrap();
+        let mut patch = sink.patchable().unwrap();
+        let mut regions = [(4, 3), (7, 2), (9, 4)].map(|(start, size)| patch.region(start, size).unwrap().unwrap());
+        patch.seek(SeekFrom::Start(13)).unwrap();
+        for (region, text) in regions.iter_mut().zip(["abc", "def", "gh"]) {
+            region.write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(regions.each_ref().map(Region::is_full), [true, false, false]);
+        sink.write_all(b"tail").unwrap();
+        sink.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"headabcdegh\0\0tail");
     }
 
     #[test]

@@ -15,6 +15,18 @@ pub(super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<us
     std::os::windows::fs::FileExt::seek_read(file, buf, offset)
 }
 
+/// Writes at `offset` without moving any cursor that another writer of the same file depends on.
+#[cfg(unix)]
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
+
+/// Not here: Windows moves the cursor, on which whoever appends to the file depends.
+#[cfg(windows)]
+pub(super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` when it has to be done by hand.
 #[cfg(target_os = "linux")]
 pub(super) fn send(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u64> {

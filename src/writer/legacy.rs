@@ -11,7 +11,7 @@ use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::recode;
 use super::tar::{Out, Tar};
-use super::{Contents, checked, loss, single_images};
+use super::{Contents, Decoding, another_look, beside, loss, single_images};
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -34,34 +34,38 @@ pub(super) fn write(
     loss::refuse_encrypted(&images)?;
     let plan = Plan::new(&images, Compress::None, Addressing::Any, Foreign::LikeOthers, options.verify, run)?;
     let checks = plan.checks(&images, &[]);
-    let members = || {
-        let mut writer = Writer {
-            tar: Tar::new(out, run),
-            plan: &plan,
-            docker,
-            run,
-            configs: HashSet::new(),
-            directories: HashSet::new(),
-            layers: HashMap::new(),
-            repositories: Repositories::default(),
-        };
-        let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
-        let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
-        Ok((writer.tar, writer.repositories, items, reports))
-    };
-    checked(contents, checks, run, members, |(mut tar, repositories, items, reports)| {
-        tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
-        tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
-        tar.finish()?;
-        Ok(reports)
-    })
+    let again = another_look(run);
+    let tar = Tar::new(out, run);
+    let (mut written, fits) = beside(contents, checks, run, |elsewhere| {
+        Writer::new(tar, &plan, docker, run, Some(elsewhere)).members(&chosen)
+    })?;
+    if !fits {
+        // All is judged and true, but for what a layer says of its own size: it does not fit the place it was given.
+        written.tar.begin_anew(&again)?;
+        written = Writer::new(written.tar, &plan, docker, &again, None).members(&chosen)?;
+        contents.unchanged()?;
+    }
+    let Members { mut tar, repositories, items, reports } = written;
+    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+    tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
+    tar.finish()?;
+    Ok(reports)
 }
 
-struct Writer<'a> {
+/// All members but the documents that make them loadable, and what those will say.
+struct Members<'a> {
     tar: Tar<'a>,
+    repositories: Repositories,
+    items: Vec<ManifestItem>,
+    reports: Vec<ImageReport>,
+}
+
+struct Writer<'a, 'w, 'l> {
+    tar: Tar<'w>,
     plan: &'a Plan,
     docker: &'a DockerOptions,
     run: &'a Run,
+    elsewhere: Option<Elsewhere<'a, 'l>>,
     configs: HashSet<Digest>,
     /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
     directories: HashSet<V1Id>,
@@ -70,8 +74,34 @@ struct Writer<'a> {
     repositories: Repositories,
 }
 
-impl Writer<'_> {
-    fn image(&mut self, entry: &Entry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
+impl<'a, 'w, 'l> Writer<'a, 'w, 'l> {
+    fn new(
+        tar: Tar<'w>,
+        plan: &'a Plan,
+        docker: &'a DockerOptions,
+        run: &'a Run,
+        elsewhere: Option<Elsewhere<'a, 'l>>,
+    ) -> Self {
+        Self {
+            tar,
+            plan,
+            docker,
+            run,
+            elsewhere,
+            configs: HashSet::new(),
+            directories: HashSet::new(),
+            layers: HashMap::new(),
+            repositories: Repositories::default(),
+        }
+    }
+
+    fn members(mut self, images: &[(&Entry, &'l Image)]) -> Result<Members<'w>> {
+        let images = images.iter().map(|(entry, image)| self.image(entry, image));
+        let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
+        Ok(Members { tar: self.tar, repositories: self.repositories, items, reports })
+    }
+
+    fn image(&mut self, entry: &Entry, image: &'l Image) -> Result<(ManifestItem, ImageReport)> {
         loss::remark(image, self.run);
         let config = docker::legacy_config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {
@@ -100,7 +130,7 @@ impl Writer<'_> {
         Ok((item, report))
     }
 
-    fn layers(&mut self, image: &Image) -> Result<Vec<WrittenLayer>> {
+    fn layers(&mut self, image: &'l Image) -> Result<Vec<WrittenLayer>> {
         let ids = V1Id::of_layers(&image.layers.iter().map(listed).collect::<Vec<_>>(), image.config.raw());
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
@@ -122,7 +152,7 @@ impl Writer<'_> {
     }
 
     /// The regular member that holds the layer, and whether its bytes are the input's.
-    fn layer(&mut self, layer: &Layer, id: &V1Id) -> Result<(String, bool)> {
+    fn layer(&mut self, layer: &'l Layer, id: &V1Id) -> Result<(String, bool)> {
         let member = id.layer_member();
         let treatment = self.plan.treatment(layer);
         let kept = treatment == Treatment::Keep;
@@ -134,6 +164,7 @@ impl Writer<'_> {
         }
         match (treatment, &layer.blob) {
             (Treatment::Keep, Some(blob)) => self.tar.extent(&member, &blob.extent)?,
+            (Treatment::Recode(_), Some(_)) if self.is_decoded_elsewhere(layer, &member)? => {}
             (Treatment::Recode(encoding), _) => {
                 let run = self.run;
                 self.tar.produced(|out| recode(layer, encoding, out, run), |_| member.clone())?;
@@ -146,7 +177,25 @@ impl Writer<'_> {
         self.layers.insert(layer.diff_id.clone(), id.clone());
         Ok((member, kept))
     }
+
+    /// Leaves room for the layer, if its size can be foretold, and has it decoded into that room.
+    fn is_decoded_elsewhere(&mut self, layer: &'l Layer, member: &str) -> Result<bool> {
+        let Some(elsewhere) = self.elsewhere.as_mut().filter(|_| layer.stored_size() >= WORTH_A_TASK) else {
+            return Ok(false);
+        };
+        let Some(size) = layer.expected_size()? else { return Ok(false) };
+        let Some(region) = self.tar.reserved(member, size)? else { return Ok(false) };
+        elsewhere(Decoding { layer, region, ahead: self.plan.is_large(layer) });
+        Ok(true)
+    }
 }
+
+/// Who decodes layers beside the writer.
+type Elsewhere<'a, 'l> = &'a mut dyn FnMut(Decoding<'l>);
+
+/// Stored bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
+/// the last of which seems to speak for all of them.
+const WORTH_A_TASK: u64 = 1 << 20;
 
 /// The digest that a layer's ID is made from: the one that the source lists, else the diff_id (L-11).
 fn listed(layer: &Layer) -> Digest {

@@ -7,19 +7,19 @@
 //! Sources: docs/formats.md D-7, L-35, M-8, M-11, O-19; the table of `--compress`.
 
 use std::collections::{HashMap, HashSet};
-use std::thread;
+use std::num::NonZeroUsize;
 
 use super::recode::Stored;
 use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
 use crate::convert::{Compress, Verify};
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{CarriedBlob, Claim, Image, Layer};
+use crate::image::{Blob, CarriedBlob, Claim, Image, Layer};
 use crate::notice::Fault;
 use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::media_type::Compression;
-use crate::stream::pool::Tasks;
+use crate::stream::pool;
 use crate::stream::source::Place;
 use crate::stream::tap::{Measure, Promise, VerifyReader};
 
@@ -44,6 +44,26 @@ pub(super) struct Plan {
     measured: HashMap<Place, Digest>,
     /// What was judged while they were computed.
     judged: HashSet<Word>,
+    share: Share,
+}
+
+/// Stored bytes for each thread, if all had the same to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share(Option<u64>);
+
+impl Share {
+    /// For the work that `layers` make.
+    pub(super) fn of<'a>(layers: impl Iterator<Item = &'a Layer>, jobs: NonZeroUsize) -> Self {
+        let mut seen = HashSet::new();
+        let total: u64 = layers.filter(|layer| seen.insert(&layer.diff_id)).map(Layer::stored_size).sum();
+        Self((jobs.get() > 1).then(|| total / jobs.get() as u64))
+    }
+
+    /// Whether the other threads would have to wait for the one that decodes `layer`, unless another hashes for it.
+    pub(super) fn is_exceeded_by(self, layer: &Layer) -> bool {
+        let is_plain = layer.blob.as_ref().is_none_or(Blob::is_plain);
+        !is_plain && self.0.is_some_and(|share| layer.stored_size() > share)
+    }
 }
 
 /// What is said of a layer's bytes: where they lie, what they promise, their diff_id.
@@ -81,8 +101,8 @@ pub(super) enum Foreign {
 
 /// Something kept whose promises are judged beside the copying.
 pub(super) enum Check<'a> {
-    /// A layer; with `decode` its diff_id too.
-    Layer { layer: &'a Layer, decode: bool },
+    /// A layer; with `decode` its diff_id too, with `ahead` on two threads.
+    Layer { layer: &'a Layer, decode: bool, ahead: bool },
     /// A blob nobody looks into.
     Blob(&'a CarriedBlob),
 }
@@ -100,7 +120,9 @@ impl Plan {
         verify: Verify,
         run: &Run,
     ) -> Result<Self> {
-        let mut plan = Self { compress, verify, addressing, foreign, measured: HashMap::new(), judged: HashSet::new() };
+        let share = Share::of(layers_of(images).map(|(_, layer)| layer), run.jobs);
+        let (measured, judged) = (HashMap::new(), HashSet::new());
+        let mut plan = Self { compress, verify, addressing, foreign, measured, judged, share };
         let mut unknown = Vec::new();
         for (image, layer) in layers_of(images) {
             if layer.blob.is_none() {
@@ -114,7 +136,7 @@ impl Plan {
             plan.remark(layer, run)?;
         }
         run.progress.expect(plan.work(images));
-        plan.measured = measure(&unknown, run)?;
+        plan.measured = measure(&unknown, share, run)?;
         layers_of(images).try_for_each(|(_, layer)| plan.check_foreign(layer))?;
         Ok(plan)
     }
@@ -139,6 +161,11 @@ impl Plan {
         };
         let layers = layers_of(images).map(|(_, layer)| layer);
         layers.filter(|layer| seen.insert(&layer.diff_id)).map(of_layer).sum()
+    }
+
+    /// Whether the other threads would have to wait for the one that decodes `layer`, unless another hashes for it.
+    pub(super) fn is_large(&self, layer: &Layer) -> bool {
+        self.share.is_exceeded_by(layer)
     }
 
     /// What becomes of `layer`.
@@ -178,7 +205,7 @@ impl Plan {
 
     /// Whether a kept layer's diff_id is judged (M-11).
     fn must_decode(&self, image: &Image, layer: &Layer) -> bool {
-        let is_plain = layer.blob.as_ref().is_some_and(crate::image::Blob::is_plain);
+        let is_plain = layer.blob.as_ref().is_some_and(Blob::is_plain);
         match self.verify {
             _ if layer.is_encrypted() => false,
             // It costs no decoding, and the two digests are one.
@@ -189,7 +216,7 @@ impl Plan {
         }
     }
 
-    /// What is judged beside the copying, each word once, the largest first: kept layers that were not read before, and
+    /// What is judged beside the copying, each word once: kept layers that were not read before, and
     /// layers in another form that nobody decodes because their diff_id is there already.
     pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a CarriedBlob]) -> Vec<Check<'a>> {
         let mut seen = HashSet::new();
@@ -202,11 +229,10 @@ impl Plan {
             let decode = !is_kept || self.must_decode(image, layer);
             let is_judged_elsewhere = self.judged.contains(&word) || !is_kept && is_first;
             if seen.insert((word, decode)) && !is_judged_elsewhere {
-                checks.push(Check::Layer { layer, decode });
+                checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer) });
             }
         }
         checks.extend(carried.iter().map(|blob| Check::Blob(blob)));
-        checks.sort_by_key(|check| std::cmp::Reverse(check.size()));
         checks
     }
 
@@ -224,9 +250,9 @@ impl Plan {
 
 impl Check<'_> {
     /// Bytes to read.
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
-            Self::Layer { layer, .. } => layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
+            Self::Layer { layer, .. } => layer.stored_size(),
             Self::Blob(blob) => blob.extent.size(),
         }
     }
@@ -234,7 +260,7 @@ impl Check<'_> {
     /// Reads the bytes and judges them.
     pub(super) fn run(&self, run: &Run) -> Result<()> {
         match self {
-            Self::Layer { layer, decode } => layer.check(*decode, false, run).map(drop),
+            Self::Layer { layer, decode, ahead } => layer.check(*decode, *ahead, run).map(drop),
             Self::Blob(blob) => check_blob(blob, run),
         }
     }
@@ -254,22 +280,19 @@ fn check_blob(blob: &CarriedBlob, run: &Run) -> Result<()> {
 }
 
 /// Reads layers whose digest nobody promises. One whose name does not fit is decoded whatever was asked for (D-6).
-fn measure(layers: &[(&Layer, bool)], run: &Run) -> Result<HashMap<Place, Digest>> {
-    let ahead = layers.len() < run.jobs.get();
-    let tasks = Tasks::new(layers.to_vec());
-    let digests = thread::scope(|scope| {
-        let work = |(layer, decode): &(&Layer, bool)| -> Result<Measure> {
-            let measure = layer.check(*decode, ahead, run)?;
-            if layer.certain_digest().is_some_and(|digest| !digest.is_sha256()) {
-                return layer.sha256(run);
-            }
-            if !decode && matches!(&layer.claim, Claim::Name(name) if measure.digest.as_ref() != Some(name)) {
-                return layer.check(true, ahead, run);
-            }
-            Ok(measure)
-        };
-        tasks.start(scope, run.jobs, work).finish()
-    })?;
+fn measure(layers: &[(&Layer, bool)], share: Share, run: &Run) -> Result<HashMap<Place, Digest>> {
+    let work = |(layer, decode): &(&Layer, bool)| -> Result<Measure> {
+        let ahead = share.is_exceeded_by(layer);
+        let measure = layer.check(*decode, ahead, run)?;
+        if layer.certain_digest().is_some_and(|digest| !digest.is_sha256()) {
+            return layer.sha256(run);
+        }
+        if !decode && matches!(&layer.claim, Claim::Name(name) if measure.digest.as_ref() != Some(name)) {
+            return layer.check(true, ahead, run);
+        }
+        Ok(measure)
+    };
+    let digests = pool::for_all(run.jobs, layers, |(layer, _)| layer.stored_size(), work)?;
     let places = layers.iter().filter_map(|(layer, _)| Some(layer.blob.as_ref()?.extent.place()));
     Ok(places.zip(digests).filter_map(|(place, measure)| Some((place, measure.digest?))).collect())
 }

@@ -16,22 +16,20 @@ mod spools;
 
 use std::collections::HashMap;
 use std::io;
-use std::thread;
 
 use super::tar::{Out, Tar};
-use super::{Contents, checked, single_images};
+use super::{Contents, another_look, checked, single_images};
 use crate::archive::{Entry, Kind, Timestamp};
 use crate::convert::select::describe;
 use crate::convert::{ConvertOptions, ImageReport, RootfsOptions};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Options, Overlay, Survivor};
 use crate::image::{self, Image};
-use crate::notice::Notices;
 use crate::path::printable;
 use crate::progress::Action;
 use crate::run::Run;
-use crate::stream::pool::Tasks;
-use crate::writer::plan::Check;
+use crate::stream::pool;
+use crate::writer::plan::{Check, Share};
 
 use layer::PlainLayer;
 use spools::Spools;
@@ -63,7 +61,7 @@ pub(super) fn write(
     // At most: what upper layers hide is not written.
     let size: Option<u64> = layers.iter().map(PlainLayer::size).sum();
     let checks = image.layers.iter().filter(|layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain));
-    let checks = checks.map(|layer| Check::Layer { layer, decode: true }).collect();
+    let checks = checks.map(|layer| Check::Layer { layer, decode: true, ahead: false }).collect();
     let members = || {
         let mut tar = Tar::new(out, run);
         tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
@@ -97,18 +95,12 @@ fn only(entries: &[image::Entry]) -> Result<&Image> {
     Ok(image)
 }
 
-/// A run that reads again what was counted and remarked upon: only what it decodes and what holes expand to counts.
-fn another_look(run: &Run) -> Run {
-    Run { budget: run.budget.for_another_look(), notices: Notices::silent(), ..Run::quiet() }
-}
-
 /// All layers as plain tars, base first; compressed ones are decoded side by side.
 fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLayer<'a>>> {
     let spools = Spools::new(&run.tmpdir);
-    let tasks = Tasks::new(image.layers.iter().collect());
-    let ahead = image.layers.len() < run.jobs.get();
-    let find = |layer: &&image::Layer| spools.plain(layer, ahead, run);
-    let places = thread::scope(|scope| tasks.start(scope, run.jobs, find).finish())?;
+    let share = Share::of(image.layers.iter(), run.jobs);
+    let find = |layer: &image::Layer| spools.plain(layer, share.is_exceeded_by(layer), run);
+    let places = pool::for_all(run.jobs, &image.layers, |layer| layer.stored_size(), find)?;
     let decoded = spools.finish()?;
     let tars = places.into_iter().map(|place| decoded.extent(place));
     Ok(image.layers.iter().zip(tars).map(|(layer, tar)| PlainLayer::new(layer, tar, again)).collect())

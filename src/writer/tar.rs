@@ -15,7 +15,7 @@ use crate::progress::{Action, Task};
 use crate::run::Run;
 use crate::stream::copy::{CHUNK, copy_telling, send};
 use crate::stream::finish::Finish;
-use crate::stream::sink::{Patch, Sink};
+use crate::stream::sink::{Patch, Region, Sink};
 use crate::stream::source::{Extent, Source};
 use crate::stream::spool;
 
@@ -131,6 +131,32 @@ impl<'a> Tar<'a> {
         self.position = file.stream_position().map_err(failed)?;
         self.pad(size)?;
         Ok(produced)
+    }
+
+    /// Adds a file of `size` bytes whose body somebody else will write; `None`, and nothing is added, where bytes that are
+    /// passed over cannot be come back to.
+    pub(super) fn reserved(&mut self, path: &str, size: u64) -> Result<Option<Region>> {
+        let header = header(&Entry::plain_file(path, size))?;
+        self.flush()?;
+        let start = self.position + header.len() as u64;
+        let Some(file) = self.out.patchable() else { return Ok(None) };
+        let Some(region) = file.region(start, size).map_err(failed)? else { return Ok(None) };
+        self.write(&header)?;
+        self.flush()?;
+        self.position += size;
+        let end = SeekFrom::Start(self.position);
+        self.out.patchable().map_or(Ok(0), |mut file| file.seek(end)).map_err(failed)?;
+        self.pad(size)?;
+        Ok(Some(region))
+    }
+
+    /// Forgets everything that was written, to be written in another `run`. Only a tar that has reserved something can.
+    pub(super) fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
+        self.run = run;
+        self.gathered.clear();
+        self.position = 0;
+        let Some(mut file) = self.out.patchable() else { return Ok(()) };
+        file.truncate(0).and_then(|()| file.seek(SeekFrom::Start(0))).map(drop).map_err(failed)
     }
 
     fn produced_in_spool<T>(

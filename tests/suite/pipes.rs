@@ -87,6 +87,27 @@ fn a_large_image_through_a_pipe_is_the_file() {
 }
 
 #[test]
+fn what_a_layer_says_of_its_own_size_is_not_believed() {
+    for codec in [Codec::GzipMembers, Codec::ZstdFrames] {
+        // The layer that says less than it holds lies between two others, and once at the end.
+        let image = large().stored(codec).layer([file("above", "1")]).layer_bytes(large().layers[0].tar.clone());
+        let [above, at_the_end] = [image.clone(), image.stored(codec)];
+        for image in [large().all_stored(codec), above, at_the_end] {
+            let tar = Shape::Crane.save_one(&image);
+            let file = convert(&tar, Target::Legacy, &[]);
+            assert_same(&file.images[0], &image, Target::Legacy);
+            let remarks: Vec<_> = file.outcome.stderr.lines().collect();
+            let once: std::collections::BTreeSet<_> = remarks.iter().collect();
+            assert_eq!(remarks.len(), once.len(), "nothing is said twice\n{}", file.outcome);
+            for jobs in ["1", "2", "5"] {
+                assert!(to(Target::Legacy).args(["-j", jobs]).stdin(tar.bytes()).success().stdout == file.bytes);
+                assert!(convert(&tar, Target::Legacy, &["-j", jobs]).bytes == file.bytes);
+            }
+        }
+    }
+}
+
+#[test]
 fn the_clock_and_the_locale_never_change_a_byte() {
     let tar = Shape::Skopeo.save_one(&image());
     let plain = convert(&tar, Target::Oci, &[]).bytes;

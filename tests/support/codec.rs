@@ -10,6 +10,10 @@ pub(crate) enum Codec {
     Zstd,
     Xz,
     Bzip2,
+    /// Gzip in two members, of which the last, whose trailer seems to speak for all, holds most.
+    GzipMembers,
+    /// Zstd in two frames, of which the first, whose header seems to speak for all, holds most.
+    ZstdFrames,
 }
 
 impl Codec {
@@ -26,6 +30,14 @@ impl Codec {
                 encoder.finish().unwrap()
             }
             Self::Zstd => zstd::stream::encode_all(bytes, 2).unwrap(),
+            Self::GzipMembers => {
+                let (first, last) = bytes.split_at(bytes.len() / 8 / 512 * 512);
+                [Self::Gzip.encode(first), Self::Gzip.encode(last)].concat()
+            }
+            Self::ZstdFrames => {
+                let (first, last) = bytes.split_at(bytes.len() / 8 * 7 / 512 * 512);
+                [first, last].map(|part| zstd::bulk::compress(part, 2).unwrap()).concat()
+            }
             Self::Xz => {
                 let mut encoder = liblzma::write::XzEncoder::new(Vec::new(), 0);
                 encoder.write_all(bytes).unwrap();
@@ -55,8 +67,10 @@ impl Codec {
         let mut plain = Vec::new();
         match Self::sniff(bytes) {
             Self::Plain => plain.extend_from_slice(bytes),
-            Self::Gzip => drop(flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).expect("whole gzip")),
-            Self::Zstd => plain = zstd::stream::decode_all(bytes).expect("whole zstd"),
+            Self::Gzip | Self::GzipMembers => {
+                flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).expect("whole gzip");
+            }
+            Self::Zstd | Self::ZstdFrames => plain = zstd::stream::decode_all(bytes).expect("whole zstd"),
             Self::Xz => drop(liblzma::read::XzDecoder::new(bytes).read_to_end(&mut plain).expect("whole xz")),
             Self::Bzip2 => drop(bzip2::read::BzDecoder::new(bytes).read_to_end(&mut plain).expect("whole bzip2")),
         }
@@ -67,8 +81,8 @@ impl Codec {
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Plain => "",
-            Self::Gzip => ".gz",
-            Self::Zstd => ".zst",
+            Self::Gzip | Self::GzipMembers => ".gz",
+            Self::Zstd | Self::ZstdFrames => ".zst",
             Self::Xz => ".xz",
             Self::Bzip2 => ".bz2",
         }
@@ -78,8 +92,8 @@ impl Codec {
     pub(crate) fn oci_suffix(self) -> &'static str {
         match self {
             Self::Plain => "",
-            Self::Zstd => "+zstd",
-            Self::Gzip | Self::Xz | Self::Bzip2 => "+gzip",
+            Self::Zstd | Self::ZstdFrames => "+zstd",
+            Self::Gzip | Self::GzipMembers | Self::Xz | Self::Bzip2 => "+gzip",
         }
     }
 }

@@ -179,6 +179,18 @@ impl BlockFormat for Members {
     }
 }
 
+/// Plain bytes of a stream of one member whose last four bytes are `end`, if that makes sense for `stored` bytes: it counts
+/// modulo 2³² (RFC 1952), deflate makes nothing much longer, and what is a hundred times shorter has more likely other
+/// members before the last.
+pub(super) fn expected_size(end: [u8; 4], stored: u64) -> Option<u64> {
+    const MODULUS: u64 = 1 << 32;
+    const MOST: u64 = 100;
+    let least = stored - stored / 64;
+    let size = u64::from(u32::from_le_bytes(end));
+    let wraps = least.saturating_sub(size).div_ceil(MODULUS);
+    Some(size + wraps * MODULUS).filter(|size| *size <= stored.saturating_mul(MOST))
+}
+
 pub(super) fn version() -> String {
     // The crate has no way to ask.
     format!("gzip: libdeflate 1.26, members of {} KiB", BLOCK >> 10)
@@ -200,6 +212,18 @@ mod tests {
             assert!(damage(Codec::Gzip, &[&bad[..], &good].concat()).contains(problem));
             assert!(damage(Codec::Gzip, &[&good[..], &bad].concat()).contains(problem));
         }
+    }
+
+    #[test]
+    fn the_size_in_a_trailer_is_believed_where_it_can_be_true() {
+        let size = |end: u32, stored| super::expected_size(end.to_le_bytes(), stored);
+        assert_eq!(size(1 << 20, 400_000), Some(1 << 20));
+        assert_eq!(size(400_000, 400_100), Some(400_000));
+        assert_eq!(size(1 << 18, 4 << 20), None);
+        assert_eq!(size(u32::MAX, 1 << 20), None);
+        assert_eq!(size(5, 3 << 30), Some((1 << 32) + 5));
+        assert_eq!(size(7, 5 << 30), Some((2 << 32) + 7));
+        assert_eq!(size(0, 0), Some(0));
     }
 
     #[test]
