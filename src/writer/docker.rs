@@ -4,11 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::attempt::{self, another_look};
 use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
-use super::{Contents, checked, loss, single_images};
+use super::{Contents, loss, single_images};
 use crate::codec::Codec;
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
@@ -29,31 +30,28 @@ pub(super) fn write(
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
     let compress = docker.compress.unwrap_or(Compress::Gzip(None));
-    let plan = Plan::new(&images, compress, Addressing::Sha256, Foreign::LikeOthers, options.verify, run)?;
-    let checks = plan.checks(&images, &[]);
-    let members = || {
-        let mut writer = Writer {
-            tar: Tar::new(out, run),
-            plan: &plan,
-            docker,
-            run,
-            configs: HashSet::new(),
-            layers: HashSet::new(),
-            recoded: HashMap::new(),
-        };
+    let plan = |trust, run: &Run| {
+        let (sha256, foreign) = (Addressing::Sha256, Foreign::LikeOthers);
+        let plan = Plan::new(&images, compress, sha256, foreign, options.verify, trust, run)?;
+        let checks = plan.checks(&images, &[]);
+        Ok((plan, checks))
+    };
+    let again = another_look(run);
+    let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, _| {
+        let mut writer =
+            Writer { tar, plan, docker, run, configs: HashSet::new(), layers: HashSet::new(), recoded: HashMap::new() };
         let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
         let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
-        Ok((writer.tar, items, reports))
-    };
-    checked(contents, checks, run, members, |(mut tar, items, reports)| {
-        tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
-        tar.finish()?;
-        Ok(reports)
-    })
+        Ok((items, reports))
+    })?;
+    let (mut tar, (items, reports)) = written;
+    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+    tar.finish()?;
+    Ok(reports)
 }
 
-struct Writer<'a> {
-    tar: Tar<'a>,
+struct Writer<'a, 'w> {
+    tar: &'a mut Tar<'w>,
     plan: &'a Plan,
     docker: &'a DockerOptions,
     run: &'a Run,
@@ -64,7 +62,7 @@ struct Writer<'a> {
     recoded: HashMap<DiffId, Stored>,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn image(&mut self, entry: &Entry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
         loss::remark(image, self.run);
         if self.configs.insert(image.image_id.clone()) {

@@ -7,11 +7,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::attempt::{self, Decoding, Elsewhere, another_look};
 use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::recode;
 use super::tar::{Out, Tar};
-use super::{Contents, Decoding, another_look, beside, loss, single_images};
+use super::{Contents, loss, single_images};
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -32,57 +33,15 @@ pub(super) fn write(
     let chosen = single_images(contents.entries);
     let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
     loss::refuse_encrypted(&images)?;
-    let plan = Plan::new(&images, Compress::None, Addressing::Any, Foreign::LikeOthers, options.verify, run)?;
-    let checks = plan.checks(&images, &[]);
+    let plan = |trust, run: &Run| {
+        let (any, foreign) = (Addressing::Any, Foreign::LikeOthers);
+        let plan = Plan::new(&images, Compress::None, any, foreign, options.verify, trust, run)?;
+        let checks = plan.checks(&images, &[]);
+        Ok((plan, checks))
+    };
     let again = another_look(run);
-    let tar = Tar::new(out, run);
-    let (mut written, fits) = beside(contents, checks, run, |elsewhere| {
-        Writer::new(tar, &plan, docker, run, Some(elsewhere)).members(&chosen)
-    })?;
-    if !fits {
-        // All is judged and true, but for what a layer says of its own size: it does not fit the place it was given.
-        written.tar.begin_anew(&again)?;
-        written = Writer::new(written.tar, &plan, docker, &again, None).members(&chosen)?;
-        contents.unchanged()?;
-    }
-    let Members { mut tar, repositories, items, reports } = written;
-    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
-    tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
-    tar.finish()?;
-    Ok(reports)
-}
-
-/// All members but the documents that make them loadable, and what those will say.
-struct Members<'a> {
-    tar: Tar<'a>,
-    repositories: Repositories,
-    items: Vec<ManifestItem>,
-    reports: Vec<ImageReport>,
-}
-
-struct Writer<'a, 'w, 'l> {
-    tar: Tar<'w>,
-    plan: &'a Plan,
-    docker: &'a DockerOptions,
-    run: &'a Run,
-    elsewhere: Option<Elsewhere<'a, 'l>>,
-    configs: HashSet<Digest>,
-    /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
-    directories: HashSet<V1Id>,
-    /// Where each diff_id is stored.
-    layers: HashMap<DiffId, V1Id>,
-    repositories: Repositories,
-}
-
-impl<'a, 'w, 'l> Writer<'a, 'w, 'l> {
-    fn new(
-        tar: Tar<'w>,
-        plan: &'a Plan,
-        docker: &'a DockerOptions,
-        run: &'a Run,
-        elsewhere: Option<Elsewhere<'a, 'l>>,
-    ) -> Self {
-        Self {
+    let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, elsewhere| {
+        let mut writer = Writer {
             tar,
             plan,
             docker,
@@ -92,15 +51,33 @@ impl<'a, 'w, 'l> Writer<'a, 'w, 'l> {
             directories: HashSet::new(),
             layers: HashMap::new(),
             repositories: Repositories::default(),
-        }
-    }
-
-    fn members(mut self, images: &[(&Entry, &'l Image)]) -> Result<Members<'w>> {
-        let images = images.iter().map(|(entry, image)| self.image(entry, image));
+        };
+        let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
         let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
-        Ok(Members { tar: self.tar, repositories: self.repositories, items, reports })
-    }
+        Ok((items, writer.repositories, reports))
+    })?;
+    let (mut tar, (items, repositories, reports)) = written;
+    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+    tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
+    tar.finish()?;
+    Ok(reports)
+}
 
+struct Writer<'a, 'w, 'l> {
+    tar: &'a mut Tar<'w>,
+    plan: &'a Plan,
+    docker: &'a DockerOptions,
+    run: &'a Run,
+    elsewhere: Elsewhere<'a, 'l>,
+    configs: HashSet<Digest>,
+    /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
+    directories: HashSet<V1Id>,
+    /// Where each diff_id is stored.
+    layers: HashMap<DiffId, V1Id>,
+    repositories: Repositories,
+}
+
+impl<'l> Writer<'_, '_, 'l> {
     fn image(&mut self, entry: &Entry, image: &'l Image) -> Result<(ManifestItem, ImageReport)> {
         loss::remark(image, self.run);
         let config = docker::legacy_config_member(&image.image_id);
@@ -180,18 +157,15 @@ impl<'a, 'w, 'l> Writer<'a, 'w, 'l> {
 
     /// Leaves room for the layer, if its size can be foretold, and has it decoded into that room.
     fn is_decoded_elsewhere(&mut self, layer: &'l Layer, member: &str) -> Result<bool> {
-        let Some(elsewhere) = self.elsewhere.as_mut().filter(|_| layer.stored_size() >= WORTH_A_TASK) else {
+        if layer.stored_size() < WORTH_A_TASK {
             return Ok(false);
-        };
-        let Some(size) = layer.expected_size()? else { return Ok(false) };
+        }
+        let Some(size) = self.plan.likely_size(layer)? else { return Ok(false) };
         let Some(region) = self.tar.reserved(member, size)? else { return Ok(false) };
-        elsewhere(Decoding { layer, region, ahead: self.plan.is_large(layer) });
+        (self.elsewhere)(Decoding { layer, region, ahead: self.plan.is_large(layer) });
         Ok(true)
     }
 }
-
-/// Who decodes layers beside the writer.
-type Elsewhere<'a, 'l> = &'a mut dyn FnMut(Decoding<'l>);
 
 /// Stored bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
 /// the last of which seems to speak for all of them.

@@ -3,6 +3,7 @@
 //! A writer executes: which images, which platforms and which names is decided before (`convert`), what becomes of each
 //! layer by the plan. Writers never know what the input was.
 
+mod attempt;
 mod docker;
 mod legacy;
 mod loss;
@@ -15,23 +16,17 @@ mod store;
 mod tar;
 
 use std::collections::BTreeMap;
-use std::thread;
 
 pub use tar::Out;
 
 use crate::codec::{self, Encoding};
 use crate::convert::{ConvertOptions, ImageReport, Target};
 use crate::error::{Error, Result};
-use crate::image::{CarriedBlob, Entry, Image, Layer, Node};
-use crate::notice::Notices;
-use crate::progress::Progress;
+use crate::image::{CarriedBlob, Entry, Image, Node};
 use crate::run::Run;
 use crate::stream::dir_sink::DirSink;
-use crate::stream::pool::Tasks;
-use crate::stream::sink::{Region, Sink};
+use crate::stream::sink::Sink;
 use crate::stream::source::{Extent, Source};
-
-use plan::Check;
 
 /// Where to write.
 pub enum Output {
@@ -98,12 +93,13 @@ pub(crate) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
+    let again = attempt::another_look(run);
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
-            oci::write(contents, store::Directory::new(sink, run), oci, options, run)
+            oci::write(contents, store::Directory::new(sink, run), oci, options, run, &again)
         }
         (Target::Oci(oci), Output::Archive { sink, outer }) => {
-            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run)
+            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run, &again)
         }
         (Target::Docker(docker), Output::Archive { sink, outer }) => {
             docker::write(contents, out(sink, outer, run)?, docker, options, run)
@@ -127,80 +123,6 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
             codec::encode(encoding, sink, run.jobs).map_err(|error| Error::io("compressing", "the output", error))?,
         )),
     })
-}
-
-/// Runs `members` while the checks of what it copies run beside it; `documents` is run after both.
-///
-/// The two halves are a writer's members and the documents that make them loadable: a stream that breaks, or an input
-/// that lies or changes, never loads (docs/formats.md O-29).
-fn checked<T>(
-    contents: &Contents<'_>,
-    checks: Vec<Check<'_>>,
-    run: &Run,
-    members: impl FnOnce() -> Result<T>,
-    documents: impl FnOnce(T) -> Result<Vec<ImageReport>>,
-) -> Result<Vec<ImageReport>> {
-    let (written, _) = beside(contents, checks, run, |_| members())?;
-    documents(written)
-}
-
-/// Runs `write` while the pool runs the checks and whatever `write` hands over: what `write` returns, and whether all
-/// that was handed over fits its place.
-fn beside<'a, T>(
-    contents: &Contents<'_>,
-    checks: Vec<Check<'a>>,
-    run: &Run,
-    write: impl FnOnce(&mut dyn FnMut(Decoding<'a>)) -> Result<T>,
-) -> Result<(T, bool)> {
-    let tasks = Tasks::new();
-    let written = thread::scope(|scope| {
-        let mut pool = tasks.start(scope, run.jobs, |job: Job<'_>| match job {
-            Job::Check(check) => check.run(run).map(|()| true),
-            Job::Decode(decoding) => decoding.run(run),
-        });
-        for check in checks {
-            pool.add(check.size(), Job::Check(check));
-        }
-        match write(&mut |decoding| pool.add(decoding.layer.stored_size(), Job::Decode(decoding))) {
-            Ok(written) => pool.finish().map(|fits| (written, fits.into_iter().all(|fits| fits))),
-            // A broken promise of the input says more than what it led to.
-            Err(error) => Err(pool.abandon().unwrap_or(error)),
-        }
-    })?;
-    contents.unchanged()?;
-    Ok(written)
-}
-
-enum Job<'a> {
-    Check(Check<'a>),
-    Decode(Decoding<'a>),
-}
-
-/// A layer on its way to the place that was reserved for it; with `ahead` on two threads.
-struct Decoding<'a> {
-    layer: &'a Layer,
-    region: Region,
-    ahead: bool,
-}
-
-impl Decoding<'_> {
-    /// Decodes the layer, judging all it promises: whether it has the size that was expected.
-    fn run(mut self, run: &Run) -> Result<bool> {
-        self.layer.decode_to(&mut self.region, self.ahead, run)?;
-        Ok(self.region.is_full())
-    }
-}
-
-/// A run that reads again what was counted and remarked upon: only what it decodes and what holes expand to counts.
-fn another_look(run: &Run) -> Run {
-    Run {
-        notices: Notices::silent(),
-        progress: Progress::silent(),
-        budget: run.budget.for_another_look(),
-        tmpdir: run.tmpdir.clone(),
-        jobs: run.jobs,
-        epoch: run.epoch,
-    }
 }
 
 /// The images of entries that hold one each; selection has seen to it that docker's targets get no others.

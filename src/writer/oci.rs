@@ -12,10 +12,11 @@ mod layers;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::Contents;
+use super::attempt::{self, Elsewhere, Members};
 use super::plan::{Addressing, Foreign, Plan};
 use super::recode::Stored;
 use super::store::{Documents, Store};
-use super::{Contents, checked};
 use crate::convert::{Compress, ConvertOptions, ImageReport, OciOptions};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -37,23 +38,29 @@ struct WrittenImage {
 }
 
 /// Writes a layout into `store`.
-pub(super) fn write<S: Store>(
+///
+/// `again` is the run in which what was not as it seemed is written once more.
+pub(super) fn write<'a, S: Store + Members<'a>>(
     contents: &Contents<'_>,
-    mut store: S,
+    store: S,
     oci: &OciOptions,
     options: &ConvertOptions,
-    run: &Run,
+    run: &'a Run,
+    again: &'a Run,
 ) -> Result<Vec<ImageReport>> {
     let images: Vec<&Image> = contents.images().collect();
     let compress = oci.compress.unwrap_or(Compress::Keep);
     let foreign = if oci.embed_foreign { Foreign::LikeOthers } else { Foreign::Kept };
-    let plan = Plan::new(&images, compress, Addressing::Any, foreign, options.verify, run)?;
     let carried = contents.carried();
-    let checks = plan.checks(&images, &carried);
-    let written = |store: &mut S| {
+    let plan = |trust, run: &Run| {
+        let plan = Plan::new(&images, compress, Addressing::Any, foreign, options.verify, trust, run)?;
+        let checks = plan.checks(&images, &carried);
+        Ok((plan, checks))
+    };
+    let write = |store: &mut S, plan: &Plan, run, _: Elsewhere<'_, '_>| {
         let mut writer = Writer {
             store,
-            plan: &plan,
+            plan,
             recoded: HashMap::new(),
             options: oci,
             run,
@@ -75,24 +82,17 @@ pub(super) fn write<S: Store>(
         }
         Ok((descriptors, writer.images))
     };
-    checked(
-        contents,
-        checks,
-        run,
-        || written(&mut store).map(|written| (written, store)),
-        |((descriptors, images), store)| {
-            let entries = index::entries(contents.entries, descriptors);
-            let index = index::merged(entries, store.existing_index()?);
-            let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
-            let docker_manifest = if wants_manifest {
-                docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
-            } else {
-                None
-            };
-            store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::LAYOUT_MARKER })?;
-            Ok(report(contents.entries, &images))
-        },
-    )
+    let (store, (descriptors, images)) = attempt::members(contents, store, run, again, plan, write)?;
+    let entries = index::entries(contents.entries, descriptors);
+    let index = index::merged(entries, store.existing_index()?);
+    let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
+    let docker_manifest = if wants_manifest {
+        docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
+    } else {
+        None
+    };
+    store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::LAYOUT_MARKER })?;
+    Ok(report(contents.entries, &images))
 }
 
 /// Under which algorithms blobs will be stored: SHA-256, and those that the input used.

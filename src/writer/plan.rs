@@ -2,7 +2,8 @@
 //!
 //! A kept layer is copied without being looked at, so its promises are judged beside the copying, by tasks that read the
 //! same bytes on other threads; nothing that would make the archive loadable is written before they are done. A layer
-//! whose digest nobody promises, because only its name speaks for it, is read before the first byte is written.
+//! whose digest nobody promises is read before the first byte is written, unless it is named like a digest and a wrong
+//! name could be taken back.
 //!
 //! Sources: docs/formats.md D-7, L-35, M-8, M-11, O-19; the table of `--compress`.
 
@@ -40,6 +41,9 @@ pub(super) struct Plan {
     verify: Verify,
     addressing: Addressing,
     foreign: Foreign,
+    trust: Trust,
+    /// Digests by which layers are named, to be found true.
+    likely: HashMap<Place, Digest>,
     /// Digests that had to be computed first.
     measured: HashMap<Place, Digest>,
     /// What was judged while they were computed.
@@ -81,6 +85,15 @@ fn word(layer: &Layer) -> Word {
     (place, layer.promise(), layer.diff_id.clone())
 }
 
+/// What may be taken to be true before it has been checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// What is likely: all can be written again.
+    Likely,
+    /// Only what must be true, or the run fails.
+    Certain,
+}
+
 /// By which digests the target names what it stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Addressing {
@@ -101,8 +114,14 @@ pub(super) enum Foreign {
 
 /// Something kept whose promises are judged beside the copying.
 pub(super) enum Check<'a> {
-    /// A layer; with `decode` its diff_id too, with `ahead` on two threads.
-    Layer { layer: &'a Layer, decode: bool, ahead: bool },
+    /// A layer; with `decode` its diff_id too, with `ahead` on more than one thread.
+    Layer {
+        layer: &'a Layer,
+        decode: bool,
+        ahead: bool,
+        /// The digest that it probably has.
+        likely: Option<Digest>,
+    },
     /// A blob nobody looks into.
     Blob(&'a CarriedBlob),
 }
@@ -118,11 +137,12 @@ impl Plan {
         addressing: Addressing,
         foreign: Foreign,
         verify: Verify,
+        trust: Trust,
         run: &Run,
     ) -> Result<Self> {
         let share = Share::of(layers_of(images).map(|(_, layer)| layer), run.jobs);
-        let (measured, judged) = (HashMap::new(), HashSet::new());
-        let mut plan = Self { compress, verify, addressing, foreign, measured, judged, share };
+        let (likely, measured, judged) = (HashMap::new(), HashMap::new(), HashSet::new());
+        let mut plan = Self { compress, verify, addressing, foreign, trust, likely, measured, judged, share };
         let mut unknown = Vec::new();
         for (image, layer) in layers_of(images) {
             if layer.blob.is_none() {
@@ -130,7 +150,9 @@ impl Plan {
             }
             let is_kept = plan.treatment(layer) == Treatment::Keep;
             let is_unknown = is_kept && plan.known_digest(layer).is_none() || layer.is_foreign_copy();
-            if is_unknown && plan.judged.insert(word(layer)) {
+            if let Some((place, digest)) = plan.likely_digest(layer).filter(|_| is_unknown) {
+                plan.likely.insert(place, digest);
+            } else if is_unknown && plan.judged.insert(word(layer)) {
                 unknown.push((layer, plan.must_decode(image, layer)));
             }
             plan.remark(layer, run)?;
@@ -189,13 +211,35 @@ impl Plan {
     /// A kept layer as it will stand in the output.
     pub(super) fn kept(&self, layer: &Layer) -> Option<Stored> {
         let blob = layer.blob.as_ref()?;
-        let digest = self.known_digest(layer).or_else(|| self.measured.get(&blob.extent.place()).cloned())?;
+        let place = blob.extent.place();
+        let found = || self.measured.get(&place).or_else(|| self.likely.get(&place)).cloned();
+        let digest = self.known_digest(layer).or_else(found)?;
         Some(Stored { digest, size: blob.extent.size(), codec: blob.codec })
     }
 
     /// The digest to store the layer under, where it is certain without reading.
     fn known_digest(&self, layer: &Layer) -> Option<Digest> {
         layer.certain_digest().filter(|digest| self.addressing == Addressing::Any || digest.is_sha256())
+    }
+
+    /// The digest by which the layer is named, where that may be trusted. Which form of a foreign layer is there has to be
+    /// certain (M-8).
+    fn likely_digest(&self, layer: &Layer) -> Option<(Place, Digest)> {
+        let is_trusted = self.trust == Trust::Likely && !layer.is_foreign_copy();
+        match (&layer.claim, &layer.blob) {
+            (Claim::Name(name), Some(blob)) if is_trusted && name.is_sha256() => {
+                Some((blob.extent.place(), name.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// How long the layer's plain tar is, where that may be trusted.
+    pub(super) fn likely_size(&self, layer: &Layer) -> Result<Option<u64>> {
+        match self.trust {
+            Trust::Likely => layer.expected_size(),
+            Trust::Certain => Ok(None),
+        }
     }
 
     /// What the stored bytes hash to, for a layer that had to be read first.
@@ -229,7 +273,8 @@ impl Plan {
             let decode = !is_kept || self.must_decode(image, layer);
             let is_judged_elsewhere = self.judged.contains(&word) || !is_kept && is_first;
             if seen.insert((word, decode)) && !is_judged_elsewhere {
-                checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer) });
+                let likely = layer.blob.as_ref().and_then(|blob| self.likely.get(&blob.extent.place())).cloned();
+                checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer), likely });
             }
         }
         checks.extend(carried.iter().map(|blob| Check::Blob(blob)));
@@ -257,11 +302,14 @@ impl Check<'_> {
         }
     }
 
-    /// Reads the bytes and judges them.
-    pub(super) fn run(&self, run: &Run) -> Result<()> {
+    /// Reads the bytes and judges them: whether they are what they were likely to be.
+    pub(super) fn run(&self, run: &Run) -> Result<bool> {
         match self {
-            Self::Layer { layer, decode, ahead } => layer.check(*decode, *ahead, run).map(drop),
-            Self::Blob(blob) => check_blob(blob, run),
+            Self::Layer { layer, decode, ahead, likely } => {
+                let found = layer.check(*decode, *ahead, run)?.digest;
+                Ok(likely.is_none() || *likely == found)
+            }
+            Self::Blob(blob) => check_blob(blob, run).map(|()| true),
         }
     }
 }

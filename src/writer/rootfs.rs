@@ -17,8 +17,9 @@ mod spools;
 use std::collections::HashMap;
 use std::io;
 
+use super::attempt::{another_look, beside};
 use super::tar::{Out, Tar};
-use super::{Contents, another_look, checked, single_images};
+use super::{Contents, single_images};
 use crate::archive::{Entry, Kind, Timestamp};
 use crate::convert::select::describe;
 use crate::convert::{ConvertOptions, ImageReport, RootfsOptions};
@@ -61,22 +62,20 @@ pub(super) fn write(
     // At most: what upper layers hide is not written.
     let size: Option<u64> = layers.iter().map(PlainLayer::size).sum();
     let checks = image.layers.iter().filter(|layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain));
-    let checks = checks.map(|layer| Check::Layer { layer, decode: true, ahead: false }).collect();
-    let members = || {
+    let checks = checks.map(|layer| Check::Layer { layer, decode: true, ahead: false, likely: None }).collect();
+    let (tar, _) = beside(contents, checks, run, |_| {
         let mut tar = Tar::new(out, run);
         tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
         let linked = HashMap::new();
         Writer { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
-    };
-    checked(contents, checks, run, members, |tar| {
-        tar.finish()?;
-        Ok(vec![ImageReport {
-            names: contents.entries[0].names.iter().map(ToString::to_string).collect(),
-            image_id: image.image_id.clone(),
-            manifest_kept: None,
-            layers_kept: (0, image.layers.len()),
-        }])
-    })
+    })?;
+    tar.finish()?;
+    Ok(vec![ImageReport {
+        names: contents.entries[0].names.iter().map(ToString::to_string).collect(),
+        image_id: image.image_id.clone(),
+        manifest_kept: None,
+        layers_kept: (0, image.layers.len()),
+    }])
 }
 
 /// A filesystem is one image's, and not of Windows, whose layers are no plain trees.

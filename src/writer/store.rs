@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
+use super::attempt::Members;
 use super::recode::Stored;
 use super::tar::{Body, Out, Tar};
 use crate::digest::Digest;
@@ -105,6 +106,17 @@ impl Store for TarLayout<'_> {
     }
 }
 
+impl<'a> Members<'a> for TarLayout<'a> {
+    fn can_begin_anew(&self) -> bool {
+        self.tar.can_begin_anew()
+    }
+
+    fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
+        self.stored.clear();
+        self.tar.begin_anew(run)
+    }
+}
+
 /// A layout in a directory (O-30).
 ///
 /// A blob that was there before is written again and replaced: nobody has looked into it, and a copy inside the kernel is
@@ -171,5 +183,18 @@ impl Store for Directory<'_> {
         self.sink.document("oci-layout", documents.layout)?;
         self.sink.document("index.json", &documents.index)?;
         self.sink.finish()
+    }
+}
+
+impl<'a> Members<'a> for Directory<'a> {
+    /// A blob has its name as soon as it is written.
+    fn can_begin_anew(&self) -> bool {
+        false
+    }
+
+    fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
+        self.stored.clear();
+        self.run = run;
+        Ok(())
     }
 }

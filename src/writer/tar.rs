@@ -8,6 +8,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
+use super::attempt::Members;
 use crate::archive::{self, END, Entry};
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
@@ -150,15 +151,6 @@ impl<'a> Tar<'a> {
         Ok(Some(region))
     }
 
-    /// Forgets everything that was written, to be written in another `run`. Only a tar that has reserved something can.
-    pub(super) fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
-        self.run = run;
-        self.gathered.clear();
-        self.position = 0;
-        let Some(mut file) = self.out.patchable() else { return Ok(()) };
-        file.truncate(0).and_then(|()| file.seek(SeekFrom::Start(0))).map(drop).map_err(failed)
-    }
-
     fn produced_in_spool<T>(
         &mut self,
         produce: &impl Fn(Body<'_>) -> Result<T>,
@@ -232,6 +224,20 @@ impl<'a> Tar<'a> {
         self.out.write_all(&self.gathered).map_err(failed)?;
         self.gathered.clear();
         Ok(())
+    }
+}
+
+impl<'a> Members<'a> for Tar<'a> {
+    fn can_begin_anew(&self) -> bool {
+        self.out.patchable().is_some()
+    }
+
+    fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
+        self.run = run;
+        self.gathered.clear();
+        self.position = 0;
+        let Some(mut file) = self.out.patchable() else { return Ok(()) };
+        file.truncate(0).and_then(|()| file.seek(SeekFrom::Start(0))).map(drop).map_err(failed)
     }
 }
 

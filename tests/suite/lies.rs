@@ -9,6 +9,7 @@ use crate::support::expect::{Target, assert_same, convert, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar};
 use crate::support::layout::{Layout, OCI_INDEX, Types, blob_path};
+use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Tarball};
 
@@ -206,8 +207,18 @@ fn a_member_name_that_is_a_false_digest_is_only_a_name() {
     for target in Target::ALL {
         let converted = convert(&tar, target, &[]);
         assert_same(&converted.images[0], &image(), target);
+        let warnings = converted.outcome.stderr.lines().filter(|line| line.contains("warning"));
+        assert_eq!(warnings.count(), 1, "{}", converted.outcome);
         converted.outcome.says(["warning", &new]);
         refuse(&tar.bytes(), target, &["--strict"], 3).says([&new]);
+        for verify in ["auto", "digests", "full"] {
+            if target != Target::OciDir {
+                // A file is written before the name is found out, a pipe after.
+                let found = imgtar(["convert", "--to", target.flag(), "--verify", verify]).stdin(tar.bytes()).success();
+                assert!(found.stdout == converted.bytes, "--to {} --verify {verify}", target.flag());
+                assert!(convert(&tar, target, &["--verify", verify]).bytes == converted.bytes);
+            }
+        }
     }
 }
 
