@@ -6,6 +6,7 @@ use std::io::{Chain, Cursor, Read, Seek};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::stream::source::Source;
+use crate::stream::widen;
 
 /// Where an input's bytes are.
 pub(super) enum Incoming {
@@ -29,6 +30,7 @@ impl Incoming {
             refuse_nothing(&head, label)?;
             return Ok((Codec::sniff(&head), Self::AtRest(source)));
         }
+        widen(&file);
         let mut head = Vec::new();
         (&mut file).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head).map_err(failed)?;
         refuse_nothing(&head, label)?;

@@ -12,3 +12,5 @@ pub mod spool;
 mod sys;
 pub mod tap;
 pub mod unfinished;
+
+pub use sys::widen;

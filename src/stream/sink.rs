@@ -13,15 +13,11 @@ use tempfile::TempPath;
 
 use super::copy::Destination;
 use super::finish::Finish;
-use super::sys;
+use super::sys::{self, widen};
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
 use crate::limits::MAX_LINKS;
 use crate::path::printable;
-
-/// Bytes that the kernel holds for the reader of a pipe, where it lets us ask: far fewer switches between the two sides.
-#[cfg(target_os = "linux")]
-const PIPE_SIZE: usize = 1 << 20;
 
 /// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
 pub(super) const PREFIX: &str = ".imgtar-";
@@ -147,9 +143,7 @@ impl Sink {
     }
 
     fn stream(file: File, name: String) -> Self {
-        // Best effort: it fails on anything but a pipe, and past the user's share of pipe memory.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE_SIZE);
+        widen(&file);
         Self(Place::Stream { file, name })
     }
 }
