@@ -35,6 +35,7 @@
 //! ```
 
 pub mod archive;
+pub mod choice;
 pub mod codec;
 pub mod convert;
 pub mod digest;
@@ -42,6 +43,7 @@ pub mod error;
 pub mod flatten;
 pub mod image;
 pub mod limits;
+mod nearest;
 pub mod notice;
 pub mod path;
 pub mod progress;

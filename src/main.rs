@@ -12,7 +12,10 @@ use crate::cli::terminal;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let Err(error) = cli::run(&cli) else { return ExitCode::SUCCESS };
+    let error = match cli::run(&cli) {
+        Ok(exit) => return exit.into(),
+        Err(error) => error,
+    };
     let exit = Exit::of(&error);
     if !exit.is_silent() {
         terminal::error(&anyhow::Error::from(error));

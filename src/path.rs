@@ -130,7 +130,7 @@ pub fn printable(name: &[u8]) -> String {
 }
 
 /// Characters that move the cursor, change direction or cannot be seen.
-fn is_deceptive(char: char) -> bool {
+pub fn is_deceptive(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

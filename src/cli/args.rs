@@ -3,6 +3,9 @@
 //! Here strings become values; which of them may stand together, and what they mean for a conversion, is the business of
 //! `request`. The doc comments are the help text.
 
+mod answer;
+mod inspect;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -14,6 +17,9 @@ use imgtar::spec::timestamp::Timestamp;
 use super::choices::{Attestations, Format, Half, Index, Outer, Progress, Verify};
 use super::values::{self, Assignment, PlatformArg, Rename, Words};
 
+pub(crate) use answer::{AnswerArgs, ChoiceArgs};
+pub(crate) use inspect::InspectArgs;
+
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -24,6 +30,7 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
+  1    the answer is no
   2    the command line contradicts itself, or lacks something
   3    the input is no image archive, or is damaged or hostile
   4    the target cannot say it, or the image or platform is not in the input
@@ -85,6 +92,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Convert(Box<ConvertArgs>),
     Import(Box<ImportArgs>),
+    Inspect(Box<InspectArgs>),
 }
 
 /// Write the images of an archive in another format.

@@ -4,11 +4,16 @@ use std::process::ExitCode;
 
 use imgtar::error::{Error, ErrorKind};
 
-/// Why a run ended without doing all it was asked.
+/// How a run ended.
 ///
 /// Signals have codes of their own, see [`signals`](super::signals).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
+    /// All that was asked was done.
+    Done = 0,
+    /// The answer is no: archives differ, a promise is broken.
+    #[expect(dead_code, reason = "for `diff` and `verify`, which are to come")]
+    No = 1,
     /// The command line contradicts itself.
     Usage = 2,
     /// The input is no image archive, or is damaged or hostile.

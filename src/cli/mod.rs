@@ -1,5 +1,6 @@
 //! The command: what was typed, what it means, what is said, and how it ends.
 
+mod answer;
 pub(crate) mod args;
 mod choices;
 mod convert;
@@ -7,6 +8,8 @@ mod environment;
 pub(crate) mod exit;
 mod import;
 mod input;
+mod inspect;
+mod json;
 mod options;
 mod output;
 mod progress;
@@ -16,17 +19,27 @@ mod values;
 mod version;
 mod write;
 
-use imgtar::error::Result;
+use imgtar::error::{ErrorKind, Result};
 
 use self::args::{Cli, Command};
+use self::exit::Exit;
 
 /// Does what was asked.
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) fn run(cli: &Cli) -> Result<()> {
+pub(crate) fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
-        Command::Convert(args) => convert::run(args),
-        Command::Import(args) => import::run(args),
+        Command::Convert(args) => convert::run(args).map(|()| Exit::Done),
+        Command::Import(args) => import::run(args).map(|()| Exit::Done),
+        Command::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
+    }
+}
+
+/// Whoever stops listening to an answer has heard enough; an archive that is cut short is another matter.
+fn answered(outcome: Result<Exit>) -> Result<Exit> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::ClosedPipe => Ok(Exit::Done),
+        other => other,
     }
 }

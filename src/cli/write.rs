@@ -36,7 +36,8 @@ pub(super) fn run(
     work(input, output, &new_run(&args.run, verbosity, epoch))
 }
 
-fn new_run(args: &RunArgs, verbosity: Verbosity, epoch: Option<i64>) -> Run {
+/// A run with the limits, threads and places that `args` name; `epoch` is `SOURCE_DATE_EPOCH`.
+pub(super) fn new_run(args: &RunArgs, verbosity: Verbosity, epoch: Option<i64>) -> Run {
     let limits = Limits { size: args.max_size, entries: args.max_entries, metadata: args.max_metadata };
     let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
     Run {

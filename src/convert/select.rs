@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
 use crate::error::{Error, Result};
 use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
+use crate::nearest::nearest;
 use crate::notice::Fault;
 use crate::path::printable;
 use crate::run::Run;
@@ -48,7 +49,7 @@ pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
 
 /// Each entry with the platforms that are wanted of it. Entries that share a name and differ in platform are one name
 /// (N-9): what one of them has need not be in the others, and one that has nothing of it is not taken.
-fn with_platforms<'a>(entries: &'a [Entry], platforms: &Platforms) -> Vec<(&'a Entry, Platforms)> {
+pub(crate) fn with_platforms<'a>(entries: &'a [Entry], platforms: &Platforms) -> Vec<(&'a Entry, Platforms)> {
     let Platforms::Only(wanted) = platforms else {
         return entries.iter().map(|entry| (entry, platforms.clone())).collect();
     };
@@ -81,7 +82,7 @@ fn descriptor_of(node: &Node, entry: &Entry) -> Option<Descriptor> {
 }
 
 /// The entries that the selectors point at, each with the names that were asked for; all without selectors.
-fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<Entry>> {
+pub(crate) fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<Entry>> {
     if selectors.is_empty() {
         return Ok(set.entries.clone());
     }
@@ -210,7 +211,7 @@ fn has_no_platform(node: &Node) -> bool {
 }
 
 /// The images of `node` that run on the wanted platforms, each of which must be there once.
-fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result<Vec<Arc<Image>>> {
+pub(crate) fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result<Vec<Arc<Image>>> {
     let images = node.images();
     let mut found: Vec<Arc<Image>> = Vec::new();
     for platform in wanted {
@@ -355,20 +356,23 @@ fn with_children(index: &Arc<Index>, children: Vec<Child>) -> Option<Arc<Index>>
 }
 
 /// Lists the platforms of `nodes` as choices.
-pub(super) fn choose_platform<'a>(problem: &str, nodes: impl IntoIterator<Item = &'a Node>) -> Error {
+pub(crate) fn choose_platform<'a>(problem: &str, nodes: impl IntoIterator<Item = &'a Node>) -> Error {
     let choices =
         nodes.into_iter().flat_map(Node::images).map(|image| format!("{} ({})", image.platform, image.own_digest()));
     Error::Choice { problem: problem.to_owned(), choices: choices.collect() }
 }
 
 fn unknown(set: &ImageSet, text: &str) -> Error {
+    let names: Vec<String> = set.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
+    let meant = nearest(text.as_bytes(), names.iter().map(String::as_bytes));
+    let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{}`?", printable(name)));
     Error::Choice {
-        problem: format!("{}: there is no image `{}`", set.archive, printable(text.as_bytes())),
+        problem: format!("{}: there is no image `{}`{hint}", set.archive, printable(text.as_bytes())),
         choices: set.entries.iter().map(describe).collect(),
     }
 }
 
-fn nothing_left(set: &ImageSet) -> Error {
+pub(crate) fn nothing_left(set: &ImageSet) -> Error {
     let absent = set.entries.iter().find_map(|entry| first_absent(&entry.node));
     match absent {
         Some(absent) => absent.missing(&set.archive),

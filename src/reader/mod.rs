@@ -38,30 +38,78 @@ pub use rootfs::import;
 /// # Errors
 /// When the input cannot be read, is no image archive, or breaks a rule of its format.
 pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
-    let label = input.label();
-    let index = match input {
-        Input::Path(path) if path.is_dir() => directory(&label, &path)?,
-        Input::Path(path) => {
-            let file = File::open(&path).map_err(|error| Error::io("opening", &label, error))?;
-            indexed(&label, file, run)?
-        }
-        Input::Stdin(file) => indexed(&label, file, run)?,
-    };
-    read(&index, prefer, run)
+    Archive::open(input, run)?.images(prefer, run)
 }
 
-fn indexed(label: &str, file: File, run: &Run) -> Result<Index> {
+/// An archive whose members are known and whose kind is settled; its images have not been read yet.
+pub struct Archive {
+    /// Its members, by name.
+    pub members: Index,
+    /// What its members make it.
+    pub format: Format,
+    /// How it is compressed as a whole.
+    pub outer: Codec,
+}
+
+/// The kinds of archives that are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `oci-layout` and `index.json`.
+    Oci,
+    /// A layout with docker's `manifest.json` beside it.
+    Hybrid,
+    /// `manifest.json`, whatever its layers are called.
+    Docker,
+    /// Layer directories of Docker 1.9 and older, with or without `repositories`.
+    V1,
+}
+
+impl Archive {
+    /// Finds the members of the archive in `input` and decides what it is; reads none of its documents.
+    ///
+    /// # Errors
+    /// When the input cannot be read, or is no image archive.
+    pub fn open(input: Input, run: &Run) -> Result<Self> {
+        let label = input.label();
+        let (members, outer) = match input {
+            Input::Path(path) if path.is_dir() => (directory(&label, &path)?, Codec::Plain),
+            Input::Path(path) => {
+                let file = File::open(&path).map_err(|error| Error::io("opening", &label, error))?;
+                indexed(&label, file, run)?
+            }
+            Input::Stdin(file) => indexed(&label, file, run)?,
+        };
+        Ok(Self { format: format(&members)?, members, outer })
+    }
+
+    /// All its images; `prefer` says which half of a hybrid is right where the two disagree.
+    ///
+    /// # Errors
+    /// When a document breaks a rule, or names what is not there.
+    pub fn images(&self, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+        match self.format {
+            Format::Oci => oci::read(&self.members, run),
+            Format::Hybrid => hybrid::read(&self.members, prefer, run),
+            Format::Docker => docker::read(&self.members, run),
+            Format::V1 => v1::read(&self.members, run),
+        }
+    }
+}
+
+fn indexed(label: &str, file: File, run: &Run) -> Result<(Index, Codec)> {
     let (codec, source) = match Incoming::of(label, file)? {
-        (codec, Incoming::Passing(stream)) => return spooled(label, codec, told(stream, label, None, run), run),
+        (codec, Incoming::Passing(stream)) => {
+            return Ok((spooled(label, codec, told(stream, label, None, run), run)?, codec));
+        }
         (codec, Incoming::AtRest(source)) => (codec, source),
     };
     let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
     match codec {
-        Codec::Plain => Ok(Scan::read(reader, label, run)?.bind(&source)),
+        Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), codec)),
         codec => {
             let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
             source.unchanged()?;
-            Ok(index)
+            Ok((index, codec))
         }
     }
 }
@@ -95,17 +143,17 @@ fn directory(label: &str, path: &Path) -> Result<Index> {
 }
 
 /// the first that fits.
-fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+fn format(index: &Index) -> Result<Format> {
     let has_docker = index.has(MANIFEST_MEMBER)? && !index.is_directory();
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
-        (true, true) if has_docker => hybrid::read(index, prefer, run),
-        (true, true) => oci::read(index, run),
+        (true, true) if has_docker => Ok(Format::Hybrid),
+        (true, true) => Ok(Format::Oci),
         (true, false) if !has_docker => {
             Err(Error::invalid(index.label(), "`oci-layout` is there, but `index.json` is missing"))
         }
-        _ if has_docker => docker::read(index, run),
+        _ if has_docker => Ok(Format::Docker),
         (false, true) => Err(Error::invalid(index.label(), "`index.json` is there, but `oci-layout` is missing")),
-        _ if v1::is_one(index)? => v1::read(index, run),
+        _ if v1::is_one(index)? => Ok(Format::V1),
         _ => Err(Error::invalid(index.label(), format!("not an image archive{}", hint(index)?))),
     }
 }

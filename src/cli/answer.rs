@@ -1,0 +1,138 @@
+//! What the commands share that answer: opening the archive, and saying the answer on standard output.
+//!
+//! ```text
+//! let session = Session::begin(&args.answer.run)?;
+//! let archive = session.open(args.input.as_deref())?;
+//! let images = archive.images(prefer(&args.answer.choice), &session.run)?;
+//! let chosen = choice(&args.answer.choice).one(&images)?;
+//! let mut out = Answer::begin()?;
+//! writeln!(out, …)?;
+//! out.finish()
+//! ```
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use imgtar::choice::Choice;
+use imgtar::convert::Platforms;
+use imgtar::error::{Error, Result};
+use imgtar::notice::Notices;
+use imgtar::reader::{Archive, Half};
+use imgtar::run::Run;
+use imgtar::stream::sink::Sink;
+use serde::Serialize;
+
+use super::args::{ChoiceArgs, RunArgs};
+use super::terminal::{self, Verbosity};
+use super::values::PlatformArg;
+use super::{input, json, signals, write};
+
+/// A run that answers.
+pub(super) struct Session {
+    /// What the library needs.
+    pub(super) run: Run,
+    /// How much is said on standard error.
+    pub(super) verbosity: Verbosity,
+}
+
+impl Session {
+    /// A run whose remarks go to standard error.
+    ///
+    /// # Errors
+    /// When the system has no room to watch for signals.
+    pub(super) fn begin(args: &RunArgs) -> Result<Self> {
+        let verbosity = Verbosity::of(args);
+        let notices = Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark));
+        Self::begin_with(args, notices)
+    }
+
+    /// A run whose remarks are part of the answer.
+    ///
+    /// # Errors
+    /// As [`Session::begin`].
+    pub(super) fn begin_with(args: &RunArgs, notices: Notices) -> Result<Self> {
+        signals::watch()?;
+        let verbosity = Verbosity::of(args);
+        Ok(Self { run: Run { notices, ..write::new_run(args, verbosity, None) }, verbosity })
+    }
+
+    /// Finds, waits for and opens the archive that `given` names.
+    ///
+    /// # Errors
+    /// Those of finding the input, and those of [`Archive::open`].
+    pub(super) fn open(&self, given: Option<&Path>) -> Result<Archive> {
+        let input = input::find(given)?;
+        input::wait(&input, self.verbosity)?;
+        Archive::open(input, &self.run)
+    }
+}
+
+/// What `--image` and `--platform` mean.
+pub(super) fn choice(args: &ChoiceArgs) -> Choice {
+    let platforms = match &args.platform {
+        None => Platforms::Unspecified,
+        Some(PlatformArg::All) => Platforms::All,
+        Some(PlatformArg::One(platform)) => Platforms::Only(vec![platform.clone()]),
+    };
+    Choice { image: args.image.clone(), platforms }
+}
+
+/// What `--prefer` means.
+pub(super) fn prefer(args: &ChoiceArgs) -> Option<Half> {
+    args.prefer.map(Into::into)
+}
+
+/// Standard output, gathered into worthwhile writes. An answer counts once [`Answer::finish`] has returned.
+///
+/// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when whoever asked has heard enough, with which the run ends well.
+pub(super) struct Answer(BufWriter<Sink>);
+
+impl Answer {
+    /// Nothing said yet.
+    ///
+    /// # Errors
+    /// When standard output is closed.
+    pub(super) fn begin() -> Result<Self> {
+        Ok(Self(BufWriter::with_capacity(64 << 10, Sink::stdout()?)))
+    }
+
+    /// Says `value` as one JSON document, indented, with a newline at its end.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
+        said(json::write_pretty(&mut self.0, value))
+    }
+
+    /// Writes these bytes, whatever they are.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        said(self.0.write_all(bytes))
+    }
+
+    /// Says what has been gathered.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn finish(mut self) -> Result<()> {
+        said(self.0.flush())
+    }
+}
+
+/// For `write!`: an [`Error`] travels through the [`io::Error`], and [`said`] takes it out.
+impl Write for Answer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The outcome of writing to an [`Answer`].
+pub(super) fn said<T>(outcome: io::Result<T>) -> Result<T> {
+    outcome.map_err(|error| Error::io("writing to", "standard output", error))
+}

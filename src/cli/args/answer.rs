@@ -1,0 +1,33 @@
+//! What the commands share that answer a question about an archive instead of converting it.
+
+use clap::Args;
+use imgtar::convert::ImageSelector;
+
+use super::RunArgs;
+use crate::cli::choices::Half;
+use crate::cli::values::{self, PlatformArg};
+
+/// Which image is asked about, and how the archive is read.
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    #[command(flatten)]
+    pub(crate) choice: ChoiceArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which image")]
+pub(crate) struct ChoiceArgs {
+    /// This image: a name, a position (`@0` is the first), or a digest or unique beginning of one.
+    #[arg(long, value_name = "SEL", value_parser = values::image)]
+    pub(crate) image: Option<ImageSelector>,
+
+    /// On this platform: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own.
+    #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
+    pub(crate) platform: Option<PlatformArg>,
+
+    /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
+    #[arg(long, value_name = "HALF", value_enum)]
+    pub(crate) prefer: Option<Half>,
+}
