@@ -40,6 +40,7 @@ pub mod codec;
 pub mod convert;
 pub mod digest;
 pub mod error;
+pub mod files;
 pub mod flatten;
 pub mod image;
 pub mod limits;

@@ -35,4 +35,16 @@ impl Run {
             epoch: 0,
         }
     }
+
+    /// A run for reading again what was counted and remarked upon: only what it decodes and what holes expand to counts.
+    pub(crate) fn another_look(&self) -> Self {
+        Self {
+            notices: Notices::silent(),
+            progress: Progress::silent(),
+            budget: self.budget.for_another_look(),
+            tmpdir: self.tmpdir.clone(),
+            jobs: self.jobs,
+            epoch: self.epoch,
+        }
+    }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! let session = Session::begin(&args.answer.run)?;
 //! let archive = session.open(args.input.as_deref())?;
-//! let images = archive.images(prefer(&args.answer.choice), &session.run)?;
+//! let images = session.images(&archive, &args.answer.choice)?;
 //! let chosen = choice(&args.answer.choice).one(&images)?;
 //! let mut out = Answer::begin()?;
 //! writeln!(out, …)?;
@@ -16,8 +16,9 @@ use std::path::Path;
 use imgtar::choice::Choice;
 use imgtar::convert::Platforms;
 use imgtar::error::{Error, Result};
+use imgtar::image::ImageSet;
 use imgtar::notice::Notices;
-use imgtar::reader::{Archive, Half};
+use imgtar::reader::Archive;
 use imgtar::run::Run;
 use imgtar::stream::sink::Sink;
 use serde::Serialize;
@@ -65,6 +66,14 @@ impl Session {
         input::wait(&input, self.verbosity)?;
         Archive::open(input, &self.run)
     }
+
+    /// The images of `archive`.
+    ///
+    /// # Errors
+    /// Those of [`Archive::images`].
+    pub(super) fn images(&self, archive: &Archive, args: &ChoiceArgs) -> Result<ImageSet> {
+        archive.images(args.prefer.map(Into::into), &self.run)
+    }
 }
 
 /// What `--image` and `--platform` mean.
@@ -77,9 +86,17 @@ pub(super) fn choice(args: &ChoiceArgs) -> Choice {
     Choice { image: args.image.clone(), platforms }
 }
 
-/// What `--prefer` means.
-pub(super) fn prefer(args: &ChoiceArgs) -> Option<Half> {
-    args.prefer.map(Into::into)
+/// Refuses what would read standard input twice.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_two_inputs(one: Option<&Path>, other: Option<&Path>) -> Result<()> {
+    match (one, other) {
+        (Some(one), Some(other)) if [one, other] == [Path::new("-"); 2] => {
+            Err(Error::Usage("`-` is given twice, but there is one standard input".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Standard output, gathered into worthwhile writes. An answer counts once [`Answer::finish`] has returned.
@@ -102,6 +119,14 @@ impl Answer {
     /// When standard output cannot be written.
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         said(json::write_pretty(&mut self.0, value))
+    }
+
+    /// Says `value` as one line of JSON.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
+        said(json::write_line(&mut self.0, value))
     }
 
     /// Writes these bytes, whatever they are.

@@ -4,7 +4,9 @@
 //! `request`. The doc comments are the help text.
 
 mod answer;
+mod cat;
 mod inspect;
+mod ls;
 
 use std::path::PathBuf;
 
@@ -18,7 +20,9 @@ use super::choices::{Attestations, Format, Half, Index, Outer, Progress, Verify}
 use super::values::{self, Assignment, PlatformArg, Rename, Words};
 
 pub(crate) use answer::{AnswerArgs, ChoiceArgs};
+pub(crate) use cat::CatArgs;
 pub(crate) use inspect::InspectArgs;
+pub(crate) use ls::LsArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -93,6 +97,8 @@ pub(crate) enum Command {
     Convert(Box<ConvertArgs>),
     Import(Box<ImportArgs>),
     Inspect(Box<InspectArgs>),
+    Ls(Box<LsArgs>),
+    Cat(Box<CatArgs>),
 }
 
 /// Write the images of an archive in another format.

@@ -2,7 +2,7 @@
 
 use imgtar::error::Result;
 
-use super::answer::{Answer, Session, choice, prefer};
+use super::answer::{Answer, Session, choice};
 use super::args::InspectArgs;
 
 /// Says what the archive holds.
@@ -12,7 +12,7 @@ use super::args::InspectArgs;
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
     let session = Session::begin(&args.answer.run)?;
     let archive = session.open(args.input.as_deref())?;
-    let images = archive.images(prefer(&args.answer.choice), &session.run)?;
+    let images = session.images(&archive, &args.answer.choice)?;
     let choice = choice(&args.answer.choice);
     let mut out = Answer::begin()?;
     if args.config {

@@ -1,4 +1,4 @@
-//! JSON as the answering commands print it: indented, and safe on a terminal.
+//! JSON as the answering commands print it: indented or a line at a time, and safe on a terminal.
 //!
 //! What a terminal would act on instead of showing it is written as `\uXXXX`, which any reader turns back into the very
 //! character: nothing is lost, and nothing from an archive moves a cursor (docs/formats.md H-25).
@@ -7,11 +7,19 @@ use std::io::{self, Write};
 
 use imgtar::path::is_deceptive;
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 /// Writes `value` indented by two spaces, and a newline.
 pub(super) fn write_pretty(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    let formatter = Safe(PrettyFormatter::new());
+    write(out, value, Safe(PrettyFormatter::new()))
+}
+
+/// Writes `value` on one line, and a newline.
+pub(super) fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    write(out, value, Safe(CompactFormatter))
+}
+
+fn write(out: &mut impl Write, value: &impl Serialize, formatter: impl Formatter) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(&mut *out, formatter)).map_err(io::Error::from)?;
     out.write_all(b"\n")
 }

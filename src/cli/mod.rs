@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod args;
+mod cat;
 mod choices;
 mod convert;
 mod environment;
@@ -10,6 +11,7 @@ mod import;
 mod input;
 mod inspect;
 mod json;
+mod ls;
 mod options;
 mod output;
 mod progress;
@@ -32,6 +34,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Convert(args) => convert::run(args).map(|()| Exit::Done),
         Command::Import(args) => import::run(args).map(|()| Exit::Done),
+        Command::Cat(args) => answered(cat::run(args).map(|()| Exit::Done)),
+        Command::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
         Command::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
     }
 }

@@ -48,6 +48,13 @@ pub(crate) fn note(verbosity: Verbosity, text: &str) {
     remark(verbosity, &Remark::Notice(text.to_owned()));
 }
 
+/// Says where an answer comes from, to those who want to know.
+pub(crate) fn detail(verbosity: Verbosity, text: &str) {
+    if verbosity >= Verbosity::Verbose {
+        line(&format!("imgtar: {text}\n"));
+    }
+}
+
 /// Says what was written: the image, and how much of it is the input's (docs/formats.md M-5).
 pub(crate) fn report(verbosity: Verbosity, report: &ImageReport, flattened: bool) {
     if verbosity >= Verbosity::Normal {

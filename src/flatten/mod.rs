@@ -50,6 +50,7 @@ mod apply;
 mod index;
 mod layer;
 mod links;
+mod lookup;
 #[cfg(test)]
 mod naive;
 mod remarks;
@@ -65,7 +66,9 @@ mod vectors;
 mod whiteout;
 
 pub use layer::LayerBuilder;
+pub use lookup::{Lookup, Standing};
 pub use survivors::{Flattened, Survivor, Survivors};
+pub(crate) use whiteout::Role;
 
 use crate::limits::Budget;
 use crate::notice::Notices;

@@ -69,6 +69,30 @@ pub(super) fn create(tree: &mut Tree, path: &[u8]) -> Result<Route, Obstacle> {
     Ok(walk.route())
 }
 
+/// What stands at `path`, symbolic links followed to their end, as a process in the root would find it.
+pub(super) fn follow(tree: &Tree, path: &[u8]) -> Result<End, Obstacle> {
+    let mut walk = Walk::new(tree.root(), path);
+    Ok(match walk.advance(tree)? {
+        Step::Arrived => End::Found(walk.at),
+        Step::Blocked => match tree.child(walk.at, walk.component()) {
+            Some(place) if walk.is_last() => End::Found(place),
+            Some(place) => End::NoDirectory(place),
+            None => End::Missing { directory: walk.at, name: walk.component().to_vec() },
+        },
+    })
+}
+
+/// Where following a path ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Here.
+    Found(Place),
+    /// There is no such name in this directory.
+    Missing { directory: Place, name: Vec<u8> },
+    /// This is in the way: neither a directory nor a link to one.
+    NoDirectory(Place),
+}
+
 /// A directory and how it was reached.
 #[derive(Debug)]
 pub(super) struct Route {
@@ -130,6 +154,11 @@ impl<'a> Walk<'a> {
 
     fn component(&self) -> &[u8] {
         self.pending.last().map_or(b"", |top| &top.text[top.from..top.to])
+    }
+
+    /// Whether nothing follows the present component, not even a slash: that would ask for a directory.
+    fn is_last(&self) -> bool {
+        self.pending.iter().all(|pending| pending.to == pending.text.len())
     }
 
     fn route(self) -> Route {

@@ -70,6 +70,10 @@ impl Flattened {
         Self { tree, order, layers }
     }
 
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     /// The survivors in output order.
     pub fn survivors(&self) -> Survivors<'_> {
         Survivors { tree: &self.tree, order: self.order.iter(), carriers: HashMap::new() }

@@ -2,7 +2,7 @@
 
 /// What an entry does, judged by its cleaned path alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role<'p> {
+pub(crate) enum Role<'p> {
     /// It is what it says.
     Plain,
     /// It removes `name` in `directory` from the layers below.
@@ -15,7 +15,7 @@ pub(super) enum Role<'p> {
 
 /// Why a name that begins with `.wh.` is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadWhiteout {
+pub(crate) enum BadWhiteout {
     /// `.wh.`, `.wh..` or `.wh...` (R-3, H-23).
     #[error("the whiteout names no file: `.wh.` must be followed by a name other than `.` and `..`")]
     Nameless,
@@ -33,7 +33,7 @@ impl<'p> Role<'p> {
     ///
     /// # Errors
     /// Whiteouts of nothing and whiteouts in the middle of a path are refused.
-    pub(super) fn of(path: &'p [u8]) -> Result<Self, BadWhiteout> {
+    pub(crate) fn of(path: &'p [u8]) -> Result<Self, BadWhiteout> {
         let (directory, last) = split(path);
         for component in directory.split(|&byte| byte == b'/') {
             if is_bookkeeping(component) {

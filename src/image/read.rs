@@ -48,7 +48,7 @@ impl Layer {
         Ok(Told::new(reader, run.progress.begin(action, &self.at, Some(blob.extent.size()))))
     }
 
-    /// The uncompressed tar; at its end the stored bytes and the diff_id have been judged.
+    /// The uncompressed tar, read for `action`; at its end the stored bytes and the diff_id have been judged.
     ///
     /// With `ahead` the stored bytes are hashed on one thread of `scope` and decoded on another.
     ///
@@ -56,14 +56,15 @@ impl Layer {
     /// As [`Layer::stored`]; reading also fails where the compression is broken.
     pub fn plain<'a: 'scope, 'scope>(
         &'a self,
+        action: Action,
         ahead: bool,
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
         Ok(self.judged(if ahead {
-            Box::new(self.decoded_ahead(Action::Convert, run, scope)?)
+            Box::new(self.decoded_ahead(action, run, scope)?)
         } else {
-            Box::new(self.decoded(Action::Convert, run)?)
+            Box::new(self.decoded(action, run)?)
         }))
     }
 
@@ -95,7 +96,7 @@ impl Layer {
     /// As [`Layer::plain`], and those of `out`.
     pub fn decode_to(&self, out: &mut dyn Write, ahead: bool, run: &Run) -> Result<u64> {
         thread::scope(|scope| {
-            let mut plain = self.plain(ahead, run, scope)?;
+            let mut plain = self.plain(Action::Convert, ahead, run, scope)?;
             copy(&mut plain, out).map_err(|error| Error::io("decoding", &self.at, error))
         })
     }

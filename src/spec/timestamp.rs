@@ -51,6 +51,12 @@ impl Timestamp {
         let (day, second) = (u32::try_from(day).ok()? + 1, u32::try_from(seconds.rem_euclid(DAY)).ok()?);
         (0..=9999).contains(&year).then_some(Self { year, month, day, second, nanosecond: 0, offset: 0 })
     }
+
+    /// The same second with this fraction, less than a billion.
+    #[must_use]
+    pub fn with_nanosecond(self, nanosecond: u32) -> Self {
+        Self { nanosecond: nanosecond.min(999_999_999), ..self }
+    }
 }
 
 fn year_days(year: i64) -> i64 {

@@ -18,8 +18,6 @@ use super::Contents;
 use super::plan::{Check, Plan, Trust};
 use crate::error::Result;
 use crate::image::Layer;
-use crate::notice::Notices;
-use crate::progress::Progress;
 use crate::run::Run;
 use crate::stream::pool::Tasks;
 use crate::stream::sink::Region;
@@ -119,16 +117,4 @@ pub(super) fn beside<'l, T>(
     })?;
     contents.unchanged()?;
     Ok(written)
-}
-
-/// A run that reads again what was counted and remarked upon: only what it decodes and what holes expand to counts.
-pub(super) fn another_look(run: &Run) -> Run {
-    Run {
-        notices: Notices::silent(),
-        progress: Progress::silent(),
-        budget: run.budget.for_another_look(),
-        tmpdir: run.tmpdir.clone(),
-        jobs: run.jobs,
-        epoch: run.epoch,
-    }
 }

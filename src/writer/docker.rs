@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::attempt::{self, another_look};
+use super::attempt;
 use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::{Stored, recode};
@@ -36,7 +36,7 @@ pub(super) fn write(
         let checks = plan.checks(&images, &[]);
         Ok((plan, checks))
     };
-    let again = another_look(run);
+    let again = run.another_look();
     let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, _| {
         let mut writer =
             Writer { tar, plan, docker, run, configs: HashSet::new(), layers: HashSet::new(), recoded: HashMap::new() };

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::attempt::{self, Decoding, Elsewhere, another_look};
+use super::attempt::{self, Decoding, Elsewhere};
 use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::recode;
@@ -39,7 +39,7 @@ pub(super) fn write(
         let checks = plan.checks(&images, &[]);
         Ok((plan, checks))
     };
-    let again = another_look(run);
+    let again = run.another_look();
     let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, elsewhere| {
         let mut writer = Writer {
             tar,

@@ -93,7 +93,7 @@ pub(crate) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let again = attempt::another_look(run);
+    let again = run.another_look();
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
             oci::write(contents, store::Directory::new(sink, run), oci, options, run, &again)

@@ -7,6 +7,7 @@ use crate::codec::{self, Codec, Encoding};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::Layer;
+use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::finish::Finish;
@@ -34,7 +35,7 @@ pub(super) fn recode(layer: &Layer, encoding: Encoding, out: &mut dyn Write, run
     let failed = |error| Error::io("converting", &layer.at, error);
     thread::scope(|scope| {
         let mut encoder = codec::encode(encoding, HashWriter::new(out), run.jobs).map_err(failed)?;
-        copy(&mut layer.plain(ahead, run, scope)?, &mut encoder).map_err(failed)?;
+        copy(&mut layer.plain(Action::Convert, ahead, run, scope)?, &mut encoder).map_err(failed)?;
         let (digest, size, _) = encoder.finish().and_then(Finish::finish).map_err(failed)?;
         Ok(Stored { digest, size, codec })
     })

@@ -17,7 +17,7 @@ mod spools;
 use std::collections::HashMap;
 use std::io;
 
-use super::attempt::{another_look, beside};
+use super::attempt::beside;
 use super::tar::{Out, Tar};
 use super::{Contents, single_images};
 use crate::archive::{Entry, Kind, Timestamp};
@@ -55,7 +55,7 @@ pub(super) fn write(
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
     let image = only(contents.entries)?;
-    let again = another_look(run);
+    let again = run.another_look();
     let stored = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
     run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
     let layers = plain(image, &again, run)?;

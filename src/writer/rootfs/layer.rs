@@ -2,10 +2,12 @@
 
 use std::thread;
 
-use crate::archive::{BLOCK, Ending, Entry, Kind, Reader};
+use crate::archive::{BLOCK, Ending, Entry, Reader};
 use crate::error::{Error, Result};
-use crate::flatten::{self, Change, Overlay};
+use crate::files::change;
+use crate::flatten::Overlay;
 use crate::image::Layer;
+use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::skip::{Sequential, Skip};
 use crate::stream::source::Extent;
@@ -69,7 +71,7 @@ impl<'a> PlainLayer<'a> {
         match self.tar {
             Whereabouts::Laid(_) => self.index_from(self.bytes(0)?, overlay, run).map(drop),
             Whereabouts::Packed(layer) => thread::scope(|scope| {
-                let plain = layer.plain(run.jobs.get() > 1, run, scope)?;
+                let plain = layer.plain(Action::Convert, run.jobs.get() > 1, run, scope)?;
                 self.index_from(Sequential::new(plain), overlay, run)?.finish().map(drop)
             }),
         }
@@ -79,7 +81,7 @@ impl<'a> PlainLayer<'a> {
         let mut layer = overlay.layer(&self.at, &run.notices, &run.budget);
         let mut reader = Reader::new(bytes, Ending::Optional, &self.at, &run.budget, &run.notices);
         while let Some(entry) = reader.next_entry()? {
-            layer.entry(Change { path: &entry.path, kind: kind(&entry), position: entry.header_offset })?;
+            layer.entry(change(&entry, entry.header_offset))?;
         }
         layer.finish()?;
         Ok(reader)
@@ -161,17 +163,5 @@ impl<'a> PlainLayer<'a> {
 
     fn lost(&self, position: u64) -> Error {
         Error::invalid(&self.at, format!("the layer changed while it was read: there is no entry at byte {position}"))
-    }
-}
-
-fn kind(entry: &Entry) -> flatten::Kind<'_> {
-    match entry.kind {
-        Kind::Regular => flatten::Kind::Regular,
-        Kind::HardLink => flatten::Kind::HardLink(&entry.link),
-        Kind::Symlink => flatten::Kind::Symlink(&entry.link),
-        Kind::CharDevice => flatten::Kind::CharDevice { major: entry.device.0, minor: entry.device.1 },
-        Kind::BlockDevice => flatten::Kind::BlockDevice,
-        Kind::Directory => flatten::Kind::Directory,
-        Kind::Fifo => flatten::Kind::Fifo,
     }
 }

@@ -1,0 +1,86 @@
+//! `imgtar ls`.
+
+mod long;
+
+use std::io::Write;
+use std::path::Path;
+
+use imgtar::choice::Chosen;
+use imgtar::error::{Error, Result};
+use imgtar::files::{Files, Item, list_layer};
+use imgtar::image::Layer;
+use imgtar::path::printable;
+
+use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
+use super::args::LsArgs;
+use super::terminal;
+use long::Long;
+
+/// Lists the image's files, or a layer's entries.
+///
+/// # Errors
+/// Those of the command line, of reading the archive, and of finding image, layer and path.
+pub(super) fn run(args: &LsArgs) -> Result<()> {
+    refuse_two_inputs(args.input.as_deref(), args.path.as_deref().map(Path::new))?;
+    let session = Session::begin(&args.answer.run)?;
+    let archive = session.open(args.input.as_deref())?;
+    let images = session.images(&archive, &args.answer.choice)?;
+    let chosen = choice(&args.answer.choice).one(&images)?;
+    let path = args.path.as_ref().map(|path| path.as_encoded_bytes());
+    let mut lines = Lines { out: Answer::begin()?, form: Form::of(args) };
+    if let Some(number) = args.layer {
+        let layer = layer(&images.archive, &chosen, number)?;
+        terminal::detail(session.verbosity, &format!("layer {number} is {}", layer.at));
+        list_layer(layer, number, path, &session.run, |item| lines.say(&item))?;
+    } else {
+        let files = Files::of(&images.archive, &chosen, &session.run)?;
+        let layers = chosen.image.layers.len();
+        terminal::detail(session.verbosity, &format!("{}: {layers} layers are one tree", chosen.title()));
+        files.list(path)?.try_for_each(|item| lines.say(&item))?;
+    }
+    lines.out.finish()
+}
+
+/// The layer that `--layer` means.
+fn layer<'a>(archive: &str, chosen: &'a Chosen, number: u32) -> Result<&'a Layer> {
+    let layers = &chosen.image.layers;
+    layers.get(number as usize).ok_or_else(|| Error::Choice {
+        problem: format!("{archive}: {}: there is no layer {number}", chosen.title()),
+        choices: layers.iter().enumerate().map(|(number, layer)| format!("{number} ({})", layer.diff_id)).collect(),
+    })
+}
+
+/// How items are said.
+enum Form {
+    Paths,
+    Long(Long),
+    Json,
+}
+
+impl Form {
+    fn of(args: &LsArgs) -> Self {
+        match (args.json, args.long) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Long(Long::default()),
+            (false, false) => Self::Paths,
+        }
+    }
+}
+
+struct Lines {
+    out: Answer,
+    form: Form,
+}
+
+impl Lines {
+    fn say(&mut self, item: &Item) -> Result<()> {
+        match &mut self.form {
+            Form::Json => self.out.json_line(item),
+            Form::Paths => said(writeln!(self.out, "{}", printable(&item.written_path()))),
+            Form::Long(long) => {
+                let line = long.line(item);
+                said(writeln!(self.out, "{line}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! From a path to what stands there, and the words for what does not.
+
+use super::scan::Header;
+use super::{Files, Item, ItemKind};
+use crate::error::{Error, Result};
+use crate::flatten::{EntryId, Lookup, Standing, Survivor};
+use crate::nearest::nearest;
+use crate::path::printable;
+
+/// A path in an image, as it was typed.
+pub type Path = [u8];
+
+impl Files<'_> {
+    /// The items at `path` and below it, the root's if there is none, in the order of [`flatten`](crate::flatten).
+    ///
+    /// A symbolic link at the end of `path` is an item itself, unless it leads to a directory: then that is listed.
+    ///
+    /// # Errors
+    /// [`Error::Choice`] when nothing stands there.
+    pub fn list(&self, path: Option<&Path>) -> Result<impl Iterator<Item = Item> + '_> {
+        let top = match path.map(|path| (path, self.tree.find(path))) {
+            None => Vec::new(),
+            Some((_, Lookup::Found { path, .. })) => path,
+            Some((path, nowhere)) => return Err(self.nothing_at(path, nowhere)),
+        };
+        let survivors = self.tree.survivors().filter(move |survivor| is_within(survivor.path(), &top));
+        Ok(survivors.map(|survivor| self.item(survivor)))
+    }
+
+    /// The entry that has the bytes of the file that `path` leads to, and the clean path.
+    pub(super) fn file(&self, path: &Path) -> Result<(Vec<u8>, EntryId)> {
+        let refuse = |found: &[u8], problem: &str| {
+            let problem = format!("{}: `{}` {problem}", self.at, shown(found));
+            Err(Error::Choice { problem, choices: Vec::new() })
+        };
+        match self.tree.follow(path) {
+            Lookup::Found { path, what: Standing::Regular(id) } => Ok((path, id)),
+            Lookup::Found { path, what: Standing::Directory } => {
+                refuse(&path, "is a directory; `imgtar ls` lists what is in it")
+            }
+            Lookup::Found { path, what: Standing::Special | Standing::Symlink } => {
+                refuse(&path, "is a device or a named pipe: there is nothing in it")
+            }
+            nowhere => Err(self.nothing_at(path, nowhere)),
+        }
+    }
+
+    pub(super) fn header(&self, id: EntryId) -> &Header {
+        &self.headers[id.layer as usize][id.position as usize]
+    }
+
+    fn item(&self, survivor: Survivor) -> Item {
+        match survivor {
+            Survivor::Root { id } => Item::new(Vec::new(), self.header(id), id.layer),
+            Survivor::Entry { path, id, .. } => Item::new(path, self.header(id), id.layer),
+            Survivor::ImplicitDirectory { path } => Item::implicit_directory(path),
+            Survivor::HardLink { path, target, id } => Item {
+                kind: ItemKind::HardLink,
+                target,
+                size: 0,
+                device: (0, 0),
+                ..Item::new(path, self.header(id), id.layer)
+            },
+        }
+    }
+
+    fn nothing_at(&self, path: &Path, nowhere: Lookup) -> Error {
+        let problem = match nowhere {
+            Lookup::Missing { directory, name } => self.missing(path, &directory, &name),
+            Lookup::NoDirectory { path } => format!(": `{}` is no directory", shown(&path)),
+            Lookup::Endless { problem } => format!(": {problem}"),
+            // Whoever found something does not ask why there is nothing.
+            Lookup::Found { .. } => String::new(),
+        };
+        let problem = format!("{}: there is no `{}`{problem}", self.at, printable(path));
+        Error::Choice { problem, choices: Vec::new() }
+    }
+
+    /// What was meant, if that can be guessed; else how far the path leads.
+    fn missing(&self, path: &Path, directory: &[u8], name: &[u8]) -> String {
+        let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
+        if let Some(meant) = near.or_else(|| self.elsewhere(name)) {
+            return format!("; did you mean `{}`?", printable(&meant));
+        }
+        if trim(path) == join(directory, name) {
+            return String::new();
+        }
+        format!(": nothing is called `{}` in `{}`", printable(name), shown(directory))
+    }
+
+    /// The first path whose last name is `name`.
+    fn elsewhere(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let mut paths = self.tree.survivors().map(|survivor| survivor.path().to_vec());
+        paths.find(|path| path.rsplit(|&byte| byte == b'/').next() == Some(name))
+    }
+}
+
+fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let separator = if directory.is_empty() { &b""[..] } else { b"/" };
+    [directory, separator, name].concat()
+}
+
+/// Whether `path` is `top` or below it.
+pub(super) fn is_within(path: &[u8], top: &[u8]) -> bool {
+    top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+fn shown(path: &[u8]) -> String {
+    if path.is_empty() { "/".to_owned() } else { printable(path) }
+}
+
+/// Slashes around a path say nothing here.
+fn trim(path: &Path) -> &[u8] {
+    let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(start, |last| last + 1);
+    &path[start..end]
+}

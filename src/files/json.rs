@@ -1,0 +1,133 @@
+//! An [`Item`] as JSON: the rows of `imgtar ls --json`, which docs/json.md describes.
+//!
+//! Names are bytes (docs/formats.md R-21) and JSON has none: one that is no UTF-8 is given twice, readable with
+//! replacement characters, and exact as base64.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Serialize, Serializer};
+
+use super::{Item, ItemKind};
+use crate::archive::Timestamp;
+use crate::spec::timestamp;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    path: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+    r#type: ItemKind,
+    mode: String,
+    uid: u32,
+    gid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    mtime: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<Device>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    xattrs: BTreeMap<Cow<'a, str>, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Device {
+    major: u32,
+    minor: u32,
+}
+
+impl Serialize for Item {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let target = self.kind.has_target().then_some(&self.target[..]);
+        let (major, minor) = self.device;
+        Row {
+            path: if self.path.is_empty() { ".".into() } else { String::from_utf8_lossy(&self.path) },
+            path_base64: exact(&self.path),
+            r#type: self.kind,
+            mode: format!("{:04o}", self.mode),
+            uid: self.uid,
+            gid: self.gid,
+            size: (self.kind == ItemKind::File).then_some(self.size),
+            mtime: time(self.mtime),
+            target: target.map(String::from_utf8_lossy),
+            target_base64: target.and_then(exact),
+            device: self.kind.is_device().then_some(Device { major, minor }),
+            xattrs: self
+                .xattrs
+                .iter()
+                .map(|(name, value)| (String::from_utf8_lossy(name), BASE64.encode(value)))
+                .collect(),
+            layer: self.layer,
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The very bytes, where text cannot say them.
+fn exact(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes).is_err().then(|| BASE64.encode(bytes))
+}
+
+/// RFC 3339 in UTC; `@` and the seconds since 1970 where that has no words.
+fn time(time: Timestamp) -> String {
+    let written = timestamp::Timestamp::from_unix(time.seconds);
+    written.map_or_else(|| format!("@{time}"), |written| written.with_nanosecond(time.nanos).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(item: &Item) -> String {
+        serde_json::to_string(item).unwrap()
+    }
+
+    fn item(path: &[u8], kind: ItemKind) -> Item {
+        let mtime = Timestamp { seconds: 1, nanos: 500_000_000 };
+        Item { kind, mtime, layer: Some(2), mode: 0o4755, ..Item::implicit_directory(path.to_vec()) }
+    }
+
+    #[test]
+    fn a_row_says_what_its_kind_has() {
+        assert_eq!(
+            json(&Item { size: 7, ..item(b"bin/su", ItemKind::File) }),
+            r#"{"path":"bin/su","type":"file","mode":"4755","uid":0,"gid":0,"size":7,"mtime":"1970-01-01T00:00:01.5Z","layer":2}"#
+        );
+        assert_eq!(
+            json(&Item { target: b"b".to_vec(), ..item(b"a", ItemKind::Symlink) }),
+            r#"{"path":"a","type":"symlink","mode":"4755","uid":0,"gid":0,"mtime":"1970-01-01T00:00:01.5Z","target":"b","layer":2}"#
+        );
+        assert_eq!(
+            json(&Item { device: (1, 3), ..item(b"null", ItemKind::CharDevice) }),
+            r#"{"path":"null","type":"char","mode":"4755","uid":0,"gid":0,"mtime":"1970-01-01T00:00:01.5Z","device":{"major":1,"minor":3},"layer":2}"#
+        );
+        assert_eq!(
+            json(&Item::implicit_directory(b"d".to_vec())),
+            r#"{"path":"d","type":"directory","mode":"0755","uid":0,"gid":0,"mtime":"1970-01-01T00:00:00Z"}"#
+        );
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_given_exactly_too() {
+        let odd = Item { target: b"\xfe".to_vec(), ..item(b"\xff", ItemKind::Symlink) };
+        let odd = Item { xattrs: vec![(b"user.x".to_vec(), b"\0\n".to_vec())], ..odd };
+        let value: serde_json::Value = serde_json::from_str(&json(&odd)).unwrap();
+        assert_eq!((&value["path"], &value["path_base64"]), (&"\u{fffd}".into(), &"/w==".into()));
+        assert_eq!((&value["target"], &value["target_base64"]), (&"\u{fffd}".into(), &"/g==".into()));
+        assert_eq!(value["xattrs"]["user.x"], "AAo=");
+    }
+
+    #[test]
+    fn times_that_no_date_can_say_are_seconds() {
+        assert_eq!(time(Timestamp { seconds: -1, nanos: 0 }), "1969-12-31T23:59:59Z");
+        assert_eq!(time(Timestamp { seconds: 253_402_300_800, nanos: 0 }), "@253402300800");
+    }
+}

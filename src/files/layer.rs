@@ -1,0 +1,69 @@
+//! One layer as it lies in the archive: every entry, whiteouts too, in its order.
+
+use super::find::is_within;
+use super::scan::{Header, each_entry};
+use super::{Item, ItemKind, Path};
+use crate::error::{Error, Result};
+use crate::flatten::Role;
+use crate::image::Layer;
+use crate::path::{EntryPath, printable};
+use crate::run::Run;
+
+/// Hands the items of `layer`, the `number`th of its image, to `each`; with a `path` those at it and below it only.
+///
+/// A path is compared with the entries' cleaned names; no link is followed, because where it leads is not for one layer to say.
+///
+/// # Errors
+/// [`Error::Choice`] when nothing is at `path`; [`Error::Inexpressible`] for a layer that is encrypted or not there; those
+/// of reading the layer, of what it promises where it must be decoded, and those of `each`.
+pub fn list_layer(
+    layer: &Layer,
+    number: u32,
+    path: Option<&Path>,
+    run: &Run,
+    mut each: impl FnMut(Item) -> Result<()>,
+) -> Result<()> {
+    let wanted = path.map(|path| EntryPath::root().join(path)).transpose();
+    let wanted = wanted.map_err(|error| Error::Choice { problem: error.to_string(), choices: Vec::new() })?;
+    let mut found = false;
+    each_entry(layer, run.jobs.get() > 1, run, |entry| {
+        let clean = EntryPath::clean(&entry.path).ok();
+        if !is_wanted(clean.as_ref(), wanted.as_ref()) {
+            return Ok(());
+        }
+        found = true;
+        let (name, header) = Header::of(entry);
+        let item = Item::new(name.into(), &header, number);
+        each(match clean {
+            Some(clean) => with_role(item, &clean),
+            None => item,
+        })
+    })?;
+    match path {
+        Some(path) if !found => {
+            let problem = format!("{}: there is no `{}` in this layer", layer.at, printable(path));
+            Err(Error::Choice { problem, choices: Vec::new() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_wanted(clean: Option<&EntryPath>, wanted: Option<&EntryPath>) -> bool {
+    match (clean, wanted) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(clean), Some(wanted)) => is_within(clean.as_bytes(), wanted.as_bytes()),
+    }
+}
+
+/// What the name makes of the item; a whiteout that breaks a rule is what its header says.
+fn with_role(item: Item, clean: &EntryPath) -> Item {
+    match Role::of(clean.as_bytes()) {
+        Ok(Role::Remove { directory, name }) => {
+            let separator = if directory.is_empty() { &b""[..] } else { b"/" };
+            Item { kind: ItemKind::Whiteout, target: [directory, separator, name].concat(), ..item }
+        }
+        Ok(Role::Opaque { directory }) => Item { kind: ItemKind::Opaque, target: directory.to_vec(), ..item },
+        Ok(Role::Plain | Role::Bookkeeping) | Err(_) => item,
+    }
+}

@@ -1,0 +1,90 @@
+//! One file's bytes, from the layer that has them.
+
+use std::io;
+
+use super::{Files, Path};
+use crate::archive::{Ending, Entry, Reader};
+use crate::error::{Error, Result};
+use crate::flatten::EntryId;
+use crate::image::{Blob, Layer};
+use crate::path::printable;
+use crate::progress::Task;
+use crate::run::Run;
+use crate::stream::copy::{Destination, copy, send};
+use crate::stream::skip::{Sequential, Skip};
+
+/// A file that was found, to be read.
+pub struct Opened<'a> {
+    /// Its path without symbolic links.
+    pub path: Vec<u8>,
+    /// Which layer has its bytes, counted from 0 at the base.
+    pub number: u32,
+    /// That layer.
+    pub layer: &'a Layer,
+    /// Where in the layer's tar its header stands.
+    offset: u64,
+    run: &'a Run,
+}
+
+impl Files<'_> {
+    /// The regular file that `path` leads to, through symbolic and hard links and never out of the root.
+    ///
+    /// # Errors
+    /// [`Error::Choice`] when nothing, or no regular file, is there.
+    pub fn open(&self, path: &Path) -> Result<Opened<'_>> {
+        let (path, id @ EntryId { layer: number, .. }) = self.file(path)?;
+        let layer = &self.image.layers[number as usize];
+        Ok(Opened { path, number, layer, offset: self.header(id).offset, run: self.run })
+    }
+}
+
+impl Opened<'_> {
+    /// Writes the file's bytes to `out`, holes filled with zeros.
+    ///
+    /// # Errors
+    /// Those of reading the layer, which may have changed meanwhile, and those of `out`.
+    pub fn copy_to(&self, out: &mut impl Destination) -> Result<()> {
+        let again = self.run.another_look();
+        match self.layer.blob.as_ref().filter(|blob| blob.is_plain()) {
+            Some(blob) => self.copy_laid(blob, &again, out)?,
+            None => {
+                let plain = Sequential::new(self.layer.plain_in_line(&again)?);
+                let mut reader = self.reader(plain, &again);
+                while self.next(&mut reader)?.header_offset != self.offset {}
+                copy(&mut reader.body(), out).map_err(|error| self.failed(error))?;
+            }
+        }
+        self.layer.blob.as_ref().map_or(Ok(()), |blob| blob.extent.source().unchanged())
+    }
+
+    /// From where the layer lies plain: nothing in front of the file is read.
+    fn copy_laid(&self, blob: &Blob, again: &Run, out: &mut impl Destination) -> Result<()> {
+        let rest = blob.extent.slice(self.offset, u64::MAX);
+        let bytes = rest.reader().map_err(|error| self.failed(error))?;
+        let mut reader = self.reader(bytes, again);
+        let entry = self.next(&mut reader)?;
+        let copied = match entry.sparse {
+            Some(_) => copy(&mut reader.body(), out),
+            None => rest
+                .slice(entry.data_offset, entry.stored)
+                .reader()
+                .and_then(|mut bytes| send(&mut bytes, out, &mut Task::silent())),
+        };
+        copied.map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn reader<'r, R: Skip>(&self, bytes: R, again: &'r Run) -> Reader<'r, R> {
+        Reader::new(bytes, Ending::Optional, &self.layer.at, &again.budget, &again.notices)
+    }
+
+    fn next<R: Skip>(&self, reader: &mut Reader<'_, R>) -> Result<Entry> {
+        reader.next_entry()?.ok_or_else(|| {
+            let path = printable(&self.path);
+            Error::invalid(&self.layer.at, format!("the layer changed while it was read: `{path}` is gone"))
+        })
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("reading", format!("{}: `{}`", self.layer.at, printable(&self.path)), error)
+    }
+}

@@ -1,0 +1,190 @@
+//! Looking a path up in the outcome, as a process whose root it is would.
+
+use super::resolve::{self, End, Obstacle};
+use super::survivors::Flattened;
+use super::tree::{Content, Place};
+use super::{EntryId, whiteout};
+
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// To this, at the clean `path` that no symbolic link is part of.
+    Found {
+        /// The path.
+        path: Vec<u8>,
+        /// What is there.
+        what: Standing,
+    },
+    /// Nowhere: `directory` has nothing that is called `name`.
+    Missing {
+        /// The last directory on the way.
+        directory: Vec<u8>,
+        /// The name that is not in it.
+        name: Vec<u8>,
+    },
+    /// Nowhere: what stands at `path` is no directory, and more of the way is left.
+    NoDirectory {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// Nowhere: too many symbolic links follow one another, a loop most likely.
+    Endless {
+        /// The limit that was passed.
+        problem: String,
+    },
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A directory.
+    Directory,
+    /// A regular file: the entry that carries its bytes.
+    Regular(EntryId),
+    /// A symbolic link that was not to be followed.
+    Symlink,
+    /// A device or named pipe.
+    Special,
+}
+
+impl Flattened {
+    /// Where `path` leads, from the root whether it begins with a slash or not, through all symbolic links and inside the
+    /// root whatever they say.
+    pub fn follow(&self, path: &[u8]) -> Lookup {
+        match resolve::follow(self.tree(), path) {
+            Ok(End::Found(place)) => self.found(place),
+            Ok(End::Missing { directory, name }) => Lookup::Missing { directory: self.tree().path(directory), name },
+            Ok(End::NoDirectory(place)) => Lookup::NoDirectory { path: self.tree().path(place) },
+            Err(obstacle @ (Obstacle::Links | Obstacle::Targets | Obstacle::Full(_))) => {
+                Lookup::Endless { problem: obstacle.to_string() }
+            }
+        }
+    }
+
+    /// As [`Flattened::follow`], but a symbolic link at the end is what is looked for, unless it leads to a directory.
+    pub fn find(&self, path: &[u8]) -> Lookup {
+        let (tree, path) = (self.tree(), trim(path));
+        let followed = self.follow(path);
+        if matches!(followed, Lookup::Found { what: Standing::Directory, .. }) {
+            return followed;
+        }
+        let (directory, name) = whiteout::split(path);
+        match resolve::find(tree, tree.root(), directory) {
+            Ok(Some(route)) => tree.child(route.end, name).map_or(followed, |place| self.found(place)),
+            Ok(None) | Err(_) => followed,
+        }
+    }
+
+    /// The names in the directory at the clean `path`, in no order that means anything.
+    pub fn names(&self, path: &[u8]) -> Vec<&[u8]> {
+        let tree = self.tree();
+        let route = resolve::find(tree, tree.root(), path).ok().flatten();
+        route.map_or_else(Vec::new, |route| tree.children(route.end).map(|child| tree.name(child)).collect())
+    }
+
+    fn found(&self, place: Place) -> Lookup {
+        let tree = self.tree();
+        let entry = tree.inode(place).and_then(|inode| tree.entry(inode));
+        let what = match (tree.content(place), entry) {
+            (Some(Content::Directory { .. }), _) => Standing::Directory,
+            (Some(Content::Regular), Some(id)) => Standing::Regular(id),
+            (Some(Content::Symlink(_)), _) => Standing::Symlink,
+            (Some(Content::Regular | Content::Special) | None, _) => Standing::Special,
+        };
+        Lookup::Found { path: tree.path(place), what }
+    }
+}
+
+/// Slashes at the end mean nothing here: only a link to a directory is followed, and it is in any case.
+fn trim(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|&byte| byte != b'/').map_or(0, |last| last + 1);
+    &path[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flatten::{Change, Kind, Options, Overlay};
+    use crate::limits::Budget;
+    use crate::notice::Notices;
+
+    fn tree(entries: &[(&str, Kind<'_>)]) -> Flattened {
+        let (notices, budget) = (Notices::silent(), Budget::default());
+        let mut overlay = Overlay::new(Options::default());
+        let mut layer = overlay.layer("layer 0", &notices, &budget);
+        for (position, &(path, kind)) in entries.iter().enumerate() {
+            layer.entry(Change { path: path.as_bytes(), kind, position: position as u64 }).unwrap();
+        }
+        layer.finish().unwrap();
+        overlay.finish()
+    }
+
+    fn sample() -> Flattened {
+        tree(&[
+            ("usr/bin/sh", Kind::Regular),
+            ("bin", Kind::Symlink(b"/usr/bin")),
+            ("etc/os-release", Kind::Symlink(b"../usr/lib/os-release")),
+            ("usr/lib/os-release", Kind::Regular),
+            ("usr/lib/alias", Kind::HardLink(b"usr/lib/os-release")),
+            ("up", Kind::Symlink(b"../../../../etc/os-release")),
+            ("a", Kind::Symlink(b"b")),
+            ("b", Kind::Symlink(b"a")),
+            ("gone", Kind::Symlink(b"no/where")),
+            ("dev/null", Kind::CharDevice { major: 1, minor: 3 }),
+        ])
+    }
+
+    fn file(path: &str, position: u64) -> Lookup {
+        Lookup::Found { path: path.into(), what: Standing::Regular(EntryId { layer: 0, position }) }
+    }
+
+    #[test]
+    fn paths_lead_through_links_and_never_out() {
+        let tree = sample();
+        for path in ["usr/bin/sh", "/usr/bin/sh", "./usr//bin/../bin/sh", "bin/sh", "/../../bin/sh"] {
+            assert_eq!(tree.follow(path.as_bytes()), file("usr/bin/sh", 0), "{path}");
+        }
+        for path in ["etc/os-release", "up"] {
+            assert_eq!(tree.follow(path.as_bytes()), file("usr/lib/os-release", 3), "{path}");
+        }
+        assert_eq!(tree.follow(b"usr/lib/alias"), file("usr/lib/alias", 3), "a hard link is the file itself");
+        assert_eq!(tree.follow(b"bin"), Lookup::Found { path: b"usr/bin".into(), what: Standing::Directory });
+        assert_eq!(tree.follow(b"/"), Lookup::Found { path: b"".into(), what: Standing::Directory });
+        assert_eq!(tree.follow(b"dev/null"), Lookup::Found { path: b"dev/null".into(), what: Standing::Special });
+    }
+
+    #[test]
+    fn what_leads_nowhere_says_where_it_ends() {
+        let tree = sample();
+        let missing =
+            |directory: &str, name: &str| Lookup::Missing { directory: directory.into(), name: name.as_bytes().into() };
+        assert_eq!(tree.follow(b"bin/bash"), missing("usr/bin", "bash"));
+        assert_eq!(tree.follow(b"gone"), missing("", "no"));
+        assert_eq!(tree.follow(b"x/y/z"), missing("", "x"));
+        for path in ["bin/sh/x", "bin/sh/"] {
+            assert_eq!(tree.follow(path.as_bytes()), Lookup::NoDirectory { path: b"usr/bin/sh".into() }, "{path}");
+        }
+        assert!(matches!(tree.follow(b"a"), Lookup::Endless { .. }));
+    }
+
+    #[test]
+    fn a_link_is_found_itself_unless_it_leads_to_a_directory() {
+        let tree = sample();
+        let link = |path: &str| Lookup::Found { path: path.into(), what: Standing::Symlink };
+        for (path, expected) in [("a", "a"), ("/gone/", "gone"), ("etc/os-release", "etc/os-release")] {
+            assert_eq!(tree.find(path.as_bytes()), link(expected), "{path}");
+        }
+        assert_eq!(tree.find(b"bin/"), Lookup::Found { path: b"usr/bin".into(), what: Standing::Directory });
+        assert_eq!(tree.find(b"bin/sh"), file("usr/bin/sh", 0));
+        assert_eq!(tree.find(b"no"), Lookup::Missing { directory: b"".into(), name: b"no".into() });
+    }
+
+    #[test]
+    fn names_are_those_of_one_directory() {
+        let tree = sample();
+        let mut names = tree.names(b"usr");
+        names.sort_unstable();
+        assert_eq!(names, [&b"bin"[..], b"lib"]);
+        assert!(tree.names(b"nowhere").is_empty());
+    }
+}
