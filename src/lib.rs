@@ -43,6 +43,7 @@ pub mod error;
 pub mod files;
 pub mod flatten;
 pub mod image;
+pub mod inspect;
 pub mod limits;
 mod nearest;
 pub mod notice;

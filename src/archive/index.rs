@@ -162,6 +162,13 @@ impl Index {
         }
     }
 
+    /// Whether the last member of this name is a link; never in a directory, where links are the file system's.
+    pub fn is_link(&self, name: &str) -> bool {
+        let Store::Tar(members) = &self.store else { return false };
+        let last = EntryPath::clean(name.as_bytes()).ok().and_then(|path| members.get(&path)?.last());
+        matches!(last, Some(Member::Symlink(_) | Member::HardLink(_)))
+    }
+
     /// The body of a member that a document promises.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ mod answer;
 mod cat;
 mod inspect;
 mod ls;
+mod shell;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(crate) use answer::{AnswerArgs, ChoiceArgs};
 pub(crate) use cat::CatArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use ls::LsArgs;
+pub(crate) use shell::{CompletionsArgs, ManArgs};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -34,14 +36,14 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    the answer is no
+  1    the answer is no: the archives differ, something promised is not true
   2    the command line contradicts itself, or lacks something
   3    the input is no image archive, or is damaged or hostile
-  4    the target cannot say it, or the image or platform is not in the input
+  4    the target cannot say it, or the image, platform or path is not in the input
   5    input or output failed
   6    a limit was passed; the message names its flag
   129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM
-  141  the reader of the output went away
+  141  the reader of an archive went away; of an answer, that is 0
 
 Environment:
   SOURCE_DATE_EPOCH  time of what imgtar itself writes, in seconds since 1970; 0 without it
@@ -82,7 +84,7 @@ Examples:
   All layers of an image made one:
     imgtar convert app.tar --to rootfs | imgtar import --to oci --arch amd64 -t app:flat -o flat.tar";
 
-/// Convert container image archives: docker save, crane, OCI layout and flat root filesystem.
+/// Convert container image archives: docker save, crane, OCI layout and flat root filesystem; and look into them.
 ///
 /// Offline and in a stream: no daemon, no registry, no root. Input is recognised by its content, never by its name.
 #[derive(Debug, Parser)]
@@ -99,6 +101,8 @@ pub(crate) enum Command {
     Inspect(Box<InspectArgs>),
     Ls(Box<LsArgs>),
     Cat(Box<CatArgs>),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Write the images of an archive in another format.

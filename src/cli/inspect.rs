@@ -1,25 +1,98 @@
 //! `imgtar inspect`.
 
-use imgtar::error::Result;
+mod table;
 
-use super::answer::{Answer, Session, choice};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use imgtar::choice::Choice;
+use imgtar::error::{Error, Result};
+use imgtar::image::ImageSet;
+use imgtar::inspect::{self, Depth, Report};
+use imgtar::limits::MAX_MANIFEST_JSON;
+use imgtar::notice::{Notices, Remark};
+use imgtar::reader::{Archive, Format, Half};
+use imgtar::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
+use imgtar::spec::oci::INDEX_MEMBER;
+
+use super::answer::{Answer, Session, choice, said};
 use super::args::InspectArgs;
+use super::page::Page;
 
 /// Says what the archive holds.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of choosing an image.
 pub(super) fn run(args: &InspectArgs) -> Result<()> {
-    let session = Session::begin(&args.answer.run)?;
-    let archive = session.open(args.input.as_deref())?;
-    let images = session.images(&archive, &args.answer.choice)?;
-    let choice = choice(&args.answer.choice);
+    if args.raw || args.config || args.manifest {
+        return document(args);
+    }
+    let report = report(args)?;
     let mut out = Answer::begin()?;
-    if args.config {
-        out.bytes(choice.one(&images)?.image.config.raw())?;
+    if args.json {
+        out.json(&report)?;
     } else {
-        let titles: Vec<_> = choice.images(&images)?.iter().map(imgtar::choice::Chosen::title).collect();
-        out.json(&titles)?;
+        let mut page = Page::new(&mut out);
+        said(table::write(&mut page, &report, args.answer.run.verbose))?;
     }
     out.finish()
+}
+
+/// The facts; what reading the archive has to say is one of them.
+fn report(args: &InspectArgs) -> Result<Report> {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&said);
+    let listen = move |remark: &Remark| {
+        let (Remark::Warning(_, text) | Remark::Notice(text)) = remark;
+        listener.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+    };
+    let session = Session::begin_with(&args.answer.run, Notices::new(args.answer.run.strict, listen))?;
+    let archive = session.open(args.input.as_deref())?;
+    let images = session.images(&archive, &args.answer.choice)?;
+    let depth = if args.full { Depth::Full } else { Depth::Documents };
+    let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
+    let mut report = inspect::inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
+    let mut oddities = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
+    oddities.append(&mut report.oddities);
+    Ok(Report { oddities, ..report })
+}
+
+/// One document, byte for byte.
+fn document(args: &InspectArgs) -> Result<()> {
+    let session = Session::begin(&args.answer.run)?;
+    let archive = session.open(args.input.as_deref())?;
+    let bytes = if args.raw {
+        raw(&archive, args.answer.choice.prefer.map(Into::into), &session)?
+    } else {
+        let images = session.images(&archive, &args.answer.choice)?;
+        of_image(args.manifest, &images, &choice(&args.answer.choice))?
+    };
+    let mut out = Answer::begin()?;
+    out.bytes(&bytes)?;
+    out.finish()
+}
+
+fn raw(archive: &Archive, prefer: Option<Half>, session: &Session) -> Result<Vec<u8>> {
+    let member = match (archive.format, prefer) {
+        (Format::Docker, _) | (Format::Hybrid, Some(Half::Docker)) => MANIFEST_MEMBER,
+        (Format::Oci | Format::Hybrid, _) => INDEX_MEMBER,
+        (Format::V1, _) if archive.members.has(REPOSITORIES_MEMBER)? => REPOSITORIES_MEMBER,
+        (Format::V1, _) => return Err(none(archive.members.label(), "there is no list of images in it")),
+    };
+    archive.members.document(member, "the format", MAX_MANIFEST_JSON, &session.run)
+}
+
+fn of_image(manifest: bool, images: &ImageSet, choice: &Choice) -> Result<Vec<u8>> {
+    let chosen = choice.one(images)?;
+    match &chosen.image.manifest {
+        _ if !manifest => Ok(chosen.image.config.raw().to_vec()),
+        Some(document) => Ok(document.raw.clone()),
+        None => {
+            let at = format!("{}: {}", images.archive, chosen.title());
+            Err(none(&at, "it has no manifest; images of layouts have"))
+        }
+    }
+}
+
+fn none(at: &str, problem: &str) -> Error {
+    Error::Choice { problem: format!("{at}: {problem}"), choices: Vec::new() }
 }

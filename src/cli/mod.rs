@@ -4,6 +4,7 @@ mod answer;
 pub(crate) mod args;
 mod cat;
 mod choices;
+mod completions;
 mod convert;
 mod environment;
 pub(crate) mod exit;
@@ -12,8 +13,10 @@ mod input;
 mod inspect;
 mod json;
 mod ls;
+mod man;
 mod options;
 mod output;
+mod page;
 mod progress;
 mod signals;
 pub(crate) mod terminal;
@@ -35,6 +38,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit> {
         Command::Convert(args) => convert::run(args).map(|()| Exit::Done),
         Command::Import(args) => import::run(args).map(|()| Exit::Done),
         Command::Cat(args) => answered(cat::run(args).map(|()| Exit::Done)),
+        Command::Completions(args) => answered(completions::run(args).map(|()| Exit::Done)),
+        Command::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
         Command::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
         Command::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
     }

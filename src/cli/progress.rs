@@ -7,7 +7,7 @@ mod bars;
 mod json;
 mod plain;
 mod tally;
-mod words;
+pub(super) mod words;
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};

@@ -117,7 +117,11 @@ fn say(word: &str, style: Style, text: &str) {
 
 /// Colours are for a terminal, and for nobody who has said no (<https://no-color.org>).
 pub(super) fn is_coloured() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stderr().is_terminal() && colours_are_wanted()
+}
+
+pub(super) fn colours_are_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes whole lines, beside the bars if there are any.

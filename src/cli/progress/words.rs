@@ -8,7 +8,7 @@ use imgtar::progress::Action;
 const DIGITS: usize = 12;
 
 /// `120.5 MiB`: ten columns or fewer up to the TiB.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

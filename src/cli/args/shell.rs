@@ -1,0 +1,45 @@
+//! `imgtar completions` and `imgtar man`, as they are typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::Shell;
+
+/// The end of `imgtar completions --help`.
+const COMPLETIONS: &str = "\
+Examples:
+  For bash:
+    imgtar completions bash > ~/.local/share/bash-completion/completions/imgtar
+
+  For zsh, into a directory of $fpath:
+    imgtar completions zsh > ~/.zfunc/_imgtar
+
+  For fish:
+    imgtar completions fish > ~/.config/fish/completions/imgtar.fish";
+
+/// The end of `imgtar man --help`.
+const MAN: &str = "\
+Examples:
+  The page of imgtar itself:
+    imgtar man | man -l -
+
+  A page for every command:
+    imgtar man --out-dir ~/.local/share/man/man1";
+
+/// Write a script that completes imgtar's commands and flags in a shell.
+#[derive(Debug, Args)]
+#[command(after_long_help = COMPLETIONS)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_name = "SHELL", value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Write the manual page of imgtar, or those of all its commands.
+#[derive(Debug, Args)]
+#[command(after_long_help = MAN)]
+pub(crate) struct ManArgs {
+    /// A directory for imgtar.1 and a page for each command; files of the same names are replaced.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out_dir: Option<PathBuf>,
+}

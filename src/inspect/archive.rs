@@ -1,0 +1,137 @@
+//! Facts about the archive rather than about one of its images.
+
+use serde::Serialize;
+
+use crate::choice::Chosen;
+use crate::codec::Codec;
+use crate::error::Result;
+use crate::image::{self, Entry, ImageSet, Node};
+use crate::path::printable;
+use crate::reader::{Archive, Format};
+use crate::spec::v1::Steps;
+
+/// Something listed that is no image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Other {
+    /// What it is, in a few words.
+    pub what: String,
+    /// Whether it attests to an image (docs/formats.md O-13).
+    pub attestation: bool,
+    /// The digest by which it is listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Bytes of its blobs.
+    pub size: u64,
+}
+
+/// Something listed that is not there, or not all of it (docs/formats.md O-15).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Absent {
+    /// Its platform, if that is listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// The member that is missing.
+    pub member: String,
+    /// The document that names it.
+    pub named_by: String,
+}
+
+/// Blobs that nothing refers to (docs/formats.md O-3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Loose {
+    /// How many.
+    pub blobs: usize,
+    /// Their bytes together.
+    pub size: u64,
+}
+
+/// The word for what the archive is; Docker's old and compressed tarballs have one reader, but two names.
+pub(super) fn format(archive: &Archive) -> Result<&'static str> {
+    Ok(match archive.format {
+        Format::Oci => "oci",
+        Format::Hybrid => "hybrid",
+        Format::V1 => "v1",
+        Format::Docker if is_legacy(archive)? => "legacy",
+        Format::Docker => "docker",
+    })
+}
+
+/// layers in directories of their own, or what stood beside them.
+fn is_legacy(archive: &Archive) -> Result<bool> {
+    let names = archive.members.names()?;
+    let marks = [&b"layer.tar"[..], b"json", b"VERSION"];
+    let is_mark = |name: &crate::path::EntryPath| {
+        name.split().is_some_and(|(directory, last)| !directory.is_root() && marks.contains(&last))
+    };
+    Ok(names.iter().any(is_mark))
+}
+
+/// The word for how it is compressed.
+pub(super) fn compression(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Plain => "none",
+        codec => codec.name(),
+    }
+}
+
+/// What is listed below `entries` beside images.
+pub(super) fn others(entries: &[Entry]) -> Vec<Other> {
+    let other = |carried: &image::Carried| {
+        // The document itself is the last of its blobs.
+        let digest = carried.blobs.last().map(|blob| blob.digest.to_string());
+        let size = carried.blobs.iter().map(|blob| blob.extent.size()).sum();
+        Other { what: carried.what.clone(), attestation: carried.attestation, digest, size }
+    };
+    leaves(entries, |node| match node {
+        Node::Carried(carried) => Some(other(carried)),
+        _ => None,
+    })
+}
+
+/// What is listed below `entries` and not there.
+pub(super) fn absent(entries: &[Entry]) -> Vec<Absent> {
+    let absent = |absent: &image::Absent| Absent {
+        platform: absent.platform.as_ref().map(ToString::to_string),
+        member: absent.member.clone(),
+        named_by: printable(absent.named_by.as_bytes()),
+    };
+    leaves(entries, |node| match node {
+        Node::Absent(node) => Some(absent(node)),
+        _ => None,
+    })
+}
+
+/// What `take` takes of the nodes that are no index, in their order; one that has several names is met once.
+fn leaves<T: PartialEq>(entries: &[Entry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    let mut waiting: Vec<&Node> = entries.iter().rev().map(|entry| &entry.node).collect();
+    while let Some(node) = waiting.pop() {
+        match node {
+            Node::Index(index) => waiting.extend(index.children.iter().rev().map(|child| &child.node)),
+            leaf => {
+                if let Some(taken) = take(leaf).filter(|taken| !found.contains(taken)) {
+                    found.push(taken);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What nothing refers to.
+pub(super) fn loose(images: &ImageSet) -> Option<Loose> {
+    let (blobs, size) = (images.loose.len(), images.loose.iter().map(|blob| blob.extent.size()).sum());
+    (blobs > 0).then_some(Loose { blobs, size })
+}
+
+/// What no reader warned of, because no conversion depends on it.
+pub(super) fn oddities(chosen: &[Chosen]) -> Vec<String> {
+    let oddity = |chosen: &Chosen| {
+        let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());
+        (!Steps::of(steps, layers).fit).then(|| {
+            let made = steps.iter().filter(|step| !step.empty_layer).count();
+            format!("{}: its history tells of {made} layers, but it has {layers}", chosen.title())
+        })
+    };
+    chosen.iter().filter_map(oddity).collect()
+}

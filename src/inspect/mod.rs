@@ -1,0 +1,97 @@
+//! What an archive holds, as facts: its images with their layers and configs, what is odd about it, and what each engine
+//! would make of it.
+//!
+//! Nothing is decoded and no layer is hashed unless [`Depth::Full`] asks for it, so the answer takes as long for a large
+//! archive as for a small one. The [`Report`] is what `imgtar inspect --json` prints; docs/json.md describes it, and a field
+//! is only ever added.
+//!
+//! Sources: docs/formats.md G-2, G-7, G-18, L-7, L-16, O-15, O-21, O-26; the table "What loads where" of the README.
+
+mod archive;
+mod config;
+mod image;
+mod layer;
+mod loads;
+mod seen;
+
+pub use archive::{Absent, Loose, Other};
+pub use config::Config;
+pub use image::{Image, Manifest};
+pub use layer::Layer;
+pub use loads::{Engine, Loads, Verdict};
+
+use serde::Serialize;
+
+use crate::choice::Choice;
+use crate::error::Result;
+use crate::image::ImageSet;
+use crate::reader::{self, Half};
+use crate::run::Run;
+
+/// How far layers are looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Depth {
+    /// Not at all: what documents and member sizes tell.
+    #[default]
+    Documents,
+    /// Every layer is decoded and held against all it promises, so that its sizes and digest are known.
+    Full,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// How messages call the archive.
+    pub archive: String,
+    /// What it is: `legacy`, `docker`, `oci`, `hybrid` or `v1`.
+    pub format: &'static str,
+    /// Whether it is a directory rather than a tar.
+    pub directory: bool,
+    /// How it is compressed as a whole: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
+    pub compression: &'static str,
+    /// The images that are meant, in the archive's order, those of an index one by one.
+    pub images: Vec<Image>,
+    /// What is listed beside images: attestations, artifacts, blobs of unknown types.
+    pub others: Vec<Other>,
+    /// What is listed, but not in the archive.
+    pub absent: Vec<Absent>,
+    /// Blobs of a layout that nothing refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loose: Option<Loose>,
+    /// What is not as it should be, a sentence each.
+    pub oddities: Vec<String>,
+    /// What each engine makes of the whole archive.
+    pub loads: Vec<Loads>,
+}
+
+/// Gathers the facts of `archive`, whose `images` have been read, about those that `choice` means.
+///
+/// # Errors
+/// [`Error::Choice`](crate::error::Error::Choice) when what is meant is not there; with [`Depth::Full`] those of decoding.
+pub fn inspect(
+    archive: &reader::Archive,
+    images: &ImageSet,
+    choice: &Choice,
+    prefer: Option<Half>,
+    depth: Depth,
+    run: &Run,
+) -> Result<Report> {
+    let seen = seen::Seen::of(archive, images, prefer, run)?;
+    let entries = choice.entries(images)?;
+    let chosen = choice.images(images)?;
+    let mut oddities = archive::oddities(&chosen);
+    let loads = loads::of(&seen);
+    oddities.extend(seen.problem);
+    Ok(Report {
+        archive: images.archive.clone(),
+        format: archive::format(archive)?,
+        directory: archive.members.is_directory(),
+        compression: archive::compression(archive.outer),
+        images: image::facts(images, &chosen, depth, run)?,
+        others: archive::others(&entries),
+        absent: archive::absent(&entries),
+        loose: archive::loose(images),
+        oddities,
+        loads,
+    })
+}
