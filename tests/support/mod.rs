@@ -18,6 +18,7 @@ pub(crate) mod order;
 pub(crate) mod process;
 pub(crate) mod rootfs;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod scratch;
 pub(crate) mod shape;
 pub(crate) mod sparse;

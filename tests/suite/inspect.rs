@@ -1,0 +1,466 @@
+//! `imgtar inspect`: the facts against an independent reader, the exact documents, and what loads where.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::archive::Archive;
+use crate::support::codec::Codec;
+use crate::support::image::TestImage;
+use crate::support::judge::{Judged, docker_images, oci_images};
+use crate::support::layer::{file, layer_tar};
+use crate::support::layout::{Layout, Types};
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+use crate::support::tarball::{Kind, Tarball};
+use crate::support::{schema, sha256};
+
+const SHAPES: [Shape; 13] = [
+    Shape::Docker111,
+    Shape::Docker20,
+    Shape::Docker25,
+    Shape::Containerd,
+    Shape::Skopeo,
+    Shape::Crane,
+    Shape::CraneLegacy,
+    Shape::Jib,
+    Shape::RulesOci,
+    Shape::Nix,
+    Shape::Oci,
+    Shape::OciDockerTypes,
+    Shape::OciNested,
+];
+
+const FIXTURES: [&str; 7] = [
+    "bld-oa.tar.xz",
+    "cr-tarball.tar.xz",
+    "dangling-index.tar.xz",
+    "exp24.tar.xz",
+    "pod-docker-archive.tar.xz",
+    "saved20.tar.xz",
+    "saved29-classic.tar.xz",
+];
+
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures")).join(name)
+}
+
+fn report(bytes: impl Into<Vec<u8>>, flags: &[&str]) -> Value {
+    let said = imgtar(["inspect", "--json"]).args(flags).stdin(bytes.into()).success();
+    let report = serde_json::from_str(&said.text()).expect("one JSON document");
+    schema::check("inspect", &report);
+    report
+}
+
+fn judged(bytes: &[u8]) -> Vec<Judged> {
+    let archive = Archive::open(bytes);
+    if archive.has("oci-layout") { oci_images(&archive) } else { docker_images(&archive) }
+}
+
+/// Holds the facts against what the judge found; with `full` all sizes and digests are known.
+#[track_caller]
+fn agrees(bytes: &[u8], what: &str, full: bool) {
+    let report = report(bytes, if full { &["--full"] } else { &[] });
+    let (found, expected) = (report["images"].as_array().unwrap(), judged(bytes));
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found["image_id"], format!("sha256:{}", expected.id), "{what}");
+        let digest = expected.manifest.as_ref().map(|manifest| format!("sha256:{}", sha256(manifest)));
+        assert_eq!(found["manifest"]["digest"].as_str(), digest.as_deref(), "{what}");
+        let config: Value = serde_json::from_slice(&expected.config).unwrap();
+        assert_eq!(found["created"], config["created"], "{what}");
+        let platform = [&config["os"], &config["architecture"], &config["variant"]];
+        let platform: Vec<&str> =
+            platform.iter().filter_map(|part| part.as_str()).filter(|part| !part.is_empty()).collect();
+        assert_eq!(found["platform"], platform.join("/"), "{what}");
+        let layers = found["layers"].as_array().unwrap();
+        assert_eq!(layers.len(), expected.layers.len(), "{what}");
+        for (number, (layer, expected)) in layers.iter().zip(&expected.layers).enumerate() {
+            assert_eq!(layer["number"], number, "{what}");
+            assert_eq!(layer["diff_id"], expected.diff_id, "{what}");
+            let compression = match expected.codec {
+                Codec::Plain => "none",
+                Codec::Gzip => "gzip",
+                Codec::Zstd => "zstd",
+                Codec::Xz => "xz",
+                Codec::Bzip2 => "bzip2",
+            };
+            assert_eq!(layer["compression"], compression, "{what}");
+            assert_eq!(layer["size"], Archive::open(bytes).body(&expected.member).len(), "{what}");
+            if full || expected.codec == Codec::Plain || layer.get("digest").is_some() {
+                assert_eq!(layer["digest"], expected.digest, "{what}");
+            }
+            let unpacked = expected.plain.as_ref().map(Vec::len);
+            if full || expected.codec == Codec::Plain {
+                assert_eq!(layer["unpacked"].as_u64(), unpacked.map(|size| size as u64), "{what}");
+            } else {
+                assert!(layer.get("unpacked").is_none(), "{what}: nothing was decoded");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_facts_are_what_an_independent_reader_finds() {
+    let images = [TestImage::demo("app:1").platform("linux/arm64/v8"), TestImage::demo("example.com/b:2")];
+    for shape in SHAPES {
+        // jib writes archives of one image.
+        let images = if shape == Shape::Jib { &images[..1] } else { &images[..] };
+        let bytes = shape.save(images).bytes();
+        agrees(&bytes, &format!("{shape:?}"), false);
+        agrees(&bytes, &format!("{shape:?} in full"), true);
+    }
+    for codec in Codec::ALL {
+        let image = TestImage::demo("app:1").all_stored(codec);
+        agrees(&Shape::Crane.save_one(&image).bytes(), &format!("{codec:?}"), true);
+    }
+    for name in FIXTURES {
+        let bytes = fs::read(fixture(name)).unwrap();
+        agrees(&bytes, name, false);
+        agrees(&bytes, name, true);
+    }
+}
+
+#[test]
+fn files_pipes_and_directories_are_the_same_to_it() {
+    let tar = Shape::Oci.save_one(&TestImage::demo("app:1"));
+    let scratch = Scratch::new();
+    let path = scratch.write("in.tar", tar.bytes());
+    let mut piped = report(tar.bytes(), &[]);
+    let mut read = serde_json::from_str::<Value>(&imgtar(["inspect", "--json"]).arg(&path).success().text()).unwrap();
+    assert_eq!((&piped["archive"], &read["archive"]), (&"standard input".into(), &path.to_str().unwrap().into()));
+    piped["archive"].take();
+    read["archive"].take();
+    assert_eq!(piped, read);
+    let layout = Scratch::new();
+    tar.unpack(layout.dir());
+    let found = imgtar(["inspect", "--json"]).arg(layout.dir()).success().text();
+    let found: Value = serde_json::from_str(&found).unwrap();
+    schema::check("inspect", &found);
+    assert_eq!((&found["images"], &found["directory"]), (&read["images"], &Value::Bool(true)));
+}
+
+#[test]
+fn the_formats_are_told_apart() {
+    let image = TestImage::demo("app:1");
+    for (shape, format) in [
+        (Shape::Docker20, "legacy"),
+        (Shape::Nix, "legacy"),
+        (Shape::Skopeo, "legacy"),
+        (Shape::Crane, "docker"),
+        (Shape::Jib, "docker"),
+        (Shape::Docker25, "hybrid"),
+        (Shape::Containerd, "hybrid"),
+        (Shape::Oci, "oci"),
+    ] {
+        assert_eq!(report(shape.save_one(&image).bytes(), &[])["format"], format, "{shape:?}");
+    }
+    assert_eq!(report(v1().bytes(), &[])["format"], "v1");
+    for (codec, word) in [(Codec::Gzip, "gzip"), (Codec::Zstd, "zstd"), (Codec::Xz, "xz"), (Codec::Bzip2, "bzip2")] {
+        let packed = Shape::Crane.save_one(&image).compressed(codec);
+        assert_eq!(report(packed, &[])["compression"], word);
+    }
+}
+
+/// An archive of Docker 1.9: what later ones have beside the layer directories taken away.
+fn v1() -> Tarball {
+    let mut tar = Shape::Docker111.save_one(&TestImage::demo("app:1")).without("manifest.json");
+    tar.members.retain(|member| member.name.contains('/') || member.name == "repositories");
+    tar
+}
+
+#[test]
+fn the_config_is_summed_up() {
+    let config = json!({
+        "Entrypoint": ["/bin/app"], "Cmd": ["-v", "two words"], "Env": ["PATH=/bin", "X="], "User": "1000:1000",
+        "WorkingDir": "/srv", "ExposedPorts": {"80/tcp": {}, "443/tcp": {}}, "Volumes": {"/data": {}},
+        "Labels": {"b": "2", "a": "1"}, "StopSignal": "SIGINT", "Healthcheck": {"Test": ["CMD", "true"]},
+    });
+    let image = TestImage::demo("app:1").key("config", config).key("author", json!("me"));
+    let found = &report(Shape::Crane.save_one(&image).bytes(), &[])["images"][0];
+    assert_eq!(
+        found["config"],
+        json!({
+            "entrypoint": ["/bin/app"], "cmd": ["-v", "two words"], "env": ["PATH=/bin", "X="], "user": "1000:1000",
+            "workdir": "/srv", "ports": ["443/tcp", "80/tcp"], "volumes": ["/data"], "labels": {"a": "1", "b": "2"},
+            "stop_signal": "SIGINT", "healthcheck": ["CMD", "true"],
+        })
+    );
+    assert_eq!(found["author"], "me");
+    let table = imgtar(["inspect"]).stdin(Shape::Crane.save_one(&image).bytes()).success().text();
+    for line in
+        ["  entrypoint  /bin/app", "  cmd         -v 'two words'", "  env         PATH=/bin", "              X="]
+    {
+        assert!(table.lines().any(|found| found == line), "`{line}` in {table}");
+    }
+}
+
+#[test]
+fn layers_are_told_what_made_them() {
+    let image =
+        TestImage::new().metadata_step("ENV A=1").layer([file("a", "")]).metadata_step("CMD x").layer([file("b", "")]);
+    let found = &report(Shape::Oci.save_one(&image).bytes(), &[])["images"][0];
+    let by: Vec<&str> =
+        found["layers"].as_array().unwrap().iter().map(|layer| layer["created_by"].as_str().unwrap()).collect();
+    assert_eq!(by, ["ADD layer 0", "ADD layer 1"], "L-16");
+    let image = image.key("history", json!([{"created_by": "one"}, {"created_by": "two"}, {"created_by": "three"}]));
+    let report = report(Shape::Oci.save_one(&image).bytes(), &[]);
+    assert!(report["images"][0]["layers"][0].get("created_by").is_none(), "steps that do not fit are nobody's");
+    assert!(report["oddities"][0].as_str().unwrap().contains("tells of 3 layers, but it has 2"), "{report:#}");
+}
+
+#[test]
+fn documents_come_byte_for_byte() {
+    let image = TestImage::demo("app:1");
+    for shape in SHAPES {
+        let tar = shape.save_one(&image);
+        let document = |flag: &str| imgtar(["inspect", flag]).stdin(tar.bytes());
+        let [judged] = &judged(&tar.bytes())[..] else { panic!("one image") };
+        assert!(document("--config").success().stdout == judged.config, "{shape:?}");
+        match &judged.manifest {
+            Some(manifest) => assert!(document("--manifest").success().stdout == *manifest, "{shape:?}"),
+            None => drop(document("--manifest").exits(4).says(["no manifest"])),
+        }
+        let top = if tar.has("index.json") { "index.json" } else { "manifest.json" };
+        assert!(document("--raw").success().stdout == tar.body(top), "{shape:?}");
+    }
+    let hybrid = Shape::Containerd.save_one(&image);
+    let docker = imgtar(["inspect", "--raw", "--prefer", "docker"]).stdin(hybrid.bytes()).success().stdout;
+    assert!(docker == hybrid.body("manifest.json"));
+    assert!(imgtar(["inspect", "--raw"]).stdin(v1().bytes()).success().stdout == v1().body("repositories"));
+    imgtar(["inspect", "--raw"]).stdin(v1().without("repositories").bytes()).exits(4);
+}
+
+#[test]
+fn one_image_is_chosen_for_its_documents() {
+    let two = Shape::Crane.save(&[TestImage::demo("a:1"), TestImage::demo("b:1")]).bytes();
+    imgtar(["inspect", "--config"]).stdin(two.clone()).exits(4).says(["--image", "a:1", "b:1"]);
+    let config = imgtar(["inspect", "--config", "--image", "b:1"]).stdin(two.clone()).success().stdout;
+    assert_eq!(sha256(&config), TestImage::demo("b:1").id());
+    assert_eq!(report(two.clone(), &["--image", "@1"])["images"][0]["names"], json!(["b:1"]));
+    assert_eq!(report(two.clone(), &["--image", "@1"])["images"][0]["position"], 1);
+    imgtar(["inspect", "--image", "b:2"]).stdin(two).exits(4).says(["did you mean `b:1`?"]);
+}
+
+#[test]
+fn what_contradicts_itself_is_exit_2() {
+    for flags in [
+        &["--json", "--raw"][..],
+        &["--json", "--config"],
+        &["--raw", "--manifest"],
+        &["--config", "--manifest"],
+        &["--full", "--raw"],
+        &["--raw", "--image", "@0"],
+        &["a", "b"],
+    ] {
+        imgtar(["inspect"]).args(flags).stdin(v1().bytes()).exits(2);
+    }
+}
+
+/// One name for two platforms with an attestation, one of them not there.
+fn dangling() -> Tarball {
+    let mut layout = Layout::new();
+    let on = |platform: &str| TestImage::new().platform(platform).layer([file("arch", platform)]);
+    let children = ["linux/amd64", "linux/arm64"].map(|platform| layout.image(&on(platform), Types::Oci));
+    let attestation = layout.attestation(&children[0]);
+    let index = layout.nested(&[&children[..], &[attestation]].concat(), Types::Oci);
+    layout.list_as(&index, &["docker.io/library/app:1".into()]);
+    layout.drop_blob(&children[1]);
+    layout.tarball()
+}
+
+#[test]
+fn what_is_listed_beside_images_and_what_is_not_there_is_said() {
+    let report = report(dangling().bytes(), &[]);
+    assert_eq!(report["images"].as_array().unwrap().len(), 1);
+    assert_eq!(report["images"][0]["index"]["media_type"], "application/vnd.oci.image.index.v1+json");
+    assert_eq!(report["absent"][0]["platform"], "linux/arm64", "O-15");
+    assert_eq!(report["others"][0]["attestation"], true, "O-13");
+    let table = imgtar(["inspect"]).stdin(dangling().bytes()).success().text();
+    assert!(table.contains("listed, but not there") && table.contains("linux/arm64: blobs/sha256/"), "{table}");
+    let loose = Shape::Docker25.save_one(&TestImage::demo("app:1"));
+    let loose = self::report(loose.bytes(), &[]);
+    assert!(loose["loose"]["blobs"].as_u64().unwrap() > 0, "v1 json files hide among the blobs (O-25)");
+}
+
+#[test]
+fn oddities_are_part_of_the_answer_and_errors_under_strict() {
+    let tar = Shape::Crane
+        .save_one(&TestImage::demo("app:1"))
+        .editing("manifest.json", |json| json[0]["RepoTags"] = json!(["app"]));
+    let said = imgtar(["inspect", "--json"]).stdin(tar.bytes()).success();
+    assert_eq!(said.stderr, "");
+    let report: Value = serde_json::from_str(&said.text()).unwrap();
+    assert!(report["oddities"][0].as_str().unwrap().contains("`app` has no tag"), "{report:#}");
+    let table = imgtar(["inspect"]).stdin(tar.bytes()).success().text();
+    assert!(table.contains("\nodd\n"), "{table}");
+    imgtar(["inspect", "--strict"]).stdin(tar.bytes()).exits(3).says(["no tag", "--strict"]);
+}
+
+#[test]
+fn a_layer_that_lies_is_found_in_full_only() {
+    let tar = Shape::Crane.save_one(&TestImage::demo("app:1"));
+    let layer = tar.name_ending(".tar.gz");
+    let tar = tar.replacing(&layer, Kind::File(Codec::Gzip.encode(&layer_tar([file("evil", "")]))));
+    report(tar.bytes(), &[]);
+    imgtar(["inspect", "--full"]).stdin(tar.bytes()).exits(3).says(["diff_id", "expected sha256:"]);
+}
+
+#[test]
+fn a_layer_of_any_size_is_not_read() {
+    const SIZE: u64 = 64 << 30;
+    let scratch = Scratch::new();
+    let mut tar = Tarball::default();
+    tar.json("manifest.json", &json!([{"Config": "config.json", "RepoTags": ["big:1"], "Layers": ["l.tar"]}]));
+    tar.file("config.json", TestImage::new().layer_bytes("x").config());
+    let mut head = tar.bytes();
+    head.truncate(head.len() - 1024);
+    head.extend(file("l.tar", "").pax("size", SIZE.to_string()).bytes());
+    let path = scratch.write("big.tar", &head);
+    let archive = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    archive.set_len(head.len() as u64 + SIZE + 1024).unwrap();
+    let said = imgtar(["inspect", "--json"]).arg(&path).success().text();
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(report["images"][0]["size"], SIZE);
+}
+
+/// The verdicts in the order of the table's columns: Docker 20.10, 29 classic, 29 containerd, ctr, podman, skopeo
+/// docker-archive, skopeo oci-archive, crane.
+fn verdicts(report: &Value) -> String {
+    let loads = report["loads"].as_array().unwrap().iter();
+    loads.map(|loads| loads["loads"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_table_of_what_loads_where_holds_for_each_archive() {
+    let demo = TestImage::demo("app:1");
+    let zstd = demo.clone().all_stored(Codec::Zstd);
+    for (what, bytes, expected) in [
+        ("legacy", Shape::CraneLegacy.save_one(&demo).bytes(), "yes yes yes yes yes yes no yes"),
+        ("docker, gzip", Shape::Crane.save_one(&demo).bytes(), "yes yes yes yes yes yes no yes"),
+        ("docker, zstd", Shape::Crane.save_one(&zstd).bytes(), "no yes yes yes yes yes no partly"),
+        ("oci with manifest.json", Shape::Containerd.save_one(&demo).bytes(), "yes yes yes yes yes yes yes yes"),
+        ("oci without it", Shape::Oci.save_one(&demo).bytes(), "no no yes yes yes no yes no"),
+        ("repositories alone", v1().bytes(), "yes no no no no no no no"),
+        ("v1 without a list", v1().without("repositories").bytes(), "no no no no no no no no"),
+        ("dangling", dangling().bytes(), "no no yes yes yes no yes no"),
+    ] {
+        assert_eq!(verdicts(&report(bytes, &[])), expected, "{what}");
+    }
+    let image = Shape::Containerd.save_one(&demo);
+    for (codec, expected) in [
+        (Codec::Gzip, "yes yes yes partly yes partly yes no"),
+        (Codec::Zstd, "no yes yes partly yes yes yes no"),
+        (Codec::Xz, "yes yes yes no yes yes yes no"),
+        (Codec::Bzip2, "yes yes yes no yes yes yes no"),
+    ] {
+        assert_eq!(verdicts(&report(image.compressed(codec), &[])), expected, "G-2: {codec:?}");
+    }
+    let fixture = fs::read(fixture("dangling-index.tar.xz")).unwrap();
+    let fixture = report(Codec::decode(&fixture), &[]);
+    assert_eq!(verdicts(&fixture), "yes yes yes yes yes yes yes yes");
+    assert!(fixture["loads"][3]["why"].as_str().unwrap().contains("--all-platforms"), "{fixture:#}");
+}
+
+#[test]
+fn engines_call_images_by_their_own_names() {
+    let names = |shape: Shape, image: &TestImage| -> Vec<String> {
+        let report = report(shape.save_one(image).bytes(), &[]);
+        let loads = report["loads"].as_array().unwrap().iter().take(5);
+        loads.map(|loads| loads["names"][0].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    let hub = TestImage::demo("docker.io/library/app:1");
+    let (full, local) = ("docker.io/library/app:1", "localhost/app:1");
+    assert_eq!(names(Shape::Containerd, &hub), ["app:1", "app:1", "app:1", full, full]);
+    assert_eq!(names(Shape::Docker20, &hub)[..4], ["app:1", "app:1", "app:1", full]);
+    assert!([full, local].contains(&names(Shape::Docker20, &hub)[4].as_str()));
+    let other = TestImage::demo("example.com/b:2");
+    assert_eq!(names(Shape::Crane, &other), ["example.com/b:2"; 5]);
+    assert_eq!(names(Shape::Crane, &other.untagged()), ["-"; 5]);
+}
+
+#[test]
+fn every_fix_that_is_named_helps() {
+    let demo = TestImage::demo("app:1");
+    let zstd = demo.clone().all_stored(Codec::Zstd);
+    let xz = demo.clone().all_stored(Codec::Xz);
+    let symlinks = [demo.clone(), demo.clone().layer([file("more", "")]).untagged().tag("app:2")];
+    let tagless = Shape::Crane.save_one(&demo).editing("manifest.json", |json| json[0]["RepoTags"] = json!(["app"]));
+    let mut checked = 0;
+    for (what, bytes) in [
+        ("zstd", Shape::Crane.save_one(&zstd).bytes()),
+        ("zstd in a hybrid", Shape::Containerd.save_one(&zstd).bytes()),
+        ("xz", Shape::Crane.save_one(&xz).bytes()),
+        ("oci", Shape::Oci.save_one(&demo).bytes()),
+        ("untagged", Shape::Crane.save_one(&demo.clone().untagged()).bytes()),
+        ("untagged oci", Shape::Oci.save_one(&demo.clone().untagged()).bytes()),
+        ("links", Shape::Docker20.save(&symlinks).bytes()),
+        ("tagless", tagless.bytes()),
+        ("unclean", Shape::Crane.save_one(&demo).editing("manifest.json", unclean).bytes()),
+        ("v1", v1().bytes()),
+        ("dangling", dangling().bytes()),
+        ("packed", Shape::Crane.save_one(&demo).compressed(Codec::Zstd)),
+    ] {
+        for loads in report(bytes.clone(), &[])["loads"].as_array().unwrap() {
+            let Some(fix) = loads["fix"].as_str() else {
+                assert_eq!(loads["loads"], "yes", "{what}: {loads}");
+                continue;
+            };
+            let flags: Vec<&str> = fix.split(' ').map(|word| if word == "NAME" { "new:1" } else { word }).collect();
+            let fixed = imgtar(["convert"]).args(flags).stdin(bytes.clone()).success().stdout;
+            let again = report(fixed, &[]);
+            let again =
+                again["loads"].as_array().unwrap().iter().find(|again| again["engine"] == loads["engine"]).unwrap();
+            assert_eq!(again["loads"], "yes", "{what}: {fix} for {loads}");
+            assert!(again.get("fix").is_none(), "{what}: {again}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 30, "{checked} fixes");
+}
+
+fn unclean(json: &mut Value) {
+    let config = json[0]["Config"].as_str().unwrap().to_owned();
+    json[0]["Config"] = json!(format!("./{config}"));
+}
+
+#[test]
+fn a_table_fits_its_columns() {
+    let config = json!({"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"], "Labels": {"a": "word ".repeat(40)}});
+    let image = TestImage::demo("registry.example.com/a/rather/long/name/of/an/image:with-a-tag").key("config", config);
+    let tar = Shape::Oci.save_one(&image).bytes();
+    for columns in ["40", "80", "132"] {
+        for flag in ["-q", "-v"] {
+            let table = imgtar(["inspect", flag]).env("COLUMNS", columns).stdin(tar.clone()).success().text();
+            for line in table.lines() {
+                assert!(line.chars().count() <= columns.parse().unwrap(), "{columns} columns: `{line}`");
+                assert_eq!(line, line.trim_end(), "{columns} columns");
+            }
+            assert!(!table.contains('\u{1b}'), "no colours where there is no terminal");
+        }
+    }
+}
+
+#[test]
+fn what_comes_from_an_archive_moves_no_cursor() {
+    let evil = "a\u{1b}[2J\u{202e}b";
+    let image = TestImage::demo("app:1").key("author", json!(evil)).key("config", json!({"Labels": {evil: evil}}));
+    let tar = Shape::Crane.save_one(&image).bytes();
+    for flag in ["-v", "--json"] {
+        let said = imgtar(["inspect", flag]).stdin(tar.clone()).success();
+        assert!(!said.text().contains(['\u{1b}', '\u{202e}']), "H-25: {flag}");
+    }
+    assert_eq!(report(tar, &[])["images"][0]["author"], evil, "nothing is lost");
+}
+
+#[test]
+fn archives_without_images_are_answered_too() {
+    let mut empty = Tarball::default();
+    empty.push("manifest.json", Kind::File(b"[]".to_vec()));
+    let found = report(empty.bytes(), &[]);
+    assert_eq!((&found["images"], verdicts(&found).as_str()), (&json!([]), "no no no no no no no no"));
+    imgtar(["inspect", "--config"]).stdin(empty.bytes()).exits(4);
+    imgtar(["inspect"]).stdin("no archive at all").exits(3);
+}
