@@ -82,8 +82,8 @@ fn agrees(bytes: &[u8], what: &str, full: bool) {
             assert_eq!(layer["diff_id"], expected.diff_id, "{what}");
             let compression = match expected.codec {
                 Codec::Plain => "none",
-                Codec::Gzip => "gzip",
-                Codec::Zstd => "zstd",
+                Codec::Gzip | Codec::GzipMembers => "gzip",
+                Codec::Zstd | Codec::ZstdFrames => "zstd",
                 Codec::Xz => "xz",
                 Codec::Bzip2 => "bzip2",
             };
