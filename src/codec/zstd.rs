@@ -97,7 +97,8 @@ fn library_error(code: zstd_safe::ErrorCode) -> io::Error {
 }
 
 pub(super) fn version() -> String {
-    format!("zstd: libzstd {}, jobs of {} MiB, with checksum", zstd_safe::version_string(), JOB >> 20)
+    let (library, level) = (zstd_safe::version_string(), ZstdLevel::DEFAULT.get());
+    format!("zstd: libzstd {library}, level {level} if none is asked for, jobs of {} MiB, with checksum", JOB >> 20)
 }
 
 #[cfg(test)]

@@ -193,7 +193,8 @@ pub(super) fn expected_size(end: [u8; 4], stored: u64) -> Option<u64> {
 
 pub(super) fn version() -> String {
     // The crate has no way to ask.
-    format!("gzip: libdeflate 1.26, members of {} KiB", BLOCK >> 10)
+    let level = GzipLevel::DEFAULT.get();
+    format!("gzip: libdeflate 1.26, level {level} if none is asked for, members of {} KiB", BLOCK >> 10)
 }
 
 #[cfg(test)]
