@@ -26,13 +26,13 @@ images_make() {
 
 # system_build DIR [MMDEBSTRAP-OPTION...]: DIR/system.tar, a Debian system, and DIR/packages, more of its packages.
 #
-# The machine's own mirror is taken where apt knows one. Nothing is done where DIR has a system already.
+# Nothing is done where DIR has a system already.
 system_build() {
   local dir=$1 mirror
   shift
   [[ ! -e $dir/system.tar ]] || return 0
   mkdir -p "$dir/packages"
-  mirror=$(apt-get indextargets --format "\$(SITE)" 'Origin: Debian' 'Codename: bookworm' 'Component: main' | sed -n 1p)
+  mirror=$(debian_mirror)
   (
     export INTEROP_PACKAGES=$dir/packages
     # shellcheck disable=SC2016 # mmdebstrap's shell expands it; apt is told by APT_CONFIG which system it works for
@@ -41,6 +41,11 @@ system_build() {
       bookworm "$dir/system.partial.tar" ${mirror:+"$mirror"}
   )
   mv "$dir/system.partial.tar" "$dir/system.tar"
+}
+
+# debian_mirror: the machine's own, where apt knows one.
+debian_mirror() {
+  apt-get indextargets --format "\$(SITE)" 'Origin: Debian' 'Codename: bookworm' 'Component: main' | sed -n 1p
 }
 
 # extras_build TAR: what packages seldom hold: a setuid file, a file capability, hard links, long names, odd names.
