@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -40,8 +41,13 @@ def run(argv, outputs, tmpdir):
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             env={**os.environ, "TMPDIR": str(tmpdir)},
+            process_group=0,
         )
-        _, status, usage = os.wait4(child.pid, 0)
+        try:
+            _, status, usage = os.wait4(child.pid, 0)
+        except BaseException:  # interrupted
+            os.killpg(child.pid, signal.SIGTERM)
+            raise
         wall = time.perf_counter() - start
     clear(tmpdir)
     child.returncode = os.waitstatus_to_exitcode(status)
