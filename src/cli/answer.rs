@@ -26,7 +26,7 @@ use serde::Serialize;
 use super::args::{ChoiceArgs, RunArgs};
 use super::terminal::{self, Verbosity};
 use super::values::PlatformArg;
-use super::{input, json, signals, write};
+use super::{environment, input, json, signals, write};
 
 /// A run that answers.
 pub(super) struct Session {
@@ -40,7 +40,7 @@ impl Session {
     /// A run whose remarks go to standard error.
     ///
     /// # Errors
-    /// When the system has no room to watch for signals.
+    /// When the system has no room to watch for signals, or `IMGTAR_JOBS` is no number of threads.
     pub(super) fn begin(args: &RunArgs) -> Result<Self> {
         let verbosity = Verbosity::of(args);
         let notices = Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark));
@@ -54,7 +54,8 @@ impl Session {
     pub(super) fn begin_with(args: &RunArgs, notices: Notices) -> Result<Self> {
         signals::watch()?;
         let verbosity = Verbosity::of(args);
-        Ok(Self { run: Run { notices, ..write::new_run(args, verbosity, None) }, verbosity })
+        let jobs = environment::jobs(args.jobs)?;
+        Ok(Self { run: Run { notices, ..write::new_run(args, verbosity, jobs, None) }, verbosity })
     }
 
     /// Finds, waits for and opens the archive that `given` names.

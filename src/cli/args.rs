@@ -51,6 +51,9 @@ Environment:
   TMPDIR             as --tmpdir
   NO_COLOR           no colours";
 
+/// Threads that a run may be told to use.
+pub(crate) const MOST_JOBS: u16 = 1024;
+
 /// The end of `imgtar convert --help`.
 const EXAMPLES: &str = "\
 Examples:
@@ -367,8 +370,8 @@ pub(crate) struct RootfsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(crate) struct RunArgs {
-    /// Threads; the output does not depend on them [default: all cores].
-    #[arg(short, long, value_name = "N", env = "IMGTAR_JOBS", hide_env_values = true, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    /// Threads; the output does not depend on them [default: $IMGTAR_JOBS, else all cores].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_JOBS)))]
     pub(crate) jobs: Option<u16>,
 
     /// Where a temporary file goes when one is needed [default: $TMPDIR, else /var/tmp].

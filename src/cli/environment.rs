@@ -1,10 +1,13 @@
 //! What the environment says: the variables of the README, read once.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use imgtar::error::{Error, Result};
+use imgtar::path::printable;
+
+use super::args::MOST_JOBS;
 
 /// The last second of the year 9999, the last that RFC 3339 can write.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -21,14 +24,28 @@ fn epoch(value: Option<OsString>) -> Result<Option<i64>> {
     let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
     match value.to_str().and_then(|text| text.parse().ok()) {
         Some(seconds @ 0..=LAST_SECOND) => Ok(Some(seconds)),
-        _ => {
-            let value = value.to_string_lossy();
-            let value = value.escape_debug();
-            Err(Error::Usage(format!(
-                "SOURCE_DATE_EPOCH is `{value}`, which is no number of seconds from 1970 to 9999"
-            )))
-        }
+        _ => Err(refuse("SOURCE_DATE_EPOCH", &value, "no number of seconds from 1970 to 9999")),
     }
+}
+
+/// The number of threads that is asked for: by `--jobs` if it is `given`, else by `IMGTAR_JOBS`, unless that is empty.
+///
+/// # Errors
+/// [`Error::Usage`] if the variable is no such number.
+pub(crate) fn jobs(given: Option<u16>) -> Result<Option<u16>> {
+    if given.is_some() { Ok(given) } else { threads(env::var_os("IMGTAR_JOBS")) }
+}
+
+fn threads(value: Option<OsString>) -> Result<Option<u16>> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    match value.to_str().and_then(|text| text.parse().ok()) {
+        Some(threads @ 1..=MOST_JOBS) => Ok(Some(threads)),
+        _ => Err(refuse("IMGTAR_JOBS", &value, &format!("no number of threads from 1 to {MOST_JOBS}"))),
+    }
+}
+
+fn refuse(variable: &str, value: &OsStr, why: &str) -> Error {
+    Error::Usage(format!("{variable} is `{}`, which is {why}", printable(value.as_encoded_bytes())))
 }
 
 /// Where temporary files go when no flag says so: `$TMPDIR`, else `/var/tmp`, which is a disk where `/tmp` may be memory,
@@ -53,6 +70,18 @@ mod tests {
         assert_eq!(given("1700000000").unwrap(), Some(1_700_000_000));
         for text in ["now", "-1", "1.5", " 1", "253402300800", "9223372036854775808"] {
             assert!(given(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn threads_are_few_and_at_least_one_or_not_said() {
+        let given = |text: &str| threads(Some(text.into()));
+        assert_eq!(threads(None).unwrap(), None);
+        assert_eq!(given("").unwrap(), None);
+        assert_eq!(given("1024").unwrap(), Some(1024));
+        for text in ["0", "1025", "-1", "many", " 2"] {
+            let error = given(text).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("IMGTAR_JOBS is `{text}`")), "{error}");
         }
     }
 }

@@ -27,19 +27,20 @@ pub(super) fn run(
 ) -> Result<Vec<ImageReport>> {
     let verbosity = Verbosity::of(&args.run);
     let epoch = environment::source_date_epoch()?;
+    let jobs = environment::jobs(args.run.jobs)?;
     let outer = output::outer(args)?;
     let input = input::find(given)?;
     output::refuse_input(args, &input)?;
     signals::watch()?;
     let output = output::open(args, outer)?;
     input::wait(&input, verbosity)?;
-    work(input, output, &new_run(&args.run, verbosity, epoch))
+    work(input, output, &new_run(&args.run, verbosity, jobs, epoch))
 }
 
-/// A run with the limits, threads and places that `args` name; `epoch` is `SOURCE_DATE_EPOCH`.
-pub(super) fn new_run(args: &RunArgs, verbosity: Verbosity, epoch: Option<i64>) -> Run {
+/// A run with the limits and places that `args` name, `jobs` threads if that is said; `epoch` is `SOURCE_DATE_EPOCH`.
+pub(super) fn new_run(args: &RunArgs, verbosity: Verbosity, jobs: Option<u16>, epoch: Option<i64>) -> Run {
     let limits = Limits { size: args.max_size, entries: args.max_entries, metadata: args.max_metadata };
-    let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
+    let jobs = jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
     Run {
         notices: Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark)),
         progress: progress::listen(args.progress, verbosity),

@@ -149,7 +149,11 @@ fn the_number_of_threads_may_come_from_the_environment() {
     let plain = imgtar(["convert", "--to", "docker"]).stdin(source()).success().stdout;
     let one = imgtar(["convert", "--to", "docker"]).env("IMGTAR_JOBS", "1").stdin(source()).success().stdout;
     assert_eq!(plain, one);
-    imgtar(["convert", "--to", "docker"]).env("IMGTAR_JOBS", "many").stdin(source()).exits(2).says(["many"]);
+    imgtar(["convert", "--to", "docker"])
+        .env("IMGTAR_JOBS", "many")
+        .stdin(source())
+        .exits(2)
+        .says(["IMGTAR_JOBS is `many`"]);
 }
 
 #[test]
