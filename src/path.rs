@@ -129,6 +129,20 @@ pub fn printable(name: &[u8]) -> String {
     shown
 }
 
+/// A message that is made of such names and of our own words, with whatever should never have come so far escaped after
+/// all: backslashes and the ends of lines stay (H-25).
+pub fn presentable(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    for char in message.chars() {
+        if is_deceptive(char) && char != '\n' {
+            shown.extend(char.escape_default());
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
 /// Characters that move the cursor, change direction or cannot be seen.
 pub fn is_deceptive(char: char) -> bool {
     char.is_control()
@@ -184,5 +198,6 @@ mod tests {
         assert_eq!(printable("a\u{202e}b".as_bytes()), "a\\u{202e}b");
         assert_eq!(printable(b"\xff\n"), "\\xff\\n");
         assert_eq!(printable("grün".as_bytes()), "grün");
+        assert_eq!(presentable("a\\x1b\x1b[31m\r\nb"), "a\\x1b\\u{1b}[31m\\r\nb");
     }
 }

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::convert::ImageReport;
 use imgtar::notice::Remark;
+use imgtar::path::presentable;
 
 use super::args::RunArgs;
 use super::progress;
@@ -39,7 +40,7 @@ pub(crate) fn remark(verbosity: Verbosity, remark: &Remark) {
     }
     match remark {
         Remark::Warning(_, text) => say("warning", AnsiColor::Yellow.on_default().bold(), text),
-        Remark::Notice(text) => line(&format!("imgtar: {text}\n")),
+        Remark::Notice(text) => line(&format!("imgtar: {}\n", presentable(text))),
     }
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 fn title(report: &ImageReport) -> String {
     let names = if report.names.is_empty() { "untagged image".to_owned() } else { report.names.join(", ") };
-    format!("{names} ({})", report.image_id)
+    format!("{} ({})", presentable(&names), report.image_id)
 }
 
 fn summary(report: &ImageReport, flattened: bool) -> String {
@@ -112,7 +113,7 @@ fn layers(report: &ImageReport) -> String {
 
 fn say(word: &str, style: Style, text: &str) {
     let style = if is_coloured() { style } else { Style::new() };
-    line(&format!("imgtar: {style}{word}{style:#}: {text}\n"));
+    line(&format!("imgtar: {style}{word}{style:#}: {}\n", presentable(text)));
 }
 
 /// Colours are for a terminal, and for nobody who has said no (<https://no-color.org>).

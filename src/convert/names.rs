@@ -54,8 +54,10 @@ fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<
     let mut renamed = 0;
     for name in entries.iter_mut().flat_map(|entry| &mut entry.names) {
         if let Some(text) = renamed_text(name, old, new) {
-            let reference: Reference =
-                text.parse().map_err(|error| Error::Usage(format!("--rename {old}={new} makes `{text}`: {error}")))?;
+            let reference: Reference = text.parse().map_err(|error| {
+                let flag = format!("--rename {old}={new} makes `{text}`");
+                Error::Usage(format!("{}: {error}", printable(flag.as_bytes())))
+            })?;
             *name = Name::Reference(reference.normalized());
             renamed += 1;
         }

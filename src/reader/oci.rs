@@ -169,7 +169,7 @@ impl<'a> Walk<'a> {
         } else if media_type.is_manifest() {
             self.manifest(descriptor, blob)
         } else {
-            let what = format!("{} ({})", descriptor.digest(), printable(media_type.as_str().as_bytes()));
+            let what = format!("{} ({media_type})", descriptor.digest());
             Ok(Node::Carried(Arc::new(Carried { what, attestation: false, blobs: vec![blob] })))
         }
     }

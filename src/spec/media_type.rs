@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::path::printable;
+
 /// What a blob is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MediaType {
@@ -165,8 +167,9 @@ impl MediaType {
 }
 
 impl fmt::Display for MediaType {
+    /// What came out of a document may be any text, so it is escaped for terminals (H-25).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&printable(self.as_str().as_bytes()))
     }
 }
 

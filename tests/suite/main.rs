@@ -16,6 +16,7 @@ mod cat;
 mod cli;
 mod compress;
 mod corpus;
+mod escapes;
 #[cfg(target_os = "linux")]
 mod faults;
 mod foreign;
