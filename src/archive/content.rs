@@ -47,6 +47,8 @@ pub(super) struct Cursor {
     size: u64,
     position: u64,
     segment: usize,
+    /// Bytes of holes that have not been counted yet.
+    holes: u64,
 }
 
 enum Run {
@@ -57,10 +59,12 @@ enum Run {
 impl Cursor {
     /// The start of the content.
     pub(super) fn new(stored: u64, sparse: Option<&SparseMap>) -> Self {
-        Self { sparse: sparse.cloned(), size: sparse.map_or(stored, SparseMap::size), position: 0, segment: 0 }
+        let size = sparse.map_or(stored, SparseMap::size);
+        Self { sparse: sparse.cloned(), size, position: 0, segment: 0, holes: size.saturating_sub(stored) }
     }
 
-    /// The next bytes, holes counted in `budget` and stored ones taken from `stored`; 0 at the end of either.
+    /// The next bytes, stored ones taken from `stored`; 0 at the end. All holes are counted in `budget` before the first
+    /// byte is given out: a terabyte of them must not be written up to the limit.
     pub(super) fn read(
         &mut self,
         buf: &mut [u8],
@@ -68,6 +72,7 @@ impl Cursor {
         at: &str,
         stored: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
+        budget.decoded(std::mem::take(&mut self.holes), at)?;
         let run = self.run();
         let (Run::Stored(length) | Run::Hole(length)) = run;
         let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(buf.len());
@@ -77,7 +82,6 @@ impl Cursor {
         }
         let taken = match run {
             Run::Hole(_) => {
-                budget.decoded(buf.len() as u64, at)?;
                 buf.fill(0);
                 buf.len()
             }
@@ -144,9 +148,10 @@ mod tests {
     #[test]
     fn a_hole_beyond_the_limit_is_an_error() {
         let budget = Budget::new(Limits { size: 4, ..Limits::default() });
-        let content = Content::new(&b"abcde"[..], 5, Some(&map()), &budget, "f");
-        let error = Error::io("reading", "f", io::read_to_string(content).unwrap_err());
-        assert_eq!(error.kind(), ErrorKind::Limit);
+        let mut content = Content::new(&b"abcde"[..], 5, Some(&map()), &budget, "f");
+        let mut given = Vec::new();
+        let error = Error::io("reading", "f", content.read_to_end(&mut given).unwrap_err());
+        assert_eq!((error.kind(), given.len()), (ErrorKind::Limit, 0));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::support::process::{FOREGROUND, Process, noise, piped};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::sparse::Sparse;
 
 const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
 
@@ -105,4 +106,20 @@ fn packed_layers_share_as_many_temporary_files_as_there_are_threads() {
     let scratch = Scratch::new();
     let gzip = scratch.write("gzip.tar", Shape::Crane.save_one(&layers()).bytes());
     assert!((1..=3).contains(&temporary_files("rootfs", &gzip, Stdio::null())));
+}
+
+#[test]
+fn a_terabyte_of_holes_meets_the_limit_before_it_is_written() {
+    let holes = Sparse { size: 1 << 40, pieces: vec![(1 << 39, b"middle")] };
+    let image = TestImage::new().layer([file("a", "1"), holes.pax_1_0("holes")]).tag("app:1");
+    let outcome = imgtar(["convert", "--to", "rootfs"]).stdin(Shape::Crane.save_one(&image).bytes()).exits(6);
+    assert!(outcome.says(["holes", "--max-size"]).stdout.len() < 1 << 20);
+}
+
+#[test]
+fn members_count_as_memory_even_without_names_to_speak_of() {
+    let mut tar = Shape::Crane.save_one(&layers());
+    (0..1000).for_each(|nth| tar.file(format!("{nth}"), ""));
+    imgtar(["convert", "--to", "oci", "--max-metadata", "200K"]).stdin(tar.bytes()).exits(6).says(["--max-metadata"]);
+    imgtar(["convert", "--to", "oci", "--max-metadata", "1M"]).stdin(tar.bytes()).success();
 }
