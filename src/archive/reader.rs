@@ -47,6 +47,7 @@ pub struct Reader<'a, R> {
     cursor: Cursor,
     /// The current member's name, for errors; kept apart because the entry is the caller's.
     member: Vec<u8>,
+    flag: u8,
 }
 
 impl<'a, R: Skip> Reader<'a, R> {
@@ -64,6 +65,7 @@ impl<'a, R: Skip> Reader<'a, R> {
             padding: 0,
             cursor: Cursor::default(),
             member: Vec::new(),
+            flag: 0,
         }
     }
 
@@ -93,6 +95,12 @@ impl<'a, R: Skip> Reader<'a, R> {
                 _ => return self.take_member(&header, offset, extensions).map(Some),
             }
         }
+    }
+
+    /// The type flag of the member that [`Self::next_entry`] gave last, as it stands in the header: some that mean the same
+    /// are not understood by everyone (docs/formats.md ).
+    pub fn flag(&self) -> u8 {
+        self.flag
     }
 
     /// The content of the member that [`Self::next_entry`] gave last, from where an earlier body stopped; holes filled in.
@@ -220,6 +228,7 @@ impl<'a, R: Skip> Reader<'a, R> {
         if let Some(oddity) = member::oddity(&entry.path) {
             self.notices.warn(Fault::Input, &self.member_label(), oddity)?;
         }
+        self.flag = header.flag();
         self.stored = entry.stored;
         self.padding = padding(entry.stored).len();
         self.cursor = Cursor::new(entry.stored, entry.sparse.as_ref());

@@ -3,7 +3,7 @@
 //! One pass reads every byte. It hashes them, plain and as stored, and decodes the tar only to refuse what no engine could
 //! unpack, and what is not a filesystem at all. A pipe is spooled beside it, in the form in which it comes.
 //!
-//! Sources: docs/formats.md, M-11, M-12, R-2, R-4, R-22, S-2, G-13, H-1.
+//! Sources: docs/formats.md, M-11, M-12, R-2, R-4, R-10, R-13, R-20, R-22, S-2, G-13, H-1.
 
 mod tree;
 
@@ -101,7 +101,7 @@ fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
     let mut reader = Reader::new(hashed, Ending::Optional, label, &run.budget, &run.notices);
     let mut tree = Tree::new(label);
     while let Some(entry) = reader.next_entry()? {
-        tree.entry(&entry, &mut reader.body())?;
+        tree.entry(&entry, reader.flag(), &mut reader.body(), &run.budget)?;
     }
     let hashed = reader.finish()?.into_inner();
     let Measure { digest, size } = hashed.measure().cloned().expect("a reader that is finished has found the end");

@@ -14,6 +14,7 @@ use crate::support::layer::{dir, file, hardlink, layer_tar, symlink, whiteout};
 use crate::support::run::{Outcome, Run, imgtar};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::sparse::Sparse;
 use crate::support::tarball::{Kind, Tarball};
 use crate::support::{digest, order};
 
@@ -332,6 +333,22 @@ fn whiteouts_are_no_files_and_that_is_said() {
     let tar = layer_tar([file("app", "1"), whiteout("old"), whiteout("etc/older")]);
     import(Target::Oci).stdin(tar.clone()).success().says([".wh.old", "1 more"]);
     refuse(&tar, &["--strict"], 3).says([".wh.old"]);
+}
+
+#[test]
+fn what_engines_refuse_is_said() {
+    let sparse = Sparse { size: 10_000, pieces: vec![(5000, b"middle")] };
+    for (items, said) in [
+        (vec![file("a", "1"), dir("d"), file("./a", "2")], "`a`: there more than once"),
+        (vec![file("a", "1").kind(b'7'), file("b", "").kind(b'7')], "`a` (and 1 more): stored as a contiguous file"),
+        (vec![dir("d").after(sparse.old_gnu("a"))], "`a`: stored sparse in GNU's old form"),
+    ] {
+        let tar = layer_tar(items);
+        import(Target::Oci).stdin(tar.clone()).success().says([said]);
+        import(Target::Oci).arg("--strict").stdin(tar).exits(3).says([said]);
+    }
+    let fine = layer_tar([dir("d"), file("d/a", "1"), hardlink("d/b", "d/a"), sparse.pax_1_0("c")]);
+    import(Target::Oci).arg("--strict").stdin(fine).success();
 }
 
 #[test]

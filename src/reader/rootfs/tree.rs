@@ -1,10 +1,12 @@
 //! What the entries of a tar make of it: a filesystem, or something else that a user took for one.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
 use crate::archive::{BLOCK, Entry, Kind};
 use crate::error::{Error, Result};
-use crate::limits::MAX_MANIFEST_JSON;
+use crate::limits::{Budget, MAX_MANIFEST_JSON};
 use crate::notice::Fault;
 use crate::path::{EntryPath, printable};
 use crate::run::Run;
@@ -12,18 +14,47 @@ use crate::spec::docker::{self, MANIFEST_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::spec::v1::V1Id;
 
-/// What has been seen of a tar so far. Holds no names but one.
+/// What has been seen of a tar so far. Holds no names but the first of each sort.
 pub(super) struct Tree<'a> {
     label: &'a str,
     /// Where the next header stands.
     end: u64,
-    whiteouts: usize,
-    /// The first of them.
-    whiteout: String,
+    whiteouts: Finds,
+    sparse: Finds,
+    contiguous: Finds,
+    repeated: Finds,
+    /// A hash of each path: a warning that is wrong once in 2^64 is worth the memory.
+    seen: HashSet<u64>,
     has_layout: bool,
     has_index: bool,
     /// The member that only an image archive has.
     tell_tale: Option<String>,
+}
+
+/// Entries that are worth a warning.
+#[derive(Default)]
+struct Finds {
+    count: u64,
+    /// The first of them.
+    first: String,
+}
+
+impl Finds {
+    fn note(&mut self, path: &EntryPath) {
+        if self.count == 0 {
+            self.first = path.to_string();
+        }
+        self.count += 1;
+    }
+
+    fn warn(&self, label: &str, problem: &str, run: &Run) -> Result<()> {
+        let more = match self.count {
+            0 => return Ok(()),
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        run.notices.warn(Fault::Input, label, &format!("`{}`{more}: {problem}", self.first))
+    }
 }
 
 impl<'a> Tree<'a> {
@@ -32,29 +63,38 @@ impl<'a> Tree<'a> {
         Self {
             label,
             end: 0,
-            whiteouts: 0,
-            whiteout: String::new(),
+            whiteouts: Finds::default(),
+            sparse: Finds::default(),
+            contiguous: Finds::default(),
+            repeated: Finds::default(),
+            seen: HashSet::new(),
             has_layout: false,
             has_index: false,
             tell_tale: None,
         }
     }
 
-    /// Takes note of an entry.
+    /// Takes note of an entry with this type flag.
     ///
     /// # Errors
-    /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11).
-    pub(super) fn entry(&mut self, entry: &Entry, body: &mut impl Read) -> Result<()> {
+    /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11); [`Error::Limit`].
+    pub(super) fn entry(&mut self, entry: &Entry, flag: u8, body: &mut impl Read, budget: &Budget) -> Result<()> {
         self.end = entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
         let path = self.clean(entry, &entry.path, "")?;
         if entry.kind == Kind::HardLink {
             self.clean(entry, &entry.link, "it is a link, and of its target ")?;
         }
         if is_whiteout(entry, &path) {
-            if self.whiteouts == 0 {
-                self.whiteout = path.to_string();
-            }
-            self.whiteouts += 1;
+            self.whiteouts.note(&path);
+        }
+        match flag {
+            b'S' => self.sparse.note(&path),
+            b'7' => self.contiguous.note(&path),
+            _ => {}
+        }
+        budget.held(size_of::<u64>() as u64, self.label)?;
+        if !self.seen.insert(hash(&path)) {
+            self.repeated.note(&path);
         }
         self.look_for_images(entry, &path, body)
     }
@@ -76,14 +116,18 @@ impl<'a> Tree<'a> {
             let problem = "there is no end marker: cut short between two files it would look the same";
             run.notices.warn(Fault::Input, self.label, problem)?;
         }
-        match self.whiteouts {
-            0 => Ok(()),
-            count => {
-                let more = if count == 1 { String::new() } else { format!(" (and {} more)", count - 1) };
-                let problem = format!("`{}`{more}: to engines a whiteout of a layer, not a file", self.whiteout);
-                run.notices.warn(Fault::Input, self.label, &problem)
-            }
+        for (finds, problem) in [
+            (&self.whiteouts, "to engines a whiteout of a layer, not a file"),
+            (
+                &self.sparse,
+                "stored sparse in GNU's old form, which docker, containerd and podman refuse; tar --format=pax",
+            ),
+            (&self.contiguous, "stored as a contiguous file (type 7), which docker and containerd refuse"),
+            (&self.repeated, "there more than once, which docker and podman refuse; the last one counts"),
+        ] {
+            finds.warn(self.label, problem, run)?;
         }
+        Ok(())
     }
 
     fn clean(&self, entry: &Entry, name: &[u8], whose: &str) -> Result<EntryPath> {
@@ -116,6 +160,12 @@ impl<'a> Tree<'a> {
 fn is_whiteout(entry: &Entry, path: &EntryPath) -> bool {
     let by_number = entry.kind == Kind::CharDevice && entry.device == (0, 0);
     by_number || path.components().any(|component| component.starts_with(b".wh."))
+}
+
+fn hash(path: &EntryPath) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn is_v1_id(directory: &EntryPath) -> bool {
