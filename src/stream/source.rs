@@ -63,15 +63,20 @@ enum Store {
 }
 
 /// What changes when somebody writes to a file.
+///
+/// Programs that copy a file over another set its old time back, but none can set the time of that change. Numbers of
+/// inodes are not looked at: file systems such as sshfs give a file another one whenever they are asked.
 #[derive(PartialEq, Eq)]
 struct Stamp {
     len: u64,
     modified: Option<SystemTime>,
+    /// Of contents or metadata; `None` where the system does not tell.
+    changed: Option<(i64, i64)>,
 }
 
 impl Stamp {
     fn of(metadata: &fs::Metadata) -> Self {
-        Self { len: metadata.len(), modified: metadata.modified().ok() }
+        Self { len: metadata.len(), modified: metadata.modified().ok(), changed: sys::changed(metadata) }
     }
 }
 
@@ -323,5 +328,19 @@ mod tests {
         assert!(source.unchanged().is_err());
         let error = source.extent().read("f", 10).unwrap_err();
         assert_eq!(error.to_string(), "f: the file shrank while it was read: nothing at byte 2");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_change_is_noticed_though_length_and_time_are_set_back() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"before").unwrap();
+        let (handle, time) = (file.try_clone().unwrap(), file.metadata().unwrap().modified().unwrap());
+        let source = Source::file("f", file, 0).unwrap();
+        // Clocks of file systems are slow.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::os::unix::fs::FileExt::write_all_at(&handle, b"behind", 0).unwrap();
+        handle.set_modified(time).unwrap();
+        assert!(source.unchanged().is_err());
     }
 }

@@ -1,7 +1,20 @@
 //! What differs between systems: reading at a position, and copies that stay inside the kernel.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
+
+/// When contents or metadata changed last, in seconds and nanoseconds since 1970.
+#[cfg(unix)]
+pub(super) fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.ctime(), metadata.ctime_nsec()))
+}
+
+/// Windows does not tell.
+#[cfg(windows)]
+pub(super) fn changed(_metadata: &Metadata) -> Option<(i64, i64)> {
+    None
+}
 
 /// Reads at `offset` without moving any cursor that another reader of the same file depends on.
 #[cfg(unix)]
