@@ -56,10 +56,10 @@ fn standard_input() -> Result<File> {
     if metadata.is_file() && stdin.stream_position().is_ok_and(|position| position >= metadata.len()) {
         return Err(nothing());
     }
-    if is_null(&metadata) {
-        return if is_writable(&stdin) { refuse("closed") } else { Err(nothing()) };
+    if is_closed(&stdin) {
+        return refuse("closed");
     }
-    Ok(stdin)
+    if is_null(&metadata) { Err(nothing()) } else { Ok(stdin) }
 }
 
 fn nothing() -> Error {
@@ -70,7 +70,10 @@ fn is_null(metadata: &fs::Metadata) -> bool {
     metadata.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == metadata.rdev())
 }
 
-/// A closed standard input is found open on `/dev/null`, for reading and writing: Rust's runtime put it there.
-fn is_writable(file: &File) -> bool {
-    rustix::fs::fcntl_getfl(file).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::RDWR))
+/// Whether a standard stream was closed when the process began: Rust's runtime then opens `/dev/null` in its place, for
+/// reading and writing, which nobody else does.
+pub(super) fn is_closed(stream: impl AsFd) -> bool {
+    let Ok(file) = stream.as_fd().try_clone_to_owned().map(File::from) else { return false };
+    file.metadata().is_ok_and(|metadata| is_null(&metadata))
+        && rustix::fs::fcntl_getfl(&file).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::RDWR))
 }

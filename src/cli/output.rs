@@ -16,6 +16,7 @@ use imgtar::writer::Output;
 
 use super::args::{OutputArgs, WriteArgs};
 use super::choices::{Format, Outer};
+use super::input;
 
 /// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
 ///
@@ -83,11 +84,14 @@ fn is_below(input: &Input, dir: &Path) -> bool {
 /// Opens the output; nothing is under its name before it is whole.
 ///
 /// # Errors
-/// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
+/// [`Error::Usage`] for a terminal and for a standard output that is closed, else those of [`Sink`] and [`DirSink`].
 pub(crate) fn open(args: &WriteArgs, outer: Encoding) -> Result<Output> {
     let place = &args.output;
     if args.to == Format::OciDir {
         return DirSink::create(&place.output, mode(place)).map(Output::Directory);
+    }
+    if is_standard(place) && input::is_closed(io::stdout()) {
+        return Err(Error::Usage("standard output is closed: give -o FILE, or pipe it on".to_owned()));
     }
     let sink = if is_standard(place) { Sink::stdout()? } else { Sink::file(&place.output, place.force)? };
     if sink.is_terminal() {

@@ -181,6 +181,27 @@ fn a_file_size_limit_is_exit_5_and_leaves_nothing() {
     }
 }
 
+#[test]
+fn little_memory_is_all_or_nothing() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", source().bytes());
+    let mut whole = 0;
+    for target in Target::ALL {
+        for kib in (4 << 10..64 << 10).step_by(6 << 10).chain([1 << 20]) {
+            let out = scratch.path("out");
+            let args = convert(target, &[Path::new("-o"), &out, &input]);
+            let ended = run(&format!("ulimit -c 0 -v {kib}; exec env RUST_BACKTRACE=0"), args);
+            let is_whole = ended.code == 0;
+            assert_eq!(out.exists(), is_whole, "{target:?} in {kib} KiB: exit {}, {}", ended.code, ended.stderr);
+            // The loader says 127; what Rust's runtime does without memory is to end by a signal.
+            assert!([0, 5, 127, 134, 139].contains(&ended.code), "exit {}: {}", ended.code, ended.stderr);
+            whole += usize::from(is_whole);
+            let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
+        }
+    }
+    assert!(whole >= Target::ALL.len(), "a gigabyte is enough");
+}
+
 /// What stands before a command that has a file system of 512 KiB below `dir`; whatever is left there at the end, it names
 /// as litter.
 fn on_a_full_disk(dir: &Path) -> String {
@@ -246,6 +267,46 @@ fn few_open_files_are_enough_for_many_layers() {
             let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
         }
     }
+}
+
+#[test]
+fn too_few_open_files_for_layers_decoded_side_by_side_is_exit_5() {
+    let scratch = Scratch::new();
+    let image = (0..40).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file(format!("f{nth}"), "1")]));
+    let layout = scratch.path("layout");
+    Shape::Oci.save_one(&image).unpack(&layout);
+    // No file may grow, so no layer finds room for a temporary one; each is then decoded from a file of its own.
+    let convert = |limit: &str| {
+        let args = ["convert", "-q", "-j", "3", "--to", "rootfs", layout.to_str().unwrap()].map(OsString::from);
+        run(&format!("ulimit -f 0; ulimit -n {limit}; exec"), args)
+    };
+    let whole = convert("256").exits(0, []).stdout;
+    let cut = convert("24").exits(5, ["Too many open files"]).stdout;
+    assert!(cut.len() < whole.len(), "what is begun has no end marker");
+}
+
+#[test]
+fn closed_standard_streams_are_no_place_to_read_from_or_write_to() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", source().bytes());
+    let shell = |redirected: &str| {
+        let script = format!(r#"exec "$0" "$@" {redirected}"#);
+        ["-c", &script, env!("CARGO_BIN_EXE_imgtar"), "convert", "--to", "oci"].map(OsString::from).to_vec()
+    };
+    for (redirected, input, said) in
+        [("<&-", None, "standard input is closed"), (">&-", Some(&input), "standard output is closed")]
+    {
+        let args = shell(redirected).into_iter().chain(input.map(OsString::from));
+        let output = std::process::Command::new("sh").args(args).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
+    }
+    // Who asks for no output gets none.
+    imgtar(["convert", "--to", "oci"])
+        .arg(input)
+        .stdout_file(OpenOptions::new().write(true).open("/dev/null").unwrap())
+        .success();
 }
 
 #[test]
