@@ -16,6 +16,7 @@ use crate::path::{EntryPath, printable};
 use crate::run::Run;
 use crate::stream::skip::Skip;
 use crate::stream::source::{Extent, Source};
+use crate::stream::sys;
 
 /// Members by clean name.
 pub struct Index {
@@ -314,16 +315,18 @@ fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<Extent>> {
 /// `blobs/<algorithm>/<encoded>`, for all there are.
 fn blobs_below(root: &Path) -> io::Result<Vec<EntryPath>> {
     let mut names = Vec::new();
-    let blobs = root.join("blobs");
-    if !blobs.is_dir() {
-        return Ok(names);
-    }
-    for algorithm in fs::read_dir(blobs)? {
+    let algorithms = match sys::read_dir(&root.join("blobs")) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(names);
+        }
+        algorithms => algorithms?,
+    };
+    for algorithm in algorithms {
         let algorithm = algorithm?;
         if !algorithm.file_type()?.is_dir() {
             continue;
         }
-        for blob in fs::read_dir(algorithm.path())? {
+        for blob in sys::read_dir(&algorithm.path())? {
             let name = format!("blobs/{}/{}", algorithm.file_name().display(), blob?.file_name().display());
             names.extend(EntryPath::clean(name.as_bytes()).ok());
         }

@@ -130,8 +130,9 @@ fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<In
 
 /// a directory is an OCI layout or nothing.
 fn directory(label: &str, path: &Path) -> Result<Index> {
-    if !path.join(LAYOUT_MEMBER).exists() {
-        let hint = if path.join(MANIFEST_MEMBER).exists() {
+    let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
+    if !has(LAYOUT_MEMBER)? {
+        let hint = if has(MANIFEST_MEMBER)? {
             "; it looks like an unpacked docker archive: tar its contents and convert that"
         } else {
             ""

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::copy::Destination;
 use super::sink::{PREFIX, follow_links, name, parent, permissions, refuse};
+use super::sys;
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -107,31 +108,25 @@ impl DirSink {
             .map_err(|error| Error::io("writing", name(&self.target.join(document)), error))
     }
 
-    /// Whether the finished layout will hold this blob: written in this run, or there before and kept.
-    pub fn has(&self, digest: &Digest) -> bool {
-        self.find(&digest.blob_path()).is_some()
-    }
-
     /// How messages call a document or blob, by its path in the layout.
     pub fn at(&self, path: &str) -> String {
         name(&self.target.join(path))
     }
 
-    /// A document or blob that [`has`](Self::has) or [`document`](Self::document) knows, by its path in the layout.
+    /// A document or blob that the finished layout will hold, by its path in it: written in this run, or there before and
+    /// kept.
     ///
     /// `None` if it is not there.
     ///
     /// # Errors
     /// [`Error::Invalid`] if it holds more than `cap` bytes, [`Error::Io`] when the system refuses.
     pub fn read(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
-        let Some(found) = self.find(path) else { return Ok(None) };
-        let at = || self.at(path);
+        let failed = |error| Error::io("reading", self.at(path), error);
+        let Some(file) = self.open(path).map_err(failed)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        File::open(found)
-            .and_then(|file| file.take(cap.saturating_add(1)).read_to_end(&mut bytes))
-            .map_err(|error| Error::io("reading", at(), error))?;
+        file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > cap {
-            return Err(Error::invalid(at(), format!("more than {cap} bytes")));
+            return Err(Error::invalid(self.at(path), format!("more than {cap} bytes")));
         }
         Ok(Some(bytes))
     }
@@ -156,9 +151,15 @@ impl DirSink {
         })
     }
 
-    fn find(&self, path: &str) -> Option<PathBuf> {
+    fn open(&self, path: &str) -> io::Result<Option<File>> {
         let kept = (self.place == Place::Merge).then_some(self.target.as_path());
-        [Some(self.staging.path()), kept].into_iter().flatten().map(|dir| dir.join(path)).find(|path| path.is_file())
+        for dir in [Some(self.staging.path()), kept].into_iter().flatten() {
+            match File::open(dir.join(path)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                opened => return opened.map(Some),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -214,16 +215,18 @@ enum Found {
 
 impl Found {
     fn at(path: &Path) -> Result<Self> {
-        let mut entries = match fs::read_dir(path) {
+        let mut entries = match sys::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Self::File),
             Err(error) => return Err(Error::io("opening", name(path), error)),
         };
-        if path.join(MARK).is_file() {
+        let failed = |error| Error::io("reading", name(path), error);
+        if path.join(MARK).try_exists().map_err(failed)? {
             return Ok(Self::Layout);
         }
-        Ok(if entries.next().is_none() { Self::Empty } else { Self::Other })
+        let first = entries.next().transpose().map_err(failed)?;
+        Ok(if first.is_none() { Self::Empty } else { Self::Other })
     }
 }
 
@@ -232,7 +235,7 @@ fn merge(staged: &Path, target: &Path) -> io::Result<()> {
     let mut made = Vec::new();
     let moved = move_into(staged, target, &mut made).and_then(|()| {
         let index = staged.join(INDEX);
-        if index.exists() { fs::rename(index, target.join(INDEX)) } else { Ok(()) }
+        if index.try_exists()? { fs::rename(index, target.join(INDEX)) } else { Ok(()) }
     });
     if moved.is_err() {
         for path in made.iter().rev() {
@@ -245,10 +248,10 @@ fn merge(staged: &Path, target: &Path) -> io::Result<()> {
 
 /// Moves what lies in `from` to `to`, all but the index; `made` gains each path that was not there before.
 fn move_into(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(from)? {
+    for entry in sys::read_dir(from)? {
         let entry = entry?;
         let place = to.join(entry.file_name());
-        let is_new = fs::symlink_metadata(&place).is_err();
+        let is_new = is_free(&place)?;
         if entry.file_type()?.is_dir() {
             if is_new {
                 fs::create_dir(&place)?;
@@ -263,6 +266,15 @@ fn move_into(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> 
         }
     }
     Ok(())
+}
+
+/// Whether nothing has this name. A doubt is an error: what is taken for new is removed when something fails.
+fn is_free(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Puts `staged` where `target` is and the other way round: in one step where the system can.
@@ -336,7 +348,8 @@ mod tests {
         let sink = DirSink::create(&path, Mode::New).unwrap();
         fill(&sink, "1");
         drop(sink.blob().unwrap());
-        assert!(sink.has(&Digest::sha256(b"foo")) && !sink.has(&Digest::sha256(b"bar")));
+        assert_eq!(sink.read(BLOB, 3).unwrap().unwrap(), b"foo");
+        assert!(sink.read(&Digest::sha256(b"bar").blob_path(), 3).unwrap().is_none());
         assert!(!path.exists());
         sink.finish().unwrap();
         assert_eq!(
@@ -377,7 +390,7 @@ mod tests {
         assert!(error.to_string().contains("--append"), "{error}");
 
         let sink = DirSink::create(&path, Mode::Append).unwrap();
-        assert!(sink.has(&Digest::sha256(b"foo")));
+        assert_eq!(sink.read(BLOB, 3).unwrap().unwrap(), b"foo");
         assert_eq!(sink.read(INDEX, 1).unwrap().unwrap(), b"1");
         sink.document(INDEX, b"22").unwrap();
         assert!(sink.read(INDEX, 1).is_err());
@@ -386,7 +399,7 @@ mod tests {
         assert_eq!(files(&path), [BLOB, "extra", INDEX, MARK]);
 
         let sink = DirSink::create(&path, Mode::Force).unwrap();
-        assert!(!sink.has(&Digest::sha256(b"foo")));
+        assert!(sink.read(BLOB, 3).unwrap().is_none());
         fill(&sink, "3");
         sink.finish().unwrap();
         assert_eq!(files(dir.path()), [BLOB, INDEX, MARK].map(|name| format!("layout/{name}")));

@@ -9,7 +9,7 @@ pub mod sink;
 pub mod skip;
 pub mod source;
 pub mod spool;
-mod sys;
+pub(crate) mod sys;
 pub mod tap;
 pub mod unfinished;
 

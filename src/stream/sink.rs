@@ -136,9 +136,9 @@ impl Sink {
 
     fn open(path: &Path) -> Result<Self> {
         // What `/dev/fd/N` opens may be a regular file that holds bytes of somebody else's: add to them.
-        let append = fs::metadata(path).is_ok_and(|found| found.is_file());
-        let file = OpenOptions::new().write(true).append(append).open(path);
-        let file = file.map_err(|error| Error::io("opening", name(path), error))?;
+        let failed = |error| Error::io("opening", name(path), error);
+        let append = fs::metadata(path).map_err(failed)?.is_file();
+        let file = OpenOptions::new().write(true).append(append).open(path).map_err(failed)?;
         Ok(Self::stream(file, name(path)))
     }
 
@@ -297,16 +297,20 @@ impl Memory {
 /// The path that `path` means once symbolic links in its last component are followed; it need not exist.
 ///
 /// # Errors
-/// [`Error::Output`] for a cycle.
+/// [`Error::Output`] for a cycle, [`Error::Io`] when the system refuses.
 pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
     let mut target = path.to_owned();
     for _ in 0..=MAX_LINKS {
         if descriptor(&target).is_some() {
             return Ok(target);
         }
-        // What is no link, or not there at all, is looked at by the caller.
-        let Ok(next) = fs::read_link(&target) else { return Ok(target) };
-        target = parent(&target).join(next);
+        match fs::read_link(&target) {
+            Ok(next) => target = parent(&target).join(next),
+            // What is no link, or not there at all, is looked at by the caller.
+            Err(error) if matches!(error.kind(), InvalidInput | NotFound | NotADirectory) => return Ok(target),
+            Err(error) => return Err(Error::io("opening", name(path), error)),
+        }
     }
     Err(refuse(path, "is a symbolic link that leads nowhere"))
 }

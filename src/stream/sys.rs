@@ -1,7 +1,18 @@
 //! What differs between systems: reading at a position, and copies that stay inside the kernel.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
+use std::path::Path;
+
+/// Lists a directory, however often a signal comes; the standard library tries again only for files.
+pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
+    loop {
+        match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
 
 /// When contents or metadata changed last, in seconds and nanoseconds since 1970.
 #[cfg(unix)]
