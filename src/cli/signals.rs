@@ -13,7 +13,8 @@ use signal_hook::iterator::Signals;
 
 use super::progress;
 
-/// From now on a signal removes unfinished outputs and ends the process with 128 and its number.
+/// From now on a signal removes unfinished outputs and ends the process with 128 and its number, unless the output is
+/// complete.
 ///
 /// Signals that were ignored when the process began stay ignored: `nohup` and background jobs of scripts mean it.
 ///
@@ -27,9 +28,12 @@ pub(crate) fn watch() -> Result<()> {
         flag::register(SIGXFSZ, Arc::default())?;
         let mut signals = Signals::new(wanted)?;
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            if let Some(signal) = signals.forever().next() {
-                let _abandoned = unfinished::abandon_all();
-                progress::aside(|| process::exit(128 + signal));
+            for signal in signals.forever() {
+                let abandoned = unfinished::abandon_all();
+                // What comes when the output has its name comes too late: a run that is said to have failed left none.
+                if abandoned.completed() == 0 {
+                    progress::aside(|| process::exit(128 + signal));
+                }
             }
         })
     };

@@ -10,7 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
-static REGISTER: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static REGISTER: Mutex<Register> = Mutex::new(Register { unfinished: BTreeSet::new(), completed: 0 });
+
+/// The outputs of this process.
+struct Register {
+    unfinished: BTreeSet<PathBuf>,
+    completed: usize,
+}
 
 /// A file or directory under a temporary name; whatever stands there is removed on drop.
 #[derive(Debug)]
@@ -23,7 +29,7 @@ impl Unfinished {
     pub(crate) fn create<T>(make: impl FnOnce() -> io::Result<(PathBuf, T)>) -> io::Result<(Self, T)> {
         let mut register = register();
         let (path, made) = make()?;
-        register.insert(path.clone());
+        register.unfinished.insert(path.clone());
         Ok((Self { path }, made))
     }
 
@@ -35,10 +41,11 @@ impl Unfinished {
     /// Runs `place`, which gives the output its final name; no signal comes between its beginning and its end.
     ///
     /// What `place` leaves at the temporary name, such as the directory it replaced, is removed.
-    pub(crate) fn complete<T>(self, place: impl FnOnce(&Path) -> T) -> T {
+    pub(crate) fn complete<T>(self, place: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
         // Removal of a directory is not atomic: without the lock it could go on below the final name.
-        let register = register();
+        let mut register = register();
         let result = place(&self.path);
+        register.completed += usize::from(result.is_ok());
         // Dropping `self` takes the lock again.
         drop(register);
         result
@@ -49,12 +56,19 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         // A file that cannot be removed must not hide the error that brought us here.
         let _ = remove(&self.path);
-        register().remove(&self.path);
+        register().unfinished.remove(&self.path);
     }
 }
 
 /// Keeps any output from being begun or completed for as long as it lives.
-pub struct Abandoned(#[expect(dead_code, reason = "held for its lock")] MutexGuard<'static, BTreeSet<PathBuf>>);
+pub struct Abandoned(MutexGuard<'static, Register>);
+
+impl Abandoned {
+    /// How many outputs have their final names: they are whole, and stay.
+    pub fn completed(&self) -> usize {
+        self.0.completed
+    }
+}
 
 /// Removes all unfinished outputs of this process, which should end while the answer is still alive.
 ///
@@ -62,25 +76,26 @@ pub struct Abandoned(#[expect(dead_code, reason = "held for its lock")] MutexGua
 #[must_use = "outputs can be completed again once this is dropped"]
 pub fn abandon_all() -> Abandoned {
     let mut register = register();
-    while let Some(path) = register.pop_first() {
+    while let Some(path) = register.unfinished.pop_first() {
         let _ = remove(&path);
     }
     Abandoned(register)
 }
 
-fn register() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+fn register() -> MutexGuard<'static, Register> {
     REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    if !fs::symlink_metadata(path)?.is_dir() {
-        return fs::remove_file(path);
+    let mut result = fs::remove_file(path);
+    if result.is_ok() {
+        return result;
     }
-    // Other threads put files into it until it is gone. Network filesystems may never let it be empty: not for ever.
-    let mut result = Ok(());
+    // A directory. Other threads put files into it, and have files open, until they notice; network filesystems may never
+    // let it be empty: not for ever.
     for _ in 0..100 {
         result = fs::remove_dir_all(path);
-        if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty) {
+        if !matches!(&result, Err(error) if error.kind() != io::ErrorKind::NotFound) {
             break;
         }
     }
