@@ -23,6 +23,8 @@ mod foreign;
 mod hostile;
 mod images;
 mod import;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod injected;
 mod inspect;
 mod interop;
 mod lies;

@@ -8,6 +8,8 @@ pub(crate) mod codec;
 pub(crate) mod docker;
 pub(crate) mod expect;
 pub(crate) mod image;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) mod inject;
 pub(crate) mod judge;
 pub(crate) mod layer;
 pub(crate) mod layout;

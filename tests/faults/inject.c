@@ -1,0 +1,232 @@
+/*
+ * Runs a command and lets its Nth system call go wrong.
+ *
+ *   inject LOG FAULT N COMMAND...
+ *
+ * Counted are the calls of the table below that FAULT can befall, over all threads, from the beginning of the program
+ * itself: what the loader does before is left alone, and so is standard error. Every path to the kernel is met this way,
+ * through libc or not, and the program needs no hook.
+ *
+ * FAULT is
+ *   error      the call is not made and fails: reading with EIO, writing with ENOSPC, opening with EMFILE
+ *   full       a call that needs room on the disk fails with ENOSPC, and so do all later ones
+ *   memory     the system gives no memory, now and later
+ *   interrupt  the call is not made and fails with EINTR
+ *   short      the call moves one byte
+ *   hangup     a write to a pipe is not made and fails with EPIPE
+ *   term, kill the call is made when SIGTERM or SIGKILL has been sent
+ *   run        the call is made when the shell command $INJECT_RUN has ended
+ *
+ * LOG is left with the name of the call, or empty if there were fewer than N. The exit status is the command's, 128 more
+ * than the signal's number if one ended it, 125 if this program failed. x86-64 Linux 5.3 or later.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/ptrace.h>
+
+#ifndef __x86_64__
+#error "the registers are those of x86-64"
+#endif
+
+#define REGISTER(name) offsetof(struct user_regs_struct, name)
+#define DIE(what) (perror("inject: " what), exit(125))
+
+struct call {
+  long number;
+  const char *name;
+  int error;       /* how it fails; 0 if it does not */
+  bool interrupts; /* whether a signal may end it early */
+  size_t size;     /* the register with the number of bytes to move; 0 if it moves none */
+};
+
+static const struct call calls[] = {
+    {SYS_read, "read", EIO, true, REGISTER(rdx)},
+    {SYS_pread64, "pread64", EIO, true, REGISTER(rdx)},
+    {SYS_recvfrom, "recvfrom", 0, false, 0},
+    {SYS_getdents64, "getdents64", EIO, false, 0},
+    {SYS_lseek, "lseek", EIO, false, 0},
+    {SYS_stat, "stat", EIO, false, 0},
+    {SYS_fstat, "fstat", EIO, false, 0},
+    {SYS_newfstatat, "newfstatat", EIO, false, 0},
+    {SYS_statx, "statx", EIO, false, 0},
+    {SYS_readlink, "readlink", EIO, false, 0},
+    {SYS_write, "write", ENOSPC, true, REGISTER(rdx)},
+    {SYS_pwrite64, "pwrite64", ENOSPC, true, REGISTER(rdx)},
+    {SYS_writev, "writev", ENOSPC, true, 0},
+    {SYS_copy_file_range, "copy_file_range", ENOSPC, true, REGISTER(r8)},
+    {SYS_sendfile, "sendfile", ENOSPC, true, REGISTER(r10)},
+    {SYS_splice, "splice", ENOSPC, true, REGISTER(r8)},
+    {SYS_fallocate, "fallocate", ENOSPC, true, 0},
+    {SYS_ftruncate, "ftruncate", ENOSPC, true, 0},
+    {SYS_mkdir, "mkdir", ENOSPC, false, 0},
+    {SYS_link, "link", ENOSPC, false, 0},
+    {SYS_linkat, "linkat", ENOSPC, false, 0},
+    {SYS_rename, "rename", ENOSPC, false, 0},
+    {SYS_renameat2, "renameat2", ENOSPC, false, 0},
+    {SYS_open, "open", EMFILE, true, 0},
+    {SYS_openat, "openat", EMFILE, true, 0},
+    {SYS_dup, "dup", EMFILE, false, 0},
+    {SYS_fcntl, "fcntl", EMFILE, false, 0},
+    {SYS_pipe2, "pipe2", EMFILE, false, 0},
+    {SYS_socketpair, "socketpair", EMFILE, false, 0},
+    {SYS_clone3, "clone3", EAGAIN, false, 0},
+    {SYS_poll, "poll", ENOMEM, true, 0},
+    {SYS_mmap, "mmap", ENOMEM, false, 0},
+    {SYS_brk, "brk", ENOMEM, false, 0},
+    {SYS_close, "close", 0, false, 0},
+    {SYS_unlink, "unlink", 0, false, 0},
+    {SYS_unlinkat, "unlinkat", 0, false, 0},
+    {SYS_rmdir, "rmdir", 0, false, 0},
+};
+
+/* Registers to set when the present call of a thread returns: the result of one that is not made; an argument that was
+   changed, because programs rely on the kernel to leave those alone. */
+static struct {
+  pid_t thread;
+  size_t where;
+  long value;
+} owed[64];
+
+static const struct call *find(unsigned long number) {
+  for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    if ((unsigned long)calls[i].number == number) return &calls[i];
+  return NULL;
+}
+
+static bool is_pipe(pid_t thread, unsigned long descriptor) {
+  char link[64], target[5] = "";
+  snprintf(link, sizeof link, "/proc/%d/fd/%lu", thread, descriptor);
+  return readlink(link, target, sizeof target) == sizeof target && memcmp(target, "pipe:", sizeof target) == 0;
+}
+
+/* The error that `fault` makes of the call; 0 if it lets the call be made, -1 if it does not befall it. */
+static int befalls(const char *fault, pid_t thread, const struct call *call, const struct ptrace_syscall_info *info) {
+  bool allocates = call->number == SYS_mmap || call->number == SYS_brk;
+  if (strcmp(fault, "memory") == 0) return allocates ? ENOMEM : -1;
+  if (allocates) return -1;
+  if (strcmp(fault, "error") == 0) return call->error ? call->error : -1;
+  if (strcmp(fault, "full") == 0) return call->error == ENOSPC ? ENOSPC : -1;
+  if (strcmp(fault, "interrupt") == 0) return call->interrupts ? EINTR : -1;
+  if (strcmp(fault, "hangup") == 0) {
+    bool is_write = call->number == SYS_write || call->number == SYS_sendfile || call->number == SYS_splice;
+    unsigned long descriptor = info->entry.args[call->number == SYS_splice ? 2 : 0];
+    return is_write && is_pipe(thread, descriptor) ? EPIPE : -1;
+  }
+  if (strcmp(fault, "short") == 0) {
+    bool moves_more = call->size != 0 && (unsigned long)ptrace(PTRACE_PEEKUSER, thread, call->size, 0) > 1;
+    return moves_more ? 0 : -1;
+  }
+  return 0;
+}
+
+static void set(pid_t thread, size_t where, long value) {
+  if (ptrace(PTRACE_POKEUSER, thread, where, value) < 0 && errno != ESRCH) DIE("poke");
+}
+
+static void owe(pid_t thread, size_t where, long value) {
+  for (size_t i = 0; i < sizeof owed / sizeof *owed; i++) {
+    if (owed[i].thread != 0) continue;
+    owed[i].thread = thread;
+    owed[i].where = where;
+    owed[i].value = value;
+    return;
+  }
+  DIE("too many threads");
+}
+
+static void pay(pid_t thread) {
+  for (size_t i = 0; i < sizeof owed / sizeof *owed; i++) {
+    if (owed[i].thread != thread) continue;
+    set(thread, owed[i].where, owed[i].value);
+    owed[i].thread = 0;
+  }
+}
+
+static void skip(pid_t thread, int error) {
+  set(thread, REGISTER(orig_rax), -1);
+  owe(thread, REGISTER(rax), -error);
+}
+
+static void shorten(pid_t thread, size_t where) {
+  owe(thread, where, ptrace(PTRACE_PEEKUSER, thread, where, 0));
+  set(thread, where, 1);
+}
+
+/* Does `fault` to a call that is about to be made. */
+static void strike(const char *fault, pid_t process, pid_t thread, const struct call *call, int error) {
+  if (error > 0) skip(thread, error);
+  if (strcmp(fault, "short") == 0) shorten(thread, call->size);
+  if (strcmp(fault, "term") == 0) kill(process, SIGTERM);
+  if (strcmp(fault, "kill") == 0) kill(process, SIGKILL);
+  if (strcmp(fault, "run") == 0 && system(getenv("INJECT_RUN")) != 0) DIE("$INJECT_RUN");
+}
+
+int main(int argc, char **argv) {
+  if (argc < 5) return fprintf(stderr, "usage: inject LOG FAULT N COMMAND...\n"), 125;
+  const char *fault = argv[2];
+  long wanted = atol(argv[3]), met = 0;
+  bool began = false, is_full = false;
+  FILE *log = fopen(argv[1], "we");
+  if (log == NULL) DIE("log");
+
+  pid_t process = fork();
+  if (process < 0) DIE("fork");
+  if (process == 0) {
+    ptrace(PTRACE_TRACEME, 0, 0, 0);
+    raise(SIGSTOP);
+    execvp(argv[4], argv + 4);
+    DIE("exec");
+  }
+  int status;
+  long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+  if (waitpid(process, &status, 0) < 0 || !WIFSTOPPED(status)) DIE("wait");
+  if (ptrace(PTRACE_SETOPTIONS, process, 0, options) < 0) DIE("trace");
+  ptrace(PTRACE_SYSCALL, process, 0, 0);
+
+  for (;;) {
+    pid_t thread = waitpid(-1, &status, __WALL);
+    if (thread < 0) DIE("wait");
+    if (thread == process && WIFEXITED(status)) return WEXITSTATUS(status);
+    if (thread == process && WIFSIGNALED(status)) return 128 + WTERMSIG(status);
+    if (!WIFSTOPPED(status)) continue;
+
+    int signal = WSTOPSIG(status);
+    if (signal != (SIGTRAP | 0x80)) {
+      /* Threads begin with a stop, and events are one; all else is for the program. */
+      ptrace(PTRACE_SYSCALL, thread, 0, signal == SIGSTOP || signal == SIGTRAP ? 0 : signal);
+      continue;
+    }
+    struct ptrace_syscall_info info;
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) < 0) continue; /* killed meanwhile */
+    if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
+      pay(thread);
+    } else if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !began) {
+      /* Rust's runtime makes a stack for signals right before `main`; the loader never does. */
+      began = info.entry.nr == SYS_sigaltstack;
+    } else if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
+      const struct call *call = find(info.entry.nr);
+      bool is_message = call != NULL && call->number == SYS_write && info.entry.args[0] == STDERR_FILENO;
+      int error = call == NULL || is_message ? -1 : befalls(fault, thread, call, &info);
+      if (error >= 0 && ++met == wanted) {
+        fprintf(log, "%s", call->name);
+        fflush(log);
+        is_full = strcmp(fault, "full") == 0 || strcmp(fault, "memory") == 0;
+        strike(fault, process, thread, call, error);
+      } else if (is_full && error > 0) {
+        skip(thread, error);
+      }
+    }
+    ptrace(PTRACE_SYSCALL, thread, 0, 0);
+  }
+}

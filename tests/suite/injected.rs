@@ -1,0 +1,298 @@
+//! The nth system call goes wrong, for every n: an error, a full disk, an interruption, a short count, a reader that
+//! leaves, a signal; from every kind of input to every kind of output (the page's principle 7, H-26).
+//!
+//! `IMGTAR_FAULTS` says how many: 1 takes every n, 41, if it is unset, one in 41, and other ones in each pair.
+//! `IMGTAR_FAULTS_JOBS` is the number of threads, 1 if unset; with more, which call is the nth is left to chance. With
+//! `--nocapture` each pair tells how many faults it met.
+
+mod changed;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::{env, fs};
+
+use crate::support::codec::Codec;
+use crate::support::image::TestImage;
+use crate::support::inject::{self, Fault};
+use crate::support::layer::{dir, file, hardlink, whiteout};
+use crate::support::process::{Ended, noise, piped};
+use crate::support::rootfs::flatten;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+
+/// Small, and yet larger than what is copied in one step.
+fn image() -> TestImage {
+    let base = TestImage::new().layer([dir("d"), file("d/gone", "1"), file("noise", noise(300 << 10))]);
+    base.layer([file("new", "2"), hardlink("again", "new"), whiteout("d/gone")]).tag("app:1")
+}
+
+/// Where a run reads from.
+struct Input {
+    name: &'static str,
+    command: &'static [&'static str],
+    path: PathBuf,
+    is_piped: bool,
+}
+
+impl Input {
+    fn stdin(&self) -> Stdio {
+        if self.is_piped { piped(&self.path) } else { Stdio::null() }
+    }
+}
+
+/// All inputs, whose files are in `scratch`.
+fn inputs(scratch: &Scratch) -> Vec<Input> {
+    let convert: &[&str] = &["convert"];
+    let import: &[&str] = &["import", "-t", "app:1", "--arch", "amd64"];
+    let mut inputs = Vec::new();
+    for (name, command, bytes) in [
+        ("legacy", convert, Shape::Docker20.save_one(&image()).bytes()),
+        ("docker", convert, Shape::Crane.save_one(&image()).bytes()),
+        ("oci", convert, Shape::Oci.save_one(&image().all_stored(Codec::Zstd)).bytes()),
+        ("rootfs", import, flatten(&image(), &[])),
+    ] {
+        let path = scratch.write(name, bytes);
+        for is_piped in [false, true] {
+            inputs.push(Input { name, command, path: path.clone(), is_piped });
+        }
+    }
+    let packed = scratch.write("legacy.gz", Shape::Docker20.save_one(&image()).compressed(Codec::Gzip));
+    inputs.push(Input { name: "legacy.gz", command: convert, path: packed, is_piped: false });
+    Shape::Oci.save_one(&image()).unpack(&scratch.path("layout"));
+    inputs.push(Input { name: "oci-dir", command: convert, path: scratch.path("layout"), is_piped: false });
+    inputs
+}
+
+/// Where a run writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// A file or directory that is not there yet.
+    New,
+    /// One that is there already, with `--force`.
+    Over,
+    /// A layout that is there already, with `--append`.
+    Beside,
+    /// Standard output.
+    Pipe,
+}
+
+/// Ends that leave a process no time to clean up: SIGKILL, and what Rust's runtime does when there is no memory.
+const DEADLY: [i32; 3] = [134, 137, 139];
+
+const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
+
+fn outputs(target: &str) -> &'static [Output] {
+    match target {
+        "oci-dir" => &[Output::New, Output::Over, Output::Beside],
+        "oci" => &[Output::New, Output::Over, Output::Pipe],
+        _ => &[Output::New, Output::Pipe],
+    }
+}
+
+/// All files below a directory.
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+fn files(dir: &Path) -> Files {
+    let mut found = Files::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(next) = waiting.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                // A directory that stays empty is litter too.
+                found.insert(path.clone(), Vec::new());
+                waiting.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// An input, an output and the place where they meet.
+struct Pair<'a> {
+    input: &'a Input,
+    target: &'static str,
+    output: Output,
+    jobs: &'a str,
+    scratch: Scratch,
+    /// What is there before each run.
+    before: Files,
+    /// What a run without faults leaves.
+    after: Files,
+    stdout: Vec<u8>,
+}
+
+impl<'a> Pair<'a> {
+    fn new(input: &'a Input, target: &'static str, output: Output, jobs: &'a str) -> Self {
+        let (before, after, stdout) = Default::default();
+        let mut pair = Self { input, target, output, jobs, scratch: Scratch::new(), before, after, stdout };
+        fs::create_dir(pair.scratch.path("tmp")).unwrap();
+        pair.set_up();
+        pair.before = pair.files();
+        let (ended, _) = pair.run((Fault::Error, 0), "");
+        let ended = ended.exits(0, []);
+        (pair.after, pair.stdout) = (pair.files(), ended.stdout);
+        pair
+    }
+
+    fn set_up(&self) {
+        let place = self.scratch.path("place");
+        let _ = fs::remove_dir_all(&place);
+        fs::create_dir(&place).unwrap();
+        match self.output {
+            Output::New | Output::Pipe => {}
+            Output::Over if self.target != "oci-dir" => fs::write(place.join("out"), "precious").unwrap(),
+            Output::Over | Output::Beside => {
+                Shape::Oci.save_one(&TestImage::demo("old:1")).unpack(&place.join("out"));
+            }
+        }
+    }
+
+    /// What lies where the output goes and where spools go.
+    fn files(&self) -> Files {
+        let mut found = files(self.scratch.dir());
+        found.remove(&self.scratch.path("log"));
+        found
+    }
+
+    fn run(&self, fault: (Fault, usize), meanwhile: &str) -> (Ended, Option<String>) {
+        let (out, tmp) = (self.scratch.path("place/out"), self.scratch.path("tmp"));
+        let mut args: Vec<OsString> = self.input.command.iter().map(OsString::from).collect();
+        args.extend(["-q", "-j", self.jobs, "--to", self.target, "--tmpdir"].map(OsString::from));
+        args.push(tmp.into());
+        match self.output {
+            Output::New | Output::Pipe => {}
+            Output::Over => args.push("--force".into()),
+            Output::Beside => args.push("--append".into()),
+        }
+        args.extend(["-o".into(), if self.output == Output::Pipe { "-".into() } else { out.into() }]);
+        args.push(if self.input.is_piped { "-".into() } else { self.input.path.clone().into() });
+        inject::run(fault, &self.scratch.path("log"), meanwhile, args, self.input.stdin())
+    }
+
+    /// Runs with every `step`th fault from `first` on, and judges each by `allowed`: how many there were, and what was
+    /// wrong.
+    fn all(&self, fault: Fault, (first, step): (usize, usize), allowed: &[i32]) -> (usize, Vec<String>) {
+        let mut problems = Vec::new();
+        for (met, nth) in (first..).step_by(step).enumerate() {
+            self.set_up();
+            let (ended, struck) = self.run((fault, nth), "");
+            let Some(call) = struck else { return (met, problems) };
+            if let Err(problem) = self.judge(&ended, allowed) {
+                let said = ended.stderr.trim();
+                problems
+                    .push(format!("{self}: {fault:?} at call {nth}, {call}: exit {}, {said}: {problem}", ended.code));
+            }
+        }
+        unreachable!("a run ends")
+    }
+
+    /// All or nothing, and said so.
+    fn judge(&self, ended: &Ended, allowed: &[i32]) -> Result<(), String> {
+        let found = self.files();
+        let is_right = match ended.code {
+            0 => found == self.after && ended.stdout == self.stdout,
+            code if DEADLY.contains(&code) => self.is_right_when_killed(&found),
+            _ => found == self.before,
+        };
+        let has_words = !ended.stderr.trim().is_empty();
+        for (is_right, problem) in [
+            (allowed.contains(&ended.code), "another exit code was expected"),
+            (!ended.stderr.contains("panicked") || DEADLY.contains(&ended.code), "a panic"),
+            (has_words == (ended.code == 5) || DEADLY.contains(&ended.code), "a word too many, or none"),
+            (self.stdout.starts_with(&ended.stdout), "standard output is not how the archive begins"),
+        ] {
+            is_right.then_some(()).ok_or(problem)?;
+        }
+        is_right.then_some(()).ok_or_else(|| self.difference(&found))
+    }
+
+    /// A killed run may leave litter, but nothing of it under the output's name.
+    fn is_right_when_killed(&self, found: &Files) -> bool {
+        let is_litter = |path: &Path| path.to_str().unwrap().contains("/.imgtar-");
+        let found: Files = found.clone().into_iter().filter(|(path, _)| !is_litter(path)).collect();
+        if self.output != Output::Beside {
+            return found == self.before || found == self.after;
+        }
+        // Blobs come one by one; what names them comes last.
+        let index = self.scratch.path("place/out/index.json");
+        let least = if found[&index] == self.before[&index] { &self.before } else { &self.after };
+        let is_known = |(path, bytes)| [&self.before, &self.after].iter().any(|files| files.get(path) == Some(bytes));
+        found.iter().all(is_known) && least.keys().all(|path| found.contains_key(path))
+    }
+
+    fn difference(&self, found: &Files) -> String {
+        let relative = |path: &PathBuf| path.strip_prefix(self.scratch.dir()).unwrap().to_owned();
+        let names = |files: &Files| files.keys().map(relative).collect::<Vec<_>>();
+        format!("found {:?}, before {:?}, after {:?}", names(found), names(&self.before), names(&self.after))
+    }
+}
+
+impl std::fmt::Display for Pair<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { input, target, output, jobs, .. } = self;
+        let from = if input.is_piped { "piped" } else { "file" };
+        write!(f, "{} ({from}) to {target} ({output:?}), -j {jobs}", input.name)
+    }
+}
+
+/// Does `work` to every pair of an input and an output; `work` is told which calls to strike.
+fn each_pair(mut work: impl FnMut(&Pair<'_>, (usize, usize))) {
+    if !inject::is_possible() {
+        return;
+    }
+    let step = env::var("IMGTAR_FAULTS").map_or(41, |step| step.parse().expect("IMGTAR_FAULTS is a number"));
+    let jobs = env::var("IMGTAR_FAULTS_JOBS").unwrap_or_else(|_| "1".to_owned());
+    let scratch = Scratch::new();
+    let mut number = 0;
+    for input in inputs(&scratch) {
+        for target in TARGETS.into_iter().filter(|&target| (input.name, target) != ("rootfs", "rootfs")) {
+            for &output in outputs(target) {
+                work(&Pair::new(&input, target, output, &jobs), (number % step + 1, step));
+                number += 1;
+            }
+        }
+    }
+}
+
+/// Strikes all pairs with `faults`.
+fn strike(faults: &[(Fault, &[i32])]) {
+    let mut problems = Vec::new();
+    each_pair(|pair, which| {
+        let met = faults.iter().map(|&(fault, allowed)| {
+            let (met, wrong) = pair.all(fault, which, allowed);
+            problems.extend(wrong);
+            format!("{fault:?} {met}")
+        });
+        eprintln!("{pair}: {}", met.collect::<Vec<_>>().join(", "));
+    });
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+const ERRORS: &[(Fault, &[i32])] = &[(Fault::Error, &[0, 5]), (Fault::Full, &[0, 5]), (Fault::HangUp, &[0, 141])];
+const HARMLESS: &[(Fault, &[i32])] = &[(Fault::Interrupt, &[0]), (Fault::Short, &[0])];
+const SIGNALS: &[(Fault, &[i32])] = &[(Fault::Term, &[0, 143]), (Fault::Kill, &[137])];
+
+#[test]
+fn an_error_at_any_call_leaves_all_or_nothing() {
+    strike(ERRORS);
+}
+
+#[test]
+fn no_memory_from_any_call_on_leaves_all_or_nothing() {
+    strike(&[(Fault::Memory, &[0, 5, 134, 139])]);
+}
+
+#[test]
+fn interruptions_and_short_counts_change_nothing() {
+    strike(HARMLESS);
+}
+
+#[test]
+fn a_signal_at_any_call_leaves_all_or_nothing() {
+    strike(SIGNALS);
+}
