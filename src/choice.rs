@@ -29,10 +29,10 @@ pub struct Chosen {
 }
 
 impl Choice {
-    /// The entries that are meant, in the archive's order; of an index with the platforms that are wanted.
+    /// The entries that are meant, in the archive's order, whole: an index with all its platforms.
     ///
     /// # Errors
-    /// [`Error::Choice`] with the list of what there is, when the image is not there or a digest fits several.
+    /// [`Error::Choice`] with the list of what there is, when the image is not there, or a digest fits several.
     pub fn entries(&self, set: &ImageSet) -> Result<Vec<Entry>> {
         pick(set, self.image.as_slice())
     }

@@ -14,6 +14,9 @@
 //!       stream       bytes at rest and in motion; has never heard of tar
 //! ```
 //!
+//! Who only asks goes other ways from the reader on: [`choice`] picks an image, [`files`] lists and reads what is in it,
+//! [`inspect`] gathers facts about all of the archive.
+//!
 //! Readers and writers never know each other. Rules such as `M-11` are those of `docs/formats.md`.
 //!
 //! ```no_run

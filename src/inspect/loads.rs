@@ -1,9 +1,11 @@
 //! The table "What loads where", applied to one archive.
 //!
-//! The facts were measured with real engines, the names with Docker 20.10, podman 4.3, skopeo 1.9 and containerd 1.6; where
-//! a later release takes more, the verdict is for the named one and says so.
+//! The facts are those of docs/formats.md, which were measured with real engines; where releases of one engine differ, the
+//! verdict is `partly` and says so.
 //!
 //! Sources: docs/formats.md G-2, G-4, G-7, G-18, L-3, L-7, L-30, D-5, O-5, O-21, O-22, O-26.
+
+mod names;
 
 use std::collections::BTreeSet;
 
@@ -264,38 +266,6 @@ impl Engine {
         }
     }
 
-    /// The names that it knows the images by.
-    fn names(self, seen: &Seen) -> Vec<String> {
-        let of_layout = || seen.layout.iter().flatten();
-        let of_docker = || seen.docker.iter().flatten().flat_map(|item| &item.names);
-        let mut names: Vec<String> = match self {
-            Self::SkopeoDockerArchive | Self::SkopeoOciArchive | Self::Crane => Vec::new(),
-            Self::Podman4 if seen.directory => Vec::new(),
-            _ if self.reads_layout(seen) => of_layout().filter_map(|entry| self.layout_name(entry)).collect(),
-            Self::Podman4 => of_docker().map(|name| podman_name(name)).collect(),
-            Self::Ctr => of_docker().filter_map(|name| Some(name.parse::<Reference>().ok()?.full())).collect(),
-            Self::Docker20 if seen.v1.is_some() => seen.v1.iter().flat_map(|v1| v1.names.clone()).collect(),
-            _ => of_docker().filter_map(|name| Some(name.parse::<Reference>().ok()?.familiar())).collect(),
-        };
-        let mut known = BTreeSet::new();
-        names.retain(|name| known.insert(name.clone()));
-        names.iter().map(|name| printable(name.as_bytes())).collect()
-    }
-
-    /// O-21.
-    fn layout_name(self, entry: &Listed) -> Option<String> {
-        let (name, tag) = (entry.image_name.as_deref(), entry.ref_name.as_deref());
-        match (self, name, tag) {
-            (Self::Docker29Containerd, Some(name), _) => {
-                Some(name.parse::<Reference>().map_or_else(|_| name.to_owned(), |name| name.familiar()))
-            }
-            (_, Some(name), _) => Some(name.to_owned()),
-            (Self::Podman4, None, Some(tag)) => Some(podman_name(tag)),
-            (Self::Ctr, None, Some(tag)) if !tag.contains(['/', ':', '@']) => Some(format!("import-DATE:{tag}")),
-            (_, None, tag) => tag.map(str::to_owned),
-        }
-    }
-
     /// What is worth knowing of an archive that it takes.
     fn note(self, seen: &Seen) -> Option<Obstacle> {
         let listed = seen.layout.as_deref().unwrap_or_default();
@@ -326,16 +296,4 @@ impl Listed {
 
 fn has(listed: &[Listed], codecs: &[Codec]) -> bool {
     listed.iter().flat_map(|entry| &entry.layers).any(|codec| codecs.contains(codec))
-}
-
-/// A name without a registry is local to podman, wherever it came from.
-fn podman_name(name: &str) -> String {
-    let first = name.split_once('/').map(|(first, _)| first);
-    let is_registry = |part: &str| part.contains(['.', ':']) || part == "localhost";
-    let name = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) {
-        name.to_owned()
-    } else {
-        format!("{name}:latest")
-    };
-    if first.is_some_and(is_registry) { name } else { format!("localhost/{name}") }
 }

@@ -1,0 +1,63 @@
+//! Help, completions and manual pages: every command teaches, on standard output and with exit 0.
+
+use std::process::Command;
+
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+
+/// The commands that `imgtar --help` lists.
+fn commands() -> Vec<String> {
+    let help = imgtar(["--help"]).success().text();
+    let lines = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| line.starts_with("  "));
+    // What is indented further goes on about the command above.
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).filter(|name| !name.is_empty());
+    let names = names.map(str::to_owned);
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn every_command_has_examples_and_two_lengths_of_help() {
+    assert!(
+        ["convert", "import", "inspect", "ls", "cat", "completions", "man"]
+            .iter()
+            .all(|name| commands().iter().any(|found| found == name))
+    );
+    for command in commands() {
+        let (short, long) = (imgtar([&command, "-h"]).success().text(), imgtar([&command, "--help"]).success().text());
+        assert!(long.contains("Examples:\n") && long.contains(&format!("imgtar {command}")), "{command}: {long}");
+        assert!(short.len() < long.len() && !short.contains("Examples:"), "{command}");
+    }
+}
+
+#[test]
+fn shells_complete_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = imgtar(["completions", shell]).success().text();
+        for command in commands() {
+            assert!(script.contains(&command), "{shell}: {command}");
+        }
+    }
+    imgtar(["completions", "cmd.exe"]).exits(2);
+    imgtar(["completions"]).exits(2);
+    let scratch = Scratch::new();
+    let script = scratch.write("imgtar.bash", imgtar(["completions", "bash"]).success().stdout);
+    let checked = Command::new("bash").arg("-n").arg(script).output().expect("bash");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let scratch = Scratch::new();
+    imgtar(["man", "--out-dir"]).arg(scratch.dir()).success();
+    let mut expected: Vec<String> = commands().iter().map(|name| format!("imgtar-{name}.1")).collect();
+    expected.push("imgtar.1".to_owned());
+    expected.sort();
+    assert_eq!(scratch.names(), expected);
+    for name in expected {
+        let page = String::from_utf8(scratch.read(&name)).unwrap();
+        assert!(page.contains(".TH") && page.contains(".SH SYNOPSIS"), "{name}: {page}");
+    }
+    let page = imgtar(["man"]).success().stdout;
+    assert!(page == scratch.read("imgtar.1"));
+    imgtar(["man", "--out-dir", "/nowhere/at/all"]).exits(5).says(["/nowhere/at/all"]);
+}
