@@ -26,7 +26,7 @@ use serde::Serialize;
 use super::args::{ChoiceArgs, RunArgs};
 use super::terminal::{self, Verbosity};
 use super::values::PlatformArg;
-use super::{environment, input, json, signals, write};
+use super::{environment, input, json, output, signals, write};
 
 /// A run that answers.
 pub(super) struct Session {
@@ -111,7 +111,7 @@ impl Answer {
     /// # Errors
     /// When standard output is closed.
     pub(super) fn begin() -> Result<Self> {
-        Ok(Self(BufWriter::with_capacity(64 << 10, Sink::stdout()?)))
+        Ok(Self(BufWriter::with_capacity(64 << 10, output::standard()?)))
     }
 
     /// Says `value` as one JSON document, indented, with a newline at its end.

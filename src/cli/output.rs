@@ -90,10 +90,7 @@ pub(crate) fn open(args: &WriteArgs, outer: Encoding) -> Result<Output> {
     if args.to == Format::OciDir {
         return DirSink::create(&place.output, mode(place)).map(Output::Directory);
     }
-    if is_standard(place) && input::is_closed(io::stdout()) {
-        return Err(Error::Usage("standard output is closed: give -o FILE, or pipe it on".to_owned()));
-    }
-    let sink = if is_standard(place) { Sink::stdout()? } else { Sink::file(&place.output, place.force)? };
+    let sink = if is_standard(place) { standard()? } else { Sink::file(&place.output, place.force)? };
     if sink.is_terminal() {
         return Err(Error::Usage("an archive is not written to a terminal: give -o FILE, or pipe it on".to_owned()));
     }
@@ -111,6 +108,17 @@ fn mode(args: &OutputArgs) -> Mode {
 /// Whether `-` is asked for: standard output.
 pub(super) fn is_standard(args: &OutputArgs) -> bool {
     args.output == Path::new("-")
+}
+
+/// Standard output, to write to.
+///
+/// # Errors
+/// [`Error::Usage`] if it was closed when the process began, [`Error::Io`] when the system refuses.
+pub(super) fn standard() -> Result<Sink> {
+    if input::is_closed(io::stdout()) {
+        return Err(Error::Usage("standard output is closed".to_owned()));
+    }
+    Sink::stdout()
 }
 
 fn standard_output() -> io::Result<Metadata> {

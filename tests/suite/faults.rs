@@ -302,6 +302,9 @@ fn closed_standard_streams_are_no_place_to_read_from_or_write_to() {
         assert_eq!(output.status.code(), Some(2), "{stderr}");
         assert!(stderr.contains(said), "{stderr}");
     }
+    let args = ["-c", r#"exec "$0" inspect "$1" >&-"#, env!("CARGO_BIN_EXE_imgtar")].map(OsString::from);
+    let answer = std::process::Command::new("sh").args(args).arg(&input).status().unwrap();
+    assert_eq!(answer.code(), Some(2), "an answer that nobody hears");
     // Who asks for no output gets none.
     imgtar(["convert", "--to", "oci"])
         .arg(input)
