@@ -14,10 +14,21 @@ use crate::support::tarball::{Kind, Tarball};
 /// Sets a title, clears the screen, writes from right to left, begins a line.
 const EVIL: &str = "\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\r\nEVIL";
 
+fn is_obeyed(c: char) -> bool {
+    (c.is_control() && c != '\n') || c == '\u{202e}'
+}
+
+/// What was answered, in which no poison may stand as it is.
+#[track_caller]
+fn assert_clean_answer(outcome: &Outcome, poison: &str) {
+    assert_clean(outcome, poison);
+    let answer = String::from_utf8(outcome.stdout.clone()).expect("an answer is text");
+    assert!(!answer.contains(is_obeyed) && !answer.contains("\nEVIL"), "{poison}\n{answer:?}");
+}
+
 /// What was said, which must be lines of ours without anything that a terminal would obey.
 #[track_caller]
 fn assert_clean(outcome: &Outcome, poison: &str) {
-    let is_obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!outcome.stderr.contains(is_obeyed), "{poison}\n{:?}", outcome.stderr);
     assert!(!outcome.stderr.contains("panicked"), "{poison}\n{outcome}");
     let is_ours = |line: &str| line.starts_with("imgtar: ") || line.starts_with("  ") || line.starts_with('{');
@@ -113,6 +124,7 @@ fn h25_no_text_of_any_document_reaches_a_person_as_it_is() {
                     let flags = ["convert", "-v", "--progress", "plain", "--rename", "docker.io/=x/", "--to", target];
                     let outcome = imgtar(flags).stdin(evil.bytes()).run();
                     assert_clean(&outcome, &format!("{shape:?}: {}: {pointer}", tar.members[at].name));
+                    assert_clean_answer(&imgtar(["inspect"]).stdin(evil.bytes()).run(), &pointer);
                     count += 1;
                 }
             }
@@ -174,6 +186,9 @@ fn h25_no_path_of_a_layer_reaches_a_person_as_it_is() {
         let outcome = imgtar(["convert", "-v", "--to", "rootfs"]).stdin(Shape::Crane.save_one(&image).bytes()).run();
         assert_clean(&outcome, "a layer");
         assert_eq!(outcome.code, code, "{outcome}");
+        let archive = Shape::Crane.save_one(&image).bytes();
+        assert_clean_answer(&imgtar(["ls", "-l", "-"]).stdin(archive.clone()).run(), "a listing");
+        assert_clean_answer(&imgtar(["ls", "-l", "--layer", "1", "-"]).stdin(archive).run(), "a listing of a layer");
         let import = ["import", "-v", "--to", "docker", "-t", "a:1", "--arch", "amd64"];
         assert_clean(&imgtar(import).stdin(tar).run(), "a root filesystem");
     }
