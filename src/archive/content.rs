@@ -32,7 +32,8 @@ impl<'b, R: Read> Content<'b, R> {
 
 impl<R: Read> Read for Content<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let taken = self.cursor.read(buf, self.budget, &self.at, |buf| self.stored.read(buf))?;
+        self.cursor.count_holes(self.budget, || self.at.clone())?;
+        let taken = self.cursor.read(buf, |buf| self.stored.read(buf))?;
         if taken == 0 && !buf.is_empty() {
             self.cursor.check_end(|| self.at.clone())?;
         }
@@ -63,16 +64,21 @@ impl Cursor {
         Self { sparse: sparse.cloned(), size, position: 0, segment: 0, holes: size.saturating_sub(stored) }
     }
 
-    /// The next bytes, stored ones taken from `stored`; 0 at the end. All holes are counted in `budget` before the first
-    /// byte is given out: a terabyte of them must not be written up to the limit.
+    /// Counts all holes in `budget`, once and before the first byte is given out: a terabyte of them must not be written
+    /// up to the limit. `at` names the file.
+    pub(super) fn count_holes(&mut self, budget: &Budget, at: impl FnOnce() -> String) -> io::Result<()> {
+        match std::mem::take(&mut self.holes) {
+            0 => Ok(()),
+            holes => Ok(budget.decoded(holes, &at())?),
+        }
+    }
+
+    /// The next bytes, stored ones taken from `stored`; 0 at the end.
     pub(super) fn read(
         &mut self,
         buf: &mut [u8],
-        budget: &Budget,
-        at: &str,
         stored: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        budget.decoded(std::mem::take(&mut self.holes), at)?;
         let run = self.run();
         let (Run::Stored(length) | Run::Hole(length)) = run;
         let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(buf.len());

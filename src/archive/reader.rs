@@ -334,10 +334,15 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     fn member_label(&self) -> String {
-        const SHOWN: usize = 300;
-        let (shown, rest) = self.member.split_at(self.member.len().min(SHOWN));
-        format!("{}: `{}{}`", self.at, printable(shown), if rest.is_empty() { "" } else { "…" })
+        label(&self.at, &self.member)
     }
+}
+
+/// How errors in the tar `at` name `member`.
+fn label(at: &str, member: &[u8]) -> String {
+    const SHOWN: usize = 300;
+    let (shown, rest) = member.split_at(member.len().min(SHOWN));
+    format!("{at}: `{}{}`", printable(shown), if rest.is_empty() { "" } else { "…" })
 }
 
 /// The content of a [`Reader`]'s current member.
@@ -347,8 +352,9 @@ pub struct Body<'r, 'a, R> {
 
 impl<R: Skip> Read for Body<'_, '_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Reader { blocks, cursor, stored, budget, at, .. } = &mut *self.reader;
-        let taken = cursor.read(buf, budget, at, |buf| {
+        let Reader { blocks, cursor, stored, budget, at, member, .. } = &mut *self.reader;
+        cursor.count_holes(budget, || label(at, member))?;
+        let taken = cursor.read(buf, |buf| {
             let taken = blocks.read(buf)?;
             *stored -= taken as u64;
             Ok(taken)
