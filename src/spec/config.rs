@@ -73,7 +73,7 @@ impl ImageConfig {
             let kind = said.rootfs.kind.escape_debug();
             return Err(Error::invalid(at, format!("rootfs.type is `{kind}`, expected `layers`")));
         }
-        let platform = serde_json::from_slice(&raw).map_err(|error| Error::invalid(at, error.to_string()))?;
+        let platform = json::read(&raw, at, MAX_DOCUMENT)?;
         Ok(Self { raw, said, platform })
     }
 

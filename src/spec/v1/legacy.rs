@@ -53,7 +53,7 @@ impl LegacyLayer {
             Some(created) => created.parse().map_err(|error| invalid(format!("created: {error}")))?,
         };
         let step = Step { created: created.to_string(), author, created_by: container_config.cmd.0.join(" "), comment };
-        let object = serde_json::from_slice(bytes).map_err(|error| invalid(error.to_string()))?;
+        let object = json::read(bytes, at, MAX_DOCUMENT)?;
         Ok(Self { id: id.clone(), parent, step, docker_version, object })
     }
 
