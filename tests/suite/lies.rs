@@ -42,7 +42,7 @@ fn with_manifest(edit: impl Fn(&mut Value)) -> Tarball {
 }
 
 #[test]
-fn a_layer_blob_with_other_bytes_of_the_same_size_is_refused() {
+fn h_3_a_layer_blob_with_other_bytes_of_the_same_size_is_refused() {
     let blob = image().layers[1].blob();
     let mut altered = blob.clone();
     // The header's OS byte: the layer decodes to the promised diff_id all the same.
@@ -79,7 +79,7 @@ fn a_manifest_with_other_bytes_is_refused() {
 }
 
 #[test]
-fn a_false_size_in_a_descriptor_is_refused() {
+fn h_3_a_false_size_in_a_descriptor_is_refused() {
     let size = image().layers[0].blob().len();
     let tar = with_manifest(|manifest| manifest["layers"][0]["size"] = json!(size + 1));
     no_target_takes(&tar, [&image().layer_digests()[0][7..], &size.to_string(), &(size + 1).to_string()]);
@@ -98,13 +98,13 @@ fn swapped_layers_of_a_docker_archive_are_refused() {
 }
 
 #[test]
-fn false_data_in_a_descriptor_is_refused() {
+fn h_3_false_data_in_a_descriptor_is_refused() {
     let tar = with_manifest(|manifest| manifest["config"]["data"] = json!("e30="));
     no_target_takes(&tar, ["data"]);
 }
 
 #[test]
-fn layers_and_diff_ids_must_be_as_many() {
+fn h_20_layers_and_diff_ids_must_be_as_many() {
     for shape in [Shape::Docker20, Shape::Crane] {
         let tar = shape.save_one(&image()).editing("manifest.json", |json| {
             json[0]["Layers"].as_array_mut().unwrap().pop();
@@ -116,7 +116,7 @@ fn layers_and_diff_ids_must_be_as_many() {
 }
 
 #[test]
-fn one_file_for_two_diff_ids_is_refused() {
+fn h_20_one_file_for_two_diff_ids_is_refused() {
     let tar = Shape::Crane.save_one(&image()).editing("manifest.json", |json| {
         json[0]["Layers"][1] = json[0]["Layers"][0].clone();
     });
@@ -144,17 +144,17 @@ fn a_wrong_diff_id_behind_a_kept_manifest_is_found_when_the_layer_is_decoded() {
 }
 
 #[test]
-fn a_document_that_is_manifest_and_index_at_once_is_refused() {
+fn h_4_a_document_that_is_manifest_and_index_at_once_is_refused() {
     no_target_takes(&with_manifest(|manifest| manifest["manifests"] = json!([])), ["manifests"]);
 }
 
 #[test]
-fn a_media_type_that_contradicts_the_descriptor_is_refused() {
+fn h_4_a_media_type_that_contradicts_the_descriptor_is_refused() {
     no_target_takes(&with_manifest(|manifest| manifest["mediaType"] = json!(OCI_INDEX)), [OCI_INDEX]);
 }
 
 #[test]
-fn duplicates_with_different_bytes_are_refused() {
+fn h_12_duplicates_with_different_bytes_are_refused() {
     let crane = Shape::Crane.save_one(&image());
     let layer = crane.name_ending(".tar.gz");
     let config = format!("sha256:{}", image().id());
@@ -177,7 +177,7 @@ fn identical_duplicates_are_fine() {
 }
 
 #[test]
-fn hybrid_halves_that_name_different_images_are_refused() {
+fn h_13_hybrid_halves_that_name_different_images_are_refused() {
     let (ours, theirs) = (image(), TestImage::demo("app:1").layer([file("evil", "1")]));
     let both = Shape::Containerd.save(&[ours.clone(), theirs.clone().untagged()]);
     let item = |image: &TestImage| Shape::Containerd.save_one(image).body("manifest.json").to_vec();
@@ -234,7 +234,7 @@ fn a_config_name_that_is_a_false_digest_is_only_a_name() {
 }
 
 #[test]
-fn lying_layer_sources_are_warned_about_and_lose() {
+fn h_21_lying_layer_sources_are_warned_about_and_lose() {
     let tar = Shape::Docker25.save_one(&image()).editing("manifest.json", |json| {
         for source in json[0]["LayerSources"].as_object_mut().unwrap().values_mut() {
             source["digest"] = json!(format!("sha256:{}", "2".repeat(64)));

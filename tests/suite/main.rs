@@ -20,6 +20,7 @@ mod escapes;
 #[cfg(target_os = "linux")]
 mod faults;
 mod foreign;
+mod h_rules;
 mod help;
 mod hostile;
 mod images;

@@ -72,7 +72,7 @@ fn forty_links_are_followed_and_no_more() {
 }
 
 #[test]
-fn links_in_a_circle_or_out_of_the_archive_are_refused() {
+fn h_6_links_in_a_circle_or_out_of_the_archive_are_refused() {
     refuses(&linked(&[("circle", link("round")), ("round", link("circle"))], "real.tar"), ["circle"]);
     refuses(&linked(&[("circle", link("circle"))], "real.tar"), ["circle"]);
     for outside in ["../../etc/passwd", "../x", "/../etc/passwd"] {
@@ -89,7 +89,7 @@ fn a_link_that_nothing_needs_may_dangle() {
 }
 
 #[test]
-fn names_that_climb_out_of_the_archive_are_refused() {
+fn h_1_names_that_climb_out_of_the_archive_are_refused() {
     for name in ["../evil", "a/../../evil", "/../evil"] {
         refuses(&Shape::Nix.save_one(&image()).with(name, "1"), ["evil"]);
     }
@@ -176,7 +176,7 @@ fn manifest_json_is_one_clean_document() {
 }
 
 #[test]
-fn entries_that_are_no_strings_are_refused() {
+fn h_20_entries_that_are_no_strings_are_refused() {
     let spoil = |edit: fn(&mut Value)| Shape::Nix.save_one(&image()).editing("manifest.json", edit);
     refuses(&spoil(|json| json[0]["Layers"][1] = json!(7)), ["manifest.json"]);
     refuses(&spoil(|json| json[0]["Config"] = json!(null)), ["manifest.json"]);

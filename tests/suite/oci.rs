@@ -325,7 +325,7 @@ fn recompression_drops_annotations_that_describe_the_old_bytes() {
 }
 
 #[test]
-fn gzip_layers_of_several_members_are_kept_and_decoded_whole() {
+fn h_16_gzip_layers_of_several_members_are_kept_and_decoded_whole() {
     let tar = &image().layers[0].tar.clone();
     let (head, tail) = tar.split_at(700);
     let blob = [Codec::Gzip.encode(head), Codec::Gzip.encode(tail)].concat();

@@ -42,7 +42,7 @@ fn an_existing_file_is_kept_unless_forced() {
 }
 
 #[test]
-fn a_failed_run_leaves_the_old_file_and_no_litter() {
+fn h_26_a_failed_run_leaves_the_old_file_and_no_litter() {
     for target in [Target::Legacy, Target::Docker, Target::Oci] {
         let scratch = Scratch::new();
         let out = scratch.write("out", "precious");
@@ -134,7 +134,7 @@ fn a_missing_parent_directory_is_exit_5() {
 }
 
 #[test]
-fn the_input_is_never_the_output() {
+fn h_26_the_input_is_never_the_output() {
     let scratch = Scratch::new();
     let path = scratch.write("image.tar", source().bytes());
     fs::hard_link(&path, scratch.path("second.tar")).unwrap();

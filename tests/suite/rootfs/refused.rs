@@ -26,7 +26,7 @@ fn refused<const N: usize>(items: impl IntoIterator<Item = Item>, words: [&str; 
 }
 
 #[test]
-fn r_3_whiteouts_of_nothing() {
+fn r_3_h_23_whiteouts_of_nothing() {
     for name in [".wh.", ".wh..", ".wh...", "d/.wh.", "d/.wh..", "d/.wh..."] {
         refused([file(name, "")], [&*format!("`{name}`"), "whiteout names no file"]);
     }
@@ -42,7 +42,7 @@ fn r_4_names_that_climb_or_are_empty() {
 }
 
 #[test]
-fn r_5_whiteouts_in_the_middle_of_a_path() {
+fn r_5_h_23_whiteouts_in_the_middle_of_a_path() {
     refused([file(".wh.d/x", "")], ["`.wh.d/x`", "whiteout"]);
     refused([file("d/.wh.d/.wh.x", "")], ["`d/.wh.d/.wh.x`"]);
 }
