@@ -55,7 +55,7 @@ impl Flattened {
             Ok(End::Found(place)) => self.found(place),
             Ok(End::Missing { directory, name }) => Lookup::Missing { directory: self.tree().path(directory), name },
             Ok(End::NoDirectory(place)) => Lookup::NoDirectory { path: self.tree().path(place) },
-            Err(obstacle @ (Obstacle::Links | Obstacle::Targets | Obstacle::Full(_))) => {
+            Err(obstacle @ (Obstacle::Links | Obstacle::Targets | Obstacle::Whiteout | Obstacle::Full(_))) => {
                 Lookup::Endless { problem: obstacle.to_string() }
             }
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::tree::{Content, Full, Place, Tree};
+use super::whiteout::is_reserved;
 use crate::limits::MAX_LINKS;
 
 /// Most bytes of link targets that one lookup reads. Forty honest links together are far shorter; without a bound a small
@@ -18,6 +19,9 @@ pub(super) enum Obstacle {
     /// Targets made to be slow.
     #[error("symbolic links with more than {MAX_TARGETS} bytes of targets in a row")]
     Targets,
+    /// What is missing could not be told from a whiteout.
+    #[error("symbolic links that lead to a directory with the name of a whiteout")]
+    Whiteout,
     /// No room to create what is missing.
     #[error(transparent)]
     Full(#[from] Full),
@@ -62,6 +66,9 @@ pub(super) fn find(tree: &Tree, from: Place, path: &[u8]) -> Result<Option<Route
 pub(super) fn create(tree: &mut Tree, path: &[u8]) -> Result<Route, Obstacle> {
     let mut walk = Walk::new(tree.root(), path);
     while let Step::Blocked = walk.advance(tree)? {
+        if is_reserved(walk.component()) {
+            return Err(Obstacle::Whiteout);
+        }
         let place = tree.place(walk.at, walk.component())?;
         tree.put_implicit_directory(place)?;
         walk.at = place;

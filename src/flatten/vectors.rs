@@ -225,6 +225,18 @@ fn forty_links_are_followed_and_no_more() {
 }
 
 #[test]
+fn a_link_makes_no_directory_with_the_name_of_a_whiteout() {
+    for name in [".wh.a", ".wh..wh.plnk", ".wh..wh..opq"] {
+        let link = format!("l -> d/{name}/e");
+        fails(
+            &[&[&link], &["l/x"]],
+            "layer 1: `l/x`: symbolic links that lead to a directory with the name of a whiteout",
+        );
+        gives(&[&[&link]], &[&format!("{link} 0.0")]);
+    }
+}
+
+#[test]
 fn links_with_endless_targets_are_not_followed() {
     let link = format!("l -> {}d", "./".repeat(8192));
     fails(&[&[&link], &["l/x"]], "layer 1: `l/x`: symbolic links with more than 16384 bytes of targets in a row");

@@ -39,7 +39,7 @@ impl<'p> Role<'p> {
             if is_bookkeeping(component) {
                 return Ok(Self::Bookkeeping);
             }
-            if component.starts_with(PREFIX) {
+            if is_reserved(component) {
                 return Err(BadWhiteout::InTheMiddle);
             }
         }
@@ -55,6 +55,11 @@ impl<'p> Role<'p> {
             Some(name) => Ok(Self::Remove { directory, name }),
         }
     }
+}
+
+/// Whether no file of the tree can have this name.
+pub(super) fn is_reserved(component: &[u8]) -> bool {
+    component.starts_with(PREFIX)
 }
 
 fn is_bookkeeping(component: &[u8]) -> bool {

@@ -112,6 +112,7 @@ impl Model {
         loop {
             match walk(&self.nodes, directory)? {
                 Ok(way) => return Ok([way, vec![name.clone()]].concat()),
+                Err(blocked) if blocked.last().is_some_and(|name| name.starts_with(".wh.")) => return Err(NoWay),
                 Err(blocked) => {
                     self.nodes.retain(|path, _| !path.starts_with(&blocked));
                     self.nodes.insert(blocked, Node::Implied);

@@ -45,6 +45,7 @@ fn r_4_names_that_climb_or_are_empty() {
 fn r_5_h_23_whiteouts_in_the_middle_of_a_path() {
     refused([file(".wh.d/x", "")], ["`.wh.d/x`", "whiteout"]);
     refused([file("d/.wh.d/.wh.x", "")], ["`d/.wh.d/.wh.x`"]);
+    refused([symlink("l", ".wh.d"), file("l/x", "")], ["`l/x`", "whiteout"]);
 }
 
 #[test]
