@@ -1,0 +1,56 @@
+//! The fuzz targets by seed: a few runs of each in every test run, as many as are asked for otherwise.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::choice::Choice;
+use crate::random::Random;
+use crate::{from_env, mutate, seeds, targets};
+
+/// Longest input, bytes.
+const LONGEST: usize = 64 << 10;
+/// What no input of that size may take; a second is the promise, the rest is for busy machines and builds that are not
+/// optimised.
+const SLOW: Duration = Duration::from_secs(30);
+
+#[test]
+fn every_target_returns_for_any_bytes() {
+    let (first, runs) = (from_env("IMGTAR_SEED").unwrap_or(1), from_env("IMGTAR_FUZZ_RUNS").unwrap_or(60));
+    for (name, target) in targets::ALL {
+        let seeds = seeds::of(name);
+        // What is done once counts for no input.
+        target(&[]);
+        for seed in first..first + runs {
+            let input = input(&seeds, &mut Random::new(seed));
+            watched(&format!("IMGTAR_SEED={seed} target {name}"), move || target(&input));
+        }
+    }
+}
+
+/// Bytes of nobody, a seed, or a seed that is damaged.
+fn input(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+    if random.below(4) == 0 {
+        let length = random.below(600);
+        return random.bytes(length);
+    }
+    let mut bytes = seeds[random.below(seeds.len())].clone();
+    for _ in 0..random.below(4) {
+        mutate::tar(&mut Choice::new(&random.bytes(64)), &mut bytes);
+    }
+    bytes.truncate(LONGEST);
+    bytes
+}
+
+/// Runs `work` and fails, naming `what`, if it panics or does not end.
+pub(crate) fn watched(what: &str, work: impl FnOnce() + Send + 'static) {
+    let (done, waiting) = mpsc::channel();
+    let start = Instant::now();
+    thread::spawn(move || done.send(catch_unwind(AssertUnwindSafe(work)).is_ok()));
+    match waiting.recv_timeout(SLOW) {
+        Ok(true) => {}
+        Ok(false) => panic!("{what}: see above"),
+        Err(_) => panic!("{what}: no end after {:?}", start.elapsed()),
+    }
+}

@@ -1,0 +1,95 @@
+//! The overlay alone: any names, any kinds, in any order.
+
+use std::collections::HashMap;
+
+use imgtar::flatten::{Change, Flattened, Kind, Options, Overlay, Survivor};
+use imgtar::limits::{Budget, Limits};
+use imgtar::notice::Notices;
+
+use crate::choice::Choice;
+
+/// Few names, so that entries meet; and each sort of hostile one.
+const NAMES: [&[u8]; 20] = [
+    b"a",
+    b"b",
+    b"a/b",
+    b"a/b/c",
+    b"./a",
+    b"/b/a",
+    b"a/../b",
+    b"..",
+    b"../a",
+    b".",
+    b"a//b/",
+    b".wh.a",
+    b"a/.wh.b",
+    b".wh..wh..opq",
+    b"a/.wh..wh..opq",
+    b".wh.",
+    b"a/.wh../b",
+    b".wh..wh.plnk/1",
+    b"stargz.index.json",
+    b"\xff\xfe",
+];
+
+/// Layers of entries.
+pub(crate) fn overlay(data: &[u8]) {
+    let mut choice = Choice::new(data);
+    let options =
+        Options { keep_dirlinks: choice.once_in(3), strip_estargz: choice.once_in(3), sort: choice.once_in(3) };
+    let (budget, notices) = (Budget::new(Limits { metadata: 16 << 20, ..Limits::default() }), Notices::silent());
+    let mut overlay = Overlay::new(options);
+    while !choice.is_empty() {
+        let mut layer = overlay.layer("layer", &notices, &budget);
+        for position in 0..=choice.below(24) as u64 {
+            let (path, target) = (name(&mut choice), name(&mut choice));
+            let kind = match choice.below(12) {
+                0..4 => Kind::Regular,
+                4..6 => Kind::Directory,
+                6..8 => Kind::Symlink(target),
+                8..10 => Kind::HardLink(target),
+                10 => Kind::CharDevice { major: 0, minor: 0 },
+                _ => Kind::Fifo,
+            };
+            if layer.entry(Change { path, kind, position }).is_err() {
+                return;
+            }
+        }
+        if layer.finish().is_err() {
+            return;
+        }
+    }
+    judge(&overlay.finish());
+}
+
+fn name<'a>(choice: &mut Choice<'a>) -> &'a [u8] {
+    match choice.below(NAMES.len() + 2) {
+        nth @ 0..20 => NAMES[nth],
+        _ => {
+            let length = choice.below(8);
+            choice.take(length)
+        }
+    }
+}
+
+/// parents first, every path once, no whiteouts; what carries data before its other names.
+fn judge(flattened: &Flattened) {
+    let mut kinds: HashMap<Vec<u8>, bool> = HashMap::new();
+    let mut count = 0;
+    for survivor in flattened.survivors() {
+        count += 1;
+        let path = survivor.path().to_vec();
+        let shown = path.escape_ascii();
+        assert!(!path.split(|&byte| byte == b'/').any(|name| name.starts_with(b".wh.")), "{shown}");
+        if let Some(slash) = path.iter().rposition(|&byte| byte == b'/') {
+            assert!(kinds.contains_key(&path[..slash]), "{shown} stands before its parent");
+        }
+        if let Survivor::HardLink { target, .. } = &survivor {
+            assert_eq!(kinds.get(target), Some(&true), "{shown} is a link to what does not carry data");
+        }
+        let carries = matches!(survivor, Survivor::Entry { .. });
+        assert_eq!(kinds.insert(path.clone(), carries), None, "{} is there twice", path.escape_ascii());
+    }
+    assert_eq!((count, flattened.is_empty()), (flattened.len(), count == 0));
+    flattened.rewinds();
+}
