@@ -43,6 +43,8 @@ pub(crate) enum Said {
     /// It has no such document left: as an archive of docker before 1.10 it holds layers, whose config is made anew (L-32).
     /// These are the digests of its members, decoded.
     Layers(BTreeSet<String>),
+    /// The judge's reader takes its headers for damaged: it knows no empty numbers, which Go's reader takes for 0.
+    Unreadable,
 }
 
 /// What an archive that may be damaged says; `None` if the judge, who panics, finds something wrong.
@@ -50,7 +52,7 @@ pub(crate) fn said(archive: &[u8]) -> Option<Said> {
     // libFuzzer takes every panic for a crash, in a hook of its own.
     let hook = crate::UNDER_LIBFUZZER.then(std::panic::take_hook);
     let said = catch_unwind(AssertUnwindSafe(|| {
-        let archive = Archive::open(archive);
+        let Ok(archive) = catch_unwind(|| Archive::open(archive)) else { return Said::Unreadable };
         if archive.has("manifest.json") || archive.has("index.json") {
             return Said::Images(facts(&images(&archive)));
         }
