@@ -114,6 +114,11 @@ impl fmt::Debug for EntryPath {
 /// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).
 pub fn printable(name: &[u8]) -> String {
     let mut shown = String::with_capacity(name.len());
+    // Nearly all names; listings have hundreds of thousands.
+    if let (true, Ok(text)) = (name.iter().all(|&byte| is_harmless(byte)), std::str::from_utf8(name)) {
+        shown.push_str(text);
+        return shown;
+    }
     for chunk in name.utf8_chunks() {
         for char in chunk.valid().chars() {
             if is_deceptive(char) || char == '\\' {
@@ -141,6 +146,11 @@ pub fn presentable(message: &str) -> String {
         }
     }
     shown
+}
+
+/// Printable ASCII without the backslash, which announces an escape.
+fn is_harmless(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'\\'
 }
 
 /// Characters that move the cursor, change direction or cannot be seen.
