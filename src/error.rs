@@ -11,6 +11,9 @@ use crate::digest::Digest;
 /// The result of everything in this library that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// What becomes of a fault that need not be the end: given back, it is; taken, the work goes on as well as it can.
+pub type Faults<'f> = dyn FnMut(Error) -> Result<()> + 'f;
+
 /// Why an image could not be read, written or flattened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

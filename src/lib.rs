@@ -41,10 +41,12 @@ pub mod archive;
 pub mod choice;
 pub mod codec;
 pub mod convert;
+pub mod diff;
 pub mod digest;
 pub mod error;
 pub mod files;
 pub mod flatten;
+pub mod history;
 pub mod image;
 pub mod inspect;
 pub mod limits;
@@ -56,6 +58,8 @@ pub mod reader;
 pub mod run;
 pub mod spec;
 pub mod stream;
+mod toc;
+pub mod verify;
 pub mod writer;
 
 /// The examples of README.md compile.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::{Entry, Kind};
 use super::reader::{Ending, Reader};
-use crate::error::{Error, Result};
+use crate::error::{Error, Faults, Result};
 use crate::limits::MAX_LINKS;
 use crate::path::{EntryPath, printable};
 use crate::run::Run;
@@ -57,14 +57,32 @@ impl Scan {
     /// # Errors
     /// What the tar decoder refuses; a name that climbs out of the archive (H-1); a sparse member.
     pub fn read(tar: impl Skip, label: &str, run: &Run) -> Result<Self> {
+        Self::read_on(tar, label, run, &mut Err)
+    }
+
+    /// The same, but each fault goes to `faults`. If it is taken there, the scan goes on without the member that is
+    /// refused, or ends where the tar is damaged.
+    ///
+    /// # Errors
+    /// What `faults` gives back.
+    pub fn read_on(tar: impl Skip, label: &str, run: &Run, faults: &mut Faults<'_>) -> Result<Self> {
         let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.notices);
         let mut members = Vec::new();
-        while let Some(entry) = reader.next_entry()? {
-            let path = EntryPath::clean(&entry.path).map_err(|error| {
-                Error::invalid(format!("{label}: member `{}`", printable(&entry.path)), error.to_string())
-            })?;
-            run.budget.held(MEMBER_SIZE, label)?;
-            members.push((path, Member::of(entry, label)?));
+        loop {
+            match reader.next_entry() {
+                Ok(Some(entry)) => match named(entry, label) {
+                    Ok(member) => {
+                        run.budget.held(MEMBER_SIZE, label)?;
+                        members.push(member);
+                    }
+                    Err(fault) => faults(fault)?,
+                },
+                Ok(None) => break,
+                Err(fault) => {
+                    faults(fault)?;
+                    break;
+                }
+            }
         }
         Ok(Self(members))
     }
@@ -78,6 +96,13 @@ impl Scan {
         }
         Index { label: source.label().to_owned(), store: Store::Tar(members) }
     }
+}
+
+/// A member under its clean name.
+fn named(entry: Entry, label: &str) -> Result<(EntryPath, Member<Span>)> {
+    let path = EntryPath::clean(&entry.path)
+        .map_err(|error| Error::invalid(format!("{label}: member `{}`", printable(&entry.path)), error.to_string()))?;
+    Ok((path, Member::of(entry, label)?))
 }
 
 impl Member<Span> {

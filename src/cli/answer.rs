@@ -15,15 +15,17 @@ use std::path::Path;
 
 use imgtar::choice::Choice;
 use imgtar::convert::Platforms;
-use imgtar::error::{Error, Result};
+use imgtar::error::{Error, ErrorKind, Result};
 use imgtar::image::ImageSet;
 use imgtar::notice::Notices;
 use imgtar::reader::Archive;
 use imgtar::run::Run;
 use imgtar::stream::sink::Sink;
+use imgtar::stream::source::Input;
 use serde::Serialize;
 
 use super::args::{ChoiceArgs, RunArgs};
+use super::exit::Exit;
 use super::terminal::{self, Verbosity};
 use super::values::PlatformArg;
 use super::{environment, input, json, output, signals, write};
@@ -58,14 +60,22 @@ impl Session {
         Ok(Self { run: Run { notices, ..write::new_run(args, verbosity, jobs, None) }, verbosity })
     }
 
+    /// Finds and waits for what `given` names.
+    ///
+    /// # Errors
+    /// Those of finding the input.
+    pub(super) fn input(&self, given: Option<&Path>) -> Result<Input> {
+        let input = input::find(given)?;
+        input::wait(&input, self.verbosity)?;
+        Ok(input)
+    }
+
     /// Finds, waits for and opens the archive that `given` names.
     ///
     /// # Errors
     /// Those of finding the input, and those of [`Archive::open`].
     pub(super) fn open(&self, given: Option<&Path>) -> Result<Archive> {
-        let input = input::find(given)?;
-        input::wait(&input, self.verbosity)?;
-        Archive::open(input, &self.run)
+        Archive::open(self.input(given)?, &self.run)
     }
 
     /// The images of `archive`.
@@ -155,6 +165,17 @@ impl Write for Answer {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// How a run ends that was asked whether all is well, once that is known: those who stop listening get the same verdict.
+///
+/// # Errors
+/// When the answer could not be written for another reason.
+pub(super) fn verdict(is_well: bool, written: Result<()>) -> Result<Exit> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::ClosedPipe => Err(error),
+        _ => Ok(if is_well { Exit::Done } else { Exit::No }),
     }
 }
 

@@ -5,9 +5,12 @@
 
 mod answer;
 mod cat;
+mod diff;
+mod history;
 mod inspect;
 mod ls;
 mod shell;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -22,9 +25,12 @@ use super::values::{self, Assignment, PlatformArg, Rename, Words};
 
 pub(crate) use answer::{AnswerArgs, ChoiceArgs};
 pub(crate) use cat::CatArgs;
+pub(crate) use diff::DiffArgs;
+pub(crate) use history::HistoryArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use ls::LsArgs;
 pub(crate) use shell::{CompletionsArgs, ManArgs};
+pub(crate) use verify::VerifyArgs;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -104,6 +110,9 @@ pub(crate) enum Command {
     Inspect(Box<InspectArgs>),
     Ls(Box<LsArgs>),
     Cat(Box<CatArgs>),
+    History(Box<HistoryArgs>),
+    Verify(Box<VerifyArgs>),
+    Diff(Box<DiffArgs>),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

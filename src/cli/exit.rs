@@ -12,7 +12,6 @@ pub(crate) enum Exit {
     /// All that was asked was done.
     Done = 0,
     /// The answer is no: archives differ, a promise is broken.
-    #[expect(dead_code, reason = "for `diff` and `verify`, which are to come")]
     No = 1,
     /// The command line contradicts itself.
     Usage = 2,

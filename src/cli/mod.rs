@@ -6,8 +6,10 @@ mod cat;
 mod choices;
 mod completions;
 mod convert;
+mod diff;
 mod environment;
 pub(crate) mod exit;
+mod history;
 mod import;
 mod input;
 mod inspect;
@@ -21,6 +23,7 @@ mod progress;
 mod signals;
 pub(crate) mod terminal;
 mod values;
+mod verify;
 mod version;
 mod write;
 
@@ -42,6 +45,9 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit> {
         Command::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
         Command::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
         Command::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
+        Command::History(args) => answered(history::run(args).map(|()| Exit::Done)),
+        Command::Verify(args) => verify::run(args),
+        Command::Diff(args) => diff::run(args),
     }
 }
 

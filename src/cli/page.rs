@@ -68,6 +68,26 @@ impl<'a, W: Write> Page<'a, W> {
         writeln!(self.out, "{:indent$}{shown}", "")
     }
 
+    /// How many columns there are; more than any line has where nobody counts them.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// A row of a table, cut where the room ends. `text` has no control characters.
+    pub(super) fn row(&mut self, tone: Tone, text: &str) -> io::Result<()> {
+        let is_longer = text.chars().count() > self.columns;
+        let shown =
+            if is_longer { text.chars().take(self.columns - 1).chain(['…']).collect() } else { text.to_owned() };
+        let shown = self.toned(tone, shown.trim_end());
+        writeln!(self.out, "{shown}")
+    }
+
+    /// `word` and what follows it on one line, however long. `text` has no control characters.
+    pub(super) fn remark(&mut self, tone: Tone, word: &str, text: &str) -> io::Result<()> {
+        let word = self.toned(tone, word);
+        writeln!(self.out, "{word}{text}")
+    }
+
     /// `key` in a column of `width`, `indent` columns in, and `values` behind it, each on a line of its own.
     pub(super) fn fact(&mut self, indent: usize, width: usize, key: &str, values: &[String]) -> io::Result<()> {
         self.toned_fact(indent, width, (Tone::Key, key), values)
@@ -175,6 +195,15 @@ mod tests {
         assert_eq!(page(40, fact), "  env     A=1 and more of it\n          B=2\n");
         assert_eq!(page(30, fact), "  env     A=1 and more of it\n          B=2\n");
         assert_eq!(page(20, fact), "  env\n    A=1 and more of\n    it\n    B=2\n");
+    }
+
+    #[test]
+    fn rows_are_cut_and_remarks_are_not() {
+        let row = |page: &mut Page<'_, _>| page.row(Tone::Plain, "ab cd ef  ");
+        assert_eq!(page(usize::MAX, row), "ab cd ef\n");
+        assert_eq!(page(10, row), "ab cd ef\n");
+        assert_eq!(page(7, row), "ab cd …\n");
+        assert_eq!(page(3, |page| page.remark(Tone::Bad, "error", ": a: b")), "error: a: b\n");
     }
 
     #[test]

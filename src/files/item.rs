@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::scan::Header;
+use super::Header;
 use crate::archive::{Kind, Timestamp};
 
 /// An entry of a tree or of a layer.
@@ -61,7 +61,7 @@ pub enum ItemKind {
 
 impl Item {
     /// What `header` says of the entry at `path`.
-    pub(super) fn new(path: Vec<u8>, header: &Header, layer: u32) -> Self {
+    pub(crate) fn new(path: Vec<u8>, header: &Header, layer: u32) -> Self {
         Self {
             path,
             kind: header.kind.into(),
@@ -78,7 +78,7 @@ impl Item {
     }
 
     /// A directory that entries below it imply (docs/formats.md R-6).
-    pub(super) fn implicit_directory(path: Vec<u8>) -> Self {
+    pub(crate) fn implicit_directory(path: Vec<u8>) -> Self {
         Self {
             path,
             kind: ItemKind::Directory,

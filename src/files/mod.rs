@@ -17,7 +17,7 @@ pub use find::Path;
 pub use item::{Item, ItemKind};
 pub use layer::list_layer;
 pub use open::Opened;
-pub(crate) use scan::change;
+pub(crate) use scan::{Header, change};
 
 use crate::choice::Chosen;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ use crate::image::{Image, Layer};
 use crate::run::Run;
 use crate::stream::pool;
 
-use scan::{Header, Scanned};
+use scan::Scanned;
 
 /// The tree of one image: which entry of which layer stands where, and what its header says.
 pub struct Files<'a> {

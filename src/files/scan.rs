@@ -11,23 +11,24 @@ use crate::run::Run;
 use crate::stream::skip::{Sequential, Skip};
 
 /// What is kept of an entry for as long as the tree is looked at.
-pub(super) struct Header {
-    pub(super) kind: Kind,
-    pub(super) mode: u16,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) device: (u32, u32),
-    pub(super) size: u64,
-    pub(super) mtime: Timestamp,
-    pub(super) link: Box<[u8]>,
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) kind: Kind,
+    pub(crate) mode: u16,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) device: (u32, u32),
+    pub(crate) size: u64,
+    pub(crate) mtime: Timestamp,
+    pub(crate) link: Box<[u8]>,
     /// Names and values of extended attributes.
-    pub(super) xattrs: Xattrs,
+    pub(crate) xattrs: Xattrs,
     /// Where in the layer's tar its first header stands.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// Extended attributes, as PAX records carry them (docs/formats.md R-16).
-pub(super) type Xattrs = Box<[(Vec<u8>, Vec<u8>)]>;
+pub(crate) type Xattrs = Box<[(Vec<u8>, Vec<u8>)]>;
 
 /// The headers of a layer and, apart from them, their names: the overlay keeps its own.
 pub(super) struct Scanned {
@@ -88,7 +89,7 @@ fn each_from<'r, R: Skip>(
 
 impl Header {
     /// The name of `entry`, and the rest of it.
-    pub(super) fn of(entry: Entry) -> (Box<[u8]>, Self) {
+    pub(crate) fn of(entry: Entry) -> (Box<[u8]>, Self) {
         let header = Self {
             kind: entry.kind,
             mode: entry.mode as u16 & 0o7777,
@@ -106,7 +107,7 @@ impl Header {
     }
 
     /// The entry as the overlay sees it.
-    pub(super) fn change<'a>(&'a self, path: &'a [u8], position: u64) -> Change<'a> {
+    pub(crate) fn change<'a>(&'a self, path: &'a [u8], position: u64) -> Change<'a> {
         Change { path, kind: kind(self.kind, &self.link, self.device), position }
     }
 }

@@ -68,7 +68,7 @@ mod whiteout;
 pub use layer::LayerBuilder;
 pub use lookup::{Lookup, Standing};
 pub use survivors::{Flattened, Survivor, Survivors};
-pub(crate) use whiteout::Role;
+pub(crate) use whiteout::{BadWhiteout, Role};
 
 use crate::limits::Budget;
 use crate::notice::Notices;
@@ -118,6 +118,16 @@ pub struct EntryId {
     pub position: u64,
 }
 
+/// An entry that a layer has left without a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hidden {
+    /// The entry.
+    pub id: EntryId,
+    /// What took its place, or that of a directory above it; `None` where a whiteout or opaque marker removed it, or a
+    /// directory that no entry describes.
+    pub by: Option<EntryId>,
+}
+
 /// What a user may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
@@ -141,6 +151,19 @@ impl Overlay {
     /// An empty root.
     pub fn new(options: Options) -> Self {
         Self { tree: Tree::new(), options, layers: 0 }
+    }
+
+    /// The same, and [`Overlay::hidden`] will tell what each layer hides.
+    pub fn watching(options: Options) -> Self {
+        let mut overlay = Self::new(options);
+        overlay.tree.watch();
+        overlay
+    }
+
+    /// What has been hidden since this was last asked, in no order that means anything; nothing unless it is watched.
+    /// Something with several names is hidden when it has lost the last of them.
+    pub fn hidden(&mut self) -> Vec<Hidden> {
+        self.tree.gone().into_iter().map(|(id, by)| Hidden { id, by }).collect()
     }
 
     /// Begins the next layer, base first; `at` names it in errors and warnings.

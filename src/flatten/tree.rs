@@ -5,6 +5,7 @@
 //! still hold it. Children are found through one hash table for the whole tree and listed through links between siblings;
 //! only those that exist are listed, so removing a directory again and again costs nothing for what is long gone.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 
@@ -47,6 +48,16 @@ pub(super) struct Tree {
     hasher: RandomState,
     /// Bytes taken since [`Tree::taken`] was last asked.
     taken: u64,
+    /// What has lost its last name, if anybody asks.
+    gone: Option<Vec<Gone>>,
+}
+
+/// Something that has lost a name, which may have been its last.
+#[derive(Debug, Clone, Copy)]
+struct Gone {
+    inode: Inode,
+    /// What took its place, or that of a directory above it; `None` if a whiteout removed it.
+    by: Option<Inode>,
 }
 
 #[derive(Debug)]
@@ -89,6 +100,7 @@ impl Tree {
             index: Index::new(),
             hasher: RandomState::new(),
             taken: 0,
+            gone: None,
         }
     }
 
@@ -220,7 +232,7 @@ impl Tree {
 
     /// Puts `inode` on `place`, whose parent must be a directory, in place of what stood there.
     pub(super) fn put(&mut self, place: Place, inode: Inode) {
-        self.remove(place);
+        self.take_away(place, Some(inode));
         let parent = self.parent(place);
         let next = self.first_child(parent).and_then(|first| first.replace(place));
         if let Some(next) = next {
@@ -247,10 +259,7 @@ impl Tree {
         if place == self.root() {
             return self.clear(place);
         }
-        if self.inode(place).is_some() {
-            self.unlink(place);
-            self.vacate(vec![place]);
-        }
+        self.take_away(place, None);
     }
 
     /// Takes away what stands beneath `directory`.
@@ -259,7 +268,24 @@ impl Tree {
         if let Some(first) = self.first_child(directory) {
             *first = None;
         }
-        self.vacate(children);
+        self.vacate(children, None);
+    }
+
+    /// From now on keeps what loses its last name, for [`Tree::gone`].
+    pub(super) fn watch(&mut self) {
+        self.gone.get_or_insert_default();
+    }
+
+    /// The entries without a name that were watched going since this was last asked, each with the one that took its place.
+    pub(super) fn gone(&mut self) -> Vec<(EntryId, Option<EntryId>)> {
+        let mut gone = self.gone.as_mut().map(std::mem::take).unwrap_or_default();
+        // A hard link may have given a name back, and what had it lost one again.
+        gone.retain(|gone| self.names(gone.inode) == 0);
+        gone.reverse();
+        let mut seen = HashSet::new();
+        gone.retain(|gone| seen.insert(gone.inode));
+        let described = |gone: &Gone| Some((self.entry(gone.inode)?, gone.by.and_then(|by| self.entry(by))));
+        gone.iter().filter_map(described).collect()
     }
 
     /// Notes an entry of `layer` for `place`; says whether that layer had one before.
@@ -275,6 +301,14 @@ impl Tree {
     /// Bytes taken since this was last asked.
     pub(super) fn taken(&mut self) -> u64 {
         std::mem::take(&mut self.taken)
+    }
+
+    /// Takes away what stands on `place`, which is not the root, children and all.
+    fn take_away(&mut self, place: Place, by: Option<Inode>) {
+        if self.inode(place).is_some() {
+            self.unlink(place);
+            self.vacate(vec![place], by);
+        }
     }
 
     /// Takes `place` out of its parent's list of children.
@@ -294,7 +328,7 @@ impl Tree {
     }
 
     /// Empties the places of whole subtrees, whose roots are in no list any more. A loop, because paths may be deep.
-    fn vacate(&mut self, mut places: Vec<Place>) {
+    fn vacate(&mut self, mut places: Vec<Place>, by: Option<Inode>) {
         while let Some(place) = places.pop() {
             places.extend(self.children(place));
             if let Some(inode) = self.at_mut(place).inode.take() {
@@ -302,6 +336,10 @@ impl Tree {
                 record.names -= 1;
                 if let Content::Directory { first, .. } = &mut record.content {
                     *first = None;
+                }
+                if let (0, Some(gone)) = (record.names, &mut self.gone) {
+                    gone.push(Gone { inode, by });
+                    self.taken += size_of::<Gone>() as u64;
                 }
             }
         }

@@ -46,7 +46,7 @@ pub struct Loose {
 }
 
 /// The word for what the archive is; Docker's old and compressed tarballs have one reader, but two names.
-pub(super) fn format(archive: &Archive) -> Result<&'static str> {
+pub(crate) fn format(archive: &Archive) -> Result<&'static str> {
     Ok(match archive.format {
         Format::Oci => "oci",
         Format::Hybrid => "hybrid",

@@ -14,6 +14,7 @@ mod layer;
 mod loads;
 mod seen;
 
+pub(crate) use archive::format;
 pub use archive::{Absent, Loose, Other};
 pub use config::Config;
 pub use image::{Image, Manifest};

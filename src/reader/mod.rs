@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::archive::{Index, Scan};
 use crate::codec::{self, Codec, Watch};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Faults, Result};
 use crate::image::ImageSet;
 use crate::path::EntryPath;
 use crate::progress::{Action, Told};
@@ -70,14 +70,39 @@ impl Archive {
     /// # Errors
     /// When the input cannot be read, or is no image archive.
     pub fn open(input: Input, run: &Run) -> Result<Self> {
+        Self::find(input, run, &mut Err)
+    }
+
+    /// The same for an archive that may be damaged: what can be found of its members, and what is wrong with it as a tar.
+    ///
+    /// # Errors
+    /// When what can be found makes no image archive; limits and failing reads.
+    pub fn open_damaged(input: Input, run: &Run) -> Result<(Self, Vec<Error>)> {
+        let mut damage = Vec::new();
+        let mut take = |error: Error| match error.kind() {
+            ErrorKind::Input => {
+                damage.push(error);
+                Ok(())
+            }
+            _ => Err(error),
+        };
+        match Self::find(input, run, &mut take) {
+            Ok(archive) => Ok((archive, damage)),
+            // The damage may well have taken what would make it an archive.
+            Err(error) if error.kind() == ErrorKind::Input => Err(damage.into_iter().next().unwrap_or(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn find(input: Input, run: &Run, faults: &mut Faults<'_>) -> Result<Self> {
         let label = input.label();
         let (members, outer) = match input {
             Input::Path(path) if path.is_dir() => (directory(&label, &path)?, Codec::Plain),
             Input::Path(path) => {
                 let file = File::open(&path).map_err(|error| Error::io("opening", &label, error))?;
-                indexed(&label, file, run)?
+                indexed(&label, file, run, faults)?
             }
-            Input::Stdin(file) => indexed(&label, file, run)?,
+            Input::Stdin(file) => indexed(&label, file, run, faults)?,
         };
         Ok(Self { format: format(&members)?, members, outer })
     }
@@ -96,18 +121,18 @@ impl Archive {
     }
 }
 
-fn indexed(label: &str, file: File, run: &Run) -> Result<(Index, Codec)> {
+fn indexed(label: &str, file: File, run: &Run, faults: &mut Faults<'_>) -> Result<(Index, Codec)> {
     let (codec, source) = match Incoming::of(label, file)? {
         (codec, Incoming::Passing(stream)) => {
-            return Ok((spooled(label, codec, told(stream, label, None, run), run)?, codec));
+            return Ok((spooled(label, codec, told(stream, label, None, run), run, faults)?, codec));
         }
         (codec, Incoming::AtRest(source)) => (codec, source),
     };
     let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
     match codec {
-        Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), codec)),
+        Codec::Plain => Ok((Scan::read_on(reader, label, run, faults)?.bind(&source), codec)),
         codec => {
-            let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
+            let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run, faults)?;
             source.unchanged()?;
             Ok((index, codec))
         }
@@ -119,12 +144,13 @@ fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) ->
 }
 
 /// Indexes a stream while it is laid down, decoded, in a temporary file.
-fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<Index> {
+fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut Faults<'_>) -> Result<Index> {
     let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.notices))
         .map_err(|error| Error::io("reading", label, error))?;
     let mut spool = Spool::new(decoder, &run.tmpdir)?;
-    let scan = Scan::read(&mut spool, label, run)?;
-    let source = spool.finish(label)?;
+    let scan = Scan::read_on(&mut spool, label, run, faults)?;
+    spool.drain(label).or_else(faults)?;
+    let source = spool.laid_down(label)?;
     Ok(scan.bind(&source))
 }
 

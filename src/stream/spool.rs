@@ -95,12 +95,29 @@ impl<R: Read> Spool<R> {
         Ok(Self { inner, scratch: Scratch::new(tmpdir)?, buffer: vec![0; CHUNK] })
     }
 
-    /// Reads on to the end of `inner`, so that whoever writes it is not cut off, and gives out all that passed.
+    /// Reads on to the end of `inner`, so that whoever writes it is not cut off.
     ///
     /// # Errors
     /// When `inner` cannot be read or the spool not be written.
-    pub fn finish(mut self, label: &str) -> Result<Source> {
+    pub fn drain(&mut self, label: &str) -> Result<()> {
         while self.pass(u64::MAX).map_err(|error| Error::io("reading", label, error))? > 0 {}
+        Ok(())
+    }
+
+    /// Reads on to the end of `inner` and gives out all that passed.
+    ///
+    /// # Errors
+    /// Those of [`Spool::drain`] and [`Spool::laid_down`].
+    pub fn finish(mut self, label: &str) -> Result<Source> {
+        self.drain(label)?;
+        self.laid_down(label)
+    }
+
+    /// What has passed so far.
+    ///
+    /// # Errors
+    /// When its size cannot be asked for.
+    pub fn laid_down(self, label: &str) -> Result<Source> {
         Source::file(label, self.scratch.into_file(), 0)
     }
 

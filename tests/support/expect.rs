@@ -96,15 +96,29 @@ pub(crate) fn judge(target: Target, bytes: &[u8]) -> (Archive, Vec<Judged>) {
     (archive, images)
 }
 
-/// Converts and wants a failure that leaves nothing behind.
+/// Converts and wants a failure that leaves nothing behind. What is refused as damaged is not called sound either.
 #[track_caller]
 pub(crate) fn refuse(source: &[u8], target: Target, flags: &[&str], code: i32) -> Outcome {
     let scratch = Scratch::new();
     let input = scratch.write("in.tar", source);
-    let run = imgtar(["convert", "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(input).args(flags);
+    let run = imgtar(["convert", "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(&input).args(flags);
     let outcome = run.exits(code);
     assert_eq!(scratch.names(), ["in.tar"], "a failed run leaves no file\n{outcome}");
+    // An index with absent platforms is sound; --index strict asks for more.
+    if code == 3 && !flags.contains(&"--index") {
+        assert_unsound(&input, flags.contains(&"--strict"));
+    }
     outcome
+}
+
+/// Wants `verify` to find an error in what a conversion refused.
+#[track_caller]
+pub(crate) fn assert_unsound(archive: &Path, strict: bool) {
+    let strict = if strict { &["--strict"][..] } else { &[] };
+    let verified = imgtar(["verify"]).arg(archive).args(strict).run();
+    let said = verified.text();
+    assert!(matches!(verified.code, 1 | 3), "verify calls it sound\n{verified}\n{said}");
+    assert_eq!(said.is_empty(), verified.code == 3, "{verified}\n{said}");
 }
 
 /// Wants `found` to be `image` as `target` must hold it: image ID, config bytes, diff_ids in order, layers stored as

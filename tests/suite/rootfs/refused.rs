@@ -1,5 +1,6 @@
 //! Layers that no rule of docs/formats.md section 7 gives a meaning: exit 3, the layer and the entry named, no output.
 
+use crate::support::expect::assert_unsound;
 use crate::support::image::TestImage;
 use crate::support::layer::{Item, device, dir, extension, file, hardlink, layer_tar, pax_body, symlink, whiteout};
 use crate::support::run::{Outcome, imgtar};
@@ -11,9 +12,12 @@ use crate::support::shape::Shape;
 fn refuse(image: &TestImage, flags: &[&str], code: i32) -> Outcome {
     let scratch = Scratch::new();
     let input = scratch.write("in.tar", Shape::Oci.save_one(image).bytes());
-    let run = imgtar(["convert", "--to", "rootfs", "-o"]).arg(scratch.path("out.tar")).arg(input).args(flags);
+    let run = imgtar(["convert", "--to", "rootfs", "-o"]).arg(scratch.path("out.tar")).arg(&input).args(flags);
     let outcome = run.exits(code);
     assert_eq!(scratch.names(), ["in.tar"], "a failed run leaves no file\n{outcome}");
+    if code == 3 {
+        assert_unsound(&input, flags.contains(&"--strict"));
+    }
     outcome
 }
 

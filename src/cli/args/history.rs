@@ -1,0 +1,46 @@
+//! `imgtar history`, as it is typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::AnswerArgs;
+
+/// The end of `imgtar history --help`.
+const EXAMPLES: &str = "\
+Examples:
+  What makes this image so large:
+    imgtar history app.tar
+
+  The whole of every command, whatever the width of the terminal:
+    docker save app:1 | imgtar history | less -S
+
+  How many bytes nobody will ever see:
+    imgtar history app.tar --json | jq .total.hidden.size
+
+  Refuse images of which more than a tenth is hidden:
+    imgtar history app.tar --json | jq -e '.total | .hidden.size * 10 <= .size'";
+
+/// Say how an image came about, layer by layer, and what of it is never seen.
+///
+/// Oldest step first. For each layer: the bytes that it takes in the archive (STORED), the bytes of the files in it (SIZE,
+/// which is what `docker history` says), and the bytes of earlier files that it hides (HIDES), because it deletes them,
+/// replaces them, or writes them again with another owner or mode. Steps without a layer only changed the config.
+///
+/// Every layer is decoded, and held against its digests on the way.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct HistoryArgs {
+    /// The archive to read: a file, an OCI layout directory, or `-` for standard input.
+    ///
+    /// May be left out when standard input is not a terminal.
+    #[arg(value_name = "IN")]
+    pub(crate) input: Option<PathBuf>,
+
+    /// Say it as one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) answer: AnswerArgs,
+}

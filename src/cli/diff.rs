@@ -1,0 +1,211 @@
+//! `imgtar diff`.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use imgtar::choice::Chosen;
+use imgtar::diff::{Changed, ConfigChange, Diff, Field, FilesDiff, LayerOf, LayersDiff, Listed, diff};
+use imgtar::error::Result;
+use imgtar::files::ItemKind;
+use imgtar::path::printable;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Answer, Session, choice, refuse_two_inputs, said, verdict};
+use super::args::DiffArgs;
+use super::exit::Exit;
+use super::page::{Page, Tone};
+use super::progress::words::size;
+use super::terminal;
+
+/// Compares the one image of each archive that is meant: no is the answer if they differ.
+///
+/// # Errors
+/// Those of the command line, of choosing the images, and of reading their layers.
+pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
+    refuse_two_inputs(Some(&args.a), Some(&args.b))?;
+    let session = Session::begin(&args.answer.run)?;
+    let (a, b) = (Side::of(&args.a, args, &session)?, Side::of(&args.b, args, &session)?);
+    let diff = diff(&a.chosen.image, &b.chosen.image, &session.run)?;
+    if diff.same {
+        terminal::detail(session.verbosity, &format!("both are {}", a.chosen.image.image_id));
+    }
+    verdict(diff.same, answer(args, &a, &b, &diff))
+}
+
+/// One of the two images.
+struct Side {
+    archive: String,
+    chosen: Chosen,
+}
+
+impl Side {
+    fn of(path: &Path, args: &DiffArgs, session: &Session) -> Result<Self> {
+        let archive = session.open(Some(path))?;
+        let images = session.images(&archive, &args.answer.choice)?;
+        let chosen = choice(&args.answer.choice).one(&images)?;
+        Ok(Self { archive: images.archive, chosen })
+    }
+}
+
+/// The difference and between what it is.
+#[derive(Serialize)]
+struct Document<'a> {
+    a: Image<'a>,
+    b: Image<'a>,
+    #[serde(flatten)]
+    diff: &'a Diff,
+}
+
+#[derive(Serialize)]
+struct Image<'a> {
+    archive: &'a str,
+    names: Vec<String>,
+    image_id: String,
+    platform: String,
+}
+
+impl<'a> Image<'a> {
+    fn of(side: &'a Side) -> Self {
+        Self {
+            archive: &side.archive,
+            names: side.chosen.names.iter().map(ToString::to_string).collect(),
+            image_id: side.chosen.image.image_id.to_string(),
+            platform: side.chosen.image.platform.to_string(),
+        }
+    }
+}
+
+fn answer(args: &DiffArgs, a: &Side, b: &Side, diff: &Diff) -> Result<()> {
+    let mut out = Answer::begin()?;
+    if args.json {
+        out.json(&Document { a: Image::of(a), b: Image::of(b), diff })?;
+    } else if !diff.same {
+        said(write(&mut Page::new(&mut out), a, b, diff))?;
+    }
+    out.finish()
+}
+
+fn write<W: Write>(page: &mut Page<'_, W>, a: &Side, b: &Side, diff: &Diff) -> io::Result<()> {
+    for (sign, tone, side) in [("---", Tone::Bad, a), ("+++", Tone::Good, b)] {
+        let Side { archive, chosen } = side;
+        page.remark(tone, sign, &format!(" {archive}: {}", chosen.title()))?;
+        page.remark(Tone::Plain, "", &format!("    {}", chosen.image.image_id))?;
+    }
+    config(page, diff)?;
+    layers(page, &diff.layers)?;
+    diff.files.as_ref().map_or(Ok(()), |files| self::files(page, files))
+}
+
+fn heading<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
+    page.remark(Tone::Title, text, "")
+}
+
+fn removed<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
+    page.remark(Tone::Bad, "-", &format!(" {text}"))
+}
+
+fn added<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
+    page.remark(Tone::Good, "+", &format!(" {text}"))
+}
+
+fn changed<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
+    page.remark(Tone::Fair, "~", &format!(" {text}"))
+}
+
+fn config<W: Write>(page: &mut Page<'_, W>, diff: &Diff) -> io::Result<()> {
+    if diff.config.is_empty() && diff.layers.a.is_empty() && diff.layers.b.is_empty() {
+        return heading(page, "config: the same fields, spelled otherwise");
+    }
+    if !diff.config.is_empty() {
+        heading(page, "config")?;
+    }
+    for ConfigChange { field, a, b } in &diff.config {
+        let field = printable(field.as_bytes());
+        match (a, b) {
+            (Some(a), Some(b)) => changed(page, &format!("{field}: {} -> {}", shown(a), shown(b)))?,
+            (Some(a), None) => removed(page, &format!("{field}: {}", shown(a)))?,
+            (None, Some(b)) => added(page, &format!("{field}: {}", shown(b)))?,
+            (None, None) => {}
+        }
+    }
+    Ok(())
+}
+
+fn layers<W: Write>(page: &mut Page<'_, W>, layers: &LayersDiff) -> io::Result<()> {
+    if layers.a.is_empty() && layers.b.is_empty() {
+        return Ok(());
+    }
+    heading(page, &format!("layers: {} in common", layers.common))?;
+    let text = |LayerOf { index, diff_id, stored_size }: &LayerOf| {
+        let stored = stored_size.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
+        format!("{index} {diff_id}{stored}")
+    };
+    layers.a.iter().try_for_each(|layer| removed(page, &text(layer)))?;
+    layers.b.iter().try_for_each(|layer| added(page, &text(layer)))
+}
+
+fn files<W: Write>(page: &mut Page<'_, W>, files: &FilesDiff) -> io::Result<()> {
+    let counts = [files.added.len(), files.removed.len(), files.changed.len()];
+    if counts == [0; 3] {
+        return Ok(());
+    }
+    let [new, gone, other] = counts;
+    heading(page, &format!("files: {new} added, {gone} removed, {other} changed"))?;
+    files.removed.iter().try_for_each(|listed| removed(page, &title(listed)))?;
+    files.added.iter().try_for_each(|listed| added(page, &title(listed)))?;
+    files.changed.iter().try_for_each(|both| changed(page, &change(both)))
+}
+
+/// JSON text holds control characters escaped, but not everything that a terminal acts on.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{}\"", printable(text.as_bytes())),
+        other => printable(other.to_string().as_bytes()),
+    }
+}
+
+/// A path and, for a file, its size.
+fn title(listed: &Listed) -> String {
+    let path = printable(&listed.item.written_path());
+    match listed.item.kind {
+        ItemKind::File => format!("{path} ({})", size(listed.item.size)),
+        ItemKind::Symlink => format!("{path} -> {}", printable(&listed.item.target)),
+        _ => path,
+    }
+}
+
+/// A path and what changed there, from what to what.
+fn change(changed: &Changed) -> String {
+    let fields: Vec<String> = changed.fields.iter().map(|field| from_to(*field, &changed.a, &changed.b)).collect();
+    format!("{}: {}", printable(&changed.b.item.written_path()), fields.join(", "))
+}
+
+fn from_to(field: Field, a: &Listed, b: &Listed) -> String {
+    let (a, b) = (&a.item, &b.item);
+    match field {
+        Field::Type => format!("type {} -> {}", kind(a.kind), kind(b.kind)),
+        Field::Mode => format!("mode {:04o} -> {:04o}", a.mode, b.mode),
+        Field::Owner => format!("owner {}:{} -> {}:{}", a.uid, a.gid, b.uid, b.gid),
+        Field::Size => format!("size {} -> {}", a.size, b.size),
+        Field::Mtime => format!("mtime {} -> {}", a.mtime, b.mtime),
+        Field::Target => format!("target {} -> {}", printable(&a.target), printable(&b.target)),
+        Field::Device => format!("device {},{} -> {},{}", a.device.0, a.device.1, b.device.0, b.device.1),
+        Field::Xattrs => "xattrs".to_owned(),
+        Field::Content => "content".to_owned(),
+    }
+}
+
+fn kind(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::File => "file",
+        ItemKind::Directory => "directory",
+        ItemKind::Symlink => "symlink",
+        ItemKind::HardLink => "hard link",
+        ItemKind::CharDevice => "character device",
+        ItemKind::BlockDevice => "block device",
+        ItemKind::Fifo => "named pipe",
+        ItemKind::Whiteout => "whiteout",
+        ItemKind::Opaque => "opaque marker",
+    }
+}

@@ -1,0 +1,91 @@
+//! `imgtar verify`.
+
+use std::io::{self, Write};
+
+use imgtar::error::Result;
+use imgtar::verify::{Extents, Finding, Report, Severity, verify};
+
+use super::answer::{Answer, Session, said, verdict};
+use super::args::VerifyArgs;
+use super::exit::Exit;
+use super::page::{Page, Tone};
+use super::progress::words::size;
+use super::terminal::Verbosity;
+
+/// Checks the archive: no is the answer if anything is wrong, or, with `--strict`, doubtful.
+///
+/// # Errors
+/// Those of the command line, and those of an archive that cannot be read at all.
+pub(super) fn run(args: &VerifyArgs) -> Result<Exit> {
+    let session = Session::begin(&args.run)?;
+    let input = session.input(args.input.as_deref())?;
+    let verbosity = session.verbosity;
+    let report = verify(input, session.run)?;
+    let doubtful = args.run.strict && report.counts.warnings > 0;
+    verdict(report.sound && !doubtful, answer(args, &report, verbosity))
+}
+
+fn answer(args: &VerifyArgs, report: &Report, verbosity: Verbosity) -> Result<()> {
+    let mut out = Answer::begin()?;
+    if args.json {
+        out.json(report)?;
+    } else {
+        said(write(&mut Page::new(&mut out), report, verbosity))?;
+    }
+    out.finish()
+}
+
+/// A line for each finding, and one for all that was looked at.
+fn write<W: Write>(page: &mut Page<'_, W>, report: &Report, verbosity: Verbosity) -> io::Result<()> {
+    let least = match verbosity {
+        Verbosity::Quiet => Severity::Error,
+        Verbosity::Normal => Severity::Warning,
+        Verbosity::Verbose => Severity::Note,
+    };
+    for finding in report.findings.iter().filter(|finding| finding.severity <= least) {
+        line(page, finding)?;
+    }
+    if verbosity > Verbosity::Quiet {
+        summary(page, report)?;
+    }
+    Ok(())
+}
+
+fn line<W: Write>(page: &mut Page<'_, W>, finding: &Finding) -> io::Result<()> {
+    let (tone, word) = match finding.severity {
+        Severity::Error => (Tone::Bad, "error"),
+        Severity::Warning => (Tone::Fair, "warning"),
+        Severity::Note => (Tone::Key, "note"),
+    };
+    let Finding { rule, place, problem, expected, found, .. } = finding;
+    let values = match (expected, found) {
+        (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
+        _ => String::new(),
+    };
+    page.remark(tone, word, &format!(": {place}: {problem}{values} ({rule})"))
+}
+
+/// `sound: app.tar: 1 image, 2 layers, 5 blobs of 1.2 MiB; 1 note`.
+fn summary<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
+    let counts = report.counts;
+    let (tone, verdict) = match (report.sound, counts.warnings) {
+        (false, _) => (Tone::Bad, "not sound"),
+        (true, 0) => (Tone::Good, "sound"),
+        (true, _) => (Tone::Fair, "sound"),
+    };
+    let kinds = [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")];
+    let found: Vec<String> =
+        kinds.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
+    let found = if found.is_empty() { String::new() } else { format!("; {}", found.join(", ")) };
+    page.remark(tone, verdict, &format!(": {}: {}{found}", report.archive, checked(report.checked)))
+}
+
+fn checked(checked: Extents) -> String {
+    let Extents { images, layers, blobs, bytes, entries: _ } = checked;
+    format!("{}, {}, {} of {}", count(images, "image"), count(layers, "layer"), count(blobs, "blob"), size(bytes))
+}
+
+/// `1 layer`, `2 layers`.
+fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

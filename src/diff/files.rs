@@ -1,0 +1,251 @@
+//! Two trees, path by path.
+//!
+//! Both list their paths in one order, so that they are compared as they go by. A further name of a file is compared as
+//! the file that it is; how many names share one is not.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::files::{Item, ItemKind};
+use crate::flatten::{EntryId, Flattened, Options, Overlay, Survivor, Survivors};
+use crate::image::{Image, Layer};
+use crate::run::Run;
+use crate::toc::{self, Toc};
+
+/// The files of two images.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct FilesDiff {
+    /// What only the second has.
+    pub added: Vec<Listed>,
+    /// What only the first has.
+    pub removed: Vec<Listed>,
+    /// What both have, but not the same.
+    pub changed: Vec<Changed>,
+}
+
+/// One path of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What stands there.
+    #[serde(flatten)]
+    pub item: Item,
+    /// SHA-256 of a file's content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<Digest>,
+}
+
+/// One path that is not the same in both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// In which ways.
+    pub fields: Vec<Field>,
+    /// What the first has.
+    pub a: Listed,
+    /// What the second has.
+    pub b: Listed,
+}
+
+/// A way in which what stands at a path can differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// File, directory, link and so on; all else is then of no account.
+    Type,
+    /// Permissions, setuid, setgid and sticky.
+    Mode,
+    /// Owner or group.
+    Owner,
+    /// Bytes of content.
+    Size,
+    /// Time of the last modification.
+    Mtime,
+    /// Where a symbolic link leads.
+    Target,
+    /// Numbers of a device.
+    Device,
+    /// Extended attributes.
+    Xattrs,
+    /// Bytes of a file.
+    Content,
+}
+
+/// Compares the trees of two images; layers that both have are read once.
+pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
+    let layers: Vec<&Layer> = a.layers.iter().chain(&b.layers).collect();
+    let mut tocs = Toc::read_all(&layers, run)?;
+    let tocs_of_b = tocs.split_off(a.layers.len());
+    let (a, b) = (Tree::of(a, tocs, run)?, Tree::of(b, tocs_of_b, run)?);
+    let mut diff = FilesDiff::default();
+    for pair in (Pairs { a: a.paths(), b: b.paths() }) {
+        match pair {
+            Pair::A(node) => diff.removed.push(node.listed()),
+            Pair::B(node) => diff.added.push(node.listed()),
+            Pair::Both(one, two) if one.is_the_same_entry(&two) => {}
+            Pair::Both(one, two) => {
+                let (a, b) = (one.listed(), two.listed());
+                let fields = fields(&a, &b);
+                if !fields.is_empty() {
+                    diff.changed.push(Changed { fields, a, b });
+                }
+            }
+        }
+    }
+    Ok(diff)
+}
+
+/// One image's tree.
+struct Tree {
+    tocs: Vec<Arc<Toc>>,
+    flattened: Flattened,
+}
+
+impl Tree {
+    fn of(image: &Image, tocs: Vec<Arc<Toc>>, run: &Run) -> Result<Self> {
+        let mut overlay = Overlay::new(Options::default());
+        for (layer, toc) in image.layers.iter().zip(&tocs) {
+            let mut builder = overlay.layer(&layer.at, &run.notices, &run.budget);
+            toc.apply(&mut builder)?;
+            builder.finish()?;
+        }
+        Ok(Self { tocs, flattened: overlay.finish() })
+    }
+
+    fn paths(&self) -> Paths<'_> {
+        Paths { tree: self, survivors: self.flattened.survivors(), next: None }
+    }
+}
+
+/// What stands at a path, and the entry that describes it.
+struct Node<'a> {
+    tree: &'a Tree,
+    path: Vec<u8>,
+    id: Option<EntryId>,
+}
+
+impl<'a> Node<'a> {
+    fn of(tree: &'a Tree, survivor: Survivor) -> Self {
+        match survivor {
+            Survivor::Root { id } => Self { tree, path: Vec::new(), id: Some(id) },
+            Survivor::Entry { path, id, .. } | Survivor::HardLink { path, id, .. } => Self { tree, path, id: Some(id) },
+            Survivor::ImplicitDirectory { path } => Self { tree, path, id: None },
+        }
+    }
+
+    fn entry(&self) -> Option<&'a toc::Item> {
+        self.id.map(|id| self.tree.tocs[id.layer as usize].item(id.position))
+    }
+
+    /// Whether both are described by one entry of one layer: then there is nothing to compare.
+    fn is_the_same_entry(&self, other: &Self) -> bool {
+        match (self.entry(), other.entry()) {
+            (Some(one), Some(two)) => std::ptr::eq(one, two),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    fn listed(&self) -> Listed {
+        let path = self.path.clone();
+        match (self.entry(), self.id) {
+            (Some(entry), Some(id)) => {
+                Listed { item: Item::new(path, &entry.header, id.layer), content: entry.content.clone() }
+            }
+            _ => Listed { item: Item::implicit_directory(path), content: None },
+        }
+    }
+}
+
+/// A tree's paths in order.
+struct Paths<'a> {
+    tree: &'a Tree,
+    survivors: Survivors<'a>,
+    next: Option<Node<'a>>,
+}
+
+impl<'a> Paths<'a> {
+    fn peek(&mut self) -> Option<&Node<'a>> {
+        if self.next.is_none() {
+            self.next = self.survivors.next().map(|survivor| Node::of(self.tree, survivor));
+        }
+        self.next.as_ref()
+    }
+}
+
+/// Two lists of paths, side by side.
+struct Pairs<'a> {
+    a: Paths<'a>,
+    b: Paths<'a>,
+}
+
+/// One path, and who has it.
+enum Pair<'a> {
+    A(Node<'a>),
+    B(Node<'a>),
+    Both(Node<'a>, Node<'a>),
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Pair<'a>;
+
+    fn next(&mut self) -> Option<Pair<'a>> {
+        let order = match (self.a.peek(), self.b.peek()) {
+            (Some(a), Some(b)) => in_walking_order(&a.path, &b.path),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        match order {
+            Ordering::Less => self.a.next.take().map(Pair::A),
+            Ordering::Greater => self.b.next.take().map(Pair::B),
+            Ordering::Equal => Some(Pair::Both(self.a.next.take()?, self.b.next.take()?)),
+        }
+    }
+}
+
+/// The order of survivors: directory by directory, names in ascending order, whatever they are names of.
+fn in_walking_order(one: &[u8], other: &[u8]) -> Ordering {
+    let is_slash = |byte: &u8| *byte == b'/';
+    one.split(is_slash).cmp(other.split(is_slash))
+}
+
+fn fields(a: &Listed, b: &Listed) -> Vec<Field> {
+    let (one, two) = (&a.item, &b.item);
+    if one.kind != two.kind {
+        return vec![Field::Type];
+    }
+    let is_symlink = one.kind == ItemKind::Symlink;
+    let differ = [
+        // A symbolic link has none of its own: every writer puts another number there.
+        (Field::Mode, one.mode != two.mode && !is_symlink),
+        (Field::Owner, (one.uid, one.gid) != (two.uid, two.gid)),
+        (Field::Size, one.size != two.size),
+        (Field::Mtime, one.mtime != two.mtime),
+        (Field::Target, is_symlink && one.target != two.target),
+        (Field::Device, one.device != two.device),
+        (Field::Xattrs, sorted(one) != sorted(two)),
+        (Field::Content, a.content != b.content),
+    ];
+    differ.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+}
+
+/// Extended attributes have no order.
+fn sorted(item: &Item) -> Vec<&(Vec<u8>, Vec<u8>)> {
+    let mut xattrs: Vec<_> = item.xattrs.iter().collect();
+    xattrs.sort();
+    xattrs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_walked_directory_by_directory() {
+        let mut paths: Vec<&[u8]> = vec![b"a-b", b"a/x", b"a", b"b", b"", b"a/x/y", b"a/x-y"];
+        paths.sort_by(|one, other| in_walking_order(one, other));
+        assert_eq!(paths, [&b""[..], b"a", b"a/x", b"a/x/y", b"a/x-y", b"a-b", b"b"]);
+    }
+}

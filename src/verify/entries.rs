@@ -1,0 +1,108 @@
+//! A layer's tar, entry by entry: names that no extraction should follow are noted, and the next entry is read.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use super::body::Examined;
+use super::finding::Finding;
+use super::heard::Heard;
+use crate::archive::{Ending, Reader};
+use crate::error::{ErrorKind, Result};
+use crate::flatten::{BadWhiteout, Role};
+use crate::path::{EntryPath, printable};
+use crate::run::Run;
+use crate::stream::skip::Sequential;
+use crate::toc::Item;
+
+/// How many entries of a layer are named for each rule; a hostile one may have millions.
+const NAMED: u64 = 100;
+
+/// What is found while a layer's entries pass.
+pub(super) struct Entries<'a> {
+    at: &'a str,
+    run: &'a Run,
+    heard: Heard,
+    items: Vec<Item>,
+    count: u64,
+    findings: Vec<Finding>,
+    /// How many entries broke each rule.
+    broken: BTreeMap<&'static str, u64>,
+}
+
+impl<'a> Entries<'a> {
+    /// Of the layer `at`, nothing yet.
+    pub(super) fn new(at: &'a str, run: &'a Run) -> Self {
+        Self {
+            at,
+            run,
+            heard: Heard::new(),
+            items: Vec::new(),
+            count: 0,
+            findings: Vec::new(),
+            broken: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the tar up to its end or to where it breaks, and gives the reader below back.
+    pub(super) fn read<R: Read>(&mut self, plain: R) -> Result<R> {
+        let Self { at, run, .. } = *self;
+        let notices = &self.heard.notices;
+        let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, &run.budget, notices);
+        let fault = loop {
+            match reader.next_entry() {
+                Ok(Some(entry)) => {
+                    self.count += 1;
+                    if let Some(finding) = fault_of_name(&entry.path, at) {
+                        named(&mut self.broken, &mut self.findings, finding);
+                    }
+                    self.items.push(Item::new(entry, None, &run.budget, at)?);
+                }
+                Ok(None) => break None,
+                Err(error) if error.kind() == ErrorKind::Input => break Some(error),
+                Err(error) => return Err(error),
+            }
+        };
+        let plain = reader.into_inner().into_inner();
+        if let Some(fault) = fault {
+            self.findings.push(Finding::of(fault, "H-18", at)?);
+        }
+        Ok(plain)
+    }
+
+    /// What was found.
+    pub(super) fn finish(mut self) -> Examined {
+        let items = self.findings.is_empty().then_some(self.items);
+        for (rule, count) in self.broken {
+            if count > NAMED {
+                let problem = format!("{} more entries like these", count - NAMED);
+                self.findings.push(Finding::error(rule, self.at, problem));
+            }
+        }
+        self.findings.extend(self.heard.said.findings(self.at, "R-19"));
+        Examined { items, entries: self.count, findings: self.findings, ..Examined::default() }
+    }
+}
+
+fn named(broken: &mut BTreeMap<&'static str, u64>, findings: &mut Vec<Finding>, finding: Finding) {
+    let count = broken.entry(finding.rule).or_default();
+    *count += 1;
+    if *count <= NAMED {
+        findings.push(finding);
+    }
+}
+
+/// What is wrong with an entry's name.
+fn fault_of_name(name: &[u8], at: &str) -> Option<Finding> {
+    const SHOWN: usize = 300;
+    let place = || format!("{at}: `{}`", printable(&name[..name.len().min(SHOWN)]));
+    let path = match EntryPath::clean(name) {
+        Ok(path) => path,
+        Err(why) => return Some(Finding::error("R-4", place(), why.to_string())),
+    };
+    let why = Role::of(path.as_bytes()).err()?;
+    let rule = match why {
+        BadWhiteout::Nameless => "R-3",
+        BadWhiteout::InTheMiddle => "R-5",
+    };
+    Some(Finding::error(rule, place(), why.to_string()))
+}
