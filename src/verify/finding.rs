@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::rules;
 use crate::error::{Error, Result};
+use crate::path::is_deceptive;
 
 /// How bad a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -56,7 +57,7 @@ impl Finding {
     /// This finding with the two values that should be one.
     #[must_use]
     pub(super) fn instead(self, expected: &impl ToString, found: &impl ToString) -> Self {
-        Self { expected: Some(expected.to_string()), found: Some(found.to_string()), ..self }
+        Self { expected: Some(one_line(&expected.to_string())), found: Some(one_line(&found.to_string())), ..self }
     }
 
     /// What another module refused, as a finding: its own rule if its words tell it, else `rule`.
@@ -79,9 +80,18 @@ impl Finding {
     }
 
     fn new(severity: Severity, rule: &'static str, place: impl Into<String>, problem: impl Into<String>) -> Self {
-        let (place, problem) = (place.into(), problem.into());
+        let (place, problem) = (one_line(&place.into()), one_line(&problem.into()));
         Self { severity, rule, place, problem, expected: None, found: None }
     }
+}
+
+/// A finding is a line: whatever a document could put into a message is escaped once more where it was not (H-25).
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for char in text.chars() {
+        if is_deceptive(char) { line.extend(char.escape_default()) } else { line.push(char) }
+    }
+    line
 }
 
 /// Where an error says it is, if that is more than `place` says.

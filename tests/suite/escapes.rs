@@ -7,6 +7,7 @@ use crate::support::codec::Codec;
 use crate::support::image::TestImage;
 use crate::support::layer::{device, file, hardlink, symlink, whiteout};
 use crate::support::run::{Outcome, imgtar};
+use crate::support::scratch::Scratch;
 use crate::support::sha256;
 use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Tarball};
@@ -124,7 +125,9 @@ fn h25_no_text_of_any_document_reaches_a_person_as_it_is() {
                     let flags = ["convert", "-v", "--progress", "plain", "--rename", "docker.io/=x/", "--to", target];
                     let outcome = imgtar(flags).stdin(evil.bytes()).run();
                     assert_clean(&outcome, &format!("{shape:?}: {}: {pointer}", tar.members[at].name));
-                    assert_clean_answer(&imgtar(["inspect"]).stdin(evil.bytes()).run(), &pointer);
+                    for command in [&["inspect"][..], &["history"], &["verify", "-v"]] {
+                        assert_clean_answer(&imgtar(command).stdin(evil.bytes()).run(), &pointer);
+                    }
                     count += 1;
                 }
             }
@@ -142,6 +145,7 @@ fn h25_no_name_of_a_member_reaches_a_person_as_it_is() {
             let mut evil = tar.clone();
             evil.members[at].name += EVIL;
             assert_clean(&imgtar(["convert", "-v", "--to", "oci"]).stdin(evil.bytes()).run(), &tar.members[at].name);
+            assert_clean_answer(&imgtar(["verify", "-v"]).stdin(evil.bytes()).run(), &tar.members[at].name);
         }
         // What is found among members that all have such names.
         let below = tar.renamed(|name| format!("{EVIL}/{name}"));
@@ -188,7 +192,14 @@ fn h25_no_path_of_a_layer_reaches_a_person_as_it_is() {
         assert_eq!(outcome.code, code, "{outcome}");
         let archive = Shape::Crane.save_one(&image).bytes();
         assert_clean_answer(&imgtar(["ls", "-l", "-"]).stdin(archive.clone()).run(), "a listing");
-        assert_clean_answer(&imgtar(["ls", "-l", "--layer", "1", "-"]).stdin(archive).run(), "a listing of a layer");
+        assert_clean_answer(
+            &imgtar(["ls", "-l", "--layer", "1", "-"]).stdin(archive.clone()).run(),
+            "a listing of a layer",
+        );
+        assert_clean_answer(&imgtar(["verify", "-v"]).stdin(archive.clone()).run(), "a layer's findings");
+        let scratch = Scratch::new();
+        let other = scratch.write("base.tar", Shape::Crane.save_one(&base()).bytes());
+        assert_clean_answer(&imgtar(["diff"]).arg(other).arg("-").stdin(archive).run(), "a difference");
         let import = ["import", "-v", "--to", "docker", "-t", "a:1", "--arch", "amd64"];
         assert_clean(&imgtar(import).stdin(tar).run(), "a root filesystem");
     }
