@@ -38,6 +38,8 @@ mod members;
 mod names;
 mod oci;
 mod output;
+#[cfg(unix)]
+mod pipelines;
 mod pipes;
 #[cfg(target_os = "linux")]
 mod progress;

@@ -1,0 +1,280 @@
+//! The shell pipelines that imgtar is made for, run as they stand there, with the programs of other hosts stood in.
+//!
+//! A stand-in reads its input to the end, as the real one does, and keeps what came; the judge of the suite then says what
+//! the real one would have found in it. `docker save` gives out what a real Docker 29 saved.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::support::archive::Archive;
+use crate::support::codec::Codec;
+use crate::support::expect::{Target, assert_names, assert_same, judge};
+use crate::support::image::TestImage;
+use crate::support::judge::{Judged, docker_images};
+use crate::support::order;
+use crate::support::rootfs::Rootfs;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+
+const SAVE_TO_SCANNER: &str = "docker save app:1 | imgtar convert --to legacy | old-scanner -";
+const SAVE_TO_HOST: &str = "docker save app:1 | imgtar convert --to legacy | ssh host docker load";
+const SAVE_TO_KIND: &str =
+    "docker save app:1 | imgtar convert --to oci --platform linux/amd64 -o a.tar && kind load image-archive a.tar";
+const BUILD_TO_HOST: &str = "buildctl build -o type=oci | imgtar convert --to oci -t acme/app:1 | ssh prod docker load";
+const SAVE_TO_SQUASHFS: &str = "docker save app | imgtar convert --to rootfs | sqfstar app.sqfs";
+const FILE_TO_WSL: &str =
+    r"imgtar convert app.tar --to rootfs -o rootfs.tar.gz && wsl --import App 'C:\wsl' rootfs.tar.gz";
+const ZSTD_TO_LOAD: &str = "imgtar convert zstd-image.tar --to docker --compress gzip:6 | docker load";
+const FILE_TO_REGISTRY: &str = "imgtar convert app.tar --to oci-dir -o layout && crane push layout registry.lan/app:1";
+const RENAMED_TO_LOAD: &str = "imgtar convert vendor.tar --rename docker.io/=registry.lan/ --to oci | docker load";
+const FILE_OUT: &str = "imgtar cat app.tar /etc/os-release";
+
+/// All that are run below, each by a test of its own.
+const PIPELINES: [&str; 10] = [
+    SAVE_TO_SCANNER,
+    SAVE_TO_HOST,
+    SAVE_TO_KIND,
+    BUILD_TO_HOST,
+    SAVE_TO_SQUASHFS,
+    FILE_TO_WSL,
+    ZSTD_TO_LOAD,
+    FILE_TO_REGISTRY,
+    RENAMED_TO_LOAD,
+    FILE_OUT,
+];
+
+/// The programs that a pipeline meets. What reaches its end lies at `received`; a command line that the real program would
+/// not understand is refused.
+const STAND_INS: [(&str, &str); 8] = [
+    (
+        "docker",
+        r#"case "$*" in
+        "save app:1" | "save app") exec cat "$HERE/saved.tar" ;;
+        load) exec cat >"$HERE/received" ;;
+        esac; exit 64"#,
+    ),
+    // The other host has the same programs.
+    ("ssh", r#"shift && exec "$@""#),
+    ("old-scanner", r#"[ "$*" = - ] && exec cat >"$HERE/received""#),
+    ("buildctl", r#"[ "$*" = "build -o type=oci" ] && exec cat "$HERE/built.tar""#),
+    ("kind", r#"[ "$1 $2 $#" = "load image-archive 3" ] && exec cp "$3" "$HERE/received""#),
+    ("sqfstar", r#"[ "$*" = app.sqfs ] && exec cat >"$HERE/received""#),
+    ("wsl", r#"[ "$1 $2 $3 $#" = '--import App C:\wsl 4' ] && exec cp "$4" "$HERE/received""#),
+    ("crane", r#"[ "$1 $3 $#" = "push registry.lan/app:1 3" ] && exec cp -R "$2" "$HERE/received""#),
+];
+
+/// A directory with the files that the pipelines read, and the programs that they run.
+struct Host {
+    scratch: Scratch,
+}
+
+impl Host {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        fs::create_dir(scratch.path("bin")).unwrap();
+        let host = Self { scratch };
+        for (name, script) in STAND_INS {
+            host.install(name, script);
+        }
+        host
+    }
+
+    /// With this file beside them.
+    fn with(self, name: &str, bytes: Vec<u8>) -> Self {
+        self.scratch.write(name, bytes);
+        self
+    }
+
+    /// With what Docker saved.
+    fn saved() -> Self {
+        Self::new().with("saved.tar", docker_saved())
+    }
+
+    fn install(&self, name: &str, script: &str) {
+        let path = self.scratch.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Takes a stand-in away, so that the real program is found.
+    fn with_real(self, name: &str) -> Self {
+        fs::remove_file(self.scratch.path(&format!("bin/{name}"))).unwrap();
+        self
+    }
+
+    /// Runs the pipeline; each of its commands must end well, and imgtar warn of nothing.
+    #[track_caller]
+    fn run(&self, pipeline: &str) -> Output {
+        let output = self.shell(pipeline);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {pipeline}\n{said}", output.status);
+        assert!(!said.contains("warning"), "{pipeline}\n{said}");
+        output
+    }
+
+    fn shell(&self, pipeline: &str) -> Output {
+        let imgtar = Path::new(env!("CARGO_BIN_EXE_imgtar")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap_or_default();
+        Command::new("bash")
+            .args(["-o", "pipefail", "-c", pipeline])
+            .current_dir(self.scratch.dir())
+            .env("HERE", self.scratch.dir())
+            .env("PATH", format!("{}:{}:{path}", self.scratch.path("bin").display(), imgtar.display()))
+            .output()
+            .expect("a shell")
+    }
+
+    /// The image that reached the end of the pipeline.
+    #[track_caller]
+    fn received(&self, target: Target) -> Judged {
+        let mut images = judge(target, &self.scratch.read("received")).1;
+        assert_eq!(images.len(), 1);
+        images.remove(0)
+    }
+}
+
+/// What a real Docker 29 saved, as it came out of `docker save`.
+fn docker_saved() -> Vec<u8> {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/saved29-classic.tar.xz");
+    Codec::decode(&fs::read(fixture).unwrap())
+}
+
+/// Wants the image that Docker saved.
+#[track_caller]
+fn assert_is_saved(found: &Judged) {
+    let saved = docker_images(&Archive::open(&docker_saved())).remove(0);
+    assert_eq!(found.id, saved.id);
+    assert_eq!(found.config, saved.config);
+    assert_eq!(found.diff_ids(), saved.diff_ids());
+    assert_eq!(found.names, saved.names);
+}
+
+fn app() -> TestImage {
+    TestImage::demo("docker.io/library/app:1")
+}
+
+/// The files of `app` as a container would see them.
+#[track_caller]
+fn assert_is_apps_tree(tar: &[u8]) {
+    let rootfs = Rootfs::written(tar);
+    assert_eq!(rootfs.paths(), ["app", "etc/", "etc/os-release"]);
+    assert_eq!(rootfs.text("etc/os-release"), "ID=demo\n");
+}
+
+#[test]
+fn the_readme_shows_only_pipelines_that_are_run_here() {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("\n## In a pipeline\n").nth(1).expect("a section of pipelines");
+    let block = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of shell");
+    assert!(block.lines().count() > 5);
+    for line in block.lines() {
+        assert!(PIPELINES.contains(&line), "nobody runs: {line}");
+    }
+}
+
+#[test]
+fn docker_save_reaches_a_scanner_that_knows_only_the_old_form() {
+    let host = Host::saved();
+    host.run(SAVE_TO_SCANNER);
+    assert_is_saved(&host.received(Target::Legacy));
+}
+
+#[test]
+fn docker_save_is_loaded_by_an_older_docker_on_another_host() {
+    let host = Host::saved();
+    host.run(SAVE_TO_HOST);
+    assert_is_saved(&host.received(Target::Legacy));
+}
+
+#[test]
+fn docker_save_is_loaded_into_kind_for_one_platform() {
+    let host = Host::saved();
+    host.run(SAVE_TO_KIND);
+    assert_is_saved(&host.received(Target::Oci));
+}
+
+#[test]
+fn a_build_is_named_and_loaded_on_another_host() {
+    let host = Host::new().with("built.tar", Shape::Oci.save_one(&app().untagged()).bytes());
+    host.run(BUILD_TO_HOST);
+    let found = host.received(Target::Oci);
+    assert_same(&found, &app(), Target::Oci);
+    assert_names(&found, &app().untagged().tag("acme/app:1"));
+}
+
+#[test]
+fn docker_save_becomes_a_squashfs() {
+    let host = Host::new().with("saved.tar", Shape::Docker25.save_one(&app()).bytes());
+    host.run(SAVE_TO_SQUASHFS);
+    assert_is_apps_tree(&host.scratch.read("received"));
+}
+
+#[test]
+fn the_real_sqfstar_takes_it() {
+    if ["sqfstar", "unsquashfs"].iter().any(|tool| Command::new(tool).arg("-version").output().is_err()) {
+        eprintln!("skipped: there is no sqfstar here");
+        return;
+    }
+    let host = Host::new().with("saved.tar", Shape::Docker25.save_one(&app()).bytes()).with_real("sqfstar");
+    host.run(SAVE_TO_SQUASHFS);
+    assert_eq!(host.run("unsquashfs -cat app.sqfs etc/os-release").stdout, b"ID=demo\n");
+}
+
+#[test]
+fn a_file_becomes_a_distribution_of_wsl() {
+    let host = Host::new().with("app.tar", Shape::Docker20.save_one(&app()).bytes());
+    host.run(FILE_TO_WSL);
+    let received = host.scratch.read("received");
+    assert_eq!(Codec::sniff(&received), Codec::Gzip);
+    assert_is_apps_tree(&Codec::decode(&received));
+}
+
+#[test]
+fn layers_of_zstd_become_ones_that_every_docker_loads() {
+    let image = app().all_stored(Codec::Zstd);
+    let host = Host::new().with("zstd-image.tar", Shape::Oci.save_one(&image).bytes());
+    host.run(ZSTD_TO_LOAD);
+    let found = host.received(Target::Docker);
+    assert_same(&found, &image, Target::Docker);
+    assert_names(&found, &image);
+}
+
+#[test]
+fn a_file_becomes_a_layout_that_crane_pushes() {
+    let host = Host::new().with("app.tar", Shape::Docker20.save_one(&app()).bytes());
+    host.run(FILE_TO_REGISTRY);
+    let layout = Archive::of_dir(&host.scratch.path("received"));
+    // Without `--index` crane refuses a layout of several.
+    assert_eq!(layout.json("index.json")["manifests"].as_array().map(Vec::len), Some(1));
+    assert_same(&order::oci_dir(&layout)[0], &Shape::Docker20.stored(&app()), Target::OciDir);
+}
+
+#[test]
+fn names_of_another_registry_are_rewritten_before_they_are_loaded() {
+    let host = Host::new().with("vendor.tar", Shape::Crane.save_one(&app()).bytes());
+    host.run(RENAMED_TO_LOAD);
+    let found = host.received(Target::Oci);
+    assert_same(&found, &app(), Target::Oci);
+    assert_names(&found, &app().untagged().tag("registry.lan/library/app:1"));
+    let manifest = Archive::open(&host.scratch.read("received")).json("manifest.json");
+    assert_eq!(manifest[0]["RepoTags"], Value::from(vec!["registry.lan/library/app:1"]));
+}
+
+#[test]
+fn a_file_of_the_image_is_printed() {
+    let host = Host::new().with("app.tar", Shape::Docker20.save_one(&app()).bytes());
+    assert_eq!(host.run(FILE_OUT).stdout, b"ID=demo\n");
+}
+
+#[test]
+fn a_conversion_that_fails_fails_its_pipeline() {
+    let cut = &docker_saved()[..300_000];
+    for pipeline in [SAVE_TO_SCANNER, SAVE_TO_KIND] {
+        let host = Host::new().with("saved.tar", cut.to_vec());
+        assert_eq!(host.shell(pipeline).status.code(), Some(3), "{pipeline}");
+        assert!(!host.scratch.path("a.tar").exists(), "{pipeline}");
+    }
+}
