@@ -21,6 +21,7 @@ mod output;
 mod page;
 mod progress;
 mod signals;
+mod sys;
 pub(crate) mod terminal;
 mod values;
 mod verify;

@@ -1,10 +1,6 @@
 //! Where OUT goes: which place, opened how, compressed how.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Metadata};
-use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use imgtar::codec::Encoding;
@@ -16,7 +12,7 @@ use imgtar::writer::Output;
 
 use super::args::{OutputArgs, WriteArgs};
 use super::choices::{Format, Outer};
-use super::input;
+use super::sys;
 
 /// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
 ///
@@ -54,13 +50,16 @@ pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     let place = &args.output;
     let is_lost = args.to == Format::OciDir && place.force && is_below(input, &place.output);
     let read = match input {
-        Input::Path(path) => fs::metadata(path),
-        Input::Stdin(file) => file.metadata(),
+        Input::Path(path) => sys::identity_at(path),
+        Input::Stdin(file) => sys::identity(file),
     };
-    let written = if is_standard(place) { standard_output() } else { fs::metadata(&place.output) };
+    let written = match is_standard(place) {
+        true => sys::standard_output().ok().as_ref().and_then(sys::identity),
+        false => sys::identity_at(&place.output),
+    };
     // Whatever cannot be looked at is reported by whoever opens it.
     let is_inside = !is_standard(place) && is_within(&place.output, input);
-    if is_lost || is_inside || matches!((read, written), (Ok(read), Ok(written)) if is_same(&read, &written)) {
+    if is_lost || is_inside || (read.is_some() && read == written) {
         return Err(Error::Usage("the output is the input, lies in it, or is the directory that holds it".to_owned()));
     }
     Ok(())
@@ -115,19 +114,10 @@ pub(super) fn is_standard(args: &OutputArgs) -> bool {
 /// # Errors
 /// [`Error::Usage`] if it was closed when the process began, [`Error::Io`] when the system refuses.
 pub(super) fn standard() -> Result<Sink> {
-    if input::is_closed(io::stdout()) {
+    if sys::standard_output().is_ok_and(|stdout| sys::was_closed(&stdout)) {
         return Err(Error::Usage("standard output is closed".to_owned()));
     }
     Sink::stdout()
-}
-
-fn standard_output() -> io::Result<Metadata> {
-    File::from(io::stdout().as_fd().try_clone_to_owned()?).metadata()
-}
-
-/// Devices and sockets may well be both: only what keeps its bytes can be destroyed by being written.
-fn is_same(a: &Metadata, b: &Metadata) -> bool {
-    (a.is_file() || a.is_dir()) && (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 #[cfg(test)]
@@ -157,15 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn a_hard_link_is_the_same_file_and_a_device_is_not() {
+    fn a_file_lies_below_its_directory_and_below_no_other() {
         let dir = tempfile::tempdir().unwrap();
         let (one, two) = (dir.path().join("one"), dir.path().join("two"));
-        fs::write(&one, "").unwrap();
-        fs::hard_link(&one, &two).unwrap();
-        let at = |path: &Path| fs::metadata(path).unwrap();
-        assert!(is_same(&at(&one), &at(&two)));
-        assert!(!is_same(&at(&one), &at(dir.path())));
-        assert!(!is_same(&at(Path::new("/dev/null")), &at(Path::new("/dev/null"))));
+        std::fs::write(&one, "").unwrap();
+        std::fs::write(&two, "").unwrap();
         assert!(is_below(&Input::Path(one.clone()), dir.path()));
         assert!(!is_below(&Input::Path(one), &two));
     }

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::path::printable;
+use terminal_size::{Width, terminal_size_of};
 
 /// Columns that a value must have beside its key.
 const ROOM: usize = 20;
@@ -135,7 +136,7 @@ impl<'a, W: Write> Page<'a, W> {
 /// `COLUMNS` where somebody set it, else the terminal's; without either a line has no end.
 fn columns() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let seen = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    let seen = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns));
     said.or_else(seen).filter(|&columns| columns > 0).unwrap_or(usize::MAX)
 }
 

@@ -6,7 +6,7 @@ use std::io::{Chain, Cursor, Read, Seek};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::stream::source::Source;
-use crate::stream::widen;
+use crate::stream::{metadata, widen};
 
 /// Where an input's bytes are.
 pub(super) enum Incoming {
@@ -23,7 +23,7 @@ impl Incoming {
     /// When there are none, or they cannot be read.
     pub(super) fn of(label: &str, mut file: File) -> Result<(Codec, Self)> {
         let failed = |error| Error::io("reading", label, error);
-        if file.metadata().map_err(failed)?.is_file() {
+        if metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
             let base = file.stream_position().map_err(failed)?;
             let source = Source::file(label, file, base)?;
             let head = source.extent().head::<{ Codec::SNIFF_LEN }>().map_err(failed)?;

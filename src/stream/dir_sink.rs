@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::copy::Destination;
-use super::sink::{PREFIX, follow_links, name, parent, permissions, refuse};
+use super::sink::{follow_links, name, parent, refuse, under_construction};
 use super::sys;
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
@@ -79,8 +79,7 @@ impl DirSink {
         let target = if place == Place::Rename { target } else { target.canonicalize()? };
         let dir = if place == Place::Merge { &target } else { parent(&target) };
         let (staging, ()) = Unfinished::create(|| {
-            let mut builder = tempfile::Builder::new();
-            let made = builder.prefix(PREFIX).permissions(permissions(0o777)).tempdir_in(dir)?;
+            let made = under_construction(0o777).tempdir_in(dir)?;
             Ok((made.keep(), ()))
         })?;
         Ok(Self { staging, target, place })
@@ -91,9 +90,7 @@ impl DirSink {
     /// # Errors
     /// [`Error::Io`] when the system refuses.
     pub fn blob(&self) -> Result<BlobFile> {
-        let mut builder = tempfile::Builder::new();
-        let made = builder.prefix(PREFIX).permissions(permissions(0o666)).tempfile_in(self.staging.path());
-        match made {
+        match under_construction(0o666).tempfile_in(self.staging.path()) {
             Ok(file) => Ok(BlobFile { file, staging: self.staging.path().to_owned(), target: self.target.clone() }),
             Err(error) => Err(Error::io("creating a blob in", name(&self.target), error)),
         }
@@ -279,16 +276,7 @@ fn is_free(path: &Path) -> io::Result<bool> {
 
 /// Puts `staged` where `target` is and the other way round: in one step where the system can.
 fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "macos"))]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match renameat_with(CWD, staged, CWD, target, RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
-            result => return result.map_err(io::Error::from),
-        }
-    }
-    exchange_in_steps(staged, target)
+    if sys::exchange(staged, target)? { Ok(()) } else { exchange_in_steps(staged, target) }
 }
 
 fn exchange_in_steps(staged: &Path, target: &Path) -> io::Result<()> {

@@ -13,4 +13,4 @@ pub(crate) mod sys;
 pub mod tap;
 pub mod unfinished;
 
-pub use sys::widen;
+pub use sys::{metadata, widen};

@@ -8,7 +8,6 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fd::AsFd;
 use tempfile::TempPath;
 
 use super::copy::Destination;
@@ -20,7 +19,7 @@ use crate::limits::MAX_LINKS;
 use crate::path::printable;
 
 /// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
-pub(super) const PREFIX: &str = ".imgtar-";
+const PREFIX: &str = ".imgtar-";
 
 /// The writer below all others. Dropped unfinished, it leaves no file.
 ///
@@ -88,7 +87,7 @@ impl Sink {
             Ok(found) if found.is_file() && !force => Err(refuse(path, "exists (--force replaces it)")),
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
-            _ if path.as_os_str().as_encoded_bytes().ends_with(b"/") => Err(refuse(path, "is a directory's name")),
+            _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),
             _ => NewFile::create(target, force).map(|file| Self(Place::File(file))),
         }
     }
@@ -98,7 +97,7 @@ impl Sink {
     /// # Errors
     /// [`Error::Io`] if the descriptor cannot be duplicated.
     pub fn stdout() -> Result<Self> {
-        Self::duplicate(io::stdout().as_fd(), "standard output")
+        Self::standard(sys::duplicate(io::stdout()), "standard output")
     }
 
     /// Memory, and the handle by which to read it.
@@ -124,14 +123,14 @@ impl Sink {
     fn descriptor(path: &Path, number: u32) -> Result<Self> {
         match number {
             1 => Self::stdout(),
-            2 => Self::duplicate(io::stderr().as_fd(), "standard error"),
+            2 => Self::standard(sys::duplicate(io::stderr()), "standard error"),
             _ => Self::open(path),
         }
     }
 
-    fn duplicate(fd: impl AsFd, name: &str) -> Result<Self> {
-        let file = fd.as_fd().try_clone_to_owned().map_err(|error| Error::io("opening", name, error))?;
-        Ok(Self::stream(file.into(), name.to_owned()))
+    fn standard(file: io::Result<File>, name: &str) -> Result<Self> {
+        let file = file.map_err(|error| Error::io("opening", name, error))?;
+        Ok(Self::stream(file, name.to_owned()))
     }
 
     fn open(path: &Path) -> Result<Self> {
@@ -259,9 +258,7 @@ impl Finish for Sink {
 impl NewFile {
     fn create(target: PathBuf, force: bool) -> Result<Self> {
         let make = || {
-            let mut builder = tempfile::Builder::new();
-            builder.prefix(PREFIX).permissions(permissions(0o666));
-            let (file, path) = builder.tempfile_in(parent(&target))?.keep()?;
+            let (file, path) = under_construction(0o666).tempfile_in(parent(&target))?.keep()?;
             Ok((path, file))
         };
         match Unfinished::create(make) {
@@ -315,14 +312,21 @@ pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
     Err(refuse(path, "is a symbolic link that leads nowhere"))
 }
 
+fn ends_in_separator(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(byte.into()))
+}
+
 /// The directory that holds `path`.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// What is left of `mode` is up to the umask, as for a file that a shell makes.
-pub(super) fn permissions(mode: u32) -> fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(mode)
+/// What makes outputs under construction; what is left of `mode` is up to the umask.
+pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    sys::permit(&mut builder, mode);
+    builder
 }
 
 /// An output path as errors print it.

@@ -1,4 +1,5 @@
-//! What differs between systems: reading at a position, and copies that stay inside the kernel.
+//! What differs between systems: what files tell of themselves, reading at a position, and copies that stay inside the
+//! kernel.
 
 use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
@@ -13,6 +14,46 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
         }
     }
 }
+
+/// What `file` tells of itself; `None` if it is a pipe or a device and the system has no words for those.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(unix)]
+pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
+    file.metadata().map(Some)
+}
+
+/// What `file` tells of itself; `None` for pipes and devices, of which Windows may tell what it would tell of a file.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(windows)]
+pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
+    winapi_util::file::typ(file)?.is_disk().then(|| file.metadata()).transpose()
+}
+
+/// A handle of our own for a standard stream, at the same position.
+#[cfg(unix)]
+pub(super) fn duplicate(stream: impl std::os::fd::AsFd) -> io::Result<File> {
+    stream.as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// A handle of our own for a standard stream, at the same position.
+#[cfg(windows)]
+pub(super) fn duplicate(stream: impl std::os::windows::io::AsHandle) -> io::Result<File> {
+    stream.as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// Lets whatever `builder` makes have what the umask leaves of `mode`, as anything that a shell makes.
+#[cfg(unix)]
+pub(super) fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+}
+
+/// Windows takes permissions from the directory.
+#[cfg(windows)]
+pub(super) fn permit(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
 /// When contents or metadata changed last, in seconds and nanoseconds since 1970.
 #[cfg(unix)]
@@ -82,4 +123,22 @@ pub(super) fn send(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u
 #[cfg(not(target_os = "linux"))]
 pub(super) fn send(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None
+}
+
+/// Puts each of two directories where the other is, in one step; `false` if that cannot be done here.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+pub(super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Leaves both where they are: this system cannot do so in one step.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+pub(super) fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
+    Ok(false)
 }

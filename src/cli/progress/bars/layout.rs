@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::io;
 
 use indicatif::{ProgressState, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
 
 use super::super::super::terminal;
 use super::super::tally::Task;
@@ -27,7 +28,7 @@ pub(super) struct Layout {
 impl Layout {
     /// As the terminal is now; people resize them.
     pub(super) fn now() -> Self {
-        let columns = rustix::termios::tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col);
+        let columns = terminal_size_of(io::stderr()).map_or(80, |(Width(columns), _)| columns);
         Self { columns, coloured: terminal::is_coloured() }
     }
 

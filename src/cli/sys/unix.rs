@@ -1,0 +1,108 @@
+//! Linux, macOS and whatever is like them.
+
+use std::fs::{self, File, Metadata};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+
+use super::{Identity, Seen};
+
+/// Standard input, under a handle of our own.
+pub(in super::super) fn standard_input() -> io::Result<File> {
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Standard output, under a handle of our own.
+pub(in super::super) fn standard_output() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Whether `file` is the device that is always empty.
+pub(in super::super) fn is_null(file: &File) -> bool {
+    let Ok(found) = file.metadata() else { return false };
+    found.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev())
+}
+
+/// Whether a standard stream was closed when the process began: Rust's runtime then opens `/dev/null` in its place, for
+/// reading and writing, which nobody else does.
+pub(in super::super) fn was_closed(stream: &File) -> bool {
+    is_null(stream) && fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::RDWR))
+}
+
+/// Waits until `stream` can be read or has ended, but no longer than `patience`.
+pub(in super::super) fn wait(stream: &File, patience: Option<Duration>) -> Seen {
+    let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+    let mut streams = [PollFd::new(stream, PollFlags::IN)];
+    match poll(&mut streams, patience.as_ref()) {
+        Ok(0) => Seen::Nothing,
+        // What cannot be waited for will be read, and say itself what is wrong.
+        Err(_) => Seen::Something,
+        Ok(_) => {
+            let events = streams[0].revents();
+            let has_ended = events.contains(PollFlags::HUP) && !events.contains(PollFlags::IN);
+            if has_ended { Seen::End } else { Seen::Something }
+        }
+    }
+}
+
+/// What the file at `path` has in common with its other names; see [`identity`].
+pub(in super::super) fn identity_at(path: &Path) -> Option<Identity> {
+    fs::metadata(path).ok().as_ref().and_then(identify)
+}
+
+/// What an open file has in common with whatever else leads to it; `None` for devices and sockets, which may well be both
+/// read and written: only what keeps its bytes can be destroyed by being written.
+pub(in super::super) fn identity(file: &File) -> Option<Identity> {
+    file.metadata().ok().as_ref().and_then(identify)
+}
+
+fn identify(metadata: &Metadata) -> Option<Identity> {
+    (metadata.is_file() || metadata.is_dir()).then(|| (metadata.dev(), metadata.ino()))
+}
+
+/// Calls `end` with the number of each SIGHUP, SIGINT and SIGTERM from now on, on a thread of its own.
+///
+/// Signals that were ignored when the process began stay ignored: `nohup` and background jobs of scripts mean it.
+pub(in super::super) fn on_signal(end: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+    let ignored = ignored();
+    let wanted = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
+    // Handled, even by nothing, it no longer kills: a file that meets its size limit is an error of the write.
+    flag::register(SIGXFSZ, Arc::default())?;
+    let mut signals = Signals::new(wanted)?;
+    let forever = move || signals.forever().for_each(end);
+    thread::Builder::new().name("signals".to_owned()).spawn(forever).map(drop)
+}
+
+/// The signals that are ignored, one bit each, as Linux tells; none elsewhere.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hard_link_is_the_same_file_and_a_device_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+        fs::write(&one, "").unwrap();
+        fs::hard_link(&one, &two).unwrap();
+        assert!(identity_at(&one).is_some());
+        assert_eq!(identity_at(&one), identity_at(&two));
+        assert_eq!(identity_at(&one), identity(&File::open(&two).unwrap()));
+        assert_ne!(identity_at(&one), identity_at(dir.path()));
+        assert_eq!(identity_at(Path::new("/dev/null")), None);
+    }
+}

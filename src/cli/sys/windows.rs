@@ -1,0 +1,64 @@
+//! Windows: no signals but Ctrl-C and its like, nothing to wait on, other numbers for files.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::AsHandle;
+use std::path::Path;
+use std::time::Duration;
+
+use winapi_util::{Handle, file};
+
+use super::{Identity, Seen};
+
+/// What interactive attention is called where it has a number.
+const SIGINT: i32 = 2;
+
+/// Standard input, under a handle of our own.
+pub(in super::super) fn standard_input() -> io::Result<File> {
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// Standard output, under a handle of our own.
+pub(in super::super) fn standard_output() -> io::Result<File> {
+    io::stdout().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// Not told here: who reads from `NUL` finds out that there is nothing.
+pub(in super::super) fn is_null(_file: &File) -> bool {
+    false
+}
+
+/// Not told here: no handle can be had for a stream that was closed.
+pub(in super::super) fn was_closed(_stream: &File) -> bool {
+    false
+}
+
+/// Does not wait: reading does, without a word.
+pub(in super::super) fn wait(_stream: &File, _patience: Option<Duration>) -> Seen {
+    Seen::Something
+}
+
+/// What the file or directory at `path` has in common with its other names.
+pub(in super::super) fn identity_at(path: &Path) -> Option<Identity> {
+    identify(&Handle::from_path_any(path).ok()?)
+}
+
+/// What an open file has in common with whatever else leads to it; `None` for pipes and devices.
+pub(in super::super) fn identity(file: &File) -> Option<Identity> {
+    identify(file)
+}
+
+fn identify(handle: impl winapi_util::AsHandleRef + Copy) -> Option<Identity> {
+    if !file::typ(handle).ok()?.is_disk() {
+        return None;
+    }
+    let found = file::information(handle).ok()?;
+    Some((found.volume_serial_number(), found.file_index()))
+}
+
+/// Calls `end` with the number of SIGINT for each Ctrl-C and Ctrl-Break from now on, on a thread of its own.
+///
+/// When the console is closed it is called too, but the system may end the process before it is done.
+pub(in super::super) fn on_signal(end: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+    ctrlc::set_handler(move || end(SIGINT)).map_err(io::Error::other)
+}
