@@ -12,13 +12,16 @@ use serde_json::Value;
 
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
+use crate::support::digest;
 use crate::support::expect::{Target, assert_names, assert_same, judge};
 use crate::support::image::TestImage;
 use crate::support::judge::{Judged, docker_images};
+use crate::support::layout::blob_path;
 use crate::support::order;
 use crate::support::rootfs::Rootfs;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::tarball::Kind;
 
 const SAVE_TO_SCANNER: &str = "docker save app:1 | imgtar convert --to legacy | old-scanner -";
 const SAVE_TO_HOST: &str = "docker save app:1 | imgtar convert --to legacy | ssh host docker load";
@@ -32,9 +35,10 @@ const ZSTD_TO_LOAD: &str = "imgtar convert zstd-image.tar --to docker --compress
 const FILE_TO_REGISTRY: &str = "imgtar convert app.tar --to oci-dir -o layout && crane push layout registry.lan/app:1";
 const RENAMED_TO_LOAD: &str = "imgtar convert vendor.tar --rename docker.io/=registry.lan/ --to oci | docker load";
 const FILE_OUT: &str = "imgtar cat app.tar /etc/os-release";
+const VERDICT: &str = "imgtar verify image.tar --json > report.json";
 
 /// All that are run below, each by a test of its own.
-const PIPELINES: [&str; 10] = [
+const PIPELINES: [&str; 11] = [
     SAVE_TO_SCANNER,
     SAVE_TO_HOST,
     SAVE_TO_KIND,
@@ -45,6 +49,7 @@ const PIPELINES: [&str; 10] = [
     FILE_TO_REGISTRY,
     RENAMED_TO_LOAD,
     FILE_OUT,
+    VERDICT,
 ];
 
 /// The programs that a pipeline meets. What reaches its end lies at `received`; a command line that the real program would
@@ -125,6 +130,10 @@ impl Host {
             .env("PATH", format!("{}:{}:{path}", self.scratch.path("bin").display(), imgtar.display()))
             .output()
             .expect("a shell")
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_slice(&self.scratch.read("report.json")).expect("a report")
     }
 
     /// The image that reached the end of the pipeline.
@@ -267,6 +276,21 @@ fn names_of_another_registry_are_rewritten_before_they_are_loaded() {
 fn a_file_of_the_image_is_printed() {
     let host = Host::new().with("app.tar", Shape::Docker20.save_one(&app()).bytes());
     assert_eq!(host.run(FILE_OUT).stdout, b"ID=demo\n");
+}
+
+#[test]
+fn an_archive_is_judged_in_a_report() {
+    let host = Host::new().with("image.tar", Shape::Oci.save_one(&app()).bytes());
+    host.run(VERDICT);
+    assert_eq!(host.report()["sound"], Value::Bool(true));
+
+    // A config that is not what the manifest promises.
+    let other = app().key("author", Value::from("somebody else"));
+    let config = blob_path(&digest(&app().config()));
+    let broken = Shape::Oci.save_one(&app()).replacing(&config, Kind::File(other.config()));
+    let host = Host::new().with("image.tar", broken.bytes());
+    assert_eq!(host.shell(VERDICT).status.code(), Some(1));
+    assert_eq!(host.report()["sound"], Value::Bool(false));
 }
 
 #[test]
