@@ -295,7 +295,9 @@ fn decoded(bytes: &[u8]) -> Option<Vec<u8>> {
     let done = match Codec::sniff(bytes) {
         Codec::Plain => return None,
         Codec::Gzip | Codec::GzipMembers => flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain),
-        Codec::Zstd | Codec::ZstdFrames => zstd::stream::read::Decoder::new(bytes).and_then(|mut decoder| decoder.read_to_end(&mut plain)),
+        Codec::Zstd | Codec::ZstdFrames => {
+            zstd::stream::read::Decoder::new(bytes).and_then(|mut decoder| decoder.read_to_end(&mut plain))
+        }
         Codec::Xz => liblzma::read::XzDecoder::new(bytes).read_to_end(&mut plain),
         Codec::Bzip2 => bzip2::read::BzDecoder::new(bytes).read_to_end(&mut plain),
     };
