@@ -28,7 +28,7 @@ use super::args::{ChoiceArgs, RunArgs};
 use super::exit::Exit;
 use super::terminal::{self, Verbosity};
 use super::values::PlatformArg;
-use super::{environment, input, json, output, signals, write};
+use super::{environment, input, json, signals, write};
 
 /// A run that answers.
 pub(super) struct Session {
@@ -119,9 +119,9 @@ impl Answer {
     /// Nothing said yet.
     ///
     /// # Errors
-    /// When standard output is closed.
+    /// When the system gives no more descriptors.
     pub(super) fn begin() -> Result<Self> {
-        Ok(Self(BufWriter::with_capacity(64 << 10, output::standard()?)))
+        Ok(Self(BufWriter::with_capacity(64 << 10, Sink::stdout()?)))
     }
 
     /// Says `value` as one JSON document, indented, with a newline at its end.

@@ -83,13 +83,13 @@ fn is_below(input: &Input, dir: &Path) -> bool {
 /// Opens the output; nothing is under its name before it is whole.
 ///
 /// # Errors
-/// [`Error::Usage`] for a terminal and for a standard output that is closed, else those of [`Sink`] and [`DirSink`].
+/// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
 pub(crate) fn open(args: &WriteArgs, outer: Encoding) -> Result<Output> {
     let place = &args.output;
     if args.to == Format::OciDir {
         return DirSink::create(&place.output, mode(place)).map(Output::Directory);
     }
-    let sink = if is_standard(place) { standard()? } else { Sink::file(&place.output, place.force)? };
+    let sink = if is_standard(place) { Sink::stdout()? } else { Sink::file(&place.output, place.force)? };
     if sink.is_terminal() {
         return Err(Error::Usage("an archive is not written to a terminal: give -o FILE, or pipe it on".to_owned()));
     }
@@ -107,17 +107,6 @@ fn mode(args: &OutputArgs) -> Mode {
 /// Whether `-` is asked for: standard output.
 pub(super) fn is_standard(args: &OutputArgs) -> bool {
     args.output == Path::new("-")
-}
-
-/// Standard output, to write to.
-///
-/// # Errors
-/// [`Error::Usage`] if it was closed when the process began, [`Error::Io`] when the system refuses.
-pub(super) fn standard() -> Result<Sink> {
-    if sys::standard_output().is_ok_and(|stdout| sys::was_closed(&stdout)) {
-        return Err(Error::Usage("standard output is closed".to_owned()));
-    }
-    Sink::stdout()
 }
 
 #[cfg(test)]

@@ -32,8 +32,9 @@ pub(in super::super) fn is_null(file: &File) -> bool {
     found.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev())
 }
 
-/// Whether a standard stream was closed when the process began: Rust's runtime then opens `/dev/null` in its place, for
-/// reading and writing, which nobody else does.
+/// Whether standard input was closed when the process began: Rust's runtime then opens `/dev/null` in its place, for
+/// reading and writing. So do some who mean it to be empty; of standard output, where they mean to hear nothing, it cannot
+/// be told.
 pub(in super::super) fn was_closed(stream: &File) -> bool {
     is_null(stream) && fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
