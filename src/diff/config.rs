@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::limits::MAX_DOCUMENT;
+use crate::spec::json;
+
 /// A field that only one config has, or that has another value in each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ConfigChange {
@@ -19,7 +22,8 @@ pub struct ConfigChange {
 /// What differs between the configs with these bytes. The list of diff_ids is left out: it is about the layers.
 pub(super) fn compare(a: &[u8], b: &[u8]) -> Vec<ConfigChange> {
     let mut changes = Vec::new();
-    let parsed = |raw| serde_json::from_slice::<Value>(raw).ok().map(without_diff_ids);
+    // Both have been read before, when their images were opened.
+    let parsed = |raw| json::read(raw, "config", MAX_DOCUMENT).ok().map(without_diff_ids);
     values("", parsed(a).as_ref(), parsed(b).as_ref(), &mut changes);
     changes
 }
