@@ -1,5 +1,7 @@
-//! The suite's support code can also run the command, by a name that cargo gives to tests only. No target does.
+//! The suite's support code can also run the command, with what cargo gives to tests only. No target does.
 
 fn main() {
-    println!("cargo::rustc-env=CARGO_BIN_EXE_imgtar=imgtar");
+    for name in ["CARGO_BIN_EXE_imgtar", "CARGO_TARGET_TMPDIR"] {
+        println!("cargo::rustc-env={name}=imgtar");
+    }
 }

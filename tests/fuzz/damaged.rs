@@ -21,13 +21,15 @@ fn damaged_archives_are_refused_or_come_out_true() {
     let fates = Arc::new(Mutex::new(BTreeMap::new()));
     // What is done once counts for no archive.
     fate(&[]);
-    for seed in first..first + count {
+    let failures = (first..first + count).filter_map(|seed| {
         let fates = fates.clone();
         watched(&format!("IMGTAR_SEED={seed}"), move || {
             let fate = fate(&decisions(seed));
             *fates.lock().unwrap().entry(fate).or_insert(0_usize) += 1;
-        });
-    }
+        })
+    });
+    let failures: Vec<_> = failures.collect();
+    assert!(failures.is_empty(), "{failures:#?}");
     let fates = fates.lock().unwrap();
     println!("{count} damaged archives: {fates:?}");
     // Were nothing harmed, or nothing taken, the damage would be none, or too much to say anything.

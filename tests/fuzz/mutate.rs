@@ -159,14 +159,14 @@ fn damaged_body(choice: &mut Choice<'_>, body: &[u8]) -> Vec<u8> {
         edit(choice, &mut value);
         return value.to_string().into_bytes();
     }
-    let codec = Codec::sniff(body);
-    let mut bytes = body.to_vec();
-    if !choice.once_in(4) {
+    if !choice.once_in(4)
+        && let Some(mut plain) = decoded(body)
+    {
         // What lies within, stored again as it was.
-        let mut plain = Codec::decode(body);
         tar_or_text(choice, &mut plain);
-        return codec.encode(&plain);
+        return Codec::sniff(body).encode(&plain);
     }
+    let mut bytes = body.to_vec();
     tar_or_text(choice, &mut bytes);
     bytes
 }
@@ -293,7 +293,7 @@ fn decoded(bytes: &[u8]) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut plain = Vec::new();
     let done = match Codec::sniff(bytes) {
-        Codec::Plain => return None,
+        Codec::Plain => return Some(bytes.to_vec()),
         Codec::Gzip | Codec::GzipMembers => flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain),
         Codec::Zstd | Codec::ZstdFrames => {
             zstd::stream::read::Decoder::new(bytes).and_then(|mut decoder| decoder.read_to_end(&mut plain))

@@ -43,8 +43,6 @@ pub(crate) enum Said {
     /// It has no such document left: as an archive of docker before 1.10 it holds layers, whose config is made anew (L-32).
     /// These are the digests of its members, decoded.
     Layers(BTreeSet<String>),
-    /// The judge's reader takes its headers for damaged: it knows no empty numbers, which Go's reader takes for 0.
-    Unreadable,
 }
 
 /// What an archive that may be damaged says; `None` if the judge, who panics, finds something wrong.
@@ -52,9 +50,17 @@ pub(crate) fn said(archive: &[u8]) -> Option<Said> {
     // libFuzzer takes every panic for a crash, in a hook of its own.
     let hook = crate::UNDER_LIBFUZZER.then(std::panic::take_hook);
     let said = catch_unwind(AssertUnwindSafe(|| {
-        let Ok(archive) = catch_unwind(|| Archive::open(archive)) else { return Said::Unreadable };
-        if archive.has("manifest.json") || archive.has("index.json") {
-            return Said::Images(facts(&images(&archive)));
+        let archive = Archive::open(archive);
+        let mut named = Vec::new();
+        if archive.has("index.json") {
+            named.extend(oci_images(&archive));
+        }
+        if archive.has("manifest.json") {
+            // Also of a hybrid: what only this half knows is taken over (O-25).
+            named.extend(docker_images(&archive));
+        }
+        if archive.has("index.json") || archive.has("manifest.json") {
+            return Said::Images(facts(&named));
         }
         let bodies = archive.members.iter().filter_map(|member| match &member.kind {
             Kind::File(body) => Some(digest(&Codec::decode(body))),
