@@ -88,18 +88,19 @@ fn register() -> MutexGuard<'static, Register> {
 
 fn remove(path: &Path) -> io::Result<()> {
     let mut result = fs::remove_file(path);
-    if result.is_ok() {
-        return result;
-    }
-    // A directory. Other threads put files into it, and have files open, until they notice; network filesystems may never
-    // let it be empty: not for ever.
+    // A directory. Other threads put files into it, take some away and have some open, until they notice: what is not found
+    // may be one of these. Network filesystems may never let it be empty: not for ever.
     for _ in 0..100 {
-        result = fs::remove_dir_all(path);
-        if !matches!(&result, Err(error) if error.kind() != io::ErrorKind::NotFound) {
-            break;
+        if result.is_ok() || is_gone(path) {
+            return Ok(());
         }
+        result = fs::remove_dir_all(path);
     }
     result
+}
+
+fn is_gone(path: &Path) -> bool {
+    matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 #[cfg(test)]
