@@ -175,7 +175,7 @@ impl BlobFile {
     /// [`Error::Io`] when the system refuses.
     pub fn persist(self, digest: &Digest) -> Result<()> {
         let path = self.staging.join(digest.blob_path());
-        fs::create_dir_all(parent(&path))
+        make_below(&self.staging, parent(&path))
             .and_then(|()| self.file.persist(&path).map_err(|refused| refused.error))
             .map(drop)
             .map_err(|error| Error::io("naming", name(&self.target.join(digest.blob_path())), error))
@@ -224,6 +224,19 @@ impl Found {
         }
         let first = entries.next().transpose().map_err(failed)?;
         Ok(if first.is_none() { Self::Empty } else { Self::Other })
+    }
+}
+
+/// Makes `directory` and what is missing above it, but not `root`: who removed that, because a signal came, must not find it
+/// made again.
+fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
+    if directory == root || directory.is_dir() {
+        return Ok(());
+    }
+    make_below(root, parent(directory))?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 
