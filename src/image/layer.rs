@@ -37,6 +37,9 @@ pub enum Claim {
     Descriptor(Box<Descriptor>),
     /// The member's name has the shape of a digest; one that does not fit is only a name (D-6).
     Name(Digest),
+    /// The reader itself, which has read all of them: this is their digest, and the diff_id is their tar's, as long as the
+    /// input stays what it is (L-31, X-3).
+    Computed(Digest),
     /// Nothing but the diff_id.
     Nothing,
 }
@@ -65,7 +68,7 @@ impl Layer {
         match &self.claim {
             Claim::Descriptor(descriptor) => Some(descriptor.digest()),
             Claim::Name(digest) => Some(digest),
-            Claim::Nothing => None,
+            Claim::Computed(_) | Claim::Nothing => None,
         }
     }
 
@@ -75,6 +78,7 @@ impl Layer {
             (Claim::Descriptor(descriptor), _) => {
                 Promise { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
             }
+            (Claim::Computed(digest), _) => Promise::digest(digest),
             (Claim::Name(_) | Claim::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
                 Promise::digest(self.diff_id.digest())
             }
@@ -85,6 +89,11 @@ impl Layer {
     /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.
     pub fn certain_digest(&self) -> Option<Digest> {
         self.promise().digest
+    }
+
+    /// Whether this run has hashed all of it already.
+    pub fn is_computed(&self) -> bool {
+        matches!(self.claim, Claim::Computed(_))
     }
 
     /// Whether the layer can only be passed on as it is (O-19).

@@ -148,7 +148,11 @@ impl Layer {
     }
 
     fn judged<R: Read>(&self, plain: R) -> VerifyReader<R> {
-        VerifyReader::new(plain, format!("{}: diff_id", self.at), Promise::digest(self.diff_id.digest()))
+        let at = format!("{}: diff_id", self.at);
+        if self.is_computed() {
+            return VerifyReader::unhashed(plain, at, None);
+        }
+        VerifyReader::new(plain, at, Promise::digest(self.diff_id.digest()))
     }
 
     /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.
@@ -170,8 +174,9 @@ impl Layer {
     /// The stored bytes as they are wanted for decoding.
     fn undecoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Stored<'a>> {
         let promise = self.promise();
-        if self.codec() == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest()) {
-            // The same bytes are about to be hashed as the diff_id.
+        let is_tar = self.codec() == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest());
+        if is_tar || self.is_computed() {
+            // The same bytes are about to be hashed as the diff_id, or have been.
             return Ok(self.watched(run, VerifyReader::unhashed(self.bytes(action, run)?, &self.at, promise.size)));
         }
         self.stored(action, run)

@@ -74,7 +74,7 @@ pub(super) fn facts(
     };
     let descriptor = match &layer.claim {
         Claim::Descriptor(descriptor) => Some(&**descriptor),
-        Claim::Name(_) | Claim::Nothing => layer.foreign.as_ref(),
+        Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => layer.foreign.as_ref(),
     };
     let listed = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
     let digest = decoded.as_ref().and_then(|decoded| decoded.digest.clone()).or(listed);

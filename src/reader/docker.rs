@@ -133,7 +133,7 @@ fn layer_source<'a>(item: &'a ManifestItem, member: &str, diff_id: &DiffId) -> O
 fn check_source(source: &Descriptor, extent: &Extent, claim: &Claim, at: &str, run: &Run) -> Result<()> {
     let named = match claim {
         Claim::Name(name) => Some(name),
-        Claim::Descriptor(_) | Claim::Nothing => None,
+        Claim::Descriptor(_) | Claim::Computed(_) | Claim::Nothing => None,
     };
     let contradicts = source.size() != extent.size() || named.is_some_and(|name| name != source.digest());
     if contradicts {

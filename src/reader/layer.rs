@@ -1,11 +1,11 @@
 //! Layer files as all readers meet them.
 
-use std::io;
+use std::io::{self, Read};
 
 use crate::codec::{self, Codec, Watch};
-use crate::digest::DiffId;
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::Blob;
+use crate::image::{Blob, Claim};
 use crate::notice::Fault;
 use crate::progress::{Action, Told};
 use crate::run::Run;
@@ -39,15 +39,33 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
     run.notices.warn(Fault::Input, at, &problem)
 }
 
-/// The digest of a layer's uncompressed tar, for archives that promise none (L-31).
-pub(super) fn diff_id(blob: &Blob, at: &str, run: &Run) -> Result<DiffId> {
+/// A layer's digests, for archives that promise none: that of its uncompressed tar, and that of the bytes as stored (L-31).
+pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Claim)> {
     let failed = |error| Error::io("reading", at, error);
     let watch = Watch::new(at, &run.budget, &run.notices);
     let task = run.progress.begin(Action::Check, at, Some(blob.extent.size()));
-    let stored = Told::new(blob.extent.reader().map_err(failed)?, task);
+    let stored = as_stored(Told::new(blob.extent.reader().map_err(failed)?, task), blob.codec, at);
     let decoder = codec::decode(blob.codec, stored, watch).map_err(failed)?;
-    let mut hashed = VerifyReader::new(decoder, at, Promise::default());
-    copy(&mut hashed, &mut io::sink()).map_err(failed)?;
-    let digest = hashed.measure().and_then(|measure| measure.digest.clone());
-    Ok(DiffId(digest.expect("a copy that succeeds has found the end, and SHA-256 can be computed")))
+    let mut plain = VerifyReader::new(decoder, at, Promise::default());
+    copy(&mut plain, &mut io::sink()).map_err(failed)?;
+    let diff_id = DiffId(digest(&plain).expect("a copy that succeeds has found the end, and SHA-256 can be computed"));
+    let claim = claim(&plain.into_inner().into_inner(), &diff_id);
+    Ok((diff_id, claim))
+}
+
+/// Stored bytes on their way to be decoded and hashed; what is no compression at all is hashed once.
+pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyReader<R> {
+    match codec {
+        Codec::Plain => VerifyReader::unhashed(bytes, at, None),
+        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 => VerifyReader::new(bytes, at, Promise::default()),
+    }
+}
+
+/// What was found out about `stored` bytes that have been decoded to the end.
+pub(super) fn claim<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> Claim {
+    Claim::Computed(digest(stored).unwrap_or_else(|| diff_id.digest().clone()))
+}
+
+fn digest<R: Read>(bytes: &VerifyReader<R>) -> Option<Digest> {
+    bytes.measure().and_then(|measure| measure.digest.clone())
 }

@@ -14,16 +14,15 @@ use std::thread;
 
 use self::tree::Tree;
 use super::incoming::Incoming;
+use super::layer;
 use crate::archive::{Ending, Reader};
 use crate::codec::{self, Codec, Watch};
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::image::{Blob, Claim, Entry, Image, ImageSet, Layer, Node};
 use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::config::{ImageConfig, NewConfig};
-use crate::spec::descriptor::Descriptor;
-use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::stream::pipe;
 use crate::stream::skip::Sequential;
 use crate::stream::source::Input;
@@ -68,18 +67,11 @@ fn open(input: Input, label: &str) -> Result<File> {
 }
 
 /// What one pass found out about the bytes.
-struct Found {
-    diff_id: DiffId,
-    /// Of the bytes as stored; a plain tar's digest is its diff_id.
-    stored: Measure,
-}
+type Found = (DiffId, Claim);
 
 /// Reads all of `bytes` once; gives them back for what is still to be done with them.
 fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Result<(Found, R)> {
-    let stored = match codec {
-        Codec::Plain => VerifyReader::unhashed(bytes, label, None),
-        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 => VerifyReader::new(bytes, label, Promise::default()),
-    };
+    let stored = layer::as_stored(bytes, codec, label);
     let watch = Watch::new(label, &run.budget, &run.notices);
     let decoder = codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", label, error))?;
     let (diff_id, decoder) = thread::scope(|scope| {
@@ -91,8 +83,8 @@ fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Resul
         Ok((diff_id, decoder.into_inner()))
     })?;
     let stored = decoder.into_inner();
-    let measure = stored.measure().cloned().expect("decoders read to the end");
-    Ok((Found { diff_id, stored: measure }, stored.into_inner()))
+    let claim = layer::claim(&stored, &diff_id);
+    Ok(((diff_id, claim), stored.into_inner()))
 }
 
 /// Reads all of `plain` as a tar: its digest, and the reader.
@@ -109,10 +101,9 @@ fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
     Ok((DiffId(digest.expect("SHA-256 can be computed")), hashed.into_inner()))
 }
 
-fn image(label: &str, found: Found, blob: Blob, config: &NewConfig) -> Result<Image> {
-    let config = ImageConfig::read(config.of_layer(&found.diff_id), label)?;
-    let claim = claim(blob.codec, found.stored);
-    let layer = Layer { at: label.to_owned(), diff_id: found.diff_id, blob: Some(blob), claim, foreign: None };
+fn image(label: &str, (diff_id, claim): Found, blob: Blob, config: &NewConfig) -> Result<Image> {
+    let config = ImageConfig::read(config.of_layer(&diff_id), label)?;
+    let layer = Layer { at: label.to_owned(), diff_id, blob: Some(blob), claim, foreign: None };
     Ok(Image {
         at: label.to_owned(),
         image_id: config.image_id(),
@@ -122,20 +113,4 @@ fn image(label: &str, found: Found, blob: Blob, config: &NewConfig) -> Result<Im
         config,
         parent: None,
     })
-}
-
-/// What the pass promises of the stored bytes to whoever copies them.
-///
-/// Plain ones are the diff_id already; those of a form that has no media type will be stored in another.
-fn claim(codec: Codec, stored: Measure) -> Claim {
-    let compression = match codec {
-        Codec::Gzip => Compression::Gzip,
-        Codec::Zstd => Compression::Zstd,
-        Codec::Plain | Codec::Xz | Codec::Bzip2 => return Claim::Nothing,
-    };
-    let describe = |digest: Digest| {
-        let media_type = MediaType::Layer(Family::Oci, compression);
-        Claim::Descriptor(Box::new(Descriptor::new(media_type, digest, stored.size)))
-    };
-    stored.digest.map_or(Claim::Nothing, describe)
 }

@@ -137,12 +137,10 @@ fn document<'a>(index: &Index, id: &V1Id, layers: &'a mut LayerDocuments, run: &
     Ok(&layers[id])
 }
 
-/// Each layer's bytes and what they hash to.
-fn contents<'a>(
-    index: &Index,
-    ids: impl Iterator<Item = &'a V1Id>,
-    run: &Run,
-) -> Result<BTreeMap<V1Id, (Blob, DiffId)>> {
+/// A layer's bytes and what they hash to.
+type Content = (Blob, DiffId, Claim);
+
+fn contents<'a>(index: &Index, ids: impl Iterator<Item = &'a V1Id>, run: &Run) -> Result<BTreeMap<V1Id, Content>> {
     let ids: BTreeSet<&V1Id> = ids.collect();
     let mut blobs = Vec::with_capacity(ids.len());
     for id in &ids {
@@ -151,16 +149,16 @@ fn contents<'a>(
         blobs.push((layer::blob(index.member(&member, "the format")?, &at)?, at));
     }
     let size = |(blob, _): &&(Blob, String)| blob.extent.size();
-    let diff_ids = pool::for_all(run.jobs, &blobs, size, |(blob, at)| layer::diff_id(blob, at, run))?;
-    let blobs = blobs.into_iter().map(|(blob, _)| blob);
-    Ok(ids.into_iter().cloned().zip(blobs.zip(diff_ids)).collect())
+    let computed = pool::for_all(run.jobs, &blobs, size, |(blob, at)| layer::computed(blob, at, run))?;
+    let contents = blobs.into_iter().zip(computed).map(|((blob, _), (diff_id, claim))| (blob, diff_id, claim));
+    Ok(ids.into_iter().cloned().zip(contents).collect())
 }
 
 fn image(
     index: &Index,
     chain: &[V1Id],
     documents: &LayerDocuments,
-    contents: &BTreeMap<V1Id, (Blob, DiffId)>,
+    contents: &BTreeMap<V1Id, Content>,
     run: &Run,
 ) -> Result<Image> {
     let steps: Vec<(&LegacyLayer, &DiffId)> = chain.iter().map(|id| (&documents[id], &contents[id].1)).collect();
@@ -174,9 +172,9 @@ fn image(
     run.budget.held(raw.len() as u64, &at)?;
     let config = ImageConfig::read(raw, &at)?;
     let layers = chain.iter().map(|id| {
-        let (blob, diff_id) = contents[id].clone();
+        let (blob, diff_id, claim) = contents[id].clone();
         let at = index.at(&id.layer_member());
-        Layer { at, diff_id, blob: Some(blob), claim: Claim::Nothing, foreign: None }
+        Layer { at, diff_id, blob: Some(blob), claim, foreign: None }
     });
     Ok(Image {
         at: at.clone(),

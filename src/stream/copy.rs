@@ -61,7 +61,9 @@ pub fn send(reader: &mut ExtentReader, writer: &mut impl Destination, task: &mut
 /// As many bytes as the system will move; what it leaves, plain reads and writes will move, or say what is wrong.
 fn send_in_kernel(reader: &mut ExtentReader, to: &File, task: &mut Task<'_>) -> u64 {
     let mut sent = 0;
-    while let Some(moved) = reader.file().and_then(|(from, at)| sys::send(from, at, to, reader.remaining())) {
+    while reader.remaining() > 0
+        && let Some(moved) = reader.file().and_then(|(from, at)| sys::send(from, at, to, reader.remaining()))
+    {
         reader.advance(moved);
         sent += moved;
         task.moved(moved);

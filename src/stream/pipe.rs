@@ -18,16 +18,22 @@ const DEPTH: usize = 3;
 
 /// What a worker sends: a filled buffer, or how its reader ended.
 enum Message {
-    Chunk(Vec<u8>),
+    Chunk(Chunk),
     End(io::Result<()>),
+}
+
+/// A buffer, filled up to `len`. It is zeroed once, when it is made.
+struct Chunk {
+    buffer: Box<[u8]>,
+    len: usize,
 }
 
 /// Reads what a worker thread reads ahead.
 pub struct Ahead<'scope, R> {
     worker: ScopedJoinHandle<'scope, R>,
     full: Receiver<Message>,
-    spare: Sender<Vec<u8>>,
-    chunk: Vec<u8>,
+    spare: Sender<Box<[u8]>>,
+    chunk: Option<Chunk>,
     position: usize,
     ended: bool,
 }
@@ -44,10 +50,10 @@ pub fn ahead<'scope, R: Read + Send + 'scope>(
     let (spare, spare_receiver) = channel();
     for _ in 0..=DEPTH {
         // The receiver is in hand: this cannot fail.
-        let _ = spare.send(Vec::with_capacity(CHUNK));
+        let _ = spare.send(vec![0; CHUNK].into());
     }
     let worker = thread::Builder::new().spawn_scoped(scope, move || pump(reader, &full_sender, spare_receiver))?;
-    Ok(Ahead { worker, full, spare, chunk: Vec::new(), position: 0, ended: false })
+    Ok(Ahead { worker, full, spare, chunk: None, position: 0, ended: false })
 }
 
 impl<R> Ahead<'_, R> {
@@ -59,50 +65,72 @@ impl<R> Ahead<'_, R> {
 }
 
 /// Reads to the end. A consumer that hung up has an error of its own, which is the one worth reporting.
-fn pump<R: Read>(mut reader: R, full: &Sender<Message>, spare: Receiver<Vec<u8>>) -> R {
-    for mut buf in spare {
-        buf.clear();
-        let result = reader.by_ref().take(CHUNK as u64).read_to_end(&mut buf);
-        if !buf.is_empty() && full.send(Message::Chunk(buf)).is_err() {
+fn pump<R: Read>(mut reader: R, full: &Sender<Message>, spare: Receiver<Box<[u8]>>) -> R {
+    for mut buffer in spare {
+        let (len, end) = fill(&mut reader, &mut buffer);
+        if len > 0 && full.send(Message::Chunk(Chunk { buffer, len })).is_err() {
             break;
         }
-        let end = match result {
-            Ok(0) => Ok(()),
-            Ok(_) => continue,
-            Err(error) => Err(error),
-        };
-        // Nobody may be there to hear it.
-        let _ = full.send(Message::End(end));
-        break;
+        if let Some(end) = end {
+            // Nobody may be there to hear it.
+            let _ = full.send(Message::End(end));
+            break;
+        }
     }
     reader
 }
 
+/// Fills `buffer`: bytes read, and how `reader` ended if it did.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, Option<io::Result<()>>) {
+    let mut len = 0;
+    while len < buffer.len() {
+        match reader.read(&mut buffer[len..]) {
+            Ok(0) => return (len, Some(Ok(()))),
+            Ok(read) => len += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (len, Some(Err(error))),
+        }
+    }
+    (len, None)
+}
+
 impl<R> Read for Ahead<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.position == self.chunk.len() {
+        loop {
+            if let Some(chunk) = &self.chunk
+                && self.position < chunk.len
+            {
+                let read = (&chunk.buffer[self.position..chunk.len]).read(buf)?;
+                self.position += read;
+                return Ok(read);
+            }
             if self.ended {
                 return Ok(0);
             }
-            match self.full.recv() {
-                Ok(Message::Chunk(chunk)) => {
-                    let spent = std::mem::replace(&mut self.chunk, chunk);
-                    self.position = 0;
-                    if spent.capacity() > 0 {
-                        // A worker that is done needs no buffer back.
-                        let _ = self.spare.send(spent);
-                    }
-                }
-                Ok(Message::End(result)) => {
-                    self.ended = true;
-                    result?;
-                }
-                Err(_) => return Err(io::Error::other("a worker thread died")),
-            }
+            self.next()?;
         }
-        let read = (&self.chunk[self.position..]).read(buf)?;
-        self.position += read;
-        Ok(read)
+    }
+}
+
+impl<R> Ahead<'_, R> {
+    /// Takes the next chunk, and gives the spent one back.
+    fn next(&mut self) -> io::Result<()> {
+        if let Some(spent) = self.chunk.take() {
+            // A worker that is done needs no buffer back.
+            let _ = self.spare.send(spent.buffer);
+        }
+        match self.full.recv() {
+            Ok(Message::Chunk(chunk)) => {
+                self.position = 0;
+                self.chunk = Some(chunk);
+                Ok(())
+            }
+            Ok(Message::End(result)) => {
+                self.ended = true;
+                result
+            }
+            Err(_) => Err(io::Error::other("a worker thread died")),
+        }
     }
 }
 

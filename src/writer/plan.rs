@@ -80,7 +80,7 @@ type Word = (Option<Place>, Promise, DiffId);
 fn word(layer: &Layer) -> Word {
     let place = match &layer.claim {
         Claim::Descriptor(_) => None,
-        Claim::Name(_) | Claim::Nothing => layer.blob.as_ref().map(|blob| blob.extent.place()),
+        Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => layer.blob.as_ref().map(|blob| blob.extent.place()),
     };
     (place, layer.promise(), layer.diff_id.clone())
 }
@@ -178,8 +178,8 @@ impl Plan {
         let mut seen = HashSet::new();
         let of_layer = |layer: &Layer| match (self.treatment(layer), &layer.blob) {
             (_, None) => 0,
-            (Treatment::Keep, Some(blob)) => 2 * blob.extent.size(),
-            (Treatment::Recode(_) | Treatment::Absent, Some(blob)) => blob.extent.size(),
+            (Treatment::Keep, Some(blob)) if !layer.is_computed() => 2 * blob.extent.size(),
+            (_, Some(blob)) => blob.extent.size(),
         };
         let layers = layers_of(images).map(|(_, layer)| layer);
         layers.filter(|layer| seen.insert(&layer.diff_id)).map(of_layer).sum()
@@ -271,7 +271,7 @@ impl Plan {
             let is_first = written.insert(&layer.diff_id);
             let is_kept = self.treatment(layer) == Treatment::Keep;
             let decode = !is_kept || self.must_decode(image, layer);
-            let is_judged_elsewhere = self.judged.contains(&word) || !is_kept && is_first;
+            let is_judged_elsewhere = layer.is_computed() || self.judged.contains(&word) || !is_kept && is_first;
             if seen.insert((word, decode)) && !is_judged_elsewhere {
                 let likely = layer.blob.as_ref().and_then(|blob| self.likely.get(&blob.extent.place())).cloned();
                 checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer), likely });

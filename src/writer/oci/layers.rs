@@ -82,7 +82,7 @@ impl<S: Store> Layers<'_, S> {
     fn foreign(&mut self, layer: &Layer, foreign: &Descriptor) -> Result<WrittenLayer> {
         let found = match &layer.claim {
             Claim::Descriptor(descriptor) => Some(descriptor.digest()),
-            Claim::Name(_) | Claim::Nothing => self.plan.measured(layer),
+            Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => self.plan.measured(layer),
         };
         let is_it = |found: &Digest| found == foreign.digest();
         let present = layer.blob.is_some() && found.is_some_and(is_it);
@@ -98,7 +98,7 @@ impl<S: Store> Layers<'_, S> {
         }
         let descriptor = match &layer.claim {
             Claim::Descriptor(descriptor) => (**descriptor).clone(),
-            Claim::Name(_) | Claim::Nothing => new_foreign(foreign),
+            Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => new_foreign(foreign),
         };
         Ok(WrittenLayer { descriptor, present, kept: true })
     }
@@ -113,7 +113,9 @@ fn describe(layer: &Layer, stored: &Stored, kept: bool, family: Family) -> Descr
             (**descriptor).clone()
         }
         Claim::Descriptor(descriptor) => (**descriptor).clone().replaced_by(&media_type, &stored.digest, stored.size),
-        Claim::Name(_) | Claim::Nothing => Descriptor::new(media_type, stored.digest.clone(), stored.size),
+        Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => {
+            Descriptor::new(media_type, stored.digest.clone(), stored.size)
+        }
     }
 }
 
