@@ -61,7 +61,9 @@ pub(super) fn write(
     let layers = plain(image, &again, run)?;
     // At most: what upper layers hide is not written.
     let size: Option<u64> = layers.iter().map(PlainLayer::size).sum();
-    let checks = image.layers.iter().filter(|layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain));
+    let is_unread =
+        |layer: &&image::Layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain) && !layer.is_computed();
+    let checks = image.layers.iter().filter(is_unread);
     let checks = checks.map(|layer| Check::Layer { layer, decode: true, ahead: false, likely: None }).collect();
     let (tar, _) = beside(contents, checks, run, |_| {
         let mut tar = Tar::new(out, run);

@@ -14,6 +14,7 @@ use std::process::Stdio;
 use std::{env, fs};
 
 use crate::support::codec::Codec;
+use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::inject::{self, Fault};
 use crate::support::layer::{dir, file, hardlink, whiteout};
@@ -58,6 +59,8 @@ fn inputs(scratch: &Scratch) -> Vec<Input> {
             inputs.push(Input { name, command, path: path.clone(), is_piped });
         }
     }
+    let v1 = scratch.write("v1", docker_19(&image()).bytes());
+    inputs.push(Input { name: "v1", command: convert, path: v1, is_piped: false });
     let packed = scratch.write("legacy.gz", Shape::Docker20.save_one(&image()).compressed(Codec::Gzip));
     inputs.push(Input { name: "legacy.gz", command: convert, path: packed, is_piped: false });
     Shape::Oci.save_one(&image()).unpack(&scratch.path("layout"));

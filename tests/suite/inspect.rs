@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
+use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::judge::{Judged, docker_images, oci_images};
 use crate::support::layer::{file, layer_tar};
@@ -164,11 +165,8 @@ fn the_formats_are_told_apart() {
     }
 }
 
-/// An archive of Docker 1.9: what later ones have beside the layer directories taken away.
 fn v1() -> Tarball {
-    let mut tar = Shape::Docker111.save_one(&TestImage::demo("app:1")).without("manifest.json");
-    tar.members.retain(|member| member.name.contains('/') || member.name == "repositories");
-    tar
+    docker_19(&TestImage::demo("app:1"))
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod matrix;
 mod members;
 mod names;
 mod oci;
+mod once;
 mod output;
 #[cfg(unix)]
 mod pipelines;

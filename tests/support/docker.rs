@@ -51,6 +51,13 @@ pub(crate) fn docker_save(images: &[TestImage], duplicate: Duplicate) -> Tarball
     tar
 }
 
+/// `docker save` of Docker 1.9: what later ones have beside the layer directories taken away.
+pub(crate) fn docker_19(image: &TestImage) -> Tarball {
+    let mut tar = docker_save(std::slice::from_ref(image), Duplicate::Again).without("manifest.json");
+    tar.members.retain(|member| member.name.contains('/') || member.name == "repositories");
+    tar
+}
+
 /// ggcr's legacy writer: L-1 order, L-10 ids, no links, `{}` for `repositories` without names.
 pub(crate) fn crane_legacy(images: &[TestImage]) -> Tarball {
     let mut tar = Tarball::default();

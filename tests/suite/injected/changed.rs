@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::{Files, Input, Output, Pair, each_pair, image};
+use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::inject::Fault;
 use crate::support::layer::{dir, file, hardlink, whiteout};
 use crate::support::process::noise;
+use crate::support::rootfs::flatten;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
@@ -42,6 +44,8 @@ impl Victim {
     fn of(input: &Input, scratch: &Scratch) -> Option<Self> {
         let (path, other) = match input.name {
             "legacy" => (input.path.clone(), Shape::Docker20.save_one(&other_image()).bytes()),
+            "v1" => (input.path.clone(), docker_19(&other_image()).bytes()),
+            "rootfs" => (input.path.clone(), flatten(&other_image(), &[])),
             "docker" => (input.path.clone(), Shape::Crane.save_one(&other_image()).bytes()),
             "oci-dir" => {
                 let layer = image().layers[0].blob();
