@@ -1,14 +1,23 @@
 //! What somebody may have meant who typed something else.
 
+mod name;
+
+pub(crate) use name::nearest_name;
+
 /// Longer texts are nobody's slip of the finger, and comparing them costs the product of their lengths.
 const LONGEST: usize = 256;
 
 /// The one of `known` that differs least from `typed`, unless even that one differs in more than a third of it.
 pub(crate) fn nearest<'a>(typed: &[u8], known: impl IntoIterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+    let ranked = known.into_iter().filter_map(|known| Some((near(typed, known)?, known)));
+    ranked.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+}
+
+/// By how much `known` differs from `typed`, unless it is more than a third of it.
+fn near(typed: &[u8], known: &[u8]) -> Option<usize> {
     let most = typed.len().div_ceil(3);
-    let near = known.into_iter().filter(|known| known.len().abs_diff(typed.len()) <= most);
-    let near = near.map(|known| (distance(typed, known), known));
-    near.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+    let may_be = known.len().abs_diff(typed.len()) <= most;
+    may_be.then(|| distance(typed, known)).filter(|&distance| distance <= most)
 }
 
 /// How many bytes must be typed, left out, replaced or swapped with their neighbour to make one of the other.

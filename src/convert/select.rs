@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
 use crate::error::{Error, Result};
 use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
-use crate::nearest::nearest;
+use crate::nearest::nearest_name;
 use crate::notice::Fault;
 use crate::path::printable;
 use crate::run::Run;
@@ -363,9 +363,8 @@ pub(crate) fn choose_platform<'a>(problem: &str, nodes: impl IntoIterator<Item =
 }
 
 fn unknown(set: &ImageSet, text: &str) -> Error {
-    let names: Vec<String> = set.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
-    let meant = nearest(text.as_bytes(), names.iter().map(String::as_bytes));
-    let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{}`?", printable(name)));
+    let meant = nearest_name(text, set.entries.iter().flat_map(|entry| &entry.names));
+    let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
     Error::Choice {
         problem: format!("{}: there is no image `{}`{hint}", set.archive, printable(text.as_bytes())),
         choices: set.entries.iter().map(describe).collect(),

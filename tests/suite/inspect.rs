@@ -240,6 +240,13 @@ fn one_image_is_chosen_for_its_documents() {
     assert_eq!(report(two.clone(), &["--image", "@1"])["images"][0]["names"], json!(["b:1"]));
     assert_eq!(report(two.clone(), &["--image", "@1"])["images"][0]["position"], 1);
     imgtar(["inspect", "--image", "b:2"]).stdin(two).exits(4).says(["did you mean `b:1`?"]);
+    let far =
+        Shape::Crane.save(&[TestImage::demo("redis:7"), TestImage::demo("registry.example/team/app:1.0")]).bytes();
+    for typed in ["app:1.0", "localhost/app:1.0", "registry.exmaple/team/ap:1.0", "team/app"] {
+        let hint = "did you mean `registry.example/team/app:1.0`?";
+        imgtar(["inspect", "--image", typed]).stdin(far.clone()).exits(4).says([hint]);
+    }
+    imgtar(["inspect", "--image", "nginx:7"]).stdin(far).exits(4).never_says(["did you mean"]);
 }
 
 #[test]
