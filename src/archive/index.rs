@@ -194,9 +194,18 @@ impl Index {
 
     /// Whether the last member of this name is a link; never in a directory, where links are the file system's.
     pub fn is_link(&self, name: &str) -> bool {
-        let Store::Tar(members) = &self.store else { return false };
-        let last = EntryPath::clean(name.as_bytes()).ok().and_then(|path| members.get(&path)?.last());
-        matches!(last, Some(Member::Symlink(_) | Member::HardLink(_)))
+        matches!(self.last(name), Some(Member::Symlink(_) | Member::HardLink(_)))
+    }
+
+    /// Whether the last member of this name is a hard link; never in a directory, where all names of a file are equal.
+    pub fn is_hard_link(&self, name: &str) -> bool {
+        matches!(self.last(name), Some(Member::HardLink(_)))
+    }
+
+    fn last(&self, name: &str) -> Option<&Member<Extent>> {
+        let Store::Tar(members) = &self.store else { return None };
+        let path = EntryPath::clean(name.as_bytes()).ok()?;
+        members.get(&path)?.last()
     }
 
     /// The body of a member that a document promises.

@@ -3,7 +3,7 @@
 //! The facts are those of docs/formats.md, which were measured with real engines; where releases of one engine differ, the
 //! verdict is `partly` and says so.
 //!
-//! Sources: docs/formats.md G-2, G-4, G-7, G-18, L-3, L-7, L-30, D-5, O-5, O-21, O-22, O-26.
+//! Sources: docs/formats.md G-2, G-4, G-7, G-8, G-18, L-3, L-7, L-30, D-5, O-5, O-21, O-22, O-26.
 
 mod names;
 
@@ -114,8 +114,13 @@ const UNIVERSAL: Option<&str> = Some("--to oci");
 const GZIP: Option<&str> = Some("--to oci --compress gzip");
 /// The same for those that read no digests but sha256.
 const DOCKER: Option<&str> = Some("--to docker");
+/// The same for those that know no media types but OCI's.
+const OCI_TYPES: Option<&str> = Some("--to oci --oci-types");
 /// The same where a name is missing or bad.
 const NAMED: Option<&str> = Some("--to oci --tag NAME");
+
+/// What containerd's importer makes of them (G-8).
+const NO_HARD_LINKS: &str = "it passes over members that are hard links";
 
 fn no(why: impl Into<String>, fix: Option<&'static str>) -> Option<Obstacle> {
     Some(Obstacle { why: why.into(), fix, verdict: Verdict::No })
@@ -205,8 +210,13 @@ impl Engine {
             Self::Docker29Containerd | Self::Ctr if has(listed, &[Codec::Xz, Codec::Bzip2]) => {
                 no("it reads layers that are plain, gzip or zstd", UNIVERSAL)
             }
+            Self::Docker29Containerd | Self::Ctr if any(|entry| entry.hard_linked) => no(NO_HARD_LINKS, UNIVERSAL),
             Self::Ctr if !any(Listed::is_named) => no("it creates no image without a name", NAMED),
             Self::Podman4 if listed.len() > 1 => no("it reads a layout of one name only", UNIVERSAL),
+            Self::SkopeoOciArchive if listed.len() > 1 && any(|entry| entry.docker_type) => {
+                let why = "it chooses among several by ref.name, but none of Docker's media types";
+                if any(|entry| !entry.docker_type) { partly(why, OCI_TYPES) } else { no(why, OCI_TYPES) }
+            }
             Self::SkopeoOciArchive if listed.len() > 1 && !listed.iter().all(|entry| entry.ref_name.is_some()) => {
                 partly("it chooses among several by ref.name, and not all have one", UNIVERSAL)
             }
@@ -232,6 +242,15 @@ impl Engine {
             }
             Self::Docker29Containerd | Self::Ctr if items.iter().any(|item| item.unclean) => {
                 no("it takes the member names in manifest.json literally, and they are not clean", UNIVERSAL)
+            }
+            Self::Docker29Containerd | Self::Ctr if items.iter().any(Item::has_hard_links) => {
+                no(NO_HARD_LINKS, UNIVERSAL)
+            }
+            Self::Podman4 | Self::SkopeoDockerArchive if items.iter().any(Item::has_hard_links) => {
+                no("it takes members that are hard links for empty files", UNIVERSAL)
+            }
+            Self::Crane if items.iter().flat_map(|item| &item.hard_links).any(|name| name.contains('/')) => {
+                no("it looks for the target of a hard link below the link's own directory", UNIVERSAL)
             }
             Self::Ctr if items.iter().all(|item| item.names.is_empty()) => {
                 no("it creates no image without a name", NAMED)
@@ -285,6 +304,12 @@ impl Engine {
             (_, Some(platforms @ 2..)) => but(format!("one of {platforms} platforms"), None),
             _ => None,
         }
+    }
+}
+
+impl Item {
+    fn has_hard_links(&self) -> bool {
+        !self.hard_links.is_empty()
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Engines read one half of a hybrid and never look at the other (docs/formats.md O-26, G-18), so each is seen for itself.
 
+use crate::archive::Index;
 use crate::codec::Codec;
-use crate::digest::Algorithm;
+use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
@@ -12,6 +13,7 @@ use crate::reader::{Archive, Format, Half};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
+use crate::spec::media_type::Family;
 use crate::spec::oci::{self, INDEX_MEMBER};
 use crate::stream::source::{Extent, Place};
 
@@ -43,6 +45,8 @@ pub(super) struct Item {
     pub(super) unclean: bool,
     /// A layer that is there through a link alone (G-7).
     pub(super) linked: bool,
+    /// The members among those it names that are hard links (G-8).
+    pub(super) hard_links: Vec<String>,
 }
 
 /// An entry of `index.json`.
@@ -60,6 +64,10 @@ pub(super) struct Listed {
     pub(super) absent: bool,
     /// Whether something is addressed by another digest than SHA-256.
     pub(super) other_digest: bool,
+    /// Whether a blob of it is a hard link (G-8).
+    pub(super) hard_linked: bool,
+    /// Whether it is listed as Docker's type of manifest or index (O-10).
+    pub(super) docker_type: bool,
 }
 
 /// Images of Docker 1.9 and older.
@@ -131,8 +139,10 @@ fn seen_item(archive: &Archive, item: &ManifestItem) -> Result<Item> {
     for (name, extent) in extents {
         layers.push(extent.map(|extent| sniff(&extent, &members.at(name))).transpose()?);
     }
-    let unclean = item.layers.iter().chain([&item.config]).any(|name| is_unclean(name));
-    Ok(Item { names: item.repo_tags.clone(), layers, unclean, linked })
+    let named = || item.layers.iter().chain([&item.config]);
+    let unclean = named().any(|name| is_unclean(name));
+    let hard_links = named().filter(|name| members.is_hard_link(name)).cloned().collect();
+    Ok(Item { names: item.repo_tags.clone(), layers, unclean, linked, hard_links })
 }
 
 fn sniff(extent: &Extent, at: &str) -> Result<Codec> {
@@ -149,11 +159,11 @@ fn layout(archive: &Archive, images: &ImageSet, run: &Run) -> Result<Vec<Listed>
     let at = archive.members.at(INDEX_MEMBER);
     let bytes = archive.members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?;
     let index = oci::Index::read(&bytes, &at, None)?;
-    Ok(index.entries().iter().filter_map(|descriptor| listed(descriptor, images)).collect())
+    Ok(index.entries().iter().filter_map(|descriptor| listed(descriptor, images, &archive.members)).collect())
 }
 
 /// An entry that leads to an image, there or not.
-fn listed(descriptor: &Descriptor, images: &ImageSet) -> Option<Listed> {
+fn listed(descriptor: &Descriptor, images: &ImageSet, members: &Index) -> Option<Listed> {
     let plain = Name::strip(descriptor.clone());
     let entry = images.entries.iter().find(|entry| entry.descriptor.as_ref() == Some(&plain))?;
     if matches!(entry.node, Node::Carried(_)) {
@@ -167,7 +177,9 @@ fn listed(descriptor: &Descriptor, images: &ImageSet) -> Option<Listed> {
         images: found.len(),
         layers: layers.filter_map(|layer| Some(layer.blob.as_ref()?.codec)).collect(),
         absent: is_absent(&entry.node),
-        other_digest: found.iter().any(|image| has_other_digest(image)),
+        other_digest: digests(&entry.node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
+        docker_type: descriptor.media_type().spelled_by(Family::Docker) == *descriptor.media_type(),
+        hard_linked: digests(&entry.node).any(|digest| members.is_hard_link(&digest.blob_path())),
     })
 }
 
@@ -179,11 +191,16 @@ fn is_absent(node: &Node) -> bool {
     }
 }
 
-fn has_other_digest(image: &Image) -> bool {
-    let manifest = image.manifest.as_ref().into_iter();
+/// What the blobs of its indexes and images are addressed by.
+fn digests(node: &Node) -> impl Iterator<Item = &Digest> {
+    let indexes = node.indexes().into_iter().map(|index| &index.document.digest);
+    indexes.chain(node.images().into_iter().flat_map(|image| digests_of(image)))
+}
+
+fn digests_of(image: &Image) -> impl Iterator<Item = &Digest> {
+    let manifest = image.manifest.iter();
     let documents = manifest.flat_map(|manifest| [&manifest.digest, manifest.view.config().digest()]);
-    let layers = image.layers.iter().filter_map(Layer::listed_digest);
-    documents.chain(layers).any(|digest| *digest.algorithm() != Algorithm::Sha256)
+    documents.chain(image.layers.iter().filter_map(Layer::listed_digest))
 }
 
 /// An error and its causes on one line.

@@ -11,7 +11,7 @@ use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::judge::{Judged, docker_images, oci_images};
 use crate::support::layer::{file, layer_tar};
-use crate::support::layout::{Layout, Types};
+use crate::support::layout::{Layout, Types, blob_path};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
@@ -121,6 +121,36 @@ fn the_facts_are_what_an_independent_reader_finds() {
         let bytes = fs::read(fixture(name)).unwrap();
         agrees(&bytes, name, false);
         agrees(&bytes, name, true);
+    }
+}
+
+#[test]
+fn every_answer_about_a_real_archive_keeps_to_its_schema() {
+    for name in FIXTURES {
+        let ask = |args: &[&str]| {
+            let said = imgtar(args).arg(fixture(name)).success();
+            said.text().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let document = |answer: Vec<String>| serde_json::from_str::<Value>(&answer.join("\n")).expect("one document");
+        let rows = |answer: Vec<String>| {
+            let rows: Vec<Value> = answer.iter().map(|row| serde_json::from_str(row).expect("one document")).collect();
+            assert!(!rows.is_empty(), "{name}");
+            rows.iter().for_each(|row| schema::check("ls", row));
+        };
+        let report = document(ask(&["inspect", "--json", "--full"]));
+        schema::check("inspect", &report);
+        rows(ask(&["ls", "--json"]));
+        for layer in report["images"][0]["layers"].as_array().unwrap() {
+            rows(ask(&["ls", "--json", "--layer", &layer["number"].to_string()]));
+        }
+        schema::check("history", &document(ask(&["history", "--json"])));
+        schema::check("verify", &document(ask(&["verify", "--json"])));
+        for other in FIXTURES {
+            let said = imgtar(["diff", "--json"]).arg(fixture(name)).arg(fixture(other)).run();
+            let diff: Value = serde_json::from_slice(&said.stdout).unwrap_or_else(|_| panic!("{said}"));
+            schema::check("diff", &diff);
+            assert_eq!(said.code, i32::from(diff["a"]["image_id"] != diff["b"]["image_id"]), "{said}");
+        }
     }
 }
 
@@ -403,6 +433,9 @@ fn every_fix_that_is_named_helps() {
         ("untagged oci", Shape::Oci.save_one(&demo.clone().untagged()).bytes()),
         ("links", Shape::Docker20.save(&symlinks).bytes()),
         ("tagless", tagless.bytes()),
+        ("docker's types", Shape::OciDockerTypes.save(&[demo.clone(), TestImage::demo("b:2")]).bytes()),
+        ("hard links", hard_linked(Shape::Containerd).bytes()),
+        ("hard links without a layout", hard_linked(Shape::RulesOci).bytes()),
         ("unclean", Shape::Crane.save_one(&demo).editing("manifest.json", unclean).bytes()),
         ("v1", v1().bytes()),
         ("dangling", dangling().bytes()),
@@ -424,6 +457,47 @@ fn every_fix_that_is_named_helps() {
         }
     }
     assert!(checked > 30, "{checked} fixes");
+}
+
+/// A layer is a hard link, as tar writes the second name of a file (G-8).
+fn hard_linked(shape: Shape) -> Tarball {
+    let demo = TestImage::demo("app:1");
+    let tar = shape.save_one(&demo);
+    let layer = match shape {
+        Shape::Containerd => blob_path(&demo.layer_digests()[0]),
+        _ => tar.name_ending(".tar.gz"),
+    };
+    let bytes = tar.body(&layer).to_vec();
+    let mut linked = Tarball::default();
+    linked.file("first", bytes);
+    linked.members.extend(tar.replacing(&layer, Kind::Hardlink("first".into())).members);
+    linked
+}
+
+#[test]
+fn g8_hard_links_are_not_for_everyone() {
+    for (what, tar, expected) in [
+        ("in directories", hard_linked(Shape::RulesOci), "yes yes no no no no no no"),
+        ("at the top", hard_linked(Shape::Crane), "yes yes no no no no no yes"),
+        ("in a layout", hard_linked(Shape::Containerd), "yes yes no no yes no yes no"),
+    ] {
+        assert_eq!(verdicts(&report(tar.bytes(), &[])), expected, "{what}");
+    }
+}
+
+#[test]
+fn o10_skopeo_chooses_no_docker_types_by_name() {
+    let two = [TestImage::demo("app:1"), TestImage::demo("b:2")];
+    let skopeo = |tar: Tarball| report(tar.bytes(), &[])["loads"][6]["loads"].clone();
+    assert_eq!(skopeo(Shape::Oci.save(&two)), "yes");
+    assert_eq!(skopeo(Shape::OciDockerTypes.save(&two)), "no");
+    assert_eq!(skopeo(Shape::OciDockerTypes.save_one(&two[0])), "yes");
+    let mut mixed = Layout::new();
+    for (image, types) in two.iter().zip([Types::Oci, Types::Docker]) {
+        let listed = mixed.image(image, types);
+        mixed.list_as(&listed, &image.tags);
+    }
+    assert_eq!(skopeo(mixed.tarball()), "partly");
 }
 
 fn unclean(json: &mut Value) {
