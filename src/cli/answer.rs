@@ -15,7 +15,7 @@ use std::path::Path;
 
 use imgtar::choice::Choice;
 use imgtar::convert::Platforms;
-use imgtar::error::{Error, ErrorKind, Result};
+use imgtar::error::{Error, Result};
 use imgtar::image::ImageSet;
 use imgtar::notice::Notices;
 use imgtar::reader::Archive;
@@ -168,15 +168,9 @@ impl Write for Answer {
     }
 }
 
-/// How a run ends that was asked whether all is well, once that is known: those who stop listening get the same verdict.
-///
-/// # Errors
-/// When the answer could not be written for another reason.
-pub(super) fn verdict(is_well: bool, written: Result<()>) -> Result<Exit> {
-    match written {
-        Err(error) if error.kind() != ErrorKind::ClosedPipe => Err(error),
-        _ => Ok(if is_well { Exit::Done } else { Exit::No }),
-    }
+/// How a run ends that was asked whether all is well and has said it.
+pub(super) fn verdict(is_well: bool) -> Exit {
+    if is_well { Exit::Done } else { Exit::No }
 }
 
 /// The outcome of writing to an [`Answer`].

@@ -30,7 +30,8 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
     if diff.same {
         terminal::detail(session.verbosity, &format!("both are {}", a.chosen.image.image_id));
     }
-    verdict(diff.same, answer(args, &a, &b, &diff))
+    answer(args, &a, &b, &diff)?;
+    Ok(verdict(diff.same))
 }
 
 /// One of the two images.

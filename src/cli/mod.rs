@@ -47,12 +47,13 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit> {
         Command::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
         Command::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
         Command::History(args) => answered(history::run(args).map(|()| Exit::Done)),
-        Command::Verify(args) => verify::run(args),
-        Command::Diff(args) => diff::run(args),
+        Command::Verify(args) => answered(verify::run(args)),
+        Command::Diff(args) => answered(diff::run(args)),
     }
 }
 
-/// Whoever stops listening to an answer has heard enough; an archive that is cut short is another matter.
+/// Whoever stops listening to an answer has heard enough, whatever it was going to be; an archive that is cut short is
+/// another matter.
 fn answered(outcome: Result<Exit>) -> Result<Exit> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::ClosedPipe => Ok(Exit::Done),

@@ -22,7 +22,8 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit> {
     let verbosity = session.verbosity;
     let report = verify(input, session.run)?;
     let doubtful = args.run.strict && report.counts.warnings > 0;
-    verdict(report.sound && !doubtful, answer(args, &report, verbosity))
+    answer(args, &report, verbosity)?;
+    Ok(verdict(report.sound && !doubtful))
 }
 
 fn answer(args: &VerifyArgs, report: &Report, verbosity: Verbosity) -> Result<()> {

@@ -217,6 +217,17 @@ fn one_image_of_each_is_chosen() {
 }
 
 #[test]
+fn whoever_stops_reading_has_heard_enough() {
+    let many = |content: &str| base().layer_bytes(layer_tar((0..20_000).map(|n| file(format!("f{n}"), content))));
+    let scratch = Scratch::new();
+    let [a, b] = ["1", "2"].map(|content| scratch.write(content, Shape::Crane.save_one(&many(content)).bytes()));
+    for form in ["--json", "-v"] {
+        let outcome = imgtar(["diff", form]).arg(&a).arg(&b).run_and_hang_up_after(10);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{form}");
+    }
+}
+
+#[test]
 fn there_is_one_standard_input() {
     imgtar(["diff", "-", "-"]).exits(2).says(["twice"]);
     imgtar(["diff", "-"]).exits(2);
