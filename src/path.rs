@@ -51,7 +51,10 @@ impl EntryPath {
         if name.contains(&0) {
             return Err(PathError::Nul);
         }
-        let mut path = if name.first() == Some(&b'/') { Vec::new() } else { self.0.to_vec() };
+        let from = if name.first() == Some(&b'/') { &b""[..] } else { &self.0 };
+        // What is clean already fits to the byte.
+        let mut path = Vec::with_capacity(from.len() + usize::from(!from.is_empty()) + name.len());
+        path.extend_from_slice(from);
         for component in name.split(|&byte| byte == b'/') {
             match component {
                 b"" | b"." => {}
@@ -115,7 +118,9 @@ impl fmt::Debug for EntryPath {
 pub fn printable(name: &[u8]) -> String {
     let mut shown = String::with_capacity(name.len());
     // Nearly all names; listings have hundreds of thousands.
-    if let (true, Ok(text)) = (name.iter().all(|&byte| is_harmless(byte)), std::str::from_utf8(name)) {
+    // All bytes are looked at, whatever the first is: that is done many at a time.
+    let harmless = name.iter().fold(true, |harmless, &byte| harmless & is_harmless(byte));
+    if let (true, Ok(text)) = (harmless, std::str::from_utf8(name)) {
         shown.push_str(text);
         return shown;
     }

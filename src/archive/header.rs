@@ -5,6 +5,7 @@
 //!
 //! Sources: POSIX.1-2017 `pax` (ustar), GNU tar manual ("Basic Tar Format"), docs/formats.md, H-11, H-18.
 
+use std::ffi::CStr;
 use std::ops::Range;
 
 use super::{BLOCK, Checked, Problem};
@@ -186,8 +187,7 @@ fn signed_checksum(block: &[u8; BLOCK]) -> i64 {
 
 /// A text field up to its first NUL.
 fn text(field: &[u8]) -> &[u8] {
-    let end = field.iter().position(|&byte| byte == 0).unwrap_or(field.len());
-    &field[..end]
+    CStr::from_bytes_until_nul(field).map_or(field, CStr::to_bytes)
 }
 
 /// A number field: octal text, or two's complement when the first bit is set (GNU, star). Empty is zero.
@@ -202,8 +202,10 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
         // Some readers look for digits behind leading NULs, others do not: so there must be none.
         return field.iter().all(|&byte| byte == 0 || byte == b' ').then_some(0);
     }
-    digits.iter().try_fold(0_i64, |value, &digit| match digit {
-        b'0'..=b'7' => value.checked_mul(8)?.checked_add(i64::from(digit - b'0')),
+    // The widest field has 12 digits, and they 36 bits.
+    debug_assert!(digits.len() <= 12);
+    digits.iter().try_fold(0, |value, &digit| match digit {
+        b'0'..=b'7' => Some(value << 3 | i64::from(digit - b'0')),
         _ => None,
     })
 }
