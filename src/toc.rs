@@ -34,7 +34,7 @@ pub(crate) struct Toc {
 /// One entry of a layer.
 pub(crate) struct Item {
     /// Its name as the layer has it, uncleaned.
-    pub(crate) path: Box<[u8]>,
+    pub(crate) path: Vec<u8>,
     /// The rest of what its header says.
     pub(crate) header: Header,
     /// SHA-256 of a regular file's content, where it was asked for.

@@ -1,5 +1,6 @@
 //! `imgtar diff`.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -192,9 +193,18 @@ fn from_to(field: Field, a: &Listed, b: &Listed) -> String {
         Field::Mtime => format!("mtime {} -> {}", a.mtime, b.mtime),
         Field::Target => format!("target {} -> {}", printable(&a.target), printable(&b.target)),
         Field::Device => format!("device {},{} -> {},{}", a.device.0, a.device.1, b.device.0, b.device.1),
-        Field::Xattrs => "xattrs".to_owned(),
+        Field::Xattrs => format!("xattrs {}", keys_that_differ(&a.xattrs, &b.xattrs)),
+        Field::Pax => format!("PAX records {}", keys_that_differ(&a.pax, &b.pax)),
         Field::Content => "content".to_owned(),
     }
+}
+
+/// The names of values that only one has, or that are not the same in both; their values may be any bytes.
+fn keys_that_differ(a: &[(Vec<u8>, Vec<u8>)], b: &[(Vec<u8>, Vec<u8>)]) -> String {
+    let only = |these: &[(Vec<u8>, Vec<u8>)], others: &[(Vec<u8>, Vec<u8>)]| -> BTreeSet<String> {
+        these.iter().filter(|value| !others.contains(value)).map(|(key, _)| printable(key)).collect()
+    };
+    Vec::from_iter(&only(a, b) | &only(b, a)).join(" ")
 }
 
 fn kind(kind: ItemKind) -> &'static str {

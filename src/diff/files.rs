@@ -69,6 +69,8 @@ pub enum Field {
     Device,
     /// Extended attributes.
     Xattrs,
+    /// Other PAX records: ACLs, file flags.
+    Pax,
     /// Bytes of a file.
     Content,
 }
@@ -152,7 +154,7 @@ impl<'a> Node<'a> {
         let path = self.path.clone();
         match (self.entry(), self.id) {
             (Some(entry), Some(id)) => {
-                Listed { item: Item::new(path, &entry.header, id.layer), content: entry.content.clone() }
+                Listed { item: Item::new(path, entry.header.clone(), id.layer), content: entry.content.clone() }
             }
             _ => Listed { item: Item::implicit_directory(path), content: None },
         }
@@ -225,17 +227,11 @@ fn fields(a: &Listed, b: &Listed) -> Vec<Field> {
         (Field::Mtime, one.mtime != two.mtime),
         (Field::Target, is_symlink && one.target != two.target),
         (Field::Device, one.device != two.device),
-        (Field::Xattrs, sorted(one) != sorted(two)),
+        (Field::Xattrs, one.xattrs != two.xattrs),
+        (Field::Pax, one.pax != two.pax),
         (Field::Content, a.content != b.content),
     ];
     differ.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
-}
-
-/// Extended attributes have no order.
-fn sorted(item: &Item) -> Vec<&(Vec<u8>, Vec<u8>)> {
-    let mut xattrs: Vec<_> = item.xattrs.iter().collect();
-    xattrs.sort();
-    xattrs
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a path to what stands there, and the words for what does not.
 
-use super::scan::Header;
+use super::header::Header;
 use super::{Files, Item, ItemKind};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Lookup, Standing, Survivor};
@@ -45,8 +45,8 @@ impl Files<'_> {
         }
     }
 
-    pub(super) fn header(&self, id: EntryId) -> &Header {
-        &self.headers[id.layer as usize][id.position as usize]
+    pub(super) fn header(&self, id: EntryId) -> Header {
+        self.headers[id.layer as usize].get(id.position)
     }
 
     fn item(&self, survivor: Survivor) -> Item {

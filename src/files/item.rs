@@ -1,9 +1,14 @@
 //! One line of a listing.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use super::Header;
+use super::header::{Header, Records};
 use crate::archive::{Kind, Timestamp};
+
+/// In front of the name of an extended attribute in the key of its PAX record.
+const XATTR: &[u8] = b"SCHILY.xattr.";
 
 /// An entry of a tree or of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +32,10 @@ pub struct Item {
     pub target: Vec<u8>,
     /// Major and minor number of a device.
     pub device: (u32, u32),
-    /// Names and values of extended attributes.
+    /// Names and values of extended attributes, by ascending names.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys and values of the other PAX records that pass through: ACLs, file flags (docs/formats.md R-16).
+    pub pax: Vec<(Vec<u8>, Vec<u8>)>,
     /// Which layer it is from, counted from 0 at the base; `None` for a directory that no layer describes.
     pub layer: Option<u32>,
 }
@@ -61,7 +68,8 @@ pub enum ItemKind {
 
 impl Item {
     /// What `header` says of the entry at `path`.
-    pub(crate) fn new(path: Vec<u8>, header: &Header, layer: u32) -> Self {
+    pub(crate) fn new(path: Vec<u8>, header: Header, layer: u32) -> Self {
+        let (xattrs, pax) = split(header.records);
         Self {
             path,
             kind: header.kind.into(),
@@ -70,9 +78,10 @@ impl Item {
             gid: header.gid,
             size: header.size,
             mtime: header.mtime,
-            target: header.link.to_vec(),
+            target: header.link.into(),
             device: header.device,
-            xattrs: header.xattrs.to_vec(),
+            xattrs,
+            pax,
             layer: Some(layer),
         }
     }
@@ -90,18 +99,34 @@ impl Item {
             target: Vec::new(),
             device: (0, 0),
             xattrs: Vec::new(),
+            pax: Vec::new(),
             layer: None,
         }
     }
 
     /// The name as a tar has it: a directory's ends in a slash, and the root is `./`.
-    pub fn written_path(&self) -> Vec<u8> {
+    pub fn written_path(&self) -> Cow<'_, [u8]> {
         match (&self.path[..], self.kind) {
-            (b"", _) => b"./".to_vec(),
-            (path, ItemKind::Directory) if !path.ends_with(b"/") => [path, b"/"].concat(),
-            (path, _) => path.to_vec(),
+            (b"", _) => b"./"[..].into(),
+            (path, ItemKind::Directory) if !path.ends_with(b"/") => [path, b"/"].concat().into(),
+            (path, _) => path.into(),
         }
     }
+}
+
+/// Names and what they name.
+type Values = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Extended attributes by their own names, and all else by its key.
+fn split(records: Records) -> (Values, Values) {
+    let (mut xattrs, mut pax) = (Vec::new(), Vec::new());
+    for (key, value) in records {
+        match key.strip_prefix(XATTR) {
+            Some(name) => xattrs.push((name.to_vec(), value)),
+            None => pax.push((key, value)),
+        }
+    }
+    (xattrs, pax)
 }
 
 impl ItemKind {

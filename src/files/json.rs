@@ -34,6 +34,8 @@ struct Row<'a> {
     device: Option<Device>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     xattrs: BTreeMap<Cow<'a, str>, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pax: BTreeMap<Cow<'a, str>, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<u32>,
 }
@@ -60,15 +62,17 @@ impl Serialize for Item {
             target: target.map(String::from_utf8_lossy),
             target_base64: target.and_then(exact),
             device: self.kind.is_device().then_some(Device { major, minor }),
-            xattrs: self
-                .xattrs
-                .iter()
-                .map(|(name, value)| (String::from_utf8_lossy(name), BASE64.encode(value)))
-                .collect(),
+            xattrs: in_base64(&self.xattrs),
+            pax: in_base64(&self.pax),
             layer: self.layer,
         }
         .serialize(serializer)
     }
+}
+
+/// Values of any bytes under their names.
+fn in_base64(values: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<Cow<'_, str>, String> {
+    values.iter().map(|(name, value)| (String::from_utf8_lossy(name), BASE64.encode(value))).collect()
 }
 
 /// The very bytes, where text cannot say them.
@@ -119,10 +123,12 @@ mod tests {
     fn names_that_are_no_text_are_given_exactly_too() {
         let odd = Item { target: b"\xfe".to_vec(), ..item(b"\xff", ItemKind::Symlink) };
         let odd = Item { xattrs: vec![(b"user.x".to_vec(), b"\0\n".to_vec())], ..odd };
+        let odd = Item { pax: vec![(b"SCHILY.acl.access".to_vec(), b"user::rw-".to_vec())], ..odd };
         let value: serde_json::Value = serde_json::from_str(&json(&odd)).unwrap();
         assert_eq!((&value["path"], &value["path_base64"]), (&"\u{fffd}".into(), &"/w==".into()));
         assert_eq!((&value["target"], &value["target_base64"]), (&"\u{fffd}".into(), &"/g==".into()));
         assert_eq!(value["xattrs"]["user.x"], "AAo=");
+        assert_eq!(value["pax"]["SCHILY.acl.access"], "dXNlcjo6cnct");
     }
 
     #[test]

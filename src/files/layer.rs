@@ -1,7 +1,8 @@
 //! One layer as it lies in the archive: every entry, whiteouts too, in its order.
 
 use super::find::is_within;
-use super::scan::{Header, each_entry};
+use super::header::Header;
+use super::scan::each_entry;
 use super::{Item, ItemKind, Path};
 use crate::error::{Error, Result};
 use crate::flatten::Role;
@@ -33,7 +34,7 @@ pub fn list_layer(
         }
         found = true;
         let (name, header) = Header::of(entry);
-        let item = Item::new(name.into(), &header, number);
+        let item = Item::new(name, header, number);
         each(match clean {
             Some(clean) => with_role(item, &clean),
             None => item,

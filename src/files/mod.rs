@@ -7,6 +7,8 @@
 //! Sources: docs/formats.md section 7, H-25.
 
 mod find;
+mod header;
+mod headers;
 mod item;
 mod json;
 mod layer;
@@ -14,10 +16,10 @@ mod open;
 mod scan;
 
 pub use find::Path;
+pub(crate) use header::{Header, change};
 pub use item::{Item, ItemKind};
 pub use layer::list_layer;
 pub use open::Opened;
-pub(crate) use scan::{Header, change};
 
 use crate::choice::Chosen;
 use crate::error::{Error, Result};
@@ -26,6 +28,7 @@ use crate::image::{Image, Layer};
 use crate::run::Run;
 use crate::stream::pool;
 
+use headers::Headers;
 use scan::Scanned;
 
 /// The tree of one image: which entry of which layer stands where, and what its header says.
@@ -33,8 +36,8 @@ pub struct Files<'a> {
     /// How messages call the image.
     at: String,
     image: &'a Image,
-    /// The headers of each layer, base first, in its order.
-    headers: Vec<Vec<Header>>,
+    /// The headers of each layer, base first.
+    headers: Vec<Headers>,
     tree: Flattened,
     run: &'a Run,
 }
@@ -74,10 +77,11 @@ fn scan(image: &Image, run: &Run) -> Result<Vec<Scanned>> {
 }
 
 /// Tells the overlay of every entry of `layer`; their names are then its own.
-fn apply(layer: &Layer, scanned: Scanned, overlay: &mut Overlay, run: &Run) -> Result<Vec<Header>> {
+fn apply(layer: &Layer, scanned: Scanned, overlay: &mut Overlay, run: &Run) -> Result<Headers> {
     let mut builder = overlay.layer(&layer.at, &run.notices, &run.budget);
-    for (position, (name, header)) in scanned.names.iter().zip(&scanned.headers).enumerate() {
-        builder.entry(header.change(name, position as u64))?;
+    let mut changes = scanned.changes.replay();
+    while let Some(change) = changes.next() {
+        builder.entry(change)?;
     }
     builder.finish()?;
     Ok(scanned.headers)

@@ -2,54 +2,37 @@
 
 use std::thread;
 
-use crate::archive::{Ending, Entry, Kind, Reader, Timestamp};
+use super::header::Header;
+use super::headers::Headers;
+use crate::archive::{Ending, Entry, Reader};
 use crate::error::{Error, Result};
-use crate::flatten::{self, Change};
+use crate::flatten::Stage;
 use crate::image::Layer;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::skip::{Sequential, Skip};
 
-/// What is kept of an entry for as long as the tree is looked at.
-#[derive(Debug, Clone)]
-pub(crate) struct Header {
-    pub(crate) kind: Kind,
-    pub(crate) mode: u16,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) device: (u32, u32),
-    pub(crate) size: u64,
-    pub(crate) mtime: Timestamp,
-    pub(crate) link: Box<[u8]>,
-    /// Names and values of extended attributes.
-    pub(crate) xattrs: Xattrs,
-    /// Where in the layer's tar its first header stands.
-    pub(crate) offset: u64,
-}
-
-/// Extended attributes, as PAX records carry them (docs/formats.md R-16).
-pub(crate) type Xattrs = Box<[(Vec<u8>, Vec<u8>)]>;
-
-/// The headers of a layer and, apart from them, their names: the overlay keeps its own.
+/// The headers of a layer and, apart from them, what the overlay is told of each, its name above all: that has a copy.
+#[derive(Default)]
 pub(super) struct Scanned {
-    pub(super) names: Vec<Box<[u8]>>,
-    pub(super) headers: Vec<Header>,
+    pub(super) changes: Stage,
+    pub(super) headers: Headers,
 }
 
 /// The headers of `layer` in its order. What must be decoded for them is judged by all it promises.
 pub(super) fn headers(layer: &Layer, ahead: bool, run: &Run) -> Result<Scanned> {
-    let mut scanned = Scanned { names: Vec::new(), headers: Vec::new() };
+    let mut scanned = Scanned::default();
     each_entry(layer, ahead, run, |entry| scanned.push(entry, layer, run))?;
     Ok(scanned)
 }
 
 impl Scanned {
     fn push(&mut self, entry: Entry, layer: &Layer, run: &Run) -> Result<()> {
-        run.budget.held((size_of::<Header>() + size_of::<Box<[u8]>>()) as u64, &layer.at)?;
         let (name, header) = Header::of(entry);
-        self.names.push(name);
-        self.headers.push(header);
-        Ok(())
+        let position = self.headers.end();
+        self.headers.push(&header);
+        let taken = self.headers.end() - position + self.changes.push(header.change(&name, position)) as u64;
+        run.budget.held(taken, &layer.at)
     }
 }
 
@@ -85,50 +68,4 @@ fn each_from<'r, R: Skip>(
         each(entry)?;
     }
     Ok(reader)
-}
-
-impl Header {
-    /// The name of `entry`, and the rest of it.
-    pub(crate) fn of(entry: Entry) -> (Box<[u8]>, Self) {
-        let header = Self {
-            kind: entry.kind,
-            mode: entry.mode as u16 & 0o7777,
-            // The decoder refuses owners of more than 32 bits (H-11).
-            uid: entry.uid as u32,
-            gid: entry.gid as u32,
-            device: entry.device,
-            size: entry.size,
-            mtime: entry.mtime,
-            link: entry.link.into(),
-            xattrs: entry.records.into_iter().filter_map(xattr).collect(),
-            offset: entry.header_offset,
-        };
-        (entry.path.into(), header)
-    }
-
-    /// The entry as the overlay sees it.
-    pub(crate) fn change<'a>(&'a self, path: &'a [u8], position: u64) -> Change<'a> {
-        Change { path, kind: kind(self.kind, &self.link, self.device), position }
-    }
-}
-
-/// `entry` as the overlay sees it.
-pub(crate) fn change(entry: &Entry, position: u64) -> Change<'_> {
-    Change { path: &entry.path, kind: kind(entry.kind, &entry.link, entry.device), position }
-}
-
-fn kind(kind: Kind, link: &[u8], (major, minor): (u32, u32)) -> flatten::Kind<'_> {
-    match kind {
-        Kind::Regular => flatten::Kind::Regular,
-        Kind::HardLink => flatten::Kind::HardLink(link),
-        Kind::Symlink => flatten::Kind::Symlink(link),
-        Kind::CharDevice => flatten::Kind::CharDevice { major, minor },
-        Kind::BlockDevice => flatten::Kind::BlockDevice,
-        Kind::Directory => flatten::Kind::Directory,
-        Kind::Fifo => flatten::Kind::Fifo,
-    }
-}
-
-fn xattr((key, value): (Vec<u8>, Vec<u8>)) -> Option<(Vec<u8>, Vec<u8>)> {
-    Some((key.strip_prefix(b"SCHILY.xattr.")?.to_vec(), value))
 }

@@ -67,7 +67,9 @@ mod whiteout;
 
 pub use layer::LayerBuilder;
 pub use lookup::{Lookup, Standing};
+pub(crate) use stage::Stage;
 pub use survivors::{Flattened, Survivor, Survivors};
+pub(crate) use text::{put_number, put_text, take_number, take_text};
 pub(crate) use whiteout::{BadWhiteout, Role};
 
 use crate::limits::Budget;

@@ -1,14 +1,15 @@
-//! The entries of one layer, kept until its last whiteout is known.
+//! The entries of one layer, kept until they can be applied: until its last whiteout is known, or all that they
+//! are applied to.
 //!
 //! Each is written behind the one before it, sharing the front of its path: archives list neighbours together, so an entry
 //! takes about a third of its path's length and a dozen bytes.
 
-use super::text::{put_number, take_number, take_text};
+use super::text::{put_number, put_text, take_number, take_text};
 use super::{Change, Kind};
 
-/// Changes with cleaned paths, in archive order.
+/// Changes in archive order.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     bytes: Vec<u8>,
     /// The path staged last.
     last: Vec<u8>,
@@ -16,7 +17,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Stages `change`; says how many bytes that took.
-    pub(super) fn push(&mut self, change: Change<'_>) -> usize {
+    pub(crate) fn push(&mut self, change: Change<'_>) -> usize {
         let before = self.bytes.len();
         let shared = self.last.iter().zip(change.path).take_while(|(last, this)| last == this).count();
         let suffix = &change.path[shared..];
@@ -30,21 +31,21 @@ impl Stage {
     }
 
     /// Begins to read the changes back, in archive order.
-    pub(super) fn replay(&self) -> Replay<'_> {
+    pub(crate) fn replay(&self) -> Replay<'_> {
         Replay { rest: &self.bytes, path: Vec::new() }
     }
 }
 
 /// Reads a [`Stage`] back.
 #[derive(Debug)]
-pub(super) struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     rest: &'a [u8],
     path: Vec<u8>,
 }
 
 impl Replay<'_> {
     /// The next change. No iterator, because the path lives only until the next call.
-    pub(super) fn next(&mut self) -> Option<Change<'_>> {
+    pub(crate) fn next(&mut self) -> Option<Change<'_>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -55,11 +56,6 @@ impl Replay<'_> {
         let kind = take_kind(&mut self.rest);
         Some(Change { path: &self.path, kind, position })
     }
-}
-
-fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
-    put_number(bytes, text.len() as u64);
-    bytes.extend_from_slice(text);
 }
 
 fn put_kind(bytes: &mut Vec<u8>, kind: Kind<'_>) {

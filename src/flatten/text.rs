@@ -19,8 +19,7 @@ impl Texts {
     /// The arena ends at 4 GiB.
     pub(super) fn add(&mut self, text: &[u8]) -> Result<Text, Full> {
         let start = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
-        put_number(&mut self.bytes, text.len() as u64);
-        self.bytes.extend_from_slice(text);
+        put_text(&mut self.bytes, text);
         Ok(Text(start))
     }
 
@@ -32,7 +31,7 @@ impl Texts {
 }
 
 /// Appends `number`, seven bits a byte, the lowest first.
-pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -40,8 +39,14 @@ pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
+/// Appends `text` behind its length.
+pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
+    put_number(bytes, text.len() as u64);
+    bytes.extend_from_slice(text);
+}
+
 /// Takes a number that [`put_number`] wrote off the front of `bytes`.
-pub(super) fn take_number(bytes: &mut &[u8]) -> u64 {
+pub(crate) fn take_number(bytes: &mut &[u8]) -> u64 {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let Some((&byte, rest)) = bytes.split_first() else { break };
@@ -55,7 +60,7 @@ pub(super) fn take_number(bytes: &mut &[u8]) -> u64 {
 }
 
 /// Takes a text behind its length off the front of `bytes`.
-pub(super) fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
+pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     let length = take_number(bytes) as usize;
     let (text, rest) = bytes.split_at(length);
     *bytes = rest;

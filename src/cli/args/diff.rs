@@ -33,7 +33,7 @@ Exit codes:
 ///
 /// The config is compared field by field, layers by their diff_ids, and files path by path once the layers have been applied:
 /// what was added (+), removed (-) and changed (~), with what changed: type, mode, owner, size, mtime, target of a link,
-/// device, xattrs, content. Nothing is said of what is the same.
+/// device, xattrs, other PAX records such as ACLs, content. Nothing is said of what is the same.
 ///
 /// Images with the same image ID are the same, whatever their names and however their layers are compressed; nothing is
 /// decoded then.

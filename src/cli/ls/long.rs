@@ -93,6 +93,7 @@ mod tests {
             target: Vec::new(),
             device: (0, 0),
             xattrs: Vec::new(),
+            pax: Vec::new(),
             layer: Some(0),
         }
     }
