@@ -1,4 +1,4 @@
-//! Convert container image tarballs, offline and in a stream.
+//! Convert container image tarballs, and look into them: offline, in a stream, without a daemon or root.
 //!
 //! [`convert::convert`] and [`convert::import`] do all that the command does. Their way through the modules:
 //!
@@ -19,23 +19,119 @@
 //!
 //! Readers and writers never know each other. Rules such as `M-11` are those of `docs/formats.md`.
 //!
-//! ```no_run
-//! use imgtar::codec::Encoding;
-//! use imgtar::convert::{ConvertOptions, OciOptions, Target, convert};
+//! # What is in an archive
+//!
+//! Whatever it is, and however it is compressed as a whole: a file, a layout directory, or bytes from elsewhere
+//! ([`Input::reader`](stream::source::Input::reader)). Layers stay where they are.
+//!
+//! ```
+//! use imgtar::choice::Choice;
+//! use imgtar::reader;
 //! use imgtar::run::Run;
-//! use imgtar::stream::sink::Sink;
-//! use imgtar::stream::source::Input;
-//! use imgtar::writer::Output;
 //!
 //! # fn main() -> imgtar::error::Result<()> {
-//! let output = Output::Archive { sink: Sink::file("oci.tar".as_ref(), false)?, outer: Encoding::Plain };
-//! let options = ConvertOptions::new(Target::Oci(OciOptions::default()));
-//! for image in convert(Input::Path("app.tar".into()), output, &options, &Run::quiet())? {
-//!     println!("{} {}", image.image_id, image.names.join(" "));
+//! let run = Run::quiet();
+//! let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
+//! for chosen in Choice::default().images(&set)? {
+//!     println!("{} for {}: {}", chosen.title(), chosen.image.platform, chosen.image.image_id);
+//!     for layer in &chosen.image.layers {
+//!         println!("  {} in {} bytes", layer.diff_id, layer.stored_size());
+//!     }
+//! #   assert_eq!(chosen.title(), "example.com/demo:v1");
+//! #   assert_eq!(chosen.image.layers.len(), 3);
 //! }
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What is in a layer
+//!
+//! Its entries as they are, whiteouts too; decoded once, and held against every digest that the archive promises.
+//!
+//! ```
+//! use imgtar::choice::Choice;
+//! use imgtar::files::list_layer;
+//! # use imgtar::{reader, run::Run};
+//!
+//! # fn main() -> imgtar::error::Result<()> {
+//! # let run = Run::quiet();
+//! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
+//! # let mut found = Vec::new();
+//! let chosen = Choice::default().one(&set)?;
+//! list_layer(&chosen.image.layers[0], 0, None, &run, |item| {
+//!     println!("{:04o} {:>9} {}", item.mode, item.size, item.path.escape_ascii());
+//! #   found.push(item.path);
+//!     Ok(())
+//! })?;
+//! # assert!(found.iter().any(|path| path == b"bin/hello"), "{found:?}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A file of an image
+//!
+//! As a container would see it: [`Files`](files::Files) lists the tree that the layers make together, and finds what is in it.
+//!
+//! ```
+//! use imgtar::files::Files;
+//! # use imgtar::{choice::Choice, reader, run::Run};
+//!
+//! # fn main() -> imgtar::error::Result<()> {
+//! # let run = Run::quiet();
+//! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
+//! # let chosen = Choice::default().one(&set)?;
+//! let files = Files::of(&set.archive, &chosen, &run)?;
+//! let mut text = Vec::new();
+//! files.open(b"/etc/demo")?.copy_to(&mut text)?;
+//! assert_eq!(text, b"demo\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # From file to file
+//!
+//! The new file has its name when it is whole and true, or never.
+//!
+//! ```
+//! use imgtar::convert::{Compress, ConvertOptions, OciOptions, Target, convert};
+//! use imgtar::run::Run;
+//! use imgtar::stream::sink::Sink;
+//!
+//! # fn main() -> imgtar::error::Result<()> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let (input, output) = ("fixtures/saved20.tar.xz", &dir.path().join("oci.tar"));
+//! let oci = OciOptions { compress: Some(Compress::Gzip(None)), ..OciOptions::default() };
+//! let options = ConvertOptions::new(Target::Oci(oci));
+//! for image in convert(input.into(), Sink::file(output, false)?.into(), &options, &Run::quiet())? {
+//!     println!("{}: {} of {} layers as they were", image.image_id, image.layers_kept.0, image.layers_kept.1);
+//! }
+//! # assert!(output.is_file());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A filesystem to whoever reads it
+//!
+//! ```
+//! use imgtar::convert::{ConvertOptions, RootfsOptions, Target, convert};
+//! use imgtar::stream::sink::Sink;
+//! # use imgtar::run::Run;
+//!
+//! # fn main() -> imgtar::error::Result<()> {
+//! let (sink, memory) = Sink::memory();
+//! let options = ConvertOptions::new(Target::Rootfs(RootfsOptions::default()));
+//! convert("fixtures/saved20.tar.xz".into(), sink.into(), &options, &Run::quiet())?;
+//! let tar = memory.bytes();
+//! # assert!(tar.windows(9).any(|bytes| bytes == b"bin/hello"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a run shares
+//!
+//! A [`Run`](run::Run) has the threads, the limits that hostile input cannot pass, and the ears: [`notice::Notices`] for
+//! warnings, [`progress::Progress`] for bars. Whoever acts on failures asks an [`Error`](error::Error) for its
+//! [`kind`](error::Error::kind).
 
 pub mod archive;
 pub mod choice;

@@ -19,6 +19,7 @@ mod member;
 mod pax;
 mod reader;
 mod sparse;
+mod stranger;
 #[cfg(test)]
 mod tests;
 mod timestamp;

@@ -13,6 +13,7 @@ use super::header::Header;
 use super::member::{self, Data, Extensions};
 use super::pax;
 use super::sparse::{self, MapBuilder, MapText, PaxMap, SparseRecords};
+use super::stranger::looks_like;
 use super::{BLOCK, Entry, Kind, Problem, padding};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_TAR_EXTENSION};
@@ -86,7 +87,7 @@ impl<'a, R: Skip> Reader<'a, R> {
                 self.ended = true;
                 return Ok(None);
             };
-            let header = Header::checked(&block).map_err(|sums| self.bad_checksum(offset, &sums))?;
+            let header = Header::checked(&block).map_err(|sums| self.bad_checksum(offset, &sums, &block))?;
             match header.flag() {
                 b'x' => self.take_extension("PAX header", &header, offset, &mut extensions)?,
                 b'L' => self.take_extension("GNU long name", &header, offset, &mut extensions)?,
@@ -128,16 +129,18 @@ impl<'a, R: Skip> Reader<'a, R> {
     /// Takes the next header block; `None` at the end of the archive.
     fn next_header(&mut self) -> Result<Option<[u8; BLOCK]>> {
         let padding = self.padding;
+        let is_first = self.blocks.offset() == 0;
         let peeked = self.blocks.peek(padding + BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
         let found = peeked.len();
         let header = peeked.get(padding..).and_then(|rest| rest.first_chunk::<BLOCK>().copied());
+        let stranger = if is_first { looks_like(peeked) } else { None };
         self.blocks.consume(found);
         self.padding = 0;
         match header {
             Some(header) if header != [0; BLOCK] => return Ok(Some(header)),
             Some(_) => self.check_second_zero_block()?,
             None if found <= padding && self.ending == Ending::Optional => {}
-            None => return Err(self.missing_end(found.checked_sub(padding))),
+            None => return Err(self.missing_end(found.checked_sub(padding), stranger)),
         }
         Ok(None)
     }
@@ -305,18 +308,22 @@ impl<'a, R: Skip> Reader<'a, R> {
         })
     }
 
-    fn bad_checksum(&self, offset: u64, sums: &str) -> Error {
-        let hint = if offset == 0 { "not a tar archive: " } else { "" };
-        self.invalid(format!("{hint}bad checksum at offset {offset}: {sums}"))
+    fn bad_checksum(&self, offset: u64, sums: &str, block: &[u8]) -> Error {
+        self.invalid(match looks_like(block) {
+            Some(kind) if offset == 0 => format!("not a tar archive: it looks like {kind}"),
+            None if offset == 0 => format!("not a tar archive: bad checksum at offset 0: {sums}"),
+            _ => format!("bad checksum at offset {offset}: {sums}"),
+        })
     }
 
-    /// The stream ended, after `cut` bytes of a header if at all.
-    fn missing_end(&self, cut: Option<usize>) -> Error {
+    /// The stream ended, after `cut` bytes of a header if at all; it may have been another thing than a tar.
+    fn missing_end(&self, cut: Option<usize>, stranger: Option<String>) -> Error {
         let offset = self.blocks.offset();
-        self.invalid(match cut {
+        self.invalid(match (cut, stranger) {
+            (_, Some(kind)) => format!("not a tar archive: it looks like {kind}"),
             _ if offset == 0 => "not a tar archive: there are no bytes".to_owned(),
-            Some(cut) if cut as u64 == offset => format!("not a tar archive: {cut} bytes, a header has {BLOCK}"),
-            Some(cut @ 1..) => format!("truncated at offset {offset}: the last header has {cut} of {BLOCK} bytes"),
+            (Some(cut), _) if cut as u64 == offset => format!("not a tar archive: {cut} bytes, a header has {BLOCK}"),
+            (Some(cut @ 1..), _) => format!("truncated at offset {offset}: the last header has {cut} of {BLOCK} bytes"),
             _ => format!("truncated at offset {offset}: there is no end marker"),
         })
     }

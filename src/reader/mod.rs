@@ -8,9 +8,10 @@ mod incoming;
 mod layer;
 mod oci;
 mod rootfs;
+mod stranger;
 mod v1;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::Path;
 
@@ -18,10 +19,9 @@ use crate::archive::{Index, Scan};
 use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, ErrorKind, Faults, Result};
 use crate::image::ImageSet;
-use crate::path::EntryPath;
 use crate::progress::{Action, Told};
 use crate::run::Run;
-use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
+use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::stream::source::Input;
 use crate::stream::spool::Spool;
@@ -98,11 +98,7 @@ impl Archive {
         let label = input.label();
         let (members, outer) = match input {
             Input::Path(path) if path.is_dir() => (directory(&label, &path)?, Codec::Plain),
-            Input::Path(path) => {
-                let file = File::open(&path).map_err(|error| Error::io("opening", &label, error))?;
-                indexed(&label, file, run, faults)?
-            }
-            Input::Stdin(file) => indexed(&label, file, run, faults)?,
+            input => indexed(&label, Incoming::open(input, &label)?, run, faults)?,
         };
         Ok(Self { format: format(&members)?, members, outer })
     }
@@ -121,8 +117,8 @@ impl Archive {
     }
 }
 
-fn indexed(label: &str, file: File, run: &Run, faults: &mut Faults<'_>) -> Result<(Index, Codec)> {
-    let (codec, source) = match Incoming::of(label, file)? {
+fn indexed(label: &str, incoming: (Codec, Incoming), run: &Run, faults: &mut Faults<'_>) -> Result<(Index, Codec)> {
+    let (codec, source) = match incoming {
         (codec, Incoming::Passing(stream)) => {
             return Ok((spooled(label, codec, told(stream, label, None, run), run, faults)?, codec));
         }
@@ -158,11 +154,7 @@ fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut
 fn directory(label: &str, path: &Path) -> Result<Index> {
     let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
     if !has(LAYOUT_MEMBER)? {
-        let hint = if has(MANIFEST_MEMBER)? {
-            "; it looks like an unpacked docker archive: tar its contents and convert that"
-        } else {
-            ""
-        };
+        let hint = stranger::directory(path);
         return Err(Error::invalid(label, format!("a directory without `oci-layout` is no OCI layout{hint}")));
     }
     let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
@@ -181,32 +173,6 @@ fn format(index: &Index) -> Result<Format> {
         _ if has_docker => Ok(Format::Docker),
         (false, true) => Err(Error::invalid(index.label(), "`index.json` is there, but `oci-layout` is missing")),
         _ if v1::is_one(index)? => Ok(Format::V1),
-        _ => Err(Error::invalid(index.label(), format!("not an image archive{}", hint(index)?))),
+        _ => Err(Error::invalid(index.label(), format!("not an image archive{}", stranger::archive(index)?))),
     }
-}
-
-/// What an archive without images may be instead.
-fn hint(index: &Index) -> Result<String> {
-    let names = index.names()?;
-    let any = |test: &dyn Fn(&[u8]) -> bool| names.iter().any(|name| test(name.as_bytes()));
-    let last = |name: &[u8]| name.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec();
-    if let Some(inner) = names.iter().find(|name| is_marker_below(name)) {
-        let directory = inner.split().map(|(directory, _)| directory).unwrap_or_default();
-        return Ok(format!(
-            "; there is one below `{directory}/`, where no tool looks: repack with tar -C {directory} ."
-        ));
-    }
-    if any(&|name| last(name).starts_with(b".wh.")) {
-        return Ok("; it looks like a single layer".to_owned());
-    }
-    if any(&|name| name.starts_with(b"etc/") || name.starts_with(b"usr/") || name.starts_with(b"bin/")) {
-        return Ok("; it looks like a root filesystem, of which `imgtar import` makes an image".to_owned());
-    }
-    Ok(String::new())
-}
-
-fn is_marker_below(name: &EntryPath) -> bool {
-    let markers = [MANIFEST_MEMBER, LAYOUT_MEMBER, REPOSITORIES_MEMBER];
-    name.split()
-        .is_some_and(|(directory, last)| !directory.is_root() && markers.iter().any(|marker| last == marker.as_bytes()))
 }

@@ -7,7 +7,6 @@
 
 mod tree;
 
-use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 use std::thread;
@@ -35,7 +34,10 @@ use crate::stream::tap::{Measure, Promise, VerifyReader};
 /// When the input cannot be read, is no tar, holds a name that climbs out of it, or is an image archive itself.
 pub fn import(input: Input, config: &NewConfig, run: &Run) -> Result<ImageSet> {
     let label = input.label();
-    let (codec, incoming) = Incoming::of(&label, open(input, &label)?)?;
+    if matches!(&input, Input::Path(path) if path.is_dir()) {
+        return Err(Error::invalid(label, "a directory is no tar: pipe the output of tar -C DIR -c . instead"));
+    }
+    let (codec, incoming) = Incoming::open(input, &label)?;
     let (found, extent) = match incoming {
         Incoming::AtRest(source) => {
             let extent = source.extent();
@@ -54,16 +56,6 @@ pub fn import(input: Input, config: &NewConfig, run: &Run) -> Result<ImageSet> {
     let image = image(&label, found, Blob { extent, codec }, config)?;
     let entry = Entry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
     Ok(ImageSet { archive: label, entries: vec![entry], loose: Vec::new() })
-}
-
-fn open(input: Input, label: &str) -> Result<File> {
-    match input {
-        Input::Path(path) if path.is_dir() => {
-            Err(Error::invalid(label, "a directory is no tar: pipe the output of tar -C DIR -c . instead"))
-        }
-        Input::Path(path) => File::open(&path).map_err(|error| Error::io("opening", label, error)),
-        Input::Stdin(file) => Ok(file),
-    }
 }
 
 /// What one pass found out about the bytes.

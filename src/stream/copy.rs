@@ -49,6 +49,18 @@ pub trait Destination: Write {
     fn as_file(&self) -> Option<&File>;
 }
 
+impl Destination for File {
+    fn as_file(&self) -> Option<&File> {
+        Some(self)
+    }
+}
+
+impl Destination for Vec<u8> {
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
+}
+
 /// Copies what is left of `reader` to `writer`, inside the kernel where the system can: the number of bytes.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::copy::Destination;
-use super::sink::{follow_links, name, parent, refuse, under_construction};
+use super::sink::{bare, follow_links, name, not_begun, parent, refuse, under_construction};
 use super::sys;
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
@@ -71,7 +71,7 @@ impl DirSink {
             (Found::Other, _) => return Err(refuse(path, "is a directory that is neither empty nor an image layout")),
             (Found::File, _) => return Err(refuse(path, "is not a directory")),
         };
-        Self::begin(target, place).map_err(|error| Error::io("creating", name(path), error))
+        Self::begin(target, place).map_err(|error| not_begun(path, error))
     }
 
     fn begin(target: PathBuf, place: Place) -> io::Result<Self> {
@@ -92,7 +92,7 @@ impl DirSink {
     pub fn blob(&self) -> Result<BlobFile> {
         match under_construction(0o666).tempfile_in(self.staging.path()) {
             Ok(file) => Ok(BlobFile { file, staging: self.staging.path().to_owned(), target: self.target.clone() }),
-            Err(error) => Err(Error::io("creating a blob in", name(&self.target), error)),
+            Err(error) => Err(Error::io("creating a blob in", name(&self.target), bare(error))),
         }
     }
 

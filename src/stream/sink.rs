@@ -83,7 +83,7 @@ impl Sink {
             return Self::descriptor(&target, number);
         }
         match fs::metadata(&target) {
-            Ok(found) if found.is_dir() => Err(refuse(path, "is a directory")),
+            Ok(found) if found.is_dir() => Err(refuse(path, "is a directory; give the name of a file")),
             Ok(found) if found.is_file() && !force => Err(refuse(path, "exists (--force replaces it)")),
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
@@ -263,7 +263,7 @@ impl NewFile {
         };
         match Unfinished::create(make) {
             Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force }),
-            Err(error) => Err(Error::io("creating", name(&target), error)),
+            Err(error) => Err(not_begun(&target, error)),
         }
     }
 
@@ -319,6 +319,23 @@ fn ends_in_separator(path: &Path) -> bool {
 /// The directory that holds `path`.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Why nothing could be put beside `target`, to be given its name later.
+pub(super) fn not_begun(target: &Path, error: io::Error) -> Error {
+    let parent = parent(target);
+    if error.kind() == io::ErrorKind::NotFound && !parent.exists() {
+        return refuse(target, &format!("there is no directory `{}`", name(parent)));
+    }
+    Error::io("creating", name(target), bare(error))
+}
+
+/// What the system said, without the temporary name that `tempfile` adds to it: nobody has asked for that one.
+pub(super) fn bare(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
+        None => error,
+    }
 }
 
 /// What makes outputs under construction; what is left of `mode` is up to the umask.

@@ -8,6 +8,7 @@
 //!
 //! A regular file is never mapped: a file that shrinks must be an error, not a signal.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -18,22 +19,46 @@ use super::skip::Skip;
 use super::sys;
 use crate::error::{Error, Result};
 
-/// What an archive or a document is read from: a path, or standard input.
-#[derive(Debug)]
+/// What an archive or a document is read from.
 pub enum Input {
     /// A file, a directory, or anything that can be opened and read once.
     Path(PathBuf),
     /// Standard input, under a file handle of our own.
     Stdin(File),
+    /// Bytes from elsewhere, read once to their end.
+    Reader {
+        /// How messages call them.
+        label: String,
+        /// Where they come from.
+        reader: Box<dyn Read + Send>,
+    },
 }
 
 impl Input {
+    /// Bytes from elsewhere: what a process writes, a server sends, or memory holds. Messages call them `label`.
+    pub fn reader(label: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
+        Self::Reader { label: label.into(), reader: Box::new(reader) }
+    }
+
     /// How messages call this input.
     pub fn label(&self) -> String {
         match self {
             Self::Path(path) => crate::path::printable(path.as_os_str().as_encoded_bytes()),
             Self::Stdin(_) => "standard input".to_owned(),
+            Self::Reader { label, .. } => label.clone(),
         }
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for Input {
+    fn from(path: P) -> Self {
+        Self::Path(path.into())
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.label())
     }
 }
 

@@ -4,7 +4,7 @@
 //! its rule (tests/suite/verify), so that no words can change unnoticed.
 
 /// What a refusal says, and the rule behind it; the first that fits counts.
-const TOLD: [(&str, &str); 33] = [
+const TOLD: [(&str, &str); 34] = [
     // Names and members.
     ("climbs out of the archive", "H-1"),
     ("is no digest", "H-2"),
@@ -24,6 +24,7 @@ const TOLD: [(&str, &str); 33] = [
     ("but the descriptor says", "H-4"),
     // Tars.
     ("bad checksum", "H-18"),
+    ("not a tar archive", "H-18"),
     ("truncated", "H-18"),
     ("no end marker", "H-18"),
     ("single zero block", "G-13"),

@@ -41,6 +41,19 @@ pub enum Output {
     Directory(DirSink),
 }
 
+/// A tar that is not compressed as a whole.
+impl From<Sink> for Output {
+    fn from(sink: Sink) -> Self {
+        Self::Archive { sink, outer: Encoding::Plain }
+    }
+}
+
+impl From<DirSink> for Output {
+    fn from(sink: DirSink) -> Self {
+        Self::Directory(sink)
+    }
+}
+
 /// What to write: entries chosen and named, blobs to carry along.
 pub(crate) struct Contents<'a> {
     /// In the order in which they are written.

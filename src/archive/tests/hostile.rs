@@ -158,7 +158,9 @@ fn h_18_a_bad_checksum_is_refused_with_its_offset() {
 #[test]
 fn h_19_what_is_no_tar_is_called_so() {
     assert_refused(b"", &["not a tar archive: there are no bytes"]);
-    assert_refused(b"{}", &["not a tar archive: 2 bytes, a header has 512"]);
+    assert_refused(b"hm", &["not a tar archive: 2 bytes, a header has 512"]);
+    assert_refused(b"{}", &["not a tar archive: it looks like JSON"]);
+    assert_refused(&[b'['; 2000], &["not a tar archive: it looks like JSON"]);
     assert_refused(&[b'x'; 2000], &["not a tar archive: bad checksum at offset 0"]);
     assert!(read(b"{}", Ending::Optional).is_err());
     assert!(read(&[b'x'; 512], Ending::Optional).is_err());
