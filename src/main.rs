@@ -4,14 +4,11 @@ mod cli;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::args::Cli;
 use crate::cli::exit::Exit;
-use crate::cli::terminal;
+use crate::cli::{help, terminal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = help::parse();
     let error = match cli::run(&cli) {
         Ok(exit) => return exit.into(),
         Err(error) => error,

@@ -1,7 +1,7 @@
 //! What can be typed: every flag, its help, and its place in the help.
 //!
 //! Here strings become values; which of them may stand together, and what they mean for a conversion, is the business of
-//! `request`. The doc comments are the help text.
+//! `options`. The doc comments are the help text. Rarer flags are left to the long one, so that the short one is.
 
 mod answer;
 mod cat;
@@ -45,14 +45,14 @@ Exit codes:
   1    the answer is no: the archives differ, something promised is not true
   2    the command line contradicts itself, or lacks something
   3    the input is no image archive, or is damaged or hostile
-  4    the target cannot say it, or the image, platform or path is not in the input
+  4    the target cannot say it, or that image, platform or path is not there
   5    input or output failed
   6    a limit was passed; the message names its flag
-  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM
+  129  ended by SIGHUP; 130 by SIGINT, 143 by SIGTERM
   141  the reader of an archive went away; of an answer, that is 0
 
 Environment:
-  SOURCE_DATE_EPOCH  time of what imgtar itself writes, in seconds since 1970; 0 without it
+  SOURCE_DATE_EPOCH  time of what imgtar itself writes: seconds since 1970
   IMGTAR_JOBS        as --jobs
   TMPDIR             as --tmpdir
   NO_COLOR           no colours";
@@ -280,15 +280,15 @@ pub(crate) struct SelectionArgs {
     pub(crate) platforms: Vec<PlatformArg>,
 
     /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
-    #[arg(long, value_name = "HALF", value_enum)]
+    #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<Half>,
 
     /// What becomes of entries of an index whose content is not in the archive.
-    #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
+    #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum, default_value_t)]
     pub(crate) index: Index,
 
     /// BuildKit's attestation manifests: kept by default where the whole index is kept, else dropped with a notice.
-    #[arg(long, value_name = "POLICY", value_enum)]
+    #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum)]
     pub(crate) attestations: Option<Attestations>,
 
     /// What is decoded only to be checked against the config's diff_ids.
@@ -316,7 +316,7 @@ pub(crate) struct NameArgs {
     pub(crate) no_tags: bool,
 
     /// Spell names in manifest.json in full: docker.io/library/app:1 instead of app:1.
-    #[arg(long, conflicts_with = "no_docker_manifest")]
+    #[arg(hide_short_help = true, long, conflicts_with = "no_docker_manifest")]
     pub(crate) full_names: bool,
 }
 
@@ -332,11 +332,11 @@ pub(crate) struct LayerArgs {
     pub(crate) compress: Option<Compress>,
 
     /// Store the bytes of a foreign layer as an ordinary layer (`oci`, `oci-dir`).
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) embed_foreign: bool,
 
     /// Write an image although the bytes of a foreign layer are missing (`legacy`, `docker`).
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) allow_missing_foreign: bool,
 }
 
@@ -344,15 +344,15 @@ pub(crate) struct LayerArgs {
 #[command(next_help_heading = "OCI layouts")]
 pub(crate) struct OciArgs {
     /// Leave docker's manifest.json out of the tar; of docker, only 29 with its containerd store then loads it.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) no_docker_manifest: bool,
 
     /// Rewrite docker media types as OCI's; changes manifest digests, never image IDs.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) oci_types: bool,
 
     /// Carry blobs that nothing refers to.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) all_blobs: bool,
 }
 
@@ -360,19 +360,19 @@ pub(crate) struct OciArgs {
 #[command(next_help_heading = "Root filesystems")]
 pub(crate) struct RootfsArgs {
     /// Write entries in ascending order of their paths.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) sort: bool,
 
     /// Let a directory entry over a symbolic link to a directory keep the link.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) keep_dirlinks: bool,
 
     /// Leave out the files that eStargz adds to layers.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) strip_estargz: bool,
 
     /// Set times later than SOURCE_DATE_EPOCH to it.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub(crate) clamp_mtime: bool,
 }
 
@@ -388,15 +388,15 @@ pub(crate) struct RunArgs {
     pub(crate) tmpdir: Option<PathBuf>,
 
     /// Refuse input that decodes to more bytes; K, M, G, T are powers of 1024.
-    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]
+    #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]
     pub(crate) max_size: u64,
 
     /// Refuse input with more tar entries; K, M, G are powers of 1000.
-    #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "10M")]
+    #[arg(hide_short_help = true, long, value_name = "COUNT", value_parser = values::count, default_value = "10M")]
     pub(crate) max_entries: u64,
 
     /// Refuse input with more bytes of names, extended headers and JSON.
-    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "1G")]
+    #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "1G")]
     pub(crate) max_metadata: u64,
 
     /// Make every warning an error.

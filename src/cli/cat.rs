@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use imgtar::error::Result;
+use imgtar::error::{Error, Result};
 use imgtar::files::Files;
 use imgtar::path::printable;
 use imgtar::stream::sink::Sink;
 
 use super::answer::{Session, choice, refuse_two_inputs};
 use super::args::CatArgs;
+use super::input::hinted;
 use super::terminal;
 
 /// Writes the file to standard output.
@@ -18,7 +19,7 @@ use super::terminal;
 pub(super) fn run(args: &CatArgs) -> Result<()> {
     refuse_two_inputs(args.input.as_deref(), Some(Path::new(&args.path)))?;
     let session = Session::begin(&args.answer.run)?;
-    let archive = session.open(args.input.as_deref())?;
+    let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
     let files = Files::of(&images.archive, &chosen, &session.run)?;
@@ -26,4 +27,13 @@ pub(super) fn run(args: &CatArgs) -> Result<()> {
     let found = format!("`{}` is in layer {} ({})", printable(&file.path), file.number, file.layer.at);
     terminal::detail(session.verbosity, &found);
     file.copy_to(&mut Sink::stdout()?)
+}
+
+/// Who gives one word means a path in the image, unless it is the archive's own.
+fn explained(args: &CatArgs, error: Error) -> Error {
+    let path = Path::new(&args.path);
+    if args.input.is_some() || path.is_absolute() || !path.is_file() {
+        return error;
+    }
+    hinted(error, &format!("`{}` was taken for PATH: give IN and PATH", printable(args.path.as_encoded_bytes())))
 }

@@ -1,16 +1,24 @@
 //! Where IN comes from: a path, or standard input with something on it.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Seek};
 use std::path::Path;
 use std::time::Duration;
 
 use imgtar::error::{Error, Result};
+use imgtar::path::printable;
+use imgtar::spec::reference::Reference;
 use imgtar::stream::metadata;
 use imgtar::stream::source::Input;
 
 use super::sys::{self, Seen};
 use super::terminal::{self, Verbosity};
+
+/// What skopeo puts in front of a file.
+const SCHEMES: [&str; 4] = ["docker-archive:", "oci-archive:", "oci:", "dir:"];
+
+/// What it and others put in front of an image's name.
+const IMAGES: [&str; 3] = ["docker-daemon:", "containers-storage:", "docker://"];
 
 /// How long standard input may be silent before a person is told what is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,12 +26,47 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The input that `given` names; standard input for `-` and for nothing.
 ///
 /// # Errors
-/// [`Error::Usage`] if standard input is a terminal, a directory or closed, [`Error::Invalid`] if nothing is on it.
+/// [`Error::Usage`] if standard input is a terminal, a directory or closed, [`Error::Invalid`] if nothing is on it;
+/// [`Error::Io`] if there is no such file, and what is there instead would be no image archive either.
 pub(crate) fn find(given: Option<&Path>) -> Result<Input> {
     match given {
-        Some(path) if path != Path::new("-") => Ok(Input::Path(path.to_owned())),
+        Some(path) if path != Path::new("-") => match meant(path) {
+            Some(hint) => Err(hinted(opening(path), &hint)),
+            None => Ok(Input::Path(path.to_owned())),
+        },
         _ => standard_input().map(Input::Stdin),
     }
+}
+
+/// `error` and a word about what may have been meant.
+pub(super) fn hinted(error: Error, hint: &str) -> Error {
+    match error {
+        Error::Invalid { at, problem } => Error::Invalid { at, problem: format!("{problem}; {hint}") },
+        Error::Usage(problem) => Error::Usage(format!("{problem}; {hint}")),
+        Error::Io { doing, at, source } => {
+            let source = io::Error::new(source.kind(), format!("{source}; {hint}"));
+            Error::Io { doing, at, source }
+        }
+        other => other,
+    }
+}
+
+fn opening(path: &Path) -> Error {
+    let at = printable(path.as_os_str().as_encoded_bytes());
+    let source = fs::metadata(path).err().unwrap_or_else(|| io::ErrorKind::NotFound.into());
+    Error::io("opening", at, source)
+}
+
+/// What somebody means who names an image, or spells a file as skopeo does, where nothing is called so.
+fn meant(path: &Path) -> Option<String> {
+    let typed = path.to_str().filter(|_| !path.exists())?;
+    if let Some(file) = SCHEMES.iter().find_map(|scheme| typed.strip_prefix(scheme)) {
+        return Some(format!("IN is a path alone: {}", printable(file.as_bytes())));
+    }
+    let named = IMAGES.iter().find_map(|scheme| typed.strip_prefix(scheme)).unwrap_or(typed);
+    let is_name = named.len() < typed.len() || typed.contains(':');
+    (is_name && named.parse::<Reference>().is_ok())
+        .then(|| format!("an image is saved first: docker save {named} | imgtar …"))
 }
 
 /// Waits for the first byte of standard input; after two seconds says so.
@@ -62,4 +105,26 @@ fn standard_input() -> Result<File> {
 
 fn nothing() -> Error {
     Error::invalid("standard input", "nothing on standard input; give IN")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_names_an_image_is_told_to_save_it() {
+        for (typed, hint) in [
+            ("alpine:3", "docker save alpine:3 |"),
+            ("docker://ghcr.io/acme/app", "docker save ghcr.io/acme/app |"),
+            ("docker-daemon:app:1", "docker save app:1 |"),
+            ("docker-archive:no/such.tar", "path alone: no/such.tar"),
+            ("oci:layout", "path alone: layout"),
+        ] {
+            let said = format!("{:#}", anyhow::Error::from(find(Some(Path::new(typed))).unwrap_err()));
+            assert!(said.contains(hint), "{typed}: {said}");
+        }
+        for typed in ["no-such.tar", "C:\\no-such.tar", "no/such/file", "Cargo.toml"] {
+            assert!(find(Some(Path::new(typed))).is_ok(), "{typed}");
+        }
+    }
 }

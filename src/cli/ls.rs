@@ -2,7 +2,7 @@
 
 mod long;
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use imgtar::choice::Chosen;
@@ -13,6 +13,7 @@ use imgtar::path::printable;
 
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
 use super::args::LsArgs;
+use super::input::hinted;
 use super::terminal;
 use long::Long;
 
@@ -23,7 +24,7 @@ use long::Long;
 pub(super) fn run(args: &LsArgs) -> Result<()> {
     refuse_two_inputs(args.input.as_deref(), args.path.as_deref().map(Path::new))?;
     let session = Session::begin(&args.answer.run)?;
-    let archive = session.open(args.input.as_deref())?;
+    let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
     let path = args.path.as_ref().map(|path| path.as_encoded_bytes());
@@ -39,6 +40,16 @@ pub(super) fn run(args: &LsArgs) -> Result<()> {
         files.list(path)?.try_for_each(|item| lines.say(&item))?;
     }
     lines.out.finish()
+}
+
+/// Who gives one word means the archive, unless it looks like a path in an image and something is piped in.
+fn explained(args: &LsArgs, error: Error) -> Error {
+    match &args.input {
+        Some(input) if input.is_absolute() && args.path.is_none() && !io::stdin().is_terminal() => {
+            hinted(error, "for a PATH in what is piped in, write `-` before it")
+        }
+        _ => error,
+    }
 }
 
 /// The layer that `--layer` means.

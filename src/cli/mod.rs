@@ -9,6 +9,7 @@ mod convert;
 mod diff;
 mod environment;
 pub(crate) mod exit;
+pub(crate) mod help;
 mod history;
 mod import;
 mod input;
@@ -26,6 +27,7 @@ pub(crate) mod terminal;
 mod values;
 mod verify;
 mod version;
+mod wrap;
 mod write;
 
 use imgtar::error::{ErrorKind, Result};

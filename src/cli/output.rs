@@ -5,6 +5,7 @@ use std::path::Path;
 
 use imgtar::codec::Encoding;
 use imgtar::error::{Error, Result};
+use imgtar::path::printable;
 use imgtar::stream::dir_sink::{DirSink, Mode};
 use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
@@ -52,17 +53,27 @@ pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     let read = match input {
         Input::Path(path) => sys::identity_at(path),
         Input::Stdin(file) => sys::identity(file),
+        Input::Reader { .. } => None,
     };
     let written = match is_standard(place) {
         true => sys::standard_output().ok().as_ref().and_then(sys::identity),
         false => sys::identity_at(&place.output),
     };
     // Whatever cannot be looked at is reported by whoever opens it.
-    let is_inside = !is_standard(place) && is_within(&place.output, input);
-    if is_lost || is_inside || (read.is_some() && read == written) {
-        return Err(Error::Usage("the output is the input, lies in it, or is the directory that holds it".to_owned()));
-    }
-    Ok(())
+    let problem = if read.is_some() && read == written {
+        "is the input; write to another name, and rename that when it is done"
+    } else if is_lost {
+        "holds the input, which --force would remove"
+    } else if !is_standard(place) && is_within(&place.output, input) {
+        "lies in the layout that is read"
+    } else {
+        return Ok(());
+    };
+    let output = match is_standard(place) {
+        true => "standard output".to_owned(),
+        false => printable(place.output.as_os_str().as_encoded_bytes()),
+    };
+    Err(Error::Usage(format!("{output}: {problem}")))
 }
 
 /// Whether `output`, which need not exist yet, would be written into a directory that is read.

@@ -4,11 +4,14 @@
 //! below their key. Elsewhere a fact stays on its line, however long, because programs and searches read it there;
 //! `COLUMNS` says otherwise. Whatever comes from an archive is escaped here, at the one door (docs/formats.md H-25).
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::path::printable;
 use terminal_size::{Width, terminal_size_of};
+
+use super::terminal::is_coloured;
+use super::wrap::{self, broken, cut};
 
 /// Columns that a value must have beside its key.
 const ROOM: usize = 20;
@@ -37,8 +40,7 @@ pub(super) enum Tone {
 impl<'a, W: Write> Page<'a, W> {
     /// As standard output is now.
     pub(super) fn new(out: &'a mut W) -> Self {
-        let coloured = io::stdout().is_terminal() && super::terminal::colours_are_wanted();
-        Self { out, columns: columns(), coloured }
+        Self { out, columns: columns(), coloured: is_coloured(&io::stdout()) }
     }
 
     #[cfg(test)]
@@ -53,7 +55,7 @@ impl<'a, W: Write> Page<'a, W> {
 
     /// A line of its own, wrapped, `indent` columns in.
     pub(super) fn line(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
-        for part in wrap(&printable(text.as_bytes()), self.columns.saturating_sub(indent)) {
+        for part in wrapped(&printable(text.as_bytes()), self.columns.saturating_sub(indent)) {
             let shown = self.toned(tone, &part);
             writeln!(self.out, "{:indent$}{shown}", "")?;
         }
@@ -64,9 +66,7 @@ impl<'a, W: Write> Page<'a, W> {
     pub(super) fn cut_line(&mut self, indent: usize, text: &str) -> io::Result<()> {
         let text = printable(text.as_bytes());
         let room = self.columns.min(LONGEST).saturating_sub(indent).max(1);
-        let is_longer = text.chars().count() > room;
-        let shown: String = if is_longer { text.chars().take(room - 1).chain(['…']).collect() } else { text };
-        writeln!(self.out, "{:indent$}{shown}", "")
+        writeln!(self.out, "{:indent$}{}", "", cut(&text, room))
     }
 
     /// How many columns there are; more than any line has where nobody counts them.
@@ -76,17 +76,18 @@ impl<'a, W: Write> Page<'a, W> {
 
     /// A row of a table, cut where the room ends. `text` has no control characters.
     pub(super) fn row(&mut self, tone: Tone, text: &str) -> io::Result<()> {
-        let is_longer = text.chars().count() > self.columns;
-        let shown =
-            if is_longer { text.chars().take(self.columns - 1).chain(['…']).collect() } else { text.to_owned() };
+        let shown = cut(text, self.columns);
         let shown = self.toned(tone, shown.trim_end());
         writeln!(self.out, "{shown}")
     }
 
-    /// `word` and what follows it on one line, however long. `text` has no control characters.
+    /// `word` and what follows it, broken between words alone: what is in it will be searched for. `text` has no control
+    /// characters.
     pub(super) fn remark(&mut self, tone: Tone, word: &str, text: &str) -> io::Result<()> {
+        let lines = broken(&format!("{word}{text}"), self.columns).join("\n");
+        let rest = lines.strip_prefix(word).unwrap_or_default();
         let word = self.toned(tone, word);
-        writeln!(self.out, "{word}{text}")
+        writeln!(self.out, "{word}{rest}")
     }
 
     /// `key` in a column of `width`, `indent` columns in, and `values` behind it, each on a line of its own.
@@ -105,12 +106,12 @@ impl<'a, W: Write> Page<'a, W> {
         let beside = indent + width + 2;
         let is_narrow = self.columns < beside + ROOM;
         let left = if is_narrow { indent + 2 } else { beside };
-        let wrap = |value: &String| wrap(&printable(value.as_bytes()), self.columns.saturating_sub(left));
-        let mut lines = values.iter().flat_map(wrap).collect::<Vec<_>>().into_iter();
+        let wrapped = |value: &String| wrapped(&printable(value.as_bytes()), self.columns.saturating_sub(left));
+        let mut lines = values.iter().flat_map(wrapped).collect::<Vec<_>>().into_iter();
         let shown = self.toned(tone, key);
         match lines.next() {
             Some(first) if !is_narrow => {
-                let padding = width + 2 - key.chars().count().min(width);
+                let padding = width + 2 - wrap::width(key).min(width);
                 writeln!(self.out, "{:indent$}{shown}{:padding$}{first}", "", "")?;
             }
             Some(first) => writeln!(self.out, "{:indent$}{shown}\n{:left$}{first}", "", "")?,
@@ -141,25 +142,25 @@ fn columns() -> usize {
 }
 
 /// `text` in lines of at most `columns`, broken at spaces, and inside a word where it is longer than a line.
-fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let columns = columns.max(1);
-    let (mut lines, mut line, mut len) = (Vec::new(), String::new(), 0);
-    for word in text.split(' ') {
-        let mut rest: Vec<char> = word.chars().collect();
-        if len > 0 && len + 1 + rest.len() > columns {
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    // One character takes two columns at most.
+    let columns = columns.max(2);
+    let (mut lines, mut line, mut taken) = (Vec::new(), String::new(), 0);
+    for mut word in text.split(' ') {
+        if taken > 0 && taken + 1 + wrap::width(word) > columns {
             lines.push(std::mem::take(&mut line).trim_end().to_owned());
-            len = 0;
+            taken = 0;
         } else if !line.is_empty() {
             line.push(' ');
-            len += 1;
+            taken += 1;
         }
-        while rest.len() > columns {
-            let tail = rest.split_off(columns);
-            lines.push(rest.into_iter().collect());
-            rest = tail;
+        while wrap::width(word) > columns {
+            let (head, tail) = wrap::split(word, columns);
+            lines.push(head.to_owned());
+            word = tail;
         }
-        len += rest.len();
-        line.extend(rest);
+        taken += wrap::width(word);
+        line.push_str(word);
     }
     lines.push(line.trim_end().to_owned());
     lines
@@ -184,9 +185,11 @@ mod tests {
             ("abcdefgh i", 3, &["abc", "def", "gh", "i"]),
             ("a abcdefgh", 4, &["a", "abcd", "efgh"]),
             ("a  b", 9, &["a  b"]),
-            ("ab", 0, &["a", "b"]),
+            ("abc", 0, &["ab", "c"]),
+            ("漢字 漢字", 5, &["漢字", "漢字"]),
+            ("漢字漢字", 5, &["漢字", "漢字"]),
         ] {
-            assert_eq!(wrap(text, columns), expected, "{text} in {columns}");
+            assert_eq!(wrapped(text, columns), expected, "{text} in {columns}");
         }
     }
 
@@ -199,12 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_cut_and_remarks_are_not() {
+    fn rows_are_cut_and_remarks_are_broken_between_words() {
         let row = |page: &mut Page<'_, _>| page.row(Tone::Plain, "ab cd ef  ");
         assert_eq!(page(usize::MAX, row), "ab cd ef\n");
         assert_eq!(page(10, row), "ab cd ef\n");
         assert_eq!(page(7, row), "ab cd …\n");
-        assert_eq!(page(3, |page| page.remark(Tone::Bad, "error", ": a: b")), "error: a: b\n");
+        let remark = |page: &mut Page<'_, _>| page.remark(Tone::Bad, "error", ": blobs/sha256: ab cd");
+        assert_eq!(page(usize::MAX, remark), "error: blobs/sha256: ab cd\n");
+        assert_eq!(page(9, remark), "error:\n  blobs/sha256:\n  ab cd\n");
     }
 
     #[test]

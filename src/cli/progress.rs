@@ -48,7 +48,7 @@ fn lines(say: impl FnMut(&Event<'_>, Duration) -> String + Send + 'static) -> Pr
         let mut say = say.lock().unwrap_or_else(PoisonError::into_inner);
         let text = say(event, start.elapsed());
         if !text.is_empty() {
-            terminal::line(&text);
+            terminal::write(&text);
         }
     })
 }

@@ -9,8 +9,11 @@ use imgtar::convert::ImageReport;
 use imgtar::notice::Remark;
 use imgtar::path::presentable;
 
+use terminal_size::{Width, terminal_size_of};
+
 use super::args::RunArgs;
 use super::progress;
+use super::wrap::broken;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,22 +115,45 @@ fn layers(report: &ImageReport) -> String {
 }
 
 fn say(word: &str, style: Style, text: &str) {
-    let style = if is_coloured() { style } else { Style::new() };
-    line(&format!("imgtar: {style}{word}{style:#}: {}\n", presentable(text)));
+    let style = if is_coloured(&io::stderr()) { style } else { Style::new() };
+    let said = fitted(&format!("imgtar: {word}: {}\n", presentable(text)));
+    write(&said.replacen(word, &format!("{style}{word}{style:#}"), 1));
 }
 
-/// Colours are for a terminal, and for nobody who has said no (<https://no-color.org>).
-pub(super) fn is_coloured() -> bool {
-    io::stderr().is_terminal() && colours_are_wanted()
+/// Colours are for a terminal that has them, and for nobody who has said no: <https://no-color.org>,
+/// <https://bixense.com/clicolors>, as clap does for the help.
+pub(super) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    colours(stream.is_terminal(), |name| std::env::var(name).ok())
 }
 
-pub(super) fn colours_are_wanted() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+fn colours(is_terminal: bool, var: impl Fn(&str) -> Option<String>) -> bool {
+    let said = |name: &str| var(name).filter(|value| !value.is_empty());
+    let is_off = |name: &str| said(name).is_some_and(|value| value == "0");
+    let can_show = || said("TERM").map_or(cfg!(windows), |term| term != "dumb");
+    if said("NO_COLOR").is_some() {
+        return false;
+    }
+    let is_forced = said("CLICOLOR_FORCE").is_some() && !is_off("CLICOLOR_FORCE");
+    is_forced || (is_terminal && !is_off("CLICOLOR") && can_show())
 }
 
-/// Writes whole lines, beside the bars if there are any.
+/// Writes lines for a person: on a terminal they are broken between words.
 pub(super) fn line(text: &str) {
+    write(&fitted(text));
+}
+
+/// Writes whole lines as they are, beside the bars if there are any.
+pub(super) fn write(text: &str) {
     let _ = progress::aside(|| io::stderr().lock().write_all(text.as_bytes()));
+}
+
+fn fitted(text: &str) -> String {
+    match terminal_size_of(io::stderr()) {
+        Some((Width(columns), _)) => {
+            text.lines().flat_map(|line| broken(line, columns.into())).map(|line| line + "\n").collect()
+        }
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -139,6 +165,22 @@ mod tests {
     fn image(names: &[&str], manifest_kept: Option<bool>, layers_kept: (usize, usize)) -> ImageReport {
         let names = names.iter().map(|&name| name.to_owned()).collect();
         ImageReport { names, image_id: Digest::sha256(b""), manifest_kept, layers_kept }
+    }
+
+    #[test]
+    fn colours_are_where_they_are_wanted_and_can_be_seen() {
+        let coloured = |is_terminal, vars: &[(&str, &str)]| {
+            colours(is_terminal, |name| vars.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned()))
+        };
+        let xterm = ("TERM", "xterm");
+        assert!(coloured(true, &[xterm]));
+        assert!(coloured(true, &[xterm, ("NO_COLOR", ""), ("CLICOLOR", "1"), ("CLICOLOR_FORCE", "0")]));
+        assert!(coloured(false, &[("CLICOLOR_FORCE", "1")]));
+        assert!(!coloured(false, &[xterm]));
+        for off in [("NO_COLOR", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")] {
+            assert!(!coloured(true, &[off, xterm]), "{off:?}");
+        }
+        assert!(!coloured(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1"), xterm]));
     }
 
     #[test]

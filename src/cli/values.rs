@@ -39,6 +39,10 @@ pub(crate) fn platform(text: &str) -> Result<PlatformArg, String> {
     match text {
         "all" => Ok(PlatformArg::All),
         "host" => Ok(PlatformArg::One(Platform::host())),
+        // Nobody's operating system is left out so often.
+        _ if !text.contains('/') && platform_part(text).is_ok() => {
+            Err(format!("a platform is OS/ARCH[/VARIANT], as in linux/{text}, or one of `all` and `host`"))
+        }
         _ => text.parse().map(PlatformArg::One).map_err(|error| format!("{error}; `all` and `host` stand alone")),
     }
 }
@@ -143,7 +147,7 @@ fn scaled(text: &str, base: u64) -> Result<u64, String> {
         None => (text, 1),
     };
     // `parse` would take a sign.
-    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("it is a number, or one with K, M, G or T behind it".to_owned());
     }
     let number: u64 = digits.parse().map_err(|error: ParseIntError| error.to_string())?;
@@ -168,6 +172,7 @@ mod tests {
         {
             assert!(size(text).is_err(), "{text}");
         }
+        assert!(size("10GB").unwrap_err().contains("K, M, G or T"));
     }
 
     #[test]
@@ -205,7 +210,8 @@ mod tests {
         assert_eq!(platform("all"), Ok(PlatformArg::All));
         assert_eq!(platform("host"), Ok(PlatformArg::One(Platform::host())));
         assert_eq!(platform("linux/amd64"), Ok(PlatformArg::One(Platform::new("linux", "amd64"))));
-        assert!(platform("amd64").is_err());
+        assert!(platform("amd64").unwrap_err().contains("linux/amd64"));
+        assert!(platform("linux/").unwrap_err().contains("OS/ARCH"));
     }
 
     #[test]

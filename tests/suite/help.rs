@@ -16,6 +16,38 @@ fn commands() -> Vec<String> {
 }
 
 #[test]
+fn pages_fit_the_terminal() {
+    for columns in [40, 80] {
+        for command in commands() {
+            for page in [&[&*command, "-h"][..], &[&command, "--help"], &["--help"]] {
+                let page = imgtar(page).env("COLUMNS", columns.to_string()).success().text();
+                // What a shell has to take as one word stays one.
+                let mut breakable = page.lines().filter(|line| line.trim().contains(' ') && !line.contains('\''));
+                let longer = breakable.find(|line| line.chars().count() > columns);
+                assert_eq!(longer, None, "{command} in {columns} columns");
+            }
+        }
+    }
+    let help = imgtar(["-h"]).env("COLUMNS", "80").success().text();
+    let lines = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+    assert_eq!(lines.count(), commands().len() + 1, "a command a line:\n{help}");
+}
+
+#[test]
+fn slips_are_answered_with_what_was_meant() {
+    let scratch = Scratch::new();
+    let archive = scratch.write("app.tar", "");
+    let archive = archive.to_str().unwrap();
+    let said = |args: &[&str]| imgtar(args).exits(2).stderr;
+    assert!(said(&[archive, "--to", "oci"]).contains(&format!("imgtar convert {archive}")));
+    assert!(said(&["convert", archive, "out.tar", "--to", "oci"]).contains("-o out.tar"));
+    assert!(said(&["convert", archive, "-o", "out.tar"]).contains("--to oci"));
+    assert!(said(&["convert", archive, "--to", "oci", "--platform", "arm64"]).contains("linux/arm64"));
+    assert!(said(&["convert", archive, "--to", "oci", "--max-size", "10GB"]).contains("K, M, G or T"));
+    assert!(said(&["convert", archive, "--to", "docker-tar"]).contains("'docker'"));
+}
+
+#[test]
 fn every_command_has_examples_and_two_lengths_of_help() {
     assert!(
         ["convert", "import", "inspect", "ls", "cat", "completions", "man"]

@@ -1,8 +1,14 @@
 //! `--progress`: what is said of a run under way, and that it changes nothing.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
+use crate::support::layer::{file, layer_tar};
+use crate::support::process::noise;
 use crate::support::run::{Outcome, imgtar};
+use crate::support::scratch::Scratch;
+use crate::support::screen::{self, OnScreen};
 use crate::support::{image::TestImage, shape::Shape};
 
 fn source() -> Vec<u8> {
@@ -89,5 +95,51 @@ fn progress_changes_no_byte() {
         for form in ["plain", "json"] {
             assert!(run(form, target).stdout == expected, "{target} {form}");
         }
+    }
+}
+
+/// A conversion that takes long enough to be watched: it waits for its input, and then has layers to compress.
+fn watched(columns: u16, scratch: &Scratch) -> OnScreen {
+    let layer = |name: &str| layer_tar([file(name, noise(8 << 20))]);
+    let image = TestImage::new().layer_bytes(layer("a")).layer_bytes(layer("b")).tag("app:1");
+    screen::imgtar(columns, ["convert", "--to", "docker", "--compress", "gzip:9", "-j", "1", "-o"])
+        .arg(scratch.path("out.tar"))
+        .stdin(Shape::Docker20.save_one(&image).bytes(), Duration::from_millis(50))
+}
+
+#[test]
+fn bars_fit_and_leave_no_trace() {
+    for columns in [20, 40, 80, 200] {
+        let scratch = Scratch::new();
+        let seen = watched(columns, &scratch).run();
+        assert_eq!(seen.code, Some(0), "{:?}", seen.last());
+        if columns >= 40 {
+            assert!(seen.ever(&["standard input"]), "{:#?}", seen.frames);
+        }
+        assert!(seen.ever(&["%"]), "{:#?}", seen.frames);
+        let (first, last) = (&seen.last()[0], seen.last().last().unwrap());
+        assert!(first.starts_with("imgtar: ") && last.ends_with("config"), "{:#?}", seen.last());
+        assert!(
+            !seen.last().iter().any(|line| line.is_empty() || line.contains(['%', '━', '─'])),
+            "{:#?}",
+            seen.last()
+        );
+        let bars = seen.frames.iter().flatten().filter(|line| line.contains(['%', '━', '─']));
+        bars.for_each(|line| assert!(line.chars().count() <= columns.into(), "{line}"));
+        assert!(columns < 80 || seen.overflowed.is_empty(), "{:#?}", seen.overflowed);
+    }
+}
+
+#[test]
+fn bars_are_for_terminals_that_can_draw_them_and_colours_for_those_who_want_them() {
+    let scratch = Scratch::new();
+    let coloured = watched(80, &scratch).run();
+    assert!(coloured.bytes.windows(3).any(|bytes| bytes == b"\x1b[3"), "{}", coloured.bytes.escape_ascii());
+    for (key, value, draws) in [("NO_COLOR", "1", true), ("CLICOLOR", "0", true), ("TERM", "dumb", false)] {
+        let scratch = Scratch::new();
+        let seen = watched(80, &scratch).env(key, value).run();
+        assert_eq!(seen.ever(&["━"]), draws, "{key}: {:#?}", seen.frames);
+        let shown = String::from_utf8_lossy(&seen.bytes);
+        assert!(!shown.contains("\u{1b}[3") && !shown.contains("\u{1b}[1m"), "{key}: {}", shown.escape_debug());
     }
 }

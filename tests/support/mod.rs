@@ -22,6 +22,8 @@ pub(crate) mod rootfs;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod scratch;
+#[cfg(target_os = "linux")]
+pub(crate) mod screen;
 pub(crate) mod shape;
 pub(crate) mod sparse;
 pub(crate) mod tarball;

@@ -28,6 +28,6 @@ pub(crate) struct ChoiceArgs {
     pub(crate) platform: Option<PlatformArg>,
 
     /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
-    #[arg(long, value_name = "HALF", value_enum)]
+    #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<Half>,
 }

@@ -19,7 +19,9 @@ Examples:
   Of one platform:
     imgtar cat --platform linux/arm64 app.tar /usr/bin/app | file -";
 
-/// Write a file of an image to standard output, as a container would see it.
+/// Write a file of an image to standard output.
+///
+/// It is the file that a container of the image would see.
 ///
 /// Symbolic links are followed inside the image and never out of it, hard links lead to their file, and holes of sparse
 /// files are filled.

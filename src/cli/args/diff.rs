@@ -29,7 +29,7 @@ Exit codes:
   1  they differ
   4  there are several images to choose from, or not the one that was asked for";
 
-/// Compare two images: configs, layers, and the files that a container of each would see.
+/// Compare two images: configs, layers and files.
 ///
 /// The config is compared field by field, layers by their diff_ids, and files path by path once the layers have been applied:
 /// what was added (+), removed (-) and changed (~), with what changed: type, mode, owner, size, mtime, target of a link,

@@ -21,7 +21,7 @@ Examples:
   Refuse images of which more than a tenth is hidden:
     imgtar history app.tar --json | jq -e '.total | .hidden.size * 10 <= .size'";
 
-/// Say how an image came about, layer by layer, and what of it is never seen.
+/// Say how an image came about, and what of it is never seen.
 ///
 /// Oldest step first. For each layer: the bytes that it takes in the archive (STORED), the bytes of the files in it (SIZE,
 /// which is what `docker history` says), and the bytes of earlier files that it hides (HIDES), because it deletes them,

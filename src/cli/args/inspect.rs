@@ -24,7 +24,9 @@ Examples:
   What `docker load` of Docker 20.10 will say:
     imgtar inspect --json app.tar | jq '.loads[] | select(.engine == \"docker-20.10\")'";
 
-/// Say what an archive holds: its images, their configs and layers, and what engines make of it.
+/// Say what an archive holds, and which engines load it.
+///
+/// Its images with their configs and layers, what is odd about it, and what each engine would make of it.
 ///
 /// Nothing is decoded and no layer is hashed, so that a large archive is as quick as a small one; --full decodes every
 /// layer, which checks them and tells their unpacked sizes. What is odd about the archive is part of the answer: --strict

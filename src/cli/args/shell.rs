@@ -26,7 +26,7 @@ Examples:
   A page for every command:
     imgtar man --out-dir ~/.local/share/man/man1";
 
-/// Write a script that completes imgtar's commands and flags in a shell.
+/// Write a script that completes commands and flags in a shell.
 #[derive(Debug, Args)]
 #[command(after_long_help = COMPLETIONS)]
 pub(crate) struct CompletionsArgs {
@@ -35,7 +35,7 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-/// Write the manual page of imgtar, or those of all its commands.
+/// Write the manual page of imgtar, or those of all commands.
 #[derive(Debug, Args)]
 #[command(after_long_help = MAN)]
 pub(crate) struct ManArgs {

@@ -26,7 +26,7 @@ Exit codes:
   1  errors, or with --strict warnings; all of them are listed
   3  no image archive, or damaged beyond being read as one";
 
-/// Check everything in an archive, and list all that is wrong with it.
+/// Check everything in an archive, and list all that is wrong.
 ///
 /// Every digest, size, diff_id and reference; the form of every document; the compression and the tar of every layer, its
 /// entries, and whether the layers can be applied one onto the other; names, and whether index.json, manifest.json and

@@ -106,7 +106,8 @@ impl Bars {
         let bar = self.whole.get_or_insert_with(|| Bar::new(Some(whole.total)));
         bar.bar.set_length(whole.total);
         bar.bar.set_position(whole.bytes);
-        if whole.is_done() {
+        // More may begin yet; and a layer that is still there is not done for whoever looks.
+        if whole.is_done() && self.tasks.is_empty() {
             if let Some(bar) = self.whole.take() {
                 bar.remove(&self.screen);
             }

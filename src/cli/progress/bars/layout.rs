@@ -29,7 +29,7 @@ impl Layout {
     /// As the terminal is now; people resize them.
     pub(super) fn now() -> Self {
         let columns = terminal_size_of(io::stderr()).map_or(80, |(Width(columns), _)| columns);
-        Self { columns, coloured: terminal::is_coloured() }
+        Self { columns, coloured: terminal::is_coloured(&io::stderr()) }
     }
 
     /// The line of the whole.
