@@ -1,7 +1,7 @@
 //! The shell pipelines that imgtar is made for, run as they stand there, with the programs of other hosts stood in.
 //!
 //! A stand-in reads its input to the end, as the real one does, and keeps what came; the judge of the suite then says what
-//! the real one would have found in it. `docker save` gives out what a real Docker 29 saved.
+//! the real one would have found in it. What a stand-in says is what the real one says. `docker save` gives out what a real Docker 29 saved.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use yaml_rust2::{Yaml, YamlLoader};
 
+use super::readme::{self, Example};
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
 use crate::support::digest;
@@ -59,7 +61,10 @@ const STAND_INS: [(&str, &str); 8] = [
         "docker",
         r#"case "$*" in
         "save app:1" | "save app") exec cat "$HERE/saved.tar" ;;
-        load) exec cat >"$HERE/received" ;;
+        load)
+            cat >"$HERE/received"
+            tar -xOf "$HERE/received" manifest.json | sed 's/.*"RepoTags":\["\([^"]*\)".*/Loaded image: \1\n/'
+            exit ;;
         esac; exit 64"#,
     ),
     // The other host has the same programs.
@@ -69,7 +74,11 @@ const STAND_INS: [(&str, &str); 8] = [
     ("kind", r#"[ "$1 $2 $#" = "load image-archive 3" ] && exec cp "$3" "$HERE/received""#),
     ("sqfstar", r#"[ "$*" = app.sqfs ] && exec cat >"$HERE/received""#),
     ("wsl", r#"[ "$1 $2 $3 $#" = '--import App C:\wsl 4' ] && exec cp "$4" "$HERE/received""#),
-    ("crane", r#"[ "$1 $3 $#" = "push registry.lan/app:1 3" ] && exec cp -R "$2" "$HERE/received""#),
+    (
+        "crane",
+        r#"[ "$1 $3 $#" = "push registry.lan/app:1 3" ] && cp -R "$2" "$HERE/received" &&
+        sed 's/.*"digest":"\([^"]*\)".*/registry.lan\/app@\1\n/' "$2/index.json""#,
+    ),
 ];
 
 /// A directory with the files that the pipelines read, and the programs that they run.
@@ -92,6 +101,17 @@ impl Host {
     fn with(self, name: &str, bytes: Vec<u8>) -> Self {
         self.scratch.write(name, bytes);
         self
+    }
+
+    /// With a file under each of the names that pipelines read.
+    fn with_everything() -> Self {
+        Self::new()
+            .with("saved.tar", Shape::Docker25.save_one(&app()).bytes())
+            .with("built.tar", Shape::Oci.save_one(&app().untagged()).bytes())
+            .with("app.tar", Shape::Docker20.save_one(&app()).bytes())
+            .with("zstd-image.tar", Shape::Oci.save_one(&app().all_stored(Codec::Zstd)).bytes())
+            .with("vendor.tar", Shape::Crane.save_one(&app()).bytes())
+            .with("image.tar", Shape::Oci.save_one(&app()).bytes())
     }
 
     /// With what Docker saved.
@@ -174,14 +194,53 @@ fn assert_is_apps_tree(tar: &[u8]) {
 }
 
 #[test]
-fn the_readme_shows_only_pipelines_that_are_run_here() {
-    let readme = include_str!("../../README.md");
-    let section = readme.split("\n## In a pipeline\n").nth(1).expect("a section of pipelines");
-    let block = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of shell");
-    assert!(block.lines().count() > 5);
-    for line in block.lines() {
-        assert!(PIPELINES.contains(&line), "nobody runs: {line}");
+fn the_readmes_pipelines_print_what_it_says() {
+    let shown = readme::examples(&pipelines_of_the_readme());
+    assert_eq!(shown.len(), 10);
+    let mut stale = Vec::new();
+    for Example { command, printed } in shown {
+        assert!(PIPELINES.contains(&command.as_str()), "nobody looks at what comes out of: {command}");
+        let output = Host::with_everything().shell(&format!("{{ {command}\n}} 2>&1"));
+        let found = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{command}\n{found}");
+        if found.lines().collect::<Vec<_>>() != printed {
+            stale.push(format!("$ {command}\n{found}"));
+        }
     }
+    assert!(stale.is_empty(), "it should say\n{}", stale.concat());
+}
+
+/// Jobs of the README, each a document: what they are and how they run.
+#[test]
+fn the_readmes_jobs_are_yaml_and_run() {
+    let section = pipelines_of_the_readme();
+    let jobs: Vec<&str> = section.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [github, gitlab] = jobs[..] else { panic!("{} jobs", jobs.len()) };
+
+    let step = &yaml(github)[0];
+    assert_eq!(step["shell"].as_str(), Some("bash"));
+    let pipeline = step["run"].as_str().unwrap().replace("${{ github.sha }}", "1");
+    let host = Host::with_everything();
+    host.run(&pipeline);
+    assert_same(&host.received(Target::Legacy), &app(), Target::Legacy);
+
+    let script = yaml(gitlab)["publish"]["script"].clone();
+    let lines: Vec<&str> = script.as_vec().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let host = Host::with_everything();
+    host.run(&format!("set -e; CI_REGISTRY_IMAGE=registry.lan/app CI_COMMIT_SHORT_SHA=1\n{}", lines.join("\n")));
+    let layout = Archive::of_dir(&host.scratch.path("received"));
+    assert_eq!(order::oci_dir(&layout)[0].id, app().id());
+}
+
+fn pipelines_of_the_readme() -> String {
+    readme::section(include_str!("../../README.md"), readme::PIPELINES).1
+}
+
+/// The one document that `text` is.
+fn yaml(text: &str) -> Yaml {
+    let mut documents = YamlLoader::load_from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(documents.len(), 1, "{text}");
+    documents.remove(0)
 }
 
 #[test]
