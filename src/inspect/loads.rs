@@ -119,9 +119,6 @@ const OCI_TYPES: Option<&str> = Some("--to oci --oci-types");
 /// The same where a name is missing or bad.
 const NAMED: Option<&str> = Some("--to oci --tag NAME");
 
-/// What containerd's importer makes of them (G-8).
-const NO_HARD_LINKS: &str = "it passes over members that are hard links";
-
 fn no(why: impl Into<String>, fix: Option<&'static str>) -> Option<Obstacle> {
     Some(Obstacle { why: why.into(), fix, verdict: Verdict::No })
 }
@@ -210,7 +207,6 @@ impl Engine {
             Self::Docker29Containerd | Self::Ctr if has(listed, &[Codec::Xz, Codec::Bzip2]) => {
                 no("it reads layers that are plain, gzip or zstd", UNIVERSAL)
             }
-            Self::Docker29Containerd | Self::Ctr if any(|entry| entry.hard_linked) => no(NO_HARD_LINKS, UNIVERSAL),
             Self::Ctr if !any(Listed::is_named) => no("it creates no image without a name", NAMED),
             Self::Podman4 if listed.len() > 1 => no("it reads a layout of one name only", UNIVERSAL),
             Self::SkopeoOciArchive if listed.len() > 1 && any(|entry| entry.docker_type) => {
@@ -244,7 +240,7 @@ impl Engine {
                 no("it takes the member names in manifest.json literally, and they are not clean", UNIVERSAL)
             }
             Self::Docker29Containerd | Self::Ctr if items.iter().any(Item::has_hard_links) => {
-                no(NO_HARD_LINKS, UNIVERSAL)
+                no("it passes over members that are hard links", UNIVERSAL)
             }
             Self::Podman4 | Self::SkopeoDockerArchive if items.iter().any(Item::has_hard_links) => {
                 no("it takes members that are hard links for empty files", UNIVERSAL)

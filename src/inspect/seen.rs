@@ -2,7 +2,6 @@
 //!
 //! Engines read one half of a hybrid and never look at the other (docs/formats.md O-26, G-18), so each is seen for itself.
 
-use crate::archive::Index;
 use crate::codec::Codec;
 use crate::digest::{Algorithm, Digest};
 use crate::error::Result;
@@ -64,8 +63,6 @@ pub(super) struct Listed {
     pub(super) absent: bool,
     /// Whether something is addressed by another digest than SHA-256.
     pub(super) other_digest: bool,
-    /// Whether a blob of it is a hard link (G-8).
-    pub(super) hard_linked: bool,
     /// Whether it is listed as Docker's type of manifest or index (O-10).
     pub(super) docker_type: bool,
 }
@@ -159,11 +156,11 @@ fn layout(archive: &Archive, images: &ImageSet, run: &Run) -> Result<Vec<Listed>
     let at = archive.members.at(INDEX_MEMBER);
     let bytes = archive.members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?;
     let index = oci::Index::read(&bytes, &at, None)?;
-    Ok(index.entries().iter().filter_map(|descriptor| listed(descriptor, images, &archive.members)).collect())
+    Ok(index.entries().iter().filter_map(|descriptor| listed(descriptor, images)).collect())
 }
 
 /// An entry that leads to an image, there or not.
-fn listed(descriptor: &Descriptor, images: &ImageSet, members: &Index) -> Option<Listed> {
+fn listed(descriptor: &Descriptor, images: &ImageSet) -> Option<Listed> {
     let plain = Name::strip(descriptor.clone());
     let entry = images.entries.iter().find(|entry| entry.descriptor.as_ref() == Some(&plain))?;
     if matches!(entry.node, Node::Carried(_)) {
@@ -179,7 +176,6 @@ fn listed(descriptor: &Descriptor, images: &ImageSet, members: &Index) -> Option
         absent: is_absent(&entry.node),
         other_digest: digests(&entry.node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
         docker_type: descriptor.media_type().spelled_by(Family::Docker) == *descriptor.media_type(),
-        hard_linked: digests(&entry.node).any(|digest| members.is_hard_link(&digest.blob_path())),
     })
 }
 
