@@ -31,8 +31,8 @@ pub(crate) struct Seen {
     pub(crate) frames: Vec<Vec<String>>,
     /// Every byte.
     pub(crate) bytes: Vec<u8>,
-    /// The beginnings of lines that were longer than the screen is wide.
-    pub(crate) overflowed: Vec<String>,
+    /// Lines that went on in the next one, as far as the screen is wide: they are longer, or are as long and drawn in one go.
+    pub(crate) filled: Vec<String>,
 }
 
 /// `imgtar` with these arguments on a terminal of so many columns.
@@ -103,7 +103,7 @@ impl Seen {
 }
 
 fn watch(mut terminal: File, columns: usize) -> Seen {
-    let mut screen = Screen { columns, lines: vec![Vec::new()], row: 0, column: 0, overflowed: Vec::new() };
+    let mut screen = Screen { columns, lines: vec![Vec::new()], row: 0, column: 0, filled: Vec::new() };
     let (mut frames, mut bytes, mut rest, mut buffer) = (Vec::new(), Vec::new(), Vec::new(), [0; 4096]);
     // The end of a terminal is an error: nobody has it open any more.
     while let Ok(read @ 1..) = terminal.read(&mut buffer) {
@@ -113,7 +113,7 @@ fn watch(mut terminal: File, columns: usize) -> Seen {
         frames.push(screen.shown());
     }
     assert!(rest.is_empty(), "it ends inside a character: {}", rest.escape_ascii());
-    Seen { code: None, frames, bytes, overflowed: screen.overflowed }
+    Seen { code: None, frames, bytes, filled: screen.filled }
 }
 
 struct Screen {
@@ -121,7 +121,7 @@ struct Screen {
     lines: Vec<Vec<char>>,
     row: usize,
     column: usize,
-    overflowed: Vec<String>,
+    filled: Vec<String>,
 }
 
 impl Screen {
@@ -151,7 +151,7 @@ impl Screen {
             '\n' => self.down(),
             char => {
                 if self.column == self.columns {
-                    self.overflowed.push(self.lines[self.row].iter().collect());
+                    self.filled.push(self.lines[self.row].iter().collect());
                     self.down();
                     self.column = 0;
                 }

@@ -7,6 +7,7 @@
 
 use std::fmt::Write;
 use std::io;
+use std::time::Duration;
 
 use indicatif::{ProgressState, ProgressStyle};
 use terminal_size::{Width, terminal_size_of};
@@ -17,6 +18,11 @@ use super::super::words;
 
 /// The longest name that leaves room for what is done with it.
 const LONGEST: usize = 15;
+
+/// How long a rate needs to be worth a prediction.
+const SETTLED: Duration = Duration::from_secs(2);
+/// The shortest time that is still left.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// How much room there is, and whether it may be coloured.
 #[derive(Debug, Clone, Copy)]
@@ -89,8 +95,8 @@ fn style(template: &str) -> ProgressStyle {
         })
         .with_key("left", |state: &ProgressState, out: &mut dyn Write| {
             let _ = write!(out, "{:>3}%", (state.fraction() * 100.0) as u8);
-            if state.per_sec() > 0.0 {
-                let _ = write!(out, "  {} left", words::time(state.eta()));
+            if state.per_sec() > 0.0 && state.elapsed() >= SETTLED {
+                let _ = write!(out, "  {} left", words::time(state.eta().max(LEAST)));
             }
         })
 }
