@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory;
+use clap::builder::Resettable;
 use clap_mangen::Man;
 use imgtar::error::{Error, Result};
 use imgtar::path::printable;
@@ -38,7 +39,38 @@ fn write(dir: &Path, command: clap::Command) -> Result<()> {
 }
 
 fn page(command: clap::Command) -> Result<Vec<u8>> {
+    let end = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let man = Man::new(command.after_long_help(Resettable::Reset));
+    let man = man.source(concat!("imgtar ", env!("CARGO_PKG_VERSION"))).manual("imgtar");
     let mut page = Vec::new();
-    Man::new(command).render(&mut page).map_err(|error| Error::io("writing", "a manual page", error))?;
+    man.render(&mut page).map_err(|error| Error::io("writing", "a manual page", error))?;
+    page.extend(sections(&end).into_bytes());
     Ok(page)
+}
+
+/// The end of a help page as sections that keep their lines: what is examples there is `EXAMPLES` here.
+fn sections(end: &str) -> String {
+    let mut roff = String::new();
+    for line in end.lines() {
+        match line.strip_suffix(':') {
+            Some("Exit codes") => roff += ".SH \"EXIT STATUS\"\n.nf\n",
+            Some(heading) if !heading.starts_with(' ') => roff += &format!(".SH {}\n.nf\n", heading.to_uppercase()),
+            _ if line.is_empty() => roff += ".sp\n",
+            // A line that begins with a space is text, whatever comes then.
+            _ => roff += &format!("{}\n", line.replace('\\', "\\e").replace('-', "\\-")),
+        }
+    }
+    roff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_page_becomes_sections() {
+        let end = "Examples:\n  To see:\n    a -b '\\n'\n\nExit codes:\n  0  done";
+        let roff = ".SH EXAMPLES\n.nf\n  To see:\n    a \\-b '\\en'\n.sp\n.SH \"EXIT STATUS\"\n.nf\n  0  done\n";
+        assert_eq!(sections(end), roff);
+    }
 }

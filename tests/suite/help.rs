@@ -73,8 +73,14 @@ fn shells_complete_every_command() {
     imgtar(["completions"]).exits(2);
     let scratch = Scratch::new();
     let script = scratch.write("imgtar.bash", imgtar(["completions", "bash"]).success().stdout);
-    let checked = Command::new("bash").arg("-n").arg(script).output().expect("bash");
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let loaded =
+        Command::new("bash").args(["-euc", ". \"$0\" && complete -p imgtar"]).arg(script).output().expect("bash");
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    for (shell, name) in [("zsh", "_imgtar"), ("fish", "imgtar.fish")] {
+        let script = scratch.write(name, imgtar(["completions", shell]).success().stdout);
+        let Ok(checked) = Command::new(shell).arg("-n").arg(script).output() else { continue };
+        assert!(checked.status.success(), "{shell}: {}", String::from_utf8_lossy(&checked.stderr));
+    }
 }
 
 #[test]
@@ -87,7 +93,16 @@ fn every_command_has_a_manual_page() {
     assert_eq!(scratch.names(), expected);
     for name in expected {
         let page = String::from_utf8(scratch.read(&name)).unwrap();
-        assert!(page.contains(".TH") && page.contains(".SH SYNOPSIS"), "{name}: {page}");
+        for part in
+            [".TH", "\"imgtar ", ".SH SYNOPSIS", if name == "imgtar.1" { ".SH ENVIRONMENT" } else { ".SH EXAMPLES" }]
+        {
+            assert!(page.contains(part), "{name} lacks {part}: {page}");
+        }
+        assert!(!page.contains(".SH EXTRA"), "{name}: {page}");
+        let Ok(groff) = Command::new("groff").args(["-man", "-Tutf8", "-ww"]).arg(scratch.path(&name)).output() else {
+            continue;
+        };
+        assert_eq!(String::from_utf8_lossy(&groff.stderr), "", "{name}");
     }
     let page = imgtar(["man"]).success().stdout;
     assert!(page == scratch.read("imgtar.1"));
