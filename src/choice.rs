@@ -21,6 +21,7 @@ pub struct Choice {
 
 /// An image and the names that led to it.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Chosen {
     /// All its names that were meant; none when it is untagged.
     pub names: Vec<Name>,

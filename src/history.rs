@@ -22,6 +22,7 @@ use crate::toc::{Item, Toc};
 
 /// An image's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct History {
     /// Oldest first: every step of the config, and every layer.
     pub steps: Vec<Step>,
@@ -33,6 +34,7 @@ pub struct History {
 
 /// A file of one layer that a layer hides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct HiddenFile {
     /// Its name in its layer, as it may be shown: escaped (H-25).
     pub path: String,
@@ -83,6 +85,7 @@ pub struct Step {
 
 /// What one layer takes and hides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LayerUse {
     /// Which, counted from 0 at the base.
     pub index: usize,
@@ -106,6 +109,7 @@ pub struct LayerUse {
 
 /// A number of files and the bytes of their content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Count {
     /// How many.
     pub files: u64,
@@ -115,6 +119,7 @@ pub struct Count {
 
 /// What a layer hides, each file counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Hides {
     /// [`How::Deleted`].
     pub deleted: Count,
@@ -126,6 +131,7 @@ pub struct Hides {
 
 /// The sums of all layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Total {
     /// Layers.
     pub layers: usize,

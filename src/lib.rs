@@ -129,6 +129,8 @@
 //!
 //! # What a run shares
 //!
+//! Options grow: those that are structures are built with `..Default::default()`, or changed after they were made.
+//!
 //! A [`Run`](run::Run) has the threads, the limits that hostile input cannot pass, and the ears: [`notice::Notices`] for
 //! warnings, [`progress::Progress`] for bars. Whoever acts on failures asks an [`Error`](error::Error) for its
 //! [`kind`](error::Error::kind).

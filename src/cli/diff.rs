@@ -122,7 +122,7 @@ fn config<W: Write>(page: &mut Page<'_, W>, diff: &Diff) -> io::Result<()> {
     if !diff.config.is_empty() {
         heading(page, "config")?;
     }
-    for ConfigChange { field, a, b } in &diff.config {
+    for ConfigChange { field, a, b, .. } in &diff.config {
         let field = printable(field.as_bytes());
         match (a, b) {
             (Some(a), Some(b)) => changed(page, &format!("{field}: {} -> {}", shown(a), shown(b)))?,
@@ -139,7 +139,7 @@ fn layers<W: Write>(page: &mut Page<'_, W>, layers: &LayersDiff) -> io::Result<(
         return Ok(());
     }
     heading(page, &format!("layers: {} in common", layers.common))?;
-    let text = |LayerOf { index, diff_id, stored_size }: &LayerOf| {
+    let text = |LayerOf { index, diff_id, stored_size, .. }: &LayerOf| {
         let stored = stored_size.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
         format!("{index} {diff_id}{stored}")
     };

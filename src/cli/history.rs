@@ -135,7 +135,7 @@ fn hidden<W: Write>(page: &mut Page<'_, W>, files: &[HiddenFile]) -> io::Result<
     }
     page.gap()?;
     page.row(Tone::Title, "    HIDDEN  IN  BY")?;
-    for HiddenFile { path, size: bytes, layer, hidden_by, how } in files {
+    for HiddenFile { path, size: bytes, layer, hidden_by, how, .. } in files {
         let how = match how {
             How::Deleted => "deleted",
             How::Replaced => "replaced",

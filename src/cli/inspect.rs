@@ -53,7 +53,8 @@ fn report(args: &InspectArgs) -> Result<Report> {
     let mut report = inspect::inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
     let mut oddities = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
     oddities.append(&mut report.oddities);
-    Ok(Report { oddities, ..report })
+    report.oddities = oddities;
+    Ok(report)
 }
 
 /// One document, byte for byte.

@@ -158,14 +158,7 @@ fn fitted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use imgtar::digest::Digest;
-
     use super::*;
-
-    fn image(names: &[&str], manifest_kept: Option<bool>, layers_kept: (usize, usize)) -> ImageReport {
-        let names = names.iter().map(|&name| name.to_owned()).collect();
-        ImageReport { names, image_id: Digest::sha256(b""), manifest_kept, layers_kept }
-    }
 
     #[test]
     fn colours_are_where_they_are_wanted_and_can_be_seen() {
@@ -181,18 +174,5 @@ mod tests {
             assert!(!coloured(true, &[off, xterm]), "{off:?}");
         }
         assert!(!coloured(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1"), xterm]));
-    }
-
-    #[test]
-    fn a_summary_says_what_was_preserved() {
-        let id = Digest::sha256(b"");
-        for (report, expected) in [
-            (image(&["app:1", "b:2"], Some(true), (3, 3)), "app:1, b:2 ({id}): preserved: manifest, layers, config"),
-            (image(&[], Some(false), (0, 0)), "untagged image ({id}): preserved: layers, config"),
-            (image(&["app:1"], None, (1, 2)), "app:1 ({id}): preserved: config"),
-        ] {
-            assert_eq!(summary(&report, false), expected.replace("{id}", &id.to_string()));
-        }
-        assert_eq!(summary(&image(&["a:1"], None, (0, 1)), true), format!("a:1 ({id}): flattened"));
     }
 }

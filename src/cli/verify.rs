@@ -82,7 +82,7 @@ fn summary<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> 
 }
 
 fn checked(checked: Extents) -> String {
-    let Extents { images, layers, blobs, bytes, entries: _ } = checked;
+    let Extents { images, layers, blobs, bytes, .. } = checked;
     format!("{}, {}, {} of {}", count(images, "image"), count(layers, "layer"), count(blobs, "blob"), size(bytes))
 }
 

@@ -181,6 +181,7 @@ pub enum Attestations {
 
 /// How one written image relates to what was read (docs/formats.md M-5, M-7).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageReport {
     /// Names as written.
     pub names: Vec<String>,

@@ -8,6 +8,7 @@ use crate::spec::json;
 
 /// A field that only one config has, or that has another value in each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ConfigChange {
     /// The way to it: `config.Env[2]`. A place in a list is counted in the config that has it, in the first if both do.
     pub field: String,

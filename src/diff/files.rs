@@ -18,6 +18,7 @@ use crate::toc::{self, Toc};
 
 /// The files of two images.
 #[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
 pub struct FilesDiff {
     /// What only the second has.
     pub added: Vec<Listed>,
@@ -29,6 +30,7 @@ pub struct FilesDiff {
 
 /// One path of a tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Listed {
     /// What stands there.
     #[serde(flatten)]
@@ -40,6 +42,7 @@ pub struct Listed {
 
 /// One path that is not the same in both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Changed {
     /// In which ways.
     pub fields: Vec<Field>,

@@ -21,6 +21,7 @@ use crate::run::Run;
 
 /// What sets two images apart.
 #[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
 pub struct Diff {
     /// Whether nothing does.
     pub same: bool,
@@ -35,6 +36,7 @@ pub struct Diff {
 
 /// The layers of two images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LayersDiff {
     /// How many both have at their base.
     pub common: usize,
@@ -46,6 +48,7 @@ pub struct LayersDiff {
 
 /// A layer of one of the images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct LayerOf {
     /// Which, counted from 0 at the base.
     pub index: usize,

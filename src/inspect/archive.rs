@@ -12,6 +12,7 @@ use crate::spec::v1::Steps;
 
 /// Something listed that is no image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Other {
     /// What it is, in a few words.
     pub what: String,
@@ -26,6 +27,7 @@ pub struct Other {
 
 /// Something listed that is not there, or not all of it (docs/formats.md O-15).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Absent {
     /// Its platform, if that is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +40,7 @@ pub struct Absent {
 
 /// Blobs that nothing refers to (docs/formats.md O-3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Loose {
     /// How many.
     pub blobs: usize,

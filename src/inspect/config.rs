@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 /// The parts of a config that people look for. What the config leaves out is empty here; a value of a type that it should
 /// not have is given as the JSON it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Config {
     /// The command and its first arguments.
     pub entrypoint: Vec<String>,

@@ -15,6 +15,7 @@ use crate::stream::pool;
 
 /// One image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Image {
     /// The number by which `--image @N` means it; platforms of one index share it.
     pub position: usize,
@@ -58,6 +59,7 @@ pub struct Image {
 
 /// A manifest or index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Manifest {
     /// The digest of its bytes.
     pub digest: String,

@@ -16,6 +16,7 @@ use crate::stream::copy::copy;
 
 /// One layer of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Layer {
     /// Its place, counted from 0 at the base.
     pub number: usize,

@@ -18,6 +18,7 @@ use crate::spec::reference::Reference;
 
 /// What one engine makes of the archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Loads {
     /// Which.
     pub engine: Engine,

@@ -41,6 +41,7 @@ pub enum Depth {
 
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// How messages call the archive.
     pub archive: String,

@@ -21,6 +21,7 @@ pub enum Severity {
 
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,

@@ -58,6 +58,7 @@ use repositories::SameTop;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// How messages call the archive.
     pub archive: String,
@@ -75,6 +76,7 @@ pub struct Report {
 
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Extents {
     /// Images, one for each platform.
     pub images: usize,
@@ -90,6 +92,7 @@ pub struct Extents {
 
 /// How many findings there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// Errors.
     pub errors: usize,

@@ -100,6 +100,9 @@ fn the_report_says_what_was_preserved() {
     convert(&gzip, Target::Oci, &["-v"]).outcome.says(["preserved: manifest"]);
     convert(&gzip, Target::Docker, &["-v"]).outcome.says(["preserved: layers"]);
     convert(&gzip, Target::Legacy, &["-v"]).outcome.says(["preserved: config"]);
+    convert(&gzip, Target::Oci, &["--no-tags"])
+        .outcome
+        .says(["untagged image (sha256:", "): preserved: manifest, layers, config"]);
 }
 
 #[test]
