@@ -35,5 +35,5 @@ fn explained(args: &CatArgs, error: Error) -> Error {
     if args.input.is_some() || path.is_absolute() || !path.is_file() {
         return error;
     }
-    hinted(error, &format!("`{}` was taken for PATH: give IN and PATH", printable(args.path.as_encoded_bytes())))
+    hinted(error, &format!("`{}` was taken for PATH", printable(args.path.as_encoded_bytes())))
 }
