@@ -10,7 +10,7 @@
 //! out.finish()
 //! ```
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::Path;
 
 use imgtar::choice::Choice;
@@ -20,6 +20,7 @@ use imgtar::image::ImageSet;
 use imgtar::notice::Notices;
 use imgtar::reader::Archive;
 use imgtar::run::Run;
+use imgtar::stream::finish::Finish;
 use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
 use serde::Serialize;
@@ -148,12 +149,12 @@ impl Answer {
         said(self.0.write_all(bytes))
     }
 
-    /// Says what has been gathered.
+    /// Says what has been gathered, to the end.
     ///
     /// # Errors
-    /// When standard output cannot be written.
-    pub(super) fn finish(mut self) -> Result<()> {
-        said(self.0.flush())
+    /// When standard output cannot be written or closed.
+    pub(super) fn finish(self) -> Result<()> {
+        said(self.0.into_inner().map_err(IntoInnerError::into_error).and_then(Finish::finish))
     }
 }
 

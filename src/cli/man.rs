@@ -1,13 +1,14 @@
 //! `imgtar man`.
 
-use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use clap::CommandFactory;
 use clap::builder::Resettable;
 use clap_mangen::Man;
 use imgtar::error::{Error, Result};
-use imgtar::path::printable;
+use imgtar::stream::finish::Finish;
+use imgtar::stream::sink::Sink;
 
 use super::answer::Answer;
 use super::args::{Cli, ManArgs};
@@ -33,9 +34,9 @@ pub(super) fn run(args: &ManArgs) -> Result<()> {
 
 fn write(dir: &Path, command: clap::Command) -> Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    let path = dir.join(format!("{name}.1"));
-    let at = printable(path.as_os_str().as_encoded_bytes());
-    fs::write(path, page(command)?).map_err(|error| Error::io("writing", at, error))
+    let mut sink = Sink::file(&dir.join(format!("{name}.1")), true)?;
+    let written = sink.write_all(&page(command)?).and_then(|()| sink.finish());
+    written.map_err(|error| Error::io("writing", "a manual page", error))
 }
 
 fn page(command: clap::Command) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::copy::Destination;
-use super::sink::{bare, follow_links, name, not_begun, parent, refuse, under_construction};
+use super::sink::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
 use super::sys;
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
@@ -101,8 +101,11 @@ impl DirSink {
     /// # Errors
     /// [`Error::Io`] when the system refuses.
     pub fn document(&self, document: &'static str, bytes: &[u8]) -> Result<()> {
-        fs::write(self.staging.path().join(document), bytes)
-            .map_err(|error| Error::io("writing", name(&self.target.join(document)), error))
+        let at = self.at(document);
+        let written = File::create(self.staging.path().join(document))
+            .and_then(|mut file| file.write_all(bytes).map(|()| file))
+            .map_err(|error| Error::io("writing", &at, error))?;
+        close(written, &at)
     }
 
     /// How messages call a document or blob, by its path in the layout.
@@ -174,11 +177,12 @@ impl BlobFile {
     /// # Errors
     /// [`Error::Io`] when the system refuses.
     pub fn persist(self, digest: &Digest) -> Result<()> {
-        let path = self.staging.join(digest.blob_path());
+        let (path, at) = (self.staging.join(digest.blob_path()), name(&self.target.join(digest.blob_path())));
+        let (file, written) = self.file.into_parts();
+        close(file, &at)?;
         make_below(&self.staging, parent(&path))
-            .and_then(|()| self.file.persist(&path).map_err(|refused| refused.error))
-            .map(drop)
-            .map_err(|error| Error::io("naming", name(&self.target.join(digest.blob_path())), error))
+            .and_then(|()| written.persist(&path).map_err(|refused| refused.error))
+            .map_err(|error| Error::io("naming", at, error))
     }
 }
 

@@ -199,9 +199,13 @@ impl Patch<'_> {
 }
 
 impl Region {
-    /// Whether exactly as many bytes were written as there is room for.
-    pub fn is_full(&self) -> bool {
-        self.written == self.size
+    /// Ends the writing: whether exactly as many bytes were written as there is room for.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names the output, of which the system says only now that it could not take them all.
+    pub fn close(self) -> Result<bool> {
+        close(self.file, &self.name)?;
+        Ok(self.written == self.size)
     }
 }
 
@@ -243,14 +247,16 @@ impl Seek for Patch<'_> {
 impl Finish for Sink {
     type Output = ();
 
-    /// Gives a new file its name.
+    /// Closes the output, and gives a new file its name.
     ///
     /// # Errors
-    /// [`Error::Output`] if a file took the name meanwhile and `force` was not given.
+    /// [`Error::Io`] for bytes that were taken and are said to be lost now; [`Error::Output`] if a file took the name
+    /// meanwhile and `force` was not given.
     fn finish(self) -> io::Result<()> {
         match self.0 {
             Place::File(new) => new.finish().map_err(io::Error::from),
-            Place::Stream { .. } | Place::Memory(_) => Ok(()),
+            Place::Stream { file, name } => close(file, &name).map_err(io::Error::from),
+            Place::Memory(_) => Ok(()),
         }
     }
 }
@@ -268,7 +274,9 @@ impl NewFile {
     }
 
     fn finish(self) -> Result<()> {
-        let Self { unfinished, target, force, .. } = self;
+        let Self { file, unfinished, target, force } = self;
+        // While it can still be taken back.
+        close(file, &name(&target))?;
         let placed = unfinished.complete(|path| {
             let path = TempPath::try_from_path(path)?;
             if force { path.persist(&target) } else { path.persist_noclobber(&target) }.map_err(|refused| refused.error)
@@ -278,6 +286,11 @@ impl NewFile {
             _ => Error::io("naming", name(&target), error),
         })
     }
+}
+
+/// Closes what was written to `at`.
+pub(super) fn close(file: File, at: &str) -> Result<()> {
+    sys::close(file).map_err(|error| Error::io("closing", at, error))
 }
 
 impl Memory {
@@ -423,7 +436,7 @@ mod tests {
         for (region, text) in regions.iter_mut().zip(["abc", "def", "gh"]) {
             region.write_all(text.as_bytes()).unwrap();
         }
-        assert_eq!(regions.each_ref().map(Region::is_full), [true, false, false]);
+        assert_eq!(regions.map(|region| region.close().unwrap()), [true, false, false]);
         sink.write_all(b"tail").unwrap();
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"headabcdegh\0\0tail");

@@ -1,5 +1,5 @@
-//! What differs between systems: what files tell of themselves, reading at a position, and copies that stay inside the
-//! kernel.
+//! What differs between systems: what files tell of themselves and of their end, reading at a position, and copies that stay
+//! inside the kernel.
 
 use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
@@ -54,6 +54,20 @@ pub(super) fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
 /// Windows takes permissions from the directory.
 #[cfg(windows)]
 pub(super) fn permit(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
+
+/// Closes a file that was written. Quotas and network file systems may take every byte and say only here that there was no
+/// room, or no server, for them.
+#[cfg(unix)]
+pub(super) fn close(file: File) -> io::Result<()> {
+    Ok(nix::unistd::close(file)?)
+}
+
+/// Closes a file that was written: Windows has said before what there was to say.
+#[cfg(windows)]
+pub(super) fn close(file: File) -> io::Result<()> {
+    drop(file);
+    Ok(())
+}
 
 /// When contents or metadata changed last, in seconds and nanoseconds since 1970.
 #[cfg(unix)]

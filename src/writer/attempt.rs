@@ -53,7 +53,7 @@ impl Job<'_> {
             Self::Check(check) => check.run(run),
             Self::Decode(Decoding { layer, mut region, ahead }) => {
                 layer.decode_to(&mut region, ahead, run)?;
-                Ok(region.is_full())
+                region.close()
             }
         }
     }
