@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::copy::Destination;
-use super::sink::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
+use super::sink::{bare, close, follow_links, is_free, name, not_begun, parent, refuse, under_construction};
 use super::sys;
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
@@ -280,15 +280,6 @@ fn move_into(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> 
         }
     }
     Ok(())
-}
-
-/// Whether nothing has this name. A doubt is an error: what is taken for new is removed when something fails.
-fn is_free(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
 }
 
 /// Puts `staged` where `target` is and the other way round: in one step where the system can.

@@ -263,11 +263,7 @@ impl Finish for Sink {
 
 impl NewFile {
     fn create(target: PathBuf, force: bool) -> Result<Self> {
-        let make = || {
-            let (file, path) = under_construction(0o666).tempfile_in(parent(&target))?.keep()?;
-            Ok((path, file))
-        };
-        match Unfinished::create(make) {
+        match temporary(parent(&target), 0o666) {
             Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force }),
             Err(error) => Err(not_begun(&target, error)),
         }
@@ -279,13 +275,43 @@ impl NewFile {
         close(file, &name(&target))?;
         let placed = unfinished.complete(|path| {
             let path = TempPath::try_from_path(path)?;
-            if force { path.persist(&target) } else { path.persist_noclobber(&target) }.map_err(|refused| refused.error)
+            if force { path.persist(&target).map_err(|refused| refused.error) } else { place_new(path, &target) }
         });
         placed.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => refuse(&target, "appeared while it was written (--force replaces it)"),
             _ => Error::io("naming", name(&target), error),
         })
     }
+}
+
+/// Gives a file a name that nothing has yet.
+fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
+    let Err(refused) = path.persist_noclobber(target) else { return Ok(()) };
+    match refused.error.kind() {
+        // Folders shared with a virtual machine and stores of objects know neither links nor a rename that replaces nothing:
+        // a look comes close.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported if is_free(target)? => {
+            refused.path.persist(target).map_err(|refused| refused.error)
+        }
+        _ => Err(refused.error),
+    }
+}
+
+/// Whether nothing has this name. A doubt is an error: what is taken for new is removed when something fails.
+pub(super) fn is_free(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file in `dir` that is removed unless it is completed; what is left of `mode` is up to the umask.
+pub(super) fn temporary(dir: &Path, mode: u32) -> io::Result<(Unfinished, File)> {
+    Unfinished::create(|| {
+        let (file, path) = under_construction(mode).tempfile_in(dir)?.keep()?;
+        Ok((path, file))
+    })
 }
 
 /// Closes what was written to `at`.

@@ -5,8 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::copy::CHUNK;
+use super::sink::temporary;
 use super::skip::Skip;
 use super::source::Source;
+use super::sys;
 use crate::error::{Error, Result};
 
 /// A temporary file without a name: nothing is left of it when the process ends, however it ends.
@@ -14,7 +16,12 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Output`] that names `--tmpdir` when the directory cannot hold one.
 fn unlinked(tmpdir: &Path) -> Result<File> {
-    tempfile::tempfile_in(tmpdir).map_err(|error| full(tmpdir, &error))
+    let nameless = || match sys::nameless(tmpdir)? {
+        Some(file) => Ok(file),
+        // Its guard goes at once, and its name with it.
+        None => temporary(tmpdir, 0o600).map(|(_, file)| file),
+    };
+    nameless().map_err(|error| full(tmpdir, &error))
 }
 
 /// What to say when a spool cannot be written.

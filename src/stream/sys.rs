@@ -69,6 +69,32 @@ pub(super) fn close(file: File) -> io::Result<()> {
     Ok(())
 }
 
+/// A file in `dir` that never has a name; `None` where there is no such thing.
+#[cfg(target_os = "linux")]
+pub(super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
+    use io::ErrorKind::{IsADirectory, NotFound, Unsupported};
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed());
+    match options.open(dir) {
+        // What kernels and file systems say that have never heard of it.
+        Err(error) if matches!(error.kind(), Unsupported | IsADirectory | NotFound) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+/// A file in `dir` that goes when it is closed, however the process ends.
+#[cfg(windows)]
+pub(super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
+    tempfile::tempfile_in(dir).map(Some)
+}
+
+/// None: this system gives every file a name first.
+#[cfg(not(any(target_os = "linux", windows)))]
+pub(super) fn nameless(_dir: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
 /// When contents or metadata changed last, in seconds and nanoseconds since 1970.
 #[cfg(unix)]
 pub(super) fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
