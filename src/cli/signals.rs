@@ -7,7 +7,7 @@ use std::process;
 use imgtar::error::{Error, Result};
 use imgtar::stream::unfinished;
 
-use super::{progress, sys};
+use super::{progress, sys, terminal};
 
 /// From now on a signal removes unfinished outputs and ends the process with 128 and its number, unless the output is
 /// complete.
@@ -22,6 +22,7 @@ fn end(signal: i32) {
     let abandoned = unfinished::abandon_all();
     // What comes when the output has its name comes too late: a run that is said to have failed left none.
     if abandoned.completed() == 0 {
+        terminal::left_behind();
         progress::aside(|| process::exit(128 + signal));
     }
 }

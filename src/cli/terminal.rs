@@ -8,12 +8,15 @@ use clap::builder::styling::{AnsiColor, Style};
 use imgtar::convert::ImageReport;
 use imgtar::notice::Remark;
 use imgtar::path::presentable;
+use imgtar::stream::unfinished;
 
 use terminal_size::{Width, terminal_size_of};
 
 use super::args::RunArgs;
 use super::progress;
 use super::wrap::broken;
+
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +45,7 @@ pub(crate) fn remark(verbosity: Verbosity, remark: &Remark) {
         return;
     }
     match remark {
-        Remark::Warning(_, text) => say("warning", AnsiColor::Yellow.on_default().bold(), text),
+        Remark::Warning(_, text) => say("warning", WARNING, text),
         Remark::Notice(text) => line(&format!("imgtar: {}\n", presentable(text))),
     }
 }
@@ -82,6 +85,13 @@ pub(crate) fn imported(verbosity: Verbosity, report: &ImageReport) {
 /// Says why the run failed.
 pub(crate) fn error(error: &anyhow::Error) {
     say("error", AnsiColor::Red.on_default().bold(), &format!("{error:#}"));
+}
+
+/// Says what could not be removed, whatever else is said: somebody has to.
+pub(crate) fn left_behind() {
+    for text in unfinished::left_behind() {
+        say("warning", WARNING, &text);
+    }
 }
 
 fn title(report: &ImageReport) -> String {

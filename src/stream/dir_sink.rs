@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::copy::Destination;
 use super::sink::{bare, close, follow_links, is_free, name, not_begun, parent, refuse, under_construction};
 use super::sys;
-use super::unfinished::Unfinished;
+use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -184,6 +184,14 @@ impl BlobFile {
             .and_then(|()| written.persist(&path).map_err(|refused| refused.error))
             .map_err(|error| Error::io("naming", at, error))
     }
+
+    /// Removes the blob: another one is the same.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system refuses, and the finished layout would hold a file that belongs to nothing.
+    pub fn discard(self) -> Result<()> {
+        self.file.close().map_err(|error| Error::io("removing a blob of", name(&self.target), error))
+    }
 }
 
 impl Write for BlobFile {
@@ -252,10 +260,7 @@ fn merge(staged: &Path, target: &Path) -> io::Result<()> {
         if index.try_exists()? { fs::rename(index, target.join(INDEX)) } else { Ok(()) }
     });
     if moved.is_err() {
-        for path in made.iter().rev() {
-            // What is no empty directory now was not made here.
-            let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
-        }
+        made.iter().rev().for_each(|path| unfinished::take_back(path));
     }
     moved
 }
@@ -292,10 +297,16 @@ fn exchange_in_steps(staged: &Path, target: &Path) -> io::Result<()> {
     fs::rename(target, &aside)?;
     if let Err(error) = fs::rename(staged, target) {
         // The old layout goes back; where even that fails it keeps its bytes under the other name.
-        fs::rename(&aside, target)?;
-        return Err(error);
+        return Err(match fs::rename(&aside, target) {
+            Ok(()) => error,
+            Err(_) => refuse(target, &format!("{error}; what was there is now {}", name(&aside))).into(),
+        });
     }
-    fs::rename(&aside, staged)
+    // The new layout has its name: whatever becomes of the old one, this has succeeded.
+    if fs::rename(&aside, staged).is_err() {
+        unfinished::remove(&aside);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@
 //!
 //! Source: docs/formats.md H-26; no output is ever left half-made under its final name or any other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::{fs, io};
+use std::{fs, io, mem};
+
+use super::sink::name;
 
 static REGISTER: Mutex<Register> = Mutex::new(Register { unfinished: BTreeSet::new(), completed: 0 });
+static LEFT: Mutex<BTreeMap<PathBuf, io::Error>> = Mutex::new(BTreeMap::new());
 
 /// The outputs of this process.
 struct Register {
@@ -54,8 +57,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // A file that cannot be removed must not hide the error that brought us here.
-        let _ = remove(&self.path);
+        remove(&self.path);
         register().unfinished.remove(&self.path);
     }
 }
@@ -77,28 +79,78 @@ impl Abandoned {
 pub fn abandon_all() -> Abandoned {
     let mut register = register();
     while let Some(path) = register.unfinished.pop_first() {
-        let _ = remove(&path);
+        remove(&path);
     }
     Abandoned(register)
+}
+
+/// What this process made and could not remove, a sentence about each path, told once.
+///
+/// It makes no run fail: an error that led here must not be hidden, and an output that is complete stays so.
+pub fn left_behind() -> Vec<String> {
+    let left = mem::take(&mut *left());
+    left.into_iter().map(|(path, error)| format!("{} stays, it could not be removed: {error}", name(&path))).collect()
 }
 
 fn register() -> MutexGuard<'static, Register> {
     REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    let mut result = fs::remove_file(path);
-    // A directory. Other threads put files into it, take some away and have some open, until they notice: what is not found
-    // may be one of these. Network filesystems may never let it be empty: not for ever.
-    for _ in 0..100 {
-        if result.is_ok() || is_gone(path) {
-            return Ok(());
-        }
-        result = fs::remove_dir_all(path);
-    }
-    result
+fn left() -> MutexGuard<'static, BTreeMap<PathBuf, io::Error>> {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Removes what stands at `path`, with all that is in it; what cannot be removed is [`left_behind`].
+pub(crate) fn remove(path: &Path) {
+    insist(path, |directory| fs::remove_dir_all(directory));
+}
+
+/// Removes the file or the empty directory at `path`; what cannot be removed is [`left_behind`], but a directory to which
+/// somebody has added is theirs.
+pub(crate) fn take_back(path: &Path) {
+    insist(path, |directory| match fs::remove_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        result => result,
+    });
+}
+
+/// Removes what stands at `path`, if anything does, with `remove_dir` if it is a directory.
+fn insist(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) {
+    for attempt in 1.. {
+        let Err(error) = remove_once(path, &remove_dir) else { return };
+        if is_gone(path) {
+            return;
+        }
+        if attempt >= patience(&error) {
+            left().insert(path.to_owned(), error);
+            return;
+        }
+    }
+}
+
+/// How often removal is tried. Other threads put files into a directory, take some away and have some open, until they notice,
+/// and a network file system may never let it be empty; what else is refused will be refused again, and perhaps slowly.
+fn patience(error: &io::Error) -> usize {
+    use io::ErrorKind::{DirectoryNotEmpty, NotFound, PermissionDenied, ResourceBusy};
+    match error.kind() {
+        DirectoryNotEmpty | NotFound | PermissionDenied | ResourceBusy => 100,
+        _ => 3,
+    }
+}
+
+fn remove_once(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    let refused = match fs::remove_file(path) {
+        Err(error) if error.kind() != NotFound => error,
+        _ => return Ok(()),
+    };
+    match remove_dir(path) {
+        Err(error) if error.kind() == NotADirectory => Err(refused),
+        result => result,
+    }
+}
+
+/// Whether nothing is there: a disk that cannot be changed refuses to remove even that.
 fn is_gone(path: &Path) -> bool {
     matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
@@ -118,6 +170,29 @@ mod tests {
             drop(unfinished);
         });
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_cannot_be_removed_is_told_of_once() {
+        let dir = tempfile::tempdir().unwrap();
+        // Below a file there is nothing, and nobody can say that it is gone.
+        let path = dir.path().join("file").join("x");
+        fs::write(dir.path().join("file"), "").unwrap();
+        remove(&path);
+        let told = || left_behind().into_iter().filter(|text| text.starts_with(&name(&path))).count();
+        assert_eq!((told(), told()), (1, 0));
+    }
+
+    #[test]
+    fn a_directory_to_which_somebody_has_added_is_not_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (empty, full) = (dir.path().join("empty"), dir.path().join("full"));
+        fs::create_dir(&empty).unwrap();
+        fs::create_dir(&full).unwrap();
+        fs::write(full.join("precious"), "").unwrap();
+        take_back(&empty);
+        take_back(&full);
+        assert!(!empty.exists() && full.join("precious").exists());
     }
 
     #[test]

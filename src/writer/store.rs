@@ -167,6 +167,8 @@ impl Store for Directory<'_> {
         let stored = produce(&mut blob)?;
         if self.stored.insert(stored.digest.clone()) {
             blob.persist(&stored.digest)?;
+        } else {
+            blob.discard()?;
         }
         Ok(stored)
     }
