@@ -8,8 +8,10 @@
  * through libc or not, and the program needs no hook.
  *
  * FAULT is
- *   error      the call is not made and fails: reading with EIO, writing with ENOSPC, opening with EMFILE
+ *   error      the call is not made and fails: reading and removing with EIO, writing with ENOSPC, opening with EMFILE;
+ *              of regular files, closing fails with ENOSPC, but is done, as network file systems and quotas do it
  *   full       a call that needs room on the disk fails with ENOSPC, and so do all later ones
+ *   readonly   a call that changes what is on a disk fails with EROFS, and so do all later ones
  *   memory     the system gives no memory, now and later
  *   interrupt  the call is not made and fails with EINTR
  *   short      the call moves one byte
@@ -17,11 +19,15 @@
  *   term, kill the call is made when SIGTERM or SIGKILL has been sent
  *   run        the call is made when the shell command $INJECT_RUN has ended
  *
+ * If $INJECT_BARE is set, file systems can do no more than they must: there are neither hard links nor files without a name,
+ * renaming cannot spare or exchange what is there, and the kernel copies nothing.
+ *
  * LOG is left with the name of the call, or empty if there were fewer than N. The exit status is the command's, 128 more
  * than the signal's number if one ended it, 125 if this program failed. x86-64 Linux 5.3 or later.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +35,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -48,6 +55,8 @@ struct call {
   int error;       /* how it fails; 0 if it does not */
   bool interrupts; /* whether a signal may end it early */
   size_t size;     /* the register with the number of bytes to move; 0 if it moves none */
+  bool changes;    /* whether it changes what is on a disk, if it is a regular file's */
+  int bare;        /* how it fails where file systems can do no more than they must; 0 if it does not */
 };
 
 static const struct call calls[] = {
@@ -61,21 +70,24 @@ static const struct call calls[] = {
     {SYS_newfstatat, "newfstatat", EIO, false, 0},
     {SYS_statx, "statx", EIO, false, 0},
     {SYS_readlink, "readlink", EIO, false, 0},
-    {SYS_write, "write", ENOSPC, true, REGISTER(rdx)},
-    {SYS_pwrite64, "pwrite64", ENOSPC, true, REGISTER(rdx)},
-    {SYS_writev, "writev", ENOSPC, true, 0},
-    {SYS_copy_file_range, "copy_file_range", ENOSPC, true, REGISTER(r8)},
-    {SYS_sendfile, "sendfile", ENOSPC, true, REGISTER(r10)},
-    {SYS_splice, "splice", ENOSPC, true, REGISTER(r8)},
-    {SYS_fallocate, "fallocate", ENOSPC, true, 0},
-    {SYS_ftruncate, "ftruncate", ENOSPC, true, 0},
-    {SYS_mkdir, "mkdir", ENOSPC, false, 0},
-    {SYS_link, "link", ENOSPC, false, 0},
-    {SYS_linkat, "linkat", ENOSPC, false, 0},
-    {SYS_rename, "rename", ENOSPC, false, 0},
-    {SYS_renameat2, "renameat2", ENOSPC, false, 0},
-    {SYS_open, "open", EMFILE, true, 0},
-    {SYS_openat, "openat", EMFILE, true, 0},
+    {SYS_getcwd, "getcwd", ENOENT, false, 0},
+    {SYS_write, "write", ENOSPC, true, REGISTER(rdx), .changes = true},
+    {SYS_pwrite64, "pwrite64", ENOSPC, true, REGISTER(rdx), .changes = true},
+    {SYS_writev, "writev", ENOSPC, true, 0, .changes = true},
+    {SYS_copy_file_range, "copy_file_range", ENOSPC, true, REGISTER(r8), .changes = true, .bare = EOPNOTSUPP},
+    {SYS_sendfile, "sendfile", ENOSPC, true, REGISTER(r10), .changes = true, .bare = EINVAL},
+    {SYS_splice, "splice", ENOSPC, true, REGISTER(r8), .changes = true, .bare = EINVAL},
+    {SYS_fallocate, "fallocate", ENOSPC, true, 0, .changes = true, .bare = EOPNOTSUPP},
+    {SYS_ftruncate, "ftruncate", ENOSPC, true, 0, .changes = true},
+    {SYS_mkdir, "mkdir", ENOSPC, false, 0, .changes = true},
+    {SYS_mkdirat, "mkdirat", ENOSPC, false, 0, .changes = true},
+    {SYS_link, "link", ENOSPC, false, 0, .changes = true, .bare = EPERM},
+    {SYS_linkat, "linkat", ENOSPC, false, 0, .changes = true, .bare = EPERM},
+    {SYS_rename, "rename", ENOSPC, false, 0, .changes = true},
+    {SYS_renameat, "renameat", ENOSPC, false, 0, .changes = true},
+    {SYS_renameat2, "renameat2", ENOSPC, false, 0, .changes = true, .bare = EINVAL},
+    {SYS_open, "open", EMFILE, true, 0, .changes = true},
+    {SYS_openat, "openat", EMFILE, true, 0, .changes = true, .bare = EOPNOTSUPP},
     {SYS_dup, "dup", EMFILE, false, 0},
     {SYS_fcntl, "fcntl", EMFILE, false, 0},
     {SYS_pipe2, "pipe2", EMFILE, false, 0},
@@ -84,10 +96,10 @@ static const struct call calls[] = {
     {SYS_poll, "poll", ENOMEM, true, 0},
     {SYS_mmap, "mmap", ENOMEM, false, 0},
     {SYS_brk, "brk", ENOMEM, false, 0},
-    {SYS_close, "close", 0, false, 0},
-    {SYS_unlink, "unlink", 0, false, 0},
-    {SYS_unlinkat, "unlinkat", 0, false, 0},
-    {SYS_rmdir, "rmdir", 0, false, 0},
+    {SYS_close, "close", ENOSPC, false, 0},
+    {SYS_unlink, "unlink", EIO, false, 0, .changes = true},
+    {SYS_unlinkat, "unlinkat", EIO, false, 0, .changes = true},
+    {SYS_rmdir, "rmdir", EIO, false, 0, .changes = true},
 };
 
 /* Registers to set when the present call of a thread returns: the result of one that is not made; an argument that was
@@ -104,24 +116,63 @@ static const struct call *find(unsigned long number) {
   return NULL;
 }
 
-static bool is_pipe(pid_t thread, unsigned long descriptor) {
-  char link[64], target[5] = "";
+/* The type of an open file, as in the mode of `struct stat`; 0 if it is not open. */
+static mode_t type_of(pid_t thread, unsigned long descriptor) {
+  char link[64];
+  struct stat found;
   snprintf(link, sizeof link, "/proc/%d/fd/%lu", thread, descriptor);
-  return readlink(link, target, sizeof target) == sizeof target && memcmp(target, "pipe:", sizeof target) == 0;
+  return stat(link, &found) == 0 ? found.st_mode & S_IFMT : 0;
+}
+
+/* The descriptor that the call writes to or closes; -1 if it does neither. */
+static unsigned long descriptor(const struct call *call, const unsigned long long *args) {
+  switch (call->number) {
+    case SYS_copy_file_range:
+    case SYS_splice:
+      return args[2];
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_writev:
+    case SYS_sendfile:
+    case SYS_fallocate:
+    case SYS_ftruncate:
+    case SYS_close:
+      return args[0];
+    default:
+      return -1UL;
+  }
+}
+
+static unsigned long opening(const struct call *call, const unsigned long long *args) {
+  return call->number == SYS_open ? args[1] : call->number == SYS_openat ? args[2] : 0;
+}
+
+/* Whether a disk that cannot be changed refuses the call. */
+static bool changes(pid_t thread, const struct call *call, const unsigned long long *args) {
+  unsigned long to = descriptor(call, args);
+  if (!call->changes) return false;
+  if (call->number == SYS_open || call->number == SYS_openat) return opening(call, args) & (O_ACCMODE | O_CREAT);
+  return to == -1UL || type_of(thread, to) == S_IFREG;
+}
+
+/* How the call fails where file systems can do no more than they must; 0 if it does not. */
+static int fails_on_bare(const struct call *call, const unsigned long long *args) {
+  return call->number != SYS_openat || (opening(call, args) & O_TMPFILE) == O_TMPFILE ? call->bare : 0;
 }
 
 /* The error that `fault` makes of the call; 0 if it lets the call be made, -1 if it does not befall it. */
-static int befalls(const char *fault, pid_t thread, const struct call *call, const struct ptrace_syscall_info *info) {
+static int befalls(const char *fault, pid_t thread, const struct call *call, const unsigned long long *args) {
   bool allocates = call->number == SYS_mmap || call->number == SYS_brk;
   if (strcmp(fault, "memory") == 0) return allocates ? ENOMEM : -1;
   if (allocates) return -1;
-  if (strcmp(fault, "error") == 0) return call->error ? call->error : -1;
-  if (strcmp(fault, "full") == 0) return call->error == ENOSPC ? ENOSPC : -1;
+  if (strcmp(fault, "readonly") == 0) return changes(thread, call, args) ? EROFS : -1;
+  bool fails = call->error != 0 && (call->number != SYS_close || type_of(thread, args[0]) == S_IFREG);
+  if (strcmp(fault, "error") == 0) return fails ? call->error : -1;
+  if (strcmp(fault, "full") == 0) return fails && call->error == ENOSPC ? ENOSPC : -1;
   if (strcmp(fault, "interrupt") == 0) return call->interrupts ? EINTR : -1;
   if (strcmp(fault, "hangup") == 0) {
     bool is_write = call->number == SYS_write || call->number == SYS_sendfile || call->number == SYS_splice;
-    unsigned long descriptor = info->entry.args[call->number == SYS_splice ? 2 : 0];
-    return is_write && is_pipe(thread, descriptor) ? EPIPE : -1;
+    return is_write && type_of(thread, descriptor(call, args)) == S_IFIFO ? EPIPE : -1;
   }
   if (strcmp(fault, "short") == 0) {
     bool moves_more = call->size != 0 && (unsigned long)ptrace(PTRACE_PEEKUSER, thread, call->size, 0) > 1;
@@ -153,8 +204,9 @@ static void pay(pid_t thread) {
   }
 }
 
-static void skip(pid_t thread, int error) {
-  set(thread, REGISTER(orig_rax), -1);
+/* Lets the call fail. One that closes is made, as file systems do it: nobody will try it again. */
+static void fail(pid_t thread, const struct call *call, int error) {
+  if (call->number != SYS_close) set(thread, REGISTER(orig_rax), -1);
   owe(thread, REGISTER(rax), -error);
 }
 
@@ -165,7 +217,7 @@ static void shorten(pid_t thread, size_t where) {
 
 /* Does `fault` to a call that is about to be made. */
 static void strike(const char *fault, pid_t process, pid_t thread, const struct call *call, int error) {
-  if (error > 0) skip(thread, error);
+  if (error > 0) fail(thread, call, error);
   if (strcmp(fault, "short") == 0) shorten(thread, call->size);
   if (strcmp(fault, "term") == 0) kill(process, SIGTERM);
   if (strcmp(fault, "kill") == 0) kill(process, SIGKILL);
@@ -176,7 +228,7 @@ int main(int argc, char **argv) {
   if (argc < 5) return fprintf(stderr, "usage: inject LOG FAULT N COMMAND...\n"), 125;
   const char *fault = argv[2];
   long wanted = atol(argv[3]), met = 0;
-  bool began = false, is_full = false;
+  bool began = false, lasts = false, is_bare = getenv("INJECT_BARE") != NULL;
   FILE *log = fopen(argv[1], "we");
   if (log == NULL) DIE("log");
 
@@ -216,15 +268,19 @@ int main(int argc, char **argv) {
       began = info.entry.nr == SYS_sigaltstack;
     } else if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
       const struct call *call = find(info.entry.nr);
-      bool is_message = call != NULL && call->number == SYS_write && info.entry.args[0] == STDERR_FILENO;
-      int error = call == NULL || is_message ? -1 : befalls(fault, thread, call, &info);
-      if (error >= 0 && ++met == wanted) {
+      const unsigned long long *args = (const unsigned long long *)info.entry.args;
+      bool is_message = call != NULL && call->number == SYS_write && args[0] == STDERR_FILENO;
+      int bare = is_bare && call != NULL ? fails_on_bare(call, args) : 0;
+      int error = call == NULL || is_message || bare != 0 ? -1 : befalls(fault, thread, call, args);
+      if (bare != 0) {
+        fail(thread, call, bare);
+      } else if (error >= 0 && ++met == wanted) {
         fprintf(log, "%s", call->name);
         fflush(log);
-        is_full = strcmp(fault, "full") == 0 || strcmp(fault, "memory") == 0;
+        lasts = strcmp(fault, "full") == 0 || strcmp(fault, "memory") == 0 || strcmp(fault, "readonly") == 0;
         strike(fault, process, thread, call, error);
-      } else if (is_full && error > 0) {
-        skip(thread, error);
+      } else if (lasts && error > 0) {
+        fail(thread, call, error);
       }
     }
     ptrace(PTRACE_SYSCALL, thread, 0, 0);

@@ -1,11 +1,14 @@
-//! The nth system call goes wrong, for every n: an error, a full disk, an interruption, a short count, a reader that
-//! leaves, a signal; from every kind of input to every kind of output (the page's principle 7, H-26).
+//! The nth system call goes wrong, for every n: an error, a disk that is full or can no longer be changed, an interruption, a
+//! short count, a reader that leaves, a signal; from every kind of input to every kind of output (the page's principle 7,
+//! H-26).
 //!
-//! `IMGTAR_FAULTS` says how many: 1 takes every n, 41, if it is unset, one in 41, and other ones in each pair.
+//! `IMGTAR_FAULTS` says how many: 1 takes every n, 41, if it is unset, one in 41, and other ones in each pair. Which ones
+//! `IMGTAR_FAULTS_FROM` says: from 0, if it is unset, to one less than `IMGTAR_FAULTS`, all take every n.
 //! `IMGTAR_FAULTS_JOBS` is the number of threads, 1 if unset; with more, which call is the nth is left to chance. With
 //! `--nocapture` each pair tells how many faults it met.
 
 mod changed;
+mod closing;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,7 +19,7 @@ use std::{env, fs};
 use crate::support::codec::Codec;
 use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
-use crate::support::inject::{self, Fault};
+use crate::support::inject::{self, Disks, Fault};
 use crate::support::layer::{dir, file, hardlink, whiteout};
 use crate::support::process::{Ended, noise, piped};
 use crate::support::rootfs::flatten;
@@ -120,6 +123,7 @@ struct Pair<'a> {
     input: &'a Input,
     target: &'static str,
     output: Output,
+    disks: Disks,
     jobs: &'a str,
     scratch: Scratch,
     /// What is there before each run.
@@ -132,20 +136,35 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn new(input: &'a Input, target: &'static str, output: Output, jobs: &'a str) -> Self {
         let (before, after, stdout) = Default::default();
-        let mut pair = Self { input, target, output, jobs, scratch: Scratch::new(), before, after, stdout };
-        fs::create_dir(pair.scratch.path("tmp")).unwrap();
+        let disks = Disks::Able;
+        let mut pair = Self { input, target, output, disks, jobs, scratch: Scratch::new(), before, after, stdout };
         pair.set_up();
         pair.before = pair.files();
-        let (ended, _) = pair.run((Fault::Error, 0), "");
-        let ended = ended.exits(0, []);
-        (pair.after, pair.stdout) = (pair.files(), ended.stdout);
+        (pair.after, pair.stdout) = pair.undisturbed();
         pair
     }
 
+    /// The same pair on such `disks`, where it comes to the same.
+    fn on(mut self, disks: Disks) -> Self {
+        self.disks = disks;
+        self.set_up();
+        assert!(self.undisturbed() == (self.after.clone(), self.stdout.clone()), "{self}: other files or bytes");
+        self
+    }
+
+    /// What a run without faults leaves and writes.
+    fn undisturbed(&self) -> (Files, Vec<u8>) {
+        let (ended, _) = self.run((Fault::Error, 0), "");
+        let ended = ended.exits(0, []);
+        (self.files(), ended.stdout)
+    }
+
     fn set_up(&self) {
-        let place = self.scratch.path("place");
-        let _ = fs::remove_dir_all(&place);
-        fs::create_dir(&place).unwrap();
+        let (place, tmp) = (self.scratch.path("place"), self.scratch.path("tmp"));
+        for dir in [&place, &tmp] {
+            let _ = fs::remove_dir_all(dir);
+            fs::create_dir(dir).unwrap();
+        }
         match self.output {
             Output::New | Output::Pipe => {}
             Output::Over if self.target != "oci-dir" => fs::write(place.join("out"), "precious").unwrap(),
@@ -174,7 +193,7 @@ impl<'a> Pair<'a> {
         }
         args.extend(["-o".into(), if self.output == Output::Pipe { "-".into() } else { out.into() }]);
         args.push(if self.input.is_piped { "-".into() } else { self.input.path.clone().into() });
-        inject::run(fault, &self.scratch.path("log"), meanwhile, args, self.input.stdin())
+        inject::run(self.disks, fault, &self.scratch.path("log"), meanwhile, args, self.input.stdin())
     }
 
     /// Runs with every `step`th fault from `first` on, and judges each by `allowed`: how many there were, and what was
@@ -185,7 +204,7 @@ impl<'a> Pair<'a> {
             self.set_up();
             let (ended, struck) = self.run((fault, nth), "");
             let Some(call) = struck else { return (met, problems) };
-            if let Err(problem) = self.judge(&ended, allowed) {
+            if let Err(problem) = self.judge(fault, &ended, allowed) {
                 let said = ended.stderr.trim();
                 problems
                     .push(format!("{self}: {fault:?} at call {nth}, {call}: exit {}, {said}: {problem}", ended.code));
@@ -195,23 +214,38 @@ impl<'a> Pair<'a> {
     }
 
     /// All or nothing, and said so.
-    fn judge(&self, ended: &Ended, allowed: &[i32]) -> Result<(), String> {
-        let found = self.files();
+    fn judge(&self, fault: Fault, ended: &Ended, allowed: &[i32]) -> Result<(), String> {
+        let (told, words) = told(&ended.stderr);
+        let mut found = self.files();
+        if let Some(aside) = words.iter().find_map(|line| Some(line.split_once("; what was there is now ")?.1)) {
+            found = self.put_back(found, Path::new(aside));
+        }
+        let is_there = told.iter().all(|told| found.contains_key(*told));
+        found.retain(|path, _| !told.iter().any(|told| path.starts_with(told)));
         let is_right = match ended.code {
             0 => found == self.after && ended.stdout == self.stdout,
             code if DEADLY.contains(&code) => self.is_right_when_killed(&found),
             _ => found == self.before,
         };
-        let has_words = !ended.stderr.trim().is_empty();
+        let has_words = !words.is_empty();
         for (is_right, problem) in [
             (allowed.contains(&ended.code), "another exit code was expected"),
             (!ended.stderr.contains("panicked") || DEADLY.contains(&ended.code), "a panic"),
             (has_words == (ended.code == 5) || DEADLY.contains(&ended.code), "a word too many, or none"),
+            (told.is_empty() || fault == Fault::ReadOnly, "a thing left that could have been removed"),
+            (is_there, "a thing is said to be left that is not"),
             (self.stdout.starts_with(&ended.stdout), "standard output is not how the archive begins"),
         ] {
             is_right.then_some(()).ok_or(problem)?;
         }
         is_right.then_some(()).ok_or_else(|| self.difference(&found))
+    }
+
+    /// `found` as if the directory that was there had its name: not even that can be done where no disk can be changed.
+    fn put_back(&self, found: Files, aside: &Path) -> Files {
+        let out = self.scratch.path("place/out");
+        let place = |path: PathBuf| path.strip_prefix(aside).map(|below| out.join(below)).unwrap_or(path);
+        found.into_iter().map(|(path, bytes)| (place(path), bytes)).collect()
     }
 
     /// A killed run may leave litter, but nothing of it under the output's name.
@@ -235,67 +269,92 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// What is said to be left, and what else is said.
+fn told(stderr: &str) -> (Vec<&Path>, Vec<&str>) {
+    (stderr.lines().filter_map(left).collect(), stderr.lines().filter(|line| left(line).is_none()).collect())
+}
+
+/// The path that is left, if that is what `line` says.
+fn left(line: &str) -> Option<&Path> {
+    let (path, _) = line.strip_prefix("imgtar: warning: ")?.split_once(" stays, ")?;
+    Some(Path::new(path))
+}
+
 impl std::fmt::Display for Pair<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { input, target, output, jobs, .. } = self;
+        let Self { input, target, output, disks, jobs, .. } = self;
         let from = if input.is_piped { "piped" } else { "file" };
-        write!(f, "{} ({from}) to {target} ({output:?}), -j {jobs}", input.name)
+        write!(f, "{} ({from}) to {target} ({output:?}), {disks:?}, -j {jobs}", input.name)
     }
 }
 
 /// Does `work` to every pair of an input and an output; `work` is told which calls to strike.
-fn each_pair(mut work: impl FnMut(&Pair<'_>, (usize, usize))) {
+fn each_pair(mut work: impl FnMut(Pair<'_>, (usize, usize))) {
     if !inject::is_possible() {
         return;
     }
-    let step = env::var("IMGTAR_FAULTS").map_or(41, |step| step.parse().expect("IMGTAR_FAULTS is a number"));
+    let (step, from) = (number("IMGTAR_FAULTS").unwrap_or(41), number("IMGTAR_FAULTS_FROM").unwrap_or(0));
     let jobs = env::var("IMGTAR_FAULTS_JOBS").unwrap_or_else(|_| "1".to_owned());
     let scratch = Scratch::new();
-    let mut number = 0;
+    let mut nth = from;
     for input in inputs(&scratch) {
         for target in TARGETS.into_iter().filter(|&target| (input.name, target) != ("rootfs", "rootfs")) {
             for &output in outputs(target) {
-                work(&Pair::new(&input, target, output, &jobs), (number % step + 1, step));
-                number += 1;
+                work(Pair::new(&input, target, output, &jobs), (nth % step + 1, step));
+                nth += 1;
             }
         }
     }
 }
 
-/// Strikes all pairs with `faults`.
-fn strike(faults: &[(Fault, &[i32])]) {
+fn number(variable: &str) -> Option<usize> {
+    env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
+}
+
+/// Strikes all pairs, on such `disks`, with `faults`.
+fn strike(disks: Disks, faults: &[(Fault, &[i32])]) {
     let mut problems = Vec::new();
+    let mut sum = 0;
     each_pair(|pair, which| {
+        let pair = pair.on(disks);
         let met = faults.iter().map(|&(fault, allowed)| {
             let (met, wrong) = pair.all(fault, which, allowed);
             problems.extend(wrong);
+            sum += met;
             format!("{fault:?} {met}")
         });
         eprintln!("{pair}: {}", met.collect::<Vec<_>>().join(", "));
     });
+    eprintln!("{sum} faults on {disks:?} disks");
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-const ERRORS: &[(Fault, &[i32])] = &[(Fault::Error, &[0, 5]), (Fault::Full, &[0, 5]), (Fault::HangUp, &[0, 141])];
+const ERRORS: &[(Fault, &[i32])] =
+    &[(Fault::Error, &[0, 5]), (Fault::ReadOnly, &[0, 5]), (Fault::Full, &[0, 5]), (Fault::HangUp, &[0, 141])];
 const HARMLESS: &[(Fault, &[i32])] = &[(Fault::Interrupt, &[0]), (Fault::Short, &[0])];
 const SIGNALS: &[(Fault, &[i32])] = &[(Fault::Term, &[0, 143]), (Fault::Kill, &[137])];
 
 #[test]
 fn an_error_at_any_call_leaves_all_or_nothing() {
-    strike(ERRORS);
+    strike(Disks::Able, ERRORS);
+}
+
+#[test]
+fn file_systems_that_can_do_little_leave_all_or_nothing_too() {
+    strike(Disks::Bare, &[(Fault::Error, &[0, 5]), (Fault::ReadOnly, &[0, 5]), (Fault::Term, &[0, 143])]);
 }
 
 #[test]
 fn no_memory_from_any_call_on_leaves_all_or_nothing() {
-    strike(&[(Fault::Memory, &[0, 5, 134, 139])]);
+    strike(Disks::Able, &[(Fault::Memory, &[0, 5, 134, 139])]);
 }
 
 #[test]
 fn interruptions_and_short_counts_change_nothing() {
-    strike(HARMLESS);
+    strike(Disks::Able, HARMLESS);
 }
 
 #[test]
 fn a_signal_at_any_call_leaves_all_or_nothing() {
-    strike(SIGNALS);
+    strike(Disks::Able, SIGNALS);
 }

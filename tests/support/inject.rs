@@ -13,6 +13,8 @@ use super::process::{Ended, Process};
 pub(crate) enum Fault {
     /// The call fails: EIO, ENOSPC or EMFILE, as fits it.
     Error,
+    /// This call and all later ones that change what is on a disk fail with EROFS.
+    ReadOnly,
     /// This call and all later ones that need room on a disk fail with ENOSPC.
     Full,
     /// From here on the system gives no memory.
@@ -35,6 +37,7 @@ impl Fault {
     fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
+            Self::ReadOnly => "readonly",
             Self::Full => "full",
             Self::Memory => "memory",
             Self::Interrupt => "interrupt",
@@ -45,6 +48,16 @@ impl Fault {
             Self::Run => "run",
         }
     }
+}
+
+/// What file systems can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disks {
+    /// What those of this machine can.
+    Able,
+    /// No more than they must: neither hard links nor files without a name, no renaming that spares or exchanges what is
+    /// there, no copies inside the kernel.
+    Bare,
 }
 
 /// The injector, built; `None` where a process may not be traced.
@@ -68,10 +81,12 @@ pub(crate) fn is_possible() -> bool {
     INJECTOR.is_some()
 }
 
-/// Runs `imgtar` with `fault` at call `nth`: how it ended, and which call that was; `None` if there were fewer.
+/// Runs `imgtar` on such `disks` with `fault` at call `nth`: how it ended, and which call that was; `None` if there were
+/// fewer.
 ///
 /// `log` is a file that may be written. `meanwhile` is the shell command of [`Fault::Run`].
 pub(crate) fn run(
+    disks: Disks,
     (fault, nth): (Fault, usize),
     log: &Path,
     meanwhile: &str,
@@ -80,7 +95,8 @@ pub(crate) fn run(
 ) -> (Ended, Option<String>) {
     let injector = INJECTOR.as_ref().expect("asked before");
     let (injector, shown) = (injector.to_str().unwrap(), log.to_str().unwrap());
-    let prefix = format!("INJECT_RUN='{meanwhile}' exec {injector} {shown} {} {nth}", fault.name());
+    let bare = if disks == Disks::Bare { "INJECT_BARE=1" } else { "" };
+    let prefix = format!("INJECT_RUN='{meanwhile}' {bare} exec {injector} {shown} {} {nth}", fault.name());
     let ended = Process::start(&prefix, args, stdin).end();
     assert_ne!(ended.code, 125, "the injector fails: {}", ended.stderr);
     let struck = fs::read_to_string(log).unwrap();

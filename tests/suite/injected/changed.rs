@@ -96,7 +96,7 @@ fn an_input_that_changes_at_any_call_is_refused_or_taken_as_a_whole() {
             }
         }
         let met: usize =
-            CHANGES.iter().map(|change| change_at_any(pair, &victim, change, which, &wholes, &mut problems)).sum();
+            CHANGES.iter().map(|change| change_at_any(&pair, &victim, change, which, &wholes, &mut problems)).sum();
         victim.restore();
         eprintln!("{pair}: {met} changes");
     });
