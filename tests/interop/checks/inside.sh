@@ -109,11 +109,11 @@ inside_as_layout() {
   inside_told "$1" "$reference" digest
   raw=$(skopeo_here inspect --raw "$reference")
   if jq -e .manifests <<<"$raw" >/dev/null; then
-    same index "sha256:$(printf '%s' "$raw" | sha256sum | cut -d ' ' -f 1)" \
+    same index "sha256:$(skopeo_here inspect --raw "$reference" | sha256sum | cut -d ' ' -f 1)" \
       "$(imgtar inspect --json "$1" | jq -r '.images[0].index.digest')"
     return
   fi
-  imgtar inspect --manifest "$1" | cmp - <(printf '%s' "$raw")
+  imgtar inspect --manifest "$1" | cmp - <(skopeo_here inspect --raw "$reference")
   same 'manifest, sizes and types' \
     "$(jq -S '{config: .config.digest, layers: [.layers[] | [.digest, .size, .mediaType]]}' <<<"$raw")" \
     "$(imgtar inspect --json "$1" |
@@ -162,7 +162,7 @@ inside_ls_layers() {
 inside_layer() {
   local target=''
   if [[ ! -d $1 ]]; then
-    target=$(tar -tvf "$1" "$2" | sed -n 's/^l.* -> //p')
+    target=$({ tar -tvf "$1" "$2" 2>/dev/null || true; } | sed -n 's/^l.* -> //p')
   fi
   archive_member "$1" "$(realpath -ms --relative-to=/ "/${target:+$(dirname "$2")/}${target:-$2}")"
 }
