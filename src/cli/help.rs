@@ -5,7 +5,7 @@
 
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use terminal_size::{Width, terminal_size};
 
 use super::args::Cli;
@@ -22,6 +22,11 @@ const COMMAND: usize = 4;
 
 /// Reads the command line; ends the process where it asks for help, or cannot be understood.
 pub(crate) fn parse() -> Cli {
+    // Pages are fitted for those who will see one: it costs as much as reading a small archive.
+    Cli::try_parse().unwrap_or_else(|_| with_pages())
+}
+
+fn with_pages() -> Cli {
     let mut command = fitted(Cli::command(), columns());
     let parsed = command.try_get_matches_from_mut(std::env::args_os()).and_then(|mut matches| {
         let cli = Cli::from_arg_matches_mut(&mut matches);
