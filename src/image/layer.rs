@@ -63,6 +63,14 @@ impl Layer {
         self.blob.as_ref().map_or(0, |blob| blob.extent.size())
     }
 
+    /// The descriptor by which a manifest of the input promises the stored bytes.
+    pub fn descriptor(&self) -> Option<&Descriptor> {
+        match &self.claim {
+            Claim::Descriptor(descriptor) => Some(descriptor),
+            Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => None,
+        }
+    }
+
     /// The digest by which the source lists the stored bytes, checked or not (L-11).
     pub fn listed_digest(&self) -> Option<&Digest> {
         match &self.claim {
@@ -103,7 +111,7 @@ impl Layer {
 
     /// Whether these are bytes of a foreign layer that may be in another form than its descriptor means (L-22, M-8).
     pub fn is_foreign_copy(&self) -> bool {
-        self.foreign.is_some() && !matches!(self.claim, Claim::Descriptor(_))
+        self.foreign.is_some() && self.descriptor().is_none()
     }
 
     /// Whether the stored bytes are named by an algorithm that cannot be computed here (M-11).

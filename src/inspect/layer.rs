@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Depth;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{self, Claim};
+use crate::image;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::spec::config::History;
@@ -73,10 +73,7 @@ pub(super) fn facts(
         Depth::Full if blob.is_some() && !layer.is_encrypted() => Some(decode(layer, ahead, run)?),
         Depth::Full | Depth::Documents => None,
     };
-    let descriptor = match &layer.claim {
-        Claim::Descriptor(descriptor) => Some(&**descriptor),
-        Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => layer.foreign.as_ref(),
-    };
+    let descriptor = layer.descriptor().or(layer.foreign.as_ref());
     let listed = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
     let digest = decoded.as_ref().and_then(|decoded| decoded.digest.clone()).or(listed);
     let plain_size = blob.filter(|blob| blob.is_plain()).map(|blob| blob.extent.size());

@@ -78,10 +78,8 @@ impl Share {
 type Word = (Option<Place>, Promise, DiffId);
 
 fn word(layer: &Layer) -> Word {
-    let place = match &layer.claim {
-        Claim::Descriptor(_) => None,
-        Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => layer.blob.as_ref().map(|blob| blob.extent.place()),
-    };
+    let blob = layer.blob.as_ref().filter(|_| layer.descriptor().is_none());
+    let place = blob.map(|blob| blob.extent.place());
     (place, layer.promise(), layer.diff_id.clone())
 }
 

@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::support::codec::Codec;
 use crate::support::image::TestImage;
 use crate::support::shape::Shape;
-use crate::{from_env, generate, memory, mutate, seeds};
+use crate::{from_env, memory, mutate, seeds};
 
 fn options(nth: usize) -> ConvertOptions {
     ConvertOptions::new(match nth % 4 {
@@ -40,7 +40,7 @@ fn cut(what: &str, tar: &[u8], places: impl Iterator<Item = usize>) {
 fn small_archives_are_cut_at_every_byte() {
     let step = from_env("IMGTAR_CUTS").map_or(97, |_| 1);
     let image = TestImage::demo("app:1");
-    let mut archives: Vec<_> = generate::SHAPES.map(|shape| (format!("{shape:?}"), shape.save_one(&image))).to_vec();
+    let mut archives: Vec<_> = Shape::ALL.map(|shape| (format!("{shape:?}"), shape.save_one(&image))).to_vec();
     archives.extend(seeds::miniatures().into_iter().enumerate().map(|(nth, tar)| (format!("miniature {nth}"), tar)));
     for (what, tar) in archives {
         let tar = tar.bytes();

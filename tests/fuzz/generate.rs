@@ -11,23 +11,6 @@ use crate::support::shape::Shape;
 use crate::support::sparse::Sparse;
 use crate::support::tarball::Tarball;
 
-/// All writers.
-pub(crate) const SHAPES: [Shape; 13] = [
-    Shape::Docker111,
-    Shape::Docker20,
-    Shape::Docker25,
-    Shape::Containerd,
-    Shape::Skopeo,
-    Shape::Crane,
-    Shape::CraneLegacy,
-    Shape::Jib,
-    Shape::RulesOci,
-    Shape::Nix,
-    Shape::Oci,
-    Shape::OciDockerTypes,
-    Shape::OciNested,
-];
-
 /// The slow ones seldom.
 pub(crate) const CODECS: [Codec; 8] =
     [Codec::Plain, Codec::Gzip, Codec::Plain, Codec::Zstd, Codec::Gzip, Codec::Plain, Codec::Xz, Codec::Bzip2];
@@ -40,7 +23,7 @@ pub(crate) struct Built {
 
 /// A sound archive of up to three images.
 pub(crate) fn built(choice: &mut Choice<'_>) -> Built {
-    let shape = *choice.of(&SHAPES);
+    let shape = *choice.of(&Shape::ALL);
     let count = if shape == Shape::Jib { 1 } else { 1 + choice.below(3) };
     let images: Vec<_> = (0..count).map(|nth| image(choice, nth)).collect();
     Built { tar: shape.save(&images), images }
@@ -150,7 +133,7 @@ pub(crate) struct ForEngines {
 
 impl ForEngines {
     pub(crate) fn new(choice: &mut Choice<'_>) -> Self {
-        let shape = *choice.of(&SHAPES);
+        let shape = *choice.of(&Shape::ALL);
         let mut image = TestImage::new().key("x-salt", json!(hex::encode(choice.take(8))));
         for nth in 0..=choice.below(4) {
             let codec = *choice.of(&[Codec::Gzip, Codec::Plain, Codec::Gzip, Codec::Zstd]);

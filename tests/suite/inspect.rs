@@ -18,22 +18,6 @@ use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Tarball};
 use crate::support::{schema, sha256};
 
-const SHAPES: [Shape; 13] = [
-    Shape::Docker111,
-    Shape::Docker20,
-    Shape::Docker25,
-    Shape::Containerd,
-    Shape::Skopeo,
-    Shape::Crane,
-    Shape::CraneLegacy,
-    Shape::Jib,
-    Shape::RulesOci,
-    Shape::Nix,
-    Shape::Oci,
-    Shape::OciDockerTypes,
-    Shape::OciNested,
-];
-
 const FIXTURES: [&str; 7] = [
     "bld-oa.tar.xz",
     "cr-tarball.tar.xz",
@@ -106,7 +90,7 @@ fn agrees(bytes: &[u8], what: &str, full: bool) {
 #[test]
 fn the_facts_are_what_an_independent_reader_finds() {
     let images = [TestImage::demo("app:1").platform("linux/arm64/v8"), TestImage::demo("example.com/b:2")];
-    for shape in SHAPES {
+    for shape in Shape::ALL {
         // jib writes archives of one image.
         let images = if shape == Shape::Jib { &images[..1] } else { &images[..] };
         let bytes = shape.save(images).bytes();
@@ -242,7 +226,7 @@ fn layers_are_told_what_made_them() {
 #[test]
 fn documents_come_byte_for_byte() {
     let image = TestImage::demo("app:1");
-    for shape in SHAPES {
+    for shape in Shape::ALL {
         let tar = shape.save_one(&image);
         let document = |flag: &str| imgtar(["inspect", flag]).stdin(tar.bytes());
         let [judged] = &judged(&tar.bytes())[..] else { panic!("one image") };

@@ -40,6 +40,23 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
+    /// All writers.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Docker111,
+        Self::Docker20,
+        Self::Docker25,
+        Self::Containerd,
+        Self::Skopeo,
+        Self::Crane,
+        Self::CraneLegacy,
+        Self::Jib,
+        Self::RulesOci,
+        Self::Nix,
+        Self::Oci,
+        Self::OciDockerTypes,
+        Self::OciNested,
+    ];
+
     /// Saves `images` as this writer does.
     pub(crate) fn save(self, images: &[TestImage]) -> Tarball {
         match self {

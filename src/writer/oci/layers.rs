@@ -9,7 +9,7 @@ use crate::codec::Encoding;
 use crate::convert::OciOptions;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Claim, Document, Image, Layer};
+use crate::image::{Document, Image, Layer};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, Family, MediaType};
@@ -80,10 +80,7 @@ impl<S: Store> Layers<'_, S> {
 
     /// M-8: a foreign layer stays what it is; its blob comes along if it is the one that the descriptor means.
     fn foreign(&mut self, layer: &Layer, foreign: &Descriptor) -> Result<WrittenLayer> {
-        let found = match &layer.claim {
-            Claim::Descriptor(descriptor) => Some(descriptor.digest()),
-            Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => self.plan.measured(layer),
-        };
+        let found = layer.descriptor().map(Descriptor::digest).or_else(|| self.plan.measured(layer));
         let is_it = |found: &Digest| found == foreign.digest();
         let present = layer.blob.is_some() && found.is_some_and(is_it);
         match &layer.blob {
@@ -96,10 +93,7 @@ impl<S: Store> Layers<'_, S> {
             )),
             None => self.run.notices.note(format!("{}: the blob of this foreign layer is left out", layer.at)),
         }
-        let descriptor = match &layer.claim {
-            Claim::Descriptor(descriptor) => (**descriptor).clone(),
-            Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => new_foreign(foreign),
-        };
+        let descriptor = layer.descriptor().cloned().unwrap_or_else(|| new_foreign(foreign));
         Ok(WrittenLayer { descriptor, present, kept: true })
     }
 }
@@ -108,14 +102,10 @@ impl<S: Store> Layers<'_, S> {
 fn describe(layer: &Layer, stored: &Stored, kept: bool, family: Family) -> Descriptor {
     let media_type =
         MediaType::Layer(family, compression(stored.codec).expect("the plan writes nothing without a media type"));
-    match &layer.claim {
-        Claim::Descriptor(descriptor) if kept && !descriptor.media_type().is_nondistributable() => {
-            (**descriptor).clone()
-        }
-        Claim::Descriptor(descriptor) => (**descriptor).clone().replaced_by(&media_type, &stored.digest, stored.size),
-        Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => {
-            Descriptor::new(media_type, stored.digest.clone(), stored.size)
-        }
+    match layer.descriptor().cloned() {
+        Some(descriptor) if kept && !descriptor.media_type().is_nondistributable() => descriptor,
+        Some(descriptor) => descriptor.replaced_by(&media_type, &stored.digest, stored.size),
+        None => Descriptor::new(media_type, stored.digest.clone(), stored.size),
     }
 }
 

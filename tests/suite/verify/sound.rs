@@ -14,22 +14,6 @@ use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
-const SHAPES: [Shape; 13] = [
-    Shape::Docker111,
-    Shape::Docker20,
-    Shape::Docker25,
-    Shape::Containerd,
-    Shape::Skopeo,
-    Shape::Crane,
-    Shape::CraneLegacy,
-    Shape::Jib,
-    Shape::RulesOci,
-    Shape::Nix,
-    Shape::Oci,
-    Shape::OciDockerTypes,
-    Shape::OciNested,
-];
-
 fn image() -> TestImage {
     TestImage::demo("app:1")
 }
@@ -44,7 +28,7 @@ fn is_sound(verified: &Verified) {
 
 #[test]
 fn what_every_writer_writes_is_sound() {
-    for shape in SHAPES {
+    for shape in Shape::ALL {
         let verified = verify(&shape.save_one(&image()));
         is_sound(&verified);
         let checked = &verified.report["checked"];
@@ -57,7 +41,7 @@ fn what_every_writer_writes_is_sound() {
 fn several_images_that_share_layers_are_sound() {
     let one = image();
     let two = image().layer([whiteout("app"), dir("srv"), symlink("srv/l", "/etc")]).untagged().tag("two:2");
-    for shape in SHAPES.into_iter().filter(|shape| *shape != Shape::Jib) {
+    for shape in Shape::ALL.into_iter().filter(|shape| *shape != Shape::Jib) {
         let verified = verify(&shape.save(&[one.clone(), two.clone()]));
         is_sound(&verified);
         assert_eq!(verified.report["checked"]["images"], 2, "{shape:?}");
@@ -87,7 +71,7 @@ fn odd_layers_that_engines_take_are_sound() {
 fn whatever_imgtar_writes_is_sound() {
     let scratch = Scratch::new();
     let image = image().layer([file("etc/new", "1"), whiteout("app")]);
-    for shape in SHAPES {
+    for shape in Shape::ALL {
         let input = scratch.write("in.tar", shape.save_one(&image).bytes());
         for target in ["legacy", "docker", "oci"] {
             let written = imgtar(["convert", "--to", target]).arg(&input).success();
