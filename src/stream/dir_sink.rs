@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::copy::Destination;
-use super::sink::{bare, close, follow_links, is_free, name, not_begun, parent, refuse, under_construction};
+use super::output::{bare, close, follow_links, is_free, name, not_begun, parent, refuse, under_construction};
 use super::sys;
 use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;

@@ -3,6 +3,8 @@
 pub mod copy;
 pub mod dir_sink;
 pub mod finish;
+mod output;
+pub mod patch;
 pub mod pipe;
 pub mod pool;
 pub mod sink;

@@ -4,7 +4,7 @@
 //! never (docs/formats.md H-26). Nothing is buffered here: a write is a system call, and layers above gather small ones.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,14 +12,11 @@ use tempfile::TempPath;
 
 use super::copy::Destination;
 use super::finish::Finish;
+use super::output::{close, descriptor, follow_links, is_free, lift, name, not_begun, parent, refuse, temporary};
+use super::patch::Patch;
 use super::sys::{self, widen};
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
-use crate::limits::MAX_LINKS;
-use crate::path::printable;
-
-/// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
-const PREFIX: &str = ".imgtar-";
 
 /// The writer below all others. Dropped unfinished, it leaves no file.
 ///
@@ -42,26 +39,6 @@ struct NewFile {
     unfinished: Unfinished,
     target: PathBuf,
     force: bool,
-}
-
-/// A file that imgtar made, while some of it is written ahead of what belongs in front; its errors name the output.
-///
-/// It shares its cursor with the sink: who moves it puts it back to the end.
-pub struct Patch<'a> {
-    file: &'a File,
-    target: &'a Path,
-}
-
-/// A range of a file that imgtar made, to be filled by whoever holds it, on any thread; no cursor is moved.
-///
-/// What goes past its end is counted and dropped: what is behind it is somebody else's.
-#[derive(Debug)]
-pub struct Region {
-    file: File,
-    name: String,
-    start: u64,
-    size: u64,
-    written: u64,
 }
 
 /// What was written to a [`Sink::memory`].
@@ -109,7 +86,7 @@ impl Sink {
     /// The file below, if bytes already written to it may be replaced.
     pub fn patchable(&self) -> Option<Patch<'_>> {
         match &self.0 {
-            Place::File(new) => Some(Patch { file: &new.file, target: &new.target }),
+            Place::File(new) => Some(Patch::of(&new.file, &new.target)),
             Place::Stream { .. } | Place::Memory(_) => None,
         }
     }
@@ -171,79 +148,6 @@ impl Destination for Sink {
     }
 }
 
-impl Patch<'_> {
-    /// Forgets whatever stands at `end` and behind it.
-    ///
-    /// # Errors
-    /// [`Error::Io`] that names the output.
-    pub fn truncate(&mut self, end: u64) -> io::Result<()> {
-        self.file.set_len(end).map_err(|error| self.lift(error))
-    }
-
-    /// The `size` bytes from `start` on, to be written by somebody else; `None` where the system has no way to do so
-    /// without moving the cursor.
-    ///
-    /// # Errors
-    /// When the system gives no more descriptors.
-    pub fn region(&self, start: u64, size: u64) -> io::Result<Option<Region>> {
-        if !cfg!(unix) {
-            return Ok(None);
-        }
-        let file = self.file.try_clone().map_err(|error| self.lift(error))?;
-        Ok(Some(Region { file, name: name(self.target), start, size, written: 0 }))
-    }
-
-    fn lift(&self, error: io::Error) -> io::Error {
-        lift(error, || name(self.target))
-    }
-}
-
-impl Region {
-    /// Ends the writing: whether exactly as many bytes were written as there is room for.
-    ///
-    /// # Errors
-    /// [`Error::Io`] that names the output, of which the system says only now that it could not take them all.
-    pub fn close(self) -> Result<bool> {
-        close(self.file, &self.name)?;
-        Ok(self.written == self.size)
-    }
-}
-
-impl Write for Region {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = usize::try_from(self.size.saturating_sub(self.written)).unwrap_or(usize::MAX);
-        let taken = if room == 0 {
-            bytes.len()
-        } else {
-            let bytes = &bytes[..bytes.len().min(room)];
-            sys::write_at(&self.file, bytes, self.start + self.written)
-                .map_err(|error| lift(error, || self.name.clone()))?
-        };
-        self.written += taken as u64;
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for Patch<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes).map_err(|error| self.lift(error))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Seek for Patch<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to).map_err(|error| self.lift(error))
-    }
-}
-
 impl Finish for Sink {
     type Output = ();
 
@@ -297,28 +201,6 @@ fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether nothing has this name. A doubt is an error: what is taken for new is removed when something fails.
-pub(super) fn is_free(path: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(path) {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error),
-    }
-}
-
-/// A file in `dir` that is removed unless it is completed; what is left of `mode` is up to the umask.
-pub(super) fn temporary(dir: &Path, mode: u32) -> io::Result<(Unfinished, File)> {
-    Unfinished::create(|| {
-        let (file, path) = under_construction(mode).tempfile_in(dir)?.keep()?;
-        Ok((path, file))
-    })
-}
-
-/// Closes what was written to `at`.
-pub(super) fn close(file: File, at: &str) -> Result<()> {
-    sys::close(file).map_err(|error| Error::io("closing", at, error))
-}
-
 impl Memory {
     /// A copy of all bytes written so far.
     pub fn bytes(&self) -> Vec<u8> {
@@ -330,92 +212,13 @@ impl Memory {
     }
 }
 
-/// The path that `path` means once symbolic links in its last component are followed; it need not exist.
-///
-/// # Errors
-/// [`Error::Output`] for a cycle, [`Error::Io`] when the system refuses.
-pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
-    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
-    let mut target = path.to_owned();
-    for _ in 0..=MAX_LINKS {
-        if descriptor(&target).is_some() {
-            return Ok(target);
-        }
-        match fs::read_link(&target) {
-            Ok(next) => target = parent(&target).join(next),
-            // What is no link, or not there at all, is looked at by the caller.
-            Err(error) if matches!(error.kind(), InvalidInput | NotFound | NotADirectory) => return Ok(target),
-            Err(error) => return Err(Error::io("opening", name(path), error)),
-        }
-    }
-    Err(refuse(path, "is a symbolic link that leads nowhere"))
-}
-
 fn ends_in_separator(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().last().is_some_and(|&byte| std::path::is_separator(byte.into()))
 }
 
-/// The directory that holds `path`.
-pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Why nothing could be put beside `target`, to be given its name later.
-pub(super) fn not_begun(target: &Path, error: io::Error) -> Error {
-    let parent = parent(target);
-    if error.kind() == io::ErrorKind::NotFound && !parent.exists() {
-        return refuse(target, &format!("there is no directory `{}`", name(parent)));
-    }
-    Error::io("creating", name(target), bare(error))
-}
-
-/// What the system said, without the temporary name that `tempfile` adds to it: nobody has asked for that one.
-pub(super) fn bare(error: io::Error) -> io::Error {
-    match error.to_string().split_once(" at path ") {
-        Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
-        None => error,
-    }
-}
-
-/// What makes outputs under construction; what is left of `mode` is up to the umask.
-pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
-    sys::permit(&mut builder, mode);
-    builder
-}
-
-/// An output path as errors print it.
-pub(super) fn name(path: &Path) -> String {
-    printable(path.as_os_str().as_encoded_bytes())
-}
-
-pub(super) fn refuse(path: &Path, problem: &str) -> Error {
-    Error::Output { path: name(path), problem: problem.to_owned() }
-}
-
-/// The number of an open descriptor of this process, if that is what `path` names.
-///
-/// On Linux `/dev/fd` leads to `/proc/<pid>/fd`, elsewhere it is a directory of its own.
-fn descriptor(path: &Path) -> Option<u32> {
-    let number = path.file_name()?.to_str()?.parse().ok()?;
-    let dir = fs::canonicalize(parent(path)).ok()?;
-    let own = Path::new("/proc").join(std::process::id().to_string()).join("fd");
-    (dir == own || dir == Path::new("/dev/fd")).then_some(number)
-}
-
-/// Gives an error of the system its output's name; one that only says "again" stays what it is.
-fn lift(error: io::Error, at: impl FnOnce() -> String) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::Interrupted => error,
-        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::ClosedPipe.into(),
-        _ => Error::io("writing", at(), error).into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Seek, SeekFrom};
     use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 
     use super::*;
@@ -448,24 +251,6 @@ mod tests {
         sink.finish().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b".ab.");
         assert_eq!(files(dir.path()), ["a.tar"]);
-    }
-
-    #[test]
-    fn regions_are_filled_by_position_and_never_past_their_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.tar");
-        let mut sink = Sink::file(&path, false).unwrap();
-        sink.write_all(b"head").unwrap();
-        let mut patch = sink.patchable().unwrap();
-        let mut regions = [(4, 3), (7, 2), (9, 4)].map(|(start, size)| patch.region(start, size).unwrap().unwrap());
-        patch.seek(SeekFrom::Start(13)).unwrap();
-        for (region, text) in regions.iter_mut().zip(["abc", "def", "gh"]) {
-            region.write_all(text.as_bytes()).unwrap();
-        }
-        assert_eq!(regions.map(|region| region.close().unwrap()), [true, false, false]);
-        sink.write_all(b"tail").unwrap();
-        sink.finish().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"headabcdegh\0\0tail");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::copy::CHUNK;
-use super::sink::temporary;
+use super::output::temporary;
 use super::skip::Skip;
 use super::source::Source;
 use super::sys;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io, mem};
 
-use super::sink::name;
+use super::output::name;
 
 static REGISTER: Mutex<Register> = Mutex::new(Register { unfinished: BTreeSet::new(), completed: 0 });
 static LEFT: Mutex<BTreeMap<PathBuf, io::Error>> = Mutex::new(BTreeMap::new());

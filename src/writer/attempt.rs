@@ -19,8 +19,8 @@ use super::plan::{Check, Plan, Trust};
 use crate::error::Result;
 use crate::image::Layer;
 use crate::run::Run;
+use crate::stream::patch::Region;
 use crate::stream::pool::Tasks;
-use crate::stream::sink::Region;
 
 /// Where members go.
 pub(super) trait Members<'a> {

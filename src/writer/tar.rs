@@ -16,7 +16,8 @@ use crate::progress::{Action, Task};
 use crate::run::Run;
 use crate::stream::copy::{CHUNK, copy_telling, send};
 use crate::stream::finish::Finish;
-use crate::stream::sink::{Patch, Region, Sink};
+use crate::stream::patch::{Patch, Region};
+use crate::stream::sink::Sink;
 use crate::stream::source::{Extent, Source};
 use crate::stream::spool;
 

@@ -1,0 +1,116 @@
+//! What outputs of every kind have in common: where they go, how they are called until they are whole, and how their errors
+//! name them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::sys;
+use super::unfinished::Unfinished;
+use crate::error::{Error, Result};
+use crate::limits::MAX_LINKS;
+use crate::path::printable;
+
+/// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
+const PREFIX: &str = ".imgtar-";
+
+/// The path that `path` means once symbolic links in its last component are followed; it need not exist.
+///
+/// # Errors
+/// [`Error::Output`] for a cycle, [`Error::Io`] when the system refuses.
+pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    let mut target = path.to_owned();
+    for _ in 0..=MAX_LINKS {
+        if descriptor(&target).is_some() {
+            return Ok(target);
+        }
+        match fs::read_link(&target) {
+            Ok(next) => target = parent(&target).join(next),
+            // What is no link, or not there at all, is looked at by the caller.
+            Err(error) if matches!(error.kind(), InvalidInput | NotFound | NotADirectory) => return Ok(target),
+            Err(error) => return Err(Error::io("opening", name(path), error)),
+        }
+    }
+    Err(refuse(path, "is a symbolic link that leads nowhere"))
+}
+
+/// The directory that holds `path`.
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Why nothing could be put beside `target`, to be given its name later.
+pub(super) fn not_begun(target: &Path, error: io::Error) -> Error {
+    let parent = parent(target);
+    if error.kind() == io::ErrorKind::NotFound && !parent.exists() {
+        return refuse(target, &format!("there is no directory `{}`", name(parent)));
+    }
+    Error::io("creating", name(target), bare(error))
+}
+
+/// What the system said, without the temporary name that `tempfile` adds to it: nobody has asked for that one.
+pub(super) fn bare(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
+        None => error,
+    }
+}
+
+/// What makes outputs under construction; what is left of `mode` is up to the umask.
+pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    sys::permit(&mut builder, mode);
+    builder
+}
+
+/// An output path as errors print it.
+pub(super) fn name(path: &Path) -> String {
+    printable(path.as_os_str().as_encoded_bytes())
+}
+
+pub(super) fn refuse(path: &Path, problem: &str) -> Error {
+    Error::Output { path: name(path), problem: problem.to_owned() }
+}
+
+/// The number of an open descriptor of this process, if that is what `path` names.
+///
+/// On Linux `/dev/fd` leads to `/proc/<pid>/fd`, elsewhere it is a directory of its own.
+pub(super) fn descriptor(path: &Path) -> Option<u32> {
+    let number = path.file_name()?.to_str()?.parse().ok()?;
+    let dir = fs::canonicalize(parent(path)).ok()?;
+    let own = Path::new("/proc").join(std::process::id().to_string()).join("fd");
+    (dir == own || dir == Path::new("/dev/fd")).then_some(number)
+}
+
+/// Whether nothing has this name. A doubt is an error: what is taken for new is removed when something fails.
+pub(super) fn is_free(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file in `dir` that is removed unless it is completed; what is left of `mode` is up to the umask.
+pub(super) fn temporary(dir: &Path, mode: u32) -> io::Result<(Unfinished, File)> {
+    Unfinished::create(|| {
+        let (file, path) = under_construction(mode).tempfile_in(dir)?.keep()?;
+        Ok((path, file))
+    })
+}
+
+/// Closes what was written to `at`.
+pub(super) fn close(file: File, at: &str) -> Result<()> {
+    sys::close(file).map_err(|error| Error::io("closing", at, error))
+}
+
+/// Gives an error of the system its output's name; one that only says "again" stays what it is.
+pub(super) fn lift(error: io::Error, at: impl FnOnce() -> String) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => error,
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::ClosedPipe.into(),
+        _ => Error::io("writing", at(), error).into(),
+    }
+}
