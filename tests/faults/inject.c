@@ -34,13 +34,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <linux/filter.h>
 #include <linux/ptrace.h>
+#include <linux/seccomp.h>
 
 #ifndef __x86_64__
 #error "the registers are those of x86-64"
@@ -109,6 +112,22 @@ static struct {
   size_t where;
   long value;
 } owed[64];
+
+/* Makes this process, and whatever it becomes, stop at the calls of the table and where the program begins: to stop at every
+   call would take most of the time. */
+static void announce_calls(void) {
+  enum { COUNT = sizeof calls / sizeof *calls };
+  struct sock_filter code[2 * COUNT + 4], *next = code;
+  *next++ = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+  for (size_t i = 0; i <= COUNT; i++) {
+    *next++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, i < COUNT ? calls[i].number : SYS_sigaltstack, 0, 1);
+    *next++ = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+  }
+  *next++ = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog filter = {next - code, code};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) DIE("privileges");
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0) DIE("filter");
+}
 
 static const struct call *find(unsigned long number) {
   for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
@@ -196,6 +215,12 @@ static void owe(pid_t thread, size_t where, long value) {
   DIE("too many threads");
 }
 
+static bool owes(pid_t thread) {
+  for (size_t i = 0; i < sizeof owed / sizeof *owed; i++)
+    if (owed[i].thread == thread) return true;
+  return false;
+}
+
 static void pay(pid_t thread) {
   for (size_t i = 0; i < sizeof owed / sizeof *owed; i++) {
     if (owed[i].thread != thread) continue;
@@ -237,14 +262,16 @@ int main(int argc, char **argv) {
   if (process == 0) {
     ptrace(PTRACE_TRACEME, 0, 0, 0);
     raise(SIGSTOP);
+    announce_calls();
     execvp(argv[4], argv + 4);
     DIE("exec");
   }
   int status;
-  long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
+  long options =
+      PTRACE_O_TRACESECCOMP | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
   if (waitpid(process, &status, 0) < 0 || !WIFSTOPPED(status)) DIE("wait");
   if (ptrace(PTRACE_SETOPTIONS, process, 0, options) < 0) DIE("trace");
-  ptrace(PTRACE_SYSCALL, process, 0, 0);
+  ptrace(PTRACE_CONT, process, 0, 0);
 
   for (;;) {
     pid_t thread = waitpid(-1, &status, __WALL);
@@ -254,21 +281,21 @@ int main(int argc, char **argv) {
     if (!WIFSTOPPED(status)) continue;
 
     int signal = WSTOPSIG(status);
-    if (signal != (SIGTRAP | 0x80)) {
+    if (status >> 8 != (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
+      bool is_return = signal == (SIGTRAP | 0x80);
+      if (is_return) pay(thread);
       /* Threads begin with a stop, and events are one; all else is for the program. */
-      ptrace(PTRACE_SYSCALL, thread, 0, signal == SIGSTOP || signal == SIGTRAP ? 0 : signal);
+      ptrace(PTRACE_CONT, thread, 0, is_return || signal == SIGSTOP || signal == SIGTRAP ? 0 : signal);
       continue;
     }
     struct ptrace_syscall_info info;
     if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, sizeof info, &info) < 0) continue; /* killed meanwhile */
-    if (info.op == PTRACE_SYSCALL_INFO_EXIT) {
-      pay(thread);
-    } else if (info.op == PTRACE_SYSCALL_INFO_ENTRY && !began) {
+    if (!began) {
       /* Rust's runtime makes a stack for signals right before `main`; the loader never does. */
-      began = info.entry.nr == SYS_sigaltstack;
-    } else if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
-      const struct call *call = find(info.entry.nr);
-      const unsigned long long *args = (const unsigned long long *)info.entry.args;
+      began = info.seccomp.nr == SYS_sigaltstack;
+    } else {
+      const struct call *call = find(info.seccomp.nr);
+      const unsigned long long *args = (const unsigned long long *)info.seccomp.args;
       bool is_message = call != NULL && call->number == SYS_write && args[0] == STDERR_FILENO;
       int bare = is_bare && call != NULL ? fails_on_bare(call, args) : 0;
       int error = call == NULL || is_message || bare != 0 ? -1 : befalls(fault, thread, call, args);
@@ -283,6 +310,6 @@ int main(int argc, char **argv) {
         fail(thread, call, error);
       }
     }
-    ptrace(PTRACE_SYSCALL, thread, 0, 0);
+    ptrace(owes(thread) ? PTRACE_SYSCALL : PTRACE_CONT, thread, 0, 0);
   }
 }
