@@ -28,7 +28,7 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
 fn full(tmpdir: &Path, error: &io::Error) -> Error {
     Error::Output {
         path: crate::path::printable(tmpdir.as_os_str().as_encoded_bytes()),
-        problem: format!("no room for a temporary file: {error}; --tmpdir names another place"),
+        problem: format!("cannot hold a temporary file: {error}; --tmpdir names another place"),
     }
 }
 
