@@ -71,8 +71,8 @@ pub(super) fn members<'a, 'l, M: Members<'a>, T>(
     mut to: M,
     run: &'a Run,
     again: &'a Run,
-    plan: impl Fn(Trust, &Run) -> Result<(Plan, Vec<Check<'l>>)>,
-    write: impl Fn(&mut M, &Plan, &'a Run, Elsewhere<'_, 'l>) -> Result<T>,
+    plan: impl Fn(Trust, &Run) -> Result<(Plan<'l>, Vec<Check<'l>>)>,
+    write: impl Fn(&mut M, &Plan<'l>, &'a Run, Elsewhere<'_, 'l>) -> Result<T>,
 ) -> Result<(M, T)> {
     let attempt = |to: &mut M, trust, run: &'a Run| {
         let (plan, checks) = plan(trust, run)?;

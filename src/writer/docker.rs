@@ -52,7 +52,7 @@ pub(super) fn write(
 
 struct Writer<'a, 'w> {
     tar: &'a mut Tar<'w>,
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     docker: &'a DockerOptions,
     run: &'a Run,
     /// Configs that are there already.
@@ -94,15 +94,11 @@ impl Writer<'_, '_> {
     /// The member that holds the layer, and whether its bytes are the input's.
     fn layer(&mut self, layer: &Layer) -> Result<(String, bool)> {
         match self.plan.treatment(layer) {
-            Treatment::Keep => {
-                let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
-                let member = member(&kept);
-                if let (true, Some(blob)) = (self.layers.insert(kept.digest), &layer.blob) {
-                    self.tar.extent(&member, &blob.extent)?;
-                }
-                Ok((member, true))
-            }
+            Treatment::Keep => Ok((self.keep(layer)?, true)),
             Treatment::Recode(encoding) => {
+                if let Some(equal) = self.plan.stand_in(layer) {
+                    return Ok((self.keep(equal)?, false));
+                }
                 if let Some(stored) = self.recoded.get(&layer.diff_id) {
                     return Ok((member(stored), false));
                 }
@@ -118,6 +114,16 @@ impl Writer<'_, '_> {
                 Ok((docker::layer_member(digest, ".tar.gz"), true))
             }
         }
+    }
+
+    /// The member that holds a layer as it is.
+    fn keep(&mut self, layer: &Layer) -> Result<String> {
+        let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
+        let member = member(&kept);
+        if let (true, Some(blob)) = (self.layers.insert(kept.digest), &layer.blob) {
+            self.tar.extent(&member, &blob.extent)?;
+        }
+        Ok(member)
     }
 }
 

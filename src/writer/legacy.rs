@@ -65,7 +65,7 @@ pub(super) fn write(
 
 struct Writer<'a, 'w, 'l> {
     tar: &'a mut Tar<'w>,
-    plan: &'a Plan,
+    plan: &'a Plan<'l>,
     docker: &'a DockerOptions,
     run: &'a Run,
     elsewhere: Elsewhere<'a, 'l>,
@@ -139,7 +139,8 @@ impl<'l> Writer<'_, '_, 'l> {
             }
             return Ok((first.layer_member(), kept));
         }
-        match (treatment, &layer.blob) {
+        let source = self.plan.stand_in(layer).unwrap_or(layer);
+        match (self.plan.treatment(source), &source.blob) {
             (Treatment::Keep, Some(blob)) => self.tar.extent(&member, &blob.extent)?,
             (Treatment::Recode(_), Some(_)) if self.is_decoded_elsewhere(layer, &member)? => {}
             (Treatment::Recode(encoding), _) => {

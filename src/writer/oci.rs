@@ -57,7 +57,7 @@ pub(super) fn write<'a, S: Store + Members<'a>>(
         let checks = plan.checks(&images, &carried);
         Ok((plan, checks))
     };
-    let write = |store: &mut S, plan: &Plan, run, _: Elsewhere<'_, '_>| {
+    let write = |store: &mut S, plan: &Plan<'_>, run, _: Elsewhere<'_, '_>| {
         let mut writer = Writer {
             store,
             plan,
@@ -110,7 +110,7 @@ type Images = HashMap<*const Image, WrittenImage>;
 
 struct Writer<'a, S> {
     store: &'a mut S,
-    plan: &'a Plan,
+    plan: &'a Plan<'a>,
     recoded: HashMap<DiffId, Stored>,
     options: &'a OciOptions,
     run: &'a Run,

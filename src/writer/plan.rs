@@ -5,6 +5,9 @@
 //! whose digest nobody promises is read before the first byte is written, unless it is named like a digest and a wrong
 //! name could be taken back.
 //!
+//! What is wanted in another form may be there in that form already, as a layer of another image: then that one is kept for
+//! both. It is held to its diff_id whatever else is checked, for it speaks for bytes that nobody else has vouched for.
+//!
 //! Sources: docs/formats.md D-7, L-35, M-8, M-11, O-19; the table of `--compress`.
 
 use std::collections::{HashMap, HashSet};
@@ -35,13 +38,15 @@ pub(super) enum Treatment {
     Absent,
 }
 
-/// The decisions for one run.
-pub(super) struct Plan {
+/// The decisions for one run, over layers that live for `'l`.
+pub(super) struct Plan<'l> {
     compress: Compress,
     verify: Verify,
     addressing: Addressing,
     foreign: Foreign,
     trust: Trust,
+    /// Kept layers that others would become if they were recoded.
+    stand_ins: HashMap<&'l DiffId, &'l Layer>,
     /// Digests by which layers are named, to be found true.
     likely: HashMap<Place, Digest>,
     /// Digests that had to be computed first.
@@ -124,13 +129,13 @@ pub(super) enum Check<'a> {
     Blob(&'a CarriedBlob),
 }
 
-impl Plan {
+impl<'l> Plan<'l> {
     /// Decides for `images`, and reads what has to be known first.
     ///
     /// # Errors
     /// A layer that the target cannot hold; a broken promise of a layer that had to be read.
     pub(super) fn new(
-        images: &[&Image],
+        images: &[&'l Image],
         compress: Compress,
         addressing: Addressing,
         foreign: Foreign,
@@ -139,8 +144,11 @@ impl Plan {
         run: &Run,
     ) -> Result<Self> {
         let share = Share::of(layers_of(images).map(|(_, layer)| layer), run.jobs);
-        let (likely, measured, judged) = (HashMap::new(), HashMap::new(), HashSet::new());
-        let mut plan = Self { compress, verify, addressing, foreign, trust, likely, measured, judged, share };
+        let (stand_ins, likely, measured) = <(HashMap<_, _>, HashMap<_, _>, HashMap<_, _>)>::default();
+        let judged = HashSet::new();
+        let mut plan =
+            Self { compress, verify, addressing, foreign, trust, stand_ins, likely, measured, judged, share };
+        plan.stand_ins = plan.find_stand_ins(images);
         let mut unknown = Vec::new();
         for (image, layer) in layers_of(images) {
             if layer.blob.is_none() {
@@ -159,6 +167,29 @@ impl Plan {
         plan.measured = measure(&unknown, share, run)?;
         layers_of(images).try_for_each(|(_, layer)| plan.check_foreign(layer))?;
         Ok(plan)
+    }
+
+    /// For each layer that would be recoded, the first that is kept and would be the same.
+    fn find_stand_ins(&self, images: &[&'l Image]) -> HashMap<&'l DiffId, &'l Layer> {
+        let mut kept = HashMap::new();
+        for (_, layer) in layers_of(images) {
+            let is_ours =
+                self.treatment(layer) == Treatment::Keep && !layer.is_encrypted() && !self.stays_foreign(layer);
+            if let (true, Some(blob)) = (is_ours, &layer.blob) {
+                kept.entry((&layer.diff_id, blob.codec)).or_insert(layer);
+            }
+        }
+        let stand_in = |layer: &'l Layer| match self.treatment(layer) {
+            Treatment::Recode(encoding) => Some((&layer.diff_id, *kept.get(&(&layer.diff_id, encoding.codec()))?)),
+            Treatment::Keep | Treatment::Absent => None,
+        };
+        layers_of(images).filter_map(|(_, layer)| stand_in(layer)).collect()
+    }
+
+    /// The layer that is kept in place of `layer`, which would be the same if it were recoded.
+    pub(super) fn stand_in(&self, layer: &Layer) -> Option<&'l Layer> {
+        let is_recoded = matches!(self.treatment(layer), Treatment::Recode(_));
+        self.stand_ins.get(&layer.diff_id).filter(|_| is_recoded).copied()
     }
 
     /// LayerSources that means the very bytes that are there promises their size too (M-11).
@@ -191,7 +222,7 @@ impl Plan {
     /// What becomes of `layer`.
     pub(super) fn treatment(&self, layer: &Layer) -> Treatment {
         let Some(blob) = &layer.blob else { return Treatment::Absent };
-        if layer.is_encrypted() || layer.foreign.is_some() && self.foreign == Foreign::Kept {
+        if layer.is_encrypted() || self.stays_foreign(layer) {
             return Treatment::Keep;
         }
         match (self.compress, blob.codec) {
@@ -204,6 +235,10 @@ impl Plan {
             (Compress::Gzip(level), _) => Treatment::Recode(Encoding::Gzip(level.unwrap_or(GzipLevel::DEFAULT))),
             (Compress::Zstd(level), _) => Treatment::Recode(Encoding::Zstd(level.unwrap_or(ZstdLevel::DEFAULT))),
         }
+    }
+
+    fn stays_foreign(&self, layer: &Layer) -> bool {
+        layer.foreign.is_some() && self.foreign == Foreign::Kept
     }
 
     /// A kept layer as it will stand in the output.
@@ -250,6 +285,7 @@ impl Plan {
         let is_plain = layer.blob.as_ref().is_some_and(Blob::is_plain);
         match self.verify {
             _ if layer.is_encrypted() => false,
+            _ if self.stand_ins.contains_key(&layer.diff_id) => true,
             // It costs no decoding, and the two digests are one.
             _ if is_plain => true,
             Verify::Full => true,
@@ -262,14 +298,14 @@ impl Plan {
     /// layers in another form that nobody decodes because their diff_id is there already.
     pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a CarriedBlob]) -> Vec<Check<'a>> {
         let mut seen = HashSet::new();
-        let mut written = HashSet::new();
+        let mut recoded = HashSet::new();
         let mut checks = Vec::new();
         for (image, layer) in layers_of(images).filter(|(_, layer)| layer.blob.is_some()) {
             let word = word(layer);
-            let is_first = written.insert(&layer.diff_id);
             let is_kept = self.treatment(layer) == Treatment::Keep;
+            let is_recoded = !is_kept && self.stand_in(layer).is_none() && recoded.insert(&layer.diff_id);
             let decode = !is_kept || self.must_decode(image, layer);
-            let is_judged_elsewhere = layer.is_computed() || self.judged.contains(&word) || !is_kept && is_first;
+            let is_judged_elsewhere = layer.is_computed() || self.judged.contains(&word) || is_recoded;
             if seen.insert((word, decode)) && !is_judged_elsewhere {
                 let likely = layer.blob.as_ref().and_then(|blob| self.likely.get(&blob.extent.place())).cloned();
                 checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer), likely });

@@ -4,9 +4,11 @@ use crate::support::codec::Codec;
 use crate::support::expect::{Converted, Target, convert, judge, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
+use crate::support::layout::blob_path;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::tarball::{Kind, Tarball};
 
 /// One layer a codec.
 fn mixed() -> TestImage {
@@ -159,4 +161,50 @@ fn a_directory_is_not_compressed() {
 fn zstd_layers_are_warned_about_where_old_engines_read() {
     let image = TestImage::demo("app:1").all_stored(Codec::Zstd);
     convert(&Shape::Oci.save_one(&image), Target::Oci, &[]).outcome.says(["warning", "--compress gzip"]);
+}
+
+/// An image with these layers and the config of its own that every image has.
+fn stored_as(codec: Codec, name: &str) -> TestImage {
+    mixed().all_stored(codec).untagged().tag(name).key("author", name.into())
+}
+
+#[test]
+fn a_layer_that_another_image_has_in_the_wanted_form_is_stored_once() {
+    let (plain, zstd) = (stored_as(Codec::Plain, "plain:1"), stored_as(Codec::Zstd, "zstd:1"));
+    for images in [[plain.clone(), zstd.clone()], [zstd.clone(), plain.clone()]] {
+        for (flag, kept) in [("none", &plain), ("zstd", &zstd)] {
+            for target in [Target::Docker, Target::Oci, Target::OciDir] {
+                let converted = convert(&Shape::Oci.save(&images), target, &["--compress", flag]);
+                for image in &converted.images {
+                    assert_eq!(image.layer_digests(), kept.layer_digests(), "--compress {flag} --to {}", target.flag());
+                }
+            }
+        }
+        let legacy = convert(&Shape::Oci.save(&images), Target::Legacy, &[]);
+        let layers = legacy.archive.members.iter().filter(|member| member.name.ends_with("/layer.tar"));
+        assert_eq!(layers.filter(|layer| matches!(layer.kind, Kind::File(_))).count(), 3);
+    }
+}
+
+#[test]
+fn what_stands_in_for_another_layer_is_held_to_its_diff_id_and_what_it_replaces_too() {
+    let (liar, honest) = (stored_as(Codec::Zstd, "liar:1"), stored_as(Codec::Plain, "honest:1"));
+    let other = TestImage::new().layer([file("evil", "1")]).layer([file("b", "")]).layer([file("c", "")]);
+    let config = String::from_utf8(liar.config()).unwrap();
+    let lies = other.all_stored(Codec::Zstd).tag("liar:1").raw_config(&config);
+    for target in [Target::Docker, Target::Oci] {
+        // Alone, nobody asked for it to be found out (M-11).
+        convert_unjudged(&Shape::Oci.save_one(&lies), target, &["--compress", "zstd", "--verify", "digests"]);
+        let both = Shape::Oci.save(&[honest.clone(), lies.clone()]);
+        refuse(&both.bytes(), target, &["--compress", "zstd", "--verify", "digests"], 3).says(["diff_id"]);
+
+        let (sound, broken) = (stored_as(Codec::Zstd, "sound:1"), &honest.layer_digests()[1]);
+        let both =
+            Shape::Oci.save(&[sound, honest.clone()]).replacing(&blob_path(broken), Kind::File(b"broken".to_vec()));
+        refuse(&both.bytes(), target, &["--compress", "zstd"], 3).says([&blob_path(broken), "expected"]);
+    }
+}
+
+fn convert_unjudged(source: &Tarball, target: Target, flags: &[&str]) {
+    imgtar(["convert", "--to", target.flag()]).args(flags).stdin(source.bytes()).success();
 }

@@ -27,7 +27,7 @@ pub(super) struct WrittenLayer {
 /// Writes layers into a store.
 pub(super) struct Layers<'a, S> {
     pub(super) store: &'a mut S,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a Plan<'a>,
     /// Layers that were written in another form, by the one thing that all forms share.
     pub(super) recoded: &'a mut HashMap<DiffId, Stored>,
     pub(super) options: &'a OciOptions,
@@ -69,6 +69,9 @@ impl<S: Store> Layers<'_, S> {
 
     /// A layer in another form; one tar has one form, whatever it was stored as.
     fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<Stored> {
+        if let Some(equal) = self.plan.stand_in(layer) {
+            return self.keep(equal);
+        }
         if let Some(stored) = self.recoded.get(&layer.diff_id) {
             return Ok(stored.clone());
         }
