@@ -68,7 +68,11 @@ impl Codec {
         match Self::sniff(bytes) {
             Self::Plain => plain.extend_from_slice(bytes),
             Self::Gzip | Self::GzipMembers => {
-                flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut plain).expect("whole gzip");
+                let mut rest = bytes;
+                // Zeros behind the last member mean nothing (O-17).
+                while rest.iter().any(|&byte| byte != 0) {
+                    flate2::bufread::GzDecoder::new(&mut rest).read_to_end(&mut plain).expect("whole gzip");
+                }
             }
             Self::Zstd | Self::ZstdFrames => plain = zstd::stream::decode_all(bytes).expect("whole zstd"),
             Self::Xz => drop(liblzma::read::XzDecoder::new(bytes).read_to_end(&mut plain).expect("whole xz")),
