@@ -86,6 +86,8 @@ enum Output {
 
 /// Ends that leave a process no time to clean up: SIGKILL, and what Rust's runtime does when there is no memory.
 const DEADLY: [i32; 3] = [134, 137, 139];
+/// What Rust's runtime says when it ends a process for want of memory, unless the process has ended meanwhile.
+const LAST_WORDS: &str = "failed to allocate an alternative stack";
 
 const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
 
@@ -228,10 +230,11 @@ impl<'a> Pair<'a> {
             _ => found == self.before,
         };
         let has_words = !words.is_empty();
+        let dies = DEADLY.contains(&ended.code) || fault == Fault::Memory && ended.stderr.contains(LAST_WORDS);
         for (is_right, problem) in [
             (allowed.contains(&ended.code), "another exit code was expected"),
-            (!ended.stderr.contains("panicked") || DEADLY.contains(&ended.code), "a panic"),
-            (has_words == (ended.code == 5) || DEADLY.contains(&ended.code), "a word too many, or none"),
+            (!ended.stderr.contains("panicked") || dies, "a panic"),
+            (has_words == (ended.code == 5) || dies, "a word too many, or none"),
             (told.is_empty() || fault == Fault::ReadOnly, "a thing left that could have been removed"),
             (is_there, "a thing is said to be left that is not"),
             (self.stdout.starts_with(&ended.stdout), "standard output is not how the archive begins"),
