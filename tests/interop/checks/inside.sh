@@ -226,7 +226,8 @@ inside_id() {
   imgtar inspect --json "$1" | jq -r '.images[0].image_id'
 }
 
-# Newest first. Times are cut to seconds; sizes are those of files and, on an overlay, the lengths of links' targets.
+# Newest first. Times are cut to seconds; sizes are those of files and, on an overlay, the lengths of links' targets. Of layers
+# for which the config has no step Docker tells nothing.
 inside_history() {
   same 'steps' \
     "$(docker_at to history --no-trunc --human=false --format '{{json .}}' "$(inside_id "$1")" |
@@ -236,7 +237,7 @@ inside_history() {
 
 inside_history_by_imgtar() {
   local step layer size
-  imgtar history --json "$1" | jq -c '.steps[]' | while read -r step; do
+  imgtar history --json "$1" | jq -c '.steps[] | select(keys != ["layer"])' | while read -r step; do
     layer=$(jq -r '.layer.index // empty' <<<"$step")
     size=0
     if [[ $layer && $docker_driver == overlay2 ]]; then
