@@ -9,7 +9,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::attempt::Members;
-use crate::archive::{self, END, Entry};
+use crate::archive::{self, END, Entry, Timestamp};
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
 use crate::progress::{Action, Task};
@@ -93,24 +93,24 @@ impl<'a> Tar<'a> {
 
     /// Adds a directory.
     pub(super) fn directory(&mut self, path: &str) -> Result<()> {
-        self.header(&Entry::directory(path))
+        self.header(&dated(Entry::directory(path), self.run))
     }
 
     /// Adds a symbolic link.
     pub(super) fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
-        self.header(&Entry::symlink(path, target))
+        self.header(&dated(Entry::symlink(path, target), self.run))
     }
 
     /// Adds a file with these bytes.
     pub(super) fn bytes(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        self.header(&Entry::plain_file(path, bytes.len() as u64))?;
+        self.header(&dated(Entry::plain_file(path, bytes.len() as u64), self.run))?;
         self.write(bytes)?;
         self.pad(bytes.len() as u64)
     }
 
     /// Adds a file with the bytes of `extent`, which are not looked at.
     pub(super) fn extent(&mut self, path: &str, extent: &Extent) -> Result<()> {
-        self.header(&Entry::plain_file(path, extent.size()))?;
+        self.header(&dated(Entry::plain_file(path, extent.size()), self.run))?;
         self.flush()?;
         let mut task = self.run.progress.begin(Action::Copy, path, Some(extent.size()));
         self.position += copy(extent, &mut self.out, &mut task)?;
@@ -129,7 +129,8 @@ impl<'a> Tar<'a> {
     ) -> Result<T> {
         self.flush()?;
         let Some(mut file) = self.out.patchable() else { return self.produced_in_spool(&produce, &name) };
-        let (produced, size) = produced_in_place(&mut file, self.position, &produce, &name)?;
+        let head = |name, size| header(&dated(Entry::plain_file(name, size), self.run));
+        let (produced, size) = produced_in_place(&mut file, self.position, &produce, |of, size| head(name(of), size))?;
         self.position = file.stream_position().map_err(failed)?;
         self.pad(size)?;
         Ok(produced)
@@ -138,7 +139,7 @@ impl<'a> Tar<'a> {
     /// Adds a file of `size` bytes whose body somebody else will write; `None`, and nothing is added, where bytes that are
     /// passed over cannot be come back to.
     pub(super) fn reserved(&mut self, path: &str, size: u64) -> Result<Option<Region>> {
-        let header = header(&Entry::plain_file(path, size))?;
+        let header = header(&dated(Entry::plain_file(path, size), self.run))?;
         self.flush()?;
         let start = self.position + header.len() as u64;
         let Some(file) = self.out.patchable() else { return Ok(None) };
@@ -258,7 +259,7 @@ fn produced_in_place<T>(
     file: &mut Patch<'_>,
     start: u64,
     produce: &impl Fn(Body<'_>) -> Result<T>,
-    name: &impl Fn(&T) -> String,
+    header: impl Fn(&T, u64) -> Result<Vec<u8>>,
 ) -> Result<(T, u64)> {
     let mut reserved = archive::BLOCK as u64;
     loop {
@@ -266,7 +267,7 @@ fn produced_in_place<T>(
         let produced = produce(file)?;
         let end = file.stream_position().map_err(failed)?;
         let size = end - start - reserved;
-        let header = header(&Entry::plain_file(name(&produced), size))?;
+        let header = header(&produced, size)?;
         if header.len() as u64 == reserved {
             file.seek(SeekFrom::Start(start))
                 .and_then(|_| file.write_all(&header))
@@ -280,6 +281,11 @@ fn produced_in_place<T>(
 
 fn failed(error: io::Error) -> Error {
     Error::io("writing", "the output", error)
+}
+
+/// `entry`, which no input knows, with the time of all that is made here.
+fn dated(entry: Entry, run: &Run) -> Entry {
+    Entry { mtime: Timestamp::from_seconds(run.epoch), ..entry }
 }
 
 fn header(entry: &Entry) -> Result<Vec<u8>> {

@@ -150,7 +150,7 @@ fn only_what_is_asked_for_gives_a_time() {
     let input = scratch.write("rootfs.tar", tree());
     let plain = import(Target::Docker).arg(&input).success().stdout;
     let epoch = import(Target::Docker).arg(&input).env("SOURCE_DATE_EPOCH", "1700000000").success().stdout;
-    assert!(plain == epoch);
+    assert!(Archive::open(&plain).members == Archive::open(&epoch).members, "the times of members are no image's");
     let image = imported(&input, Target::Docker, &["--created", "1700000000"]);
     assert_eq!(config(&image)["created"], json!("2023-11-14T22:13:20Z"));
 }

@@ -1,8 +1,9 @@
 //! A filter first: files and pipes give the same bytes, whatever the threads, the chunks and the neighbours (T-14, T-23).
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 
+use crate::support::archive::Archive;
 use crate::support::codec::Codec;
 use crate::support::expect::{Target, assert_same, convert, judge};
 use crate::support::image::TestImage;
@@ -50,7 +51,7 @@ fn standard_input_and_output_carry_the_same_bytes_as_files() {
 fn a_directory_is_written_from_a_pipe() {
     let scratch = Scratch::new();
     to(Target::OciDir).arg("-o").arg(scratch.path("out")).stdin(Shape::Docker20.save_one(&image()).bytes()).success();
-    let archive = crate::support::archive::Archive::of_dir(&scratch.path("out"));
+    let archive = Archive::of_dir(&scratch.path("out"));
     let images = crate::support::order::oci_dir(&archive);
     assert_same(&images[0], &Shape::Docker20.stored(&image()), Target::OciDir);
 }
@@ -113,6 +114,36 @@ fn the_clock_and_the_locale_never_change_a_byte() {
     let plain = convert(&tar, Target::Oci, &[]).bytes;
     let other = to(Target::Oci).env("TZ", "Asia/Tokyo").env("LC_ALL", "tr_TR.UTF-8").stdin(tar.bytes()).success();
     assert_eq!(other.stdout, plain);
+}
+
+#[test]
+fn members_have_the_time_that_is_asked_for() {
+    let tar = Shape::Docker20.save_one(&image());
+    let scratch = Scratch::new();
+    // A time that fits a plain header, and one that does not.
+    for (name, epoch) in [("recent", "1700000000"), ("distant", "10000000000")] {
+        for target in ARCHIVES {
+            let dated = || to(target).env("SOURCE_DATE_EPOCH", epoch).stdin(tar.bytes());
+            let written = dated().success().stdout;
+            let mut archive = tar::Archive::new(written.as_slice());
+            for entry in archive.entries().unwrap() {
+                assert_eq!(mtime(&mut entry.unwrap()), epoch, "G-17");
+            }
+            let plain = Archive::open(&convert(&tar, target, &[]).bytes).members;
+            assert!(Archive::open(&written).members == plain, "nothing else depends on it");
+            let path = scratch.path(&format!("{name}.{}", target.flag()));
+            dated().arg("-o").arg(&path).success();
+            assert!(fs::read(path).unwrap() == written, "a file is the pipe");
+        }
+    }
+}
+
+/// The time of an entry, wherever its header has room for it.
+fn mtime(entry: &mut tar::Entry<'_, &[u8]>) -> String {
+    let records = entry.pax_extensions().unwrap().into_iter().flatten().map(Result::unwrap);
+    let recorded =
+        records.filter(|record| record.key() == Ok("mtime")).map(|record| record.value().unwrap().to_owned());
+    recorded.last().unwrap_or_else(|| entry.header().mtime().unwrap().to_string())
 }
 
 #[test]
