@@ -21,7 +21,7 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
         if !names.is_empty() {
             refuse_one_name_for_all("--tag", entries)?;
         }
-        for entry in entries.iter_mut() {
+        for entry in entries.iter_mut().filter(|entry| names.is_empty() || !is_artifact(entry)) {
             entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
         }
     }
@@ -32,7 +32,9 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
         refuse_one_name_for_all("--add-tag", entries)?;
     }
     for entry in entries.iter_mut() {
-        entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
+        if !is_artifact(entry) {
+            entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
+        }
         drop_repeated(&mut entry.names);
     }
     refuse_shared(entries, target)
@@ -40,14 +42,21 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
 fn refuse_one_name_for_all(flag: &str, entries: &[Entry]) -> Result<()> {
-    let mut others = entries.iter().enumerate().flat_map(|(at, one)| entries[..at].iter().map(move |two| (one, two)));
+    let images: Vec<&Entry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
+    let mut others = images.iter().enumerate().flat_map(|(at, one)| images[..at].iter().map(move |two| (one, two)));
     if others.all(|(one, two)| are_platforms(one, two)) {
         return Ok(());
     }
     Err(Error::Usage(format!(
         "{flag} would give {} images one name; choose one with --image, or use --rename",
-        entries.len()
+        images.len()
     )))
+}
+
+/// Whether a new name is not meant for it: what stands beside images, such as their signatures, keeps the names by which
+/// it is found (O-14).
+fn is_artifact(entry: &Entry) -> bool {
+    matches!(entry.node, Node::Carried(_))
 }
 
 fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<()> {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::support::archive::Archive;
 use crate::support::expect::{Target, convert, refuse};
 use crate::support::image::TestImage;
-use crate::support::layout::{Layout, Types};
+use crate::support::layout::{Layout, REF_NAME, Types};
+use crate::support::name::full;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
@@ -137,6 +138,32 @@ fn an_artifact_beside_the_images_is_no_missing_platform() {
         }
     }
     refuse(&layout.tarball().bytes(), Target::Oci, &["--platform", "linux/386"], 4).says(["linux/386"]);
+}
+
+#[test]
+fn a_new_name_is_the_images_and_not_that_of_an_artifact_beside_it() {
+    let mut layout = Layout::new();
+    let descriptor = layout.image(&image("amd64"), Types::Oci);
+    layout.list_as(&descriptor, &[NAME.to_owned()]);
+    let mut artifact = layout.artifact(&descriptor);
+    artifact["annotations"][REF_NAME] = json!("signature");
+    layout.list(&artifact);
+    for (flag, new) in [("--tag", &["acme/app:2"][..]), ("--add-tag", &["acme/app:2", "app:1"])] {
+        for target in Target::ALL {
+            let converted = convert(&layout.tarball(), target, &[flag, "acme/app:2"]);
+            let expected: Vec<String> = new.iter().map(|name| full(name)).collect();
+            assert_eq!(converted.images[0].names, expected, "{flag} --to {}", target.flag());
+            if target.is_oci() {
+                let index: Value = converted.archive.json("index.json");
+                let last = index["manifests"].as_array().unwrap().last().unwrap().clone();
+                assert_eq!((&last["digest"], &last["annotations"]), (&artifact["digest"], &artifact["annotations"]));
+            }
+        }
+    }
+    layout.list_as(&layout.index[0].clone(), &["other:1".to_owned()]);
+    let other = layout.image(&TestImage::demo("db:1"), Types::Oci);
+    layout.list_as(&other, &["db:1".to_owned()]);
+    refuse(&layout.tarball().bytes(), Target::Oci, &["-t", "x"], 2).says(["2 images"]);
 }
 
 #[test]
