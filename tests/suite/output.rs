@@ -95,6 +95,15 @@ fn a_fifo_is_written_as_a_stream() {
     assert!(std::os::unix::fs::FileTypeExt::is_fifo(&fs::metadata(&fifo).unwrap().file_type()));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_fifo_that_is_read_is_not_written() {
+    let scratch = Scratch::new();
+    let fifo = scratch.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    to(Target::Docker, &fifo).arg(&fifo).exits(2).says(["is the input"]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_device_is_exit_5() {

@@ -55,9 +55,11 @@ pub(in super::super) fn wait(stream: &File, patience: Option<Duration>) -> Seen 
     }
 }
 
-/// What the file at `path` has in common with its other names; see [`identity`].
+/// What the file at `path` has in common with its other names; see [`identity`]. A FIFO has one here: who is to write
+/// what he reads from it waits for himself.
 pub(in super::super) fn identity_at(path: &Path) -> Option<Identity> {
-    fs::metadata(path).ok().as_ref().and_then(identify)
+    let found = fs::metadata(path).ok()?;
+    if found.file_type().is_fifo() { Some(place(&found)) } else { identify(&found) }
 }
 
 /// What an open file has in common with whatever else leads to it; `None` for devices and sockets, which may well be both
@@ -67,7 +69,11 @@ pub(in super::super) fn identity(file: &File) -> Option<Identity> {
 }
 
 fn identify(metadata: &Metadata) -> Option<Identity> {
-    (metadata.is_file() || metadata.is_dir()).then(|| (metadata.dev(), metadata.ino()))
+    (metadata.is_file() || metadata.is_dir()).then(|| place(metadata))
+}
+
+fn place(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Calls `end` with the number of each SIGHUP, SIGINT and SIGTERM from now on, on a thread of its own.
