@@ -24,8 +24,12 @@ pub fn list_layer(
     run: &Run,
     mut each: impl FnMut(Item) -> Result<()>,
 ) -> Result<()> {
-    let wanted = path.map(|path| EntryPath::root().join(path)).transpose();
-    let wanted = wanted.map_err(|error| Error::Choice { problem: error.to_string(), choices: Vec::new() })?;
+    let nothing = |path: &Path, why: &str| {
+        let problem = format!("{}: there is no `{}` in this layer{why}", layer.at, printable(path));
+        Error::Choice { problem, choices: Vec::new() }
+    };
+    let clean = |path| EntryPath::root().join(path).map_err(|error| nothing(path, &format!(": {error}")));
+    let wanted = path.map(clean).transpose()?;
     let mut found = false;
     each_entry(layer, run.jobs.get() > 1, run, |entry| {
         let clean = EntryPath::clean(&entry.path).ok();
@@ -41,10 +45,7 @@ pub fn list_layer(
         })
     })?;
     match path {
-        Some(path) if !found => {
-            let problem = format!("{}: there is no `{}` in this layer", layer.at, printable(path));
-            Err(Error::Choice { problem, choices: Vec::new() })
-        }
+        Some(path) if !found => Err(nothing(path, "")),
         _ => Ok(()),
     }
 }
