@@ -103,6 +103,7 @@ pub(crate) fn reference(text: &str) -> Result<Reference, String> {
 /// `OLD=NEW`; no part of a name holds an equals sign.
 pub(crate) fn rename(text: &str) -> Result<Rename, String> {
     match text.split_once('=') {
+        Some((_, new)) if new.contains('@') => Err("a digest is no part of a new name".to_owned()),
         Some((old, new)) if !old.is_empty() && !new.contains('=') => {
             Ok(Rename { old: old.to_owned(), new: new.to_owned() })
         }
@@ -200,7 +201,7 @@ mod tests {
     fn a_rename_has_two_sides() {
         assert_eq!(rename("a/=b/"), Ok(Rename { old: "a/".to_owned(), new: "b/".to_owned() }));
         assert!(rename("docker.io/=").is_ok());
-        for text in ["", "a", "=b", "a=b=c"] {
+        for text in ["", "a", "=b", "a=b=c", "a=b@sha256:0"] {
             assert!(rename(text).is_err(), "{text}");
         }
     }

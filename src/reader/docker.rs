@@ -175,8 +175,13 @@ pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name
         let shown = printable(tag.as_bytes());
         match tag.parse::<Reference>() {
             Ok(reference) => {
-                if reference.tag().is_none() && reference.digest().is_none() {
-                    let problem = format!("the name `{shown}` has no tag, which not every engine loads");
+                let oddity = match (reference.tag(), reference.digest()) {
+                    (_, Some(_)) => Some("is a digest"),
+                    (None, None) => Some("has no tag"),
+                    (Some(_), None) => None,
+                };
+                if let Some(oddity) = oddity {
+                    let problem = format!("the name `{shown}` {oddity}, which not every engine loads");
                     run.notices.warn(Fault::Input, at, &problem)?;
                 }
                 names.push(Name::Reference(reference.normalized()));

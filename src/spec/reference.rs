@@ -77,12 +77,6 @@ impl Reference {
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     }
 
-    /// What archives can hold of this name: it, normalised, without its digest; nothing where no tag is left (L-7).
-    pub fn without_digest(&self) -> Option<Self> {
-        let normalized = self.normalized();
-        normalized.tag.is_some().then_some(Self { digest: None, ..normalized })
-    }
-
     /// The full spelling, tag explicit: what `io.containerd.image.name` holds (N-3, O-23).
     pub fn full(&self) -> String {
         self.normalized().to_string()
@@ -257,7 +251,6 @@ mod tests {
             let reference: Reference = text.parse().unwrap();
             assert_eq!(reference.full(), full, "{text}");
             assert_eq!(reference.familiar(), familiar, "{text}");
-            assert_eq!(reference.without_digest(), Some(full.parse().unwrap()), "{text}");
         }
     }
 
@@ -265,10 +258,9 @@ mod tests {
     fn a_digest_is_read_but_is_no_name_to_write() {
         let pinned: Reference = format!("app@sha256:{HEX}").parse().unwrap();
         assert_eq!(pinned.to_string(), format!("docker.io/library/app@sha256:{HEX}"));
-        assert_eq!((pinned.tag(), pinned.without_digest()), (None, None));
+        assert_eq!((pinned.tag(), pinned.normalized().tag()), (None, None));
         let both: Reference = format!("app:1@sha256:{HEX}").parse().unwrap();
         assert_eq!(both.familiar(), format!("app:1@sha256:{HEX}"));
-        assert_eq!(both.without_digest(), Some("app:1".parse().unwrap()));
     }
 
     #[test]

@@ -25,24 +25,37 @@ impl Spelling {
 
 /// The names of `entry` that docker can hold; the others are warned about and dropped.
 pub(super) fn repo_tags(entry: &Entry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
-    let mut tags = Vec::with_capacity(entry.names.len());
-    for name in &entry.names {
-        let problem = match name {
-            Name::Reference(reference) => match reference.clone().without_digest() {
-                Some(tagged) => {
-                    tags.push(match spelling {
-                        Spelling::Familiar => tagged.familiar(),
-                        Spelling::Full => tagged.to_string(),
-                    });
-                    continue;
-                }
-                None => "docker's formats cannot hold a digest as a name",
-            },
-            Name::Tag(_) => "docker's formats cannot hold a tag without a repository",
-            Name::Text(_) => "docker's formats cannot hold what is no image name",
-        };
+    for (name, problem) in entry.names.iter().filter_map(obstacle) {
         run.notices.warn(Fault::Target, &name.to_string(), &format!("{problem}; dropped (--tag gives a name)"))?;
     }
-    tags.dedup();
-    Ok(tags)
+    Ok(spelled(entry, spelling))
+}
+
+/// The same for a `manifest.json` beside a layout, whose `index.json` has them all.
+pub(super) fn repo_tags_beside_layout(entry: &Entry, spelling: Spelling, run: &Run) -> Vec<String> {
+    for (name, problem) in entry.names.iter().filter_map(obstacle) {
+        run.notices.note(format!("{name}: not in manifest.json: {problem} (--tag gives a name)"));
+    }
+    spelled(entry, spelling)
+}
+
+/// Why docker cannot hold a name. One with a tag and a digest is the digest's to engines (N-3).
+fn obstacle(name: &Name) -> Option<(&Name, &'static str)> {
+    let problem = match name {
+        Name::Reference(reference) if reference.digest().is_none() => return None,
+        Name::Reference(_) => "docker's formats cannot hold a digest as a name",
+        Name::Tag(_) => "docker's formats cannot hold a tag without a repository",
+        Name::Text(_) => "docker's formats cannot hold what is no image name",
+    };
+    Some((name, problem))
+}
+
+fn spelled(entry: &Entry, spelling: Spelling) -> Vec<String> {
+    let held = entry.names.iter().filter(|name| obstacle(name).is_none());
+    held.filter_map(|name| match (name, spelling) {
+        (Name::Reference(reference), Spelling::Familiar) => Some(reference.familiar()),
+        (Name::Reference(reference), Spelling::Full) => Some(reference.full()),
+        (Name::Tag(_) | Name::Text(_), _) => None,
+    })
+    .collect()
 }

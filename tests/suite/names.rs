@@ -2,9 +2,11 @@
 
 use serde_json::json;
 
+use crate::support::archive::Archive;
 use crate::support::expect::{Converted, Target, convert, refuse};
 use crate::support::image::TestImage;
 use crate::support::layout::{FULL_NAME, Layout, REF_NAME, Types};
+use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 use crate::support::tarball::Tarball;
 
@@ -115,6 +117,31 @@ fn a_digest_is_no_tag() {
 }
 
 #[test]
+fn a_name_with_tag_and_digest_is_the_digests() {
+    let pinned = format!("app:1@sha256:{}", "a".repeat(64));
+    for target in [Target::Legacy, Target::Docker] {
+        let converted = convert(&tagged(&json!([pinned, "app:2"])), target, &[]);
+        assert_eq!(converted.images[0].names, ["docker.io/library/app:2"]);
+        converted.outcome.says(["warning", &pinned, "--tag"]);
+    }
+    // What was written is read again: a layout holds the name, its manifest.json does not.
+    let layout = imgtar(["convert", "--to", "oci"]).stdin(tagged(&json!([pinned, "app:2"])).bytes()).success();
+    let archive = Archive::open(&layout.stdout);
+    assert_eq!(archive.json("manifest.json")[0]["RepoTags"], json!(["app:2"]));
+    let index = archive.json("index.json");
+    assert_eq!(index["manifests"][0]["annotations"][FULL_NAME], format!("docker.io/library/{pinned}"));
+    imgtar(["convert", "--to", "docker"]).stdin(layout.stdout.clone()).success();
+    imgtar(["verify"]).stdin(layout.stdout.clone()).success();
+    layout.says(["warning", &pinned, "not in manifest.json"]);
+}
+
+#[test]
+fn a_rename_to_a_digest_is_a_usage_error() {
+    let rule = format!("acme/app=app@sha256:{}", "a".repeat(64));
+    refuse(&source().bytes(), Target::Oci, &["--rename", &rule], 2).says(["a digest is no part of a new name"]);
+}
+
+#[test]
 fn the_marker_of_a_pull_by_digest_is_kept_literally() {
     for target in Target::ALL {
         let kept = names(&tagged(&json!(["example.com/app:i-was-a-digest"])), target, &[]);
@@ -144,6 +171,9 @@ fn a_bare_tag_is_kept_in_a_layout_and_dropped_with_a_warning_elsewhere() {
     let layout = convert(&bare, Target::OciDir, &[]);
     let annotations = layout.archive.json("index.json")["manifests"][0]["annotations"].clone();
     assert_eq!((&annotations[REF_NAME], annotations.get(FULL_NAME)), (&json!("v1"), None), "O-24");
+    let beside = convert(&bare, Target::Oci, &["--strict"]);
+    assert_eq!(beside.archive.json("index.json")["manifests"][0]["annotations"], annotations, "nothing is lost");
+    beside.outcome.never_says(["warning"]).says(["v1: not in manifest.json", "--tag"]);
     for target in [Target::Legacy, Target::Docker] {
         let converted = convert(&bare, target, &[]);
         assert!(converted.images[0].names.is_empty(), "O-24");
