@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
 use crate::nearest::nearest_name;
@@ -94,16 +95,18 @@ pub(crate) fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<En
         };
         for (position, entry) in found {
             match picked.iter_mut().find(|(other, known)| *other == position && known.node.is_same(&entry.node)) {
-                Some((_, known)) => {
-                    let new: Vec<Name> = entry.names.into_iter().filter(|name| !known.names.contains(name)).collect();
-                    known.names.extend(new);
-                }
+                Some((_, known)) => add_names(known, entry.names),
                 None => picked.push((position, entry)),
             }
         }
     }
     picked.sort_by_key(|(position, _)| *position);
     Ok(picked.into_iter().map(|(_, entry)| entry).collect())
+}
+
+fn add_names(entry: &mut Entry, names: Vec<Name>) {
+    let new: Vec<Name> = names.into_iter().filter(|name| !entry.names.contains(name)).collect();
+    entry.names.extend(new);
 }
 
 fn at_position(set: &ImageSet, n: usize) -> Result<(usize, Entry)> {
@@ -127,8 +130,10 @@ fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, Entry)>> {
     let mut found: Vec<(usize, Entry)> = Vec::new();
     for (position, entry) in set.entries.iter().enumerate() {
         for candidate in by_digest(entry, text) {
-            if !found.iter().any(|(_, known)| known.node.is_same(&candidate.node)) {
-                found.push((position, candidate));
+            // Listed twice, with other annotations, say: all names are the image's.
+            match found.iter_mut().find(|(_, known)| known.node.is_same(&candidate.node)) {
+                Some((_, known)) => add_names(known, candidate.names),
+                None => found.push((position, candidate)),
             }
         }
     }
@@ -143,11 +148,14 @@ fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, Entry)>> {
 
 /// The entry itself, or the parts of its index, whose digest or image ID begins with `prefix`.
 fn by_digest(entry: &Entry, prefix: &str) -> Vec<Entry> {
-    let hex = prefix.strip_prefix("sha256:").unwrap_or(prefix);
+    let (algorithm, hex) = prefix.split_once(':').map_or((None, prefix), |(algorithm, hex)| (Some(algorithm), hex));
     if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Vec::new();
     }
-    let fits = |digest: &crate::digest::Digest| digest.encoded().starts_with(hex);
+    let fits = |digest: &Digest| {
+        algorithm.is_none_or(|algorithm| digest.algorithm().to_string() == algorithm)
+            && digest.encoded().starts_with(hex)
+    };
     let mut found = Vec::new();
     let mut waiting = vec![(&entry.node, entry.descriptor.clone())];
     while let Some((node, descriptor)) = waiting.pop() {

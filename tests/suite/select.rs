@@ -76,6 +76,36 @@ fn an_image_of_a_layout_is_selected_by_its_manifest_digest() {
 }
 
 #[test]
+fn an_image_that_is_listed_twice_is_selected_with_all_its_names() {
+    let mut layout = Layout::new();
+    let mut manifest = layout.image(&TestImage::demo("a:1"), Types::Oci);
+    for name in ["a:1", "a:2"] {
+        manifest["annotations"]["built"] = name.into();
+        layout.list_as(&manifest, &[name.to_owned()]);
+    }
+    let digest = manifest["digest"].as_str().unwrap();
+    let converted = convert(&layout.tarball(), Target::Docker, &["--image", digest]);
+    let [image] = converted.images.as_slice() else { panic!("{} images", converted.images.len()) };
+    assert_eq!(image.names, ["docker.io/library/a:1", "docker.io/library/a:2"]);
+}
+
+#[test]
+fn o_5_an_image_is_selected_by_a_digest_of_its_own_algorithm() {
+    let mut layout = Layout::sha512();
+    for name in ["a:1", "b:1"] {
+        let manifest = layout.image(&TestImage::demo(name), Types::Oci);
+        layout.list_as(&manifest, &[name.to_owned()]);
+    }
+    let digest = layout.index[1]["digest"].as_str().unwrap();
+    for selector in [digest, &digest[..20]] {
+        let converted = convert(&layout.tarball(), Target::Docker, &["--image", selector]);
+        assert_eq!(converted.images[0].names, ["docker.io/library/b:1"], "{selector}");
+    }
+    let false_algorithm = digest[..20].replace("sha512", "sha256");
+    refuse(&layout.tarball().bytes(), Target::Docker, &["--image", &false_algorithm], 4).says([&false_algorithm]);
+}
+
+#[test]
 fn several_images_are_selected_by_repeating_the_flag() {
     let tar = Shape::Crane.save(&["a:1", "b:1", "c:1"].map(TestImage::demo));
     let converted = convert(&tar, Target::Legacy, &["--image", "c:1", "--image", "@0"]);
