@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Entry, Kind};
 use super::reader::{Ending, Reader};
@@ -25,10 +27,23 @@ pub struct Index {
 }
 
 enum Store {
-    /// All occurrences of a name, in archive order.
-    Tar(HashMap<EntryPath, Vec<Member<Extent>>>),
+    Tar(Tar),
     Directory(PathBuf),
 }
+
+/// The members of a tar.
+struct Tar {
+    /// All occurrences of a name, in archive order.
+    members: HashMap<EntryPath, Vec<Member<Extent>>>,
+    /// The names whose last occurrence is a symbolic link, by their hash.
+    links: HashMap<u64, Vec<EntryPath>>,
+    hasher: RandomState,
+    /// What links led to, and what several members of one name came to: documents may ask for it a hundred thousand times.
+    found: Mutex<HashMap<EntryPath, Outcome>>,
+}
+
+/// A body, if there is one, or why the name is refused.
+type Outcome = std::result::Result<Option<Extent>, String>;
 
 /// A member of a tar: what it is and, for a file, where its body lies.
 enum Member<Body> {
@@ -94,7 +109,7 @@ impl Scan {
         for (path, member) in self.0 {
             members.entry(path).or_default().push(member.bind(&whole));
         }
-        Index { label: source.label().to_owned(), store: Store::Tar(members) }
+        Index { label: source.label().to_owned(), store: Store::Tar(Tar::new(members)) }
     }
 }
 
@@ -172,22 +187,9 @@ impl Index {
         let path = EntryPath::clean(name.as_bytes()).map_err(|error| refuse(error.to_string()))?;
         match &self.store {
             Store::Directory(root) => open(root, &path, &self.at(name)),
-            Store::Tar(members) => {
-                let mut found: Option<Extent> = None;
-                let bodies = Resolver { members }.resolve(&path).map_err(refuse)?;
-                for extent in bodies {
-                    match &found {
-                        None => found = Some(extent),
-                        Some(first) => {
-                            if !same_bytes(first, &extent)
-                                .map_err(|error| Error::io("reading", self.at(name), error))?
-                            {
-                                return Err(refuse("the archive holds it twice, with different bytes".to_owned()));
-                            }
-                        }
-                    }
-                }
-                Ok(found)
+            Store::Tar(tar) => {
+                let outcome = tar.find(&path).map_err(|error| Error::io("reading", self.at(name), error))?;
+                outcome.map_err(refuse)
             }
         }
     }
@@ -203,9 +205,9 @@ impl Index {
     }
 
     fn last(&self, name: &str) -> Option<&Member<Extent>> {
-        let Store::Tar(members) = &self.store else { return None };
+        let Store::Tar(tar) = &self.store else { return None };
         let path = EntryPath::clean(name.as_bytes()).ok()?;
-        members.get(&path)?.last()
+        tar.members.get(&path)?.last()
     }
 
     /// The body of a member that a document promises.
@@ -242,7 +244,8 @@ impl Index {
     /// When a directory cannot be read.
     pub fn names(&self) -> Result<Vec<EntryPath>> {
         let mut names: Vec<EntryPath> = match &self.store {
-            Store::Tar(members) => members
+            Store::Tar(tar) => tar
+                .members
                 .iter()
                 .filter(|(_, all)| all.iter().any(|member| !matches!(member, Member::Directory | Member::Other)))
                 .map(|(path, _)| path.clone())
@@ -254,12 +257,39 @@ impl Index {
     }
 }
 
-/// Follows links through the members of one tar.
-struct Resolver<'a> {
-    members: &'a HashMap<EntryPath, Vec<Member<Extent>>>,
-}
+impl Tar {
+    fn new(members: HashMap<EntryPath, Vec<Member<Extent>>>) -> Self {
+        let hasher = RandomState::new();
+        let mut links: HashMap<u64, Vec<EntryPath>> = HashMap::new();
+        for (path, all) in &members {
+            if let Some(Member::Symlink(_)) = all.last() {
+                let mut prefix = Prefix::of(&hasher);
+                path.components().for_each(|component| prefix.push(component));
+                links.entry(prefix.hash()).or_default().push(path.clone());
+            }
+        }
+        Self { members, links, hasher, found: Mutex::default() }
+    }
 
-impl Resolver<'_> {
+    /// The body of `path`, through links; several members of one name must have the same bytes (H-12).
+    fn find(&self, path: &EntryPath) -> io::Result<Outcome> {
+        if let Some([Member::File(body)]) = self.members.get(path).map(Vec::as_slice) {
+            return Ok(Ok(Some(body.clone())));
+        }
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = found.get(path) {
+            return Ok(outcome.clone());
+        }
+        let outcome = match self.resolve(path) {
+            Ok(bodies) => one_of(bodies)?,
+            Err(problem) => Err(problem),
+        };
+        if !matches!(outcome, Ok(None)) {
+            found.insert(path.clone(), outcome.clone());
+        }
+        Ok(outcome)
+    }
+
     /// The bodies of all occurrences of `path`, links followed; none when there is no such member.
     ///
     /// Goes link by link rather than name by name: names that occur often and link to names that occur often would
@@ -315,19 +345,58 @@ impl Resolver<'_> {
 
     /// `path` with its first component that is a symbolic link replaced by the link's target.
     fn through_directory_link(&self, path: &EntryPath) -> std::result::Result<Option<EntryPath>, String> {
-        let mut rest = path.as_bytes();
-        let mut prefix = EntryPath::root();
-        while let Some(slash) = rest.iter().position(|&byte| byte == b'/') {
-            let parent = prefix.clone();
-            prefix = prefix.join(&rest[..slash]).map_err(|error| error.to_string())?;
-            rest = &rest[slash + 1..];
-            if let Some(Member::Symlink(target)) = self.members.get(&prefix).and_then(|all| all.last()) {
-                let target = parent.join(target).and_then(|target| target.join(rest));
+        let bytes = path.as_bytes();
+        let (mut prefix, mut start) = (Prefix::of(&self.hasher), 0);
+        while let Some(slash) = bytes[start..].iter().position(|&byte| byte == b'/') {
+            let end = start + slash;
+            prefix.push(&bytes[start..end]);
+            if let Some((directory, target)) = self.link(prefix.hash(), &bytes[..end]) {
+                let target = directory.join(target).and_then(|target| target.join(&bytes[end + 1..]));
                 return target.map(Some).map_err(|error| format!("it lies behind a link, and of its target {error}"));
             }
+            start = end + 1;
         }
         Ok(None)
     }
+
+    /// The symbolic link at the clean `path` with this hash: the directory it is in, and its target.
+    fn link(&self, hash: u64, path: &[u8]) -> Option<(EntryPath, &[u8])> {
+        let link = self.links.get(&hash)?.iter().find(|link| link.as_bytes() == path)?;
+        match self.members.get(link)?.last()? {
+            Member::Symlink(target) => Some((link.split()?.0, target)),
+            _ => None,
+        }
+    }
+}
+
+/// The hash of a path that grows by components: a name of a million directories is looked through once, not a million times.
+struct Prefix(<RandomState as BuildHasher>::Hasher);
+
+impl Prefix {
+    fn of(hasher: &RandomState) -> Self {
+        Self(hasher.build_hasher())
+    }
+
+    fn push(&mut self, component: &[u8]) {
+        self.0.write(component);
+        self.0.write_u8(b'/');
+    }
+
+    fn hash(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
+/// The first of `bodies`, if all have the same bytes.
+fn one_of(bodies: Vec<Extent>) -> io::Result<Outcome> {
+    let mut bodies = bodies.into_iter();
+    let Some(first) = bodies.next() else { return Ok(Ok(None)) };
+    for other in bodies {
+        if !same_bytes(&first, &other)? {
+            return Ok(Err("the archive holds it twice, with different bytes".to_owned()));
+        }
+    }
+    Ok(Ok(Some(first)))
 }
 
 /// Looks a clean name up below `root`. Symbolic links in a directory are the file system's, and its owner's.
