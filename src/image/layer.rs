@@ -52,12 +52,6 @@ impl Blob {
 }
 
 impl Layer {
-    /// Whether both are stored in one file, or in none.
-    pub fn is_same_file(&self, other: &Self) -> bool {
-        let place = |layer: &Self| layer.blob.as_ref().map(|blob| blob.extent.place());
-        place(self) == place(other)
-    }
-
     /// Bytes as stored; 0 for a layer that the archive does not hold.
     pub fn stored_size(&self) -> u64 {
         self.blob.as_ref().map_or(0, |blob| blob.extent.size())

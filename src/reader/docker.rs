@@ -4,7 +4,7 @@
 //!
 //! Sources: docs/formats.md sections 2 and 3, rules G-7 to G-12, L-4 to L-7, L-20 to L-23, D-5, D-6.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
 use super::layer;
@@ -29,16 +29,15 @@ const LAYER_SIZE: u64 = 512;
 pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
     let items = items(index, run)?;
     let mut entries: Vec<Entry> = Vec::new();
-    let mut known: HashMap<Digest, Vec<usize>> = HashMap::new();
+    let mut known: HashMap<Identity, usize> = HashMap::new();
     let mut places = Places::default();
     for (position, item) in items.iter().enumerate() {
         let image = image(index, item, position, &mut places, run)?;
         let names = names(item, &image.at, run)?;
-        let alike = known.entry(image.image_id.clone()).or_default();
-        match alike.iter().find(|&&entry| is_same(&entries[entry].node, &image)) {
-            Some(&entry) => entries[entry].names.extend(names),
-            None => {
-                alike.push(entries.len());
+        match known.entry(identity(&image)) {
+            hash_map::Entry::Occupied(entry) => entries[*entry.get()].names.extend(names),
+            hash_map::Entry::Vacant(place) => {
+                place.insert(entries.len());
                 entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
             }
         }
@@ -195,10 +194,10 @@ pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name
     Ok(names)
 }
 
-/// Whether two items are one image: `crane pull` writes an item for each reference (D-4, G-10).
-fn is_same(node: &Node, image: &Image) -> bool {
-    let Node::Image(known) = node else { return false };
-    known.image_id == image.image_id
-        && known.layers.len() == image.layers.len()
-        && known.layers.iter().zip(&image.layers).all(|(one, two)| one.is_same_file(two))
+/// What makes two items one image, of which `crane pull` writes an item for each reference (D-4, G-10).
+type Identity = (Digest, Vec<Option<Place>>);
+
+fn identity(image: &Image) -> Identity {
+    let places = image.layers.iter().map(|layer| layer.blob.as_ref().map(|blob| blob.extent.place()));
+    (image.image_id.clone(), places.collect())
 }
