@@ -5,12 +5,12 @@
 //!
 //! Sources: docs/formats.md O-25, O-26, L-8, H-13.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map};
 use std::sync::Arc;
 
 use super::{docker, oci};
 use crate::archive::Index;
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, Entry, Image, ImageSet, Layer, Name, Node};
 use crate::notice::Fault;
@@ -33,16 +33,7 @@ pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<Ima
     }
     let mut set = oci::read(index, run)?;
     let items = docker::items(index, run)?;
-    for entry in &mut set.entries {
-        if let Node::Image(image) = &entry.node
-            && let Some(layers) = in_order(image, &items)
-        {
-            let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; the \
-                               config's order is used and the manifest made anew";
-            run.notices.warn(Fault::Input, &image.at, problem)?;
-            entry.node = Node::Image(Arc::new(reordered(image, layers)));
-        }
-    }
+    put_in_order(&mut set.entries, &items, run)?;
     if prefer.is_none() {
         reconcile(index, &items, &mut set, run)?;
     }
@@ -97,30 +88,60 @@ impl Known {
     }
 }
 
+/// Gives images whose manifest lists the layers in another order than their config the config's order, each once however
+/// often it is listed.
+fn put_in_order(entries: &mut [Entry], items: &[ManifestItem], run: &Run) -> Result<()> {
+    let mut listed: HashMap<&str, &[String]> = HashMap::new();
+    for item in items {
+        listed.entry(&item.config).or_insert(&item.layers);
+    }
+    let mut seen: HashMap<*const Image, Option<Arc<Image>>> = HashMap::new();
+    for entry in entries {
+        let Node::Image(image) = &entry.node else { continue };
+        let in_order = match seen.entry(Arc::as_ptr(image)) {
+            hash_map::Entry::Occupied(seen) => seen.into_mut(),
+            hash_map::Entry::Vacant(unseen) => {
+                let layers = in_order(image, &listed);
+                if layers.is_some() {
+                    let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; \
+                                   the config's order is used and the manifest made anew";
+                    run.notices.warn(Fault::Input, &image.at, problem)?;
+                }
+                unseen.insert(layers.map(|layers| Arc::new(reordered(image, layers))))
+            }
+        };
+        if let Some(image) = in_order {
+            entry.node = Node::Image(Arc::clone(image));
+        }
+    }
+    Ok(())
+}
+
 /// The layers in the config's order, if the manifest has the same ones in another (O-25).
 ///
 /// Plain layers tell their place by their digest, the others by `manifest.json`, whose order was never wrong. Either way the
 /// manifest vouches for nothing any more, so the diff_ids are checked (M-11).
-fn in_order(image: &Image, items: &[ManifestItem]) -> Option<Vec<Layer>> {
-    let listed: Vec<&Digest> = image.layers.iter().filter_map(Layer::listed_digest).collect();
+fn in_order(image: &Image, listed: &HashMap<&str, &[String]>) -> Option<Vec<Layer>> {
+    let paths: Vec<String> = image.layers.iter().filter_map(Layer::listed_digest).map(Digest::blob_path).collect();
     let all_plain = image.layers.iter().all(|layer| layer.blob.as_ref().is_some_and(Blob::is_plain));
     let order: Vec<String> = if all_plain {
         image.config.diff_ids().iter().map(|diff_id| diff_id.digest().blob_path()).collect()
     } else {
         let config = image.manifest.as_ref()?.view.config().digest().blob_path();
-        items.iter().find(|item| item.config == config)?.layers.clone()
+        listed.get(&*config)?.to_vec()
     };
-    if listed.iter().map(|digest| digest.blob_path()).eq(order.iter().cloned()) || order.len() != listed.len() {
+    if paths == order || order.len() != paths.len() {
         return None;
     }
-    let mut rest: Vec<&Layer> = image.layers.iter().collect();
-    let mut ordered = Vec::with_capacity(rest.len());
-    for (member, diff_id) in order.iter().zip(image.config.diff_ids()) {
-        let is_it = |layer: &&Layer| layer.listed_digest().is_some_and(|digest| digest.blob_path() == *member);
-        let found = rest.iter().position(is_it)?;
-        ordered.push(Layer { diff_id: diff_id.clone(), ..rest.swap_remove(found).clone() });
+    let mut rest: HashMap<String, Vec<&Layer>> = HashMap::new();
+    for (path, layer) in paths.into_iter().zip(&image.layers).rev() {
+        rest.entry(path).or_default().push(layer);
     }
-    Some(ordered)
+    let in_place = |(member, diff_id): (&String, &DiffId)| {
+        let layer = rest.get_mut(member)?.pop()?;
+        Some(Layer { diff_id: diff_id.clone(), ..layer.clone() })
+    };
+    order.iter().zip(image.config.diff_ids()).map(in_place).collect()
 }
 
 fn reordered(image: &Image, layers: Vec<Layer>) -> Image {

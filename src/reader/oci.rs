@@ -13,7 +13,8 @@ use crate::archive::Index as Members;
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::image::{
-    Absent, Carried, CarriedBlob, Child, Claim, Document, Entry, IMAGE_NAME, Image, ImageSet, Index, Layer, Name, Node,
+    Absent, Blob, Carried, CarriedBlob, Child, Claim, Document, Entry, IMAGE_NAME, Image, ImageSet, Index, Layer, Name,
+    Node,
 };
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::notice::Fault;
@@ -250,19 +251,26 @@ impl<'a> Walk<'a> {
             let problem = format!("it lists {found} layers, but its config has {expected} diff_ids");
             return Err(Error::invalid(at, problem));
         }
+        let known: HashSet<&Digest> = config.diff_ids().iter().map(DiffId::digest).collect();
         let pairs = layers.into_iter().zip(config.diff_ids());
         pairs
             .map(|((descriptor, extent), diff_id)| {
                 let at = self.members.at(&descriptor.digest().blob_path());
+                let blob = extent.map(|extent| layer::blob(extent, &at)).transpose()?;
+                // A plain layer's digest is its diff_id. Where the config has that elsewhere, layers are in disorder: that of
+                // each image is another one, and none is a second word on the blob (O-25).
+                let is_misplaced = blob.as_ref().is_some_and(Blob::is_plain)
+                    && descriptor.digest() != diff_id.digest()
+                    && known.contains(descriptor.digest());
                 // What is encrypted is not looked into, and nothing that is known of it is worth a refusal.
-                if !descriptor.media_type().is_encrypted()
+                if !is_misplaced
+                    && !descriptor.media_type().is_encrypted()
                     && let Some(other) = self.diff_ids.insert(descriptor.digest().clone(), diff_id.clone())
                     && other != *diff_id
                 {
                     let problem = format!("configs give this one blob two diff_ids, {other} and {diff_id}");
                     return Err(Error::invalid(at, problem));
                 }
-                let blob = extent.map(|extent| layer::blob(extent, &at)).transpose()?;
                 if let Some(blob) = &blob {
                     layer::check_type(&descriptor, blob, &at, self.run)?;
                 }

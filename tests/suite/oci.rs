@@ -199,6 +199,33 @@ fn layers_in_random_order_are_sorted_by_the_config_with_a_warning() {
     }
 }
 
+/// The same of two images that share layers: each has them in a disorder of its own, and `verify` says no more of it.
+#[test]
+fn layers_that_images_share_may_be_in_another_disorder_in_each() {
+    let images = ["a:1", "b:1"].map(|tag| TestImage::demo(tag).layer([file(tag, "")]).all_stored(Codec::Plain));
+    let mut layout = Layout::new();
+    let mut items = Vec::new();
+    for (nth, image) in images.iter().enumerate() {
+        let descriptor = layout.image(image, Types::Oci);
+        let mut manifest: Value = serde_json::from_slice(&layout.bytes_of(&descriptor)).unwrap();
+        manifest["layers"].as_array_mut().unwrap().swap(nth, nth + 1);
+        let descriptor = layout.manifest(&manifest);
+        layout.list_as(&descriptor, &image.tags);
+        let item: Value = serde_json::from_slice(Shape::Docker25.save_one(image).body("manifest.json")).unwrap();
+        items.push(item[0].clone());
+    }
+    let mut tar = layout.tarball();
+    tar.json("manifest.json", &json!(items));
+    for target in Target::ALL {
+        let converted = convert(&tar, target, &[]);
+        for (found, image) in converted.images.iter().zip(&images) {
+            assert_same(found, image, target);
+        }
+    }
+    let report = imgtar(["verify", "--json"]).stdin(tar.bytes()).success().text();
+    assert!(report.contains("O-25") && !report.contains("H-20"), "{report}");
+}
+
 #[test]
 fn encrypted_layers_pass_from_layout_to_layout_only() {
     let mut layout = Layout::new();
