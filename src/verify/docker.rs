@@ -2,6 +2,8 @@
 //!
 //! Sources: docs/formats.md G-7 to G-12, L-4 to L-7, L-20 to L-23, D-6, H-12, H-19 to H-21.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::bodies::BodyId;
@@ -173,11 +175,10 @@ fn check_source(checker: &mut Checker<'_>, body: BodyId, source: &Descriptor, at
 
 /// Entries of `LayerSources` that are about no layer of the image (L-20).
 fn stray_sources(checker: &mut Checker<'_>, item: &ManifestItem, diff_ids: &[Option<DiffId>], place: &str) {
-    let by_digest: Vec<String> =
-        item.layers.iter().filter_map(|member| Some(digest_of_layer(member)?.to_string())).collect();
-    let is_known =
-        |key: &String| by_digest.contains(key) || diff_ids.iter().flatten().any(|diff_id| diff_id.to_string() == *key);
-    for key in item.layer_sources.keys().filter(|key| !is_known(key)) {
+    let by_name = item.layers.iter().filter_map(|member| digest_of_layer(member));
+    let by_config = diff_ids.iter().flatten().map(|diff_id| diff_id.digest().clone());
+    let known: HashSet<String> = by_name.chain(by_config).map(|digest| digest.to_string()).collect();
+    for key in item.layer_sources.keys().filter(|key| !known.contains(*key)) {
         let problem =
             format!("LayerSources has an entry for `{}`, which is none of its layers", printable(key.as_bytes()));
         checker.add(Finding::note("L-20", place, problem));

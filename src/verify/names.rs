@@ -2,7 +2,7 @@
 //!
 //! Sources: docs/formats.md L-7, N-1, N-9, O-20, O-23, O-24.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Checker;
 use super::finding::Finding;
@@ -36,11 +36,16 @@ impl Names {
     pub(super) fn conflicts(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, claims) in &self.0 {
-            for (nth, claim) in claims.iter().enumerate() {
-                let other = claims[..nth].iter().find(|other| other.digest != claim.digest && claim.is_beside(other));
+            // Of claims that say the same the first will do: there may be a million.
+            let (mut others, mut seen): (Vec<&Claim>, _) = (Vec::new(), HashSet::new());
+            for claim in claims {
+                let other = others.iter().find(|other| other.digest != claim.digest && claim.is_beside(other));
                 if let Some(other) = other {
                     let problem = format!("two images are called {name}, the other one by {}", other.place);
                     findings.push(Finding::error("N-9", &claim.place, problem).instead(&other.digest, &claim.digest));
+                }
+                if seen.insert((&claim.digest, &claim.platform)) {
+                    others.push(claim);
                 }
             }
         }

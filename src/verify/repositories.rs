@@ -4,7 +4,7 @@
 //!
 //! Sources: docs/formats.md L-8, L-17, N-7.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Checker;
 use super::bodies::{BodyId, Outcome};
@@ -46,11 +46,15 @@ pub(super) fn check(checker: &mut Checker<'_>, tagged: &[Tagged]) -> Result<()> 
         checker.add(Finding::warning("L-8", REPOSITORIES_MEMBER, problem));
         return Ok(());
     };
+    let mut items: HashMap<&Name, &Tagged> = HashMap::new();
+    for (name, item) in tagged.iter().flat_map(|item| item.names.iter().map(move |name| (name, item))) {
+        items.entry(name).or_insert(item);
+    }
     let mut named = BTreeSet::new();
     for (repository, tags) in &repositories {
         for (tag, id) in tags {
             let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
-            entry(checker, &text, id, tagged)?;
+            entry(checker, &text, id, &items)?;
             named.extend(text.parse::<Reference>().ok().map(|reference| Name::Reference(reference.normalized())));
         }
     }
@@ -64,11 +68,11 @@ pub(super) fn check(checker: &mut Checker<'_>, tagged: &[Tagged]) -> Result<()> 
 }
 
 /// One name and the top layer it stands for.
-fn entry(checker: &mut Checker<'_>, text: &str, id: &str, tagged: &[Tagged]) -> Result<()> {
+fn entry(checker: &mut Checker<'_>, text: &str, id: &str, items: &HashMap<&Name, &Tagged>) -> Result<()> {
     let shown = printable(text.as_bytes());
     let warn = |problem: String| Finding::warning("L-8", REPOSITORIES_MEMBER, problem);
     let name = text.parse::<Reference>().map(|reference| Name::Reference(reference.normalized()));
-    let Some(item) = tagged.iter().find(|item| name.as_ref().is_ok_and(|name| item.names.contains(name))) else {
+    let Some(item) = name.ok().and_then(|name| items.get(&name)) else {
         checker.add(warn(format!("{shown} is no name of an image in manifest.json")));
         return Ok(());
     };
