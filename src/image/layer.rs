@@ -3,7 +3,7 @@
 use crate::codec::Codec;
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::spec::descriptor::Descriptor;
-use crate::stream::source::Extent;
+use crate::stream::source::{Extent, Place};
 use crate::stream::tap::Promise;
 
 /// One layer of an image.
@@ -43,6 +43,13 @@ pub enum Claim {
     /// Nothing but the diff_id.
     Nothing,
 }
+
+/// What is said of a layer's bytes: where they lie, what they promise, their diff_id.
+///
+/// Only what agrees in all of it is judged together: a second word on the same bytes may be a lie although the first is
+/// not (docs/formats.md M-11). Bytes with a descriptor lie where its digest says, so that a directory's, which is opened
+/// anew each time, are known again.
+pub(crate) type Word = (Option<Place>, Promise, DiffId);
 
 impl Blob {
     /// Whether the stored bytes are the tar itself.
@@ -86,6 +93,12 @@ impl Layer {
             }
             (Claim::Name(_) | Claim::Nothing, _) => Promise::default(),
         }
+    }
+
+    /// What is said of its bytes.
+    pub(crate) fn word(&self) -> Word {
+        let blob = self.blob.as_ref().filter(|_| self.descriptor().is_none());
+        (blob.map(|blob| blob.extent.place()), self.promise(), self.diff_id.clone())
     }
 
     /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.

@@ -16,6 +16,7 @@ mod read;
 
 use std::sync::Arc;
 
+pub(crate) use layer::Word;
 pub use layer::{Blob, Claim, Layer};
 pub use name::{IMAGE_NAME, Name, REF_NAME};
 pub use read::Stored;

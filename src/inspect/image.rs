@@ -1,14 +1,15 @@
 //! Facts about the images that are meant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::layer::Decoded;
 use super::{Config, Depth, Layer, layer};
 use crate::choice::Chosen;
 use crate::error::Result;
-use crate::image::{self, ImageSet, Name, Node};
+use crate::image::{self, Entry, ImageSet, Name, Node, Word};
 use crate::run::Run;
 use crate::spec::v1::Steps;
 use crate::stream::pool;
@@ -71,13 +72,30 @@ pub struct Manifest {
 
 /// The facts of `chosen`, images of `set`.
 pub(super) fn facts(set: &ImageSet, chosen: &[Chosen], depth: Depth, run: &Run) -> Result<Vec<Image>> {
-    chosen.iter().map(|chosen| of(set, chosen, depth, run)).collect()
+    let decoded = match depth {
+        Depth::Full => decoded(chosen, run)?,
+        Depth::Documents => HashMap::new(),
+    };
+    let listed = Listed::of(set);
+    Ok(chosen.iter().map(|chosen| of(&listed, chosen, &decoded)).collect())
 }
 
-fn of(set: &ImageSet, chosen: &Chosen, depth: Depth, run: &Run) -> Result<Image> {
+/// What decoding the layers of `chosen` tells, side by side; those that images share are decoded once.
+fn decoded(chosen: &[Chosen], run: &Run) -> Result<HashMap<Word, Decoded>> {
+    let layers = chosen.iter().flat_map(|chosen| &chosen.image.layers);
+    let layers = layers.filter(|layer| layer.blob.is_some() && !layer.is_encrypted());
+    let mut words = HashSet::new();
+    let distinct: Vec<&image::Layer> = layers.filter(|layer| words.insert(layer.word())).collect();
+    let ahead = distinct.len() < run.jobs.get();
+    let weigh = |layer: &&image::Layer| layer.stored_size();
+    let decode = |layer: &image::Layer| Ok((layer.word(), layer::decode(layer, ahead, run)?));
+    Ok(pool::for_all(run.jobs, distinct, weigh, decode)?.into_iter().collect())
+}
+
+fn of(listed: &Listed<'_>, chosen: &Chosen, decoded: &HashMap<Word, Decoded>) -> Image {
     let Chosen { names, image } = chosen;
-    let (position, index) = place(set, names, image);
-    let layers = layers(image, depth, run)?;
+    let (position, index) = listed.place(names, image);
+    let layers = layers(image, decoded);
     let stored: HashMap<_, u64> = image
         .layers
         .iter()
@@ -85,7 +103,7 @@ fn of(set: &ImageSet, chosen: &Chosen, depth: Depth, run: &Run) -> Result<Image>
         .map(|blob| (blob.extent.place(), blob.extent.size()))
         .collect();
     let config = &image.config;
-    Ok(Image {
+    Image {
         position,
         names: names.iter().map(ToString::to_string).collect(),
         image_id: image.image_id.to_string(),
@@ -101,41 +119,47 @@ fn of(set: &ImageSet, chosen: &Chosen, depth: Depth, run: &Run) -> Result<Image>
         unpacked: layers.iter().map(|layer| layer.unpacked).sum(),
         config: Config::of(config.runtime()),
         layers,
-    })
-}
-
-/// All layers; those that are decoded side by side.
-fn layers(image: &image::Image, depth: Depth, run: &Run) -> Result<Vec<Layer>> {
-    let steps = Steps::of(image.config.history(), image.layers.len());
-    // Steps that do not fit the layers would be said of the wrong ones.
-    let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };
-    let ahead = image.layers.len() < run.jobs.get();
-    let facts =
-        |(number, layer): (usize, &image::Layer)| layer::facts(number, layer, steps.get(number), depth, ahead, run);
-    let numbered = image.layers.iter().enumerate();
-    match depth {
-        Depth::Full => {
-            let weigh = |(_, layer): &(usize, &image::Layer)| layer.stored_size();
-            pool::for_all(run.jobs, numbered, weigh, facts)
-        }
-        Depth::Documents => numbered.map(facts).collect(),
     }
 }
 
-/// Where `image` stands: its `@N`, and the innermost index that lists it.
-fn place(set: &ImageSet, names: &[Name], image: &Arc<image::Image>) -> (usize, Option<Manifest>) {
-    let holds = |node: &Node| node.images().into_iter().any(|other| Arc::ptr_eq(other, image));
-    let with_images = || set.entries.iter().filter(|entry| !entry.node.images().is_empty()).enumerate();
-    let is_named = |names_of: &[Name]| names.iter().all(|name| names_of.contains(name));
-    let named = with_images().find(|(_, entry)| holds(&entry.node) && is_named(&entry.names));
-    let Some((position, entry)) = named.or_else(|| with_images().find(|(_, entry)| holds(&entry.node))) else {
-        return (0, None);
+/// All layers.
+fn layers(image: &image::Image, decoded: &HashMap<Word, Decoded>) -> Vec<Layer> {
+    let steps = Steps::of(image.config.history(), image.layers.len());
+    // Steps that do not fit the layers would be said of the wrong ones.
+    let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };
+    let numbered = image.layers.iter().enumerate();
+    let facts = |(number, layer): (usize, &image::Layer)| {
+        layer::facts(number, layer, steps.get(number), decoded.get(&layer.word()))
     };
-    let is_child = |index: &&Arc<image::Index>| {
-        index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
-    };
-    let index = entry.node.indexes().into_iter().find(is_child).map(|index| manifest(&index.document));
-    (position, index)
+    numbered.map(facts).collect()
+}
+
+/// Which entries list an image, and their `@N`.
+struct Listed<'a>(HashMap<*const image::Image, Vec<(usize, &'a Entry)>>);
+
+impl<'a> Listed<'a> {
+    fn of(set: &'a ImageSet) -> Self {
+        let mut listed: HashMap<_, Vec<_>> = HashMap::new();
+        let with_images = set.entries.iter().map(|entry| (entry, entry.node.images()));
+        for (position, (entry, images)) in with_images.filter(|(_, images)| !images.is_empty()).enumerate() {
+            for image in images {
+                listed.entry(Arc::as_ptr(image)).or_default().push((position, entry));
+            }
+        }
+        Self(listed)
+    }
+
+    /// Where `image` stands under `names`: its `@N`, and the innermost index that lists it.
+    fn place(&self, names: &[Name], image: &Arc<image::Image>) -> (usize, Option<Manifest>) {
+        let Some(entries) = self.0.get(&Arc::as_ptr(image)) else { return (0, None) };
+        let is_named = |(_, entry): &&(usize, &Entry)| names.iter().all(|name| entry.names.contains(name));
+        let Some((position, entry)) = entries.iter().find(is_named).or(entries.first()) else { return (0, None) };
+        let is_child = |index: &&Arc<image::Index>| {
+            index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
+        };
+        let index = entry.node.indexes().into_iter().find(is_child).map(|index| manifest(&index.document));
+        (*position, index)
+    }
 }
 
 fn manifest<V>(document: &image::Document<V>) -> Manifest {

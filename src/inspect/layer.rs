@@ -5,7 +5,6 @@ use std::thread;
 
 use serde::Serialize;
 
-use super::Depth;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image;
@@ -54,31 +53,20 @@ pub struct Layer {
 
 /// What decoding a layer tells.
 #[derive(Debug, Clone)]
-struct Decoded {
+pub(super) struct Decoded {
     digest: Option<Digest>,
     unpacked: u64,
 }
 
-/// The facts of `layer`, made by `step`.
-pub(super) fn facts(
-    number: usize,
-    layer: &image::Layer,
-    step: Option<&History>,
-    depth: Depth,
-    ahead: bool,
-    run: &Run,
-) -> Result<Layer> {
+/// The facts of `layer`, made by `step`; `decoded` is what decoding it has told.
+pub(super) fn facts(number: usize, layer: &image::Layer, step: Option<&History>, decoded: Option<&Decoded>) -> Layer {
     let blob = layer.blob.as_ref();
-    let decoded = match depth {
-        Depth::Full if blob.is_some() && !layer.is_encrypted() => Some(decode(layer, ahead, run)?),
-        Depth::Full | Depth::Documents => None,
-    };
     let descriptor = layer.descriptor().or(layer.foreign.as_ref());
     let listed = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
-    let digest = decoded.as_ref().and_then(|decoded| decoded.digest.clone()).or(listed);
+    let digest = decoded.and_then(|decoded| decoded.digest.clone()).or(listed);
     let plain_size = blob.filter(|blob| blob.is_plain()).map(|blob| blob.extent.size());
     let step = step.cloned().unwrap_or_default();
-    Ok(Layer {
+    Layer {
         number,
         digest: digest.map(|digest| digest.to_string()),
         diff_id: layer.diff_id.to_string(),
@@ -90,11 +78,11 @@ pub(super) fn facts(
         created: step.created,
         created_by: step.created_by,
         comment: step.comment,
-    })
+    }
 }
 
 /// Decodes `layer` to its end and judges all it promises.
-fn decode(layer: &image::Layer, ahead: bool, run: &Run) -> Result<Decoded> {
+pub(super) fn decode(layer: &image::Layer, ahead: bool, run: &Run) -> Result<Decoded> {
     let unpacked = thread::scope(|scope| {
         let mut plain = layer.plain(Action::Check, ahead, run, scope)?;
         copy(&mut plain, &mut io::sink()).map_err(|error| Error::io("decoding", &layer.at, error))

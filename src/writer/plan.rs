@@ -18,7 +18,7 @@ use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
 use crate::convert::{Compress, Verify};
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Blob, CarriedBlob, Claim, Image, Layer};
+use crate::image::{Blob, CarriedBlob, Claim, Image, Layer, Word};
 use crate::notice::Fault;
 use crate::progress::{Action, Told};
 use crate::run::Run;
@@ -73,19 +73,6 @@ impl Share {
         let is_plain = layer.blob.as_ref().is_none_or(Blob::is_plain);
         !is_plain && self.0.is_some_and(|share| layer.stored_size() > share)
     }
-}
-
-/// What is said of a layer's bytes: where they lie, what they promise, their diff_id.
-///
-/// Only what agrees in all of it is judged together: a second word on the same bytes may be a lie although the first is
-/// not (M-11). Bytes with a descriptor lie where its digest says, so that a directory's, which is opened anew each time,
-/// are known again.
-type Word = (Option<Place>, Promise, DiffId);
-
-fn word(layer: &Layer) -> Word {
-    let blob = layer.blob.as_ref().filter(|_| layer.descriptor().is_none());
-    let place = blob.map(|blob| blob.extent.place());
-    (place, layer.promise(), layer.diff_id.clone())
 }
 
 /// What may be taken to be true before it has been checked.
@@ -158,7 +145,7 @@ impl<'l> Plan<'l> {
             let is_unknown = is_kept && plan.known_digest(layer).is_none() || layer.is_foreign_copy();
             if let Some((place, digest)) = plan.likely_digest(layer).filter(|_| is_unknown) {
                 plan.likely.insert(place, digest);
-            } else if is_unknown && plan.judged.insert(word(layer)) {
+            } else if is_unknown && plan.judged.insert(layer.word()) {
                 unknown.push((layer, plan.must_decode(image, layer)));
             }
             plan.remark(layer, run)?;
@@ -301,7 +288,7 @@ impl<'l> Plan<'l> {
         let mut recoded = HashSet::new();
         let mut checks = Vec::new();
         for (image, layer) in layers_of(images).filter(|(_, layer)| layer.blob.is_some()) {
-            let word = word(layer);
+            let word = layer.word();
             let is_kept = self.treatment(layer) == Treatment::Keep;
             let is_recoded = !is_kept && self.stand_in(layer).is_none() && recoded.insert(&layer.diff_id);
             let decode = !is_kept || self.must_decode(image, layer);
