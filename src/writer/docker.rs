@@ -27,7 +27,7 @@ pub(super) fn write(
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
     let chosen = single_images(contents.entries);
-    let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
+    let images = contents.images();
     loss::refuse_encrypted(&images)?;
     let compress = docker.compress.unwrap_or(Compress::Gzip(None));
     let plan = |trust, run: &Run| {

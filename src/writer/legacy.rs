@@ -31,7 +31,7 @@ pub(super) fn write(
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
     let chosen = single_images(contents.entries);
-    let images: Vec<&Image> = chosen.iter().map(|(_, image)| *image).collect();
+    let images = contents.images();
     loss::refuse_encrypted(&images)?;
     let plan = |trust, run: &Run| {
         let (any, foreign) = (Addressing::Any, Foreign::LikeOthers);

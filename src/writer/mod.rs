@@ -15,7 +15,8 @@ mod rootfs;
 mod store;
 mod tar;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 pub use tar::Out;
 
@@ -63,8 +64,11 @@ pub(crate) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    fn images(&self) -> impl Iterator<Item = &'a Image> {
-        self.entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image)
+    /// The images, each once: thousands of entries may list one, and each may have thousands of layers.
+    fn images(&self) -> Vec<&'a Image> {
+        let mut seen = HashSet::new();
+        let images = self.entries.iter().flat_map(|entry| entry.node.images());
+        images.filter(|image| seen.insert(Arc::as_ptr(image))).map(|image| &**image).collect()
     }
 
     /// Blobs that are carried without being understood, by digest (docs/formats.md O-29): one that is said to have two
@@ -90,7 +94,8 @@ impl<'a> Contents<'a> {
 
     /// Fails if somebody wrote to the input since it was opened: what is copied in one pass is judged in another.
     fn unchanged(&self) -> Result<()> {
-        let blobs = self.images().flat_map(|image| &image.layers).filter_map(|layer| layer.blob.as_ref());
+        let layers = self.images().into_iter().flat_map(|image| &image.layers);
+        let blobs = layers.filter_map(|layer| layer.blob.as_ref());
         let extents = blobs.map(|blob| &blob.extent).chain(self.carried().into_iter().map(|blob| &blob.extent));
         extents.map(Extent::source).try_for_each(Source::unchanged)
     }

@@ -48,7 +48,7 @@ pub(super) fn write<'a, S: Store + Members<'a>>(
     run: &'a Run,
     again: &'a Run,
 ) -> Result<Vec<ImageReport>> {
-    let images: Vec<&Image> = contents.images().collect();
+    let images = contents.images();
     let compress = oci.compress.unwrap_or(Compress::Keep);
     let foreign = if oci.embed_foreign { Foreign::LikeOthers } else { Foreign::Kept };
     let carried = contents.carried();
