@@ -39,6 +39,7 @@ pub(super) fn write(
         let checks = plan.checks(&images, &[]);
         Ok((plan, checks))
     };
+    let known = known_digests(&images);
     let again = run.another_look();
     let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, elsewhere| {
         let mut writer = Writer {
@@ -47,6 +48,7 @@ pub(super) fn write(
             docker,
             run,
             elsewhere,
+            known: &known,
             configs: HashSet::new(),
             directories: HashSet::new(),
             layers: HashMap::new(),
@@ -69,6 +71,7 @@ struct Writer<'a, 'w, 'l> {
     docker: &'a DockerOptions,
     run: &'a Run,
     elsewhere: Elsewhere<'a, 'l>,
+    known: &'a KnownDigests<'l>,
     configs: HashSet<Digest>,
     /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
     directories: HashSet<V1Id>,
@@ -108,7 +111,8 @@ impl<'l> Writer<'_, '_, 'l> {
     }
 
     fn layers(&mut self, image: &'l Image) -> Result<Vec<WrittenLayer>> {
-        let ids = V1Id::of_layers(&image.layers.iter().map(listed).collect::<Vec<_>>(), image.config.raw());
+        let listed: Vec<Digest> = image.layers.iter().map(|layer| listed(layer, self.known).clone()).collect();
+        let ids = V1Id::of_layers(&listed, image.config.raw());
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
             let problem = "its history does not have one step a layer; the layer documents are made to fit";
@@ -172,9 +176,24 @@ impl<'l> Writer<'_, '_, 'l> {
 /// the last of which seems to speak for all of them.
 const WORTH_A_TASK: u64 = 1 << 20;
 
+/// What tar a digest stands for that the source lists.
+type KnownDigests<'l> = HashMap<&'l Digest, &'l DiffId>;
+
+/// The digests by which the layers of `images` are listed. A member's name is only a name (D-6): one that two tars have
+/// stands for the first of them, or both would get one ID and lie in one place.
+fn known_digests<'l>(images: &[&'l Image]) -> KnownDigests<'l> {
+    let layers = || images.iter().flat_map(|image| &image.layers);
+    let mut known: KnownDigests<'_> = layers().map(|layer| (layer.diff_id.digest(), &layer.diff_id)).collect();
+    for (digest, diff_id) in layers().filter_map(|layer| Some((layer.listed_digest()?, &layer.diff_id))) {
+        known.entry(digest).or_insert(diff_id);
+    }
+    known
+}
+
 /// The digest that a layer's ID is made from: the one that the source lists, else the diff_id (L-11).
-fn listed(layer: &Layer) -> Digest {
-    layer.listed_digest().filter(|digest| digest.is_sha256()).unwrap_or(layer.diff_id.digest()).clone()
+fn listed<'l>(layer: &'l Layer, known: &KnownDigests<'_>) -> &'l Digest {
+    let is_its_own = |digest: &&Digest| digest.is_sha256() && known.get(digest) == Some(&&layer.diff_id);
+    layer.listed_digest().filter(is_its_own).unwrap_or(layer.diff_id.digest())
 }
 
 struct WrittenLayer {

@@ -217,3 +217,24 @@ fn a_link_that_leads_nowhere_harms_nobody_below_blobs_either() {
         convert(&tar, target, &[]);
     }
 }
+
+/// A layer's ID is made of the name by which it is listed, and one ID is one place in the archive.
+#[test]
+fn two_layers_under_one_false_name_are_two_in_a_legacy_archive() {
+    let (one, two, top) = (layer("1"), layer("2"), layer("top"));
+    let name = |directory: &str| format!("{directory}/{}.tar.gz", "a".repeat(64));
+    let mut tar = Tarball::default();
+    let mut items = Vec::new();
+    for (directory, base) in [("x", &one), ("y", &two)] {
+        tar.file(name(directory), base.blob());
+        tar.file(directory, config(&[base.diff_id(), top.diff_id()], "amd64"));
+        let tag = format!("{directory}:1");
+        items.push(json!({"Config": directory, "RepoTags": [tag], "Layers": [name(directory), "top"]}));
+    }
+    tar.file("top", top.blob());
+    tar.json("manifest.json", &json!(items));
+    let converted = convert(&tar, Target::Legacy, &[]);
+    for (image, base) in converted.images.iter().zip([one, two]) {
+        assert_eq!(image.layers[0].diff_id, base.diff_id());
+    }
+}
