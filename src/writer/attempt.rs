@@ -12,6 +12,7 @@
 //! to the digest it is named by, that its plain tar is as long as its compressed form says. Where it was not so, all is
 //! written again from what is certain.
 
+use std::sync::Arc;
 use std::thread;
 
 use super::Contents;
@@ -39,6 +40,8 @@ pub(super) struct Decoding<'l> {
     pub(super) layer: &'l Layer,
     pub(super) region: Region,
     pub(super) ahead: bool,
+    /// Let go of when the region is closed.
+    pub(super) open: Arc<()>,
 }
 
 enum Job<'l> {
@@ -51,9 +54,11 @@ impl Job<'_> {
     fn run(self, run: &Run) -> Result<bool> {
         match self {
             Self::Check(check) => check.run(run),
-            Self::Decode(Decoding { layer, mut region, ahead }) => {
+            Self::Decode(Decoding { layer, mut region, ahead, open }) => {
                 layer.decode_to(&mut region, ahead, run)?;
-                region.close()
+                let filled = region.close();
+                drop(open);
+                filled
             }
         }
     }

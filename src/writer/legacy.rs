@@ -6,6 +6,7 @@
 //! Sources: docs/formats.md L-1 to L-18, L-35, M-7, M-8.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::attempt::{self, Decoding, Elsewhere};
 use super::names::{Spelling, repo_tags};
@@ -53,6 +54,7 @@ pub(super) fn write(
             directories: HashSet::new(),
             layers: HashMap::new(),
             repositories: Repositories::default(),
+            open: Arc::default(),
         };
         let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
         let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
@@ -78,6 +80,8 @@ struct Writer<'a, 'w, 'l> {
     /// Where each diff_id is stored.
     layers: HashMap<DiffId, V1Id>,
     repositories: Repositories,
+    /// Shared by all layers that are being decoded elsewhere: each has an open file.
+    open: Arc<()>,
 }
 
 impl<'l> Writer<'_, '_, 'l> {
@@ -162,12 +166,13 @@ impl<'l> Writer<'_, '_, 'l> {
 
     /// Leaves room for the layer, if its size can be foretold, and has it decoded into that room.
     fn is_decoded_elsewhere(&mut self, layer: &'l Layer, member: &str) -> Result<bool> {
-        if layer.stored_size() < WORTH_A_TASK {
+        if layer.stored_size() < WORTH_A_TASK || Arc::strong_count(&self.open) > MOST_OPEN {
             return Ok(false);
         }
         let Some(size) = self.plan.likely_size(layer)? else { return Ok(false) };
         let Some(region) = self.tar.reserved(member, size)? else { return Ok(false) };
-        (self.elsewhere)(Decoding { layer, region, ahead: self.plan.is_large(layer) });
+        let (ahead, open) = (self.plan.is_large(layer), Arc::clone(&self.open));
+        (self.elsewhere)(Decoding { layer, region, ahead, open });
         Ok(true)
     }
 }
@@ -175,6 +180,9 @@ impl<'l> Writer<'_, '_, 'l> {
 /// Stored bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
 /// the last of which seems to speak for all of them.
 const WORTH_A_TASK: u64 = 1 << 20;
+
+/// How many layers may wait to be decoded elsewhere: an archive may have more of them than a process may have files.
+const MOST_OPEN: usize = 32;
 
 /// What tar a digest stands for that the source lists.
 type KnownDigests<'l> = HashMap<&'l Digest, &'l DiffId>;
