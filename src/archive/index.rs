@@ -16,6 +16,7 @@ use crate::error::{Error, Faults, Result};
 use crate::limits::MAX_LINKS;
 use crate::path::{EntryPath, printable};
 use crate::run::Run;
+use crate::spec::json;
 use crate::stream::skip::Skip;
 use crate::stream::source::{Extent, Source};
 use crate::stream::sys;
@@ -234,7 +235,7 @@ impl Index {
     pub fn document(&self, name: &str, named_by: &str, cap: u64, run: &Run) -> Result<Vec<u8>> {
         let extent = self.member(name, named_by)?;
         let bytes = extent.read(&self.at(name), cap)?;
-        run.budget.held(bytes.len() as u64, &self.at(name))?;
+        run.budget.held(json::held(&bytes), &self.at(name))?;
         Ok(bytes)
     }
 

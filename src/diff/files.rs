@@ -87,19 +87,30 @@ pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
     let mut diff = FilesDiff::default();
     for pair in (Pairs { a: a.paths(), b: b.paths() }) {
         match pair {
-            Pair::A(node) => diff.removed.push(node.listed()),
-            Pair::B(node) => diff.added.push(node.listed()),
+            Pair::A(node) => diff.removed.push(node.listed().counted(run)?),
+            Pair::B(node) => diff.added.push(node.listed().counted(run)?),
             Pair::Both(one, two) if one.is_the_same_entry(&two) => {}
             Pair::Both(one, two) => {
                 let (a, b) = (one.listed(), two.listed());
                 let fields = fields(&a, &b);
                 if !fields.is_empty() {
-                    diff.changed.push(Changed { fields, a, b });
+                    diff.changed.push(Changed { fields, a: a.counted(run)?, b: b.counted(run)? });
                 }
             }
         }
     }
     Ok(diff)
+}
+
+impl Listed {
+    /// Counts what it takes: one entry in a deep directory implies all above it, and a further name has all records of the
+    /// first, so the list may be many times longer than what it is made from (docs/formats.md H-15).
+    fn counted(self, run: &Run) -> Result<Self> {
+        let Item { path, target, xattrs, pax, .. } = &self.item;
+        let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
+        run.budget.held((size_of::<Self>() + path.len() + target.len() + records) as u64, "the files that differ")?;
+        Ok(self)
+    }
 }
 
 /// One image's tree.

@@ -24,6 +24,8 @@ use crate::stream::source::{Extent, Place};
 
 /// About what a layer takes in memory, bytes: far more than its few characters in the documents.
 const LAYER_SIZE: u64 = 512;
+/// The same for a name, which is spelled in full there.
+const NAME_SIZE: u64 = 256;
 
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
 pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
@@ -169,6 +171,7 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
 
 /// L-7: everything is taken, what no engine would take with a warning.
 pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name>> {
+    run.budget.held(NAME_SIZE * item.repo_tags.len() as u64, at)?;
     let mut names = Vec::new();
     for tag in &item.repo_tags {
         let shown = printable(tag.as_bytes());

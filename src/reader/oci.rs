@@ -22,12 +22,16 @@ use crate::path::printable;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::json;
 use crate::spec::media_type::MediaType;
 use crate::spec::oci::{self, INDEX_MEMBER, LAYOUT_MEMBER, check_layout};
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Source};
 use crate::stream::tap::Promise;
+
+/// About what a layer takes in memory beside its descriptor in the manifest, bytes.
+const LAYER_SIZE: u64 = 1024;
 
 /// Reads everything that `index.json` leads to.
 pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
@@ -251,6 +255,7 @@ impl<'a> Walk<'a> {
             let problem = format!("it lists {found} layers, but its config has {expected} diff_ids");
             return Err(Error::invalid(at, problem));
         }
+        self.run.budget.held(LAYER_SIZE * layers.len() as u64, at)?;
         let known: HashSet<&Digest> = config.diff_ids().iter().map(DiffId::digest).collect();
         let pairs = layers.into_iter().zip(config.diff_ids());
         pairs
@@ -326,7 +331,7 @@ impl<'a> Walk<'a> {
         let promise = Promise { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) };
         promise.judge(at, None, extent.size())?;
         let raw = extent.read(at, MAX_DOCUMENT)?;
-        self.run.budget.held(raw.len() as u64, at)?;
+        self.run.budget.held(json::held(&raw), at)?;
         let Some(mut hasher) = Hasher::of(descriptor.digest().algorithm()) else {
             let problem = format!("{} cannot be computed here: not verified", descriptor.digest().algorithm());
             self.run.notices.warn(Fault::Input, at, &problem)?;

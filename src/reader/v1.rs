@@ -23,6 +23,9 @@ use crate::spec::reference::Reference;
 use crate::spec::v1::{LegacyLayer, V1Id, synthesise_config};
 use crate::stream::pool;
 
+/// About what a layer of an image takes in memory, bytes.
+const LAYER_SIZE: u64 = 1024;
+
 /// Whether the archive has a layer directory.
 pub(super) fn is_one(index: &Index) -> Result<bool> {
     Ok(!directories(index)?.is_empty())
@@ -120,7 +123,7 @@ fn chain(index: &Index, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> R
             return Err(Error::invalid(index.at(&id.json_member()), "the layer is its own ancestor"));
         }
         // Images that share their layers hold them once each: few documents can make long chains of many.
-        run.budget.held(id.as_str().len() as u64, &index.at(&id.json_member()))?;
+        run.budget.held(LAYER_SIZE, &index.at(&id.json_member()))?;
         next = document(index, &id, layers, run)?.parent().cloned();
         chain.push(id);
     }

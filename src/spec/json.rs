@@ -41,6 +41,14 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64) -> Result<T> 
     serde_json::from_str(text).map_err(|error| Error::invalid(at, error.to_string()))
 }
 
+/// About what the document takes in memory once it is read, bytes: itself and, for each of its values, far more than the
+/// one character that a value may be.
+pub(crate) fn held(bytes: &[u8]) -> u64 {
+    const VALUE: u64 = 64;
+    let values = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+    bytes.len() as u64 + VALUE * values as u64
+}
+
 /// Writes `value` as Go's `json.Marshal` does: compact, and `<`, `>`, `&`, U+2028 and U+2029 escaped.
 ///
 /// Control characters are `\u00XX` but for `\n`, `\r`, `\t`; `\b` and `\f` are spelled `\u0008` and `\u000c` as Go did

@@ -9,7 +9,7 @@ use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
-use super::{Contents, loss, single_images};
+use super::{Contents, listed, loss, single_images};
 use crate::codec::Codec;
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
@@ -75,6 +75,7 @@ impl Writer<'_, '_> {
             layers.push(member);
             kept += usize::from(is_kept);
         }
+        listed(&layers, &image.at, self.run)?;
         let item = ManifestItem {
             config: docker::config_member(&image.image_id),
             repo_tags: repo_tags(entry, Spelling::of(self.docker.full_names), self.run)?,

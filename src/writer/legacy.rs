@@ -104,10 +104,12 @@ impl<'l> Writer<'_, '_, 'l> {
             manifest_kept: None,
             layers_kept: (layers.iter().filter(|layer| layer.kept).count(), layers.len()),
         };
+        let layers: Vec<String> = layers.into_iter().map(|layer| layer.member).collect();
+        super::listed(&layers, &image.at, self.run)?;
         let item = ManifestItem {
             config,
             repo_tags,
-            layers: layers.into_iter().map(|layer| layer.member).collect(),
+            layers,
             parent: image.parent.as_ref().filter(|parent| self.configs.contains(parent)).map(ToString::to_string),
             layer_sources: loss::layer_sources(image),
         };

@@ -143,6 +143,13 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
     })
 }
 
+/// Counts what listing `layers` in a `manifest.json` takes: thousands of entries of an index may be one image, whose layers
+/// each of them lists again.
+fn listed(layers: &[String], at: &str, run: &Run) -> Result<()> {
+    let sizes = layers.iter().map(|layer| size_of::<String>() + layer.len());
+    run.budget.held(sizes.sum::<usize>() as u64, at)
+}
+
 /// The images of entries that hold one each; selection has seen to it that docker's targets get no others.
 fn single_images(entries: &[Entry]) -> Vec<(&Entry, &Image)> {
     entries

@@ -210,10 +210,11 @@ impl<'a, 'l> Writer<'a, 'l> {
         self.tar.entry(entry, &mut io::empty())
     }
 
-    /// Names may be written many times longer than they were read: one entry in a deep directory implies all above it, and
-    /// what goes through a symbolic link gets the name of its target (docs/formats.md R-6, H-15).
+    /// Headers may be written many times longer than they were read: one entry in a deep directory implies all above it,
+    /// what goes through a symbolic link gets the name of its target, and a further name all records of the first
+    /// (docs/formats.md R-6, H-15).
     fn charge(&self, entry: &Entry) -> Result<()> {
-        self.run.budget.decoded((entry.path.len() + entry.link.len()) as u64, "names of the root filesystem")
+        self.run.budget.decoded(entry.held(), "headers of the root filesystem")
     }
 
     /// The layer, to be read; the one that was not for longest is closed for it.

@@ -4,11 +4,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::codec::Codec;
+use crate::support::digest;
 use crate::support::expect::{Target, convert, refuse};
 use crate::support::image::TestImage;
-use crate::support::layout::{Layout, Types};
-use crate::support::run::imgtar;
-use crate::support::tarball::Tarball;
+use crate::support::layer::{file, hardlink, layer_tar};
+use crate::support::layout::{Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types, blob_path};
+use crate::support::process::{FOREGROUND, Process, noise, piped};
+use crate::support::run::{Outcome, imgtar};
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+use crate::support::tarball::{Kind, Tarball};
 
 /// Generous for an unoptimised build on a busy machine; what multiplies takes minutes.
 const LONG: Duration = Duration::from_secs(20);
@@ -52,4 +58,192 @@ fn images_that_share_a_long_chain_are_counted_against_the_limit() {
     tar.json("repositories", &json!({"app": tops}));
     refuse(&tar.bytes(), Target::Docker, &["--max-metadata", "1M"], 6).says(["--max-metadata"]);
     assert_eq!(convert(&tar, Target::Docker, &[]).images.len(), 200);
+}
+
+/// A config that gives `diff_ids`, and says `more`.
+fn config(diff_ids: &[String], more: &Value) -> String {
+    let mut config =
+        json!({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}});
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    config.to_string()
+}
+
+/// What `imgtar` with `args` makes of `tar`, in no long time.
+#[track_caller]
+fn soon(args: &[&str], tar: &Tarball, code: i32) -> Outcome {
+    let begun = Instant::now();
+    let outcome = imgtar(args).stdin(tar.bytes()).exits(code);
+    assert!(begun.elapsed() < LONG, "{args:?} took {:?}", begun.elapsed());
+    outcome
+}
+
+#[test]
+fn a_name_of_half_a_million_directories_is_looked_through_once() {
+    let mut tar = Tarball::default();
+    tar.push("link", Kind::Symlink("elsewhere".into()));
+    tar.json("manifest.json", &json!([{"Config": "a/".repeat(1 << 19) + "b", "Layers": []}]));
+    soon(&["inspect"], &tar, 3);
+}
+
+#[test]
+fn a_file_that_is_there_many_times_and_named_many_times_is_compared_once() {
+    let empty = digest(b"");
+    let mut tar = Tarball::default();
+    tar.file("config", config(&vec![empty; 10_000], &json!({})));
+    tar.json("manifest.json", &json!([{"Config": "config", "Layers": vec!["layer"; 10_000]}]));
+    (0..1000).for_each(|_| tar.file("layer", ""));
+    soon(&["inspect"], &tar, 0);
+}
+
+#[test]
+fn images_of_one_config_are_told_apart_at_once() {
+    let mut tar = Tarball::default();
+    tar.file("config", config(&[digest(b"")], &json!({})));
+    let items: Vec<_> = (0..20_000).map(|n| json!({"Config": "config", "Layers": [n.to_string()]})).collect();
+    tar.json("manifest.json", &Value::Array(items));
+    (0..20_000).for_each(|n| tar.file(n.to_string(), ""));
+    soon(&["inspect", "--json"], &tar, 0);
+}
+
+#[test]
+fn many_images_have_their_numbers_at_once() {
+    let mut tar = Tarball::default();
+    let items: Vec<_> = (0..10_000).map(|n| json!({"Config": n.to_string(), "Layers": []})).collect();
+    tar.json("manifest.json", &Value::Array(items));
+    (0..10_000).for_each(|n| tar.file(n.to_string(), config(&[], &json!({"author": n.to_string()}))));
+    soon(&["inspect", "--json"], &tar, 0);
+}
+
+/// A layout whose one manifest lists layers of these digests, all of them empty files.
+fn of_empty_layers(digests: &[String], names: usize) -> Layout {
+    let mut layout = Layout::new();
+    let config = layout.blob(OCI_CONFIG, config(digests, &json!({})));
+    let layers: Vec<_> =
+        digests.iter().rev().map(|digest| json!({"mediaType": OCI_LAYER, "digest": digest, "size": 0})).collect();
+    let manifest =
+        layout.manifest(&json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}));
+    for name in 0..names {
+        let mut descriptor = manifest.clone();
+        descriptor["annotations"] = json!({"n": name.to_string()});
+        layout.list(&descriptor);
+    }
+    layout
+}
+
+#[test]
+fn many_layers_in_disorder_are_sorted_at_once() {
+    let digests: Vec<_> = (0..10_000).map(|n| format!("sha256:{n:064x}")).collect();
+    let mut tar = of_empty_layers(&digests, 1).tarball();
+    digests.iter().for_each(|digest| tar.file(blob_path(digest), ""));
+    let paths: Vec<_> = digests.iter().map(|digest| blob_path(digest)).collect();
+    let config = blob_path(&digest(config(&digests, &json!({})).as_bytes()));
+    tar.json("manifest.json", &json!([{"Config": config, "Layers": paths}]));
+    soon(&["inspect", "--json"], &tar, 0);
+}
+
+#[test]
+fn an_image_that_is_listed_many_times_is_planned_once() {
+    let mut layout = of_empty_layers(&vec![digest(b""); 3000], 3000);
+    layout.blob(OCI_LAYER, "");
+    soon(&["convert", "-q", "--to", "oci", "--no-docker-manifest"], &layout.tarball(), 0);
+}
+
+#[test]
+fn an_image_that_is_listed_many_times_is_counted_as_often() {
+    let mut layout = of_empty_layers(&vec![digest(b""); 2000], 200);
+    layout.blob(OCI_LAYER, "");
+    for target in [Target::Legacy, Target::Docker, Target::Oci] {
+        refuse(&layout.tarball().bytes(), target, &["--max-metadata", "20M"], 6).says(["--max-metadata"]);
+    }
+}
+
+#[test]
+fn documents_count_for_what_they_take_when_they_are_read() {
+    let values = |count: usize| json!({"config": {"x": vec![0; count]}});
+    let mut tar = Tarball::default();
+    tar.file("config", config(&[], &values(500_000)));
+    tar.json("manifest.json", &json!([{"Config": "config", "Layers": []}]));
+    refuse(&tar.bytes(), Target::Docker, &["--max-metadata", "16M"], 6).says(["--max-metadata"]);
+
+    let mut tar = Tarball::default();
+    tar.file("config", config(&[], &json!({})));
+    let names: Vec<_> = (0..100_000).map(|n| format!("{n}:1")).collect();
+    tar.json("manifest.json", &json!([{"Config": "config", "RepoTags": names, "Layers": []}]));
+    refuse(&tar.bytes(), Target::Docker, &["--max-metadata", "16M"], 6).says(["--max-metadata"]);
+
+    let mut layout = of_empty_layers(&vec![digest(b""); 10_000], 1);
+    layout.blob(OCI_LAYER, "");
+    refuse(&layout.tarball().bytes(), Target::Docker, &["--max-metadata", "14M"], 6).says(["--max-metadata"]);
+}
+
+#[test]
+fn a_check_compares_names_and_sources_at_once() {
+    let mut tar = Tarball::default();
+    tar.file("config", config(&vec![digest(b""); 10_000], &json!({})));
+    let source = json!({"mediaType": "a", "digest": digest(b""), "size": 0});
+    let sources: serde_json::Map<_, _> = (0..10_000).map(|n| (format!("sha256:{n:064x}"), source.clone())).collect();
+    tar.json("manifest.json", &json!([{"Config": "config", "Layers": [], "LayerSources": sources}]));
+    soon(&["verify", "-q"], &tar, 1);
+
+    let mut tar = Tarball::default();
+    tar.file("config", config(&[], &json!({})));
+    tar.json("manifest.json", &json!(vec![json!({"Config": "config", "RepoTags": ["a:1"], "Layers": []}); 25_000]));
+    soon(&["verify", "-q"], &tar, 0);
+
+    let mut tar = Tarball::default();
+    tar.file("config", config(&[], &json!({})));
+    let tags: Vec<_> = (0..20_000).map(|n| n.to_string()).collect();
+    let names: Vec<_> = tags.iter().map(|tag| format!("app:{tag}")).collect();
+    tar.json("manifest.json", &json!([{"Config": "config", "RepoTags": names, "Layers": []}]));
+    let ids: serde_json::Map<_, _> = tags.iter().map(|tag| (tag.clone(), json!("f".repeat(64)))).collect();
+    tar.json("repositories", &json!({"app": ids}));
+    soon(&["verify", "-q"], &tar, 0);
+}
+
+#[test]
+fn a_deep_path_counts_for_all_that_it_implies() {
+    let scratch = Scratch::new();
+    let deep = TestImage::new().layer([file("a/".repeat(8 << 10) + "f", "")]).tag("app:1");
+    let deep = scratch.write("deep.tar", Shape::Docker20.save_one(&deep).bytes());
+    let other = TestImage::new().layer([file("f", "")]).tag("app:1");
+    let other = scratch.write("other.tar", Shape::Docker20.save_one(&other).bytes());
+    imgtar(["diff", "-q", "--max-metadata", "16M"]).arg(deep).arg(other).exits(6).says(["--max-metadata"]);
+}
+
+#[test]
+fn further_names_count_for_the_records_that_are_written_with_them() {
+    let first = file("f", "").xattr("user.large", vec![b'x'; 256 << 10]);
+    let links = (0..100).map(|n| hardlink(format!("link{n}"), "f"));
+    let image = TestImage::new().layer_bytes(layer_tar([first].into_iter().chain(links))).tag("app:1");
+    let tar = Shape::Docker20.save_one(&image).bytes();
+    imgtar(["convert", "-q", "--to", "rootfs", "--max-size", "8M"]).stdin(tar).exits(6).says(["--max-size"]);
+}
+
+#[test]
+fn a_layer_that_is_listed_many_times_is_decoded_once() {
+    let layer = layer_tar([file("zeros", vec![0; 1 << 20])]);
+    let mut tar = Tarball::default();
+    tar.file("layer", Codec::Gzip.encode(&layer));
+    tar.file("config", config(&vec![digest(&layer); 40], &json!({})));
+    tar.json("manifest.json", &json!([{"Config": "config", "Layers": vec!["layer"; 40]}]));
+    imgtar(["convert", "-q", "--to", "rootfs", "--max-size", "16M"]).stdin(tar.bytes()).success();
+
+    let items: Vec<_> = (0..40).map(|n| json!({"Config": n.to_string(), "Layers": ["layer"]})).collect();
+    let mut tar = Tarball::default();
+    tar.file("layer", Codec::Gzip.encode(&layer));
+    (0..40).for_each(|n| tar.file(n.to_string(), config(&[digest(&layer)], &json!({"author": n.to_string()}))));
+    tar.json("manifest.json", &Value::Array(items));
+    imgtar(["inspect", "--full", "--max-size", "16M"]).stdin(tar.bytes()).success();
+}
+
+#[test]
+fn layers_may_be_more_than_a_process_may_have_files() {
+    let (scratch, noise) = (Scratch::new(), noise(1100 << 10));
+    let image = TestImage::new().tag("app:1");
+    let image = (0..60).fold(image, |image, nth| image.layer([file(format!("f{nth}"), noise.clone())]));
+    let input = scratch.write("in.tar", Shape::Crane.save_one(&image).bytes());
+    let limit = format!("ulimit -n 56; {FOREGROUND}");
+    let out = scratch.path("out.tar");
+    let args = ["convert", "-q", "-j", "2", "--to", "legacy", "-o", out.to_str().unwrap(), input.to_str().unwrap()];
+    Process::start(&limit, args, piped(&input)).end().exits(0, []);
 }

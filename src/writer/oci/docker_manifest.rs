@@ -14,6 +14,7 @@ use crate::run::Run;
 use crate::spec::docker::{self, ManifestItem};
 use crate::spec::media_type::{Compression, Family};
 use crate::spec::platform::Platform;
+use crate::writer::listed;
 use crate::writer::names::{Spelling, repo_tags_beside_layout};
 
 /// The document, or nothing where docker could read none of the images.
@@ -52,7 +53,7 @@ pub(super) fn document(
         }
         warn_of_zstd(image, written, run)?;
         let entry = Entry { names, ..entry.clone() };
-        items.push(item(&entry, image, written, Spelling::of(full_names), run));
+        items.push(item(&entry, image, written, Spelling::of(full_names), run)?);
     }
     if items.is_empty() {
         let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
@@ -106,7 +107,7 @@ fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> 
     Ok(())
 }
 
-fn item(entry: &Entry, image: &Image, written: &WrittenImage, spelling: Spelling, run: &Run) -> ManifestItem {
+fn item(entry: &Entry, image: &Image, written: &WrittenImage, spelling: Spelling, run: &Run) -> Result<ManifestItem> {
     let foreign = image
         .layers
         .iter()
@@ -115,11 +116,13 @@ fn item(entry: &Entry, image: &Image, written: &WrittenImage, spelling: Spelling
     let layer_sources: BTreeMap<_, _> = foreign
         .map(|(layer, written)| (layer.diff_id.to_string(), written.descriptor.clone().spelled_by(Family::Docker)))
         .collect();
-    ManifestItem {
+    let layers: Vec<String> = written.layers.iter().map(|layer| layer.descriptor.digest().blob_path()).collect();
+    listed(&layers, &image.at, run)?;
+    Ok(ManifestItem {
         config: written.config.blob_path(),
         repo_tags: repo_tags_beside_layout(entry, spelling, run),
-        layers: written.layers.iter().map(|layer| layer.descriptor.digest().blob_path()).collect(),
+        layers,
         parent: None,
         layer_sources,
-    }
+    })
 }
