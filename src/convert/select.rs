@@ -209,8 +209,15 @@ fn for_layout(
         note_left_out(index, image, at, run);
         return Ok(Some(Node::Image(Arc::clone(image))));
     }
-    run.notices.note(format!("{at}: some platforms are taken; a new index lists them"));
-    Ok(keep_images(index, &images, keeps).map(Node::Index))
+    let kept = keep_images(index, &images, keeps).map(Node::Index);
+    let of_kept: Vec<&Node> = kept.iter().flat_map(leaves).collect();
+    let left_out = left_out(index, |node| of_kept.iter().any(|kept| kept.is_same(node)));
+    if !left_out.is_empty() {
+        let taken: Vec<_> = images.iter().map(|image| image.platform.to_string()).collect();
+        let (taken, left_out) = (taken.join(", "), left_out.join(", "));
+        run.notices.note(format!("{at}: a new index lists {taken}; left out: {left_out}"));
+    }
+    Ok(kept)
 }
 
 /// Whether no platform can be asked of it: artifacts stand beside images, such as the signatures that refer to them (O-14).
@@ -250,6 +257,9 @@ fn one_image(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Option<Arc<Image>>> {
+    if options.attestations == Some(Attestations::Keep) && leaves(node).into_iter().any(is_attestation) {
+        return Err(Error::inexpressible(at, "attestations can be kept in an OCI layout only"));
+    }
     let images = match platforms {
         Platforms::Only(wanted) if !has_no_platform(node) => on_platforms(node, at, wanted)?,
         Platforms::Only(_) | Platforms::Unspecified | Platforms::All => node.images().into_iter().cloned().collect(),
@@ -257,9 +267,6 @@ fn one_image(
     match &images[..] {
         [image] => {
             if let Node::Index(index) = node {
-                if options.attestations == Some(Attestations::Keep) {
-                    return Err(Error::inexpressible(at, "attestations can be kept in an OCI layout only"));
-                }
                 note_left_out(index, image, at, run);
             }
             Ok(Some(Arc::clone(image)))
@@ -280,20 +287,37 @@ fn one_image(
 
 /// Says what goes with an index when one of its images is taken.
 fn note_left_out(index: &Index, image: &Arc<Image>, at: &str, run: &Run) {
-    let mut left_out = vec!["the index".to_owned()];
-    let mut waiting: Vec<&Node> = index.children.iter().map(|child| &child.node).collect();
-    while let Some(node) = waiting.pop() {
-        match node {
-            Node::Image(other) if Arc::ptr_eq(other, image) => {}
-            Node::Image(other) => left_out.push(other.platform.to_string()),
-            Node::Carried(carried) => left_out.push(carried.what.clone()),
-            Node::Absent(absent) => {
-                left_out.extend(absent.platform.as_ref().map(|platform| format!("{platform} (absent)")));
-            }
-            Node::Index(index) => waiting.extend(index.children.iter().map(|child| &child.node)),
-        }
-    }
+    let is_taken = |node: &Node| matches!(node, Node::Image(other) if Arc::ptr_eq(other, image));
+    let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     run.notices.note(format!("{at}: {} is taken; left out: {}", image.platform, left_out.join(", ")));
+}
+
+/// What is below `index` and not kept, in words.
+fn left_out(index: &Index, is_kept: impl Fn(&Node) -> bool) -> Vec<String> {
+    let below = index.children.iter().flat_map(|child| leaves(&child.node));
+    let gone = below.filter(|node| !is_kept(node));
+    gone.filter_map(|node| match node {
+        Node::Image(image) => Some(image.platform.to_string()),
+        Node::Carried(carried) => Some(carried.what.clone()),
+        Node::Absent(absent) => {
+            let what = absent.platform.as_ref().map_or_else(|| absent.member.clone(), ToString::to_string);
+            Some(format!("{what} (absent)"))
+        }
+        Node::Index(_) => None,
+    })
+    .collect()
+}
+
+/// All below `node` that is no index, or `node` itself, in order.
+fn leaves(node: &Node) -> Vec<&Node> {
+    match node {
+        Node::Index(index) => index.children.iter().flat_map(|child| leaves(&child.node)).collect(),
+        leaf => vec![leaf],
+    }
+}
+
+fn is_attestation(node: &Node) -> bool {
+    matches!(node, Node::Carried(carried) if carried.attestation)
 }
 
 /// `node` without what is not in the archive, as `policy` says.

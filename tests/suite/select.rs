@@ -235,6 +235,39 @@ fn the_attestation_of_a_chosen_platform_can_be_kept_in_a_new_index() {
 }
 
 #[test]
+fn attestations_are_kept_elsewhere_only_where_there_are_none() {
+    let keep = ["--platform", "linux/amd64", "--attestations", "keep"];
+    let mut without = Layout::new();
+    let manifest = without.image(&on("linux/amd64"), Types::Oci);
+    let index = without.nested(std::slice::from_ref(&manifest), Types::Oci);
+    without.list_as(&index, &[NAME.into()]);
+    let mut beside = Layout::new();
+    beside.image(&on("linux/amd64"), Types::Oci);
+    beside.list_as(&manifest, &[NAME.into()]);
+    let attestation = beside.attestation(&manifest);
+    beside.list(&attestation);
+    for target in [Target::Legacy, Target::Docker] {
+        assert_same(&convert(&without.tarball(), target, &keep).images[0], &on("linux/amd64"), target);
+        refuse(&beside.tarball().bytes(), target, &keep, 4).says(["attestation"]);
+    }
+}
+
+#[test]
+fn several_platforms_of_an_index_are_taken_and_the_rest_is_named() {
+    let multi = multi(&["linux/amd64", "linux/arm64/v8", "linux/s390x"]);
+    let two = ["--platform", "linux/amd64", "--platform", "linux/arm64"];
+    let converted = convert(&multi.layout.tarball(), Target::OciDir, &two);
+    assert_eq!(runnable(&converted.archive).len(), 2);
+    let gone = multi.attestations.iter().map(|gone| gone["digest"].as_str().unwrap());
+    gone.for_each(|digest| assert!(converted.outcome.stderr.contains(digest), "{}", converted.outcome));
+    converted.outcome.says(["a new index lists linux/amd64, linux/arm64/v8; left out: linux/s390x"]);
+    let all = [&two[..], &["--platform", "linux/s390x", "--attestations", "keep"]].concat();
+    let whole = convert(&multi.layout.tarball(), Target::OciDir, &all);
+    assert!(whole.archive.has(&path(&multi.index)), "nothing is left out");
+    whole.outcome.never_says(["new index"]);
+}
+
+#[test]
 fn attestations_can_be_dropped() {
     let multi = two();
     let converted = convert(&multi.layout.tarball(), Target::Oci, &["--attestations", "drop"]);
