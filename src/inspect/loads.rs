@@ -117,8 +117,11 @@ const GZIP: Option<&str> = Some("--to oci --compress gzip");
 const DOCKER: Option<&str> = Some("--to docker");
 /// The same for those that know no media types but OCI's.
 const OCI_TYPES: Option<&str> = Some("--to oci --oci-types");
-/// The same where a name is missing or bad.
-const NAMED: Option<&str> = Some("--to oci --tag NAME");
+
+/// The same where a name is missing or bad, in an archive of so many images: a new name is one image's.
+fn named(images: usize) -> Option<&'static str> {
+    Some(if images > 1 { "--to oci --image @0 --tag NAME" } else { "--to oci --tag NAME" })
+}
 
 fn no(why: impl Into<String>, fix: Option<&'static str>) -> Option<Obstacle> {
     Some(Obstacle { why: why.into(), fix, verdict: Verdict::No })
@@ -175,6 +178,10 @@ impl Engine {
             return self.layout(seen.layout.as_deref().unwrap_or_default(), seen.directory);
         }
         match (&seen.docker, &seen.v1) {
+            // Of a layout it would choose by name.
+            (Some(items), _) if self == Self::SkopeoOciArchive && are_nameless(items) => {
+                no("there is no layout in it", named(items.len()))
+            }
             _ if self == Self::SkopeoOciArchive => no("there is no layout in it", UNIVERSAL),
             (Some(items), _) => self.docker(items),
             (None, Some(v1)) if self == Self::Docker20 && v1.repositories => None,
@@ -208,14 +215,15 @@ impl Engine {
             Self::Docker29Containerd | Self::Ctr if has(listed, &[Codec::Xz, Codec::Bzip2]) => {
                 no("it reads layers that are plain, gzip or zstd", UNIVERSAL)
             }
-            Self::Ctr if !any(Listed::is_named) => no("it creates no image without a name", NAMED),
+            Self::Ctr if !any(Listed::is_named) => no("it creates no image without a name", named(listed.len())),
             Self::Podman4 if listed.len() > 1 => no("it reads a layout of one name only", UNIVERSAL),
             Self::SkopeoOciArchive if listed.len() > 1 && any(|entry| entry.docker_type) => {
                 let why = "it chooses among several by ref.name, but none of Docker's media types";
                 if any(|entry| !entry.docker_type) { partly(why, OCI_TYPES) } else { no(why, OCI_TYPES) }
             }
             Self::SkopeoOciArchive if listed.len() > 1 && !listed.iter().all(|entry| entry.ref_name.is_some()) => {
-                partly("it chooses among several by ref.name, and not all have one", UNIVERSAL)
+                let fix = if listed.iter().all(Listed::is_named) { UNIVERSAL } else { named(listed.len()) };
+                partly("it chooses among several by ref.name, and not all have one", fix)
             }
             Self::Crane if !directory => no("there is no manifest.json in it", UNIVERSAL),
             _ => None,
@@ -250,7 +258,7 @@ impl Engine {
                 no("it looks for the target of a hard link below the link's own directory", UNIVERSAL)
             }
             Self::Ctr if items.iter().all(|item| item.names.is_empty()) => {
-                no("it creates no image without a name", NAMED)
+                no("it creates no image without a name", named(items.len()))
             }
             Self::SkopeoDockerArchive if items.iter().any(|item| item.linked) => {
                 no("a layer is a symbolic link to one that the image does not name itself", UNIVERSAL)
@@ -278,7 +286,7 @@ impl Engine {
             Ok(name) if name.digest().is_none() => {
                 no(format!("it refuses the name `{bad}`, which has no tag"), UNIVERSAL)
             }
-            _ => no(format!("it refuses the name `{bad}`"), NAMED),
+            _ => no(format!("it refuses the name `{bad}`"), named(items.len())),
         }
     }
 
@@ -302,6 +310,11 @@ impl Engine {
             _ => None,
         }
     }
+}
+
+/// Whether there are several images, and not all can be told apart by a name.
+fn are_nameless(items: &[Item]) -> bool {
+    items.len() > 1 && items.iter().any(|item| item.names.is_empty())
 }
 
 impl Item {

@@ -406,6 +406,7 @@ fn every_fix_that_is_named_helps() {
     let zstd = demo.clone().all_stored(Codec::Zstd);
     let xz = demo.clone().all_stored(Codec::Xz);
     let symlinks = [demo.clone(), demo.clone().layer([file("more", "")]).untagged().tag("app:2")];
+    let untagged = ["a:1", "b:1"].map(|name| TestImage::demo(name).untagged());
     let tagless = Shape::Crane.save_one(&demo).editing("manifest.json", |json| json[0]["RepoTags"] = json!(["app"]));
     let mut checked = 0;
     for (what, bytes) in [
@@ -415,6 +416,8 @@ fn every_fix_that_is_named_helps() {
         ("oci", Shape::Oci.save_one(&demo).bytes()),
         ("untagged", Shape::Crane.save_one(&demo.clone().untagged()).bytes()),
         ("untagged oci", Shape::Oci.save_one(&demo.clone().untagged()).bytes()),
+        ("two untagged", Shape::Crane.save(&untagged).bytes()),
+        ("two untagged oci", Shape::Oci.save(&untagged).bytes()),
         ("links", Shape::Docker20.save(&symlinks).bytes()),
         ("tagless", tagless.bytes()),
         ("docker's types", Shape::OciDockerTypes.save(&[demo.clone(), TestImage::demo("b:2")]).bytes()),
