@@ -127,7 +127,7 @@ fn h_18_damage_within_a_layer() {
 fn what_a_layer_says_is_too_much_is_a_limit() {
     let deep = file("d/".repeat(20_000) + "x", "");
     let image = TestImage::new().layer_bytes(layer_tar([deep]));
-    refuse(&image, &["--max-size", "1M"], 6).says(["names of the root filesystem", "--max-size"]);
+    refuse(&image, &["--max-size", "1M"], 6).says(["headers of the root filesystem", "--max-size"]);
     let sparse = file("GNUSparseFile.0/a", "")
         .pax("GNU.sparse.size", "1000000000000")
         .pax("GNU.sparse.map", "")
