@@ -70,6 +70,9 @@ pub struct Manifest {
     pub size: u64,
 }
 
+/// About what the facts of a layer take in memory, bytes: they are told again for each entry of an index that is its image.
+const LAYER_SIZE: u64 = 1024;
+
 /// The facts of `chosen`, images of `set`.
 pub(super) fn facts(set: &ImageSet, chosen: &[Chosen], depth: Depth, run: &Run) -> Result<Vec<Image>> {
     let decoded = match depth {
@@ -77,7 +80,11 @@ pub(super) fn facts(set: &ImageSet, chosen: &[Chosen], depth: Depth, run: &Run) 
         Depth::Documents => HashMap::new(),
     };
     let listed = Listed::of(set);
-    Ok(chosen.iter().map(|chosen| of(&listed, chosen, &decoded)).collect())
+    let of = |chosen: &Chosen| {
+        run.budget.held(LAYER_SIZE * chosen.image.layers.len() as u64, &chosen.image.at)?;
+        Ok(of(&listed, chosen, &decoded))
+    };
+    chosen.iter().map(of).collect()
 }
 
 /// What decoding the layers of `chosen` tells, side by side; those that images share are decoded once.
