@@ -1,6 +1,6 @@
 //! Looking a path up in the outcome, as a process whose root it is would.
 
-use super::resolve::{self, End, Obstacle};
+use super::resolve::{self, End};
 use super::survivors::Flattened;
 use super::tree::{Content, Place};
 use super::{EntryId, whiteout};
@@ -55,9 +55,7 @@ impl Flattened {
             Ok(End::Found(place)) => self.found(place),
             Ok(End::Missing { directory, name }) => Lookup::Missing { directory: self.tree().path(directory), name },
             Ok(End::NoDirectory(place)) => Lookup::NoDirectory { path: self.tree().path(place) },
-            Err(obstacle @ (Obstacle::Links | Obstacle::Targets | Obstacle::Whiteout | Obstacle::Full(_))) => {
-                Lookup::Endless { problem: obstacle.to_string() }
-            }
+            Err(obstacle) => Lookup::Endless { problem: obstacle.to_string() },
         }
     }
 

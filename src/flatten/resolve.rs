@@ -9,6 +9,9 @@ use crate::limits::MAX_LINKS;
 /// Most bytes of link targets that one lookup reads. Forty honest links together are far shorter; without a bound a small
 /// layer could make every entry walk megabytes.
 const MAX_TARGETS: usize = 16 << 10;
+/// Most bytes of link targets that all lookups in a tree read together: twenty for each of ten million entries. Without it
+/// each of a million entries of a few bytes could walk 16 KiB.
+const MAX_ALL_TARGETS: u64 = 256 << 20;
 
 /// Why a path leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +22,9 @@ pub(super) enum Obstacle {
     /// Targets made to be slow.
     #[error("symbolic links with more than {MAX_TARGETS} bytes of targets in a row")]
     Targets,
+    /// Many entries behind them.
+    #[error("symbolic links of which entries have read more than {MAX_ALL_TARGETS} bytes of targets")]
+    AllTargets,
     /// What is missing could not be told from a whiteout.
     #[error("symbolic links that lead to a directory with the name of a whiteout")]
     Whiteout,
@@ -78,6 +84,8 @@ pub(super) fn create(tree: &mut Tree, path: &[u8]) -> Result<Route, Obstacle> {
 
 /// What stands at `path`, symbolic links followed to their end, as a process in the root would find it.
 pub(super) fn follow(tree: &Tree, path: &[u8]) -> Result<End, Obstacle> {
+    // Whoever looks something up in a finished tree, again and again, is no entry of an archive.
+    tree.forget_walks();
     let mut walk = Walk::new(tree.root(), path);
     Ok(match walk.advance(tree)? {
         Step::Arrived => End::Found(walk.at),
@@ -123,7 +131,7 @@ impl<'a> Walk<'a> {
                     let Some(place) = tree.child(self.at, name) else { return Ok(Step::Blocked) };
                     match tree.content(place) {
                         Some(Content::Directory { .. }) => self.at = place,
-                        Some(Content::Symlink(target)) => self.follow(place, tree.text(target), tree.root())?,
+                        Some(Content::Symlink(target)) => self.follow(tree, place, tree.text(target))?,
                         _ => return Ok(Step::Blocked),
                     }
                 }
@@ -132,7 +140,7 @@ impl<'a> Walk<'a> {
         Ok(Step::Arrived)
     }
 
-    fn follow(&mut self, link: Place, target: &[u8], root: Place) -> Result<(), Obstacle> {
+    fn follow(&mut self, tree: &Tree, link: Place, target: &[u8]) -> Result<(), Obstacle> {
         self.followed.push(link);
         self.targets += target.len();
         if self.followed.len() > MAX_LINKS {
@@ -141,8 +149,11 @@ impl<'a> Walk<'a> {
         if self.targets > MAX_TARGETS {
             return Err(Obstacle::Targets);
         }
+        if tree.walked(target.len()) > MAX_ALL_TARGETS {
+            return Err(Obstacle::AllTargets);
+        }
         if target.first() == Some(&b'/') {
-            self.at = root;
+            self.at = tree.root();
         }
         self.pending.push(Pending::new(target.to_vec().into()));
         Ok(())

@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::EntryId;
 use super::index::{self, Index};
@@ -48,6 +49,8 @@ pub(super) struct Tree {
     hasher: RandomState,
     /// Bytes taken since [`Tree::taken`] was last asked.
     taken: u64,
+    /// Bytes of link targets that lookups have read.
+    walked: AtomicU64,
     /// What has lost its last name, if anybody asks.
     gone: Option<Vec<Gone>>,
 }
@@ -100,12 +103,23 @@ impl Tree {
             index: Index::new(),
             hasher: RandomState::new(),
             taken: 0,
+            walked: AtomicU64::new(0),
             gone: None,
         }
     }
 
     pub(super) fn root(&self) -> Place {
         Place(NonZeroU32::MIN)
+    }
+
+    /// Counts link targets of so many bytes that a lookup has read: all of them so far.
+    pub(super) fn walked(&self, bytes: usize) -> u64 {
+        self.walked.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64
+    }
+
+    /// Begins to count what lookups read anew.
+    pub(super) fn forget_walks(&self) {
+        self.walked.store(0, Ordering::Relaxed);
     }
 
     /// The directory of `place`; the root's is the root.
