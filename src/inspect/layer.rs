@@ -20,7 +20,7 @@ pub struct Layer {
     /// Its place, counted from 0 at the base.
     pub number: usize,
     /// The digest of the bytes as stored, where the archive says it or it follows from `diff_id`; computed by
-    /// [`Depth::Full`].
+    /// [`Depth::Full`](super::Depth::Full).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// The digest of the uncompressed tar.

@@ -36,7 +36,7 @@ impl<'a> Patch<'a> {
     /// Forgets whatever stands at `end` and behind it.
     ///
     /// # Errors
-    /// [`Error::Io`] that names the output.
+    /// [`Error::Io`](crate::error::Error::Io) that names the output.
     pub fn truncate(&mut self, end: u64) -> io::Result<()> {
         self.file.set_len(end).map_err(|error| self.lift(error))
     }
@@ -63,7 +63,7 @@ impl Region {
     /// Ends the writing: whether exactly as many bytes were written as there is room for.
     ///
     /// # Errors
-    /// [`Error::Io`] that names the output, of which the system says only now that it could not take them all.
+    /// [`Error::Io`](crate::error::Error::Io) that names the output, of which the system says only now that it could not take them all.
     pub fn close(self) -> Result<bool> {
         close(self.file, &self.name)?;
         Ok(self.written == self.size)
