@@ -1,5 +1,7 @@
 //! Layers: what they claim, where their bytes are.
 
+use std::collections::HashSet;
+
 use crate::codec::Codec;
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::spec::descriptor::Descriptor;
@@ -50,6 +52,12 @@ pub enum Claim {
 /// not (docs/formats.md M-11). Bytes with a descriptor lie where its digest says, so that a directory's, which is opened
 /// anew each time, are known again.
 pub(crate) type Word = (Option<Place>, Promise, DiffId);
+
+/// Each of `layers` once: of those of which the same is said, the first.
+pub(crate) fn distinct<'l>(layers: impl Iterator<Item = &'l Layer>) -> impl Iterator<Item = &'l Layer> {
+    let mut words = HashSet::new();
+    layers.filter(move |layer| words.insert(layer.word()))
+}
 
 impl Blob {
     /// Whether the stored bytes are the tar itself.

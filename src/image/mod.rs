@@ -16,8 +16,8 @@ mod read;
 
 use std::sync::Arc;
 
-pub(crate) use layer::Word;
 pub use layer::{Blob, Claim, Layer};
+pub(crate) use layer::{Word, distinct};
 pub use name::{IMAGE_NAME, Name, REF_NAME};
 pub use read::Stored;
 

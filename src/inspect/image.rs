@@ -1,6 +1,6 @@
 //! Facts about the images that are meant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -91,8 +91,7 @@ pub(super) fn facts(set: &ImageSet, chosen: &[Chosen], depth: Depth, run: &Run) 
 fn decoded(chosen: &[Chosen], run: &Run) -> Result<HashMap<Word, Decoded>> {
     let layers = chosen.iter().flat_map(|chosen| &chosen.image.layers);
     let layers = layers.filter(|layer| layer.blob.is_some() && !layer.is_encrypted());
-    let mut words = HashSet::new();
-    let distinct: Vec<&image::Layer> = layers.filter(|layer| words.insert(layer.word())).collect();
+    let distinct: Vec<&image::Layer> = image::distinct(layers).collect();
     let ahead = distinct.len() < run.jobs.get();
     let weigh = |layer: &&image::Layer| layer.stored_size();
     let decode = |layer: &image::Layer| Ok((layer.word(), layer::decode(layer, ahead, run)?));

@@ -14,7 +14,7 @@
 mod layer;
 mod spools;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 
 use super::attempt::beside;
@@ -57,17 +57,14 @@ pub(super) fn write(
 ) -> Result<Vec<ImageReport>> {
     let image = only(contents.entries)?;
     let again = run.another_look();
-    let mut words = HashSet::new();
-    let stored = image.layers.iter().filter(|layer| words.insert(layer.word()));
-    let stored = stored.filter_map(|layer| layer.blob.as_ref());
+    let stored = image::distinct(image.layers.iter()).filter_map(|layer| layer.blob.as_ref());
     run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
     let layers = plain(image, &again, run)?;
     // At most: what upper layers hide is not written.
     let size: Option<u64> = layers.iter().map(PlainLayer::size).sum();
     let is_unread =
         |layer: &&image::Layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain) && !layer.is_computed();
-    let mut words = HashSet::new();
-    let checks = image.layers.iter().filter(is_unread).filter(|layer| words.insert(layer.word()));
+    let checks = image::distinct(image.layers.iter().filter(is_unread));
     let checks = checks.map(|layer| Check::Layer { layer, decode: true, ahead: false, likely: None }).collect();
     let (tar, _) = beside(contents, checks, run, |_| {
         let mut tar = Tar::new(out, run);
@@ -106,20 +103,12 @@ fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLay
     let share = Share::of(image.layers.iter(), run.jobs);
     let find = |layer: &image::Layer| spools.plain(layer, share.is_exceeded_by(layer), run);
     // A layer may be listed many times, and has to be decoded once (G-9).
-    let mut numbers: HashMap<Word, usize> = HashMap::new();
-    let mut distinct: Vec<&image::Layer> = Vec::new();
-    let number = |layer: &'a image::Layer| {
-        *numbers.entry(layer.word()).or_insert_with(|| {
-            distinct.push(layer);
-            distinct.len() - 1
-        })
-    };
-    let numbered: Vec<usize> = image.layers.iter().map(number).collect();
-    let places = pool::for_all(run.jobs, distinct, |layer| layer.stored_size(), find)?;
+    let distinct: Vec<_> = image::distinct(image.layers.iter()).collect();
+    let places = pool::for_all(run.jobs, distinct.iter().copied(), |layer| layer.stored_size(), find)?;
     let decoded = spools.finish()?;
-    let tars: Vec<Option<Extent>> = places.into_iter().map(|place| decoded.extent(place)).collect();
-    let layers = image.layers.iter().zip(numbered);
-    Ok(layers.map(|(layer, number)| PlainLayer::new(layer, tars[number].clone(), again)).collect())
+    let tars = places.into_iter().map(|place| decoded.extent(place));
+    let tars: HashMap<Word, Option<Extent>> = distinct.iter().map(|layer| layer.word()).zip(tars).collect();
+    Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.word()].clone(), again)).collect())
 }
 
 struct Writer<'a, 'l> {

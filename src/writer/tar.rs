@@ -93,24 +93,24 @@ impl<'a> Tar<'a> {
 
     /// Adds a directory.
     pub(super) fn directory(&mut self, path: &str) -> Result<()> {
-        self.header(&dated(Entry::directory(path), self.run))
+        self.made(Entry::directory(path))
     }
 
     /// Adds a symbolic link.
     pub(super) fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
-        self.header(&dated(Entry::symlink(path, target), self.run))
+        self.made(Entry::symlink(path, target))
     }
 
     /// Adds a file with these bytes.
     pub(super) fn bytes(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        self.header(&dated(Entry::plain_file(path, bytes.len() as u64), self.run))?;
+        self.made(Entry::plain_file(path, bytes.len() as u64))?;
         self.write(bytes)?;
         self.pad(bytes.len() as u64)
     }
 
     /// Adds a file with the bytes of `extent`, which are not looked at.
     pub(super) fn extent(&mut self, path: &str, extent: &Extent) -> Result<()> {
-        self.header(&dated(Entry::plain_file(path, extent.size()), self.run))?;
+        self.made(Entry::plain_file(path, extent.size()))?;
         self.flush()?;
         let mut task = self.run.progress.begin(Action::Copy, path, Some(extent.size()));
         self.position += copy(extent, &mut self.out, &mut task)?;
@@ -129,8 +129,8 @@ impl<'a> Tar<'a> {
     ) -> Result<T> {
         self.flush()?;
         let Some(mut file) = self.out.patchable() else { return self.produced_in_spool(&produce, &name) };
-        let head = |name, size| header(&dated(Entry::plain_file(name, size), self.run));
-        let (produced, size) = produced_in_place(&mut file, self.position, &produce, |of, size| head(name(of), size))?;
+        let header = |of: &T, size| made(Entry::plain_file(name(of), size), self.run);
+        let (produced, size) = produced_in_place(&mut file, self.position, &produce, header)?;
         self.position = file.stream_position().map_err(failed)?;
         self.pad(size)?;
         Ok(produced)
@@ -139,7 +139,7 @@ impl<'a> Tar<'a> {
     /// Adds a file of `size` bytes whose body somebody else will write; `None`, and nothing is added, where bytes that are
     /// passed over cannot be come back to.
     pub(super) fn reserved(&mut self, path: &str, size: u64) -> Result<Option<Region>> {
-        let header = header(&dated(Entry::plain_file(path, size), self.run))?;
+        let header = made(Entry::plain_file(path, size), self.run)?;
         self.flush()?;
         let start = self.position + header.len() as u64;
         let Some(file) = self.out.patchable() else { return Ok(None) };
@@ -205,6 +205,12 @@ impl<'a> Tar<'a> {
         self.flush()?;
         self.task.complete();
         self.out.finish().map_err(failed)
+    }
+
+    /// The header of an entry that no input knows.
+    fn made(&mut self, entry: Entry) -> Result<()> {
+        let header = made(entry, self.run)?;
+        self.write(&header)
     }
 
     fn header(&mut self, entry: &Entry) -> Result<()> {
@@ -283,9 +289,9 @@ fn failed(error: io::Error) -> Error {
     Error::io("writing", "the output", error)
 }
 
-/// `entry`, which no input knows, with the time of all that is made here.
-fn dated(entry: Entry, run: &Run) -> Entry {
-    Entry { mtime: Timestamp::from_seconds(run.epoch), ..entry }
+/// The header of `entry`, which no input knows, with the time of all that is made here.
+fn made(entry: Entry, run: &Run) -> Result<Vec<u8>> {
+    header(&Entry { mtime: Timestamp::from_seconds(run.epoch), ..entry })
 }
 
 fn header(entry: &Entry) -> Result<Vec<u8>> {
