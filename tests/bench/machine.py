@@ -17,6 +17,7 @@ VERSIONS = {
     "pigz": ["pigz", "--version"],
     "tar": ["tar", "--version"],
     "cp": ["cp", "--version"],
+    "openssl": ["openssl", "version"],
     "bash": ["bash", "--version"],
 }
 
