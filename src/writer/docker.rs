@@ -104,7 +104,8 @@ impl Writer<'_, '_> {
                     return Ok((member(stored), false));
                 }
                 let run = self.run;
-                let stored = self.tar.produced(|out| recode(layer, encoding, out, run), member)?;
+                let stored =
+                    self.tar.produced(|out| recode(layer, encoding, out, run), |stored| Some(member(stored)))?;
                 self.layers.insert(stored.digest.clone());
                 self.recoded.insert(layer.diff_id.clone(), stored.clone());
                 Ok((member(&stored), false))

@@ -155,7 +155,7 @@ impl<'l> Writer<'_, '_, 'l> {
             (Treatment::Recode(_), Some(_)) if self.is_decoded_elsewhere(layer, &member)? => {}
             (Treatment::Recode(encoding), _) => {
                 let run = self.run;
-                self.tar.produced(|out| recode(layer, encoding, out, run), |_| member.clone())?;
+                self.tar.produced(|out| recode(layer, encoding, out, run), |_| Some(member.clone()))?;
             }
             (Treatment::Keep, None) | (Treatment::Absent, _) => {
                 loss::allow_missing(layer, self.docker.allow_missing_foreign)?;

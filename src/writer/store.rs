@@ -30,7 +30,7 @@ pub(super) trait Store {
     /// Stores a range of the input, if it is not there yet. The bytes are not looked at.
     fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()>;
 
-    /// Stores what `produce` writes.
+    /// Stores what `produce` writes, if it is not there yet.
     fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored>;
 
     /// The `index.json` that is there already and is to be added to.
@@ -87,7 +87,8 @@ impl Store for TarLayout<'_> {
     }
 
     fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
-        let stored = self.tar.produced(produce, |stored| stored.digest.blob_path())?;
+        let new_name = |stored: &Stored| (!self.stored.contains(&stored.digest)).then(|| stored.digest.blob_path());
+        let stored = self.tar.produced(produce, new_name)?;
         self.stored.insert(stored.digest.clone());
         Ok(stored)
     }

@@ -118,18 +118,19 @@ impl<'a> Tar<'a> {
         self.pad(extent.size())
     }
 
-    /// Adds a file whose body `produce` writes and whose name `name` makes from what `produce` returned.
+    /// Adds a file whose body `produce` writes and whose name `name` makes from what `produce` returned; without a name
+    /// nothing is added.
     ///
     /// `produce` may be called twice: a body of 8 GiB needs a longer header, and is known to be one only when it has
     /// been written.
     pub(super) fn produced<T>(
         &mut self,
         produce: impl Fn(Body<'_>) -> Result<T>,
-        name: impl Fn(&T) -> String,
+        name: impl Fn(&T) -> Option<String>,
     ) -> Result<T> {
         self.flush()?;
         let Some(mut file) = self.out.patchable() else { return self.produced_in_spool(&produce, &name) };
-        let header = |of: &T, size| made(Entry::plain_file(name(of), size), self.run);
+        let header = |of: &T, size| name(of).map(|name| made(Entry::plain_file(name, size), self.run)).transpose();
         let (produced, size) = produced_in_place(&mut file, self.position, &produce, header)?;
         self.position = file.stream_position().map_err(failed)?;
         self.pad(size)?;
@@ -156,15 +157,16 @@ impl<'a> Tar<'a> {
     fn produced_in_spool<T>(
         &mut self,
         produce: &impl Fn(Body<'_>) -> Result<T>,
-        name: &impl Fn(&T) -> String,
+        name: &impl Fn(&T) -> Option<String>,
     ) -> Result<T> {
         let tmpdir = &self.run.tmpdir;
         let mut spool = spool::Scratch::new(tmpdir)?;
         let produced = produce(&mut spool)?;
+        let Some(name) = name(&produced) else { return Ok(produced) };
         let extent = Source::file("the spooled layer", spool.into_file(), 0)?.extent();
         // Only now is it known how much there is to be copied after all.
         self.run.progress.expect(extent.size());
-        self.extent(&name(&produced), &extent)?;
+        self.extent(&name, &extent)?;
         Ok(produced)
     }
 
@@ -260,12 +262,13 @@ fn copy(extent: &Extent, out: &mut Out, task: &mut Task<'_>) -> Result<u64> {
     copied.map_err(|error| Error::io("copying", label, error))
 }
 
-/// Writes a file from `start` on, its body before its header: the size of its body. The cursor is left behind it.
+/// Writes a file from `start` on, its body before its header: the size of its body. The cursor is left behind it. Without a
+/// header nothing is left of it.
 fn produced_in_place<T>(
     file: &mut Patch<'_>,
     start: u64,
     produce: &impl Fn(Body<'_>) -> Result<T>,
-    header: impl Fn(&T, u64) -> Result<Vec<u8>>,
+    header: impl Fn(&T, u64) -> Result<Option<Vec<u8>>>,
 ) -> Result<(T, u64)> {
     let mut reserved = archive::BLOCK as u64;
     loop {
@@ -273,7 +276,10 @@ fn produced_in_place<T>(
         let produced = produce(file)?;
         let end = file.stream_position().map_err(failed)?;
         let size = end - start - reserved;
-        let header = header(&produced, size)?;
+        let Some(header) = header(&produced, size)? else {
+            file.truncate(start).and_then(|()| file.seek(SeekFrom::Start(start))).map_err(failed)?;
+            return Ok((produced, 0));
+        };
         if header.len() as u64 == reserved {
             file.seek(SeekFrom::Start(start))
                 .and_then(|_| file.write_all(&header))
@@ -312,7 +318,7 @@ mod tests {
             calls.set(calls.get() + 1);
             body.write_all(&[b'x'; 1000]).map_err(failed)
         };
-        tar.produced(produce, |()| name.to_owned()).unwrap();
+        tar.produced(produce, |()| Some(name.to_owned())).unwrap();
         tar.bytes("behind", b"it").unwrap();
         tar.finish().unwrap();
         calls.get()

@@ -7,12 +7,14 @@ use crate::support::docker::foreign_sources;
 use crate::support::expect::{Converted, Target, assert_same, convert, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
-use crate::support::layout::{Layout, Types, blob_path};
+use crate::support::layout::{Layout, OCI_CONFIG, OCI_MANIFEST, Types, blob_path};
+use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 use crate::support::tarball::Tarball;
 
 /// Nobody listens there: a run that fetched would fail.
 const URL: &str = "https://192.0.2.1/layer.tar.gz";
+const OCI_FOREIGN_PLAIN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar";
 const OCI_FOREIGN: &str = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
 
 /// A Windows image: a foreign base, a layer of its own.
@@ -179,4 +181,31 @@ fn a_false_digest_of_a_foreign_source_is_found() {
     });
     let converted = convert(&tar, Target::OciDir, &[]);
     assert!(!converted.archive.has(&format!("blobs/sha256/{}", "3".repeat(64))), "M-8: iff the bytes hash to it");
+}
+
+#[test]
+fn a_foreign_blob_that_another_image_is_recoded_to_is_stored_once() {
+    let layer = || TestImage::new().layer([file("Files/base", "1")]);
+    for (theirs, ours, flag) in [(Codec::Plain, Codec::Gzip, "none"), (Codec::Gzip, Codec::Plain, "gzip")] {
+        let recoded = layer().stored(ours).tag("app:1");
+        let flags = ["--compress", flag];
+        let made = convert(&Shape::Oci.save_one(&recoded), Target::Oci, &flags);
+        let digest = &made.images[0].layers[0].digest;
+
+        let mut layout = Layout::new();
+        let media_type = format!("{OCI_FOREIGN_PLAIN}{}", theirs.oci_suffix());
+        let foreign = layout.blob(&media_type, made.archive.body(&blob_path(digest)));
+        let config = layout.blob(OCI_CONFIG, layer().key("author", json!("somebody else")).config());
+        let manifest = json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [foreign]});
+        let manifest = layout.manifest(&manifest);
+        layout.list_as(&manifest, &["win:1".to_owned()]);
+        let manifest = layout.image(&recoded, Types::Oci);
+        layout.list_as(&manifest, &recoded.tags);
+
+        let tar = layout.tarball();
+        let converted = convert(&tar, Target::Oci, &flags);
+        assert!(converted.images.iter().all(|image| image.layers[0].digest == *digest));
+        let piped = imgtar(["convert", "--to", "oci"]).args(flags).stdin(tar.bytes()).success();
+        assert!(piped.stdout == converted.bytes, "the same bytes in a stream");
+    }
 }
