@@ -63,6 +63,7 @@ impl Choice {
     /// when there is none.
     pub fn one(&self, set: &ImageSet) -> Result<Chosen> {
         let mut chosen = self.images(set)?;
+        chosen.dedup_by(|two, one| one.names == two.names && one.image.is_alike(&two.image));
         match (chosen.pop(), &chosen[..]) {
             (Some(only), []) => Ok(only),
             (None, _) => Err(nothing_left(set)),

@@ -131,7 +131,7 @@ fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, Entry)>> {
     for (position, entry) in set.entries.iter().enumerate() {
         for candidate in by_digest(entry, text) {
             // Listed twice, with other annotations, say: all names are the image's.
-            match found.iter_mut().find(|(_, known)| known.node.is_same(&candidate.node)) {
+            match found.iter_mut().find(|(_, known)| known.node.is_alike(&candidate.node)) {
                 Some((_, known)) => add_names(known, candidate.names),
                 None => found.push((position, candidate)),
             }
@@ -230,7 +230,12 @@ pub(crate) fn on_platforms(node: &Node, at: &str, wanted: &[Platform]) -> Result
     let images = node.images();
     let mut found: Vec<Arc<Image>> = Vec::new();
     for platform in wanted {
-        let fitting: Vec<_> = images.iter().filter(|image| platform.matches(&image.platform)).collect();
+        let mut fitting: Vec<&Arc<Image>> = Vec::new();
+        for image in images.iter().filter(|image| platform.matches(&image.platform)) {
+            if !fitting.iter().any(|known| known.is_alike(image)) {
+                fitting.push(image);
+            }
+        }
         match fitting[..] {
             [] => return Err(choose_platform(&format!("{at}: there is no image for {platform}"), [node])),
             [image] => {
@@ -262,7 +267,9 @@ fn one_image(
     }
     let images = match platforms {
         Platforms::Only(wanted) if !has_no_platform(node) => on_platforms(node, at, wanted)?,
-        Platforms::Only(_) | Platforms::Unspecified | Platforms::All => node.images().into_iter().cloned().collect(),
+        Platforms::Only(_) | Platforms::Unspecified | Platforms::All => {
+            node.distinct_images().into_iter().cloned().collect()
+        }
     };
     match &images[..] {
         [image] => {
@@ -287,7 +294,7 @@ fn one_image(
 
 /// Says what goes with an index when one of its images is taken.
 fn note_left_out(index: &Index, image: &Arc<Image>, at: &str, run: &Run) {
-    let is_taken = |node: &Node| matches!(node, Node::Image(other) if Arc::ptr_eq(other, image));
+    let is_taken = |node: &Node| matches!(node, Node::Image(other) if other.is_alike(image));
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     run.notices.note(format!("{at}: {} is taken; left out: {}", image.platform, left_out.join(", ")));
 }

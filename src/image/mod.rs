@@ -14,6 +14,7 @@ mod layer;
 mod name;
 mod read;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 pub use layer::{Blob, Claim, Layer};
@@ -146,11 +147,17 @@ pub struct Absent {
 }
 
 impl Node {
-    /// All images below, in order.
+    /// All images below, in order, each as often as it is listed.
     pub fn images(&self) -> Vec<&Arc<Image>> {
         let mut found = Vec::new();
         self.collect(&mut found);
         found
+    }
+
+    /// All images below, in order, each once: an index may list one several times, and with other words each time.
+    pub fn distinct_images(&self) -> Vec<&Arc<Image>> {
+        let mut seen = HashSet::new();
+        self.images().into_iter().filter(|image| seen.insert(image.own_digest())).collect()
     }
 
     /// All indexes, this one and those below.
@@ -174,6 +181,14 @@ impl Node {
             (Self::Carried(one), Self::Carried(two)) => Arc::ptr_eq(one, two),
             (Self::Absent(one), Self::Absent(two)) => Arc::ptr_eq(one, two),
             _ => false,
+        }
+    }
+
+    /// Whether two nodes are the same one, or one image that is listed twice, by descriptors that differ.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Image(one), Self::Image(two)) => one.is_alike(two),
+            _ => self.is_same(other),
         }
     }
 
@@ -201,6 +216,14 @@ impl Image {
     /// What tells it from others: the manifest's digest, else the image ID.
     pub fn own_digest(&self) -> &Digest {
         self.manifest.as_ref().map_or(&self.image_id, |manifest| &manifest.digest)
+    }
+
+    /// Whether two images have one manifest, or are the very same one where the format has none.
+    pub fn is_alike(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        match (&self.manifest, &other.manifest) {
+            (Some(one), Some(two)) => one.digest == two.digest,
+            _ => Arc::ptr_eq(self, other),
+        }
     }
 
     /// Whether a manifest of the input ties each layer to its place; otherwise only the diff_ids do (M-11).

@@ -4,9 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::support::archive::Archive;
-use crate::support::expect::{Target, convert, refuse};
+use crate::support::digest;
+use crate::support::expect::{Target, assert_names, convert, refuse};
 use crate::support::image::TestImage;
-use crate::support::layout::{Layout, REF_NAME, Types};
+use crate::support::layout::{Layout, OCI_MANIFEST, REF_NAME, Types};
 use crate::support::name::full;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
@@ -179,5 +180,40 @@ fn a_strict_index_is_strict_for_every_target() {
         for options in [&["--index", "strict"][..], &["--index", "strict", "--platform", "linux/amd64"]] {
             refuse(&layout.tarball().bytes(), target, options, 3).says(["linux/s390x", "missing"]);
         }
+    }
+}
+
+/// An index that lists one image twice: in the same words, in an index of its own, and without its platform.
+fn listed_twice() -> [Tarball; 3] {
+    let again: [fn(&mut Layout, &Value) -> Value; 3] = [
+        |_, descriptor| descriptor.clone(),
+        |layout, descriptor| layout.nested(std::slice::from_ref(descriptor), Types::Oci),
+        |_, descriptor| json!({"mediaType": OCI_MANIFEST, "digest": descriptor["digest"], "size": descriptor["size"]}),
+    ];
+    again.map(|again| {
+        let mut layout = Layout::new();
+        let descriptor = layout.image(&image("amd64"), Types::Oci);
+        let children = [descriptor.clone(), again(&mut layout, &descriptor)];
+        let index = layout.nested(&children, Types::Oci);
+        layout.list_as(&index, &[NAME.to_owned()]);
+        layout.tarball()
+    })
+}
+
+#[test]
+fn an_image_that_an_index_lists_twice_is_one_image() {
+    let (id, manifest) = (image("amd64").id(), digest(&Shape::Oci.manifest(&image("amd64")).unwrap()));
+    for tar in listed_twice() {
+        for flags in [&[][..], &["--platform", "linux/amd64"], &["--image", &id], &["--image", &manifest]] {
+            for target in [Target::Docker, Target::Legacy] {
+                let converted = convert(&tar, target, flags);
+                assert_eq!(converted.images.len(), 1, "{flags:?}");
+                assert_names(&converted.images[0], &image("amd64"));
+            }
+            imgtar(["convert", "--to", "rootfs"]).args(flags).stdin(tar.bytes()).success();
+            imgtar(["ls", "-"]).args(flags).stdin(tar.bytes()).success();
+        }
+        let converted = convert(&tar, Target::Oci, &["--platform", "linux/amd64"]);
+        assert_eq!(architectures(&converted.archive), ["amd64"]);
     }
 }
