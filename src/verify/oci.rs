@@ -14,9 +14,11 @@ use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::path::printable;
+use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, MediaType};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER, check_layout};
+use crate::spec::platform::Platform;
 use crate::stream::source::{Extent, Source};
 
 /// What a descriptor led to.
@@ -81,11 +83,13 @@ impl Walk<'_, '_> {
         for (nth, descriptor) in entries.iter().enumerate() {
             let place = format!("{INDEX_MEMBER}: manifests[{nth}]");
             let name = Name::of(descriptor);
-            if let Some(name) = &name {
-                self.checker.names.claim(name, descriptor.digest(), descriptor.platform(), &place);
-            }
             self.checker.annotated_names(descriptor, &place);
-            match self.node(descriptor, INDEX_MEMBER)? {
+            let led = self.node(descriptor, INDEX_MEMBER)?;
+            if let Some(name) = &name {
+                let platform = self.platform(descriptor, &led);
+                self.checker.names.claim(name, descriptor.digest(), platform.as_ref(), &place);
+            }
+            match led {
                 Led::To(images) => {
                     for image in images {
                         let names = &mut self.checker.images[image].names;
@@ -99,6 +103,16 @@ impl Walk<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// What the image that `descriptor` lists runs on: by the descriptor, else by its config (O-12). An index is for no
+    /// platform.
+    fn platform(&self, descriptor: &Descriptor, led: &Led) -> Option<Platform> {
+        let Led::To(images) = led else { return None };
+        let [image] = images[..] else { return None };
+        let of_config = || self.checker.images[image].config.config.as_ref().map(ImageConfig::platform);
+        let platform = descriptor.platform().or_else(of_config);
+        platform.filter(|_| descriptor.media_type().is_manifest()).cloned()
     }
 
     fn node(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Led> {

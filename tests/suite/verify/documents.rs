@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::verify;
 use crate::support::digest;
+use crate::support::expect::{Target, convert};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
 use crate::support::layout::{Layout, OCI_INDEX, OCI_MANIFEST, Types, blob_path};
@@ -252,6 +253,13 @@ fn n9_one_name_for_two_images() {
     verify(&Shape::Oci.save(&images)).finds(&[("error", "N-9", "index.json: manifests[1]")]);
     let platforms = [TestImage::demo("a:1"), TestImage::demo("a:1").platform("linux/arm64")];
     verify(&Shape::Oci.save(&platforms)).finds(&[]);
+    let by_config = Shape::Oci.save(&platforms).editing("index.json", |index| {
+        for entry in index["manifests"].as_array_mut().unwrap() {
+            entry.as_object_mut().unwrap().remove("platform");
+        }
+    });
+    verify(&by_config).finds(&[]);
+    convert(&by_config, Target::Oci, &[]);
 }
 
 #[test]
