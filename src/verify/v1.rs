@@ -4,7 +4,7 @@
 //!
 //! Sources: docs/formats.md L-30 to L-34.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Checker;
 use super::bodies::BodyId;
@@ -13,6 +13,7 @@ use super::finding::Finding;
 use super::image::{Checked, CheckedLayer};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::image::Name;
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::path::printable;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
@@ -84,6 +85,7 @@ fn directory(checker: &mut Checker<'_>, id: &V1Id) -> Result<Directory> {
 /// The top layers that have names, each of which must be there (L-31).
 fn named(checker: &mut Checker<'_>, bytes: &[u8], directories: &Directories) -> Result<BTreeSet<V1Id>> {
     let mut tops = BTreeSet::new();
+    let mut claimed: HashMap<Name, V1Id> = HashMap::new();
     let repositories = match Repositories::read(bytes, REPOSITORIES_MEMBER) {
         Ok(Repositories(repositories)) => repositories,
         Err(error) => {
@@ -94,9 +96,18 @@ fn named(checker: &mut Checker<'_>, bytes: &[u8], directories: &Directories) -> 
     for (repository, tags) in &repositories {
         for (tag, id) in tags {
             let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
-            checker.repo_tags(std::slice::from_ref(&text), REPOSITORIES_MEMBER);
+            let names = checker.repo_tags(std::slice::from_ref(&text), REPOSITORIES_MEMBER);
             match id.parse::<V1Id>().ok().filter(|id| directories.contains_key(id)) {
-                Some(top) => drop(tops.insert(top)),
+                Some(top) => {
+                    for name in names {
+                        let problem = format!("two images are called {name}");
+                        if let Some(other) = claimed.insert(name, top.clone()).filter(|other| *other != top) {
+                            let finding = Finding::error("N-9", REPOSITORIES_MEMBER, problem);
+                            checker.add(finding.instead(&other, &top));
+                        }
+                    }
+                    tops.insert(top);
+                }
                 None => {
                     let (text, id) = (printable(text.as_bytes()), printable(id.as_bytes()));
                     let problem = format!("{text} stands for `{id}`, which is no layer of the archive");

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::verify;
 use crate::support::digest;
-use crate::support::expect::{Target, convert};
+use crate::support::docker::docker_19;
+use crate::support::expect::{Target, convert, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
 use crate::support::layout::{Layout, OCI_INDEX, OCI_MANIFEST, Types, blob_path};
@@ -260,6 +261,18 @@ fn n9_one_name_for_two_images() {
     });
     verify(&by_config).finds(&[]);
     convert(&by_config, Target::Oci, &[]);
+}
+
+#[test]
+fn n9_one_name_for_two_layers_of_an_archive_without_manifest_json() {
+    let tar = docker_19(&image());
+    let repositories: Value = serde_json::from_slice(tar.body("repositories")).unwrap();
+    let top = repositories["app"]["1"].as_str().unwrap();
+    let ids = tar.members.iter().filter_map(|member| member.name.strip_suffix("/json"));
+    let below = ids.filter(|id| *id != top).collect::<Vec<_>>()[0].to_owned();
+    let tar = tar.editing("repositories", |json| json["docker.io/library/app"] = json!({"1": below}));
+    verify(&tar).finds(&[("error", "N-9", "repositories")]);
+    refuse(&tar.bytes(), Target::Oci, &[], 4);
 }
 
 #[test]
