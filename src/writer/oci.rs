@@ -84,7 +84,7 @@ pub(super) fn write<'a, S: Store + Members<'a>>(
     };
     let (store, (descriptors, images)) = attempt::members(contents, store, run, again, plan, write)?;
     let entries = index::entries(contents.entries, descriptors);
-    let index = index::merged(entries, store.existing_index()?);
+    let index = index::merged(entries, store.existing_index()?, |entry| store.platform(entry))?;
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
     let docker_manifest = if wants_manifest {
         docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?

@@ -11,7 +11,10 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
 use crate::progress::Action;
 use crate::run::Run;
-use crate::spec::oci::{INDEX_MEMBER, Index, LAYOUT_MEMBER, check_layout};
+use crate::spec::config::ImageConfig;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::oci::{INDEX_MEMBER, Index, LAYOUT_MEMBER, Manifest, check_layout};
+use crate::spec::platform::Platform;
 use crate::stream::copy::send;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::source::Extent;
@@ -35,6 +38,9 @@ pub(super) trait Store {
 
     /// The `index.json` that is there already and is to be added to.
     fn existing_index(&self) -> Result<Option<Index>>;
+
+    /// What the image that `descriptor` lists runs on: by the descriptor, else by its config, where that can be read here.
+    fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>>;
 
     /// Writes the documents that make it a layout, and ends.
     fn finish(self, documents: &Documents) -> Result<()>;
@@ -97,6 +103,10 @@ impl Store for TarLayout<'_> {
         Ok(None)
     }
 
+    fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
+        Ok(descriptor.platform().cloned())
+    }
+
     fn finish(mut self, documents: &Documents) -> Result<()> {
         self.tar.bytes("index.json", &documents.index)?;
         if let Some(manifest) = &documents.docker_manifest {
@@ -131,6 +141,13 @@ pub(super) struct Directory<'a> {
 impl<'a> Directory<'a> {
     pub(super) fn new(sink: DirSink, run: &'a Run) -> Self {
         Self { sink, stored: HashSet::new(), run }
+    }
+
+    /// A document that is there, and how messages call it.
+    fn document(&self, descriptor: &Descriptor) -> Result<Option<(Vec<u8>, String)>> {
+        let path = descriptor.digest().blob_path();
+        let bytes = self.sink.read(&path, MAX_DOCUMENT)?;
+        Ok(bytes.map(|bytes| (bytes, self.sink.at(&path))))
     }
 }
 
@@ -180,6 +197,19 @@ impl Store for Directory<'_> {
         }
         let index = self.sink.read(INDEX_MEMBER, MAX_DOCUMENT)?;
         index.map(|bytes| Index::read(&bytes, &self.sink.at(INDEX_MEMBER), None)).transpose()
+    }
+
+    fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
+        if descriptor.platform().is_some() || !descriptor.media_type().is_manifest() {
+            return Ok(descriptor.platform().cloned());
+        }
+        let Some((manifest, at)) = self.document(descriptor)? else { return Ok(None) };
+        let manifest = Manifest::read(&manifest, &at, Some(descriptor.media_type()))?;
+        if !manifest.is_image() {
+            return Ok(None);
+        }
+        let Some((config, at)) = self.document(manifest.config())? else { return Ok(None) };
+        Ok(Some(ImageConfig::read(config, &at)?.platform().clone()))
     }
 
     fn finish(self, documents: &Documents) -> Result<()> {

@@ -7,6 +7,7 @@ use crate::support::archive::Archive;
 use crate::support::digest;
 use crate::support::expect::{Target, assert_names, convert, refuse};
 use crate::support::image::TestImage;
+use crate::support::judge;
 use crate::support::layout::{Layout, OCI_MANIFEST, REF_NAME, Types};
 use crate::support::name::full;
 use crate::support::run::imgtar;
@@ -102,6 +103,34 @@ fn platforms_appended_one_by_one_stand_side_by_side() {
         }
         assert_eq!(architectures(&Archive::of_dir(&layout)), ["amd64", "arm64"]);
     }
+}
+
+/// `app:1` for one platform, which its config alone tells.
+fn undescribed(architecture: &str) -> Tarball {
+    let mut layout = Layout::new();
+    let mut descriptor = layout.image(&image(architecture), Types::Oci);
+    descriptor.as_object_mut().unwrap().remove("platform");
+    layout.list_as(&descriptor, &[NAME.to_owned()]);
+    layout.tarball()
+}
+
+#[test]
+fn platforms_that_only_configs_tell_are_appended_side_by_side() {
+    let scratch = Scratch::new();
+    let layout = scratch.path("layout");
+    let append = |archive: Tarball| {
+        let run = imgtar(["convert", "--to", "oci-dir", "--append", "-o"]).arg(&layout);
+        run.stdin(archive.bytes()).success();
+        let verified = imgtar(["verify"]).arg(&layout).success();
+        verified.never_says(["N-9"]);
+        judge::oci_images(&Archive::of_dir(&layout)).into_iter().map(|image| image.id).collect::<Vec<_>>()
+    };
+    let [amd64, arm64] = ["amd64", "arm64"].map(|architecture| image(architecture).id());
+    assert_eq!(append(undescribed("amd64")), std::slice::from_ref(&amd64));
+    assert_eq!(append(undescribed("arm64")), [amd64.clone(), arm64.clone()]);
+    assert_eq!(append(undescribed("amd64")), [arm64.clone(), amd64], "what is there is replaced");
+    let index = convert(&nested(), Target::Oci, &[]);
+    assert_eq!(append(nested()), index.images.iter().map(|image| image.id.clone()).collect::<Vec<_>>());
 }
 
 #[test]

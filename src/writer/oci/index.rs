@@ -1,12 +1,14 @@
 //! `index.json`: an entry for each name, spelled so that every reader finds it.
 //!
-//! Sources: docs/formats.md O-20 to O-24, O-30, N-9.
+//! Sources: docs/formats.md O-12, O-20 to O-24, O-30, N-9.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::error::Result;
 use crate::image::{Entry, IMAGE_NAME, Name, REF_NAME};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::oci::Index;
+use crate::spec::platform::Platform;
 
 /// One descriptor a name, an untagged entry once without any.
 pub(super) fn entries(entries: &[Entry], descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
@@ -51,27 +53,47 @@ fn told_apart(entries: Vec<Descriptor>) -> Vec<Descriptor> {
 }
 
 /// The index with these entries; one that is there already keeps those of other names and platforms (O-30).
-pub(super) fn merged(entries: Vec<Descriptor>, existing: Option<Index>) -> Index {
-    let Some(existing) = existing else { return Index::new(told_apart(entries)) };
+///
+/// # Errors
+/// Those of `platform`, which is asked what an entry runs on where two have one name.
+pub(super) fn merged(
+    entries: Vec<Descriptor>,
+    existing: Option<Index>,
+    platform: impl Fn(&Descriptor) -> Result<Option<Platform>>,
+) -> Result<Index> {
+    let Some(existing) = existing else { return Ok(Index::new(told_apart(entries))) };
     let mut new: HashMap<Option<Name>, Vec<&Descriptor>> = HashMap::new();
     for entry in &entries {
         new.entry(Name::of(entry)).or_default().push(entry);
     }
-    let is_replaced = |old: &&Descriptor| {
+    let mut all = Vec::new();
+    for old in existing.entries() {
         let name = Name::of(old);
-        new.get(&name).is_some_and(|new| new.iter().any(|new| is_replaced(old, new, name.is_some())))
-    };
-    let kept = existing.entries().iter().filter(|old| !is_replaced(old));
-    let all = kept.cloned().chain(entries.iter().cloned()).collect();
-    existing.with_entries(told_apart(all))
+        let new = new.get(&name).map_or(&[][..], Vec::as_slice);
+        let is_replaced = match name {
+            Some(_) => is_replaced(old, new, &platform)?,
+            None => new.iter().any(|new| new.digest() == old.digest()),
+        };
+        if !is_replaced {
+            all.push(old.clone());
+        }
+    }
+    all.extend(entries.iter().cloned());
+    Ok(existing.with_entries(told_apart(all)))
 }
 
-/// Whether `new` takes the place of `old`, which has the same name or, like it, none: if it is for the same platform, or
-/// the same thing without a name.
-fn is_replaced(old: &Descriptor, new: &Descriptor, named: bool) -> bool {
-    match (old.platform(), new.platform()) {
-        _ if !named => old.digest() == new.digest(),
-        (Some(old), Some(new)) => old.matches(new),
-        _ => true,
+/// Whether one of `new` takes the place of `old`, which has the same name, because nothing says that it is for another
+/// platform.
+fn is_replaced(
+    old: &Descriptor,
+    new: &[&Descriptor],
+    platform: impl Fn(&Descriptor) -> Result<Option<Platform>>,
+) -> Result<bool> {
+    for new in new {
+        match (platform(old)?, platform(new)?) {
+            (Some(old), Some(new)) if !old.matches(&new) => {}
+            _ => return Ok(true),
+        }
     }
+    Ok(false)
 }
