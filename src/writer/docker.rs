@@ -3,6 +3,7 @@
 //! Sources: docs/formats.md D-1 to D-4, D-7, L-4, L-20, L-23, M-7, M-8.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use super::attempt;
 use super::names::{Spelling, repo_tags};
@@ -45,7 +46,7 @@ pub(super) fn write(
         Ok((items, reports))
     })?;
     let (mut tar, (items, reports)) = written;
-    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&merged(items)))?;
     tar.finish()?;
     Ok(reports)
 }
@@ -127,6 +128,24 @@ impl Writer<'_, '_> {
         }
         Ok(member)
     }
+}
+
+/// Items that are one image but for their names as one, as readers take them: what made two images of them in the input,
+/// such as another compression of a layer, need not be there any more (D-4).
+fn merged(mut items: Vec<ManifestItem>) -> Vec<ManifestItem> {
+    let mut known = HashMap::new();
+    let with_places = items.iter().enumerate();
+    let firsts = with_places.map(|(place, item)| {
+        let first = *known.entry((&item.config, &item.layers)).or_insert(place);
+        if items[first].layer_sources == item.layer_sources { first } else { place }
+    });
+    let firsts: Vec<usize> = firsts.collect();
+    for (place, &first) in firsts.iter().enumerate().filter(|(place, first)| place != *first) {
+        let names = mem::take(&mut items[place].repo_tags);
+        items[first].repo_tags.extend(names);
+    }
+    let is_first = |(place, item)| (firsts[place] == place).then_some(item);
+    items.into_iter().enumerate().filter_map(is_first).collect()
 }
 
 /// `<hex>.tar.gz` and its like (D-1).

@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::expect::{Target, assert_names, assert_same, convert, refuse};
+use serde_json::json;
+
+use crate::support::codec::Codec;
+use crate::support::expect::{Target, assert_names, assert_same, convert, convert_path, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
+use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::tarball::Kind;
 
@@ -53,6 +57,23 @@ fn a_shared_layer_is_written_once() {
         let stored: BTreeSet<_> = converted.images.iter().flat_map(|image| &image.layers).map(|l| &l.member).collect();
         assert_eq!(stored.len(), layers.len(), "{}", target.flag());
     }
+}
+
+#[test]
+fn images_that_differ_in_compression_alone_are_one_where_they_do_not_any_more() {
+    let image = |codec, name: &str| TestImage::new().layer([file("base", "1")]).stored(codec).tag(name);
+    let both = [image(Codec::Gzip, "a:1"), image(Codec::Zstd, "b:1")];
+    for flags in [&[][..], &["--compress", "none"]] {
+        let converted = convert(&Shape::Oci.save(&both), Target::Docker, flags);
+        let manifest = converted.archive.json("manifest.json");
+        assert_eq!(manifest.as_array().unwrap().len(), 1, "{manifest}");
+        assert_eq!(manifest[0]["RepoTags"], json!(["a:1", "b:1"]));
+        let scratch = Scratch::new();
+        let again = convert_path(&scratch.write("again.tar", &converted.bytes), Target::Docker, flags);
+        assert!(again.bytes == converted.bytes, "what was written stays as it is");
+    }
+    let kept = convert(&Shape::Oci.save(&both), Target::Docker, &["--compress", "keep"]);
+    assert_eq!(kept.images.len(), 2, "they still differ");
 }
 
 #[test]
