@@ -119,6 +119,8 @@ pub struct Carried {
     pub what: String,
     /// Whether it attests to an image (O-13).
     pub attestation: bool,
+    /// The manifest that it refers to, such as the one it signs (O-14).
+    pub subject: Option<Digest>,
     /// Its blobs in the order in which they are written: layers, config, the document itself last.
     pub blobs: Vec<CarriedBlob>,
 }
@@ -171,6 +173,15 @@ impl Node {
             }
         }
         found
+    }
+
+    /// All below that is carried, in order.
+    pub fn carried(&self) -> Vec<&Arc<Carried>> {
+        match self {
+            Self::Carried(carried) => vec![carried],
+            Self::Index(index) => index.children.iter().flat_map(|child| child.node.carried()).collect(),
+            Self::Image(_) | Self::Absent(_) => Vec::new(),
+        }
     }
 
     /// Whether two nodes are the very same one, not merely equal.

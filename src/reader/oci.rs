@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
             self.manifest(descriptor, blob)
         } else {
             let what = format!("{} ({media_type})", descriptor.digest());
-            Ok(Node::Carried(Arc::new(Carried { what, attestation: false, blobs: vec![blob] })))
+            Ok(Node::Carried(Arc::new(Carried { what, attestation: false, subject: None, blobs: vec![blob] })))
         }
     }
 
@@ -310,7 +310,8 @@ impl<'a> Walk<'a> {
             descriptor.is_attestation() || view.layers().iter().any(|layer| layer.media_type().is_in_toto());
         let kind = if attestation { "an attestation" } else { "an artifact" };
         let what = format!("{} ({kind})", descriptor.digest());
-        Ok(Node::Carried(Arc::new(Carried { what, attestation, blobs })))
+        let subject = view.subject().map(|subject| subject.digest().clone());
+        Ok(Node::Carried(Arc::new(Carried { what, attestation, subject, blobs })))
     }
 
     /// A blob by its descriptor, `data` standing in where there is no member (O-7).

@@ -9,7 +9,7 @@ mod docker_manifest;
 mod index;
 mod layers;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Contents;
@@ -170,16 +170,16 @@ impl<S: Store> Writer<'_, S> {
 
     /// The descriptors that `index.json` gets, one for each entry, without names.
     fn top_level(&mut self, entries: &[Entry]) -> Result<Vec<Descriptor>> {
-        entries
-            .iter()
-            .map(|entry| {
-                let described = match &entry.descriptor {
-                    Some(descriptor) => descriptor.clone(),
-                    None => self.new_descriptor(&entry.node),
-                };
-                self.descriptor(&described, &entry.node)
-            })
-            .collect()
+        let describe = |entry: &Entry| {
+            let described = match &entry.descriptor {
+                Some(descriptor) => descriptor.clone(),
+                None => self.new_descriptor(&entry.node),
+            };
+            self.descriptor(&described, &entry.node)
+        };
+        let descriptors = entries.iter().map(describe).collect::<Result<_>>()?;
+        self.warn_of_referrers(entries)?;
+        Ok(descriptors)
     }
 
     /// The descriptor of an image that had none.
@@ -225,6 +225,27 @@ impl<S: Store> Writer<'_, S> {
         let descriptor = Descriptor::of(view.media_type().clone(), &bytes);
         self.indexes.push((descriptor.digest().clone(), bytes));
         Ok(descriptor)
+    }
+
+    /// A signature speaks of a manifest or index by its digest, as an attestation does (O-14).
+    fn warn_of_referrers(&self, entries: &[Entry]) -> Result<()> {
+        let nodes = || entries.iter().map(|entry| &entry.node);
+        let manifests = nodes().flat_map(Node::images).filter_map(|image| Some(&image.manifest.as_ref()?.digest));
+        let indexes = nodes().flat_map(Node::indexes).map(|index| &index.document.digest);
+        let written: HashSet<&Digest> = self
+            .images
+            .values()
+            .map(|image| image.manifest.digest())
+            .chain(self.indexes.iter().map(|(digest, _)| digest))
+            .collect();
+        let gone: HashSet<&Digest> = manifests.chain(indexes).filter(|digest| !written.contains(digest)).collect();
+        for carried in nodes().flat_map(Node::carried).filter(|carried| !carried.attestation) {
+            if let Some(subject) = carried.subject.as_ref().filter(|subject| gone.contains(subject)) {
+                let problem = format!("it refers to {subject}, which had to be rewritten");
+                self.run.notices.warn(Fault::Target, &carried.what, &problem)?;
+            }
+        }
+        Ok(())
     }
 
     /// An attestation speaks of a manifest by its digest; it is carried as it is, and then speaks of one that is gone.

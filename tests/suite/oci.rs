@@ -364,3 +364,22 @@ fn h_16_gzip_layers_of_several_members_are_kept_and_decoded_whole() {
     assert_eq!(converted.images[0].layers[0].digest, crate::support::digest(&blob), "O-16, H-16");
     assert_eq!(convert(&source, Target::Legacy, &[]).images[0].diff_ids(), image().diff_ids());
 }
+
+#[test]
+fn what_refers_to_a_manifest_that_had_to_be_rewritten_is_warned_about() {
+    let image = TestImage::demo("app:1").all_stored(Codec::Gzip);
+    let mut layout = Layout::new();
+    let manifest = layout.image(&image, Types::Oci);
+    let index = layout.nested(std::slice::from_ref(&manifest), Types::Oci);
+    layout.list_as(&index, &image.tags);
+    for subject in [manifest, index] {
+        let mut layout = layout.clone();
+        let signature = layout.artifact(&subject);
+        layout.list(&signature);
+        let refers = format!("it refers to {}, which had to be rewritten", subject["digest"].as_str().unwrap());
+        let converted = convert(&layout.tarball(), Target::Oci, &["--compress", "zstd"]);
+        converted.outcome.says([signature["digest"].as_str().unwrap(), &refers]);
+        refuse(&layout.tarball().bytes(), Target::Oci, &["--compress", "none", "--strict"], 4).says([&refers]);
+        convert(&layout.tarball(), Target::Oci, &["--strict"]).outcome.never_says(["refers"]);
+    }
+}
