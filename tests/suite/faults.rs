@@ -185,21 +185,22 @@ fn a_file_size_limit_is_exit_5_and_leaves_nothing() {
 fn little_memory_is_all_or_nothing() {
     let scratch = Scratch::new();
     let input = scratch.write("in.tar", source().bytes());
-    let mut whole = 0;
+    let (mut whole, mut runs) = (0, 0);
     for target in Target::ALL {
         for kib in (4 << 10..64 << 10).step_by(6 << 10).chain([1 << 20]) {
             let out = scratch.path("out");
             let args = convert(target, &[Path::new("-o"), &out, &input]);
-            let ended = run(&format!("ulimit -c 0 -v {kib}; exec env RUST_BACKTRACE=0"), args);
+            let ended = run(&format!("ulimit -c 0 && ulimit -v {kib} && exec env RUST_BACKTRACE=0"), args);
             let is_whole = ended.code == 0;
             assert_eq!(out.exists(), is_whole, "{target:?} in {kib} KiB: exit {}, {}", ended.code, ended.stderr);
             // The loader says 127; what Rust's runtime does without memory is to end by a signal.
             assert!([0, 5, 127, 134, 139].contains(&ended.code), "exit {}: {}", ended.code, ended.stderr);
-            whole += usize::from(is_whole);
+            (whole, runs) = (whole + usize::from(is_whole), runs + 1);
             let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
         }
     }
     assert!(whole >= Target::ALL.len(), "a gigabyte is enough");
+    assert!(whole <= runs - Target::ALL.len(), "four megabytes are not");
 }
 
 /// What stands before a command that has a file system of 512 KiB below `dir`; whatever is left there at the end, it names
