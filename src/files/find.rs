@@ -79,19 +79,13 @@ impl Files<'_> {
     /// What was meant, if that can be guessed; else how far the path leads.
     fn missing(&self, path: &Path, directory: &[u8], name: &[u8]) -> String {
         let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
-        if let Some(meant) = near.or_else(|| self.elsewhere(name)) {
+        if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
             return format!("; did you mean `{}`?", printable(&meant));
         }
         if trim(path) == join(directory, name) {
             return String::new();
         }
         format!(": nothing is called `{}` in `{}`", printable(name), shown(directory))
-    }
-
-    /// The first path whose last name is `name`.
-    fn elsewhere(&self, name: &[u8]) -> Option<Vec<u8>> {
-        let mut paths = self.tree.survivors().map(|survivor| survivor.path().to_vec());
-        paths.find(|path| path.rsplit(|&byte| byte == b'/').next() == Some(name))
     }
 }
 

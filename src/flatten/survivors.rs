@@ -79,6 +79,13 @@ impl Flattened {
         Survivors { tree: &self.tree, order: self.order.iter(), carriers: HashMap::new() }
     }
 
+    /// The first path in output order whose last component is `name`. Survivors would spell out every path in between,
+    /// which takes long where directories are deep.
+    pub fn first_called(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let found = self.order.iter().find(|&&place| self.tree.name(place) == name);
+        found.map(|&place| self.tree.path(place))
+    }
+
     /// How many survivors there are.
     pub fn len(&self) -> usize {
         self.order.len()

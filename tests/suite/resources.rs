@@ -123,3 +123,19 @@ fn members_count_as_memory_even_without_names_to_speak_of() {
     imgtar(["convert", "--to", "oci", "--max-metadata", "200K"]).stdin(tar.bytes()).exits(6).says(["--max-metadata"]);
     imgtar(["convert", "--to", "oci", "--max-metadata", "1M"]).stdin(tar.bytes()).success();
 }
+
+/// A path of so many directories that to spell them all out would take 20 GB.
+fn abyss() -> TestImage {
+    TestImage::new().layer([file("d/".repeat(200_000) + "f", "")]).tag("app:1")
+}
+
+#[test]
+fn a_path_that_is_not_there_is_told_without_spelling_out_all_that_are() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", Shape::Crane.save_one(&abyss()).bytes());
+    for command in ["cat", "ls"] {
+        let args = [OsStr::new(command), input.as_ref(), OsStr::new("nowhere")];
+        let ended = Process::start("ulimit -t 10 && exec", args, Stdio::null()).end();
+        ended.exits(4, ["there is no `nowhere`"]);
+    }
+}
