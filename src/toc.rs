@@ -19,7 +19,7 @@ use crate::image::Layer;
 use crate::limits::Budget;
 use crate::progress::Action;
 use crate::run::Run;
-use crate::stream::copy::CHUNK;
+use crate::stream::copy::Buffer;
 use crate::stream::pool;
 use crate::stream::skip::Sequential;
 
@@ -54,7 +54,7 @@ impl Toc {
             let plain = Sequential::new(layer.plain(Action::Check, ahead, run, scope)?);
             let mut reader = Reader::new(plain, Ending::Optional, &layer.at, &run.budget, &run.notices);
             let mut items = Vec::new();
-            let mut buffer = vec![0; CHUNK];
+            let mut buffer = Buffer::new();
             while let Some(entry) = reader.next_entry()? {
                 let content = match entry.kind {
                     Kind::Regular => Some(hash(&mut reader.body(), &mut buffer, &layer.at)?),
@@ -124,12 +124,12 @@ impl Item {
     }
 }
 
-fn hash(body: &mut impl Read, buffer: &mut [u8], at: &str) -> Result<Digest> {
+fn hash(body: &mut impl Read, buffer: &mut Buffer, at: &str) -> Result<Digest> {
     let mut hasher = Hasher::sha256();
     loop {
-        match body.read(buffer).map_err(|error| Error::io("reading", at, error))? {
-            0 => return Ok(hasher.finish()),
-            read => hasher.update(&buffer[..read]),
+        match buffer.fill(body).map_err(|error| Error::io("reading", at, error))? {
+            [] => return Ok(hasher.finish()),
+            bytes => hasher.update(bytes),
         }
     }
 }

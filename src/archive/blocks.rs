@@ -1,7 +1,8 @@
 //! The bytes of a tar, buffered so that headers and small bodies cost few reads and large bodies cost one skip.
 //!
-//! The buffer starts small behind every skip and doubles while reading goes on: an index over large members reads little
-//! more than their headers, a layer of tiny files is read in large pieces.
+//! Reads are small behind every skip and double while reading goes on: an index over large members reads little more than
+//! their headers, a layer of tiny files is read in large pieces. The buffer grows with them, because flattening begins anew
+//! at every file that is wanted out of its order.
 //!
 //! Knows nothing of headers. Offsets are those of the tar's own bytes.
 
@@ -16,7 +17,7 @@ const LARGEST_READ: usize = 64 << 10;
 /// A buffered source of blocks and bodies.
 pub(super) struct Blocks<R> {
     inner: R,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     start: usize,
     end: usize,
     read_size: usize,
@@ -25,7 +26,7 @@ pub(super) struct Blocks<R> {
 
 impl<R: Skip> Blocks<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, buffer: vec![0; LARGEST_READ].into(), start: 0, end: 0, read_size: SMALLEST_READ, offset: 0 }
+        Self { inner, buffer: Vec::new(), start: 0, end: 0, read_size: SMALLEST_READ, offset: 0 }
     }
 
     /// Offset of the next byte.
@@ -95,6 +96,9 @@ impl<R: Skip> Blocks<R> {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
+        if self.buffer.len() < self.read_size {
+            self.buffer.resize(self.read_size, 0);
+        }
         while self.end < want {
             match self.inner.read(&mut self.buffer[self.end..self.read_size]) {
                 Ok(0) => break,
@@ -144,6 +148,7 @@ mod tests {
         blocks.peek(1).unwrap();
         assert_eq!(blocks.offset(), 530_720);
         assert_eq!(*asked.borrow(), ["read 4096", "read 8192", "read 16384", "read 32768", "skip 469280", "read 4096"]);
+        assert_eq!(blocks.buffer.len(), 32768);
     }
 
     #[test]

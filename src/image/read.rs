@@ -18,6 +18,10 @@ use crate::stream::tap::{Measure, Promise, VerifyReader};
 /// Enough of a zstd frame to hold all of its header.
 const HEAD: usize = 18;
 
+/// Stored bytes from which on a layer is worth threads of its own. Of 1000 layers of 500 bytes each took half a
+/// millisecond with them, most of it for starting threads and making their buffers, and a tenth of that without.
+const WORTH_THREADS: u64 = 64 << 10;
+
 /// A layer's bytes as stored; at their end digest and size have been judged.
 pub struct Stored<'a> {
     layer: &'a Layer,
@@ -50,7 +54,8 @@ impl Layer {
 
     /// The uncompressed tar, read for `action`; at its end the stored bytes and the diff_id have been judged.
     ///
-    /// With `ahead` the stored bytes are hashed on one thread of `scope` and decoded on another.
+    /// With `ahead` the stored bytes are hashed on one thread of `scope` and decoded on another, unless there are too few of
+    /// them for that to pay.
     ///
     /// # Errors
     /// As [`Layer::stored`]; reading also fails where the compression is broken.
@@ -61,7 +66,7 @@ impl Layer {
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
-        Ok(self.judged(if ahead {
+        Ok(self.judged(if ahead && self.is_worth_threads() {
             Box::new(self.decoded_ahead(action, run, scope)?)
         } else {
             Box::new(self.decoded(action, run)?)
@@ -103,7 +108,7 @@ impl Layer {
 
     /// Reads the stored bytes to their end and judges them; decodes them too, and judges the diff_id, if `decode`.
     ///
-    /// With `ahead` the two digests and decoding are the work of a thread each.
+    /// With `ahead` the two digests and decoding are the work of a thread each, as for [`Layer::plain`].
     ///
     /// # Errors
     /// Whatever promise is broken.
@@ -115,7 +120,7 @@ impl Layer {
             return Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"));
         }
         let stored = thread::scope(|scope| {
-            if ahead {
+            if ahead && self.is_worth_threads() {
                 let mut plain = self.judged(self.decoded_ahead(Action::Check, run, scope)?);
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
                 Ok(plain.into_inner().into_inner().into_inner().into_inner())
@@ -137,6 +142,10 @@ impl Layer {
         let mut stored = VerifyReader::new(self.bytes(Action::Check, run)?, &self.at, Promise::default());
         copy(&mut stored, &mut io::sink()).map_err(|error| Error::io("reading", &self.at, error))?;
         Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"))
+    }
+
+    fn is_worth_threads(&self) -> bool {
+        self.stored_size() >= WORTH_THREADS
     }
 
     fn ahead<'scope, R: Read + Send + 'scope>(
@@ -220,5 +229,55 @@ impl Read for Stored<'_> {
             self.judge_name()?;
         }
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::codec::{Encoding, GzipLevel};
+    use crate::digest::{DiffId, Digest};
+    use crate::notice::Notices;
+    use crate::stream::finish::Finish;
+    use crate::stream::source::Source;
+
+    /// A layer of `size` bytes that no compression shortens, under a name that is not its digest.
+    fn misnamed(size: usize) -> Layer {
+        let random = |seed: u64| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let noise = std::iter::successors(Some(1), |&seed| Some(random(seed)));
+        let tar: Vec<u8> = noise.map(|seed| (seed >> 56) as u8).take(size).collect();
+        let encoding = Encoding::Gzip(GzipLevel::DEFAULT);
+        let mut encoder = codec::encode(encoding, Vec::new(), std::num::NonZeroUsize::MIN).unwrap();
+        encoder.write_all(&tar).unwrap();
+        let extent = Source::memory("m", encoder.finish().unwrap()).extent();
+        Layer {
+            at: "layer".to_owned(),
+            diff_id: DiffId(Digest::sha256(&tar)),
+            blob: Some(Blob { extent, codec: Codec::Gzip }),
+            claim: Claim::Name(Digest::sha256(b"another")),
+            foreign: None,
+        }
+    }
+
+    /// The thread on which the stored bytes of `layer` are hashed by `read`: the one that remarks upon its name.
+    fn hashing(layer: &Layer, read: impl FnOnce(&Layer, &Run)) -> thread::ThreadId {
+        let heard = Arc::new(Mutex::new(None));
+        let listener = Arc::clone(&heard);
+        let notices = Notices::new(false, move |_| *listener.lock().unwrap() = Some(thread::current().id()));
+        read(layer, &Run { notices, ..Run::quiet() });
+        heard.lock().unwrap().expect("the name is remarked upon")
+    }
+
+    #[test]
+    fn few_bytes_are_not_worth_a_thread() {
+        let (few, many) = (misnamed(1000), misnamed(WORTH_THREADS as usize));
+        let decode = |layer: &Layer, run: &Run| layer.decode_to(&mut io::sink(), true, run).map(drop).unwrap();
+        let check = |layer: &Layer, run: &Run| layer.check(true, true, run).map(drop).unwrap();
+        for read in [decode, check] {
+            assert_eq!(hashing(&few, read), thread::current().id());
+            assert_ne!(hashing(&many, read), thread::current().id());
+        }
     }
 }

@@ -10,6 +10,42 @@ use crate::progress::Task;
 /// Large enough to be fast, small enough to stay in the processor's cache.
 pub const CHUNK: usize = 256 << 10;
 
+/// Holds most documents and the smallest layers.
+const FIRST: usize = 16 << 10;
+
+/// A buffer of [`CHUNK`] bytes once it has been filled; smaller before, because an image may have a thousand layers that
+/// are shorter than the time it takes to clear so many bytes.
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl Buffer {
+    pub(crate) fn new() -> Self {
+        Self { bytes: vec![0; FIRST], is_full: false }
+    }
+
+    /// The next bytes of `reader`; none at its end.
+    ///
+    /// # Errors
+    /// Those of `reader`, but for interruptions.
+    pub(crate) fn fill(&mut self, reader: &mut (impl Read + ?Sized)) -> io::Result<&[u8]> {
+        if self.is_full {
+            self.bytes.resize(CHUNK, 0);
+        }
+        loop {
+            match reader.read(&mut self.bytes) {
+                Ok(read) => {
+                    self.is_full = read == self.bytes.len();
+                    return Ok(&self.bytes[..read]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
 /// Copies `reader` to its end: the number of bytes.
 ///
 /// # Errors
@@ -27,19 +63,16 @@ pub fn copy_telling(
     writer: &mut (impl Write + ?Sized),
     task: &mut Task<'_>,
 ) -> io::Result<u64> {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = Buffer::new();
     let mut copied = 0;
     loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(read) => {
-                writer.write_all(&buffer[..read])?;
-                copied += read as u64;
-                task.moved(read as u64);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        let bytes = buffer.fill(reader)?;
+        if bytes.is_empty() {
+            return Ok(copied);
         }
+        writer.write_all(bytes)?;
+        copied += bytes.len() as u64;
+        task.moved(bytes.len() as u64);
     }
 }
 
@@ -90,6 +123,22 @@ mod tests {
     use crate::stream::sink::Sink;
     use crate::stream::skip::Skip;
     use crate::stream::source::Source;
+
+    #[test]
+    fn a_buffer_is_large_once_it_has_been_full() {
+        struct Asked<'a>(&'a [u8], Vec<usize>);
+        impl Read for Asked<'_> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.1.push(buf.len());
+                self.0.read(buf)
+            }
+        }
+        for (size, asked) in [(FIRST - 1, vec![FIRST, FIRST]), (FIRST + 1, vec![FIRST, CHUNK, CHUNK])] {
+            let mut reader = Asked(&vec![7; size], Vec::new());
+            assert_eq!(copy(&mut reader, &mut io::sink()).unwrap(), size as u64);
+            assert_eq!(reader.1, asked);
+        }
+    }
 
     #[test]
     fn a_range_is_sent_to_a_file_and_to_memory_alike() {
