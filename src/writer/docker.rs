@@ -3,14 +3,13 @@
 //! Sources: docs/formats.md D-1 to D-4, D-7, L-4, L-20, L-23, M-7, M-8.
 
 use std::collections::{HashMap, HashSet};
-use std::mem;
 
 use super::attempt;
 use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
 use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
-use super::{Contents, listed, loss, single_images};
+use super::{Contents, listed, loss, merged, single_images};
 use crate::codec::Codec;
 use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
@@ -128,24 +127,6 @@ impl Writer<'_, '_> {
         }
         Ok(member)
     }
-}
-
-/// Items that are one image but for their names as one, as readers take them: what made two images of them in the input,
-/// such as another compression of a layer, need not be there any more (D-4).
-fn merged(mut items: Vec<ManifestItem>) -> Vec<ManifestItem> {
-    let mut known = HashMap::new();
-    let with_places = items.iter().enumerate();
-    let firsts = with_places.map(|(place, item)| {
-        let first = *known.entry((&item.config, &item.layers)).or_insert(place);
-        if items[first].layer_sources == item.layer_sources { first } else { place }
-    });
-    let firsts: Vec<usize> = firsts.collect();
-    for (place, &first) in firsts.iter().enumerate().filter(|(place, first)| place != *first) {
-        let names = mem::take(&mut items[place].repo_tags);
-        items[first].repo_tags.extend(names);
-    }
-    let is_first = |(place, item)| (firsts[place] == place).then_some(item);
-    items.into_iter().enumerate().filter_map(is_first).collect()
 }
 
 /// `<hex>.tar.gz` and its like (D-1).

@@ -15,7 +15,8 @@ mod rootfs;
 mod store;
 mod tar;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
 use std::sync::Arc;
 
 pub use tar::Out;
@@ -25,6 +26,7 @@ use crate::convert::{ConvertOptions, ImageReport, Target};
 use crate::error::{Error, Result};
 use crate::image::{CarriedBlob, Entry, Image, Node};
 use crate::run::Run;
+use crate::spec::docker::ManifestItem;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::sink::Sink;
 use crate::stream::source::{Extent, Source};
@@ -148,6 +150,24 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
 fn listed(layers: &[String], at: &str, run: &Run) -> Result<()> {
     let sizes = layers.iter().map(|layer| size_of::<String>() + layer.len());
     run.budget.held(sizes.sum::<usize>() as u64, at)
+}
+
+/// Items that are one image but for their names as one, as readers take them: what made two images of them in the input,
+/// such as another compression of a layer, need not be there any more (docs/formats.md D-4).
+fn merged(mut items: Vec<ManifestItem>) -> Vec<ManifestItem> {
+    let mut known = HashMap::new();
+    let with_places = items.iter().enumerate();
+    let firsts = with_places.map(|(place, item)| {
+        let first = *known.entry((&item.config, &item.layers)).or_insert(place);
+        if items[first].layer_sources == item.layer_sources { first } else { place }
+    });
+    let firsts: Vec<usize> = firsts.collect();
+    for (place, &first) in firsts.iter().enumerate().filter(|(place, first)| place != *first) {
+        let names = mem::take(&mut items[place].repo_tags);
+        items[first].repo_tags.extend(names);
+    }
+    let is_first = |(place, item)| (firsts[place] == place).then_some(item);
+    items.into_iter().enumerate().filter_map(is_first).collect()
 }
 
 /// The images of entries that hold one each; selection has seen to it that docker's targets get no others.

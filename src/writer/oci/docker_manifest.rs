@@ -14,8 +14,8 @@ use crate::run::Run;
 use crate::spec::docker::{self, ManifestItem};
 use crate::spec::media_type::{Compression, Family};
 use crate::spec::platform::Platform;
-use crate::writer::listed;
 use crate::writer::names::{Spelling, repo_tags_beside_layout};
+use crate::writer::{listed, merged};
 
 /// The document, or nothing where docker could read none of the images.
 pub(super) fn document(
@@ -60,7 +60,7 @@ pub(super) fn document(
         run.notices.warn(Fault::Target, "the output", problem)?;
         return Ok(None);
     }
-    Ok(Some(docker::manifest(&items)))
+    Ok(Some(docker::manifest(&merged(items))))
 }
 
 /// The platforms that stand for others, the first one best: those that were asked for, then linux/amd64 (O-27).
