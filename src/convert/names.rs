@@ -19,7 +19,7 @@ use crate::spec::reference::Reference;
 pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
     if let Some(names) = &changes.replace {
         if !names.is_empty() {
-            refuse_one_name_for_all("--tag", entries)?;
+            can_be_given("--tag", entries, run)?;
         }
         for entry in entries.iter_mut().filter(|entry| names.is_empty() || !is_artifact(entry)) {
             entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
@@ -29,7 +29,7 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
         rename_all(entries, old, new, run)?;
     }
     if !changes.add.is_empty() {
-        refuse_one_name_for_all("--add-tag", entries)?;
+        can_be_given("--add-tag", entries, run)?;
     }
     for entry in entries.iter_mut() {
         if !is_artifact(entry) {
@@ -41,8 +41,11 @@ pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
 }
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
-fn refuse_one_name_for_all(flag: &str, entries: &[Entry]) -> Result<()> {
+fn can_be_given(flag: &str, entries: &[Entry], run: &Run) -> Result<()> {
     let images: Vec<&Entry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
+    if images.is_empty() {
+        return run.notices.warn(Fault::Target, flag, "there is no image to be named, and artifacts keep their names");
+    }
     let mut others = images.iter().enumerate().flat_map(|(at, one)| images[..at].iter().map(move |two| (one, two)));
     if others.all(|(one, two)| are_platforms(one, two)) {
         return Ok(());

@@ -197,6 +197,17 @@ fn a_new_name_is_the_images_and_not_that_of_an_artifact_beside_it() {
 }
 
 #[test]
+fn a_new_name_that_nothing_takes_is_warned_about() {
+    let mut layout = Layout::new();
+    let artifact = layout.blob("application/vnd.example", "signed");
+    layout.list(&artifact);
+    for flag in ["--tag", "--add-tag"] {
+        convert(&layout.tarball(), Target::Oci, &[flag, NAME]).outcome.says(["warning: ", flag, "no image"]);
+    }
+    convert(&layout.tarball(), Target::Oci, &["--no-tags"]).outcome.never_says(["no image to be named"]);
+}
+
+#[test]
 fn a_strict_index_is_strict_for_every_target() {
     let mut layout = Layout::new();
     let descriptor = layout.image(&image("amd64"), Types::Oci);
