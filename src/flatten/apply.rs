@@ -1,4 +1,4 @@
-//! One entry onto the tree, as extraction by root would put it there (R-4 … … ).
+//! One entry onto the tree, as extraction by root would put it there (R-4 … … ).
 
 use std::collections::{HashMap, HashSet};
 
@@ -161,12 +161,13 @@ impl<'a> Applier<'a> {
         })
     }
 
-    /// What `change` puts on `place`.
+    /// What `change` puts on `place`. No filesystem takes a symbolic link to nothing.
     fn inode(&mut self, place: Place, change: Change<'_>, lost: Option<Inode>) -> Result<Inode> {
         let content = match change.kind {
             Kind::HardLink(target) => return self.linked(place, change, target, lost),
             Kind::Directory => Content::Directory { first: None, implicit: false },
             Kind::Regular => Content::Regular,
+            Kind::Symlink(b"") => return Err(self.refuse(change.path, "a symbolic link without a target")),
             Kind::Symlink(target) => {
                 Content::Symlink(self.tree.keep(target).map_err(|why| self.refuse(change.path, why))?)
             }

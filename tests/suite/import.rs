@@ -303,6 +303,12 @@ fn names_that_climb_out_are_refused() {
     refuse_nothing(&layer_tar([symlink("up", "../../etc/passwd"), file("/absolute", "1"), file("./dotted", "1")]));
 }
 
+#[test]
+fn a_symbolic_link_to_nothing_is_refused_unless_it_is_a_whiteout() {
+    refuse(&layer_tar([symlink("d/l", "")]), &[], 3).says(["`d/l`: a symbolic link without a target"]);
+    import(Target::Oci).stdin(layer_tar([symlink("d/.wh.l", "")])).success().says(["`d/.wh.l`", "whiteout"]);
+}
+
 #[track_caller]
 fn refuse_nothing(bytes: &[u8]) {
     import(Target::Oci).stdin(bytes).success().never_says(["warning"]);

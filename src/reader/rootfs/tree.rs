@@ -77,7 +77,8 @@ impl<'a> Tree<'a> {
     /// Takes note of an entry with this type flag.
     ///
     /// # Errors
-    /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11); [`Error::Limit`].
+    /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11); a symbolic link without a target
+    /// [`Error::Limit`].
     pub(super) fn entry(&mut self, entry: &Entry, flag: u8, body: &mut impl Read, budget: &Budget) -> Result<()> {
         self.end = entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
         let path = self.clean(entry, &entry.path, "")?;
@@ -86,6 +87,8 @@ impl<'a> Tree<'a> {
         }
         if is_whiteout(entry, &path) {
             self.whiteouts.note(&path);
+        } else if entry.kind == Kind::Symlink && entry.link.is_empty() {
+            return Err(Error::invalid(format!("{}: `{path}`", self.label), "a symbolic link without a target"));
         }
         match flag {
             b'S' => self.sparse.note(&path),

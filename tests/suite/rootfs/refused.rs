@@ -107,6 +107,11 @@ fn r_20_sparse_maps_that_lie() {
 }
 
 #[test]
+fn r_23_symbolic_links_to_nothing() {
+    refused([symlink("d/l", "")], ["`d/l`: a symbolic link without a target"]);
+}
+
+#[test]
 fn h_11_numbers_out_of_range() {
     refused([file("a", "").pax("uid", "4294967296")], ["`a`", "uid"]);
     refused([device("a", b'3', (0, 0)).pax("SCHILY.devmajor", "4294967296")], ["`a`", "device"]);
