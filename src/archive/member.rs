@@ -30,12 +30,23 @@ impl Extensions {
         if twice { Err("the second one of the same member".to_owned()) } else { Ok(()) }
     }
 
+    /// Refuses GNU names that are not PAX's: Go takes the one, GNU tar the other, and some what stands last.
+    pub(super) fn check_names(&self) -> Checked<()> {
+        let Some(pax) = &self.pax else { return Ok(()) };
+        for (gnu, pax, what) in [(&self.name, &pax.path, "name"), (&self.link, &pax.link, "link")] {
+            if gnu.is_some() && pax.is_some() && gnu != pax {
+                return Err(format!("the GNU long {what} and that of PAX are not the same"));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there are any.
     pub(super) fn are_there(&self) -> bool {
         self.start.is_some()
     }
 
-    /// The member's name: of a sparse file, of PAX, of GNU, of the header.
+    /// The member's name: of a sparse file, of PAX, of GNU, of the header. Those of PAX and GNU are the same.
     pub(super) fn take_path(&mut self, header: &Header<'_>) -> Vec<u8> {
         let pax = self.pax.as_mut();
         let pax = pax.and_then(|pax| pax.sparse.as_mut().and_then(|sparse| sparse.name.take()).or(pax.path.take()));

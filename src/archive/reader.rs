@@ -211,6 +211,8 @@ impl<'a, R: Skip> Reader<'a, R> {
 
     /// Takes a member's own header.
     fn take_member(&mut self, header: &Header<'_>, offset: u64, mut extensions: Extensions) -> Result<Entry> {
+        let start = extensions.start.unwrap_or(offset);
+        extensions.check_names().map_err(|problem| self.invalid_extension("extension headers", start, &problem))?;
         let path = extensions.take_path(header);
         self.member.clear();
         self.member.extend_from_slice(&path);
@@ -224,7 +226,7 @@ impl<'a, R: Skip> Reader<'a, R> {
         };
         let entry = member::entry(header, kind, path, extensions.take_link(), pax, data);
         let mut entry = entry.map_err(|problem| self.invalid_member(&problem))?;
-        entry.header_offset = extensions.start.unwrap_or(offset);
+        entry.header_offset = start;
         entry.data_offset = self.blocks.offset();
         self.budget.entry(&self.at)?;
         self.budget.held(entry.held(), &self.at)?;

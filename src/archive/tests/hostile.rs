@@ -83,6 +83,19 @@ fn h_9_extensions_belong_to_one_member() {
 }
 
 #[test]
+fn r_19_names_that_readers_disagree_about_are_refused() {
+    for (flag, key, words) in [(b'L', "path", "long name"), (b'K', "linkpath", "long link")] {
+        let long = || Block::gnu(flag, "././@LongLink");
+        let link = || Block::new(b'2', "l").link("t");
+        let before = Raw::default().member(long(), b"a\0").pax(&[(key, "b")]).header(link()).end();
+        let behind = Raw::default().pax(&[(key, "b")]).member(long(), b"a\0").header(link()).end();
+        for tar in [before, behind] {
+            assert_refused(&tar, &["extension headers at offset 0", words, "PAX", "not the same"]);
+        }
+    }
+}
+
+#[test]
 fn r_19_global_headers_that_move_data_or_names_are_refused() {
     for key in ["path", "linkpath", "size", "GNU.sparse.map"] {
         let tar = Raw::default().extension(b'g', &[(key, "1")]).file("f", "").end();
