@@ -223,8 +223,10 @@ impl<'a> Iterator for Pairs<'a> {
 
 /// The order of survivors: directory by directory, names in ascending order, whatever they are names of.
 fn in_walking_order(one: &[u8], other: &[u8]) -> Ordering {
-    let is_slash = |byte: &u8| *byte == b'/';
-    one.split(is_slash).cmp(other.split(is_slash))
+    let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    // What ends a name is less than what goes on with it.
+    let rank = |path: &[u8]| path.get(shared).map(|&byte| (byte != b'/', byte));
+    rank(one).cmp(&rank(other))
 }
 
 fn fields(a: &Listed, b: &Listed) -> Vec<Field> {

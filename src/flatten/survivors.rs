@@ -76,7 +76,8 @@ impl Flattened {
 
     /// The survivors in output order.
     pub fn survivors(&self) -> Survivors<'_> {
-        Survivors { tree: &self.tree, order: self.order.iter(), carriers: HashMap::new() }
+        let (path, at) = (Vec::new(), self.tree.root());
+        Survivors { tree: &self.tree, order: self.order.iter(), path, at, carriers: HashMap::new() }
     }
 
     /// The first path in output order whose last component is `name`. Survivors would spell out every path in between,
@@ -120,6 +121,10 @@ impl Flattened {
 pub struct Survivors<'a> {
     tree: &'a Tree,
     order: std::slice::Iter<'a, Place>,
+    /// The path given last, of which the next one shares what is above both.
+    path: Vec<u8>,
+    /// Where that leads.
+    at: Place,
     /// Where inodes with several names have been written.
     carriers: HashMap<Inode, Place>,
 }
@@ -130,7 +135,7 @@ impl Iterator for Survivors<'_> {
     fn next(&mut self) -> Option<Survivor> {
         let &place = self.order.next()?;
         let inode = self.tree.inode(place)?;
-        let path = self.tree.path(place);
+        let path = self.walk_to(place).to_vec();
         let Some(id) = self.tree.entry(inode) else { return Some(Survivor::ImplicitDirectory { path }) };
         if place == self.tree.root() {
             return Some(Survivor::Root { id });
@@ -151,6 +156,26 @@ impl Iterator for Survivors<'_> {
 }
 
 impl ExactSizeIterator for Survivors<'_> {}
+
+impl Survivors<'_> {
+    /// The path of `place`, which is next in output order: up from the last one as far as needed, then one step down.
+    fn walk_to(&mut self, place: Place) -> &[u8] {
+        let (tree, parent) = (self.tree, self.tree.parent(place));
+        while self.at != parent {
+            let above = self.path.len() - tree.name(self.at).len();
+            self.path.truncate(above.saturating_sub(1));
+            self.at = tree.parent(self.at);
+        }
+        if place != parent {
+            if !self.path.is_empty() {
+                self.path.push(b'/');
+            }
+            self.path.extend_from_slice(tree.name(place));
+            self.at = place;
+        }
+        &self.path
+    }
+}
 
 fn strip_estargz(tree: &mut Tree) {
     for name in ESTARGZ {
