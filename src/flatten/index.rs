@@ -4,7 +4,7 @@
 //! looks at one.
 
 /// Numbers found by the hash of what they stand for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Index {
     slots: Vec<Slot>,
     used: usize,

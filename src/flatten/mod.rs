@@ -142,7 +142,7 @@ pub struct Options {
 }
 
 /// The layers applied so far.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Overlay {
     tree: Tree,
     options: Options,
@@ -173,6 +173,11 @@ impl Overlay {
         let layer = self.layers;
         self.layers += 1;
         LayerBuilder::new(&mut self.tree, self.options, layer, at, notices, budget)
+    }
+
+    /// Bytes of memory that it takes, about.
+    pub(crate) fn size(&self) -> u64 {
+        self.tree.size()
     }
 
     /// What is left when all layers are applied.

@@ -7,12 +7,17 @@ use super::tree::Full;
 pub(super) struct Text(u32);
 
 /// Names and link targets, end to end. Nothing is ever taken out.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Texts {
     bytes: Vec<u8>,
 }
 
 impl Texts {
+    /// Bytes kept.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Keeps a copy of `text`.
     ///
     /// # Errors

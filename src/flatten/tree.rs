@@ -63,7 +63,7 @@ struct Gone {
     by: Option<Inode>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct PlaceRecord {
     parent: Place,
     name: Text,
@@ -74,12 +74,27 @@ struct PlaceRecord {
     entered: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct InodeRecord {
     position: u64,
     layer: u32,
     names: u32,
     content: Content,
+}
+
+impl Clone for Tree {
+    fn clone(&self) -> Self {
+        Self {
+            places: self.places.clone(),
+            inodes: self.inodes.clone(),
+            texts: self.texts.clone(),
+            index: self.index.clone(),
+            hasher: self.hasher.clone(),
+            taken: self.taken,
+            walked: AtomicU64::new(self.walked.load(Ordering::Relaxed)),
+            gone: self.gone.clone(),
+        }
+    }
 }
 
 impl Tree {
@@ -315,6 +330,12 @@ impl Tree {
     /// Bytes taken since this was last asked.
     pub(super) fn taken(&mut self) -> u64 {
         std::mem::take(&mut self.taken)
+    }
+
+    /// Bytes that all of it takes, about.
+    pub(super) fn size(&self) -> u64 {
+        let places = self.places.len() * (size_of::<PlaceRecord>() + index::BYTES);
+        (places + self.inodes.len() * size_of::<InodeRecord>() + self.texts.size()) as u64
     }
 
     /// Takes away what stands on `place`, which is not the root, children and all.

@@ -1,23 +1,19 @@
-//! Images: what ties config, layers and bodies together, and what they make when they are applied.
+//! Images: what ties config, layers and bodies together.
 //!
-//! Sources: docs/formats.md L-5, L-16, G-9, O-12, O-25, M-11, section 7.1.
+//! Sources: docs/formats.md L-5, L-16, G-9, O-12, O-25, M-11.
 
 use super::Checker;
 use super::bodies::{BodyId, Outcome};
 use super::documents::ConfigView;
 use super::finding::Finding;
-use super::heard::Heard;
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::error::{ErrorKind, Result};
-use crate::flatten::{LayerBuilder, Options, Overlay};
+use crate::error::Result;
 use crate::image::Name;
 use crate::reader::Format;
-use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
-use crate::toc::Item;
 
 /// About what a layer takes in memory, bytes: far more than its few characters in the documents.
 const LAYER_SIZE: u64 = 128;
@@ -25,7 +21,7 @@ const LAYER_SIZE: u64 = 128;
 /// An image as far as it could be read.
 pub(super) struct Checked {
     /// The document that ties it together: a manifest, or an item of `manifest.json`.
-    at: String,
+    pub(super) at: String,
     /// The config's member.
     config_at: String,
     /// What the config says.
@@ -114,32 +110,6 @@ impl Checked {
         expected.sort();
         found == expected
     }
-
-    /// Applies the layers in order, as far as all of them are sound (section 7.1).
-    pub(super) fn apply(&self, outcome: &Outcome, run: &Run) -> Result<Vec<Finding>> {
-        let mut findings = Vec::new();
-        // Layers of Windows are no plain trees.
-        if self.platform().is_some_and(|platform| platform.os == "windows") {
-            return Ok(findings);
-        }
-        let mut overlay = Overlay::new(Options::default());
-        for layer in &self.layers {
-            let Some(items) = layer.body.and_then(|body| outcome.of(body).items.as_ref()) else { return Ok(findings) };
-            let heard = Heard::new();
-            let mut builder = overlay.layer(&layer.at, &heard.notices, &run.budget);
-            let applied = apply(items, &mut builder).and_then(|()| builder.finish());
-            findings.extend(heard.said.findings(&layer.at, "R-7"));
-            match applied {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::Input => {
-                    findings.push(Finding::of(error, "R-6", &layer.at)?);
-                    return Ok(findings);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(findings)
-    }
 }
 
 impl Checker<'_> {
@@ -203,10 +173,6 @@ impl Checker<'_> {
             self.add(Finding::warning("O-12", &image.at, problem).instead(said, described));
         }
     }
-}
-
-fn apply(items: &[Item], layer: &mut LayerBuilder<'_>) -> Result<()> {
-    items.iter().enumerate().try_for_each(|(number, item)| layer.entry(item.change(number)))
 }
 
 /// Variants are left out: older tools never wrote them into configs.

@@ -34,6 +34,7 @@ mod names;
 mod oci;
 mod repositories;
 mod rules;
+mod stacks;
 mod v1;
 
 use std::collections::{HashMap, HashSet};
@@ -186,10 +187,7 @@ impl<'a> Checker<'a> {
             self.findings.extend(image.judge(&outcome, archive.format));
         }
         self.findings.extend(self.same_top.iter().filter_map(|same| same.judge(&outcome)));
-        let mut applied = HashSet::new();
-        for image in self.images.iter().filter(|image| applied.insert(image.bodies())) {
-            self.findings.extend(image.apply(&outcome, self.run)?);
-        }
+        self.findings.extend(stacks::apply(&self.images, &outcome, self.run)?);
         let checked = Extents { images: self.distinct_images(), layers, blobs, bytes, entries: outcome.entries() };
         Ok(report(archive.members.label(), format(archive)?, checked, self.findings))
     }

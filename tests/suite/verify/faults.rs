@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Verified, verify};
 use crate::support::codec::Codec;
 use crate::support::image::TestImage;
-use crate::support::layer::{Item, device, dir, extension, file, hardlink, layer_tar, pax_body, symlink};
+use crate::support::layer::{Item, device, dir, extension, file, hardlink, layer_tar, pax_body, symlink, whiteout};
 use crate::support::layout::blob_path;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
@@ -204,6 +204,21 @@ fn r3_to_r5_names_of_entries() {
     let verified = verify(&archive);
     assert_eq!(verified.report["counts"]["errors"], 101);
     assert!(verified.findings()[100]["problem"].as_str().unwrap().starts_with("50 more"), "{place}");
+}
+
+#[test]
+fn images_that_share_layers_are_judged_each_by_its_own_stack() {
+    let top = layer_tar([hardlink("l", "f")]);
+    let base = TestImage::new().layer([file("f", "1")]);
+    let without = base.clone().layer([whiteout("f")]);
+    let again = without.clone().layer([file("f", "2")]);
+    let beside = base.clone().layer([file("g", "3")]);
+    let mut images = [without, base, again, beside].map(|image| image.layer_bytes(top.clone()));
+    let place = sha256(&images[0].layers[2].blob());
+    for _ in 0..images.len() {
+        images.rotate_left(1);
+        verify(&Shape::Crane.save(&images)).finds(&[("error", "R-12", &place)]);
+    }
 }
 
 #[test]

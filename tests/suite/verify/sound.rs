@@ -52,6 +52,15 @@ fn several_images_that_share_layers_are_sound() {
 }
 
 #[test]
+fn what_images_are_built_upon_is_applied_once() {
+    let base = layer_tar((0..3000).map(|n| file(format!("file-{n}"), "")));
+    let base = TestImage::new().layer_bytes(base);
+    let images: Vec<_> = (0..40).map(|n| base.clone().layer([file("app", n.to_string())])).collect();
+    let archive = Shape::Crane.save(&images).bytes();
+    imgtar(["verify", "--max-metadata", "4M"]).stdin(archive).success();
+}
+
+#[test]
 fn layers_in_every_compression_are_sound() {
     for codec in Codec::ALL {
         is_sound(&verify(&Shape::Crane.save_one(&image().all_stored(codec))));
