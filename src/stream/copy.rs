@@ -30,8 +30,9 @@ impl Buffer {
     /// # Errors
     /// Those of `reader`, but for interruptions.
     pub(crate) fn fill(&mut self, reader: &mut (impl Read + ?Sized)) -> io::Result<&[u8]> {
-        if self.is_full {
-            self.bytes.resize(CHUNK, 0);
+        if self.is_full && self.bytes.len() < CHUNK {
+            // A new one comes from the system zeroed, an old one would have to be copied and cleared.
+            self.bytes = vec![0; CHUNK];
         }
         loop {
             match reader.read(&mut self.bytes) {
