@@ -25,7 +25,7 @@
 //! ([`Input::reader`](stream::source::Input::reader)). Layers stay where they are.
 //!
 //! ```
-//! use imgtar::choice::Choice;
+//! use imgtar::select::Choice;
 //! use imgtar::reader;
 //! use imgtar::run::Run;
 //!
@@ -49,7 +49,7 @@
 //! Its entries as they are, whiteouts too; decoded once, and held against every digest that the archive promises.
 //!
 //! ```
-//! use imgtar::choice::Choice;
+//! use imgtar::select::Choice;
 //! use imgtar::files::list_layer;
 //! # use imgtar::{reader, run::Run};
 //!
@@ -74,7 +74,7 @@
 //!
 //! ```
 //! use imgtar::files::Files;
-//! # use imgtar::{choice::Choice, reader, run::Run};
+//! # use imgtar::{select::Choice, reader, run::Run};
 //!
 //! # fn main() -> imgtar::error::Result<()> {
 //! # let run = Run::quiet();
@@ -136,7 +136,6 @@
 //! [`kind`](error::Error::kind).
 
 pub mod archive;
-pub mod choice;
 pub mod codec;
 pub mod convert;
 pub mod diff;
@@ -147,13 +146,16 @@ pub mod flatten;
 pub mod history;
 pub mod image;
 pub mod inspect;
+pub mod layer_io;
 pub mod limits;
 mod nearest;
 pub mod notice;
+pub mod options;
 pub mod path;
 pub mod progress;
 pub mod reader;
 pub mod run;
+pub mod select;
 pub mod spec;
 pub mod stream;
 mod toc;

@@ -1,13 +1,14 @@
 //! How far a run is: which layers are in hand, and how many of their bytes have passed.
 //!
 //! The library tells, the command shows. There is no clock here: rates and times left are the listener's business. Whoever
-//! moves bytes holds a [`Task`], which gathers them, so that a listener hears at most once in [`CHUNK`] bytes; without a
+//! moves bytes holds a [`Task`], which gathers them, so that a listener hears at most once in 256 KiB bytes; without a
 //! listener a task is nothing at all. No byte of the output depends on any of it.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::stream::copy::CHUNK;
+/// Bytes that a task gathers before its listener hears of them: as many as are copied at once.
+const CHUNK: usize = 256 << 10;
 
 /// What is done with the bytes of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

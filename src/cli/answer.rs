@@ -13,13 +13,13 @@
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::Path;
 
-use imgtar::choice::Choice;
 use imgtar::convert::Platforms;
 use imgtar::error::{Error, Result};
 use imgtar::image::ImageSet;
 use imgtar::notice::Notices;
 use imgtar::reader::Archive;
 use imgtar::run::Run;
+use imgtar::select::Choice;
 use imgtar::stream::finish::Finish;
 use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;

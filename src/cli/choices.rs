@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use imgtar::codec::{Encoding, GzipLevel, ZstdLevel};
-use imgtar::{convert, reader};
+use imgtar::{convert, options};
 
 /// The formats that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,7 +117,7 @@ impl From<Outer> for Encoding {
     }
 }
 
-impl From<Half> for reader::Half {
+impl From<Half> for options::Half {
     fn from(half: Half) -> Self {
         match half {
             Half::Oci => Self::Oci,

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
-use imgtar::choice::Chosen;
 use imgtar::diff::{Changed, ConfigChange, Diff, Field, FilesDiff, LayerOf, LayersDiff, Listed, diff};
 use imgtar::error::Result;
 use imgtar::files::ItemKind;
 use imgtar::path::printable;
+use imgtar::select::Chosen;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use imgtar::choice::Chosen;
 use imgtar::error::Result;
 use imgtar::history::{self, HiddenFile, History, How, LayerUse, Step, Total};
 use imgtar::path::printable;
+use imgtar::select::Chosen;
 use serde::Serialize;
 
 use super::answer::{Answer, Session, choice, said};

@@ -4,13 +4,14 @@ mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imgtar::choice::Choice;
 use imgtar::error::{Error, Result};
 use imgtar::image::ImageSet;
 use imgtar::inspect::{self, Depth, Report};
 use imgtar::limits::MAX_MANIFEST_JSON;
 use imgtar::notice::{Notices, Remark};
-use imgtar::reader::{Archive, Format, Half};
+use imgtar::options::Half;
+use imgtar::reader::{Archive, Format};
+use imgtar::select::Choice;
 use imgtar::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use imgtar::spec::oci::INDEX_MEMBER;
 

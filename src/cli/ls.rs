@@ -5,11 +5,11 @@ mod long;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use imgtar::choice::Chosen;
 use imgtar::error::{Error, Result};
 use imgtar::files::{Files, Item, list_layer};
 use imgtar::image::Layer;
 use imgtar::path::printable;
+use imgtar::select::Chosen;
 
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
 use super::args::LsArgs;

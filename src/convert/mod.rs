@@ -1,15 +1,12 @@
 //! A conversion from end to end: read, select, name, write.
 
-mod names;
-mod options;
-pub(crate) mod select;
-
-pub use options::*;
+pub use crate::options::*;
 
 use crate::error::Result;
 use crate::image::ImageSet;
 use crate::reader;
 use crate::run::Run;
+use crate::select;
 use crate::spec::config::NewConfig;
 use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
@@ -43,7 +40,7 @@ pub fn import(
 
 fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
     let mut entries = select::select(images, options, run)?;
-    names::apply(&mut entries, &options.names, &options.target, run)?;
+    select::names::apply(&mut entries, &options.names, &options.target, run)?;
     let wants_loose = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
     let loose = if wants_loose { &images.loose[..] } else { &[] };
     writer::write(&Contents { entries: &entries, loose }, output, options, run)

@@ -21,11 +21,11 @@ pub use item::{Item, ItemKind};
 pub use layer::list_layer;
 pub use open::Opened;
 
-use crate::choice::Chosen;
 use crate::error::{Error, Result};
 use crate::flatten::{Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::run::Run;
+use crate::select::Chosen;
 use crate::stream::pool;
 
 use headers::Headers;

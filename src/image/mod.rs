@@ -12,7 +12,6 @@
 
 mod layer;
 mod name;
-mod read;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,7 +19,6 @@ use std::sync::Arc;
 pub use layer::{Blob, Claim, Layer};
 pub(crate) use layer::{Word, distinct};
 pub use name::{IMAGE_NAME, Name, REF_NAME};
-pub use read::Stored;
 
 use crate::digest::Digest;
 use crate::error::Error;

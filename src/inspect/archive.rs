@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use crate::choice::Chosen;
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::image::{self, Entry, ImageSet, Node};
 use crate::path::printable;
 use crate::reader::{Archive, Format};
+use crate::select::Chosen;
 use crate::spec::v1::Steps;
 
 /// Something listed that is no image.

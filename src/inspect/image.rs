@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::layer::Decoded;
 use super::{Config, Depth, Layer, layer};
-use crate::choice::Chosen;
 use crate::error::Result;
 use crate::image::{self, Entry, ImageSet, Name, Node, Word};
 use crate::run::Run;
+use crate::select::Chosen;
 use crate::spec::v1::Steps;
 use crate::stream::pool;
 

@@ -23,11 +23,12 @@ pub use loads::{Engine, Loads, Verdict};
 
 use serde::Serialize;
 
-use crate::choice::Choice;
 use crate::error::Result;
 use crate::image::ImageSet;
-use crate::reader::{self, Half};
+use crate::options::Half;
+use crate::reader;
 use crate::run::Run;
+use crate::select::Choice;
 
 /// How far layers are looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

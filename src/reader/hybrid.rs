@@ -14,17 +14,9 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, Entry, Image, ImageSet, Layer, Name, Node};
 use crate::notice::Fault;
+use crate::options::Half;
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
-
-/// A half of a hybrid archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// `index.json`.
-    Oci,
-    /// `manifest.json`.
-    Docker,
-}
 
 /// Reads both halves and refuses what they disagree about, or reads the one that is preferred.
 pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {

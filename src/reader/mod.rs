@@ -19,6 +19,7 @@ use crate::archive::{Index, Scan};
 use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, ErrorKind, Faults, Result};
 use crate::image::ImageSet;
+use crate::options::Half;
 use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::docker::MANIFEST_MEMBER;
@@ -28,7 +29,6 @@ use crate::stream::spool::Spool;
 
 use incoming::Incoming;
 
-pub use hybrid::Half;
 pub use rootfs::import;
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.

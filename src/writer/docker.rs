@@ -11,10 +11,10 @@ use super::recode::{Stored, recode};
 use super::tar::{Out, Tar};
 use super::{Contents, listed, loss, merged, single_images};
 use crate::codec::Codec;
-use crate::convert::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Entry, Image, Layer};
+use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
 

@@ -22,9 +22,9 @@ use std::sync::Arc;
 pub use tar::Out;
 
 use crate::codec::{self, Encoding};
-use crate::convert::{ConvertOptions, ImageReport, Target};
 use crate::error::{Error, Result};
 use crate::image::{CarriedBlob, Entry, Image, Node};
+use crate::options::{ConvertOptions, ImageReport, Target};
 use crate::run::Run;
 use crate::spec::docker::ManifestItem;
 use crate::stream::dir_sink::DirSink;

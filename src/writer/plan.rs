@@ -15,11 +15,11 @@ use std::num::NonZeroUsize;
 
 use super::recode::Stored;
 use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
-use crate::convert::{Compress, Verify};
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, CarriedBlob, Claim, Image, Layer, Word};
 use crate::notice::Fault;
+use crate::options::{Compress, Verify};
 use crate::progress::{Action, Told};
 use crate::run::Run;
 use crate::spec::media_type::Compression;

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Images, WrittenImage};
-use crate::convert::{ConvertOptions, Platforms};
 use crate::error::Result;
 use crate::image::{Entry, Image, Name};
 use crate::notice::Fault;
+use crate::options::{ConvertOptions, Platforms};
 use crate::run::Run;
 use crate::spec::docker::{self, ManifestItem};
 use crate::spec::media_type::{Compression, Family};

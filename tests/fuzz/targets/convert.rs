@@ -8,7 +8,7 @@ use imgtar::convert::{
     Attestations, Compress, ConvertOptions, DockerOptions, IndexPolicy, OciOptions, Platforms, RootfsOptions, Target,
     Verify,
 };
-use imgtar::reader::Half;
+use imgtar::options::Half;
 use imgtar::spec::config::NewConfig;
 use imgtar::spec::platform::Platform;
 use imgtar::stream::sink::Sink;

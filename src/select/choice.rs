@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use crate::convert::select::{choose_platform, describe, nothing_left, on_platforms, pick, with_platforms};
-use crate::convert::{ImageSelector, Platforms};
+use super::{choose_platform, describe, nothing_left, on_platforms, pick, with_platforms};
 use crate::error::{Error, Result};
 use crate::image::{Entry, Image, ImageSet, Name, Node};
+use crate::options::{ImageSelector, Platforms};
 
 /// What was asked for; nothing means everything.
 #[derive(Debug, Clone, Default)]

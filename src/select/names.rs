@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::options::{NameChanges, Target};
-use super::select;
+use super::choose_platform;
 use crate::error::{Error, Result};
 use crate::image::{Entry, Name, Node};
 use crate::notice::Fault;
+use crate::options::{NameChanges, Target};
 use crate::path::printable;
 use crate::run::Run;
 use crate::spec::reference::Reference;
@@ -16,7 +16,7 @@ use crate::spec::reference::Reference;
 /// # Errors
 /// [`Error::Usage`] when `--tag` would name several images alike, or a rename makes something that is no name;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
-pub(super) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
+pub(crate) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
     if let Some(names) = &changes.replace {
         if !names.is_empty() {
             can_be_given("--tag", entries, run)?;
@@ -125,7 +125,7 @@ fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
     }
     let holds_all = matches!(target, Target::Oci(_));
     match seen.into_iter().find(|(_, entries)| entries.len() > 1 && !holds_all) {
-        Some((name, entries)) => Err(select::choose_platform(
+        Some((name, entries)) => Err(choose_platform(
             &format!("{name}: the target holds one platform; choose one with --platform"),
             entries.iter().map(|entry| &entry.node),
         )),

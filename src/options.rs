@@ -5,7 +5,6 @@
 
 use crate::codec::{GzipLevel, ZstdLevel};
 use crate::digest::Digest;
-use crate::reader::Half;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 
@@ -191,4 +190,13 @@ pub struct ImageReport {
     pub manifest_kept: Option<bool>,
     /// Layer blobs kept byte for byte, of how many.
     pub layers_kept: (usize, usize),
+}
+
+/// A half of a hybrid archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// `index.json`.
+    Oci,
+    /// `manifest.json`.
+    Docker,
 }

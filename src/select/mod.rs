@@ -3,15 +3,20 @@
 //! Nothing here depends on the machine (docs/formats.md O-12): where a choice is needed and none was made, the choices are
 //! listed in the error.
 
+mod choice;
+pub(crate) mod names;
+
+pub use choice::{Choice, Chosen};
+
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use super::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
 use crate::nearest::nearest_name;
 use crate::notice::Fault;
+use crate::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
 use crate::path::printable;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -22,7 +27,7 @@ use crate::spec::platform::Platform;
 /// # Errors
 /// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
 /// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
-pub(super) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<Entry>> {
+pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<Entry>> {
     let entries = pick(set, &options.images)?;
     let mut selected = Vec::new();
     for (entry, platforms) in with_platforms(&entries, &options.platforms) {

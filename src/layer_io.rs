@@ -3,10 +3,10 @@
 use std::io::{self, Read, Write};
 use std::thread::{self, Scope};
 
-use super::layer::{Blob, Claim, Layer};
 use crate::archive::BLOCK;
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::error::{Error, Result};
+use crate::image::{Blob, Claim, Layer};
 use crate::notice::Fault;
 use crate::progress::{Action, Told};
 use crate::run::Run;
