@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::flatten::{EntryId, Hidden, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::notice::Fault;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::spec::config;
 use crate::toc::{Item, Toc};
@@ -249,7 +249,7 @@ fn largest(mut hidden: Vec<Gone<'_>>) -> Vec<HiddenFile> {
     let named = hidden.into_iter().take(NAMED);
     named
         .map(|Gone { item, layer, by, how }| HiddenFile {
-            path: printable(&item.path),
+            path: escape_for_terminal(&item.path),
             size: item.header.size,
             layer: layer as u32,
             hidden_by: by as u32,

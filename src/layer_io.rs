@@ -6,14 +6,14 @@ use std::thread::{self, Scope};
 use crate::archive::BLOCK;
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::error::{Error, Result};
-use crate::image::{Blob, Claim, Layer};
+use crate::image::{Blob, ExpectedDigest, Layer};
 use crate::notice::Fault;
-use crate::progress::{Action, Told};
+use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::pipe::{self, Ahead};
 use crate::stream::source::ExtentReader;
-use crate::stream::tap::{Measure, Promise, VerifyReader};
+use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 
 /// Enough of a zstd frame to hold all of its header.
 const HEAD: usize = 18;
@@ -23,10 +23,10 @@ const HEAD: usize = 18;
 const WORTH_THREADS: u64 = 64 << 10;
 
 /// A layer's bytes as stored; at their end digest and size have been judged.
-pub struct Stored<'a> {
+pub struct StoredReader<'a> {
     layer: &'a Layer,
     run: &'a Run,
-    inner: VerifyReader<Told<'a, ExtentReader>>,
+    inner: VerifyReader<ProgressReader<'a, ExtentReader>>,
     judged: bool,
 }
 
@@ -36,20 +36,20 @@ impl Layer {
     /// # Errors
     /// When the archive does not hold them, or cannot be opened any more. Reading fails at the end with
     /// [`Error::DigestMismatch`] or [`Error::SizeMismatch`] when a promise is broken.
-    pub fn stored<'a>(&'a self, action: Action, run: &'a Run) -> Result<Stored<'a>> {
-        Ok(self.watched(run, VerifyReader::new(self.bytes(action, run)?, &self.at, self.promise())))
+    pub fn stored<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
+        Ok(self.watched(run, VerifyReader::new(self.bytes(action, run)?, &self.at, self.expected())))
     }
 
-    fn watched<'a>(&'a self, run: &'a Run, inner: VerifyReader<Told<'a, ExtentReader>>) -> Stored<'a> {
-        Stored { layer: self, run, inner, judged: false }
+    fn watched<'a>(&'a self, run: &'a Run, inner: VerifyReader<ProgressReader<'a, ExtentReader>>) -> StoredReader<'a> {
+        StoredReader { layer: self, run, inner, judged: false }
     }
 
-    fn bytes<'a>(&self, action: Action, run: &'a Run) -> Result<Told<'a, ExtentReader>> {
+    fn bytes<'a>(&self, action: Action, run: &'a Run) -> Result<ProgressReader<'a, ExtentReader>> {
         let blob = self.blob.as_ref().ok_or_else(|| {
             Error::inexpressible(&self.at, "the archive does not hold the bytes of this foreign layer")
         })?;
         let reader = blob.extent.reader().map_err(|error| Error::io("reading", &self.at, error))?;
-        Ok(Told::new(reader, run.progress.begin(action, &self.at, Some(blob.extent.size()))))
+        Ok(ProgressReader::new(reader, run.progress.begin(action, &self.at, Some(blob.extent.size()))))
     }
 
     /// The uncompressed tar, read for `action`; at its end the stored bytes and the diff_id have been judged.
@@ -77,7 +77,7 @@ impl Layer {
     ///
     /// # Errors
     /// As [`Layer::plain`].
-    pub fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, Stored<'a>>>> {
+    pub fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, StoredReader<'a>>>> {
         Ok(self.judged(self.decoded(Action::Convert, run)?))
     }
 
@@ -112,12 +112,12 @@ impl Layer {
     ///
     /// # Errors
     /// Whatever promise is broken.
-    pub fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<Measure> {
+    pub fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<DigestAndSize> {
         let failed = |error| Error::io("reading", &self.at, error);
         if !decode {
             let mut stored = self.stored(Action::Check, run)?;
             copy(&mut stored, &mut io::sink()).map_err(failed)?;
-            return Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"));
+            return Ok(stored.digest_and_size().cloned().expect("a copy that succeeds has found the end"));
         }
         let stored = thread::scope(|scope| {
             if ahead && self.is_worth_threads() {
@@ -130,18 +130,18 @@ impl Layer {
                 Ok(plain.into_inner().into_inner())
             }
         })?;
-        let measure = stored.measure().cloned().expect("decoders read to the end");
-        Ok(Measure { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
+        let measure = stored.digest_and_size().cloned().expect("decoders read to the end");
+        Ok(DigestAndSize { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
     }
 
     /// The SHA-256 of the stored bytes, for those that promise another digest.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn sha256(&self, run: &Run) -> Result<Measure> {
-        let mut stored = VerifyReader::new(self.bytes(Action::Check, run)?, &self.at, Promise::default());
+    pub fn sha256(&self, run: &Run) -> Result<DigestAndSize> {
+        let mut stored = VerifyReader::new(self.bytes(Action::Check, run)?, &self.at, Expected::default());
         copy(&mut stored, &mut io::sink()).map_err(|error| Error::io("reading", &self.at, error))?;
-        Ok(stored.measure().cloned().expect("a copy that succeeds has found the end"))
+        Ok(stored.digest_and_size().cloned().expect("a copy that succeeds has found the end"))
     }
 
     fn is_worth_threads(&self) -> bool {
@@ -161,11 +161,11 @@ impl Layer {
         if self.is_computed() {
             return VerifyReader::unhashed(plain, at, None);
         }
-        VerifyReader::new(plain, at, Promise::digest(self.diff_id.digest()))
+        VerifyReader::new(plain, at, Expected::digest(self.diff_id.digest()))
     }
 
     /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.
-    fn decoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Decoder<'a, Stored<'a>>> {
+    fn decoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Decoder<'a, StoredReader<'a>>> {
         self.decoder(self.undecoded(action, run)?, run)
     }
 
@@ -175,14 +175,14 @@ impl Layer {
         action: Action,
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
-    ) -> Result<Ahead<'scope, Decoder<'a, Ahead<'scope, Stored<'a>>>>> {
+    ) -> Result<Ahead<'scope, Decoder<'a, Ahead<'scope, StoredReader<'a>>>>> {
         let stored = self.ahead(scope, self.undecoded(action, run)?)?;
         self.ahead(scope, self.decoder(stored, run)?)
     }
 
     /// The stored bytes as they are wanted for decoding.
-    fn undecoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Stored<'a>> {
-        let promise = self.promise();
+    fn undecoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
+        let promise = self.expected();
         let is_tar = self.codec() == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest());
         if is_tar || self.is_computed() {
             // The same bytes are about to be hashed as the diff_id, or have been.
@@ -201,17 +201,17 @@ impl Layer {
     }
 }
 
-impl Stored<'_> {
+impl StoredReader<'_> {
     /// What the bytes turned out to be, once the end has been found.
-    pub fn measure(&self) -> Option<&Measure> {
-        self.inner.measure()
+    pub fn digest_and_size(&self) -> Option<&DigestAndSize> {
+        self.inner.digest_and_size()
     }
 
     /// A name that looks like a digest but is none is worth a word; the diff_id decides (D-6).
     fn judge_name(&self) -> Result<()> {
-        let found = self.inner.measure().and_then(|measure| measure.digest.as_ref());
+        let found = self.inner.digest_and_size().and_then(|measure| measure.digest.as_ref());
         match (&self.layer.claim, found) {
-            (Claim::Name(name), Some(found)) if name != found => self.run.notices.warn(
+            (ExpectedDigest::Name(name), Some(found)) if name != found => self.run.notices.warn(
                 Fault::Input,
                 &self.layer.at,
                 &format!("the member is named like a digest, but its content is {found}"),
@@ -221,10 +221,10 @@ impl Stored<'_> {
     }
 }
 
-impl Read for Stored<'_> {
+impl Read for StoredReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
-        if read == 0 && !self.judged && self.measure().is_some() {
+        if read == 0 && !self.judged && self.digest_and_size().is_some() {
             self.judged = true;
             self.judge_name()?;
         }
@@ -256,7 +256,7 @@ mod tests {
             at: "layer".to_owned(),
             diff_id: DiffId(Digest::sha256(&tar)),
             blob: Some(Blob { extent, codec: Codec::Gzip }),
-            claim: Claim::Name(Digest::sha256(b"another")),
+            claim: ExpectedDigest::Name(Digest::sha256(b"another")),
             foreign: None,
         }
     }

@@ -25,14 +25,14 @@
 //! ([`Input::reader`](stream::source::Input::reader)). Layers stay where they are.
 //!
 //! ```
-//! use imgtar::select::Choice;
+//! use imgtar::select::ImageSelector;
 //! use imgtar::reader;
 //! use imgtar::run::Run;
 //!
 //! # fn main() -> imgtar::error::Result<()> {
 //! let run = Run::quiet();
 //! let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
-//! for chosen in Choice::default().images(&set)? {
+//! for chosen in ImageSelector::default().images(&set)? {
 //!     println!("{} for {}: {}", chosen.title(), chosen.image.platform, chosen.image.image_id);
 //!     for layer in &chosen.image.layers {
 //!         println!("  {} in {} bytes", layer.diff_id, layer.stored_size());
@@ -49,7 +49,7 @@
 //! Its entries as they are, whiteouts too; decoded once, and held against every digest that the archive promises.
 //!
 //! ```
-//! use imgtar::select::Choice;
+//! use imgtar::select::ImageSelector;
 //! use imgtar::files::list_layer;
 //! # use imgtar::{reader, run::Run};
 //!
@@ -57,7 +57,7 @@
 //! # let run = Run::quiet();
 //! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
 //! # let mut found = Vec::new();
-//! let chosen = Choice::default().one(&set)?;
+//! let chosen = ImageSelector::default().one(&set)?;
 //! list_layer(&chosen.image.layers[0], 0, None, &run, |item| {
 //!     println!("{:04o} {:>9} {}", item.mode, item.size, item.path.escape_ascii());
 //! #   found.push(item.path);
@@ -74,12 +74,12 @@
 //!
 //! ```
 //! use imgtar::files::Files;
-//! # use imgtar::{select::Choice, reader, run::Run};
+//! # use imgtar::{select::ImageSelector, reader, run::Run};
 //!
 //! # fn main() -> imgtar::error::Result<()> {
 //! # let run = Run::quiet();
 //! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
-//! # let chosen = Choice::default().one(&set)?;
+//! # let chosen = ImageSelector::default().one(&set)?;
 //! let files = Files::of(&set.archive, &chosen, &run)?;
 //! let mut text = Vec::new();
 //! files.open(b"/etc/demo")?.copy_to(&mut text)?;

@@ -88,7 +88,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Error::Limit`] once the run has passed `--max-metadata`.
-    pub fn held(&self, bytes: u64, at: &str) -> Result<()> {
+    pub fn charge_memory(&self, bytes: u64, at: &str) -> Result<()> {
         spend(&self.metadata, bytes, self.limits.metadata, at, "bytes of metadata", "--max-metadata")
     }
 }
@@ -115,6 +115,6 @@ mod tests {
         assert_eq!(error.to_string(), "layer 2: more than 10 bytes decoded (raise --max-size to allow it)");
         budget.entry("a").unwrap();
         assert!(budget.entry("a").is_err());
-        assert!(budget.held(1, "a").is_err());
+        assert!(budget.charge_memory(1, "a").is_err());
     }
 }

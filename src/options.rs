@@ -14,7 +14,7 @@ pub struct ConvertOptions {
     /// The format to write, with what only that format knows.
     pub target: Target,
     /// Which images to take; empty takes all.
-    pub images: Vec<ImageSelector>,
+    pub images: Vec<ImageRef>,
     /// Which platforms to take.
     pub platforms: Platforms,
     /// What becomes of the names.
@@ -114,7 +114,7 @@ pub enum Compress {
 
 /// `--image`: one way to point at images.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageSelector {
+pub enum ImageRef {
     /// `@N`: the N-th image, counted from 0 after names are merged and non-images dropped.
     Position(usize),
     /// A name, or a digest or unique digest prefix of image ID or manifest, with or without `sha256:`; which of the two

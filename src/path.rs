@@ -104,7 +104,7 @@ impl EntryPath {
 
 impl fmt::Display for EntryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(&self.0))
+        f.write_str(&escape_for_terminal(&self.0))
     }
 }
 
@@ -115,7 +115,7 @@ impl fmt::Debug for EntryPath {
 }
 
 /// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).
-pub fn printable(name: &[u8]) -> String {
+pub fn escape_for_terminal(name: &[u8]) -> String {
     let mut shown = String::with_capacity(name.len());
     // Nearly all names; listings have hundreds of thousands.
     // All bytes are looked at, whatever the first is: that is done many at a time.
@@ -209,10 +209,10 @@ mod tests {
 
     #[test]
     fn names_are_escaped_for_terminals() {
-        assert_eq!(printable(b"a\x1b[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(printable("a\u{202e}b".as_bytes()), "a\\u{202e}b");
-        assert_eq!(printable(b"\xff\n"), "\\xff\\n");
-        assert_eq!(printable("grün".as_bytes()), "grün");
+        assert_eq!(escape_for_terminal(b"a\x1b[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(escape_for_terminal("a\u{202e}b".as_bytes()), "a\\u{202e}b");
+        assert_eq!(escape_for_terminal(b"\xff\n"), "\\xff\\n");
+        assert_eq!(escape_for_terminal("grün".as_bytes()), "grün");
         assert_eq!(presentable("a\\x1b\x1b[31m\r\nb"), "a\\x1b\\u{1b}[31m\\r\nb");
     }
 }

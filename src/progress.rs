@@ -93,19 +93,19 @@ impl Progress {
 
     /// Begins a task. It ends when it is dropped, and is given up unless it was [completed](Task::complete) before.
     pub fn begin(&self, action: Action, label: &str, total: Option<u64>) -> Task<'_> {
-        let teller = self.listener.as_deref().map(|listener| {
+        let throttle = self.listener.as_deref().map(|listener| {
             let task = TaskId(self.tasks.fetch_add(1, Ordering::Relaxed));
             listener(&Event::Began { task, action, label, total });
-            Teller { listener, task, gathered: 0, complete: false }
+            Throttle { listener, task, gathered: 0, complete: false }
         });
-        Task(teller)
+        Task(throttle)
     }
 }
 
 /// Some bytes on their way.
-pub struct Task<'a>(Option<Teller<'a>>);
+pub struct Task<'a>(Option<Throttle<'a>>);
 
-struct Teller<'a> {
+struct Throttle<'a> {
     listener: &'a Listener,
     task: TaskId,
     /// Bytes not told of yet.
@@ -121,23 +121,23 @@ impl Task<'_> {
 
     /// Tells that `bytes` more have passed.
     pub fn moved(&mut self, bytes: u64) {
-        if let Some(teller) = &mut self.0 {
-            teller.gathered += bytes;
-            if teller.gathered >= CHUNK as u64 {
-                teller.tell();
+        if let Some(throttle) = &mut self.0 {
+            throttle.gathered += bytes;
+            if throttle.gathered >= CHUNK as u64 {
+                throttle.tell();
             }
         }
     }
 
     /// Declares that all has passed.
     pub fn complete(&mut self) {
-        if let Some(teller) = &mut self.0 {
-            teller.complete = true;
+        if let Some(throttle) = &mut self.0 {
+            throttle.complete = true;
         }
     }
 }
 
-impl Teller<'_> {
+impl Throttle<'_> {
     fn tell(&mut self) {
         let bytes = std::mem::take(&mut self.gathered);
         if bytes > 0 {
@@ -146,7 +146,7 @@ impl Teller<'_> {
     }
 }
 
-impl Drop for Teller<'_> {
+impl Drop for Throttle<'_> {
     fn drop(&mut self) {
         self.tell();
         (self.listener)(&Event::Ended { task: self.task, complete: self.complete });
@@ -154,19 +154,19 @@ impl Drop for Teller<'_> {
 }
 
 /// A reader whose bytes are those of a task, which is complete when the end has been found.
-pub struct Told<'a, R> {
+pub struct ProgressReader<'a, R> {
     inner: R,
     task: Task<'a>,
 }
 
-impl<'a, R: Read> Told<'a, R> {
+impl<'a, R: Read> ProgressReader<'a, R> {
     /// Tells what passes through `inner`.
     pub fn new(inner: R, task: Task<'a>) -> Self {
         Self { inner, task }
     }
 }
 
-impl<R: Read> Read for Told<'_, R> {
+impl<R: Read> Read for ProgressReader<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         self.task.moved(read as u64);
@@ -228,7 +228,7 @@ mod tests {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             });
-            let mut reader = Told::new(&bytes[..], progress.begin(Action::Check, "a", None));
+            let mut reader = ProgressReader::new(&bytes[..], progress.begin(Action::Check, "a", None));
             let mut buffer = vec![0; step];
             while reader.read(&mut buffer).unwrap() > 0 {}
             drop(reader);

@@ -63,7 +63,7 @@ impl Toc {
                 items.push(Item::new(entry, content, &run.budget, &layer.at)?);
             }
             let plain = reader.finish()?.into_inner();
-            let tar_size = plain.measure().map_or(0, |measure| measure.size);
+            let tar_size = plain.digest_and_size().map_or(0, |measure| measure.size);
             Ok(Self { items, tar_size })
         })
     }
@@ -108,7 +108,7 @@ impl Item {
     /// # Errors
     /// [`Error::Limit`] when there is no room for it.
     pub(crate) fn new(entry: Entry, content: Option<Digest>, budget: &Budget, at: &str) -> Result<Self> {
-        budget.held(size_of::<Self>() as u64, at)?;
+        budget.charge_memory(size_of::<Self>() as u64, at)?;
         let (path, header) = Header::of(entry);
         Ok(Self { path, header, content })
     }

@@ -10,7 +10,7 @@ use super::pax::{is_decided, put_record};
 use super::{BLOCK, Checked, Entry, Kind, Problem, Timestamp};
 use crate::error::{Error, Result};
 use crate::limits::MAX_TAR_EXTENSION;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 
 /// The end marker: two zero blocks.
 pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
@@ -42,7 +42,7 @@ pub fn header_size(entry: &Entry) -> Result<u64> {
 /// [`Error::Inexpressible`] for what no header can say: an empty name or one with a NUL, numbers beyond their bounds, a
 /// record whose key a field speaks for, records of more than 1 MiB together.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
-    let wrong = |problem: Problem| Error::inexpressible(format!("`{}`", printable(&entry.path)), problem);
+    let wrong = |problem: Problem| Error::inexpressible(format!("`{}`", escape_for_terminal(&entry.path)), problem);
     check(entry).map_err(wrong)?;
     let path = written_path(entry);
     let size = if entry.kind == Kind::Regular { entry.size } else { 0 };

@@ -143,7 +143,7 @@ impl Entry {
     }
 
     /// Bytes of memory that its names, records and map take: what is counted as metadata.
-    pub(crate) fn held(&self) -> u64 {
+    pub(crate) fn charge_memory(&self) -> u64 {
         let records: usize = self.records.iter().map(|(key, value)| key.len() + value.len()).sum();
         let names = self.path.len() + self.link.len() + self.uname.len() + self.gname.len();
         let map = self.sparse.as_ref().map_or(0, |map| size_of_val(map.segments()));

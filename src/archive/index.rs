@@ -14,7 +14,7 @@ use super::entry::{Entry, Kind};
 use super::reader::{Ending, Reader};
 use crate::error::{Error, Faults, Result};
 use crate::limits::MAX_LINKS;
-use crate::path::{EntryPath, printable};
+use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 use crate::spec::json;
 use crate::stream::skip::Skip;
@@ -22,7 +22,7 @@ use crate::stream::source::{Extent, Source};
 use crate::stream::sys;
 
 /// Members by clean name.
-pub struct Index {
+pub struct MemberIndex {
     label: String,
     store: Store,
 }
@@ -88,7 +88,7 @@ impl Scan {
             match reader.next_entry() {
                 Ok(Some(entry)) => match named(entry, label) {
                     Ok(member) => {
-                        run.budget.held(MEMBER_SIZE, label)?;
+                        run.budget.charge_memory(MEMBER_SIZE, label)?;
                         members.push(member);
                     }
                     Err(fault) => faults(fault)?,
@@ -104,20 +104,21 @@ impl Scan {
     }
 
     /// The index of the same tar as it lies in `source`.
-    pub fn bind(self, source: &Source) -> Index {
+    pub fn bind(self, source: &Source) -> MemberIndex {
         let whole = source.extent();
         let mut members: HashMap<EntryPath, Vec<Member<Extent>>> = HashMap::new();
         for (path, member) in self.0 {
             members.entry(path).or_default().push(member.bind(&whole));
         }
-        Index { label: source.label().to_owned(), store: Store::Tar(Tar::new(members)) }
+        MemberIndex { label: source.label().to_owned(), store: Store::Tar(Tar::new(members)) }
     }
 }
 
 /// A member under its clean name.
 fn named(entry: Entry, label: &str) -> Result<(EntryPath, Member<Span>)> {
-    let path = EntryPath::clean(&entry.path)
-        .map_err(|error| Error::invalid(format!("{label}: member `{}`", printable(&entry.path)), error.to_string()))?;
+    let path = EntryPath::clean(&entry.path).map_err(|error| {
+        Error::invalid(format!("{label}: member `{}`", escape_for_terminal(&entry.path)), error.to_string())
+    })?;
     Ok((path, Member::of(entry, label)?))
 }
 
@@ -126,7 +127,7 @@ impl Member<Span> {
         Ok(match entry.kind {
             Kind::Regular if entry.sparse.is_some() => {
                 return Err(Error::invalid(
-                    format!("{label}: member `{}`", printable(&entry.path)),
+                    format!("{label}: member `{}`", escape_for_terminal(&entry.path)),
                     "it is stored sparse, which no engine writes or reads; repack the archive without --sparse",
                 ));
             }
@@ -149,7 +150,7 @@ impl Member<Span> {
     }
 }
 
-impl Index {
+impl MemberIndex {
     /// The index of a directory. Nothing is walked: members are looked up when they are asked for.
     pub fn directory(label: impl Into<String>, root: PathBuf) -> Self {
         Self { label: label.into(), store: Store::Directory(root) }
@@ -167,13 +168,13 @@ impl Index {
 
     /// How messages call a member.
     pub fn at(&self, name: &str) -> String {
-        format!("{}: {}", self.label, printable(name.as_bytes()))
+        format!("{}: {}", self.label, escape_for_terminal(name.as_bytes()))
     }
 
     /// Whether there is a file of this name.
     ///
     /// # Errors
-    /// As [`Index::find`].
+    /// As [`MemberIndex::find`].
     pub fn has(&self, name: &str) -> Result<bool> {
         Ok(self.find(name, "the format")?.is_some())
     }
@@ -214,7 +215,7 @@ impl Index {
     /// The body of a member that a document promises.
     ///
     /// # Errors
-    /// As [`Index::find`], and [`Error::MissingMember`] when there is none.
+    /// As [`MemberIndex::find`], and [`Error::MissingMember`] when there is none.
     pub fn member(&self, name: &str, named_by: &str) -> Result<Extent> {
         self.find(name, named_by)?.ok_or_else(|| self.missing(name, named_by))
     }
@@ -223,7 +224,7 @@ impl Index {
     pub fn missing(&self, name: &str, named_by: &str) -> Error {
         Error::MissingMember {
             archive: self.label.clone(),
-            member: printable(name.as_bytes()),
+            member: escape_for_terminal(name.as_bytes()),
             named_by: named_by.to_owned(),
         }
     }
@@ -231,11 +232,11 @@ impl Index {
     /// A small document, whole.
     ///
     /// # Errors
-    /// As [`Index::member`], and a document of more than `cap` bytes.
+    /// As [`MemberIndex::member`], and a document of more than `cap` bytes.
     pub fn document(&self, name: &str, named_by: &str, cap: u64, run: &Run) -> Result<Vec<u8>> {
         let extent = self.member(name, named_by)?;
         let bytes = extent.read(&self.at(name), cap)?;
-        run.budget.held(json::held(&bytes), &self.at(name))?;
+        run.budget.charge_memory(json::memory_size(&bytes), &self.at(name))?;
         Ok(bytes)
     }
 
@@ -442,7 +443,7 @@ fn same_bytes(one: &Extent, two: &Extent) -> io::Result<bool> {
     if one.size() != two.size() {
         return Ok(false);
     }
-    if one.place() == two.place() {
+    if one.location() == two.location() {
         return Ok(true);
     }
     const CHUNK: usize = 64 << 10;

@@ -27,7 +27,7 @@ mod timestamp;
 pub use content::Content;
 pub use encode::{END, encode, header_size, padding};
 pub use entry::{Entry, Kind};
-pub use index::{Index, Scan};
+pub use index::{MemberIndex, Scan};
 pub use reader::{Body, Ending, Reader};
 pub use sparse::{Segment, SparseMap};
 pub use timestamp::Timestamp;

@@ -18,7 +18,7 @@ use super::{BLOCK, Entry, Kind, Problem, padding};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_TAR_EXTENSION};
 use crate::notice::{Fault, Notices};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::stream::skip::Skip;
 
 /// Whether a tar has to say that it ends.
@@ -229,7 +229,7 @@ impl<'a, R: Skip> Reader<'a, R> {
         entry.header_offset = start;
         entry.data_offset = self.blocks.offset();
         self.budget.entry(&self.at)?;
-        self.budget.held(entry.held(), &self.at)?;
+        self.budget.charge_memory(entry.charge_memory(), &self.at)?;
         if let Some(oddity) = member::oddity(&entry.path) {
             self.notices.warn(Fault::Input, &self.member_label(), oddity)?;
         }
@@ -351,7 +351,7 @@ impl<'a, R: Skip> Reader<'a, R> {
 fn label(at: &str, member: &[u8]) -> String {
     const SHOWN: usize = 300;
     let (shown, rest) = member.split_at(member.len().min(SHOWN));
-    format!("{at}: `{}{}`", printable(shown), if rest.is_empty() { "" } else { "…" })
+    format!("{at}: `{}{}`", escape_for_terminal(shown), if rest.is_empty() { "" } else { "…" })
 }
 
 /// The content of a [`Reader`]'s current member.

@@ -19,7 +19,7 @@ use imgtar::image::ImageSet;
 use imgtar::notice::Notices;
 use imgtar::reader::Archive;
 use imgtar::run::Run;
-use imgtar::select::Choice;
+use imgtar::select::ImageSelector;
 use imgtar::stream::finish::Finish;
 use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
@@ -89,13 +89,13 @@ impl Session {
 }
 
 /// What `--image` and `--platform` mean.
-pub(super) fn choice(args: &ChoiceArgs) -> Choice {
+pub(super) fn choice(args: &ChoiceArgs) -> ImageSelector {
     let platforms = match &args.platform {
         None => Platforms::Unspecified,
         Some(PlatformArg::All) => Platforms::All,
         Some(PlatformArg::One(platform)) => Platforms::Only(vec![platform.clone()]),
     };
-    Choice { image: args.image.clone(), platforms }
+    ImageSelector { image: args.image.clone(), platforms }
 }
 
 /// Refuses what would read standard input twice.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
-use imgtar::convert::{Compress, ImageSelector};
+use imgtar::convert::{Compress, ImageRef};
 use imgtar::spec::reference::Reference;
 use imgtar::spec::timestamp::Timestamp;
 
@@ -271,7 +271,7 @@ pub(crate) struct OutputArgs {
 pub(crate) struct SelectionArgs {
     /// Take this image only: a name, a position (`@0` is the first), or a digest or unique beginning of one. Repeatable.
     #[arg(long = "image", value_name = "SEL", value_parser = values::image)]
-    pub(crate) images: Vec<ImageSelector>,
+    pub(crate) images: Vec<ImageRef>,
 
     /// Take this platform only: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own. Repeatable.
     ///

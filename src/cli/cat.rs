@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgtar::error::{Error, Result};
 use imgtar::files::Files;
-use imgtar::path::printable;
+use imgtar::path::escape_for_terminal;
 use imgtar::stream::sink::Sink;
 
 use super::answer::{Session, choice, refuse_two_inputs};
@@ -24,7 +24,7 @@ pub(super) fn run(args: &CatArgs) -> Result<()> {
     let chosen = choice(&args.answer.choice).one(&images)?;
     let files = Files::of(&images.archive, &chosen, &session.run)?;
     let file = files.open(args.path.as_encoded_bytes())?;
-    let found = format!("`{}` is in layer {} ({})", printable(&file.path), file.number, file.layer.at);
+    let found = format!("`{}` is in layer {} ({})", escape_for_terminal(&file.path), file.number, file.layer.at);
     terminal::detail(session.verbosity, &found);
     file.copy_to(&mut Sink::stdout()?)
 }
@@ -35,5 +35,5 @@ fn explained(args: &CatArgs, error: Error) -> Error {
     if args.input.is_some() || path.is_absolute() || !path.is_file() {
         return error;
     }
-    hinted(error, &format!("`{}` was taken for PATH", printable(args.path.as_encoded_bytes())))
+    hinted(error, &format!("`{}` was taken for PATH", escape_for_terminal(args.path.as_encoded_bytes())))
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 use imgtar::diff::{Changed, ConfigChange, Diff, Field, FilesDiff, LayerOf, LayersDiff, Listed, diff};
 use imgtar::error::Result;
 use imgtar::files::ItemKind;
-use imgtar::path::printable;
-use imgtar::select::Chosen;
+use imgtar::path::escape_for_terminal;
+use imgtar::select::SelectedImage;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,7 +38,7 @@ pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
 /// One of the two images.
 struct Side {
     archive: String,
-    chosen: Chosen,
+    chosen: SelectedImage,
 }
 
 impl Side {
@@ -123,7 +123,7 @@ fn config<W: Write>(page: &mut Page<'_, W>, diff: &Diff) -> io::Result<()> {
         heading(page, "config")?;
     }
     for ConfigChange { field, a, b, .. } in &diff.config {
-        let field = printable(field.as_bytes());
+        let field = escape_for_terminal(field.as_bytes());
         match (a, b) {
             (Some(a), Some(b)) => changed(page, &format!("{field}: {} -> {}", shown(a), shown(b)))?,
             (Some(a), None) => removed(page, &format!("{field}: {}", shown(a)))?,
@@ -162,17 +162,17 @@ fn files<W: Write>(page: &mut Page<'_, W>, files: &FilesDiff) -> io::Result<()> 
 /// JSON text holds control characters escaped, but not everything that a terminal acts on.
 fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("\"{}\"", printable(text.as_bytes())),
-        other => printable(other.to_string().as_bytes()),
+        Value::String(text) => format!("\"{}\"", escape_for_terminal(text.as_bytes())),
+        other => escape_for_terminal(other.to_string().as_bytes()),
     }
 }
 
 /// A path and, for a file, its size.
 fn title(listed: &Listed) -> String {
-    let path = printable(&listed.item.written_path());
+    let path = escape_for_terminal(&listed.item.written_path());
     match listed.item.kind {
         ItemKind::File => format!("{path} ({})", size(listed.item.size)),
-        ItemKind::Symlink => format!("{path} -> {}", printable(&listed.item.target)),
+        ItemKind::Symlink => format!("{path} -> {}", escape_for_terminal(&listed.item.target)),
         _ => path,
     }
 }
@@ -180,7 +180,7 @@ fn title(listed: &Listed) -> String {
 /// A path and what changed there, from what to what.
 fn change(changed: &Changed) -> String {
     let fields: Vec<String> = changed.fields.iter().map(|field| from_to(*field, &changed.a, &changed.b)).collect();
-    format!("{}: {}", printable(&changed.b.item.written_path()), fields.join(", "))
+    format!("{}: {}", escape_for_terminal(&changed.b.item.written_path()), fields.join(", "))
 }
 
 fn from_to(field: Field, a: &Listed, b: &Listed) -> String {
@@ -191,7 +191,7 @@ fn from_to(field: Field, a: &Listed, b: &Listed) -> String {
         Field::Owner => format!("owner {}:{} -> {}:{}", a.uid, a.gid, b.uid, b.gid),
         Field::Size => format!("size {} -> {}", a.size, b.size),
         Field::Mtime => format!("mtime {} -> {}", a.mtime, b.mtime),
-        Field::Target => format!("target {} -> {}", printable(&a.target), printable(&b.target)),
+        Field::Target => format!("target {} -> {}", escape_for_terminal(&a.target), escape_for_terminal(&b.target)),
         Field::Device => format!("device {},{} -> {},{}", a.device.0, a.device.1, b.device.0, b.device.1),
         Field::Xattrs => format!("xattrs {}", keys_that_differ(&a.xattrs, &b.xattrs)),
         Field::Pax => format!("PAX records {}", keys_that_differ(&a.pax, &b.pax)),
@@ -202,7 +202,7 @@ fn from_to(field: Field, a: &Listed, b: &Listed) -> String {
 /// The names of values that only one has, or that are not the same in both; their values may be any bytes.
 fn keys_that_differ(a: &[(Vec<u8>, Vec<u8>)], b: &[(Vec<u8>, Vec<u8>)]) -> String {
     let only = |these: &[(Vec<u8>, Vec<u8>)], others: &[(Vec<u8>, Vec<u8>)]| -> BTreeSet<String> {
-        these.iter().filter(|value| !others.contains(value)).map(|(key, _)| printable(key)).collect()
+        these.iter().filter(|value| !others.contains(value)).map(|(key, _)| escape_for_terminal(key)).collect()
     };
     Vec::from_iter(&only(a, b) | &only(b, a)).join(" ")
 }

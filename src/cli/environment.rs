@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use imgtar::error::{Error, Result};
-use imgtar::path::printable;
+use imgtar::path::escape_for_terminal;
 
 use super::args::MOST_JOBS;
 
@@ -45,7 +45,7 @@ fn threads(value: Option<OsString>) -> Result<Option<u16>> {
 }
 
 fn refuse(variable: &str, value: &OsStr, why: &str) -> Error {
-    Error::Usage(format!("{variable} is `{}`, which is {why}", printable(value.as_encoded_bytes())))
+    Error::Usage(format!("{variable} is `{}`, which is {why}", escape_for_terminal(value.as_encoded_bytes())))
 }
 
 /// Where temporary files go when no flag says so: `$TMPDIR`, else `/var/tmp`, which is a disk where `/tmp` may be memory,

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use imgtar::error::Result;
 use imgtar::history::{self, HiddenFile, History, How, LayerUse, Step, Total};
-use imgtar::path::printable;
-use imgtar::select::Chosen;
+use imgtar::path::escape_for_terminal;
+use imgtar::select::SelectedImage;
 use serde::Serialize;
 
 use super::answer::{Answer, Session, choice, said};
@@ -49,7 +49,7 @@ struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn of(chosen: &Chosen, history: &'a History) -> Self {
+    fn of(chosen: &SelectedImage, history: &'a History) -> Self {
         Self {
             names: chosen.names.iter().map(ToString::to_string).collect(),
             image_id: chosen.image.image_id.to_string(),
@@ -92,7 +92,7 @@ impl Table {
         let mut row = step.layer.as_ref().map_or_else(|| format!("{:>5} {:32}", "-", ""), sizes);
         if self.has_dates {
             let date = step.created.as_deref().and_then(|created| created.get(..10)).unwrap_or_default();
-            row = format!("{row}  {:10}", printable(date.as_bytes()));
+            row = format!("{row}  {:10}", escape_for_terminal(date.as_bytes()));
         }
         let command = instruction(step);
         if self.is_narrow { vec![row, format!("      {command}")] } else { vec![format!("{row}  {command}")] }
@@ -115,7 +115,7 @@ fn instruction(step: &Step) -> String {
         (None, None) => said.to_owned(),
     };
     let words: Vec<&str> = said.split_whitespace().collect();
-    printable(words.join(" ").as_bytes())
+    escape_for_terminal(words.join(" ").as_bytes())
 }
 
 fn total(total: &Total) -> [String; 3] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use imgtar::error::{Error, Result};
-use imgtar::path::printable;
+use imgtar::path::escape_for_terminal;
 use imgtar::spec::reference::Reference;
 use imgtar::stream::metadata;
 use imgtar::stream::source::Input;
@@ -52,7 +52,7 @@ pub(super) fn hinted(error: Error, hint: &str) -> Error {
 }
 
 fn opening(path: &Path) -> Error {
-    let at = printable(path.as_os_str().as_encoded_bytes());
+    let at = escape_for_terminal(path.as_os_str().as_encoded_bytes());
     let source = fs::metadata(path).err().unwrap_or_else(|| io::ErrorKind::NotFound.into());
     Error::io("opening", at, source)
 }
@@ -61,7 +61,7 @@ fn opening(path: &Path) -> Error {
 fn meant(path: &Path) -> Option<String> {
     let typed = path.to_str().filter(|_| !path.exists())?;
     if let Some(file) = SCHEMES.iter().find_map(|scheme| typed.strip_prefix(scheme)) {
-        return Some(format!("IN is a path alone: {}", printable(file.as_bytes())));
+        return Some(format!("IN is a path alone: {}", escape_for_terminal(file.as_bytes())));
     }
     let named = IMAGES.iter().find_map(|scheme| typed.strip_prefix(scheme)).unwrap_or(typed);
     let is_name = named.len() < typed.len() || typed.contains(':');

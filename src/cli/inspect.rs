@@ -11,7 +11,7 @@ use imgtar::limits::MAX_MANIFEST_JSON;
 use imgtar::notice::{Notices, Remark};
 use imgtar::options::Half;
 use imgtar::reader::{Archive, Format};
-use imgtar::select::Choice;
+use imgtar::select::ImageSelector;
 use imgtar::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use imgtar::spec::oci::INDEX_MEMBER;
 
@@ -83,7 +83,7 @@ fn raw(archive: &Archive, prefer: Option<Half>, session: &Session) -> Result<Vec
     archive.members.document(member, "the format", MAX_MANIFEST_JSON, &session.run)
 }
 
-fn of_image(manifest: bool, images: &ImageSet, choice: &Choice) -> Result<Vec<u8>> {
+fn of_image(manifest: bool, images: &ImageSet, choice: &ImageSelector) -> Result<Vec<u8>> {
     let chosen = choice.one(images)?;
     match &chosen.image.manifest {
         _ if !manifest => Ok(chosen.image.config.raw().to_vec()),

@@ -8,8 +8,8 @@ use std::path::Path;
 use imgtar::error::{Error, Result};
 use imgtar::files::{Files, Item, list_layer};
 use imgtar::image::Layer;
-use imgtar::path::printable;
-use imgtar::select::Chosen;
+use imgtar::path::escape_for_terminal;
+use imgtar::select::SelectedImage;
 
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
 use super::args::LsArgs;
@@ -53,7 +53,7 @@ fn explained(args: &LsArgs, error: Error) -> Error {
 }
 
 /// The layer that `--layer` means.
-fn layer<'a>(archive: &str, chosen: &'a Chosen, number: u32) -> Result<&'a Layer> {
+fn layer<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Result<&'a Layer> {
     let layers = &chosen.image.layers;
     layers.get(number as usize).ok_or_else(|| Error::Choice {
         problem: format!("{archive}: {}: there is no layer {number}", chosen.title()),
@@ -87,7 +87,7 @@ impl Lines {
     fn say(&mut self, item: &Item) -> Result<()> {
         match &mut self.form {
             Form::Json => self.out.json_line(item),
-            Form::Paths => said(writeln!(self.out, "{}", printable(&item.written_path()))),
+            Form::Paths => said(writeln!(self.out, "{}", escape_for_terminal(&item.written_path()))),
             Form::Long(long) => {
                 let line = long.line(item);
                 said(writeln!(self.out, "{line}"))

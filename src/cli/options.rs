@@ -78,8 +78,8 @@ pub(super) fn refuse_strangers(target: Format, flags: &[Flag<'_>]) -> Result<()>
     match flags.iter().find(|(given, _, formats)| *given && !formats.contains(&target)) {
         None => Ok(()),
         Some((_, flag, formats)) => {
-            let words: Vec<_> = formats.iter().map(|format| format.word()).collect();
-            let target = target.word();
+            let words: Vec<_> = formats.iter().map(|format| format.content_key()).collect();
+            let target = target.content_key();
             Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", words.join(", "))))
         }
     }

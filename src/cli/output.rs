@@ -5,7 +5,7 @@ use std::path::Path;
 
 use imgtar::codec::Encoding;
 use imgtar::error::{Error, Result};
-use imgtar::path::printable;
+use imgtar::path::escape_for_terminal;
 use imgtar::stream::dir_sink::{DirSink, Mode};
 use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
@@ -71,7 +71,7 @@ pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     };
     let output = match is_standard(place) {
         true => "standard output".to_owned(),
-        false => printable(place.output.as_os_str().as_encoded_bytes()),
+        false => escape_for_terminal(place.output.as_os_str().as_encoded_bytes()),
     };
     Err(Error::Usage(format!("{output}: {problem}")))
 }

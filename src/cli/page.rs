@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
-use imgtar::path::printable;
+use imgtar::path::escape_for_terminal;
 use terminal_size::{Width, terminal_size_of};
 
 use super::terminal::is_coloured;
@@ -55,7 +55,7 @@ impl<'a, W: Write> Page<'a, W> {
 
     /// A line of its own, wrapped, `indent` columns in.
     pub(super) fn line(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
-        for part in wrapped(&printable(text.as_bytes()), self.columns.saturating_sub(indent)) {
+        for part in wrapped(&escape_for_terminal(text.as_bytes()), self.columns.saturating_sub(indent)) {
             let shown = self.toned(tone, &part);
             writeln!(self.out, "{:indent$}{shown}", "")?;
         }
@@ -64,7 +64,7 @@ impl<'a, W: Write> Page<'a, W> {
 
     /// A line of its own, `indent` columns in, cut where the room ends.
     pub(super) fn cut_line(&mut self, indent: usize, text: &str) -> io::Result<()> {
-        let text = printable(text.as_bytes());
+        let text = escape_for_terminal(text.as_bytes());
         let room = self.columns.min(LONGEST).saturating_sub(indent).max(1);
         writeln!(self.out, "{:indent$}{}", "", cut(&text, room))
     }
@@ -106,7 +106,8 @@ impl<'a, W: Write> Page<'a, W> {
         let beside = indent + width + 2;
         let is_narrow = self.columns < beside + ROOM;
         let left = if is_narrow { indent + 2 } else { beside };
-        let wrapped = |value: &String| wrapped(&printable(value.as_bytes()), self.columns.saturating_sub(left));
+        let wrapped =
+            |value: &String| wrapped(&escape_for_terminal(value.as_bytes()), self.columns.saturating_sub(left));
         let mut lines = values.iter().flat_map(wrapped).collect::<Vec<_>>().into_iter();
         let shown = self.toned(tone, key);
         match lines.next() {

@@ -4,7 +4,7 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use imgtar::codec::{GzipLevel, ZstdLevel};
-use imgtar::convert::{Compress, ImageSelector};
+use imgtar::convert::{Compress, ImageRef};
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
 use imgtar::spec::timestamp::Timestamp;
@@ -83,14 +83,14 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 /// `@N`, or a name or digest that only the archive can tell apart.
-pub(crate) fn image(text: &str) -> Result<ImageSelector, String> {
+pub(crate) fn image(text: &str) -> Result<ImageRef, String> {
     if text.is_empty() {
         return Err("an image is a name, a digest or `@N`".to_owned());
     }
-    let Some(position) = text.strip_prefix('@') else { return Ok(ImageSelector::Text(text.to_owned())) };
+    let Some(position) = text.strip_prefix('@') else { return Ok(ImageRef::Text(text.to_owned())) };
     position
         .parse()
-        .map(ImageSelector::Position)
+        .map(ImageRef::Position)
         .map_err(|_| "a position is `@` and a number, `@0` for the first image".to_owned())
 }
 
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn images_are_positions_or_texts() {
-        assert_eq!(image("@3"), Ok(ImageSelector::Position(3)));
-        assert_eq!(image("app:1"), Ok(ImageSelector::Text("app:1".to_owned())));
+        assert_eq!(image("@3"), Ok(ImageRef::Position(3)));
+        assert_eq!(image("app:1"), Ok(ImageRef::Text("app:1".to_owned())));
         for text in ["", "@", "@x", "@-1"] {
             assert!(image(text).is_err(), "{text}");
         }

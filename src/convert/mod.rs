@@ -42,6 +42,6 @@ fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run)
     let mut entries = select::select(images, options, run)?;
     select::names::apply(&mut entries, &options.names, &options.target, run)?;
     let wants_loose = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
-    let loose = if wants_loose { &images.loose[..] } else { &[] };
-    writer::write(&Contents { entries: &entries, loose }, output, options, run)
+    let unreferenced = if wants_loose { &images.unreferenced[..] } else { &[] };
+    writer::write(&Contents { entries: &entries, unreferenced }, output, options, run)
 }

@@ -108,7 +108,8 @@ impl Listed {
     fn counted(self, run: &Run) -> Result<Self> {
         let Item { path, target, xattrs, pax, .. } = &self.item;
         let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
-        run.budget.held((size_of::<Self>() + path.len() + target.len() + records) as u64, "the files that differ")?;
+        run.budget
+            .charge_memory((size_of::<Self>() + path.len() + target.len() + records) as u64, "the files that differ")?;
         Ok(self)
     }
 }

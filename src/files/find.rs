@@ -5,7 +5,7 @@ use super::{Files, Item, ItemKind};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Lookup, Standing, Survivor};
 use crate::nearest::nearest;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 
 /// A path in an image, as it was typed.
 pub type Path = [u8];
@@ -72,7 +72,7 @@ impl Files<'_> {
             // Whoever found something does not ask why there is nothing.
             Lookup::Found { .. } => String::new(),
         };
-        let problem = format!("{}: there is no `{}`{problem}", self.at, printable(path));
+        let problem = format!("{}: there is no `{}`{problem}", self.at, escape_for_terminal(path));
         Error::Choice { problem, choices: Vec::new() }
     }
 
@@ -80,12 +80,12 @@ impl Files<'_> {
     fn missing(&self, path: &Path, directory: &[u8], name: &[u8]) -> String {
         let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
         if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
-            return format!("; did you mean `{}`?", printable(&meant));
+            return format!("; did you mean `{}`?", escape_for_terminal(&meant));
         }
         if trim(path) == join(directory, name) {
             return String::new();
         }
-        format!(": nothing is called `{}` in `{}`", printable(name), shown(directory))
+        format!(": nothing is called `{}` in `{}`", escape_for_terminal(name), shown(directory))
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn is_within(path: &[u8], top: &[u8]) -> bool {
 }
 
 fn shown(path: &[u8]) -> String {
-    if path.is_empty() { "/".to_owned() } else { printable(path) }
+    if path.is_empty() { "/".to_owned() } else { escape_for_terminal(path) }
 }
 
 /// Slashes around a path say nothing here.

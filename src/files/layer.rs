@@ -7,7 +7,7 @@ use super::{Item, ItemKind, Path};
 use crate::error::{Error, Result};
 use crate::flatten::Role;
 use crate::image::Layer;
-use crate::path::{EntryPath, printable};
+use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
 /// Hands the items of `layer`, the `number`th of its image, to `each`; with a `path` those at it and below it only.
@@ -25,7 +25,7 @@ pub fn list_layer(
     mut each: impl FnMut(Item) -> Result<()>,
 ) -> Result<()> {
     let nothing = |path: &Path, why: &str| {
-        let problem = format!("{}: there is no `{}` in this layer{why}", layer.at, printable(path));
+        let problem = format!("{}: there is no `{}` in this layer{why}", layer.at, escape_for_terminal(path));
         Error::Choice { problem, choices: Vec::new() }
     };
     let clean = |path| EntryPath::root().join(path).map_err(|error| nothing(path, &format!(": {error}")));

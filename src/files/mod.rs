@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::flatten::{Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::run::Run;
-use crate::select::Chosen;
+use crate::select::SelectedImage;
 use crate::stream::pool;
 
 use headers::Headers;
@@ -48,7 +48,7 @@ impl<'a> Files<'a> {
     /// # Errors
     /// [`Error::Inexpressible`] for images of Windows, whose layers are no plain trees, and for layers that are encrypted
     /// or not there; those of the layers, of what they promise, and of flattening them.
-    pub fn of(archive: &str, chosen: &'a Chosen, run: &'a Run) -> Result<Self> {
+    pub fn of(archive: &str, chosen: &'a SelectedImage, run: &'a Run) -> Result<Self> {
         let image = &*chosen.image;
         let at = format!("{archive}: {}", chosen.title());
         if image.platform.os == "windows" {

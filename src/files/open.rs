@@ -7,7 +7,7 @@ use crate::archive::{Ending, Entry, Reader};
 use crate::error::{Error, Result};
 use crate::flatten::EntryId;
 use crate::image::{Blob, Layer};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::progress::Task;
 use crate::run::Run;
 use crate::stream::copy::{Destination, copy, send};
@@ -79,12 +79,12 @@ impl Opened<'_> {
 
     fn next<R: Skip>(&self, reader: &mut Reader<'_, R>) -> Result<Entry> {
         reader.next_entry()?.ok_or_else(|| {
-            let path = printable(&self.path);
+            let path = escape_for_terminal(&self.path);
             Error::invalid(&self.layer.at, format!("the layer changed while it was read: `{path}` is gone"))
         })
     }
 
     fn failed(&self, error: io::Error) -> Error {
-        Error::io("reading", format!("{}: `{}`", self.layer.at, printable(&self.path)), error)
+        Error::io("reading", format!("{}: `{}`", self.layer.at, escape_for_terminal(&self.path)), error)
     }
 }

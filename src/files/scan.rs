@@ -32,7 +32,7 @@ impl Scanned {
         let position = self.headers.end();
         self.headers.push(&header);
         let taken = self.headers.end() - position + self.changes.push(header.change(&name, position)) as u64;
-        run.budget.held(taken, &layer.at)
+        run.budget.charge_memory(taken, &layer.at)
     }
 }
 

@@ -10,7 +10,7 @@ use super::whiteout::{Role, split};
 use super::{Change, EntryId, Kind, Options};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
-use crate::path::{EntryPath, printable};
+use crate::path::{EntryPath, escape_for_terminal};
 
 /// Applies the entries of one layer.
 pub(super) struct Applier<'a> {
@@ -49,7 +49,7 @@ impl<'a> Applier<'a> {
         } else {
             self.put(change, lost)?;
         }
-        self.budget.held(self.tree.taken(), self.at)
+        self.budget.charge_memory(self.tree.taken(), self.at)
     }
 
     /// Says what is left to say.
@@ -69,7 +69,7 @@ impl<'a> Applier<'a> {
 
     /// An error about the entry or directory `path`.
     pub(super) fn refuse(&self, path: &[u8], why: impl std::fmt::Display) -> Error {
-        Error::invalid(self.at, format!("`{}`: {why}", printable(path)))
+        Error::invalid(self.at, format!("`{}`: {why}", escape_for_terminal(path)))
     }
 
     /// Warns of links from lower layers that lead to where this layer changes something: engines that stack layers make
@@ -82,7 +82,7 @@ impl<'a> Applier<'a> {
                     format!(
                         "`{}` is a symbolic link of a lower layer: what this layer has beneath it goes where the link \
                          leads, while a container on an overlay filesystem would see a directory instead",
-                        printable(&tree.path(link))
+                        escape_for_terminal(&tree.path(link))
                     )
                 })?;
             }
@@ -97,7 +97,7 @@ impl<'a> Applier<'a> {
         self.remarks.warn(Sort::NullDevice, || {
             format!(
                 "`{}` is a character device 0/0, kept as it is; overlay filesystems take it for a whiteout",
-                printable(change.path)
+                escape_for_terminal(change.path)
             )
         })
     }
@@ -107,7 +107,7 @@ impl<'a> Applier<'a> {
         if change.kind == Kind::Regular {
             let inode = self.add(change, Content::Regular)?;
             self.aside.insert(change.path.into(), inode);
-            self.budget.held(change.path.len() as u64, self.at)?;
+            self.budget.charge_memory(change.path.len() as u64, self.at)?;
         }
         Ok(())
     }
@@ -157,7 +157,7 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         self.remarks.warn(Sort::Twice, || {
-            format!("`{}` is there more than once; the last one counts", printable(or_root(change.path)))
+            format!("`{}` is there more than once; the last one counts", escape_for_terminal(or_root(change.path)))
         })
     }
 
@@ -198,7 +198,7 @@ impl<'a> Applier<'a> {
     }
 
     fn refuse_link(&self, change: Change<'_>, target: &[u8], why: impl std::fmt::Display) -> Error {
-        self.refuse(change.path, format!("hard link to `{}`: {why}", printable(target)))
+        self.refuse(change.path, format!("hard link to `{}`: {why}", escape_for_terminal(target)))
     }
 
     fn add(&mut self, change: Change<'_>, content: Content) -> Result<Inode> {

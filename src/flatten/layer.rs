@@ -65,7 +65,7 @@ impl<'a> LayerBuilder<'a> {
             Role::Plain | Role::Bookkeeping if self.base => self.applier.apply(change, None),
             Role::Plain | Role::Bookkeeping => {
                 let bytes = self.stage.push(change);
-                self.applier.budget.held(bytes as u64, self.applier.at)
+                self.applier.budget.charge_memory(bytes as u64, self.applier.at)
             }
         }
     }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use crate::codec::Codec;
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::spec::descriptor::Descriptor;
-use crate::stream::source::{Extent, Place};
-use crate::stream::tap::Promise;
+use crate::stream::source::{Extent, Location};
+use crate::stream::tap::Expected;
 
 /// One layer of an image.
 #[derive(Clone)]
@@ -18,7 +18,7 @@ pub struct Layer {
     /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8).
     pub blob: Option<Blob>,
     /// What the input says of the bytes.
-    pub claim: Claim,
+    pub claim: ExpectedDigest,
     /// For a layer that may not be distributed: its descriptor, with the `urls` where it may be had (M-8).
     pub foreign: Option<Descriptor>,
 }
@@ -34,7 +34,7 @@ pub struct Blob {
 
 /// What vouches for a layer's stored bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Claim {
+pub enum ExpectedDigest {
     /// A descriptor of a manifest: digest and size are promises.
     Descriptor(Box<Descriptor>),
     /// The member's name has the shape of a digest; one that does not fit is only a name (D-6).
@@ -51,12 +51,12 @@ pub enum Claim {
 /// Only what agrees in all of it is judged together: a second word on the same bytes may be a lie although the first is
 /// not (docs/formats.md M-11). Bytes with a descriptor lie where its digest says, so that a directory's, which is opened
 /// anew each time, are known again.
-pub(crate) type Word = (Option<Place>, Promise, DiffId);
+pub(crate) type ContentKey = (Option<Location>, Expected, DiffId);
 
 /// Each of `layers` once: of those of which the same is said, the first.
 pub(crate) fn distinct<'l>(layers: impl Iterator<Item = &'l Layer>) -> impl Iterator<Item = &'l Layer> {
     let mut words = HashSet::new();
-    layers.filter(move |layer| words.insert(layer.word()))
+    layers.filter(move |layer| words.insert(layer.content_key()))
 }
 
 impl Blob {
@@ -75,53 +75,53 @@ impl Layer {
     /// The descriptor by which a manifest of the input promises the stored bytes.
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.claim {
-            Claim::Descriptor(descriptor) => Some(descriptor),
-            Claim::Name(_) | Claim::Computed(_) | Claim::Nothing => None,
+            ExpectedDigest::Descriptor(descriptor) => Some(descriptor),
+            ExpectedDigest::Name(_) | ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
         }
     }
 
     /// The digest by which the source lists the stored bytes, checked or not (L-11).
     pub fn listed_digest(&self) -> Option<&Digest> {
         match &self.claim {
-            Claim::Descriptor(descriptor) => Some(descriptor.digest()),
-            Claim::Name(digest) => Some(digest),
-            Claim::Computed(_) | Claim::Nothing => None,
+            ExpectedDigest::Descriptor(descriptor) => Some(descriptor.digest()),
+            ExpectedDigest::Name(digest) => Some(digest),
+            ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
         }
     }
 
     /// What the stored bytes must be; nothing where only a name speaks for them and they are compressed.
-    pub fn promise(&self) -> Promise {
+    pub fn expected(&self) -> Expected {
         match (&self.claim, &self.blob) {
-            (Claim::Descriptor(descriptor), _) => {
-                Promise { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
+            (ExpectedDigest::Descriptor(descriptor), _) => {
+                Expected { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
             }
-            (Claim::Computed(digest), _) => Promise::digest(digest),
-            (Claim::Name(_) | Claim::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
-                Promise::digest(self.diff_id.digest())
+            (ExpectedDigest::Computed(digest), _) => Expected::digest(digest),
+            (ExpectedDigest::Name(_) | ExpectedDigest::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
+                Expected::digest(self.diff_id.digest())
             }
-            (Claim::Name(_) | Claim::Nothing, _) => Promise::default(),
+            (ExpectedDigest::Name(_) | ExpectedDigest::Nothing, _) => Expected::default(),
         }
     }
 
     /// What is said of its bytes.
-    pub(crate) fn word(&self) -> Word {
+    pub(crate) fn content_key(&self) -> ContentKey {
         let blob = self.blob.as_ref().filter(|_| self.descriptor().is_none());
-        (blob.map(|blob| blob.extent.place()), self.promise(), self.diff_id.clone())
+        (blob.map(|blob| blob.extent.location()), self.expected(), self.diff_id.clone())
     }
 
     /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.
     pub fn certain_digest(&self) -> Option<Digest> {
-        self.promise().digest
+        self.expected().digest
     }
 
     /// Whether this run has hashed all of it already.
     pub fn is_computed(&self) -> bool {
-        matches!(self.claim, Claim::Computed(_))
+        matches!(self.claim, ExpectedDigest::Computed(_))
     }
 
     /// Whether the layer can only be passed on as it is (O-19).
     pub fn is_encrypted(&self) -> bool {
-        matches!(&self.claim, Claim::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
+        matches!(&self.claim, ExpectedDigest::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
     }
 
     /// Whether these are bytes of a foreign layer that may be in another form than its descriptor means (L-22, M-8).

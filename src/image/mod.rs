@@ -4,10 +4,10 @@
 //! beside them; layer bodies stay where they are, behind an [`Extent`].
 //!
 //! ```text
-//! ImageSet ─ Entry (names) ─ Node ┬ Image ─ Layer ─ Blob ─ Extent
-//!                                 ├ Index ─ Child ─ Node …
-//!                                 ├ Carried: artifacts, attestations, anything without a filesystem
-//!                                 └ Absent: listed, but not in the archive
+//! ImageSet ─ ImageEntry (names) ─ Node ┬ Image ─ Layer ─ Blob ─ Extent
+//!                                 ├ ImageIndex ─ Child ─ Node …
+//!                                 ├ Artifact: artifacts, attestations, anything without a filesystem
+//!                                 └ Missing: listed, but not in the archive
 //! ```
 
 mod layer;
@@ -16,8 +16,8 @@ mod name;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use layer::{Blob, Claim, Layer};
-pub(crate) use layer::{Word, distinct};
+pub use layer::{Blob, ExpectedDigest, Layer};
+pub(crate) use layer::{ContentKey, distinct};
 pub use name::{IMAGE_NAME, Name, REF_NAME};
 
 use crate::digest::Digest;
@@ -34,14 +34,14 @@ pub struct ImageSet {
     /// How messages call the archive.
     pub archive: String,
     /// What one or more names point at.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ImageEntry>,
     /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
-    pub loose: Vec<CarriedBlob>,
+    pub unreferenced: Vec<RawBlob>,
 }
 
 /// One thing that names point at: the entries of an `index.json` that share a digest, or an item of a `manifest.json`.
 #[derive(Clone)]
-pub struct Entry {
+pub struct ImageEntry {
     /// All its names; none when it is untagged.
     pub names: Vec<Name>,
     /// Its descriptor in `index.json`, without the annotations that are names.
@@ -56,11 +56,11 @@ pub enum Node {
     /// A filesystem for one platform.
     Image(Arc<Image>),
     /// A list of more nodes.
-    Index(Arc<Index>),
+    Index(Arc<ImageIndex>),
     /// Something to be carried from layout to layout, byte for byte, and dropped elsewhere.
-    Carried(Arc<Carried>),
+    Artifact(Arc<Artifact>),
     /// Listed, but some of it is not in the archive (O-15).
-    Absent(Arc<Absent>),
+    Missing(Arc<Missing>),
 }
 
 /// A document kept as the exact bytes that were read.
@@ -95,7 +95,7 @@ pub struct Image {
 }
 
 /// An image index or manifest list.
-pub struct Index {
+pub struct ImageIndex {
     /// Its exact bytes.
     pub document: Document<oci::Index>,
     /// In its order.
@@ -112,7 +112,7 @@ pub struct Child {
 }
 
 /// A manifest without a filesystem, or a blob of an unknown type.
-pub struct Carried {
+pub struct Artifact {
     /// What it is, in a few words.
     pub what: String,
     /// Whether it attests to an image (O-13).
@@ -120,12 +120,12 @@ pub struct Carried {
     /// The manifest that it refers to, such as the one it signs (O-14).
     pub subject: Option<Digest>,
     /// Its blobs in the order in which they are written: layers, config, the document itself last.
-    pub blobs: Vec<CarriedBlob>,
+    pub blobs: Vec<RawBlob>,
 }
 
 /// A blob that is copied without being understood.
 #[derive(Clone)]
-pub struct CarriedBlob {
+pub struct RawBlob {
     /// What it must hash to.
     pub digest: Digest,
     /// How long it must be, where a descriptor says so.
@@ -135,7 +135,7 @@ pub struct CarriedBlob {
 }
 
 /// What a listed but missing node is known by.
-pub struct Absent {
+pub struct Missing {
     /// Its platform, if its descriptor tells.
     pub platform: Option<Platform>,
     /// The missing member.
@@ -143,7 +143,24 @@ pub struct Absent {
     /// The document that names it.
     pub named_by: String,
     /// The blobs of it that are there, if any; `--index keep` carries them.
-    pub present: Vec<CarriedBlob>,
+    pub present: Vec<RawBlob>,
+}
+
+impl ImageEntry {
+    /// An entry in a list of choices and in messages: its names, else its digest.
+    pub fn title(&self) -> String {
+        if !self.names.is_empty() {
+            return self.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        }
+        match &self.node {
+            Node::Image(image) => image.own_digest().to_string(),
+            Node::Index(index) => index.document.digest.to_string(),
+            Node::Artifact(_) | Node::Missing(_) => self
+                .descriptor
+                .as_ref()
+                .map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string()),
+        }
+    }
 }
 
 impl Node {
@@ -161,7 +178,7 @@ impl Node {
     }
 
     /// All indexes, this one and those below.
-    pub fn indexes(&self) -> Vec<&Arc<Index>> {
+    pub fn indexes(&self) -> Vec<&Arc<ImageIndex>> {
         let mut found = Vec::new();
         let mut waiting = vec![self];
         while let Some(node) = waiting.pop() {
@@ -174,11 +191,11 @@ impl Node {
     }
 
     /// All below that is carried, in order.
-    pub fn carried(&self) -> Vec<&Arc<Carried>> {
+    pub fn carried(&self) -> Vec<&Arc<Artifact>> {
         match self {
-            Self::Carried(carried) => vec![carried],
+            Self::Artifact(carried) => vec![carried],
             Self::Index(index) => index.children.iter().flat_map(|child| child.node.carried()).collect(),
-            Self::Image(_) | Self::Absent(_) => Vec::new(),
+            Self::Image(_) | Self::Missing(_) => Vec::new(),
         }
     }
 
@@ -187,8 +204,8 @@ impl Node {
         match (self, other) {
             (Self::Image(one), Self::Image(two)) => Arc::ptr_eq(one, two),
             (Self::Index(one), Self::Index(two)) => Arc::ptr_eq(one, two),
-            (Self::Carried(one), Self::Carried(two)) => Arc::ptr_eq(one, two),
-            (Self::Absent(one), Self::Absent(two)) => Arc::ptr_eq(one, two),
+            (Self::Artifact(one), Self::Artifact(two)) => Arc::ptr_eq(one, two),
+            (Self::Missing(one), Self::Missing(two)) => Arc::ptr_eq(one, two),
             _ => false,
         }
     }
@@ -205,12 +222,12 @@ impl Node {
         match self {
             Self::Image(image) => found.push(image),
             Self::Index(index) => index.children.iter().for_each(|child| child.node.collect(found)),
-            Self::Carried(_) | Self::Absent(_) => {}
+            Self::Artifact(_) | Self::Missing(_) => {}
         }
     }
 }
 
-impl Absent {
+impl Missing {
     /// The error for whoever needed it.
     pub fn missing(&self, archive: &str) -> Error {
         let archive = match &self.platform {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::reference::Reference;
 
@@ -62,7 +62,7 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reference(reference) => f.write_str(&reference.familiar()),
-            Self::Tag(name) | Self::Text(name) => f.write_str(&printable(name.as_bytes())),
+            Self::Tag(name) | Self::Text(name) => f.write_str(&escape_for_terminal(name.as_bytes())),
         }
     }
 }

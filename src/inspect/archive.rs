@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::codec::Codec;
 use crate::error::Result;
-use crate::image::{self, Entry, ImageSet, Node};
-use crate::path::printable;
+use crate::image::{self, ImageEntry, ImageSet, Node};
+use crate::path::escape_for_terminal;
 use crate::reader::{Archive, Format};
-use crate::select::Chosen;
+use crate::select::SelectedImage;
 use crate::spec::v1::Steps;
 
 /// Something listed that is no image.
@@ -78,34 +78,34 @@ pub(super) fn compression(codec: Codec) -> &'static str {
 }
 
 /// What is listed below `entries` beside images.
-pub(super) fn others(entries: &[Entry]) -> Vec<Other> {
-    let other = |carried: &image::Carried| {
+pub(super) fn others(entries: &[ImageEntry]) -> Vec<Other> {
+    let other = |carried: &image::Artifact| {
         // The document itself is the last of its blobs.
         let digest = carried.blobs.last().map(|blob| blob.digest.to_string());
         let size = carried.blobs.iter().map(|blob| blob.extent.size()).sum();
         Other { what: carried.what.clone(), attestation: carried.attestation, digest, size }
     };
     leaves(entries, |node| match node {
-        Node::Carried(carried) => Some(other(carried)),
+        Node::Artifact(carried) => Some(other(carried)),
         _ => None,
     })
 }
 
 /// What is listed below `entries` and not there.
-pub(super) fn absent(entries: &[Entry]) -> Vec<Absent> {
-    let absent = |absent: &image::Absent| Absent {
+pub(super) fn absent(entries: &[ImageEntry]) -> Vec<Absent> {
+    let absent = |absent: &image::Missing| Absent {
         platform: absent.platform.as_ref().map(ToString::to_string),
         member: absent.member.clone(),
-        named_by: printable(absent.named_by.as_bytes()),
+        named_by: escape_for_terminal(absent.named_by.as_bytes()),
     };
     leaves(entries, |node| match node {
-        Node::Absent(node) => Some(absent(node)),
+        Node::Missing(node) => Some(absent(node)),
         _ => None,
     })
 }
 
 /// What `take` takes of the nodes that are no index, in their order; one that has several names is met once.
-fn leaves<T: PartialEq>(entries: &[Entry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
+fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
     let mut found = Vec::new();
     let mut waiting: Vec<&Node> = entries.iter().rev().map(|entry| &entry.node).collect();
     while let Some(node) = waiting.pop() {
@@ -123,13 +123,13 @@ fn leaves<T: PartialEq>(entries: &[Entry], take: impl Fn(&Node) -> Option<T>) ->
 
 /// What nothing refers to.
 pub(super) fn loose(images: &ImageSet) -> Option<Loose> {
-    let (blobs, size) = (images.loose.len(), images.loose.iter().map(|blob| blob.extent.size()).sum());
+    let (blobs, size) = (images.unreferenced.len(), images.unreferenced.iter().map(|blob| blob.extent.size()).sum());
     (blobs > 0).then_some(Loose { blobs, size })
 }
 
 /// What no reader warned of, because no conversion depends on it.
-pub(super) fn oddities(chosen: &[Chosen]) -> Vec<String> {
-    let oddity = |chosen: &Chosen| {
+pub(super) fn oddities(chosen: &[SelectedImage]) -> Vec<String> {
+    let oddity = |chosen: &SelectedImage| {
         let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());
         (!Steps::of(steps, layers).fit).then(|| {
             let made = steps.iter().filter(|step| !step.empty_layer).count();

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::layer::Decoded;
 use super::{Config, Depth, Layer, layer};
 use crate::error::Result;
-use crate::image::{self, Entry, ImageSet, Name, Node, Word};
+use crate::image::{self, ContentKey, ImageEntry, ImageSet, Name, Node};
 use crate::run::Run;
-use crate::select::Chosen;
+use crate::select::SelectedImage;
 use crate::spec::v1::Steps;
 use crate::stream::pool;
 
@@ -74,39 +74,39 @@ pub struct Manifest {
 const LAYER_SIZE: u64 = 1024;
 
 /// The facts of `chosen`, images of `set`.
-pub(super) fn facts(set: &ImageSet, chosen: &[Chosen], depth: Depth, run: &Run) -> Result<Vec<Image>> {
+pub(super) fn facts(set: &ImageSet, chosen: &[SelectedImage], depth: Depth, run: &Run) -> Result<Vec<Image>> {
     let decoded = match depth {
         Depth::Full => decoded(chosen, run)?,
         Depth::Documents => HashMap::new(),
     };
     let listed = Listed::of(set);
-    let of = |chosen: &Chosen| {
-        run.budget.held(LAYER_SIZE * chosen.image.layers.len() as u64, &chosen.image.at)?;
+    let of = |chosen: &SelectedImage| {
+        run.budget.charge_memory(LAYER_SIZE * chosen.image.layers.len() as u64, &chosen.image.at)?;
         Ok(of(&listed, chosen, &decoded))
     };
     chosen.iter().map(of).collect()
 }
 
 /// What decoding the layers of `chosen` tells, side by side; those that images share are decoded once.
-fn decoded(chosen: &[Chosen], run: &Run) -> Result<HashMap<Word, Decoded>> {
+fn decoded(chosen: &[SelectedImage], run: &Run) -> Result<HashMap<ContentKey, Decoded>> {
     let layers = chosen.iter().flat_map(|chosen| &chosen.image.layers);
     let layers = layers.filter(|layer| layer.blob.is_some() && !layer.is_encrypted());
     let distinct: Vec<&image::Layer> = image::distinct(layers).collect();
     let ahead = distinct.len() < run.jobs.get();
     let weigh = |layer: &&image::Layer| layer.stored_size();
-    let decode = |layer: &image::Layer| Ok((layer.word(), layer::decode(layer, ahead, run)?));
+    let decode = |layer: &image::Layer| Ok((layer.content_key(), layer::decode(layer, ahead, run)?));
     Ok(pool::for_all(run.jobs, distinct, weigh, decode)?.into_iter().collect())
 }
 
-fn of(listed: &Listed<'_>, chosen: &Chosen, decoded: &HashMap<Word, Decoded>) -> Image {
-    let Chosen { names, image } = chosen;
+fn of(listed: &Listed<'_>, chosen: &SelectedImage, decoded: &HashMap<ContentKey, Decoded>) -> Image {
+    let SelectedImage { names, image } = chosen;
     let (position, index) = listed.place(names, image);
     let layers = layers(image, decoded);
     let stored: HashMap<_, u64> = image
         .layers
         .iter()
         .filter_map(|layer| layer.blob.as_ref())
-        .map(|blob| (blob.extent.place(), blob.extent.size()))
+        .map(|blob| (blob.extent.location(), blob.extent.size()))
         .collect();
     let config = &image.config;
     Image {
@@ -129,19 +129,19 @@ fn of(listed: &Listed<'_>, chosen: &Chosen, decoded: &HashMap<Word, Decoded>) ->
 }
 
 /// All layers.
-fn layers(image: &image::Image, decoded: &HashMap<Word, Decoded>) -> Vec<Layer> {
+fn layers(image: &image::Image, decoded: &HashMap<ContentKey, Decoded>) -> Vec<Layer> {
     let steps = Steps::of(image.config.history(), image.layers.len());
     // Steps that do not fit the layers would be said of the wrong ones.
     let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };
     let numbered = image.layers.iter().enumerate();
     let facts = |(number, layer): (usize, &image::Layer)| {
-        layer::facts(number, layer, steps.get(number), decoded.get(&layer.word()))
+        layer::facts(number, layer, steps.get(number), decoded.get(&layer.content_key()))
     };
     numbered.map(facts).collect()
 }
 
 /// Which entries list an image, and their `@N`.
-struct Listed<'a>(HashMap<*const image::Image, Vec<(usize, &'a Entry)>>);
+struct Listed<'a>(HashMap<*const image::Image, Vec<(usize, &'a ImageEntry)>>);
 
 impl<'a> Listed<'a> {
     fn of(set: &'a ImageSet) -> Self {
@@ -158,9 +158,9 @@ impl<'a> Listed<'a> {
     /// Where `image` stands under `names`: its `@N`, and the innermost index that lists it.
     fn place(&self, names: &[Name], image: &Arc<image::Image>) -> (usize, Option<Manifest>) {
         let Some(entries) = self.0.get(&Arc::as_ptr(image)) else { return (0, None) };
-        let is_named = |(_, entry): &&(usize, &Entry)| names.iter().all(|name| entry.names.contains(name));
+        let is_named = |(_, entry): &&(usize, &ImageEntry)| names.iter().all(|name| entry.names.contains(name));
         let Some((position, entry)) = entries.iter().find(is_named).or(entries.first()) else { return (0, None) };
-        let is_child = |index: &&Arc<image::Index>| {
+        let is_child = |index: &&Arc<image::ImageIndex>| {
             index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
         };
         let index = entry.node.indexes().into_iter().find(is_child).map(|index| manifest(&index.document));

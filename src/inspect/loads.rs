@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::seen::{Item, Listed, Seen};
 use crate::codec::Codec;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::spec::reference::Reference;
 
 /// What one engine makes of the archive.
@@ -281,7 +281,7 @@ impl Engine {
             },
             Err(_) => !matches!(self, Self::SkopeoDockerArchive | Self::Crane),
         })?;
-        let bad = printable(bad.as_bytes());
+        let bad = escape_for_terminal(bad.as_bytes());
         match bad.parse::<Reference>() {
             Ok(name) if name.digest().is_none() => {
                 no(format!("it refuses the name `{bad}`, which has no tag"), UNIVERSAL)

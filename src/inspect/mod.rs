@@ -28,7 +28,7 @@ use crate::image::ImageSet;
 use crate::options::Half;
 use crate::reader;
 use crate::run::Run;
-use crate::select::Choice;
+use crate::select::ImageSelector;
 
 /// How far layers are looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,7 +74,7 @@ pub struct Report {
 pub fn inspect(
     archive: &reader::Archive,
     images: &ImageSet,
-    choice: &Choice,
+    choice: &ImageSelector,
     prefer: Option<Half>,
     depth: Depth,
     run: &Run,

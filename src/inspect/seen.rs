@@ -8,14 +8,14 @@ use crate::error::Result;
 use crate::image::{Image, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::options::Half;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::reader::{Archive, Format};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
 use crate::spec::media_type::Family;
 use crate::spec::oci::{self, INDEX_MEMBER};
-use crate::stream::source::{Extent, Place};
+use crate::stream::source::{Extent, Location};
 
 /// All that decides what an engine loads.
 #[derive(Debug, Default)]
@@ -124,13 +124,13 @@ fn seen_item(archive: &Archive, item: &ManifestItem) -> Result<Item> {
         extents.push((name, members.find(name, MANIFEST_MEMBER)?));
     }
     // A link is harmless where the same image names the file itself, too.
-    let own: Vec<Place> = extents
+    let own: Vec<Location> = extents
         .iter()
         .filter(|(name, _)| !members.is_link(name))
-        .filter_map(|(_, extent)| Some(extent.as_ref()?.place()))
+        .filter_map(|(_, extent)| Some(extent.as_ref()?.location()))
         .collect();
     let is_linked = |(name, extent): &(&String, Option<Extent>)| {
-        members.is_link(name) && extent.as_ref().is_some_and(|extent| !own.contains(&extent.place()))
+        members.is_link(name) && extent.as_ref().is_some_and(|extent| !own.contains(&extent.location()))
     };
     let linked = extents.iter().any(is_linked);
     let mut layers = Vec::with_capacity(extents.len());
@@ -164,7 +164,7 @@ fn layout(archive: &Archive, images: &ImageSet, run: &Run) -> Result<Vec<Listed>
 fn listed(descriptor: &Descriptor, images: &ImageSet) -> Option<Listed> {
     let plain = Name::strip(descriptor.clone());
     let entry = images.entries.iter().find(|entry| entry.descriptor.as_ref() == Some(&plain))?;
-    if matches!(entry.node, Node::Carried(_)) {
+    if matches!(entry.node, Node::Artifact(_)) {
         return None;
     }
     let found = entry.node.images();
@@ -182,9 +182,9 @@ fn listed(descriptor: &Descriptor, images: &ImageSet) -> Option<Listed> {
 
 fn is_absent(node: &Node) -> bool {
     match node {
-        Node::Absent(_) => true,
+        Node::Missing(_) => true,
         Node::Index(index) => index.children.iter().any(|child| is_absent(&child.node)),
-        Node::Image(_) | Node::Carried(_) => false,
+        Node::Image(_) | Node::Artifact(_) => false,
     }
 }
 
@@ -205,7 +205,7 @@ struct Chain<'a>(&'a dyn std::error::Error);
 
 impl std::fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", printable(self.0.to_string().as_bytes()))?;
+        write!(f, "{}", escape_for_terminal(self.0.to_string().as_bytes()))?;
         match self.0.source() {
             Some(source) => write!(f, ": {}", Chain(source)),
             None => Ok(()),

@@ -8,19 +8,19 @@ use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
 use super::layer;
-use crate::archive::Index;
+use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Claim, Entry, Image, ImageSet, Layer, Name, Node};
+use crate::image::{ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::notice::Fault;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
 use crate::spec::reference::Reference;
-use crate::stream::source::{Extent, Place};
+use crate::stream::source::{Extent, Location};
 
 /// About what a layer takes in memory, bytes: far more than its few characters in the documents.
 const LAYER_SIZE: u64 = 512;
@@ -28,9 +28,9 @@ const LAYER_SIZE: u64 = 512;
 const NAME_SIZE: u64 = 256;
 
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
-pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
+pub(super) fn read(index: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let items = items(index, run)?;
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
     let mut places = Places::default();
     for (position, item) in items.iter().enumerate() {
@@ -40,26 +40,26 @@ pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
             hash_map::Entry::Occupied(entry) => entries[*entry.get()].names.extend(names),
             hash_map::Entry::Vacant(place) => {
                 place.insert(entries.len());
-                entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+                entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
             }
         }
     }
-    Ok(ImageSet { archive: index.label().to_owned(), entries, loose: Vec::new() })
+    Ok(ImageSet { archive: index.label().to_owned(), entries, unreferenced: Vec::new() })
 }
 
 /// The items of `manifest.json`.
-pub(super) fn items(index: &Index, run: &Run) -> Result<Vec<ManifestItem>> {
+pub(super) fn items(index: &MemberIndex, run: &Run) -> Result<Vec<ManifestItem>> {
     let bytes = index.document(MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     docker::read_manifest(&bytes, &index.at(MANIFEST_MEMBER))
 }
 
 /// Which diff_id a stored file was said to have: one file cannot have two (G-9).
 #[derive(Default)]
-pub(super) struct Places(HashMap<Place, DiffId>);
+pub(super) struct Places(HashMap<Location, DiffId>);
 
 /// One item as an image.
 pub(super) fn image(
-    index: &Index,
+    index: &MemberIndex,
     item: &ManifestItem,
     position: usize,
     places: &mut Places,
@@ -77,7 +77,7 @@ pub(super) fn image(
             format!("it lists {} layers, but its config has {} diff_ids", item.layers.len(), diff_ids.len()),
         ));
     }
-    run.budget.held(LAYER_SIZE * diff_ids.len() as u64, &at)?;
+    run.budget.charge_memory(LAYER_SIZE * diff_ids.len() as u64, &at)?;
     let mut layers = Vec::with_capacity(diff_ids.len());
     for (member, diff_id) in item.layers.iter().zip(diff_ids) {
         layers.push(layer(index, item, member, diff_id, &named_by, places, run)?);
@@ -88,7 +88,7 @@ pub(super) fn image(
 }
 
 fn layer(
-    index: &Index,
+    index: &MemberIndex,
     item: &ManifestItem,
     member: &str,
     diff_id: &DiffId,
@@ -103,9 +103,9 @@ fn layer(
         if foreign.is_none() {
             return Err(index.missing(member, named_by));
         }
-        return Ok(Layer { at, diff_id: diff_id.clone(), blob: None, claim: Claim::Nothing, foreign });
+        return Ok(Layer { at, diff_id: diff_id.clone(), blob: None, claim: ExpectedDigest::Nothing, foreign });
     };
-    if let Some(other) = places.0.insert(extent.place(), diff_id.clone()).filter(|other| other != diff_id) {
+    if let Some(other) = places.0.insert(extent.location(), diff_id.clone()).filter(|other| other != diff_id) {
         return Err(Error::invalid(at, format!("the config gives this one file two diff_ids, {other} and {diff_id}")));
     }
     let blob = layer::blob(extent, &at)?;
@@ -113,10 +113,10 @@ fn layer(
         Some(name) if blob.is_plain() && name != *diff_id.digest() => {
             let problem = format!("the member is named like a digest, but by the config its content is {diff_id}");
             run.notices.warn(Fault::Input, &at, &problem)?;
-            Claim::Nothing
+            ExpectedDigest::Nothing
         }
-        Some(name) => Claim::Name(name),
-        None => Claim::Nothing,
+        Some(name) => ExpectedDigest::Name(name),
+        None => ExpectedDigest::Nothing,
     };
     if let (Some(source), None) = (source, &foreign) {
         check_source(source, &blob.extent, &claim, &at, run)?;
@@ -131,10 +131,10 @@ fn layer_source<'a>(item: &'a ManifestItem, member: &str, diff_id: &DiffId) -> O
 }
 
 /// An ordinary layer's entry is information: the bytes that are there win (L-21, H-21).
-fn check_source(source: &Descriptor, extent: &Extent, claim: &Claim, at: &str, run: &Run) -> Result<()> {
+fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at: &str, run: &Run) -> Result<()> {
     let named = match claim {
-        Claim::Name(name) => Some(name),
-        Claim::Descriptor(_) | Claim::Computed(_) | Claim::Nothing => None,
+        ExpectedDigest::Name(name) => Some(name),
+        ExpectedDigest::Descriptor(_) | ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
     };
     let contradicts = source.size() != extent.size() || named.is_some_and(|name| name != source.digest());
     if contradicts {
@@ -171,10 +171,10 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
 
 /// L-7: everything is taken, what no engine would take with a warning.
 pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name>> {
-    run.budget.held(NAME_SIZE * item.repo_tags.len() as u64, at)?;
+    run.budget.charge_memory(NAME_SIZE * item.repo_tags.len() as u64, at)?;
     let mut names = Vec::new();
     for tag in &item.repo_tags {
-        let shown = printable(tag.as_bytes());
+        let shown = escape_for_terminal(tag.as_bytes());
         match tag.parse::<Reference>() {
             Ok(reference) => {
                 let oddity = match (reference.tag(), reference.digest()) {
@@ -198,9 +198,9 @@ pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name
 }
 
 /// What makes two items one image, of which `crane pull` writes an item for each reference (D-4, G-10).
-type Identity = (Digest, Vec<Option<Place>>);
+type Identity = (Digest, Vec<Option<Location>>);
 
 fn identity(image: &Image) -> Identity {
-    let places = image.layers.iter().map(|layer| layer.blob.as_ref().map(|blob| blob.extent.place()));
+    let places = image.layers.iter().map(|layer| layer.blob.as_ref().map(|blob| blob.extent.location()));
     (image.image_id.clone(), places.collect())
 }

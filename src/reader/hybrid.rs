@@ -9,17 +9,17 @@ use std::collections::{HashMap, HashSet, hash_map};
 use std::sync::Arc;
 
 use super::{docker, oci};
-use crate::archive::Index;
+use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Blob, Entry, Image, ImageSet, Layer, Name, Node};
+use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::notice::Fault;
 use crate::options::Half;
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
 
 /// Reads both halves and refuses what they disagree about, or reads the one that is preferred.
-pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+pub(super) fn read(index: &MemberIndex, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     if prefer == Some(Half::Docker) {
         return docker::read(index, run);
     }
@@ -33,7 +33,7 @@ pub(super) fn read(index: &Index, prefer: Option<Half>, run: &Run) -> Result<Ima
 }
 
 /// Holds `manifest.json` against the images of the layout; untagged items that are only there are added (O-25).
-fn reconcile(index: &Index, items: &[ManifestItem], set: &mut ImageSet, run: &Run) -> Result<()> {
+fn reconcile(index: &MemberIndex, items: &[ManifestItem], set: &mut ImageSet, run: &Run) -> Result<()> {
     let known = Known::of(set);
     let mut places = docker::Places::default();
     for (position, item) in items.iter().enumerate() {
@@ -43,7 +43,7 @@ fn reconcile(index: &Index, items: &[ManifestItem], set: &mut ImageSet, run: &Ru
             if !known.images.contains(&image.image_id) {
                 let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
                 run.notices.warn(Fault::Input, &image.at, problem)?;
-                set.entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+                set.entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
             }
             continue;
         }
@@ -82,7 +82,7 @@ impl Known {
 
 /// Gives images whose manifest lists the layers in another order than their config the config's order, each once however
 /// often it is listed.
-fn put_in_order(entries: &mut [Entry], items: &[ManifestItem], run: &Run) -> Result<()> {
+fn put_in_order(entries: &mut [ImageEntry], items: &[ManifestItem], run: &Run) -> Result<()> {
     let mut listed: HashMap<&str, &[String]> = HashMap::new();
     for item in items {
         listed.entry(&item.config).or_insert(&item.layers);

@@ -5,15 +5,15 @@ use std::io::{self, Read};
 use crate::codec::{self, Codec, Watch};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Blob, Claim};
+use crate::image::{Blob, ExpectedDigest};
 use crate::notice::Fault;
-use crate::progress::{Action, Told};
+use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Compression;
 use crate::stream::copy::copy;
 use crate::stream::source::Extent;
-use crate::stream::tap::{Promise, VerifyReader};
+use crate::stream::tap::{Expected, VerifyReader};
 
 /// A stored file with its compression, by its own first bytes: every layer is looked at for itself (L-3, D-5).
 pub(super) fn blob(extent: Extent, at: &str) -> Result<Blob> {
@@ -40,13 +40,13 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
 }
 
 /// A layer's digests, for archives that promise none: that of its uncompressed tar, and that of the bytes as stored (L-31).
-pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Claim)> {
+pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, ExpectedDigest)> {
     let failed = |error| Error::io("reading", at, error);
     let watch = Watch::new(at, &run.budget, &run.notices);
     let task = run.progress.begin(Action::Check, at, Some(blob.extent.size()));
-    let stored = as_stored(Told::new(blob.extent.reader().map_err(failed)?, task), blob.codec, at);
+    let stored = as_stored(ProgressReader::new(blob.extent.reader().map_err(failed)?, task), blob.codec, at);
     let decoder = codec::decode(blob.codec, stored, watch).map_err(failed)?;
-    let mut plain = VerifyReader::new(decoder, at, Promise::default());
+    let mut plain = VerifyReader::new(decoder, at, Expected::default());
     copy(&mut plain, &mut io::sink()).map_err(failed)?;
     let diff_id = DiffId(digest(&plain).expect("a copy that succeeds has found the end, and SHA-256 can be computed"));
     let claim = claim(&plain.into_inner().into_inner(), &diff_id);
@@ -57,15 +57,15 @@ pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Clai
 pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyReader<R> {
     match codec {
         Codec::Plain => VerifyReader::unhashed(bytes, at, None),
-        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 => VerifyReader::new(bytes, at, Promise::default()),
+        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 => VerifyReader::new(bytes, at, Expected::default()),
     }
 }
 
 /// What was found out about `stored` bytes that have been decoded to the end.
-pub(super) fn claim<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> Claim {
-    Claim::Computed(digest(stored).unwrap_or_else(|| diff_id.digest().clone()))
+pub(super) fn claim<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> ExpectedDigest {
+    ExpectedDigest::Computed(digest(stored).unwrap_or_else(|| diff_id.digest().clone()))
 }
 
 fn digest<R: Read>(bytes: &VerifyReader<R>) -> Option<Digest> {
-    bytes.measure().and_then(|measure| measure.digest.clone())
+    bytes.digest_and_size().and_then(|measure| measure.digest.clone())
 }

@@ -15,12 +15,12 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use crate::archive::{Index, Scan};
+use crate::archive::{MemberIndex, Scan};
 use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, ErrorKind, Faults, Result};
 use crate::image::ImageSet;
 use crate::options::Half;
-use crate::progress::{Action, Told};
+use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
@@ -44,7 +44,7 @@ pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.
 pub struct Archive {
     /// Its members, by name.
-    pub members: Index,
+    pub members: MemberIndex,
     /// What its members make it.
     pub format: Format,
     /// How it is compressed as a whole.
@@ -117,7 +117,12 @@ impl Archive {
     }
 }
 
-fn indexed(label: &str, incoming: (Codec, Incoming), run: &Run, faults: &mut Faults<'_>) -> Result<(Index, Codec)> {
+fn indexed(
+    label: &str,
+    incoming: (Codec, Incoming),
+    run: &Run,
+    faults: &mut Faults<'_>,
+) -> Result<(MemberIndex, Codec)> {
     let (codec, source) = match incoming {
         (codec, Incoming::Passing(stream)) => {
             return Ok((spooled(label, codec, told(stream, label, None, run), run, faults)?, codec));
@@ -135,12 +140,12 @@ fn indexed(label: &str, incoming: (Codec, Incoming), run: &Run, faults: &mut Fau
     }
 }
 
-fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) -> Told<'a, R> {
-    Told::new(reader, run.progress.begin(Action::Spool, label, size))
+fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) -> ProgressReader<'a, R> {
+    ProgressReader::new(reader, run.progress.begin(Action::Spool, label, size))
 }
 
 /// Indexes a stream while it is laid down, decoded, in a temporary file.
-fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut Faults<'_>) -> Result<Index> {
+fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut Faults<'_>) -> Result<MemberIndex> {
     let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.notices))
         .map_err(|error| Error::io("reading", label, error))?;
     let mut spool = Spool::new(decoder, &run.tmpdir)?;
@@ -151,18 +156,18 @@ fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut
 }
 
 /// a directory is an OCI layout or nothing.
-fn directory(label: &str, path: &Path) -> Result<Index> {
+fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
     let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
     if !has(LAYOUT_MEMBER)? {
         let hint = stranger::directory(path);
         return Err(Error::invalid(label, format!("a directory without `oci-layout` is no OCI layout{hint}")));
     }
     let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
-    Ok(Index::directory(label, path))
+    Ok(MemberIndex::directory(label, path))
 }
 
 /// the first that fits.
-fn format(index: &Index) -> Result<Format> {
+fn format(index: &MemberIndex) -> Result<Format> {
     let has_docker = index.has(MANIFEST_MEMBER)? && !index.is_directory();
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
         (true, true) if has_docker => Ok(Format::Hybrid),

@@ -9,16 +9,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::layer;
-use crate::archive::Index as Members;
+use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::image::{
-    Absent, Blob, Carried, CarriedBlob, Child, Claim, Document, Entry, IMAGE_NAME, Image, ImageSet, Index, Layer, Name,
-    Node,
+    Artifact, Blob, Child, Document, ExpectedDigest, IMAGE_NAME, Image, ImageEntry, ImageIndex, ImageSet, Layer,
+    Missing, Name, Node, RawBlob,
 };
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::notice::Fault;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
@@ -28,20 +28,20 @@ use crate::spec::oci::{self, INDEX_MEMBER, LAYOUT_MEMBER, check_layout};
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Source};
-use crate::stream::tap::Promise;
+use crate::stream::tap::Expected;
 
 /// About what a layer takes in memory beside its descriptor in the manifest, bytes.
 const LAYER_SIZE: u64 = 1024;
 
 /// Reads everything that `index.json` leads to.
-pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
+pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let layout = members.document(LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
     check_layout(&layout, &members.at(LAYOUT_MEMBER))?;
     let at = members.at(INDEX_MEMBER);
     let index = oci::Index::read(&members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?, &at, None)?;
 
     let mut walk = Walk::new(members, run);
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<ImageEntry> = Vec::new();
     let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
     for descriptor in index.entries() {
         let node = walk.node(descriptor, INDEX_MEMBER)?;
@@ -51,12 +51,12 @@ pub(super) fn read(members: &Members, run: &Run) -> Result<ImageSet> {
             Some(&place) => entries[place].names.extend(name),
             None => {
                 alike.push(entries.len());
-                entries.push(Entry { names: name.into_iter().collect(), descriptor: Some(descriptor), node });
+                entries.push(ImageEntry { names: name.into_iter().collect(), descriptor: Some(descriptor), node });
             }
         }
     }
-    let loose = loose(members, &walk.used, run)?;
-    Ok(ImageSet { archive: members.label().to_owned(), entries, loose })
+    let unreferenced = unreferenced(members, &walk.used, run)?;
+    Ok(ImageSet { archive: members.label().to_owned(), entries, unreferenced })
 }
 
 /// The name in a descriptor's annotations, and the descriptor without them (O-24).
@@ -68,8 +68,8 @@ fn take_name(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Option<Name
 }
 
 /// Blobs that nothing refers to (O-3). A blob's name is a promise, checked when it is written.
-fn loose(members: &Members, used: &HashSet<Digest>, run: &Run) -> Result<Vec<CarriedBlob>> {
-    let mut loose = Vec::new();
+fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Result<Vec<RawBlob>> {
+    let mut unreferenced = Vec::new();
     for path in members.names()? {
         let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
         let Some((algorithm, encoded)) = name.strip_prefix("blobs/").and_then(|rest| rest.split_once('/')) else {
@@ -80,13 +80,13 @@ fn loose(members: &Members, used: &HashSet<Digest>, run: &Run) -> Result<Vec<Car
             continue;
         }
         match members.member(name, "nothing") {
-            Ok(extent) => loose.push(CarriedBlob { digest, size: None, extent }),
+            Ok(extent) => unreferenced.push(RawBlob { digest, size: None, extent }),
             // A link that leads nowhere, say, harms nobody as long as nobody follows it (G-7).
             Err(Error::Invalid { at, problem }) => run.notices.note(format!("{at}: ignored: {problem}")),
             Err(error) => return Err(error),
         }
     }
-    Ok(loose)
+    Ok(unreferenced)
 }
 
 /// What of a descriptor decides how its blob is read: two that differ here are read, and checked, each for itself.
@@ -105,7 +105,7 @@ fn key(descriptor: &Descriptor) -> Key {
 
 /// The walk from `index.json` down.
 struct Walk<'a> {
-    members: &'a Members,
+    members: &'a MemberIndex,
     run: &'a Run,
     /// What was read already, and how many descriptors are below it: an image under several names is one image.
     known: HashMap<Key, (Node, usize)>,
@@ -118,7 +118,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(members: &'a Members, run: &'a Run) -> Self {
+    fn new(members: &'a MemberIndex, run: &'a Run) -> Self {
         Self {
             members,
             run,
@@ -175,11 +175,11 @@ impl<'a> Walk<'a> {
             self.manifest(descriptor, blob)
         } else {
             let what = format!("{} ({media_type})", descriptor.digest());
-            Ok(Node::Carried(Arc::new(Carried { what, attestation: false, subject: None, blobs: vec![blob] })))
+            Ok(Node::Artifact(Arc::new(Artifact { what, attestation: false, subject: None, blobs: vec![blob] })))
         }
     }
 
-    fn index(&mut self, descriptor: &Descriptor, blob: &CarriedBlob) -> Result<Node> {
+    fn index(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Node> {
         let at = self.members.at(&descriptor.digest().blob_path());
         if self.path.len() >= MAX_INDEX_DEPTH {
             return Err(Error::invalid(at, format!("indexes are nested deeper than {MAX_INDEX_DEPTH}")));
@@ -193,10 +193,10 @@ impl<'a> Walk<'a> {
             children.push(Child { descriptor: child.clone(), node });
         }
         self.path.pop();
-        Ok(Node::Index(Arc::new(Index { document: document(descriptor, raw, view), children })))
+        Ok(Node::Index(Arc::new(ImageIndex { document: document(descriptor, raw, view), children })))
     }
 
-    fn manifest(&mut self, descriptor: &Descriptor, blob: CarriedBlob) -> Result<Node> {
+    fn manifest(&mut self, descriptor: &Descriptor, blob: RawBlob) -> Result<Node> {
         let name = descriptor.digest().blob_path();
         let at = self.members.at(&name);
         let raw = self.document(descriptor, &blob.extent, &at)?;
@@ -255,7 +255,7 @@ impl<'a> Walk<'a> {
             let problem = format!("it lists {found} layers, but its config has {expected} diff_ids");
             return Err(Error::invalid(at, problem));
         }
-        self.run.budget.held(LAYER_SIZE * layers.len() as u64, at)?;
+        self.run.budget.charge_memory(LAYER_SIZE * layers.len() as u64, at)?;
         let known: HashSet<&Digest> = config.diff_ids().iter().map(DiffId::digest).collect();
         let pairs = layers.into_iter().zip(config.diff_ids());
         pairs
@@ -284,7 +284,7 @@ impl<'a> Walk<'a> {
                     at,
                     diff_id: diff_id.clone(),
                     blob,
-                    claim: Claim::Descriptor(Box::new(descriptor)),
+                    claim: ExpectedDigest::Descriptor(Box::new(descriptor)),
                     foreign,
                 })
             })
@@ -292,7 +292,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A manifest that no container can run, with all its blobs.
-    fn carried(&mut self, descriptor: &Descriptor, view: &oci::Manifest, blob: CarriedBlob) -> Result<Node> {
+    fn carried(&mut self, descriptor: &Descriptor, view: &oci::Manifest, blob: RawBlob) -> Result<Node> {
         let mut blobs = Vec::new();
         let mut missing = None;
         for part in view.layers().iter().chain([view.config()]) {
@@ -311,11 +311,11 @@ impl<'a> Walk<'a> {
         let kind = if attestation { "an attestation" } else { "an artifact" };
         let what = format!("{} ({kind})", descriptor.digest());
         let subject = view.subject().map(|subject| subject.digest().clone());
-        Ok(Node::Carried(Arc::new(Carried { what, attestation, subject, blobs })))
+        Ok(Node::Artifact(Arc::new(Artifact { what, attestation, subject, blobs })))
     }
 
     /// A blob by its descriptor, `data` standing in where there is no member (O-7).
-    fn blob(&mut self, descriptor: &Descriptor) -> Result<Option<CarriedBlob>> {
+    fn blob(&mut self, descriptor: &Descriptor) -> Result<Option<RawBlob>> {
         let digest = descriptor.digest();
         self.used.insert(digest.clone());
         let name = digest.blob_path();
@@ -324,29 +324,29 @@ impl<'a> Walk<'a> {
             (None, Some(data)) => Source::memory(self.members.at(&name), data).extent(),
             (None, None) => return Ok(None),
         };
-        Ok(Some(CarriedBlob { digest: digest.clone(), size: Some(descriptor.size()), extent }))
+        Ok(Some(RawBlob { digest: digest.clone(), size: Some(descriptor.size()), extent }))
     }
 
     /// A document's bytes, held against its descriptor (O-6, H-3).
     fn document(&self, descriptor: &Descriptor, extent: &Extent, at: &str) -> Result<Vec<u8>> {
-        let promise = Promise { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) };
-        promise.judge(at, None, extent.size())?;
+        let promise = Expected { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) };
+        promise.verify(at, None, extent.size())?;
         let raw = extent.read(at, MAX_DOCUMENT)?;
-        self.run.budget.held(json::held(&raw), at)?;
+        self.run.budget.charge_memory(json::memory_size(&raw), at)?;
         let Some(mut hasher) = Hasher::of(descriptor.digest().algorithm()) else {
             let problem = format!("{} cannot be computed here: not verified", descriptor.digest().algorithm());
             self.run.notices.warn(Fault::Input, at, &problem)?;
             return Ok(raw);
         };
         hasher.update(&raw);
-        promise.judge(at, Some(&hasher.finish()), raw.len() as u64)?;
+        promise.verify(at, Some(&hasher.finish()), raw.len() as u64)?;
         Ok(raw)
     }
 
-    fn absent(&self, descriptor: &Descriptor, missing: &Descriptor, named_by: &str, present: Vec<CarriedBlob>) -> Node {
-        Node::Absent(Arc::new(Absent {
+    fn absent(&self, descriptor: &Descriptor, missing: &Descriptor, named_by: &str, present: Vec<RawBlob>) -> Node {
+        Node::Missing(Arc::new(Missing {
             platform: descriptor.platform().cloned(),
-            member: printable(missing.digest().blob_path().as_bytes()),
+            member: escape_for_terminal(missing.digest().blob_path().as_bytes()),
             named_by: named_by.to_owned(),
             present,
         }))

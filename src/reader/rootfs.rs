@@ -18,15 +18,15 @@ use crate::archive::{Ending, Reader};
 use crate::codec::{self, Codec, Watch};
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
-use crate::image::{Blob, Claim, Entry, Image, ImageSet, Layer, Node};
-use crate::progress::{Action, Told};
+use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Node};
+use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::spec::config::{ImageConfig, NewConfig};
 use crate::stream::pipe;
 use crate::stream::skip::Sequential;
 use crate::stream::source::Input;
 use crate::stream::spool::Spool;
-use crate::stream::tap::{Measure, Promise, VerifyReader};
+use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 
 /// The untagged image whose one layer is the tar in `input`, plain or compressed, and which `config` describes.
 ///
@@ -43,23 +43,23 @@ pub fn import(input: Input, config: &NewConfig, run: &Run) -> Result<ImageSet> {
             let extent = source.extent();
             let reader = extent.reader().map_err(|error| Error::io("reading", &label, error))?;
             let task = run.progress.begin(Action::Check, &label, Some(extent.size()));
-            let (found, _) = pass(Told::new(reader, task), codec, &label, run)?;
+            let (found, _) = pass(ProgressReader::new(reader, task), codec, &label, run)?;
             source.unchanged()?;
             (found, extent)
         }
         Incoming::Passing(stream) => {
-            let stream = Told::new(stream, run.progress.begin(Action::Spool, &label, None));
+            let stream = ProgressReader::new(stream, run.progress.begin(Action::Spool, &label, None));
             let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, run)?;
             (found, spool.finish(&label)?.extent())
         }
     };
     let image = image(&label, found, Blob { extent, codec }, config)?;
-    let entry = Entry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
-    Ok(ImageSet { archive: label, entries: vec![entry], loose: Vec::new() })
+    let entry = ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
+    Ok(ImageSet { archive: label, entries: vec![entry], unreferenced: Vec::new() })
 }
 
 /// What one pass found out about the bytes.
-type Found = (DiffId, Claim);
+type Found = (DiffId, ExpectedDigest);
 
 /// Reads all of `bytes` once; gives them back for what is still to be done with them.
 fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Result<(Found, R)> {
@@ -81,15 +81,16 @@ fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Resul
 
 /// Reads all of `plain` as a tar: its digest, and the reader.
 fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
-    let hashed = Sequential::new(VerifyReader::new(plain, label, Promise::default()));
+    let hashed = Sequential::new(VerifyReader::new(plain, label, Expected::default()));
     let mut reader = Reader::new(hashed, Ending::Optional, label, &run.budget, &run.notices);
     let mut tree = Tree::new(label);
     while let Some(entry) = reader.next_entry()? {
         tree.entry(&entry, reader.flag(), &mut reader.body(), &run.budget)?;
     }
     let hashed = reader.finish()?.into_inner();
-    let Measure { digest, size } = hashed.measure().cloned().expect("a reader that is finished has found the end");
-    tree.judge(size, run)?;
+    let DigestAndSize { digest, size } =
+        hashed.digest_and_size().cloned().expect("a reader that is finished has found the end");
+    tree.verify(size, run)?;
     Ok((DiffId(digest.expect("SHA-256 can be computed")), hashed.into_inner()))
 }
 

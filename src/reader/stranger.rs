@@ -4,9 +4,9 @@
 
 use std::path::Path;
 
-use crate::archive::Index;
+use crate::archive::MemberIndex;
 use crate::error::Result;
-use crate::path::{EntryPath, printable};
+use crate::path::{EntryPath, escape_for_terminal};
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 
@@ -14,7 +14,7 @@ use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 const TOPS: [&str; 3] = ["etc", "usr", "bin"];
 
 /// What a tar without images may be instead, in words that go on with the refusal.
-pub(super) fn archive(index: &Index) -> Result<String> {
+pub(super) fn archive(index: &MemberIndex) -> Result<String> {
     let names = index.names()?;
     let any = |test: &dyn Fn(&EntryPath) -> bool| names.iter().any(test);
     if let Some(directory) = names.iter().find_map(archive_below) {
@@ -35,7 +35,7 @@ pub(super) fn archive(index: &Index) -> Result<String> {
 
 /// What a directory without a layout may be instead, in words that go on with the refusal.
 pub(super) fn directory(path: &Path) -> String {
-    let shown = printable(path.as_os_str().as_encoded_bytes());
+    let shown = escape_for_terminal(path.as_os_str().as_encoded_bytes());
     if path.join(MANIFEST_MEMBER).exists() {
         return "; it looks like an unpacked docker archive: tar its contents and convert that".to_owned();
     }

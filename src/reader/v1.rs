@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
 use std::sync::Arc;
 
 use super::layer;
-use crate::archive::Index;
+use crate::archive::MemberIndex;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
-use crate::image::{Blob, Claim, Entry, Image, ImageSet, Layer, Name, Node};
+use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::notice::Fault;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
@@ -27,12 +27,12 @@ use crate::stream::pool;
 const LAYER_SIZE: u64 = 1024;
 
 /// Whether the archive has a layer directory.
-pub(super) fn is_one(index: &Index) -> Result<bool> {
+pub(super) fn is_one(index: &MemberIndex) -> Result<bool> {
     Ok(!directories(index)?.is_empty())
 }
 
 /// All layer directories: `<64 hex>/json` with a `layer.tar` beside it.
-fn directories(index: &Index) -> Result<BTreeSet<V1Id>> {
+fn directories(index: &MemberIndex) -> Result<BTreeSet<V1Id>> {
     let mut ids = BTreeSet::new();
     for path in index.names()? {
         let id = path.split().and_then(|(directory, last)| {
@@ -49,7 +49,7 @@ fn directories(index: &Index) -> Result<BTreeSet<V1Id>> {
 }
 
 /// Reads every image that `repositories` names; without it those that are no other's parent, untagged (L-31).
-pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
+pub(super) fn read(index: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let mut layers = HashMap::new();
     let tops = match index.has(REPOSITORIES_MEMBER)? {
         true => named(index, run)?,
@@ -63,20 +63,20 @@ pub(super) fn read(index: &Index, run: &Run) -> Result<ImageSet> {
     let mut entries = Vec::new();
     for (chain, names) in chains {
         let image = image(index, &chain, &layers, &contents, run)?;
-        entries.push(Entry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+        entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
     }
-    Ok(ImageSet { archive: index.label().to_owned(), entries, loose: Vec::new() })
+    Ok(ImageSet { archive: index.label().to_owned(), entries, unreferenced: Vec::new() })
 }
 
 /// The top layers that `repositories` names, in its order, each with all its names.
-fn named(index: &Index, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
+fn named(index: &MemberIndex, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
     let at = index.at(REPOSITORIES_MEMBER);
     let bytes = index.document(REPOSITORIES_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     let mut tops: Vec<(V1Id, Vec<Name>)> = Vec::new();
     let mut places: HashMap<V1Id, usize> = HashMap::new();
     for (repository, tags) in Repositories::read(&bytes, &at)?.0 {
         for (tag, id) in tags {
-            let shown = printable(format!("{repository}:{tag}").as_bytes());
+            let shown = escape_for_terminal(format!("{repository}:{tag}").as_bytes());
             let id: V1Id = id.parse().map_err(|error| Error::invalid(&at, format!("{shown}: {error}")))?;
             let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
             let name = match text.parse::<Reference>() {
@@ -100,7 +100,7 @@ fn named(index: &Index, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
 
 type LayerDocuments = HashMap<V1Id, LegacyLayer>;
 
-fn unnamed(index: &Index, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
+fn unnamed(index: &MemberIndex, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
     let mut tops = directories(index)?;
     for id in tops.clone() {
         if let Some(parent) = document(index, &id, layers, run)?.parent() {
@@ -114,7 +114,7 @@ fn unnamed(index: &Index, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<
 }
 
 /// The layers from base to `top`.
-fn chain(index: &Index, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<V1Id>> {
+fn chain(index: &MemberIndex, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<V1Id>> {
     let mut seen = BTreeSet::new();
     let mut chain = Vec::new();
     let mut next = Some(top.clone());
@@ -123,7 +123,7 @@ fn chain(index: &Index, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> R
             return Err(Error::invalid(index.at(&id.json_member()), "the layer is its own ancestor"));
         }
         // Images that share their layers hold them once each: few documents can make long chains of many.
-        run.budget.held(LAYER_SIZE, &index.at(&id.json_member()))?;
+        run.budget.charge_memory(LAYER_SIZE, &index.at(&id.json_member()))?;
         next = document(index, &id, layers, run)?.parent().cloned();
         chain.push(id);
     }
@@ -131,7 +131,7 @@ fn chain(index: &Index, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> R
     Ok(chain)
 }
 
-fn document<'a>(index: &Index, id: &V1Id, layers: &'a mut LayerDocuments, run: &Run) -> Result<&'a LegacyLayer> {
+fn document<'a>(index: &MemberIndex, id: &V1Id, layers: &'a mut LayerDocuments, run: &Run) -> Result<&'a LegacyLayer> {
     if !layers.contains_key(id) {
         let member = id.json_member();
         let bytes = index.document(&member, "`repositories` or the layer above", MAX_DOCUMENT, run)?;
@@ -141,9 +141,13 @@ fn document<'a>(index: &Index, id: &V1Id, layers: &'a mut LayerDocuments, run: &
 }
 
 /// A layer's bytes and what they hash to.
-type Content = (Blob, DiffId, Claim);
+type Content = (Blob, DiffId, ExpectedDigest);
 
-fn contents<'a>(index: &Index, ids: impl Iterator<Item = &'a V1Id>, run: &Run) -> Result<BTreeMap<V1Id, Content>> {
+fn contents<'a>(
+    index: &MemberIndex,
+    ids: impl Iterator<Item = &'a V1Id>,
+    run: &Run,
+) -> Result<BTreeMap<V1Id, Content>> {
     let ids: BTreeSet<&V1Id> = ids.collect();
     let mut blobs = Vec::with_capacity(ids.len());
     for id in &ids {
@@ -158,7 +162,7 @@ fn contents<'a>(index: &Index, ids: impl Iterator<Item = &'a V1Id>, run: &Run) -
 }
 
 fn image(
-    index: &Index,
+    index: &MemberIndex,
     chain: &[V1Id],
     documents: &LayerDocuments,
     contents: &BTreeMap<V1Id, Content>,
@@ -172,7 +176,7 @@ fn image(
         run.notices.warn(Fault::Input, &at, problem)?;
     }
     let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(&at, "the image has no layers"))?;
-    run.budget.held(raw.len() as u64, &at)?;
+    run.budget.charge_memory(raw.len() as u64, &at)?;
     let config = ImageConfig::read(raw, &at)?;
     let layers = chain.iter().map(|id| {
         let (blob, diff_id, claim) = contents[id].clone();

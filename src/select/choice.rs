@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 
-use super::{choose_platform, describe, nothing_left, on_platforms, pick, with_platforms};
+use super::{choose_platform, nothing_left, on_platforms, pick, with_platforms};
 use crate::error::{Error, Result};
-use crate::image::{Entry, Image, ImageSet, Name, Node};
-use crate::options::{ImageSelector, Platforms};
+use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
+use crate::options::{ImageRef, Platforms};
 
 /// What was asked for; nothing means everything.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct ImageSelector {
     /// Which image.
-    pub image: Option<ImageSelector>,
+    pub image: Option<ImageRef>,
     /// For which platform.
     pub platforms: Platforms,
 }
@@ -22,19 +22,19 @@ pub struct Choice {
 /// An image and the names that led to it.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Chosen {
+pub struct SelectedImage {
     /// All its names that were meant; none when it is untagged.
     pub names: Vec<Name>,
     /// The image.
     pub image: Arc<Image>,
 }
 
-impl Choice {
+impl ImageSelector {
     /// The entries that are meant, in the archive's order, whole: an index with all its platforms.
     ///
     /// # Errors
     /// [`Error::Choice`] with the list of what there is, when the image is not there, or a digest fits several.
-    pub fn entries(&self, set: &ImageSet) -> Result<Vec<Entry>> {
+    pub fn entries(&self, set: &ImageSet) -> Result<Vec<ImageEntry>> {
         pick(set, self.image.as_slice())
     }
 
@@ -42,16 +42,16 @@ impl Choice {
     ///
     /// # Errors
     /// [`Error::Choice`] with the list of what there is, when the image or platform is not there.
-    pub fn images(&self, set: &ImageSet) -> Result<Vec<Chosen>> {
+    pub fn images(&self, set: &ImageSet) -> Result<Vec<SelectedImage>> {
         let entries = self.entries(set)?;
         let mut chosen = Vec::new();
         for (entry, platforms) in with_platforms(&entries, &self.platforms) {
-            let at = format!("{}: {}", set.archive, describe(entry));
+            let at = format!("{}: {}", set.archive, entry.title());
             let images = match (&platforms, &entry.node) {
                 (Platforms::Only(wanted), Node::Image(_) | Node::Index(_)) => on_platforms(&entry.node, &at, wanted)?,
                 _ => entry.node.images().into_iter().cloned().collect(),
             };
-            chosen.extend(images.into_iter().map(|image| Chosen { names: entry.names.clone(), image }));
+            chosen.extend(images.into_iter().map(|image| SelectedImage { names: entry.names.clone(), image }));
         }
         Ok(chosen)
     }
@@ -59,9 +59,9 @@ impl Choice {
     /// The one image that is meant.
     ///
     /// # Errors
-    /// As [`Choice::images`], and [`Error::Choice`] when there are several; [`Error::MissingMember`] or [`Error::Choice`]
+    /// As [`ImageSelector::images`], and [`Error::Choice`] when there are several; [`Error::MissingMember`] or [`Error::Choice`]
     /// when there is none.
-    pub fn one(&self, set: &ImageSet) -> Result<Chosen> {
+    pub fn one(&self, set: &ImageSet) -> Result<SelectedImage> {
         let mut chosen = self.images(set)?;
         chosen.dedup_by(|two, one| one.names == two.names && one.image.is_alike(&two.image));
         match (chosen.pop(), &chosen[..]) {
@@ -76,9 +76,10 @@ impl Choice {
 }
 
 /// Several images: of one name if they differ in platform only, else of several.
-fn several(set: &ImageSet, chosen: &[Chosen]) -> Error {
-    let is_one_name =
-        |(one, two): (&Chosen, &Chosen)| one.names == two.names && one.image.platform != two.image.platform;
+fn several(set: &ImageSet, chosen: &[SelectedImage]) -> Error {
+    let is_one_name = |(one, two): (&SelectedImage, &SelectedImage)| {
+        one.names == two.names && one.image.platform != two.image.platform
+    };
     if chosen.iter().zip(&chosen[1..]).all(is_one_name) {
         let nodes: Vec<Node> = chosen.iter().map(|chosen| Node::Image(Arc::clone(&chosen.image))).collect();
         let name = chosen[0].title();
@@ -90,7 +91,7 @@ fn several(set: &ImageSet, chosen: &[Chosen]) -> Error {
     }
 }
 
-impl Chosen {
+impl SelectedImage {
     /// How a person is told of it: its names, else its digest.
     pub fn title(&self) -> String {
         if self.names.is_empty() {

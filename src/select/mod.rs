@@ -6,18 +6,18 @@
 mod choice;
 pub(crate) mod names;
 
-pub use choice::{Choice, Chosen};
+pub use choice::{ImageSelector, SelectedImage};
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Absent, Child, Entry, Image, ImageSet, Index, Name, Node};
+use crate::image::{Child, Image, ImageEntry, ImageIndex, ImageSet, Missing, Name, Node};
 use crate::nearest::nearest_name;
 use crate::notice::Fault;
-use crate::options::{Attestations, ConvertOptions, ImageSelector, IndexPolicy, Platforms, Target};
-use crate::path::printable;
+use crate::options::{Attestations, ConvertOptions, ImageRef, IndexPolicy, Platforms, Target};
+use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
@@ -27,21 +27,21 @@ use crate::spec::platform::Platform;
 /// # Errors
 /// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
 /// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
-pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<Entry>> {
+pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
     let entries = pick(set, &options.images)?;
     let mut selected = Vec::new();
     for (entry, platforms) in with_platforms(&entries, &options.platforms) {
         if let (IndexPolicy::Strict, Some(absent)) = (options.index, first_absent(&entry.node)) {
             return Err(absent.missing(&set.archive));
         }
-        let at = format!("{}: {}", set.archive, describe(entry));
+        let at = format!("{}: {}", set.archive, entry.title());
         let node = match &options.target {
             Target::Oci(_) => for_layout(&entry.node, &at, &platforms, options, run)?,
             Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => {
                 one_image(&entry.node, &at, &platforms, options, run)?.map(Node::Image)
             }
         };
-        selected.extend(node.map(|node| Entry {
+        selected.extend(node.map(|node| ImageEntry {
             names: entry.names.clone(),
             descriptor: descriptor_of(&node, entry),
             node,
@@ -55,17 +55,17 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
 
 /// Each entry with the platforms that are wanted of it. Entries that share a name and differ in platform are one name
 /// (N-9): what one of them has need not be in the others, and one that has nothing of it is not taken.
-pub(crate) fn with_platforms<'a>(entries: &'a [Entry], platforms: &Platforms) -> Vec<(&'a Entry, Platforms)> {
+pub(crate) fn with_platforms<'a>(entries: &'a [ImageEntry], platforms: &Platforms) -> Vec<(&'a ImageEntry, Platforms)> {
     let Platforms::Only(wanted) = platforms else {
         return entries.iter().map(|entry| (entry, platforms.clone())).collect();
     };
     let runs_on =
-        |entry: &Entry, wanted: &Platform| entry.node.images().iter().any(|image| wanted.matches(&image.platform));
+        |entry: &ImageEntry, wanted: &Platform| entry.node.images().iter().any(|image| wanted.matches(&image.platform));
     let names_on = |platform: &Platform| -> HashSet<&'a Name> {
         entries.iter().filter(|entry| runs_on(entry, platform)).flat_map(|entry| &entry.names).collect()
     };
     let named: Vec<(&Platform, HashSet<&Name>)> = wanted.iter().map(|wanted| (wanted, names_on(wanted))).collect();
-    let wanted_of = |entry: &Entry| -> Vec<Platform> {
+    let wanted_of = |entry: &ImageEntry| -> Vec<Platform> {
         let is_elsewhere = |names: &HashSet<&Name>| entry.names.iter().any(|name| names.contains(name));
         let here = named.iter().filter(|(wanted, names)| runs_on(entry, wanted) || !is_elsewhere(names));
         here.map(|(wanted, _)| (*wanted).clone()).collect()
@@ -75,7 +75,7 @@ pub(crate) fn with_platforms<'a>(entries: &'a [Entry], platforms: &Platforms) ->
 }
 
 /// What `index.json` says of `node`: of an image that was taken out of an index, what that index said, platform included.
-fn descriptor_of(node: &Node, entry: &Entry) -> Option<Descriptor> {
+fn descriptor_of(node: &Node, entry: &ImageEntry) -> Option<Descriptor> {
     let mut children = entry.node.indexes().into_iter().flat_map(|index| &index.children);
     match (node, children.find(|child| child.node.is_same(node))) {
         (Node::Image(image), Some(child)) => {
@@ -88,15 +88,15 @@ fn descriptor_of(node: &Node, entry: &Entry) -> Option<Descriptor> {
 }
 
 /// The entries that the selectors point at, each with the names that were asked for; all without selectors.
-pub(crate) fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<Entry>> {
+pub(crate) fn pick(set: &ImageSet, selectors: &[ImageRef]) -> Result<Vec<ImageEntry>> {
     if selectors.is_empty() {
         return Ok(set.entries.clone());
     }
-    let mut picked: Vec<(usize, Entry)> = Vec::new();
+    let mut picked: Vec<(usize, ImageEntry)> = Vec::new();
     for selector in selectors {
         let found = match selector {
-            ImageSelector::Position(n) => vec![at_position(set, *n)?],
-            ImageSelector::Text(text) => by_text(set, text)?,
+            ImageRef::Position(n) => vec![at_position(set, *n)?],
+            ImageRef::Text(text) => by_text(set, text)?,
         };
         for (position, entry) in found {
             match picked.iter_mut().find(|(other, known)| *other == position && known.node.is_same(&entry.node)) {
@@ -109,30 +109,30 @@ pub(crate) fn pick(set: &ImageSet, selectors: &[ImageSelector]) -> Result<Vec<En
     Ok(picked.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn add_names(entry: &mut Entry, names: Vec<Name>) {
+fn add_names(entry: &mut ImageEntry, names: Vec<Name>) {
     let new: Vec<Name> = names.into_iter().filter(|name| !entry.names.contains(name)).collect();
     entry.names.extend(new);
 }
 
-fn at_position(set: &ImageSet, n: usize) -> Result<(usize, Entry)> {
+fn at_position(set: &ImageSet, n: usize) -> Result<(usize, ImageEntry)> {
     let mut with_images = set.entries.iter().enumerate().filter(|(_, entry)| !entry.node.images().is_empty());
     let (position, entry) = with_images.nth(n).ok_or_else(|| unknown(set, &format!("@{n}")))?;
     Ok((position, entry.clone()))
 }
 
 /// By name first, then by digest prefix, as `docker` does. A name may stand at several entries, one a platform (N-9).
-fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, Entry)>> {
+fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, ImageEntry)>> {
     let mut named = Vec::new();
     for (position, entry) in set.entries.iter().enumerate() {
         let names: Vec<Name> = entry.names.iter().filter(|name| name.is(text)).cloned().collect();
         if !names.is_empty() {
-            named.push((position, Entry { names, ..entry.clone() }));
+            named.push((position, ImageEntry { names, ..entry.clone() }));
         }
     }
     if !named.is_empty() {
         return Ok(named);
     }
-    let mut found: Vec<(usize, Entry)> = Vec::new();
+    let mut found: Vec<(usize, ImageEntry)> = Vec::new();
     for (position, entry) in set.entries.iter().enumerate() {
         for candidate in by_digest(entry, text) {
             // Listed twice, with other annotations, say: all names are the image's.
@@ -144,15 +144,15 @@ fn by_text(set: &ImageSet, text: &str) -> Result<Vec<(usize, Entry)>> {
     }
     if found.len() > 1 {
         return Err(Error::Choice {
-            problem: format!("{}: `{}` fits several images", set.archive, printable(text.as_bytes())),
-            choices: found.iter().map(|(_, entry)| describe(entry)).collect(),
+            problem: format!("{}: `{}` fits several images", set.archive, escape_for_terminal(text.as_bytes())),
+            choices: found.iter().map(|(_, entry)| entry.title()).collect(),
         });
     }
     if found.is_empty() { Err(unknown(set, text)) } else { Ok(found) }
 }
 
 /// The entry itself, or the parts of its index, whose digest or image ID begins with `prefix`.
-fn by_digest(entry: &Entry, prefix: &str) -> Vec<Entry> {
+fn by_digest(entry: &ImageEntry, prefix: &str) -> Vec<ImageEntry> {
     let (algorithm, hex) = prefix.split_once(':').map_or((None, prefix), |(algorithm, hex)| (Some(algorithm), hex));
     if hex.is_empty() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Vec::new();
@@ -169,12 +169,12 @@ fn by_digest(entry: &Entry, prefix: &str) -> Vec<Entry> {
                 fits(&image.image_id) || image.manifest.as_ref().is_some_and(|manifest| fits(&manifest.digest))
             }
             Node::Index(index) => fits(&index.document.digest),
-            Node::Carried(_) | Node::Absent(_) => {
+            Node::Artifact(_) | Node::Missing(_) => {
                 descriptor.as_ref().is_some_and(|descriptor| fits(descriptor.digest()))
             }
         };
         match node {
-            _ if hit => found.push(Entry { names: entry.names.clone(), descriptor, node: node.clone() }),
+            _ if hit => found.push(ImageEntry { names: entry.names.clone(), descriptor, node: node.clone() }),
             Node::Index(index) => {
                 waiting.extend(index.children.iter().map(|child| (&child.node, Some(child.descriptor.clone()))));
             }
@@ -202,11 +202,11 @@ fn for_layout(
     let index = match node {
         Node::Image(_) => return on_platforms(node, at, wanted).map(|_| Some(node.clone())),
         Node::Index(index) => index,
-        Node::Carried(carried) => {
+        Node::Artifact(carried) => {
             run.notices.note(format!("{at}: {} is left out: it is for no platform", carried.what));
             return Ok(None);
         }
-        Node::Absent(_) => return prune(node, at, options.index, run),
+        Node::Missing(_) => return prune(node, at, options.index, run),
     };
     let images = on_platforms(node, at, wanted)?;
     let keeps = options.attestations == Some(Attestations::Keep);
@@ -227,7 +227,7 @@ fn for_layout(
 
 /// Whether no platform can be asked of it: artifacts stand beside images, such as the signatures that refer to them (O-14).
 fn has_no_platform(node: &Node) -> bool {
-    matches!(node, Node::Carried(_))
+    matches!(node, Node::Artifact(_))
 }
 
 /// The images of `node` that run on the wanted platforms, each of which must be there once.
@@ -285,8 +285,8 @@ fn one_image(
         }
         [] => {
             match node {
-                Node::Absent(absent) => return Err(absent.missing(at)),
-                Node::Carried(carried) => run.notices.note(format!("{at}: {} is left out", carried.what)),
+                Node::Missing(absent) => return Err(absent.missing(at)),
+                Node::Artifact(carried) => run.notices.note(format!("{at}: {} is left out", carried.what)),
                 Node::Index(_) | Node::Image(_) => {
                     run.notices.note(format!("{at}: an index without images is left out"));
                 }
@@ -298,20 +298,20 @@ fn one_image(
 }
 
 /// Says what goes with an index when one of its images is taken.
-fn note_left_out(index: &Index, image: &Arc<Image>, at: &str, run: &Run) {
+fn note_left_out(index: &ImageIndex, image: &Arc<Image>, at: &str, run: &Run) {
     let is_taken = |node: &Node| matches!(node, Node::Image(other) if other.is_alike(image));
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     run.notices.note(format!("{at}: {} is taken; left out: {}", image.platform, left_out.join(", ")));
 }
 
 /// What is below `index` and not kept, in words.
-fn left_out(index: &Index, is_kept: impl Fn(&Node) -> bool) -> Vec<String> {
+fn left_out(index: &ImageIndex, is_kept: impl Fn(&Node) -> bool) -> Vec<String> {
     let below = index.children.iter().flat_map(|child| leaves(&child.node));
     let gone = below.filter(|node| !is_kept(node));
     gone.filter_map(|node| match node {
         Node::Image(image) => Some(image.platform.to_string()),
-        Node::Carried(carried) => Some(carried.what.clone()),
-        Node::Absent(absent) => {
+        Node::Artifact(carried) => Some(carried.what.clone()),
+        Node::Missing(absent) => {
             let what = absent.platform.as_ref().map_or_else(|| absent.member.clone(), ToString::to_string);
             Some(format!("{what} (absent)"))
         }
@@ -329,14 +329,14 @@ fn leaves(node: &Node) -> Vec<&Node> {
 }
 
 fn is_attestation(node: &Node) -> bool {
-    matches!(node, Node::Carried(carried) if carried.attestation)
+    matches!(node, Node::Artifact(carried) if carried.attestation)
 }
 
 /// `node` without what is not in the archive, as `policy` says.
 fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option<Node>> {
     match node {
-        Node::Image(_) | Node::Carried(_) => Ok(Some(node.clone())),
-        Node::Absent(absent) => match policy {
+        Node::Image(_) | Node::Artifact(_) => Ok(Some(node.clone())),
+        Node::Missing(absent) => match policy {
             IndexPolicy::Strict | IndexPolicy::Keep => Ok(Some(node.clone())),
             IndexPolicy::Prune => {
                 let what = absent.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
@@ -358,31 +358,31 @@ fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option
 
 fn without_attestations(node: &Node) -> Option<Node> {
     match node {
-        Node::Carried(carried) if carried.attestation => None,
+        Node::Artifact(carried) if carried.attestation => None,
         Node::Index(index) => {
             let children = index.children.iter().filter_map(|child| {
                 without_attestations(&child.node).map(|node| Child { descriptor: child.descriptor.clone(), node })
             });
             with_children(index, children.collect()).map(Node::Index)
         }
-        Node::Image(_) | Node::Carried(_) | Node::Absent(_) => Some(node.clone()),
+        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => Some(node.clone()),
     }
 }
 
 /// The index with only these images, and their attestations if those are kept.
-fn keep_images(index: &Arc<Index>, images: &[Arc<Image>], attestations: bool) -> Option<Arc<Index>> {
+fn keep_images(index: &Arc<ImageIndex>, images: &[Arc<Image>], attestations: bool) -> Option<Arc<ImageIndex>> {
     let kept: BTreeSet<_> =
         images.iter().filter_map(|image| Some(image.manifest.as_ref()?.digest.to_string())).collect();
     let children = index.children.iter().filter_map(|child| {
         let node = match &child.node {
             Node::Image(image) => images.iter().any(|kept| Arc::ptr_eq(kept, image)).then(|| child.node.clone()),
             Node::Index(nested) => keep_images(nested, images, attestations).map(Node::Index),
-            Node::Carried(carried) => {
+            Node::Artifact(carried) => {
                 let subject = child.descriptor.annotation("vnd.docker.reference.digest");
                 (attestations && carried.attestation && subject.is_some_and(|subject| kept.contains(subject)))
                     .then(|| child.node.clone())
             }
-            Node::Absent(_) => None,
+            Node::Missing(_) => None,
         };
         node.map(|node| Child { descriptor: child.descriptor.clone(), node })
     });
@@ -390,13 +390,13 @@ fn keep_images(index: &Arc<Index>, images: &[Arc<Image>], attestations: bool) ->
 }
 
 /// The same index where nothing was taken away, a shorter one where something is left, `None` where nothing is.
-fn with_children(index: &Arc<Index>, children: Vec<Child>) -> Option<Arc<Index>> {
+fn with_children(index: &Arc<ImageIndex>, children: Vec<Child>) -> Option<Arc<ImageIndex>> {
     let unchanged = children.len() == index.children.len()
         && children.iter().zip(&index.children).all(|(new, old)| new.node.is_same(&old.node));
     if unchanged {
         return Some(Arc::clone(index));
     }
-    (!children.is_empty()).then(|| Arc::new(Index { document: index.document.clone(), children }))
+    (!children.is_empty()).then(|| Arc::new(ImageIndex { document: index.document.clone(), children }))
 }
 
 /// Lists the platforms of `nodes` as choices.
@@ -410,8 +410,8 @@ fn unknown(set: &ImageSet, text: &str) -> Error {
     let meant = nearest_name(text, set.entries.iter().flat_map(|entry| &entry.names));
     let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
     Error::Choice {
-        problem: format!("{}: there is no image `{}`{hint}", set.archive, printable(text.as_bytes())),
-        choices: set.entries.iter().map(describe).collect(),
+        problem: format!("{}: there is no image `{}`{hint}", set.archive, escape_for_terminal(text.as_bytes())),
+        choices: set.entries.iter().map(ImageEntry::title).collect(),
     }
 }
 
@@ -423,25 +423,10 @@ pub(crate) fn nothing_left(set: &ImageSet) -> Error {
     }
 }
 
-fn first_absent(node: &Node) -> Option<&Absent> {
+fn first_absent(node: &Node) -> Option<&Missing> {
     match node {
-        Node::Absent(absent) => Some(absent),
+        Node::Missing(absent) => Some(absent),
         Node::Index(index) => index.children.iter().find_map(|child| first_absent(&child.node)),
-        Node::Image(_) | Node::Carried(_) => None,
-    }
-}
-
-/// An entry in a list of choices and in messages: its names, else its digest.
-pub(crate) fn describe(entry: &Entry) -> String {
-    if !entry.names.is_empty() {
-        return entry.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    }
-    match &entry.node {
-        Node::Image(image) => image.own_digest().to_string(),
-        Node::Index(index) => index.document.digest.to_string(),
-        Node::Carried(_) | Node::Absent(_) => entry
-            .descriptor
-            .as_ref()
-            .map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string()),
+        Node::Image(_) | Node::Artifact(_) => None,
     }
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::choose_platform;
 use crate::error::{Error, Result};
-use crate::image::{Entry, Name, Node};
+use crate::image::{ImageEntry, Name, Node};
 use crate::notice::Fault;
 use crate::options::{NameChanges, Target};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::spec::reference::Reference;
 
@@ -16,7 +16,7 @@ use crate::spec::reference::Reference;
 /// # Errors
 /// [`Error::Usage`] when `--tag` would name several images alike, or a rename makes something that is no name;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
-pub(crate) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
+pub(crate) fn apply(entries: &mut [ImageEntry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
     if let Some(names) = &changes.replace {
         if !names.is_empty() {
             can_be_given("--tag", entries, run)?;
@@ -41,8 +41,8 @@ pub(crate) fn apply(entries: &mut [Entry], changes: &NameChanges, target: &Targe
 }
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
-fn can_be_given(flag: &str, entries: &[Entry], run: &Run) -> Result<()> {
-    let images: Vec<&Entry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
+fn can_be_given(flag: &str, entries: &[ImageEntry], run: &Run) -> Result<()> {
+    let images: Vec<&ImageEntry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
     if images.is_empty() {
         return run.notices.warn(Fault::Target, flag, "there is no image to be named, and artifacts keep their names");
     }
@@ -58,17 +58,17 @@ fn can_be_given(flag: &str, entries: &[Entry], run: &Run) -> Result<()> {
 
 /// Whether a new name is not meant for it: what stands beside images, such as their signatures, keeps the names by which
 /// it is found (O-14).
-fn is_artifact(entry: &Entry) -> bool {
-    matches!(entry.node, Node::Carried(_))
+fn is_artifact(entry: &ImageEntry) -> bool {
+    matches!(entry.node, Node::Artifact(_))
 }
 
-fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<()> {
+fn rename_all(entries: &mut [ImageEntry], old: &str, new: &str, run: &Run) -> Result<()> {
     let mut renamed = 0;
     for name in entries.iter_mut().flat_map(|entry| &mut entry.names) {
         if let Some(text) = renamed_text(name, old, new) {
             let reference: Reference = text.parse().map_err(|error| {
                 let flag = format!("--rename {old}={new} makes `{text}`");
-                Error::Usage(format!("{}: {error}", printable(flag.as_bytes())))
+                Error::Usage(format!("{}: {error}", escape_for_terminal(flag.as_bytes())))
             })?;
             *name = Name::Reference(reference.normalized());
             renamed += 1;
@@ -77,7 +77,7 @@ fn rename_all(entries: &mut [Entry], old: &str, new: &str, run: &Run) -> Result<
     if renamed == 0 {
         run.notices.warn(
             Fault::Target,
-            &printable(format!("--rename {old}={new}").as_bytes()),
+            &escape_for_terminal(format!("--rename {old}={new}").as_bytes()),
             "no name begins with it; nothing is renamed",
         )?;
     }
@@ -103,10 +103,10 @@ fn drop_repeated(names: &mut Vec<Name>) {
 }
 
 /// Two images with one name are an error, unless they are one name's platforms in a layout (N-9).
-fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
-    let mut seen: BTreeMap<&Name, Vec<&Entry>> = BTreeMap::new();
+fn refuse_shared(entries: &[ImageEntry], target: &Target) -> Result<()> {
+    let mut seen: BTreeMap<&Name, Vec<&ImageEntry>> = BTreeMap::new();
     // Of entries that share a name only those of one machine can clash, unless one is no image at all.
-    let mut rivals: HashMap<_, Vec<&Entry>> = HashMap::new();
+    let mut rivals: HashMap<_, Vec<&ImageEntry>> = HashMap::new();
     for entry in entries {
         let machine = machine(entry);
         for name in &entry.names {
@@ -133,21 +133,21 @@ fn refuse_shared(entries: &[Entry], target: &Target) -> Result<()> {
     }
 }
 
-fn machine(entry: &Entry) -> Option<(String, String, String)> {
+fn machine(entry: &ImageEntry) -> Option<(String, String, String)> {
     match &entry.node {
         Node::Image(image) => Some(image.platform.machine()),
-        Node::Index(_) | Node::Carried(_) | Node::Absent(_) => None,
+        Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => None,
     }
 }
 
-fn are_platforms(one: &Entry, two: &Entry) -> bool {
+fn are_platforms(one: &ImageEntry, two: &ImageEntry) -> bool {
     match (&one.node, &two.node) {
         (Node::Image(one), Node::Image(two)) => !one.platform.matches(&two.platform),
         _ => false,
     }
 }
 
-fn shared(name: &Name, one: &Entry, two: &Entry) -> Error {
+fn shared(name: &Name, one: &ImageEntry, two: &ImageEntry) -> Error {
     Error::inexpressible(
         name.to_string(),
         format!(
@@ -158,11 +158,11 @@ fn shared(name: &Name, one: &Entry, two: &Entry) -> Error {
     )
 }
 
-fn identity(entry: &Entry) -> String {
+fn identity(entry: &ImageEntry) -> String {
     match &entry.node {
         Node::Image(image) => image.own_digest().to_string(),
         Node::Index(index) => index.document.digest.to_string(),
-        Node::Carried(carried) => carried.what.clone(),
-        Node::Absent(absent) => absent.member.clone(),
+        Node::Artifact(carried) => carried.what.clone(),
+        Node::Missing(absent) => absent.member.clone(),
     }
 }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::limits::MAX_JSON_DEPTH;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 
 /// Keys by which `serde_json` passes itself numbers and raw text; in a document they would be taken for such.
 const RESERVED_KEY: &str = "$serde_json::private::";
@@ -43,7 +43,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64) -> Result<T> 
 
 /// About what the document takes in memory once it is read, bytes: itself and, for each of its values, far more than the
 /// one character that a value may be.
-pub(crate) fn held(bytes: &[u8]) -> u64 {
+pub(crate) fn memory_size(bytes: &[u8]) -> u64 {
     const VALUE: u64 = 64;
     let values = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
     bytes.len() as u64 + VALUE * values as u64
@@ -131,16 +131,16 @@ fn check_key<'a>(spelled: &'a str, keys: &mut HashSet<Cow<'a, str>>) -> std::res
     let key = if spelled.contains('\\') {
         Cow::Owned(
             serde_json::from_str(spelled)
-                .map_err(|_| format!("the key {} is no text", printable(spelled.as_bytes())))?,
+                .map_err(|_| format!("the key {} is no text", escape_for_terminal(spelled.as_bytes())))?,
         )
     } else {
         Cow::Borrowed(spelled.trim_matches('"'))
     };
     if key.starts_with(RESERVED_KEY) {
-        return Err(format!("the key `{}` is reserved", printable(key.as_bytes())));
+        return Err(format!("the key `{}` is reserved", escape_for_terminal(key.as_bytes())));
     }
     if keys.contains(&key) {
-        return Err(format!("the key `{}` occurs twice in one object", printable(key.as_bytes())));
+        return Err(format!("the key `{}` occurs twice in one object", escape_for_terminal(key.as_bytes())));
     }
     keys.insert(key);
     Ok(())

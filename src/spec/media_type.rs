@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 
 /// What a blob is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -169,7 +169,7 @@ impl MediaType {
 impl fmt::Display for MediaType {
     /// What came out of a document may be any text, so it is escaped for terminals (H-25).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&printable(self.as_str().as_bytes()))
+        f.write_str(&escape_for_terminal(self.as_str().as_bytes()))
     }
 }
 

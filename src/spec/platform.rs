@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::json::null_as_default;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 
 /// The `platform` of a descriptor or config; what is not said is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
@@ -160,7 +160,7 @@ impl fmt::Display for Platform {
     /// `OS/ARCH[/VARIANT]`, the operating system's version in parentheses: enough to tell an index's entries apart.
     /// What came out of a document may be any text, so it is escaped for terminals (H-25).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |text: &str| printable(text.as_bytes());
+        let shown = |text: &str| escape_for_terminal(text.as_bytes());
         write!(f, "{}/{}", shown(&self.os), shown(&self.architecture))?;
         if !self.variant.is_empty() {
             write!(f, "/{}", shown(&self.variant))?;

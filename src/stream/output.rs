@@ -9,7 +9,7 @@ use super::sys;
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
 use crate::limits::MAX_LINKS;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 
 /// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
 const PREFIX: &str = ".imgtar-";
@@ -67,7 +67,7 @@ pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'stati
 
 /// An output path as errors print it.
 pub(super) fn name(path: &Path) -> String {
-    printable(path.as_os_str().as_encoded_bytes())
+    escape_for_terminal(path.as_os_str().as_encoded_bytes())
 }
 
 pub(super) fn refuse(path: &Path, problem: &str) -> Error {

@@ -43,7 +43,7 @@ impl Input {
     /// How messages call this input.
     pub fn label(&self) -> String {
         match self {
-            Self::Path(path) => crate::path::printable(path.as_os_str().as_encoded_bytes()),
+            Self::Path(path) => crate::path::escape_for_terminal(path.as_os_str().as_encoded_bytes()),
             Self::Stdin(_) => "standard input".to_owned(),
             Self::Reader { label, .. } => label.clone(),
         }
@@ -175,7 +175,7 @@ pub struct Extent {
 
 /// The whereabouts of an [`Extent`], for as long as its source lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct Location {
     source: usize,
     offset: u64,
     len: u64,
@@ -205,8 +205,8 @@ impl Extent {
     }
 
     /// Where the bytes lie: extents with one place are the same bytes.
-    pub fn place(&self) -> Place {
-        Place { source: Arc::as_ptr(&self.source.0).addr(), offset: self.offset, len: self.len }
+    pub fn location(&self) -> Location {
+        Location { source: Arc::as_ptr(&self.source.0).addr(), offset: self.offset, len: self.len }
     }
 
     /// A reader with its own cursor.

@@ -27,7 +27,7 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
 /// What to say when a spool cannot be written.
 fn full(tmpdir: &Path, error: &io::Error) -> Error {
     Error::Output {
-        path: crate::path::printable(tmpdir.as_os_str().as_encoded_bytes()),
+        path: crate::path::escape_for_terminal(tmpdir.as_os_str().as_encoded_bytes()),
         problem: format!("cannot hold a temporary file: {error}; --tmpdir names another place"),
     }
 }

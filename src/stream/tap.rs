@@ -8,14 +8,14 @@ use crate::error::Error;
 
 /// What some bytes must turn out to be; what is `None` is not judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Promise {
+pub struct Expected {
     /// Digest of all bytes.
     pub digest: Option<Digest>,
     /// Number of bytes.
     pub size: Option<u64>,
 }
 
-impl Promise {
+impl Expected {
     /// These bytes hash to `digest`.
     pub fn digest(digest: &Digest) -> Self {
         Self { digest: Some(digest.clone()), size: None }
@@ -25,7 +25,7 @@ impl Promise {
     ///
     /// # Errors
     /// [`Error::SizeMismatch`] and [`Error::DigestMismatch`], naming `at`.
-    pub fn judge(&self, at: &str, found: Option<&Digest>, size: u64) -> Result<(), Error> {
+    pub fn verify(&self, at: &str, found: Option<&Digest>, size: u64) -> Result<(), Error> {
         if let Some(expected) = self.size.filter(|expected| *expected != size) {
             return Err(Error::SizeMismatch { at: at.to_owned(), expected, found: size });
         }
@@ -40,7 +40,7 @@ impl Promise {
 
 /// What passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measure {
+pub struct DigestAndSize {
     /// Digest of all bytes; `None` where the promised algorithm cannot be computed here.
     pub digest: Option<Digest>,
     /// Number of bytes.
@@ -53,15 +53,15 @@ pub struct Measure {
 pub struct VerifyReader<R> {
     inner: R,
     at: String,
-    promise: Promise,
+    promise: Expected,
     hasher: Option<Hasher>,
     size: u64,
-    measure: Option<Measure>,
+    measure: Option<DigestAndSize>,
 }
 
 impl<R: Read> VerifyReader<R> {
     /// Watches `inner`, called `at` in errors. Without a promised digest the SHA-256 is computed all the same.
-    pub fn new(inner: R, at: impl Into<String>, promise: Promise) -> Self {
+    pub fn new(inner: R, at: impl Into<String>, promise: Expected) -> Self {
         let hasher = match &promise.digest {
             Some(digest) => Hasher::of(digest.algorithm()),
             None => Some(Hasher::sha256()),
@@ -71,11 +71,11 @@ impl<R: Read> VerifyReader<R> {
 
     /// Watches only how many bytes pass: for bytes that somebody else hashes.
     pub fn unhashed(inner: R, at: impl Into<String>, size: Option<u64>) -> Self {
-        Self { inner, at: at.into(), promise: Promise { digest: None, size }, hasher: None, size: 0, measure: None }
+        Self { inner, at: at.into(), promise: Expected { digest: None, size }, hasher: None, size: 0, measure: None }
     }
 
     /// What passed, once the end has been found.
-    pub fn measure(&self) -> Option<&Measure> {
+    pub fn digest_and_size(&self) -> Option<&DigestAndSize> {
         self.measure.as_ref()
     }
 
@@ -84,11 +84,11 @@ impl<R: Read> VerifyReader<R> {
         self.inner
     }
 
-    fn judge(&mut self) -> io::Result<()> {
+    fn verify(&mut self) -> io::Result<()> {
         if self.measure.is_none() {
             let digest = self.hasher.take().map(Hasher::finish);
-            self.promise.judge(&self.at, digest.as_ref(), self.size)?;
-            self.measure = Some(Measure { digest, size: self.size });
+            self.promise.verify(&self.at, digest.as_ref(), self.size)?;
+            self.measure = Some(DigestAndSize { digest, size: self.size });
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl<R: Read> Read for VerifyReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         if read == 0 && !buf.is_empty() {
-            self.judge()?;
+            self.verify()?;
         }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buf[..read]);
@@ -149,26 +149,26 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
-    fn read(promise: Promise) -> Result<Measure, Error> {
+    fn read(promise: Expected) -> Result<DigestAndSize, Error> {
         let mut reader = VerifyReader::new(&b"abc"[..], "blob", promise);
         io::copy(&mut reader, &mut io::sink()).map_err(|error| Error::io("reading", "x", error))?;
-        Ok(reader.measure().expect("the end was found").clone())
+        Ok(reader.digest_and_size().expect("the end was found").clone())
     }
 
     #[test]
     fn kept_promises_pass_and_are_measured() {
         let digest = Digest::sha256(b"abc");
-        let measure = read(Promise { digest: Some(digest.clone()), size: Some(3) }).unwrap();
-        assert_eq!(measure, Measure { digest: Some(digest), size: 3 });
-        assert_eq!(read(Promise::default()).unwrap(), measure);
+        let measure = read(Expected { digest: Some(digest.clone()), size: Some(3) }).unwrap();
+        assert_eq!(measure, DigestAndSize { digest: Some(digest), size: 3 });
+        assert_eq!(read(Expected::default()).unwrap(), measure);
     }
 
     #[test]
     fn broken_promises_are_errors_at_the_end() {
-        let wrong = read(Promise::digest(&Digest::sha256(b"abd"))).unwrap_err();
+        let wrong = read(Expected::digest(&Digest::sha256(b"abd"))).unwrap_err();
         assert_eq!(wrong.kind(), ErrorKind::Input);
         assert!(wrong.to_string().starts_with("blob: content is sha256:ba78"), "{wrong}");
-        let short = read(Promise { digest: None, size: Some(4) }).unwrap_err();
+        let short = read(Expected { digest: None, size: Some(4) }).unwrap_err();
         assert_eq!(short.to_string(), "blob: size is 3 bytes, expected 4");
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::stream::pool;
-use crate::stream::source::{Extent, Place};
+use crate::stream::source::{Extent, Location};
 
 /// A body among the [`Bodies`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ pub(super) struct BodyId(usize);
 #[derive(Default)]
 pub(super) struct Bodies {
     bodies: Vec<Body>,
-    known: HashMap<Place, BodyId>,
+    known: HashMap<Location, BodyId>,
     promises: Vec<Promised>,
     foreign: Vec<(BodyId, Descriptor)>,
 }
@@ -39,19 +39,19 @@ struct Promised {
 impl Bodies {
     /// The bytes in `extent`, which the member `at` leads to.
     pub(super) fn add(&mut self, extent: Extent, at: &str) -> Result<BodyId> {
-        if let Some(known) = self.known.get(&extent.place()) {
+        if let Some(known) = self.known.get(&extent.location()) {
             return Ok(*known);
         }
         let head = extent.head::<{ Codec::SNIFF_LEN }>().map_err(|error| Error::io("reading", at, error))?;
         let id = BodyId(self.bodies.len());
-        self.known.insert(extent.place(), id);
+        self.known.insert(extent.location(), id);
         let codec = Codec::sniff(&head);
         self.bodies.push(Body { extent, at: at.to_owned(), stored: BTreeSet::new(), layer: None, codec });
         Ok(id)
     }
 
     /// Notes what the bytes must hash to as they are stored; `by` says who promised it.
-    pub(super) fn promise(&mut self, id: BodyId, digest: &Digest, broken: (Severity, &'static str), by: &str) {
+    pub(super) fn expect(&mut self, id: BodyId, digest: &Digest, broken: (Severity, &'static str), by: &str) {
         self.bodies[id.0].stored.insert(digest.clone());
         let (severity, rule) = broken;
         self.promises.push(Promised { body: id, digest: digest.clone(), severity, rule, by: by.to_owned() });
@@ -143,7 +143,7 @@ impl Outcome {
     }
 
     /// What is wrong about a layer's diff_id; nothing where it could not be decoded, which has been said.
-    pub(super) fn judge(&self, id: BodyId, diff_id: &DiffId) -> Option<Finding> {
+    pub(super) fn verify(&self, id: BodyId, diff_id: &DiffId) -> Option<Finding> {
         let at = &self.body(id).at;
         let found = match_algorithm(&self.of(id).plain, diff_id.digest());
         match found {

@@ -13,7 +13,7 @@ use super::heard::Heard;
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::progress::{Action, Told};
+use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::pipe;
@@ -54,7 +54,7 @@ impl Body {
     pub(super) fn examine(&self, ahead: bool, run: &Run) -> Result<Examined> {
         let failed = |error| Error::io("reading", &self.at, error);
         let reader = self.extent.reader().map_err(failed)?;
-        let told = Told::new(reader, run.progress.begin(Action::Check, &self.at, Some(self.extent.size())));
+        let told = ProgressReader::new(reader, run.progress.begin(Action::Check, &self.at, Some(self.extent.size())));
         match &self.layer {
             None => {
                 let mut stored = Tap::new(told, &algorithms(&self.stored));
@@ -75,7 +75,7 @@ impl Body {
 
     fn decode(
         &self,
-        stored: Tap<Told<'_, ExtentReader>>,
+        stored: Tap<ProgressReader<'_, ExtentReader>>,
         diff_ids: &BTreeSet<Digest>,
         ahead: bool,
         run: &Run,

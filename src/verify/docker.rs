@@ -15,7 +15,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::reader::Format;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
@@ -91,7 +91,8 @@ fn image(checker: &mut Checker<'_>, item: &ManifestItem, place: String) -> Resul
     };
     match config {
         Some(config) => {
-            let mut image = Checked::new(&tagged.place, &printable(item.config.as_bytes()), config, layers, None);
+            let mut image =
+                Checked::new(&tagged.place, &escape_for_terminal(item.config.as_bytes()), config, layers, None);
             image.names = names;
             checker.image(image)?;
         }
@@ -102,7 +103,7 @@ fn image(checker: &mut Checker<'_>, item: &ManifestItem, place: String) -> Resul
 }
 
 fn config(checker: &mut Checker<'_>, item: &ManifestItem, place: &str) -> Result<Option<ConfigView>> {
-    let at = printable(item.config.as_bytes());
+    let at = escape_for_terminal(item.config.as_bytes());
     let before = checker.findings.len();
     let Some(extent) = checker.member(&item.config, place)? else {
         if checker.findings.len() == before {
@@ -126,7 +127,7 @@ fn layer(
     diff_id: Option<&DiffId>,
     place: &str,
 ) -> Result<CheckedLayer> {
-    let at = printable(member.as_bytes());
+    let at = escape_for_terminal(member.as_bytes());
     let source = diff_id.and_then(|diff_id| item.layer_sources.get(&diff_id.to_string()));
     let named = digest_of_layer(member);
     let source = source.or_else(|| named.as_ref().and_then(|named| item.layer_sources.get(&named.to_string())));
@@ -160,7 +161,7 @@ fn promise_of_name(checker: &mut Checker<'_>, body: BodyId, named: &Digest, at: 
     if checker.format == Format::Hybrid && at.starts_with("blobs/") {
         return;
     }
-    checker.bodies.promise(body, named, (Severity::Warning, "D-6"), "its name");
+    checker.bodies.expect(body, named, (Severity::Warning, "D-6"), "its name");
 }
 
 /// H-21: the bytes that are there win over what `LayerSources` says of them.
@@ -170,7 +171,7 @@ fn check_source(checker: &mut Checker<'_>, body: BodyId, source: &Descriptor, at
         let finding = Finding::warning("H-21", at, "LayerSources says that it has another size");
         checker.add(finding.instead(&source.size(), &size));
     }
-    checker.bodies.promise(body, source.digest(), (Severity::Warning, "H-21"), "LayerSources");
+    checker.bodies.expect(body, source.digest(), (Severity::Warning, "H-21"), "LayerSources");
 }
 
 /// Entries of `LayerSources` that are about no layer of the image (L-20).
@@ -179,8 +180,10 @@ fn stray_sources(checker: &mut Checker<'_>, item: &ManifestItem, diff_ids: &[Opt
     let by_config = diff_ids.iter().flatten().map(|diff_id| diff_id.digest().clone());
     let known: HashSet<String> = by_name.chain(by_config).map(|digest| digest.to_string()).collect();
     for key in item.layer_sources.keys().filter(|key| !known.contains(*key)) {
-        let problem =
-            format!("LayerSources has an entry for `{}`, which is none of its layers", printable(key.as_bytes()));
+        let problem = format!(
+            "LayerSources has an entry for `{}`, which is none of its layers",
+            escape_for_terminal(key.as_bytes())
+        );
         checker.add(Finding::note("L-20", place, problem));
     }
 }

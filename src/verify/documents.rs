@@ -38,7 +38,7 @@ impl Checker<'_> {
     pub(super) fn bytes(&mut self, extent: &Extent, place: &str, cap: u64) -> Result<Option<Vec<u8>>> {
         match extent.read(place, cap) {
             Ok(bytes) => {
-                self.run.budget.held(json::held(&bytes), place)?;
+                self.run.budget.charge_memory(json::memory_size(&bytes), place)?;
                 Ok(Some(bytes))
             }
             Err(error) => {

@@ -9,7 +9,7 @@ use super::heard::Heard;
 use crate::archive::{Ending, Reader};
 use crate::error::{ErrorKind, Result};
 use crate::flatten::{BadWhiteout, Role};
-use crate::path::{EntryPath, printable};
+use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 use crate::stream::skip::Sequential;
 use crate::toc::Item;
@@ -94,7 +94,7 @@ fn named(broken: &mut BTreeMap<&'static str, u64>, findings: &mut Vec<Finding>, 
 /// What is wrong with an entry's name.
 fn fault_of_name(name: &[u8], at: &str) -> Option<Finding> {
     const SHOWN: usize = 300;
-    let place = || format!("{at}: `{}`", printable(&name[..name.len().min(SHOWN)]));
+    let place = || format!("{at}: `{}`", escape_for_terminal(&name[..name.len().min(SHOWN)]));
     let path = match EntryPath::clean(name) {
         Ok(path) => path,
         Err(why) => return Some(Finding::error("R-4", place(), why.to_string())),

@@ -85,8 +85,8 @@ impl Checked {
     }
 
     /// Holds the layers that were read against the config (M-11).
-    pub(super) fn judge(&self, outcome: &Outcome, format: Format) -> Vec<Finding> {
-        let broken = self.bound().filter_map(|(layer, diff_id)| outcome.judge(layer.body?, diff_id));
+    pub(super) fn verify(&self, outcome: &Outcome, format: Format) -> Vec<Finding> {
+        let broken = self.bound().filter_map(|(layer, diff_id)| outcome.verify(layer.body?, diff_id));
         let broken: Vec<Finding> = broken.collect();
         if !broken.is_empty() && format == Format::Hybrid && self.is_listed_by_manifest && self.is_in_disorder(outcome)
         {
@@ -115,7 +115,7 @@ impl Checked {
 impl Checker<'_> {
     /// Takes in an image and holds its documents against one another; its layers will be read.
     pub(super) fn image(&mut self, image: Checked) -> Result<usize> {
-        self.run.budget.held(LAYER_SIZE * image.layers.len() as u64, &image.at)?;
+        self.run.budget.charge_memory(LAYER_SIZE * image.layers.len() as u64, &image.at)?;
         let (layers, diff_ids) = (image.layers.len(), image.config.diff_ids.len());
         if layers != diff_ids && image.config.config.is_some() {
             let problem = "it lists another number of layers than its config has diff_ids";

@@ -43,10 +43,10 @@ use serde::Serialize;
 
 pub use finding::{Finding, Severity};
 
-use crate::archive::Index;
+use crate::archive::MemberIndex;
 use crate::error::Result;
 use crate::inspect::format;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::reader::{Archive, Format};
 use crate::run::Run;
 use crate::stream::source::{Extent, Input};
@@ -128,7 +128,7 @@ pub fn verify(input: Input, run: Run) -> Result<Report> {
 
 /// What has been seen of an archive so far.
 struct Checker<'a> {
-    members: &'a Index,
+    members: &'a MemberIndex,
     format: Format,
     run: &'a Run,
     findings: Vec<Finding>,
@@ -170,7 +170,7 @@ impl<'a> Checker<'a> {
                 Ok(found)
             }
             Err(error) => {
-                let place = printable(name.as_bytes());
+                let place = escape_for_terminal(name.as_bytes());
                 self.refused(error, "G-6", &place)?;
                 Ok(None)
             }
@@ -184,9 +184,9 @@ impl<'a> Checker<'a> {
         let outcome = std::mem::take(&mut self.bodies).examine(self.run)?;
         self.findings.extend(outcome.findings());
         for image in &self.images {
-            self.findings.extend(image.judge(&outcome, archive.format));
+            self.findings.extend(image.verify(&outcome, archive.format));
         }
-        self.findings.extend(self.same_top.iter().filter_map(|same| same.judge(&outcome)));
+        self.findings.extend(self.same_top.iter().filter_map(|same| same.verify(&outcome)));
         self.findings.extend(stacks::apply(&self.images, &outcome, self.run)?);
         let checked = Extents { images: self.distinct_images(), layers, blobs, bytes, entries: outcome.entries() };
         Ok(report(archive.members.label(), format(archive)?, checked, self.findings))

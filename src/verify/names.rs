@@ -8,7 +8,7 @@ use super::Checker;
 use super::finding::Finding;
 use crate::digest::Digest;
 use crate::image::{IMAGE_NAME, Name, REF_NAME};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
@@ -68,7 +68,7 @@ impl Checker<'_> {
     pub(super) fn repo_tags(&mut self, tags: &[String], place: &str) -> Vec<Name> {
         let mut names = Vec::with_capacity(tags.len());
         for tag in tags {
-            let shown = printable(tag.as_bytes());
+            let shown = escape_for_terminal(tag.as_bytes());
             let problem = match tag.parse::<Reference>() {
                 Ok(reference) if reference.digest().is_some() => {
                     Some(format!("the name `{shown}` is a digest, which no archive can keep"))
@@ -94,8 +94,10 @@ impl Checker<'_> {
             self.add(Finding::warning("O-24", place, format!("{IMAGE_NAME}: {error}")));
         }
         if let Some(text) = descriptor.annotation(REF_NAME).filter(|text| !is_ref_name(text)) {
-            let problem =
-                format!("{REF_NAME}: `{}` is not of the form that skopeo can select", printable(text.as_bytes()));
+            let problem = format!(
+                "{REF_NAME}: `{}` is not of the form that skopeo can select",
+                escape_for_terminal(text.as_bytes())
+            );
             self.add(Finding::warning("O-23", place, problem));
         }
     }

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, MediaType};
@@ -60,7 +60,7 @@ fn blobs(checker: &mut Checker<'_>, used: &HashSet<Digest>) -> Result<()> {
             checker.add(Finding::note("O-3", &place, "nothing refers to this blob"));
         }
         let body = checker.bodies.add(extent, &place)?;
-        checker.bodies.promise(body, &digest, (Severity::Error, "H-3"), "its name");
+        checker.bodies.expect(body, &digest, (Severity::Error, "H-3"), "its name");
     }
     Ok(())
 }
@@ -98,7 +98,7 @@ impl Walk<'_, '_> {
                 }
                 Led::Nowhere(missing) => {
                     let problem = format!("the archive does not hold {}", missing.blob_path());
-                    self.checker.add(Finding::error("O-3", place, printable(problem.as_bytes())));
+                    self.checker.add(Finding::error("O-3", place, escape_for_terminal(problem.as_bytes())));
                 }
             }
         }
@@ -247,7 +247,7 @@ impl Walk<'_, '_> {
         for (descriptor, extent) in described {
             if extent.is_none() && !descriptor.media_type().is_nondistributable() {
                 let member = descriptor.digest().blob_path();
-                let problem = format!("the archive does not hold {}", printable(member.as_bytes()));
+                let problem = format!("the archive does not hold {}", escape_for_terminal(member.as_bytes()));
                 self.checker.add(Finding::error("O-3", place, problem));
             }
         }
@@ -303,9 +303,9 @@ fn is_runnable(descriptor: &Descriptor, view: &ManifestView) -> bool {
 
 fn not_here(child: &Descriptor, missing: &Digest) -> String {
     let what = child.platform().map_or_else(|| "an entry".to_owned(), ToString::to_string);
-    format!("{what} is listed, but the archive does not hold {}", printable(missing.blob_path().as_bytes()))
+    format!("{what} is listed, but the archive does not hold {}", escape_for_terminal(missing.blob_path().as_bytes()))
 }
 
 fn place_of(digest: &Digest) -> String {
-    printable(digest.blob_path().as_bytes())
+    escape_for_terminal(digest.blob_path().as_bytes())
 }

@@ -13,7 +13,7 @@ use super::finding::Finding;
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::MAX_MANIFEST_JSON;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::reader::Format;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
 use crate::spec::reference::Reference;
@@ -28,7 +28,7 @@ pub(super) struct SameTop {
 
 impl SameTop {
     /// What is wrong if the two are not the same tar; Docker 1.10 and 1.11 stored one that occurs twice twice (L-25).
-    pub(super) fn judge(&self, outcome: &Outcome) -> Option<Finding> {
+    pub(super) fn verify(&self, outcome: &Outcome) -> Option<Finding> {
         let tar = |body| outcome.of(body).plain.first();
         let (expected, found) = (tar(self.by_manifest)?, tar(self.by_repositories)?);
         let problem = format!("{} is an image with another top layer than in manifest.json", self.name);
@@ -69,7 +69,7 @@ pub(super) fn check(checker: &mut Checker<'_>, tagged: &[Tagged]) -> Result<()> 
 
 /// One name and the top layer it stands for.
 fn entry(checker: &mut Checker<'_>, text: &str, id: &str, items: &HashMap<&Name, &Tagged>) -> Result<()> {
-    let shown = printable(text.as_bytes());
+    let shown = escape_for_terminal(text.as_bytes());
     let warn = |problem: String| Finding::warning("L-8", REPOSITORIES_MEMBER, problem);
     let name = text.parse::<Reference>().map(|reference| Name::Reference(reference.normalized()));
     let Some(item) = name.ok().and_then(|name| items.get(&name)) else {
@@ -80,7 +80,7 @@ fn entry(checker: &mut Checker<'_>, text: &str, id: &str, items: &HashMap<&Name,
         return Ok(());
     }
     let Ok(id) = id.parse::<V1Id>() else {
-        checker.add(warn(format!("{shown}: `{}` is no v1 ID", printable(id.as_bytes()))));
+        checker.add(warn(format!("{shown}: `{}` is no v1 ID", escape_for_terminal(id.as_bytes()))));
         return Ok(());
     };
     let member = id.layer_member();

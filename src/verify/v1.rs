@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
 use crate::spec::v1::{LegacyLayer, V1Id};
 
@@ -109,7 +109,7 @@ fn named(checker: &mut Checker<'_>, bytes: &[u8], directories: &Directories) -> 
                     tops.insert(top);
                 }
                 None => {
-                    let (text, id) = (printable(text.as_bytes()), printable(id.as_bytes()));
+                    let (text, id) = (escape_for_terminal(text.as_bytes()), escape_for_terminal(id.as_bytes()));
                     let problem = format!("{text} stands for `{id}`, which is no layer of the archive");
                     checker.add(Finding::error("L-31", REPOSITORIES_MEMBER, problem));
                 }

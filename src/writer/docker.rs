@@ -7,13 +7,13 @@ use std::collections::{HashMap, HashSet};
 use super::attempt;
 use super::names::{Spelling, repo_tags};
 use super::plan::{Addressing, Foreign, Plan, Treatment};
-use super::recode::{Stored, recode};
+use super::recode::{StoredBlob, recode};
 use super::tar::{Out, Tar};
 use super::{Contents, listed, loss, merged, single_images};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Entry, Image, Layer};
+use crate::image::{Image, ImageEntry, Layer};
 use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
@@ -59,11 +59,11 @@ struct Writer<'a, 'w> {
     configs: HashSet<Digest>,
     /// Layers that are there already; a config's bytes may be a layer's too, under another name.
     layers: HashSet<Digest>,
-    recoded: HashMap<DiffId, Stored>,
+    recoded: HashMap<DiffId, StoredBlob>,
 }
 
 impl Writer<'_, '_> {
-    fn image(&mut self, entry: &Entry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
+    fn image(&mut self, entry: &ImageEntry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
         loss::remark(image, self.run);
         if self.configs.insert(image.image_id.clone()) {
             self.tar.bytes(&docker::config_member(&image.image_id), image.config.raw())?;
@@ -130,7 +130,7 @@ impl Writer<'_, '_> {
 }
 
 /// `<hex>.tar.gz` and its like (D-1).
-fn member(stored: &Stored) -> String {
+fn member(stored: &StoredBlob) -> String {
     let extension = match stored.codec {
         Codec::Plain => ".tar",
         Codec::Zstd => ".tar.zst",

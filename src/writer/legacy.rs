@@ -16,7 +16,7 @@ use super::tar::{Out, Tar};
 use super::{Contents, loss, single_images};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Entry, Image, Layer};
+use crate::image::{Image, ImageEntry, Layer};
 use crate::notice::Fault;
 use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::run::Run;
@@ -85,7 +85,7 @@ struct Writer<'a, 'w, 'l> {
 }
 
 impl<'l> Writer<'_, '_, 'l> {
-    fn image(&mut self, entry: &Entry, image: &'l Image) -> Result<(ManifestItem, ImageReport)> {
+    fn image(&mut self, entry: &ImageEntry, image: &'l Image) -> Result<(ManifestItem, ImageReport)> {
         loss::remark(image, self.run);
         let config = docker::legacy_config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {
@@ -179,7 +179,7 @@ impl<'l> Writer<'_, '_, 'l> {
     }
 }
 
-/// Stored bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
+/// StoredBlob bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
 /// the last of which seems to speak for all of them.
 const WORTH_A_TASK: u64 = 1 << 20;
 

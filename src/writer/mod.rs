@@ -23,7 +23,7 @@ pub use tar::Out;
 
 use crate::codec::{self, Encoding};
 use crate::error::{Error, Result};
-use crate::image::{CarriedBlob, Entry, Image, Node};
+use crate::image::{Image, ImageEntry, Node, RawBlob};
 use crate::options::{ConvertOptions, ImageReport, Target};
 use crate::run::Run;
 use crate::spec::docker::ManifestItem;
@@ -60,9 +60,9 @@ impl From<DirSink> for Output {
 /// What to write: entries chosen and named, blobs to carry along.
 pub(crate) struct Contents<'a> {
     /// In the order in which they are written.
-    pub(crate) entries: &'a [Entry],
+    pub(crate) entries: &'a [ImageEntry],
     /// Blobs that nothing refers to, if they are wanted.
-    pub(crate) loose: &'a [CarriedBlob],
+    pub(crate) unreferenced: &'a [RawBlob],
 }
 
 impl<'a> Contents<'a> {
@@ -75,7 +75,7 @@ impl<'a> Contents<'a> {
 
     /// Blobs that are carried without being understood, by digest (docs/formats.md O-29): one that is said to have two
     /// sizes twice, because each is a promise.
-    fn carried(&self) -> Vec<&'a CarriedBlob> {
+    fn carried(&self) -> Vec<&'a RawBlob> {
         let mut blobs = BTreeMap::new();
         let mut waiting: Vec<&Node> = self.entries.iter().map(|entry| &entry.node).collect();
         while let Some(node) = waiting.pop() {
@@ -85,12 +85,12 @@ impl<'a> Contents<'a> {
                     waiting.extend(index.children.iter().map(|child| &child.node));
                     continue;
                 }
-                Node::Carried(carried) => &carried.blobs,
-                Node::Absent(absent) => &absent.present,
+                Node::Artifact(carried) => &carried.blobs,
+                Node::Missing(absent) => &absent.present,
             };
             blobs.extend(found.iter().map(|blob| ((&blob.digest, blob.size), blob)));
         }
-        blobs.extend(self.loose.iter().map(|blob| ((&blob.digest, blob.size), blob)));
+        blobs.extend(self.unreferenced.iter().map(|blob| ((&blob.digest, blob.size), blob)));
         blobs.into_values().collect()
     }
 
@@ -149,7 +149,7 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
 /// each of them lists again.
 fn listed(layers: &[String], at: &str, run: &Run) -> Result<()> {
     let sizes = layers.iter().map(|layer| size_of::<String>() + layer.len());
-    run.budget.held(sizes.sum::<usize>() as u64, at)
+    run.budget.charge_memory(sizes.sum::<usize>() as u64, at)
 }
 
 /// Items that are one image but for their names as one, as readers take them: what made two images of them in the input,
@@ -171,12 +171,12 @@ fn merged(mut items: Vec<ManifestItem>) -> Vec<ManifestItem> {
 }
 
 /// The images of entries that hold one each; selection has seen to it that docker's targets get no others.
-fn single_images(entries: &[Entry]) -> Vec<(&Entry, &Image)> {
+fn single_images(entries: &[ImageEntry]) -> Vec<(&ImageEntry, &Image)> {
     entries
         .iter()
         .filter_map(|entry| match &entry.node {
             Node::Image(image) => Some((entry, &**image)),
-            Node::Index(_) | Node::Carried(_) | Node::Absent(_) => None,
+            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => None,
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 //! Sources: docs/formats.md L-7, L-18, N-5 to N-7, O-24.
 
 use crate::error::Result;
-use crate::image::{Entry, Name};
+use crate::image::{ImageEntry, Name};
 use crate::notice::Fault;
 use crate::run::Run;
 
@@ -24,7 +24,7 @@ impl Spelling {
 }
 
 /// The names of `entry` that docker can hold; the others are warned about and dropped.
-pub(super) fn repo_tags(entry: &Entry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
+pub(super) fn repo_tags(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
         run.notices.warn(Fault::Target, &name.to_string(), &format!("{problem}; dropped (--tag gives a name)"))?;
     }
@@ -32,7 +32,7 @@ pub(super) fn repo_tags(entry: &Entry, spelling: Spelling, run: &Run) -> Result<
 }
 
 /// The same for a `manifest.json` beside a layout, whose `index.json` has them all.
-pub(super) fn repo_tags_beside_layout(entry: &Entry, spelling: Spelling, run: &Run) -> Vec<String> {
+pub(super) fn repo_tags_beside_layout(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Vec<String> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
         run.notices.note(format!("{name}: not in manifest.json: {problem} (--tag gives a name)"));
     }
@@ -50,7 +50,7 @@ fn obstacle(name: &Name) -> Option<(&Name, &'static str)> {
     Some((name, problem))
 }
 
-fn spelled(entry: &Entry, spelling: Spelling) -> Vec<String> {
+fn spelled(entry: &ImageEntry, spelling: Spelling) -> Vec<String> {
     let held = entry.names.iter().filter(|name| obstacle(name).is_none());
     held.filter_map(|name| match (name, spelling) {
         (Name::Reference(reference), Spelling::Familiar) => Some(reference.familiar()),

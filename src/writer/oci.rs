@@ -15,11 +15,11 @@ use std::sync::Arc;
 use super::Contents;
 use super::attempt::{self, Elsewhere, Members};
 use super::plan::{Addressing, Foreign, Plan};
-use super::recode::Stored;
+use super::recode::StoredBlob;
 use super::store::{Documents, Store};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{CarriedBlob, Entry, Image, Index, Layer, Node};
+use crate::image::{Image, ImageEntry, ImageIndex, Layer, Node, RawBlob};
 use crate::notice::Fault;
 use crate::options::{Compress, ConvertOptions, ImageReport, OciOptions};
 use crate::run::Run;
@@ -96,7 +96,7 @@ pub(super) fn write<'a, S: Store + Members<'a>>(
 }
 
 /// Under which algorithms blobs will be stored: SHA-256, and those that the input used.
-fn algorithms(images: &[&Image], carried: &[&CarriedBlob], entries: &[Entry]) -> BTreeSet<String> {
+fn algorithms(images: &[&Image], carried: &[&RawBlob], entries: &[ImageEntry]) -> BTreeSet<String> {
     let manifests = images.iter().filter_map(|image| image.manifest.as_ref());
     let of_manifests = manifests.flat_map(|manifest| [&manifest.digest, manifest.view.config().digest()]);
     let of_layers = images.iter().flat_map(|image| &image.layers).filter_map(Layer::listed_digest);
@@ -111,7 +111,7 @@ type Images = HashMap<*const Image, WrittenImage>;
 struct Writer<'a, S> {
     store: &'a mut S,
     plan: &'a Plan<'a>,
-    recoded: HashMap<DiffId, Stored>,
+    recoded: HashMap<DiffId, StoredBlob>,
     options: &'a OciOptions,
     run: &'a Run,
     images: Images,
@@ -169,8 +169,8 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// The descriptors that `index.json` gets, one for each entry, without names.
-    fn top_level(&mut self, entries: &[Entry]) -> Result<Vec<Descriptor>> {
-        let describe = |entry: &Entry| {
+    fn top_level(&mut self, entries: &[ImageEntry]) -> Result<Vec<Descriptor>> {
+        let describe = |entry: &ImageEntry| {
             let described = match &entry.descriptor {
                 Some(descriptor) => descriptor.clone(),
                 None => self.new_descriptor(&entry.node),
@@ -196,7 +196,7 @@ impl<S: Store> Writer<'_, S> {
         let written = match node {
             Node::Image(image) => self.images[&Arc::as_ptr(image)].manifest.clone(),
             Node::Index(index) => self.index(index)?,
-            Node::Carried(_) | Node::Absent(_) => return Ok(descriptor.clone()),
+            Node::Artifact(_) | Node::Missing(_) => return Ok(descriptor.clone()),
         };
         if written.digest() == descriptor.digest() {
             return Ok(descriptor.clone());
@@ -205,7 +205,7 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// An index: the input's bytes where all it lists is as it was, a new one otherwise.
-    fn index(&mut self, index: &Index) -> Result<Descriptor> {
+    fn index(&mut self, index: &ImageIndex) -> Result<Descriptor> {
         let mut children = Vec::with_capacity(index.children.len());
         for child in &index.children {
             let descriptor = self.descriptor(&child.descriptor, &child.node)?;
@@ -228,7 +228,7 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// A signature speaks of a manifest or index by its digest, as an attestation does (O-14).
-    fn warn_of_referrers(&self, entries: &[Entry]) -> Result<()> {
+    fn warn_of_referrers(&self, entries: &[ImageEntry]) -> Result<()> {
         let nodes = || entries.iter().map(|entry| &entry.node);
         let manifests = nodes().flat_map(Node::images).filter_map(|image| Some(&image.manifest.as_ref()?.digest));
         let indexes = nodes().flat_map(Node::indexes).map(|index| &index.document.digest);
@@ -249,7 +249,7 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// An attestation speaks of a manifest by its digest; it is carried as it is, and then speaks of one that is gone.
-    fn warn_of_attestations(&self, index: &Index, rewritten: &Digest) -> Result<()> {
+    fn warn_of_attestations(&self, index: &ImageIndex, rewritten: &Digest) -> Result<()> {
         let subject = rewritten.to_string();
         let attests =
             |child: &&crate::image::Child| child.descriptor.annotation("vnd.docker.reference.digest") == Some(&subject);
@@ -264,7 +264,7 @@ impl<S: Store> Writer<'_, S> {
     }
 }
 
-fn report(entries: &[Entry], images: &Images) -> Vec<ImageReport> {
+fn report(entries: &[ImageEntry], images: &Images) -> Vec<ImageReport> {
     let mut reports = Vec::new();
     for entry in entries {
         for image in entry.node.images() {

@@ -13,19 +13,19 @@
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 
-use super::recode::Stored;
+use super::recode::StoredBlob;
 use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Blob, CarriedBlob, Claim, Image, Layer, Word};
+use crate::image::{Blob, ContentKey, ExpectedDigest, Image, Layer, RawBlob};
 use crate::notice::Fault;
 use crate::options::{Compress, Verify};
-use crate::progress::{Action, Told};
+use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::spec::media_type::Compression;
 use crate::stream::pool;
-use crate::stream::source::Place;
-use crate::stream::tap::{Measure, Promise, VerifyReader};
+use crate::stream::source::Location;
+use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 
 /// What becomes of a layer's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,15 +48,15 @@ pub(super) struct Plan<'l> {
     /// Kept layers that others would become if they were recoded.
     stand_ins: HashMap<&'l DiffId, &'l Layer>,
     /// Digests by which layers are named, to be found true.
-    likely: HashMap<Place, Digest>,
+    likely: HashMap<Location, Digest>,
     /// Digests that had to be computed first.
-    measured: HashMap<Place, Digest>,
+    measured: HashMap<Location, Digest>,
     /// What was judged while they were computed.
-    judged: HashSet<Word>,
+    judged: HashSet<ContentKey>,
     share: Share,
 }
 
-/// Stored bytes for each thread, if all had the same to do.
+/// StoredBlob bytes for each thread, if all had the same to do.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share(Option<u64>);
 
@@ -113,7 +113,7 @@ pub(super) enum Check<'a> {
         likely: Option<Digest>,
     },
     /// A blob nobody looks into.
-    Blob(&'a CarriedBlob),
+    Blob(&'a RawBlob),
 }
 
 impl<'l> Plan<'l> {
@@ -145,7 +145,7 @@ impl<'l> Plan<'l> {
             let is_unknown = is_kept && plan.known_digest(layer).is_none() || layer.is_foreign_copy();
             if let Some((place, digest)) = plan.likely_digest(layer).filter(|_| is_unknown) {
                 plan.likely.insert(place, digest);
-            } else if is_unknown && plan.judged.insert(layer.word()) {
+            } else if is_unknown && plan.judged.insert(layer.content_key()) {
                 unknown.push((layer, plan.must_decode(image, layer)));
             }
             plan.remark(layer, run)?;
@@ -183,8 +183,8 @@ impl<'l> Plan<'l> {
     fn check_foreign(&self, layer: &Layer) -> Result<()> {
         let (Some(foreign), Some(blob)) = (&layer.foreign, &layer.blob) else { return Ok(()) };
         if layer.is_foreign_copy() && self.measured(layer) == Some(foreign.digest()) {
-            let promise = Promise { digest: None, size: Some(foreign.size()) };
-            promise.judge(&layer.at, None, blob.extent.size())?;
+            let promise = Expected { digest: None, size: Some(foreign.size()) };
+            promise.verify(&layer.at, None, blob.extent.size())?;
         }
         Ok(())
     }
@@ -229,12 +229,12 @@ impl<'l> Plan<'l> {
     }
 
     /// A kept layer as it will stand in the output.
-    pub(super) fn kept(&self, layer: &Layer) -> Option<Stored> {
+    pub(super) fn kept(&self, layer: &Layer) -> Option<StoredBlob> {
         let blob = layer.blob.as_ref()?;
-        let place = blob.extent.place();
+        let place = blob.extent.location();
         let found = || self.measured.get(&place).or_else(|| self.likely.get(&place)).cloned();
         let digest = self.known_digest(layer).or_else(found)?;
-        Some(Stored { digest, size: blob.extent.size(), codec: blob.codec })
+        Some(StoredBlob { digest, size: blob.extent.size(), codec: blob.codec })
     }
 
     /// The digest to store the layer under, where it is certain without reading.
@@ -244,11 +244,11 @@ impl<'l> Plan<'l> {
 
     /// The digest by which the layer is named, where that may be trusted. Which form of a foreign layer is there has to be
     /// certain (M-8).
-    fn likely_digest(&self, layer: &Layer) -> Option<(Place, Digest)> {
+    fn likely_digest(&self, layer: &Layer) -> Option<(Location, Digest)> {
         let is_trusted = self.trust == Trust::Likely && !layer.is_foreign_copy();
         match (&layer.claim, &layer.blob) {
-            (Claim::Name(name), Some(blob)) if is_trusted && name.is_sha256() => {
-                Some((blob.extent.place(), name.clone()))
+            (ExpectedDigest::Name(name), Some(blob)) if is_trusted && name.is_sha256() => {
+                Some((blob.extent.location(), name.clone()))
             }
             _ => None,
         }
@@ -264,7 +264,7 @@ impl<'l> Plan<'l> {
 
     /// What the stored bytes hash to, for a layer that had to be read first.
     pub(super) fn measured(&self, layer: &Layer) -> Option<&Digest> {
-        self.measured.get(&layer.blob.as_ref()?.extent.place())
+        self.measured.get(&layer.blob.as_ref()?.extent.location())
     }
 
     /// Whether a kept layer's diff_id is judged (M-11).
@@ -283,18 +283,18 @@ impl<'l> Plan<'l> {
 
     /// What is judged beside the copying, each word once: kept layers that were not read before, and
     /// layers in another form that nobody decodes because their diff_id is there already.
-    pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a CarriedBlob]) -> Vec<Check<'a>> {
+    pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a RawBlob]) -> Vec<Check<'a>> {
         let mut seen = HashSet::new();
         let mut recoded = HashSet::new();
         let mut checks = Vec::new();
         for (image, layer) in layers_of(images).filter(|(_, layer)| layer.blob.is_some()) {
-            let word = layer.word();
+            let word = layer.content_key();
             let is_kept = self.treatment(layer) == Treatment::Keep;
             let is_recoded = !is_kept && self.stand_in(layer).is_none() && recoded.insert(&layer.diff_id);
             let decode = !is_kept || self.must_decode(image, layer);
             let is_judged_elsewhere = layer.is_computed() || self.judged.contains(&word) || is_recoded;
             if seen.insert((word, decode)) && !is_judged_elsewhere {
-                let likely = layer.blob.as_ref().and_then(|blob| self.likely.get(&blob.extent.place())).cloned();
+                let likely = layer.blob.as_ref().and_then(|blob| self.likely.get(&blob.extent.location())).cloned();
                 checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer), likely });
             }
         }
@@ -335,34 +335,34 @@ impl Check<'_> {
     }
 }
 
-fn check_blob(blob: &CarriedBlob, run: &Run) -> Result<()> {
+fn check_blob(blob: &RawBlob, run: &Run) -> Result<()> {
     let at = format!("{}: {}", blob.extent.source().label(), blob.digest.blob_path());
     if let Algorithm::Other(_) = blob.digest.algorithm() {
         return run.notices.warn(Fault::Input, &at, "its digest cannot be computed here: not verified");
     }
     let failed = |error| Error::io("reading", &at, error);
-    let promise = Promise { digest: Some(blob.digest.clone()), size: blob.size };
+    let promise = Expected { digest: Some(blob.digest.clone()), size: blob.size };
     let task = run.progress.begin(Action::Check, &at, Some(blob.extent.size()));
-    let mut reader = VerifyReader::new(Told::new(blob.extent.reader().map_err(failed)?, task), &at, promise);
+    let mut reader = VerifyReader::new(ProgressReader::new(blob.extent.reader().map_err(failed)?, task), &at, promise);
     crate::stream::copy::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
     Ok(())
 }
 
 /// Reads layers whose digest nobody promises. One whose name does not fit is decoded whatever was asked for (D-6).
-fn measure(layers: &[(&Layer, bool)], share: Share, run: &Run) -> Result<HashMap<Place, Digest>> {
-    let work = |(layer, decode): &(&Layer, bool)| -> Result<Measure> {
+fn measure(layers: &[(&Layer, bool)], share: Share, run: &Run) -> Result<HashMap<Location, Digest>> {
+    let work = |(layer, decode): &(&Layer, bool)| -> Result<DigestAndSize> {
         let ahead = share.is_exceeded_by(layer);
         let measure = layer.check(*decode, ahead, run)?;
         if layer.certain_digest().is_some_and(|digest| !digest.is_sha256()) {
             return layer.sha256(run);
         }
-        if !decode && matches!(&layer.claim, Claim::Name(name) if measure.digest.as_ref() != Some(name)) {
+        if !decode && matches!(&layer.claim, ExpectedDigest::Name(name) if measure.digest.as_ref() != Some(name)) {
             return layer.check(true, ahead, run);
         }
         Ok(measure)
     };
     let digests = pool::for_all(run.jobs, layers, |(layer, _)| layer.stored_size(), work)?;
-    let places = layers.iter().filter_map(|(layer, _)| Some(layer.blob.as_ref()?.extent.place()));
+    let places = layers.iter().filter_map(|(layer, _)| Some(layer.blob.as_ref()?.extent.location()));
     Ok(places.zip(digests).filter_map(|(place, measure)| Some((place, measure.digest?))).collect())
 }
 

@@ -15,7 +15,7 @@ use crate::stream::tap::HashWriter;
 
 /// A layer as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct StoredBlob {
     /// Of the written bytes.
     pub(super) digest: Digest,
     /// Of the written bytes.
@@ -25,18 +25,18 @@ pub(super) struct Stored {
 }
 
 /// Decodes `layer`, judging all it promises, and writes it to `out` in `encoding`.
-pub(super) fn recode(layer: &Layer, encoding: Encoding, out: &mut dyn Write, run: &Run) -> Result<Stored> {
+pub(super) fn recode(layer: &Layer, encoding: Encoding, out: &mut dyn Write, run: &Run) -> Result<StoredBlob> {
     let codec = encoding.codec();
     let ahead = run.jobs.get() > 1;
     if encoding == Encoding::Plain {
         let size = layer.decode_to(out, ahead, run)?;
-        return Ok(Stored { digest: layer.diff_id.digest().clone(), size, codec });
+        return Ok(StoredBlob { digest: layer.diff_id.digest().clone(), size, codec });
     }
     let failed = |error| Error::io("converting", &layer.at, error);
     thread::scope(|scope| {
         let mut encoder = codec::encode(encoding, HashWriter::new(out), run.jobs).map_err(failed)?;
         copy(&mut layer.plain(Action::Convert, ahead, run, scope)?, &mut encoder).map_err(failed)?;
         let (digest, size, _) = encoder.finish().and_then(Finish::finish).map_err(failed)?;
-        Ok(Stored { digest, size, codec })
+        Ok(StoredBlob { digest, size, codec })
     })
 }

@@ -23,12 +23,11 @@ use super::{Contents, single_images};
 use crate::archive::{Entry, Kind, Timestamp};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Options, Overlay, Survivor};
-use crate::image::{self, Image, Word};
+use crate::image::{self, ContentKey, Image};
 use crate::options::{ConvertOptions, ImageReport, RootfsOptions};
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::progress::Action;
 use crate::run::Run;
-use crate::select::describe;
 use crate::stream::pool;
 use crate::stream::source::Extent;
 use crate::writer::plan::{Check, Share};
@@ -82,12 +81,12 @@ pub(super) fn write(
 }
 
 /// A filesystem is one image's, and not of Windows, whose layers are no plain trees.
-fn only(entries: &[image::Entry]) -> Result<&Image> {
+fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
     let images = single_images(entries);
     let [(_, image)] = images[..] else {
         return Err(Error::Choice {
             problem: "a root filesystem is that of one image; choose one with --image".to_owned(),
-            choices: entries.iter().map(describe).collect(),
+            choices: entries.iter().map(image::ImageEntry::title).collect(),
         });
     };
     if image.platform.os == "windows" {
@@ -107,8 +106,9 @@ fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLay
     let places = pool::for_all(run.jobs, distinct.iter().copied(), |layer| layer.stored_size(), find)?;
     let decoded = spools.finish()?;
     let tars = places.into_iter().map(|place| decoded.extent(place));
-    let tars: HashMap<Word, Option<Extent>> = distinct.iter().map(|layer| layer.word()).zip(tars).collect();
-    Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.word()].clone(), again)).collect())
+    let tars: HashMap<ContentKey, Option<Extent>> =
+        distinct.iter().map(|layer| layer.content_key()).zip(tars).collect();
+    Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.content_key()].clone(), again)).collect())
 }
 
 struct Writer<'a, 'l> {
@@ -152,7 +152,7 @@ impl<'a, 'l> Writer<'a, 'l> {
             return Ok(());
         };
         Err(Error::Output {
-            path: printable(self.run.tmpdir.as_os_str().as_encoded_bytes()),
+            path: escape_for_terminal(self.run.tmpdir.as_os_str().as_encoded_bytes()),
             problem: format!("no room for a temporary file, and without one {problem}; --tmpdir names another place"),
         })
     }
@@ -176,7 +176,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         self.charge(&written)?;
         self.layers[id.layer as usize].copy(&found, &written, &mut self.tar)?;
         if names > 1 {
-            self.run.budget.held(size_of::<Entry>() as u64 + found.held(), "hard links")?;
+            self.run.budget.charge_memory(size_of::<Entry>() as u64 + found.charge_memory(), "hard links")?;
             self.linked.insert(id, (found, names - 1));
         }
         Ok(())
@@ -203,7 +203,7 @@ impl<'a, 'l> Writer<'a, 'l> {
     /// what goes through a symbolic link gets the name of its target, and a further name all records of the first
     /// (docs/formats.md R-6, H-15).
     fn charge(&self, entry: &Entry) -> Result<()> {
-        self.run.budget.decoded(entry.held(), "headers of the root filesystem")
+        self.run.budget.decoded(entry.charge_memory(), "headers of the root filesystem")
     }
 
     /// The layer, to be read; the one that was not for longest is closed for it.

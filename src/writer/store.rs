@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
 use super::attempt::Members;
-use super::recode::Stored;
+use super::recode::StoredBlob;
 use super::tar::{Body, Out, Tar};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ pub(super) trait Store {
     fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()>;
 
     /// Stores what `produce` writes, if it is not there yet.
-    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored>;
+    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<StoredBlob>) -> Result<StoredBlob>;
 
     /// The `index.json` that is there already and is to be added to.
     fn existing_index(&self) -> Result<Option<Index>>;
@@ -92,8 +92,8 @@ impl Store for TarLayout<'_> {
         }
     }
 
-    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
-        let new_name = |stored: &Stored| (!self.stored.contains(&stored.digest)).then(|| stored.digest.blob_path());
+    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<StoredBlob>) -> Result<StoredBlob> {
+        let new_name = |stored: &StoredBlob| (!self.stored.contains(&stored.digest)).then(|| stored.digest.blob_path());
         let stored = self.tar.produced(produce, new_name)?;
         self.stored.insert(stored.digest.clone());
         Ok(stored)
@@ -180,7 +180,7 @@ impl Store for Directory<'_> {
         blob.persist(digest)
     }
 
-    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<Stored>) -> Result<Stored> {
+    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<StoredBlob>) -> Result<StoredBlob> {
         let mut blob = self.sink.blob()?;
         let stored = produce(&mut blob)?;
         if self.stored.insert(stored.digest.clone()) {

@@ -173,7 +173,7 @@ impl<'a> Tar<'a> {
     /// Adds an entry of a filesystem with all its metadata; `body` gives exactly its size.
     pub(super) fn entry(&mut self, entry: &Entry, body: &mut dyn Read) -> Result<()> {
         self.header(entry)?;
-        let at = || crate::path::printable(&entry.path);
+        let at = || crate::path::escape_for_terminal(&entry.path);
         let mut left = entry.size;
         while left > 0 {
             let start = self.gathered.len();

@@ -1,7 +1,7 @@
 //! What the commands share that answer a question about an archive instead of converting it.
 
 use clap::Args;
-use imgtar::convert::ImageSelector;
+use imgtar::convert::ImageRef;
 
 use super::RunArgs;
 use crate::cli::choices::Half;
@@ -21,7 +21,7 @@ pub(crate) struct AnswerArgs {
 pub(crate) struct ChoiceArgs {
     /// This image: a name, a position (`@0` is the first), or a digest or unique beginning of one.
     #[arg(long, value_name = "SEL", value_parser = values::image)]
-    pub(crate) image: Option<ImageSelector>,
+    pub(crate) image: Option<ImageRef>,
 
     /// On this platform: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own.
     #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]

@@ -2,7 +2,7 @@
 
 use imgtar::archive::Timestamp;
 use imgtar::files::{Item, ItemKind};
-use imgtar::path::printable;
+use imgtar::path::escape_for_terminal;
 use imgtar::spec::timestamp;
 
 /// Columns that owner, group and size take together at first; they widen as they must, and stay so.
@@ -29,7 +29,7 @@ impl Long {
         };
         self.width = self.width.max(owner.len() + 1 + size.len());
         let gap = self.width - owner.len();
-        let (mode, time, name) = (mode(item), time(item.mtime), printable(&item.written_path()));
+        let (mode, time, name) = (mode(item), time(item.mtime), escape_for_terminal(&item.written_path()));
         format!("{mode} {owner}{size:>gap$} {time} {name}{}", target(item))
     }
 }
@@ -67,7 +67,7 @@ fn time(time: Timestamp) -> String {
 }
 
 fn target(item: &Item) -> String {
-    let target = printable(&item.target);
+    let target = escape_for_terminal(&item.target);
     match item.kind {
         ItemKind::Symlink => format!(" -> {target}"),
         ItemKind::HardLink => format!(" link to {target}"),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::super::seen::{Listed, Seen};
 use super::Engine;
-use crate::path::printable;
+use crate::path::escape_for_terminal;
 use crate::spec::reference::Reference;
 
 impl Engine {
@@ -25,7 +25,7 @@ impl Engine {
         };
         let mut known = BTreeSet::new();
         names.retain(|name| known.insert(name.clone()));
-        names.iter().map(|name| printable(name.as_bytes())).collect()
+        names.iter().map(|name| escape_for_terminal(name.as_bytes())).collect()
     }
 
     /// O-21.

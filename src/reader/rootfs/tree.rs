@@ -8,7 +8,7 @@ use crate::archive::{BLOCK, Entry, Kind};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_MANIFEST_JSON};
 use crate::notice::Fault;
-use crate::path::{EntryPath, printable};
+use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
@@ -95,7 +95,7 @@ impl<'a> Tree<'a> {
             b'7' => self.contiguous.note(&path),
             _ => {}
         }
-        budget.held(size_of::<u64>() as u64, self.label)?;
+        budget.charge_memory(size_of::<u64>() as u64, self.label)?;
         if !self.seen.insert(hash(&path)) {
             self.repeated.note(&path);
         }
@@ -106,7 +106,7 @@ impl<'a> Tree<'a> {
     ///
     /// # Errors
     /// No bytes at all; an image archive, which is `convert`'s business; under `--strict` what is warned about.
-    pub(super) fn judge(&self, size: u64, run: &Run) -> Result<()> {
+    pub(super) fn verify(&self, size: u64, run: &Run) -> Result<()> {
         if size == 0 {
             return Err(Error::invalid(self.label, "there is nothing in it, not even a tar's end"));
         }
@@ -135,7 +135,7 @@ impl<'a> Tree<'a> {
 
     fn clean(&self, entry: &Entry, name: &[u8], whose: &str) -> Result<EntryPath> {
         EntryPath::clean(name).map_err(|error| {
-            Error::invalid(format!("{}: `{}`", self.label, printable(&entry.path)), format!("{whose}{error}"))
+            Error::invalid(format!("{}: `{}`", self.label, escape_for_terminal(&entry.path)), format!("{whose}{error}"))
         })
     }
 

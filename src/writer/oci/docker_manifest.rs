@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Images, WrittenImage};
 use crate::error::Result;
-use crate::image::{Entry, Image, Name};
+use crate::image::{Image, ImageEntry, Name};
 use crate::notice::Fault;
 use crate::options::{ConvertOptions, Platforms};
 use crate::run::Run;
@@ -19,7 +19,7 @@ use crate::writer::{listed, merged};
 
 /// The document, or nothing where docker could read none of the images.
 pub(super) fn document(
-    entries: &[Entry],
+    entries: &[ImageEntry],
     images: &Images,
     options: &ConvertOptions,
     full_names: bool,
@@ -52,7 +52,7 @@ pub(super) fn document(
             continue;
         }
         warn_of_zstd(image, written, run)?;
-        let entry = Entry { names, ..entry.clone() };
+        let entry = ImageEntry { names, ..entry.clone() };
         items.push(item(&entry, image, written, Spelling::of(full_names), run)?);
     }
     if items.is_empty() {
@@ -77,7 +77,7 @@ fn rank(image: &Image, wanted: &[Platform]) -> usize {
 }
 
 /// The one image that stands for an entry; of several that nobody prefers the first.
-fn representative<'a>(entry: &'a Entry, wanted: &[Platform]) -> Option<&'a Arc<Image>> {
+fn representative<'a>(entry: &'a ImageEntry, wanted: &[Platform]) -> Option<&'a Arc<Image>> {
     entry.node.images().into_iter().min_by_key(|image| rank(image, wanted))
 }
 
@@ -107,7 +107,13 @@ fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> 
     Ok(())
 }
 
-fn item(entry: &Entry, image: &Image, written: &WrittenImage, spelling: Spelling, run: &Run) -> Result<ManifestItem> {
+fn item(
+    entry: &ImageEntry,
+    image: &Image,
+    written: &WrittenImage,
+    spelling: Spelling,
+    run: &Run,
+) -> Result<ManifestItem> {
     let foreign = image
         .layers
         .iter()

@@ -5,13 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::error::Result;
-use crate::image::{Entry, IMAGE_NAME, Name, REF_NAME};
+use crate::image::{IMAGE_NAME, ImageEntry, Name, REF_NAME};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::oci::Index;
 use crate::spec::platform::Platform;
 
 /// One descriptor a name, an untagged entry once without any.
-pub(super) fn entries(entries: &[Entry], descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
+pub(super) fn entries(entries: &[ImageEntry], descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
     let mut listed = Vec::new();
     for (entry, descriptor) in entries.iter().zip(descriptors) {
         if entry.names.is_empty() {

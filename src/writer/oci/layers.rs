@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::plan::{Plan, Treatment, compression};
-use super::super::recode::{Stored, recode};
+use super::super::recode::{StoredBlob, recode};
 use super::super::store::Store;
 use crate::codec::Encoding;
 use crate::digest::{DiffId, Digest};
@@ -29,7 +29,7 @@ pub(super) struct Layers<'a, S> {
     pub(super) store: &'a mut S,
     pub(super) plan: &'a Plan<'a>,
     /// Layers that were written in another form, by the one thing that all forms share.
-    pub(super) recoded: &'a mut HashMap<DiffId, Stored>,
+    pub(super) recoded: &'a mut HashMap<DiffId, StoredBlob>,
     pub(super) options: &'a OciOptions,
     pub(super) run: &'a Run,
 }
@@ -59,7 +59,7 @@ impl<S: Store> Layers<'_, S> {
         Ok(WrittenLayer { descriptor, present: true, kept })
     }
 
-    fn keep(&mut self, layer: &Layer) -> Result<Stored> {
+    fn keep(&mut self, layer: &Layer) -> Result<StoredBlob> {
         let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
         if let Some(blob) = &layer.blob {
             self.store.extent(&kept.digest, &blob.extent)?;
@@ -68,7 +68,7 @@ impl<S: Store> Layers<'_, S> {
     }
 
     /// A layer in another form; one tar has one form, whatever it was stored as.
-    fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<Stored> {
+    fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<StoredBlob> {
         if let Some(equal) = self.plan.stand_in(layer) {
             return self.keep(equal);
         }
@@ -102,7 +102,7 @@ impl<S: Store> Layers<'_, S> {
 }
 
 /// The descriptor of a stored layer: the input's own where it is still true.
-fn describe(layer: &Layer, stored: &Stored, kept: bool, family: Family) -> Descriptor {
+fn describe(layer: &Layer, stored: &StoredBlob, kept: bool, family: Family) -> Descriptor {
     let media_type =
         MediaType::Layer(family, compression(stored.codec).expect("the plan writes nothing without a media type"));
     match layer.descriptor().cloned() {

@@ -52,7 +52,7 @@ pub(crate) fn index(data: &[u8]) {
 }
 
 /// Looks a member up, and reads it if it is small.
-fn look_up(index: &imgtar::archive::Index, name: &str, run: &Run) {
+fn look_up(index: &imgtar::archive::MemberIndex, name: &str, run: &Run) {
     if let Ok(Some(extent)) = index.find(name, "a test") {
         let size = extent.size();
         match index.document(name, "a test", 1 << 20, run) {

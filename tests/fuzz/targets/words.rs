@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use imgtar::digest::Digest;
-use imgtar::path::{EntryPath, printable};
+use imgtar::path::{EntryPath, escape_for_terminal};
 use imgtar::spec::media_type::{Family, MediaType};
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
@@ -55,7 +55,7 @@ pub(crate) fn paths(data: &[u8]) {
     if let Ok(joined) = directory.join(name) {
         is_clean(&joined);
     }
-    let shown = printable(data);
+    let shown = escape_for_terminal(data);
     assert!(!shown.contains(|char: char| char.is_control()), "H-25: {shown:?}");
 }
 
