@@ -10,7 +10,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::thread;
 
-use crate::archive::{Ending, Entry, Kind, Reader};
+use crate::archive::{Ending, EntryKind, Reader, TarEntry};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::files::Header;
@@ -57,7 +57,7 @@ impl Toc {
             let mut buffer = Buffer::new();
             while let Some(entry) = reader.next_entry()? {
                 let content = match entry.kind {
-                    Kind::Regular => Some(hash(&mut reader.body(), &mut buffer, &layer.at)?),
+                    EntryKind::Regular => Some(hash(&mut reader.body(), &mut buffer, &layer.at)?),
                     _ => None,
                 };
                 items.push(Item::new(entry, content, &run.budget, &layer.at)?);
@@ -107,7 +107,7 @@ impl Item {
     ///
     /// # Errors
     /// [`Error::Limit`] when there is no room for it.
-    pub(crate) fn new(entry: Entry, content: Option<Digest>, budget: &Budget, at: &str) -> Result<Self> {
+    pub(crate) fn new(entry: TarEntry, content: Option<Digest>, budget: &Budget, at: &str) -> Result<Self> {
         budget.charge_memory(size_of::<Self>() as u64, at)?;
         let (path, header) = Header::of(entry);
         Ok(Self { path, header, content })
@@ -115,7 +115,7 @@ impl Item {
 
     /// Whether it is a regular file, by a name of its own.
     pub(crate) fn is_file(&self) -> bool {
-        self.header.kind == Kind::Regular
+        self.header.kind == EntryKind::Regular
     }
 
     /// This entry, the `number`th of its layer, as the overlay wants it.

@@ -7,7 +7,7 @@
 
 use super::header::{self, octal_limit, put_number};
 use super::pax::{is_decided, put_record};
-use super::{BLOCK, Checked, Entry, Kind, Problem, Timestamp};
+use super::{BLOCK, Checked, EntryKind, Problem, TarEntry, Timestamp};
 use crate::error::{Error, Result};
 use crate::limits::MAX_TAR_EXTENSION;
 use crate::path::escape_for_terminal;
@@ -27,7 +27,7 @@ pub fn padding(size: u64) -> &'static [u8] {
 ///
 /// # Errors
 /// Those of [`encode`].
-pub fn header_size(entry: &Entry) -> Result<u64> {
+pub fn header_size(entry: &TarEntry) -> Result<u64> {
     let mut blocks = Vec::new();
     encode(entry, &mut blocks)?;
     Ok(blocks.len() as u64)
@@ -41,11 +41,11 @@ pub fn header_size(entry: &Entry) -> Result<u64> {
 /// # Errors
 /// [`Error::Inexpressible`] for what no header can say: an empty name or one with a NUL, numbers beyond their bounds, a
 /// record whose key a field speaks for, records of more than 1 MiB together.
-pub fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
+pub fn encode(entry: &TarEntry, out: &mut Vec<u8>) -> Result<()> {
     let wrong = |problem: Problem| Error::inexpressible(format!("`{}`", escape_for_terminal(&entry.path)), problem);
     check(entry).map_err(wrong)?;
     let path = written_path(entry);
-    let size = if entry.kind == Kind::Regular { entry.size } else { 0 };
+    let size = if entry.kind == EntryKind::Regular { entry.size } else { 0 };
     let (prefix, name) = split_path(&path).unwrap_or((b"", &path));
     let records = records(entry, &path, size);
     if records.len() as u64 > MAX_TAR_EXTENSION {
@@ -74,7 +74,7 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Refuses what no header can say and what a reader of ours would not take back.
-fn check(entry: &Entry) -> Checked<()> {
+fn check(entry: &TarEntry) -> Checked<()> {
     if entry.path.is_empty() {
         return Err("the name is empty".to_owned());
     }
@@ -95,9 +95,9 @@ fn check(entry: &Entry) -> Checked<()> {
     Ok(())
 }
 
-fn written_path(entry: &Entry) -> Vec<u8> {
+fn written_path(entry: &TarEntry) -> Vec<u8> {
     let mut path = entry.path.clone();
-    if entry.kind == Kind::Directory && !path.ends_with(b"/") {
+    if entry.kind == EntryKind::Directory && !path.ends_with(b"/") {
         path.push(b'/');
     }
     path
@@ -115,7 +115,7 @@ fn split_path(path: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The body of the PAX header, empty when none is needed.
-fn records(entry: &Entry, path: &[u8], size: u64) -> Vec<u8> {
+fn records(entry: &TarEntry, path: &[u8], size: u64) -> Vec<u8> {
     let mut texts = Vec::new();
     for (key, text, fits) in [
         ("path", path, split_path(path).is_some()),

@@ -6,7 +6,7 @@ use super::{SparseMap, Timestamp};
 
 /// What a member is (docs/formats.md R-13). Sockets do not exist in tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum EntryKind {
     /// A file with content; contiguous (`7`) and sparse (`S`) ones too.
     Regular,
     /// Another name of an earlier member.
@@ -23,7 +23,7 @@ pub enum Kind {
     Fifo,
 }
 
-impl Kind {
+impl EntryKind {
     /// The kind that a type flag names, before a trailing slash has its say; `None` for extensions and unknown flags.
     pub(super) fn from_flag(flag: u8) -> Option<Self> {
         Some(match flag {
@@ -64,11 +64,11 @@ impl Kind {
 
 /// One member, its PAX and GNU extensions merged in (docs/formats.md R-19).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TarEntry {
     /// The name as it stands in the archive: bytes, not cleaned, never with a NUL.
     pub path: Vec<u8>,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// The target of a link, verbatim; empty for every other kind.
     pub link: Vec<u8>,
     /// Permissions, setuid, setgid and sticky: the low 12 bits of `st_mode`.
@@ -101,10 +101,10 @@ pub struct Entry {
     pub data_offset: u64,
 }
 
-impl Entry {
+impl TarEntry {
     /// A file of a layered archive: 0644, 0:0, time 0 (docs/formats.md G-17).
     pub fn plain_file(path: impl Into<Vec<u8>>, size: u64) -> Self {
-        Self { size, stored: size, ..Self::fixed(path.into(), Kind::Regular, 0o644) }
+        Self { size, stored: size, ..Self::fixed(path.into(), EntryKind::Regular, 0o644) }
     }
 
     /// A directory of a layered archive: 0755, 0:0, time 0; its name gets its trailing slash.
@@ -113,15 +113,15 @@ impl Entry {
         if !path.ends_with(b"/") {
             path.push(b'/');
         }
-        Self::fixed(path, Kind::Directory, 0o755)
+        Self::fixed(path, EntryKind::Directory, 0o755)
     }
 
     /// A symbolic link of a layered archive: 0777, 0:0, time 0.
     pub fn symlink(path: impl Into<Vec<u8>>, target: impl Into<Vec<u8>>) -> Self {
-        Self { link: target.into(), ..Self::fixed(path.into(), Kind::Symlink, 0o777) }
+        Self { link: target.into(), ..Self::fixed(path.into(), EntryKind::Symlink, 0o777) }
     }
 
-    fn fixed(path: Vec<u8>, kind: Kind, mode: u32) -> Self {
+    fn fixed(path: Vec<u8>, kind: EntryKind, mode: u32) -> Self {
         Self {
             path,
             kind,

@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::entry::{Entry, Kind};
+use super::entry::{EntryKind, TarEntry};
 use super::reader::{Ending, Reader};
 use crate::error::{Error, Faults, Result};
 use crate::limits::MAX_LINKS;
@@ -115,7 +115,7 @@ impl Scan {
 }
 
 /// A member under its clean name.
-fn named(entry: Entry, label: &str) -> Result<(EntryPath, Member<Span>)> {
+fn named(entry: TarEntry, label: &str) -> Result<(EntryPath, Member<Span>)> {
     let path = EntryPath::clean(&entry.path).map_err(|error| {
         Error::invalid(format!("{label}: member `{}`", escape_for_terminal(&entry.path)), error.to_string())
     })?;
@@ -123,19 +123,19 @@ fn named(entry: Entry, label: &str) -> Result<(EntryPath, Member<Span>)> {
 }
 
 impl Member<Span> {
-    fn of(entry: Entry, label: &str) -> Result<Self> {
+    fn of(entry: TarEntry, label: &str) -> Result<Self> {
         Ok(match entry.kind {
-            Kind::Regular if entry.sparse.is_some() => {
+            EntryKind::Regular if entry.sparse.is_some() => {
                 return Err(Error::invalid(
                     format!("{label}: member `{}`", escape_for_terminal(&entry.path)),
                     "it is stored sparse, which no engine writes or reads; repack the archive without --sparse",
                 ));
             }
-            Kind::Regular => Self::File(Span { offset: entry.data_offset, size: entry.size }),
-            Kind::Symlink => Self::Symlink(entry.link),
-            Kind::HardLink => Self::HardLink(entry.link),
-            Kind::Directory => Self::Directory,
-            Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => Self::Other,
+            EntryKind::Regular => Self::File(Span { offset: entry.data_offset, size: entry.size }),
+            EntryKind::Symlink => Self::Symlink(entry.link),
+            EntryKind::HardLink => Self::HardLink(entry.link),
+            EntryKind::Directory => Self::Directory,
+            EntryKind::CharDevice | EntryKind::BlockDevice | EntryKind::Fifo => Self::Other,
         })
     }
 

@@ -1,4 +1,4 @@
-//! How a member's header and the extensions in front of it become one [`Entry`].
+//! How a member's header and the extensions in front of it become one [`TarEntry`].
 //!
 //! No I/O. The order of precedence is everywhere the same: PAX, then GNU, then the header's own field.
 //!
@@ -6,7 +6,7 @@
 
 use super::header::Header;
 use super::pax::Extension;
-use super::{Checked, Entry, Kind, SparseMap, Timestamp};
+use super::{Checked, EntryKind, SparseMap, TarEntry, Timestamp};
 
 /// Extensions met on the way to a member.
 #[derive(Default)]
@@ -76,10 +76,10 @@ pub(super) struct Data {
 }
 
 /// The kind that a flag and a name make.
-pub(super) fn kind(flag: u8, path: &[u8]) -> Checked<Kind> {
-    match Kind::from_flag(flag) {
+pub(super) fn kind(flag: u8, path: &[u8]) -> Checked<EntryKind> {
+    match EntryKind::from_flag(flag) {
         // Before there was a flag for directories, a slash was it; a flag `0` is believed.
-        Some(Kind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(Kind::Directory),
+        Some(EntryKind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(EntryKind::Directory),
         Some(kind) => Ok(kind),
         None => Err(format!("type `{}` is not supported", flag.escape_ascii())),
     }
@@ -88,13 +88,13 @@ pub(super) fn kind(flag: u8, path: &[u8]) -> Checked<Kind> {
 /// Everything but the place in the archive.
 pub(super) fn entry(
     header: &Header<'_>,
-    kind: Kind,
+    kind: EntryKind,
     path: Vec<u8>,
     link: Option<Vec<u8>>,
     pax: Extension,
     data: Data,
-) -> Checked<Entry> {
-    Ok(Entry {
+) -> Checked<TarEntry> {
+    Ok(TarEntry {
         path,
         kind,
         device: if kind.is_device() { device(header, &pax)? } else { (0, 0) },

@@ -1,6 +1,6 @@
 //! Tar, the outer archive and layers alike: one decoder for the index, for layers and for import.
 //!
-//! [`Reader`] turns bytes into [`Entry`] values, [`encode()`] turns one back into header blocks. Between them nothing is lost
+//! [`Reader`] turns bytes into [`TarEntry`] values, [`encode()`] turns one back into header blocks. Between them nothing is lost
 //! that a root filesystem can hold: numbers beyond octal, sub-second times, names that are no UTF-8, extended attributes.
 //! Of the `tar` crate only the layout of headers is used, for writing. Reading is ours: its numbers wrap where they should be
 //! refused, it skips data behind headers that have none, and it takes a missing end for an end (docs/formats.md R-14, G-13,
@@ -26,7 +26,7 @@ mod timestamp;
 
 pub use content::Content;
 pub use encode::{END, encode, header_size, padding};
-pub use entry::{Entry, Kind};
+pub use entry::{EntryKind, TarEntry};
 pub use index::{MemberIndex, Scan};
 pub use reader::{Body, Ending, Reader};
 pub use sparse::{Segment, SparseMap};

@@ -14,7 +14,7 @@ use super::member::{self, Data, Extensions};
 use super::pax;
 use super::sparse::{self, MapBuilder, MapText, PaxMap, SparseRecords};
 use super::stranger::looks_like;
-use super::{BLOCK, Entry, Kind, Problem, padding};
+use super::{BLOCK, EntryKind, Problem, TarEntry, padding};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_TAR_EXTENSION};
 use crate::notice::{Fault, Notices};
@@ -74,7 +74,7 @@ impl<'a, R: Skip> Reader<'a, R> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for anything that breaks the format, a missing end included; [`Error::Limit`]; [`Error::Io`].
-    pub fn next_entry(&mut self) -> Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> Result<Option<TarEntry>> {
         if self.ended {
             return Ok(None);
         }
@@ -210,7 +210,7 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     /// Takes a member's own header.
-    fn take_member(&mut self, header: &Header<'_>, offset: u64, mut extensions: Extensions) -> Result<Entry> {
+    fn take_member(&mut self, header: &Header<'_>, offset: u64, mut extensions: Extensions) -> Result<TarEntry> {
         let start = extensions.start.unwrap_or(offset);
         extensions.check_names().map_err(|problem| self.invalid_extension("extension headers", start, &problem))?;
         let path = extensions.take_path(header);
@@ -220,7 +220,7 @@ impl<'a, R: Skip> Reader<'a, R> {
             .map_err(|problem| self.invalid_member(&format!("{problem} (header at offset {offset})")))?;
         let mut pax = extensions.take_pax();
         let data = match (kind, pax.sparse.take()) {
-            (Kind::Regular, sparse) => self.data(header, pax.size, sparse)?,
+            (EntryKind::Regular, sparse) => self.data(header, pax.size, sparse)?,
             (_, Some(_)) => return Err(self.invalid_member("a sparse map, but no regular file")),
             (_, None) => Data::default(),
         };

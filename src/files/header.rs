@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::archive::{Entry, Kind, Timestamp};
+use crate::archive::{EntryKind, TarEntry, Timestamp};
 use crate::flatten::{self, Change};
 
 /// What a header and its extensions say, but for the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     pub(crate) mode: u16,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
@@ -26,7 +26,7 @@ pub(crate) type Records = Box<[(Vec<u8>, Vec<u8>)]>;
 
 impl Header {
     /// The name of `entry`, and the rest of it.
-    pub(crate) fn of(entry: Entry) -> (Vec<u8>, Self) {
+    pub(crate) fn of(entry: TarEntry) -> (Vec<u8>, Self) {
         let header = Self {
             kind: entry.kind,
             mode: entry.mode as u16 & 0o7777,
@@ -50,19 +50,19 @@ impl Header {
 }
 
 /// `entry` as the overlay sees it.
-pub(crate) fn change(entry: &Entry, position: u64) -> Change<'_> {
+pub(crate) fn change(entry: &TarEntry, position: u64) -> Change<'_> {
     Change { path: &entry.path, kind: kind(entry.kind, &entry.link, entry.device), position }
 }
 
-fn kind(kind: Kind, link: &[u8], (major, minor): (u32, u32)) -> flatten::Kind<'_> {
+fn kind(kind: EntryKind, link: &[u8], (major, minor): (u32, u32)) -> flatten::Kind<'_> {
     match kind {
-        Kind::Regular => flatten::Kind::Regular,
-        Kind::HardLink => flatten::Kind::HardLink(link),
-        Kind::Symlink => flatten::Kind::Symlink(link),
-        Kind::CharDevice => flatten::Kind::CharDevice { major, minor },
-        Kind::BlockDevice => flatten::Kind::BlockDevice,
-        Kind::Directory => flatten::Kind::Directory,
-        Kind::Fifo => flatten::Kind::Fifo,
+        EntryKind::Regular => flatten::Kind::Regular,
+        EntryKind::HardLink => flatten::Kind::HardLink(link),
+        EntryKind::Symlink => flatten::Kind::Symlink(link),
+        EntryKind::CharDevice => flatten::Kind::CharDevice { major, minor },
+        EntryKind::BlockDevice => flatten::Kind::BlockDevice,
+        EntryKind::Directory => flatten::Kind::Directory,
+        EntryKind::Fifo => flatten::Kind::Fifo,
     }
 }
 

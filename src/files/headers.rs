@@ -4,7 +4,7 @@
 //! begins.
 
 use super::header::{Header, Records};
-use crate::archive::{Kind, Timestamp};
+use crate::archive::{EntryKind, Timestamp};
 use crate::flatten::{put_number, put_text, take_number, take_text};
 
 /// Headers in archive order.
@@ -14,8 +14,15 @@ pub(super) struct Headers {
 }
 
 /// The kinds by their numbers.
-const KINDS: [Kind; 7] =
-    [Kind::Regular, Kind::HardLink, Kind::Symlink, Kind::CharDevice, Kind::BlockDevice, Kind::Directory, Kind::Fifo];
+const KINDS: [EntryKind; 7] = [
+    EntryKind::Regular,
+    EntryKind::HardLink,
+    EntryKind::Symlink,
+    EntryKind::CharDevice,
+    EntryKind::BlockDevice,
+    EntryKind::Directory,
+    EntryKind::Fifo,
+];
 /// The bits of a header's first byte that hold its kind.
 const KIND: u8 = 0b111;
 /// Nanoseconds follow.
@@ -43,7 +50,7 @@ impl Headers {
         if mtime.nanos != 0 {
             put_number(bytes, u64::from(mtime.nanos));
         }
-        if *kind == Kind::Regular {
+        if *kind == EntryKind::Regular {
             put_number(bytes, *size);
         }
         if kind.is_device() {
@@ -67,7 +74,7 @@ impl Headers {
         let (seconds, offset) = (unzigzag(take_number(rest)), take_number(rest));
         let mut if_so = |is_there: bool| if is_there { take_number(rest) } else { 0 };
         let nanos = if_so(first & NANOS != 0) as u32;
-        let size = if_so(kind == Kind::Regular);
+        let size = if_so(kind == EntryKind::Regular);
         let device = (if_so(kind.is_device()) as u32, if_so(kind.is_device()) as u32);
         let link = if kind.is_link() { take_text(rest).into() } else { Box::default() };
         let records = if first & RECORDS != 0 { take_records(rest) } else { Box::default() };
@@ -75,15 +82,15 @@ impl Headers {
     }
 }
 
-fn number(kind: Kind) -> u8 {
+fn number(kind: EntryKind) -> u8 {
     match kind {
-        Kind::Regular => 0,
-        Kind::HardLink => 1,
-        Kind::Symlink => 2,
-        Kind::CharDevice => 3,
-        Kind::BlockDevice => 4,
-        Kind::Directory => 5,
-        Kind::Fifo => 6,
+        EntryKind::Regular => 0,
+        EntryKind::HardLink => 1,
+        EntryKind::Symlink => 2,
+        EntryKind::CharDevice => 3,
+        EntryKind::BlockDevice => 4,
+        EntryKind::Directory => 5,
+        EntryKind::Fifo => 6,
     }
 }
 
@@ -128,7 +135,7 @@ mod tests {
                     uid,
                     gid,
                     device: if kind.is_device() { device } else { (0, 0) },
-                    size: if kind == Kind::Regular { size } else { 0 },
+                    size: if kind == EntryKind::Regular { size } else { 0 },
                     mtime: Timestamp { seconds, nanos },
                     link: if kind.is_link() { link.into() } else { Box::default() },
                     records: records.into(),
@@ -166,7 +173,7 @@ mod tests {
         let (link, records) = (Box::default(), Box::default());
         let (mode, uid, gid, device, size, offset) = (0o644, 0, 0, (0, 0), 10_000, 100 << 20);
         let mut kept = Headers::default();
-        kept.push(&Header { kind: Kind::Regular, mode, uid, gid, device, size, mtime, link, records, offset });
+        kept.push(&Header { kind: EntryKind::Regular, mode, uid, gid, device, size, mtime, link, records, offset });
         assert_eq!(kept.end(), 16);
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::header::{Header, Records};
-use crate::archive::{Kind, Timestamp};
+use crate::archive::{EntryKind, Timestamp};
 
 /// In front of the name of an extended attribute in the key of its PAX record.
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -141,16 +141,16 @@ impl ItemKind {
     }
 }
 
-impl From<Kind> for ItemKind {
-    fn from(kind: Kind) -> Self {
+impl From<EntryKind> for ItemKind {
+    fn from(kind: EntryKind) -> Self {
         match kind {
-            Kind::Regular => Self::File,
-            Kind::HardLink => Self::HardLink,
-            Kind::Symlink => Self::Symlink,
-            Kind::CharDevice => Self::CharDevice,
-            Kind::BlockDevice => Self::BlockDevice,
-            Kind::Directory => Self::Directory,
-            Kind::Fifo => Self::Fifo,
+            EntryKind::Regular => Self::File,
+            EntryKind::HardLink => Self::HardLink,
+            EntryKind::Symlink => Self::Symlink,
+            EntryKind::CharDevice => Self::CharDevice,
+            EntryKind::BlockDevice => Self::BlockDevice,
+            EntryKind::Directory => Self::Directory,
+            EntryKind::Fifo => Self::Fifo,
         }
     }
 }

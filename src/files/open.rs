@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Files, Path};
-use crate::archive::{Ending, Entry, Reader};
+use crate::archive::{Ending, Reader, TarEntry};
 use crate::error::{Error, Result};
 use crate::flatten::EntryId;
 use crate::image::{Blob, Layer};
@@ -77,7 +77,7 @@ impl Opened<'_> {
         Reader::new(bytes, Ending::Optional, &self.layer.at, &again.budget, &again.notices)
     }
 
-    fn next<R: Skip>(&self, reader: &mut Reader<'_, R>) -> Result<Entry> {
+    fn next<R: Skip>(&self, reader: &mut Reader<'_, R>) -> Result<TarEntry> {
         reader.next_entry()?.ok_or_else(|| {
             let path = escape_for_terminal(&self.path);
             Error::invalid(&self.layer.at, format!("the layer changed while it was read: `{path}` is gone"))

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::header::Header;
 use super::headers::Headers;
-use crate::archive::{Ending, Entry, Reader};
+use crate::archive::{Ending, Reader, TarEntry};
 use crate::error::{Error, Result};
 use crate::flatten::Stage;
 use crate::image::Layer;
@@ -27,7 +27,7 @@ pub(super) fn headers(layer: &Layer, ahead: bool, run: &Run) -> Result<Scanned> 
 }
 
 impl Scanned {
-    fn push(&mut self, entry: Entry, layer: &Layer, run: &Run) -> Result<()> {
+    fn push(&mut self, entry: TarEntry, layer: &Layer, run: &Run) -> Result<()> {
         let (name, header) = Header::of(entry);
         let position = self.headers.end();
         self.headers.push(&header);
@@ -40,7 +40,12 @@ impl Scanned {
 ///
 /// # Errors
 /// [`Error::Inexpressible`] for a layer that is encrypted or not there; those of reading it, and those of `each`.
-pub(super) fn each_entry(layer: &Layer, ahead: bool, run: &Run, each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+pub(super) fn each_entry(
+    layer: &Layer,
+    ahead: bool,
+    run: &Run,
+    each: impl FnMut(TarEntry) -> Result<()>,
+) -> Result<()> {
     if layer.is_encrypted() {
         return Err(Error::inexpressible(&layer.at, "an encrypted layer cannot be looked into"));
     }
@@ -61,7 +66,7 @@ fn each_from<'r, R: Skip>(
     bytes: R,
     at: &str,
     run: &'r Run,
-    mut each: impl FnMut(Entry) -> Result<()>,
+    mut each: impl FnMut(TarEntry) -> Result<()>,
 ) -> Result<Reader<'r, R>> {
     let mut reader = Reader::new(bytes, Ending::Optional, at, &run.budget, &run.notices);
     while let Some(entry) = reader.next_entry()? {

@@ -20,7 +20,7 @@ use std::io;
 use super::attempt::beside;
 use super::tar::{Out, Tar};
 use super::{Contents, single_images};
-use crate::archive::{Entry, Kind, Timestamp};
+use crate::archive::{EntryKind, TarEntry, Timestamp};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Options, Overlay, Survivor};
 use crate::image::{self, ContentKey, Image};
@@ -117,7 +117,7 @@ struct Writer<'a, 'l> {
     /// Those being read, the one used last at the end.
     open: Vec<u32>,
     /// Entries that have names still to come, and how many: no layer is read backwards for them.
-    linked: HashMap<EntryId, (Entry, u32)>,
+    linked: HashMap<EntryId, (TarEntry, u32)>,
     /// No time after this one.
     clamp: Option<i64>,
     run: &'a Run,
@@ -161,10 +161,10 @@ impl<'a, 'l> Writer<'a, 'l> {
         match survivor {
             Survivor::Root { id } => self.entry(b".".to_vec(), id, 1),
             Survivor::Entry { path, id, names } => self.entry(path, id, names),
-            Survivor::ImplicitDirectory { path } => self.bodiless(&Entry::directory(path)),
+            Survivor::ImplicitDirectory { path } => self.bodiless(&TarEntry::directory(path)),
             Survivor::HardLink { path, target, id } => {
                 let found = self.another_name(id)?;
-                let link = Entry { path, link: target, kind: Kind::HardLink, device: (0, 0), size: 0, ..found };
+                let link = TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, ..found };
                 self.bodiless(&self.written(link))
             }
         }
@@ -172,18 +172,18 @@ impl<'a, 'l> Writer<'a, 'l> {
 
     fn entry(&mut self, path: Vec<u8>, id: EntryId, names: u32) -> Result<()> {
         let found = self.layer(id.layer).entry(id.position)?;
-        let written = self.written(Entry { path, ..found.clone() });
+        let written = self.written(TarEntry { path, ..found.clone() });
         self.charge(&written)?;
         self.layers[id.layer as usize].copy(&found, &written, &mut self.tar)?;
         if names > 1 {
-            self.run.budget.charge_memory(size_of::<Entry>() as u64 + found.charge_memory(), "hard links")?;
+            self.run.budget.charge_memory(size_of::<TarEntry>() as u64 + found.charge_memory(), "hard links")?;
             self.linked.insert(id, (found, names - 1));
         }
         Ok(())
     }
 
     /// The entry at `id`, which has been written under another name.
-    fn another_name(&mut self, id: EntryId) -> Result<Entry> {
+    fn another_name(&mut self, id: EntryId) -> Result<TarEntry> {
         if let Some((entry, left @ 2..)) = self.linked.get_mut(&id) {
             *left -= 1;
             return Ok(entry.clone());
@@ -194,7 +194,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         }
     }
 
-    fn bodiless(&mut self, entry: &Entry) -> Result<()> {
+    fn bodiless(&mut self, entry: &TarEntry) -> Result<()> {
         self.charge(entry)?;
         self.tar.entry(entry, &mut io::empty())
     }
@@ -202,7 +202,7 @@ impl<'a, 'l> Writer<'a, 'l> {
     /// Headers may be written many times longer than they were read: one entry in a deep directory implies all above it,
     /// what goes through a symbolic link gets the name of its target, and a further name all records of the first
     /// (docs/formats.md R-6, H-15).
-    fn charge(&self, entry: &Entry) -> Result<()> {
+    fn charge(&self, entry: &TarEntry) -> Result<()> {
         self.run.budget.decoded(entry.charge_memory(), "headers of the root filesystem")
     }
 
@@ -217,11 +217,11 @@ impl<'a, 'l> Writer<'a, 'l> {
     }
 
     /// The entry as it goes out: holes filled, the time no later than asked for.
-    fn written(&self, entry: Entry) -> Entry {
+    fn written(&self, entry: TarEntry) -> TarEntry {
         let mtime = match self.clamp {
             Some(latest) if entry.mtime.seconds >= latest => Timestamp::from_seconds(latest),
             _ => entry.mtime,
         };
-        Entry { mtime, sparse: None, ..entry }
+        TarEntry { mtime, sparse: None, ..entry }
     }
 }

@@ -9,7 +9,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::attempt::Members;
-use crate::archive::{self, END, Entry, Timestamp};
+use crate::archive::{self, END, TarEntry, Timestamp};
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
 use crate::progress::{Action, Task};
@@ -93,24 +93,24 @@ impl<'a> Tar<'a> {
 
     /// Adds a directory.
     pub(super) fn directory(&mut self, path: &str) -> Result<()> {
-        self.made(Entry::directory(path))
+        self.made(TarEntry::directory(path))
     }
 
     /// Adds a symbolic link.
     pub(super) fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
-        self.made(Entry::symlink(path, target))
+        self.made(TarEntry::symlink(path, target))
     }
 
     /// Adds a file with these bytes.
     pub(super) fn bytes(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        self.made(Entry::plain_file(path, bytes.len() as u64))?;
+        self.made(TarEntry::plain_file(path, bytes.len() as u64))?;
         self.write(bytes)?;
         self.pad(bytes.len() as u64)
     }
 
     /// Adds a file with the bytes of `extent`, which are not looked at.
     pub(super) fn extent(&mut self, path: &str, extent: &Extent) -> Result<()> {
-        self.made(Entry::plain_file(path, extent.size()))?;
+        self.made(TarEntry::plain_file(path, extent.size()))?;
         self.flush()?;
         let mut task = self.run.progress.begin(Action::Copy, path, Some(extent.size()));
         self.position += copy(extent, &mut self.out, &mut task)?;
@@ -130,7 +130,7 @@ impl<'a> Tar<'a> {
     ) -> Result<T> {
         self.flush()?;
         let Some(mut file) = self.out.patchable() else { return self.produced_in_spool(&produce, &name) };
-        let header = |of: &T, size| name(of).map(|name| made(Entry::plain_file(name, size), self.run)).transpose();
+        let header = |of: &T, size| name(of).map(|name| made(TarEntry::plain_file(name, size), self.run)).transpose();
         let (produced, size) = produced_in_place(&mut file, self.position, &produce, header)?;
         self.position = file.stream_position().map_err(failed)?;
         self.pad(size)?;
@@ -140,7 +140,7 @@ impl<'a> Tar<'a> {
     /// Adds a file of `size` bytes whose body somebody else will write; `None`, and nothing is added, where bytes that are
     /// passed over cannot be come back to.
     pub(super) fn reserved(&mut self, path: &str, size: u64) -> Result<Option<Region>> {
-        let header = made(Entry::plain_file(path, size), self.run)?;
+        let header = made(TarEntry::plain_file(path, size), self.run)?;
         self.flush()?;
         let start = self.position + header.len() as u64;
         let Some(file) = self.out.patchable() else { return Ok(None) };
@@ -171,7 +171,7 @@ impl<'a> Tar<'a> {
     }
 
     /// Adds an entry of a filesystem with all its metadata; `body` gives exactly its size.
-    pub(super) fn entry(&mut self, entry: &Entry, body: &mut dyn Read) -> Result<()> {
+    pub(super) fn entry(&mut self, entry: &TarEntry, body: &mut dyn Read) -> Result<()> {
         self.header(entry)?;
         let at = || crate::path::escape_for_terminal(&entry.path);
         let mut left = entry.size;
@@ -194,7 +194,7 @@ impl<'a> Tar<'a> {
     }
 
     /// Adds an entry of a filesystem whose body is the bytes of `body`, which are not looked at.
-    pub(super) fn entry_extent(&mut self, entry: &Entry, body: &Extent) -> Result<()> {
+    pub(super) fn entry_extent(&mut self, entry: &TarEntry, body: &Extent) -> Result<()> {
         self.header(entry)?;
         self.flush()?;
         self.position += copy(body, &mut self.out, &mut self.task)?;
@@ -210,12 +210,12 @@ impl<'a> Tar<'a> {
     }
 
     /// The header of an entry that no input knows.
-    fn made(&mut self, entry: Entry) -> Result<()> {
+    fn made(&mut self, entry: TarEntry) -> Result<()> {
         let header = made(entry, self.run)?;
         self.write(&header)
     }
 
-    fn header(&mut self, entry: &Entry) -> Result<()> {
+    fn header(&mut self, entry: &TarEntry) -> Result<()> {
         let header = header(entry)?;
         self.write(&header)
     }
@@ -296,11 +296,11 @@ fn failed(error: io::Error) -> Error {
 }
 
 /// The header of `entry`, which no input knows, with the time of all that is made here.
-fn made(entry: Entry, run: &Run) -> Result<Vec<u8>> {
-    header(&Entry { mtime: Timestamp::from_seconds(run.epoch), ..entry })
+fn made(entry: TarEntry, run: &Run) -> Result<Vec<u8>> {
+    header(&TarEntry { mtime: Timestamp::from_seconds(run.epoch), ..entry })
 }
 
-fn header(entry: &Entry) -> Result<Vec<u8>> {
+fn header(entry: &TarEntry) -> Result<Vec<u8>> {
     let mut header = Vec::with_capacity(archive::BLOCK);
     archive::encode(entry, &mut header)?;
     Ok(header)

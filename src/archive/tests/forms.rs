@@ -2,7 +2,7 @@
 
 use super::raw::{Block, Raw};
 use super::*;
-use crate::archive::{Kind, Segment, Timestamp};
+use crate::archive::{EntryKind, Segment, Timestamp};
 
 #[test]
 fn ustar_fields_are_read() {
@@ -16,7 +16,7 @@ fn ustar_fields_are_read() {
         .put(297, b"group");
     let (entry, content) = read_one(&Raw::default().member(block, b"hello").end());
     assert_eq!(entry.path, b"some/prefix/name");
-    assert_eq!((entry.kind, entry.mode), (Kind::Regular, 0o6755));
+    assert_eq!((entry.kind, entry.mode), (EntryKind::Regular, 0o6755));
     assert_eq!((entry.uid, entry.gid), (1000, 100));
     assert_eq!((&entry.uname[..], &entry.gname[..]), (&b"user"[..], &b"group"[..]));
     assert_eq!(entry.mtime, Timestamp::from_seconds(0o14524770400));
@@ -38,7 +38,7 @@ fn every_type_is_known() {
         .end();
     let entries = read(&tar, Ending::Required).unwrap();
     let kinds: Vec<_> = entries.iter().map(|(entry, _)| entry.kind).collect();
-    use Kind::{BlockDevice, CharDevice, Directory, Fifo, HardLink, Regular, Symlink};
+    use EntryKind::{BlockDevice, CharDevice, Directory, Fifo, HardLink, Regular, Symlink};
     assert_eq!(kinds, [Regular, HardLink, Symlink, CharDevice, BlockDevice, Directory, Fifo, Regular]);
     assert_eq!(entries[1].0.link, b"file");
     assert_eq!(entries[2].0.link, b"../file");
@@ -57,7 +57,7 @@ fn r_4_a_trailing_slash_makes_a_directory_of_the_old_type_only() {
         .end();
     let entries = read(&tar, Ending::Required).unwrap();
     let kinds: Vec<_> = entries.iter().map(|(entry, _)| entry.kind).collect();
-    assert_eq!(kinds, [Kind::Directory, Kind::Regular, Kind::Directory]);
+    assert_eq!(kinds, [EntryKind::Directory, EntryKind::Regular, EntryKind::Directory]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn assert_expanded(tar: &[u8], name: &str) {
     expected[4..7].copy_from_slice(b"abc");
     expected[1000..1002].copy_from_slice(b"de");
     assert_eq!(String::from_utf8_lossy(&entry.path), name);
-    assert_eq!((entry.kind, entry.size, entry.stored), (Kind::Regular, 2000, 5));
+    assert_eq!((entry.kind, entry.size, entry.stored), (EntryKind::Regular, 2000, 5));
     assert!(*content == expected);
     assert_eq!(&tar[entry.data_offset as usize..][..5], b"abcde");
     let map = entry.sparse.as_ref().unwrap();

@@ -9,14 +9,14 @@ mod tools;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
-use super::{Ending, Entry, Reader};
+use super::{Ending, Reader, TarEntry};
 use crate::error::Result;
 use crate::limits::Budget;
 use crate::notice::Notices;
 use crate::stream::skip::{Sequential, Skip};
 
 /// Every member and its content; the same however the bytes arrive, or the test fails.
-fn read(bytes: &[u8], ending: Ending) -> Result<Vec<(Entry, Vec<u8>)>> {
+fn read(bytes: &[u8], ending: Ending) -> Result<Vec<(TarEntry, Vec<u8>)>> {
     let whole = read_from(bytes, ending);
     let shorts = read_from(Sequential::new(ShortReads { bytes, state: 1 }), ending);
     assert_eq!(described(&whole), described(&shorts), "short reads change the result");
@@ -29,11 +29,11 @@ fn read(bytes: &[u8], ending: Ending) -> Result<Vec<(Entry, Vec<u8>)>> {
     whole
 }
 
-fn described(outcome: &Result<Vec<(Entry, Vec<u8>)>>) -> String {
+fn described(outcome: &Result<Vec<(TarEntry, Vec<u8>)>>) -> String {
     outcome.as_ref().map_or_else(ToString::to_string, |entries| format!("{entries:?}"))
 }
 
-fn read_from(source: impl Skip, ending: Ending) -> Result<Vec<(Entry, Vec<u8>)>> {
+fn read_from(source: impl Skip, ending: Ending) -> Result<Vec<(TarEntry, Vec<u8>)>> {
     let (budget, notices) = (Budget::default(), Notices::silent());
     let mut reader = Reader::new(source, ending, "a.tar", &budget, &notices);
     let mut entries = Vec::new();
@@ -47,7 +47,7 @@ fn read_from(source: impl Skip, ending: Ending) -> Result<Vec<(Entry, Vec<u8>)>>
 }
 
 /// Every member, bodies skipped.
-fn headers(bytes: &[u8], ending: Ending) -> Result<Vec<Entry>> {
+fn headers(bytes: &[u8], ending: Ending) -> Result<Vec<TarEntry>> {
     let (budget, notices) = (Budget::default(), Notices::silent());
     let mut reader = Reader::new(bytes, ending, "a.tar", &budget, &notices);
     let mut entries = Vec::new();
@@ -58,7 +58,7 @@ fn headers(bytes: &[u8], ending: Ending) -> Result<Vec<Entry>> {
 }
 
 /// The only member of an archive that has one.
-fn read_one(bytes: &[u8]) -> (Entry, Vec<u8>) {
+fn read_one(bytes: &[u8]) -> (TarEntry, Vec<u8>) {
     let mut entries = read(bytes, Ending::Required).unwrap();
     assert_eq!(entries.len(), 1);
     entries.remove(0)

@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::{BLOCK, END, Kind, Timestamp, encode, header_size, padding};
+use crate::archive::{BLOCK, END, EntryKind, Timestamp, encode, header_size, padding};
 
-fn archive(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
+fn archive(entries: &[(TarEntry, Vec<u8>)]) -> Vec<u8> {
     let mut tar = Vec::new();
     for (entry, content) in entries {
         encode(entry, &mut tar).unwrap();
@@ -18,8 +18,8 @@ fn archive(entries: &[(Entry, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The entry without its place in an archive.
-fn unplaced(entry: &Entry) -> Entry {
-    Entry { header_offset: 0, data_offset: 0, ..entry.clone() }
+fn unplaced(entry: &TarEntry) -> TarEntry {
+    TarEntry { header_offset: 0, data_offset: 0, ..entry.clone() }
 }
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -40,8 +40,8 @@ fn time() -> impl Strategy<Value = Timestamp> {
     (seconds, prop_oneof![Just(0), 0..1_000_000_000_u32]).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos })
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
-    use Kind::{BlockDevice, CharDevice, Directory, Fifo, HardLink, Regular, Symlink};
+fn kind() -> impl Strategy<Value = EntryKind> {
+    use EntryKind::{BlockDevice, CharDevice, Directory, Fifo, HardLink, Regular, Symlink};
     prop::sample::select(vec![Regular, Regular, HardLink, Symlink, CharDevice, BlockDevice, Directory, Fifo])
 }
 
@@ -56,12 +56,12 @@ prop_compose! {
         device in (number(), number()),
         records in prop::collection::vec(("SCHILY\\.xattr\\.user\\.[a-z%]{1,9}", prop::collection::vec(any::<u8>(), 0..80)), 0..3),
         content in prop::collection::vec(any::<u8>(), 0..1200),
-    ) -> (Entry, Vec<u8>) {
-        if kind == Kind::Directory && !path.ends_with(b"/") {
+    ) -> (TarEntry, Vec<u8>) {
+        if kind == EntryKind::Directory && !path.ends_with(b"/") {
             path.push(b'/');
         }
-        let content = if kind == Kind::Regular { content } else { Vec::new() };
-        let entry = Entry {
+        let content = if kind == EntryKind::Regular { content } else { Vec::new() };
+        let entry = TarEntry {
             path,
             kind,
             link: if kind.is_link() { link } else { Vec::new() },
@@ -121,7 +121,7 @@ proptest! {
     }
 }
 
-fn header(entry: &Entry) -> Vec<u8> {
+fn header(entry: &TarEntry) -> Vec<u8> {
     let mut blocks = Vec::new();
     encode(entry, &mut blocks).unwrap();
     assert_eq!(header_size(entry).unwrap(), blocks.len() as u64);
@@ -139,20 +139,20 @@ fn g_17_members_of_layered_archives_are_plain_ustar_with_fixed_metadata() {
     ] {
         expected[at..at + text.len()].copy_from_slice(text);
     }
-    assert_eq!(header(&Entry::directory("blobs/sha256")), expected);
-    assert_eq!(Entry::directory("a/").path, b"a/");
+    assert_eq!(header(&TarEntry::directory("blobs/sha256")), expected);
+    assert_eq!(TarEntry::directory("a/").path, b"a/");
 
-    let file = header(&Entry::plain_file("manifest.json", 0o1234));
+    let file = header(&TarEntry::plain_file("manifest.json", 0o1234));
     assert_eq!(file.len(), BLOCK);
     assert_eq!(&file[100..136], b"0000644\x000000000\x000000000\x0000000001234\0");
-    let link = header(&Entry::symlink("id/layer.tar", "../other/layer.tar"));
+    let link = header(&TarEntry::symlink("id/layer.tar", "../other/layer.tar"));
     assert_eq!((&link[100..108], link[156], &link[157..175]), (&b"0000777\0"[..], b'2', &b"../other/layer.tar"[..]));
 }
 
 #[test]
 fn a_file_of_8_gib_has_a_longer_header() {
-    assert_eq!(header_size(&Entry::plain_file("layer.tar", (1 << 33) - 1)).unwrap(), 512);
-    let large = Entry::plain_file("layer.tar", 1 << 33);
+    assert_eq!(header_size(&TarEntry::plain_file("layer.tar", (1 << 33) - 1)).unwrap(), 512);
+    let large = TarEntry::plain_file("layer.tar", 1 << 33);
     let blocks = header(&large);
     assert_eq!(blocks.len(), 1536);
     assert_eq!(&blocks[..15], b"././@PaxHeader\0");
@@ -176,7 +176,7 @@ fn r_25_names_are_split_before_pax_is_used() {
         (format!("{}/", "n".repeat(100)), 3),
         (format!("a/{}/b", "n".repeat(150)), 1),
     ] {
-        let entry = Entry::plain_file(path.clone(), 0);
+        let entry = TarEntry::plain_file(path.clone(), 0);
         assert_eq!(header(&entry).len(), blocks * BLOCK, "{path}");
         assert_eq!(read_one(&archive(&[(entry, Vec::new())])).0.path, path.as_bytes());
     }
@@ -184,11 +184,11 @@ fn r_25_names_are_split_before_pax_is_used() {
 
 #[test]
 fn r_21_names_that_are_no_utf_8_say_so_only_in_pax() {
-    let short = Entry::plain_file(b"\xff".to_vec(), 0);
+    let short = TarEntry::plain_file(b"\xff".to_vec(), 0);
     assert_eq!(header(&short).len(), BLOCK);
-    let long = header(&Entry::plain_file(vec![0xff; 120], 0));
+    let long = header(&TarEntry::plain_file(vec![0xff; 120], 0));
     assert!(long[BLOCK..].starts_with(b"21 hdrcharset=BINARY\n130 path=\xff"));
-    let utf8 = header(&Entry::plain_file("ü".repeat(60), 0));
+    let utf8 = header(&TarEntry::plain_file("ü".repeat(60), 0));
     assert!(utf8[BLOCK..].starts_with("130 path=ü".as_bytes()));
 }
 
@@ -203,17 +203,17 @@ fn a_sparse_file_is_written_expanded() {
 
 #[test]
 fn what_no_header_can_say_is_refused() {
-    let file = || Entry::plain_file("f", 0);
-    let record = |key: &str| Entry { records: vec![(key.into(), b"1".to_vec())], ..file() };
+    let file = || TarEntry::plain_file("f", 0);
+    let record = |key: &str| TarEntry { records: vec![(key.into(), b"1".to_vec())], ..file() };
     for entry in [
-        Entry::plain_file("", 0),
-        Entry::plain_file("a\0b", 0),
-        Entry::symlink("a", "b\0"),
-        Entry { mode: 0o10_000, ..file() },
-        Entry { uid: 1 << 32, ..file() },
-        Entry { size: 1 << 63, ..file() },
-        Entry { mtime: Timestamp { seconds: 0, nanos: 1_000_000_000 }, ..file() },
-        Entry { records: vec![(b"k".to_vec(), vec![0; 1 << 20])], ..file() },
+        TarEntry::plain_file("", 0),
+        TarEntry::plain_file("a\0b", 0),
+        TarEntry::symlink("a", "b\0"),
+        TarEntry { mode: 0o10_000, ..file() },
+        TarEntry { uid: 1 << 32, ..file() },
+        TarEntry { size: 1 << 63, ..file() },
+        TarEntry { mtime: Timestamp { seconds: 0, nanos: 1_000_000_000 }, ..file() },
+        TarEntry { records: vec![(b"k".to_vec(), vec![0; 1 << 20])], ..file() },
         record("a=b"),
         record(""),
         record("size"),

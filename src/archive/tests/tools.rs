@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::*;
-use crate::archive::{END, Kind, Timestamp, encode, padding};
+use crate::archive::{END, EntryKind, Timestamp, encode, padding};
 
 /// Runs a tool; `None` where it does not exist.
 fn run(program: &str, args: &[&str], dir: &Path) -> Option<Vec<u8>> {
@@ -58,11 +58,11 @@ fn assert_tree(tar: &[u8], long: Option<&str>, sub_second: bool) {
         found.unwrap_or_else(|| panic!("{name} is missing"))
     };
     let (file, content) = find("t/file");
-    assert_eq!((file.kind, file.mode, &content[..]), (Kind::Regular, 0o4750, &b"content"[..]));
+    assert_eq!((file.kind, file.mode, &content[..]), (EntryKind::Regular, 0o4750, &b"content"[..]));
     let nanos = if sub_second { 123_456_789 } else { 0 };
     assert_eq!(file.mtime, Timestamp { seconds: 1_700_000_000, nanos });
-    assert_eq!((find("t/hard").0.kind, &find("t/hard").0.link[..]), (Kind::HardLink, &b"t/file"[..]));
-    assert_eq!((find("t/soft").0.kind, &find("t/soft").0.link[..]), (Kind::Symlink, &b"../elsewhere/file"[..]));
+    assert_eq!((find("t/hard").0.kind, &find("t/hard").0.link[..]), (EntryKind::HardLink, &b"t/file"[..]));
+    assert_eq!((find("t/soft").0.kind, &find("t/soft").0.link[..]), (EntryKind::Symlink, &b"../elsewhere/file"[..]));
     let (sparse, content) = find("t/sparse");
     assert_eq!((sparse.size, content.len() as u64), (30 * HOLE, 30 * HOLE));
     assert!(
@@ -129,23 +129,24 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=getattr(tarfile, 
 }
 
 /// What an extracting tool has to make of an archive of ours.
-fn difficult() -> Vec<(Entry, Vec<u8>)> {
-    let file = |path: &[u8]| Entry { mtime: Timestamp::from_seconds(1_000_000_000), ..Entry::plain_file(path, 7) };
-    let mut entries = vec![Entry::directory("d"), file(b"d/plain"), file(b"d/\xff\xfe"), file("d/grün".as_bytes())];
-    entries.push(Entry { mtime: Timestamp { seconds: 1_700_000_000, nanos: 123_456_700 }, ..file(b"d/sub-second") });
-    entries.push(Entry { mtime: Timestamp::from_seconds(-86_400), ..file(b"d/negative") });
-    entries.push(Entry { mtime: Timestamp::from_seconds(1 << 33), ..file(b"d/late") });
-    entries.push(Entry { mode: 0o600, ..file(b"d/new\nline") });
-    entries.push(Entry::directory(format!("d/{}", "p".repeat(120))));
+fn difficult() -> Vec<(TarEntry, Vec<u8>)> {
+    let file =
+        |path: &[u8]| TarEntry { mtime: Timestamp::from_seconds(1_000_000_000), ..TarEntry::plain_file(path, 7) };
+    let mut entries = vec![TarEntry::directory("d"), file(b"d/plain"), file(b"d/\xff\xfe"), file("d/grün".as_bytes())];
+    entries.push(TarEntry { mtime: Timestamp { seconds: 1_700_000_000, nanos: 123_456_700 }, ..file(b"d/sub-second") });
+    entries.push(TarEntry { mtime: Timestamp::from_seconds(-86_400), ..file(b"d/negative") });
+    entries.push(TarEntry { mtime: Timestamp::from_seconds(1 << 33), ..file(b"d/late") });
+    entries.push(TarEntry { mode: 0o600, ..file(b"d/new\nline") });
+    entries.push(TarEntry::directory(format!("d/{}", "p".repeat(120))));
     entries.push(file(format!("d/{}/{}", "p".repeat(120), "n".repeat(90)).as_bytes()));
-    entries.push(Entry::directory(format!("d/{}", "q".repeat(200))));
+    entries.push(TarEntry::directory(format!("d/{}", "q".repeat(200))));
     entries.push(file(format!("d/{}/{}", "q".repeat(200), "n".repeat(200)).as_bytes()));
     entries.push(file(&[b"d/".as_slice(), &[0xfe; 180]].concat()));
-    entries.push(Entry::symlink("d/soft", "../../../etc/hosts"));
-    entries.push(Entry::symlink("d/long-soft", "s/".repeat(150)));
-    entries.push(Entry { kind: Kind::HardLink, link: b"d/plain".to_vec(), size: 0, ..file(b"d/hard") });
+    entries.push(TarEntry::symlink("d/soft", "../../../etc/hosts"));
+    entries.push(TarEntry::symlink("d/long-soft", "s/".repeat(150)));
+    entries.push(TarEntry { kind: EntryKind::HardLink, link: b"d/plain".to_vec(), size: 0, ..file(b"d/hard") });
     let long = format!("d/{}/{}", "q".repeat(200), "n".repeat(200));
-    entries.push(Entry { kind: Kind::HardLink, link: long.into_bytes(), size: 0, ..file(b"d/long-hard") });
+    entries.push(TarEntry { kind: EntryKind::HardLink, link: long.into_bytes(), size: 0, ..file(b"d/long-hard") });
     entries
         .into_iter()
         .map(|entry| {
@@ -174,9 +175,9 @@ fn extracts(program: &str, args: &[&str]) {
         let named = String::from_utf8_lossy(&entry.path);
         let found = fs::symlink_metadata(&path).unwrap_or_else(|error| panic!("{program}: {named}: {error}"));
         match entry.kind {
-            Kind::Symlink => assert_eq!(fs::read_link(&path).unwrap().as_os_str().as_bytes(), entry.link),
-            Kind::Directory => assert!(found.is_dir()),
-            Kind::HardLink => {
+            EntryKind::Symlink => assert_eq!(fs::read_link(&path).unwrap().as_os_str().as_bytes(), entry.link),
+            EntryKind::Directory => assert!(found.is_dir()),
+            EntryKind::HardLink => {
                 let target = dir.path().join(OsStr::from_bytes(&entry.link));
                 assert_eq!(found.ino(), fs::metadata(target).unwrap().ino(), "{program}: {named}");
             }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
-use crate::archive::{BLOCK, Entry, Kind};
+use crate::archive::{BLOCK, EntryKind, TarEntry};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_MANIFEST_JSON};
 use crate::notice::Fault;
@@ -79,15 +79,15 @@ impl<'a> Tree<'a> {
     /// # Errors
     /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11); a symbolic link without a target
     /// [`Error::Limit`].
-    pub(super) fn entry(&mut self, entry: &Entry, flag: u8, body: &mut impl Read, budget: &Budget) -> Result<()> {
+    pub(super) fn entry(&mut self, entry: &TarEntry, flag: u8, body: &mut impl Read, budget: &Budget) -> Result<()> {
         self.end = entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
         let path = self.clean(entry, &entry.path, "")?;
-        if entry.kind == Kind::HardLink {
+        if entry.kind == EntryKind::HardLink {
             self.clean(entry, &entry.link, "it is a link, and of its target ")?;
         }
         if is_whiteout(entry, &path) {
             self.whiteouts.note(&path);
-        } else if entry.kind == Kind::Symlink && entry.link.is_empty() {
+        } else if entry.kind == EntryKind::Symlink && entry.link.is_empty() {
             return Err(Error::invalid(format!("{}: `{path}`", self.label), "a symbolic link without a target"));
         }
         match flag {
@@ -133,14 +133,14 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    fn clean(&self, entry: &Entry, name: &[u8], whose: &str) -> Result<EntryPath> {
+    fn clean(&self, entry: &TarEntry, name: &[u8], whose: &str) -> Result<EntryPath> {
         EntryPath::clean(name).map_err(|error| {
             Error::invalid(format!("{}: `{}`", self.label, escape_for_terminal(&entry.path)), format!("{whose}{error}"))
         })
     }
 
     /// A filesystem may well have a `manifest.json` of its own, so it is asked whether it lists images.
-    fn look_for_images(&mut self, entry: &Entry, path: &EntryPath, body: &mut impl Read) -> Result<()> {
+    fn look_for_images(&mut self, entry: &TarEntry, path: &EntryPath, body: &mut impl Read) -> Result<()> {
         let Some((directory, last)) = path.split() else { return Ok(()) };
         if !directory.is_root() {
             let is_v1 = last == b"layer.tar" && is_v1_id(&directory);
@@ -160,8 +160,8 @@ impl<'a> Tree<'a> {
 }
 
 /// Whether engines take the entry for a removal: by its name, or where they have overlays by its numbers.
-fn is_whiteout(entry: &Entry, path: &EntryPath) -> bool {
-    let by_number = entry.kind == Kind::CharDevice && entry.device == (0, 0);
+fn is_whiteout(entry: &TarEntry, path: &EntryPath) -> bool {
+    let by_number = entry.kind == EntryKind::CharDevice && entry.device == (0, 0);
     by_number || path.components().any(|component| component.starts_with(b".wh."))
 }
 

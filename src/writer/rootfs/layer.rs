@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::archive::{BLOCK, Ending, Entry, Reader};
+use crate::archive::{BLOCK, Ending, Reader, TarEntry};
 use crate::error::{Error, Result};
 use crate::files::change;
 use crate::flatten::Overlay;
@@ -93,7 +93,7 @@ impl<'a> PlainLayer<'a> {
     }
 
     /// The entry whose header stands at `position`.
-    pub(super) fn entry(&mut self, position: u64) -> Result<Entry> {
+    pub(super) fn entry(&mut self, position: u64) -> Result<TarEntry> {
         let mut place = match self.place.take().filter(|place| self.is_ahead(place, position)) {
             Some(place) => place,
             None => self.begin(position)?,
@@ -113,7 +113,7 @@ impl<'a> PlainLayer<'a> {
     }
 
     /// Writes `written` with the body of `found`, the entry that [`Self::entry`] gave last.
-    pub(super) fn copy(&mut self, found: &Entry, written: &Entry, tar: &mut Tar<'_>) -> Result<()> {
+    pub(super) fn copy(&mut self, found: &TarEntry, written: &TarEntry, tar: &mut Tar<'_>) -> Result<()> {
         let Some(place) = &mut self.place else { return Err(self.lost(found.header_offset)) };
         match &self.tar {
             Whereabouts::Laid(extent) if found.sparse.is_none() && found.stored >= LARGE => {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use imgtar::archive::{Ending, Entry, Kind, Reader, Scan, encode};
+use imgtar::archive::{Ending, EntryKind, Reader, Scan, TarEntry, encode};
 use imgtar::error::Result;
 use imgtar::limits::{Budget, Limits};
 use imgtar::notice::Notices;
@@ -83,7 +83,7 @@ pub(crate) fn layer(data: &[u8]) {
 }
 
 /// The entries before the first error, and that.
-fn entries(tar: impl Skip, bodies: bool) -> (Vec<Entry>, Option<String>) {
+fn entries(tar: impl Skip, bodies: bool) -> (Vec<TarEntry>, Option<String>) {
     let (budget, notices) = (Budget::new(Limits { size: 4 << 20, ..Limits::default() }), Notices::silent());
     let mut reader = Reader::new(tar, Ending::Optional, "layer", &budget, &notices);
     let mut found = Vec::new();
@@ -106,9 +106,9 @@ fn entries(tar: impl Skip, bodies: bool) -> (Vec<Entry>, Option<String>) {
 }
 
 /// What the encoder writes of an entry is that entry.
-fn write_again(entry: &Entry) {
+fn write_again(entry: &TarEntry) {
     // A name that ends in a slash makes no file, and one of a sparse file is written expanded.
-    let entry = Entry { sparse: None, size: entry.size.min(3), stored: entry.size.min(3), ..entry.clone() };
+    let entry = TarEntry { sparse: None, size: entry.size.min(3), stored: entry.size.min(3), ..entry.clone() };
     let mut tar = Vec::new();
     if encode(&entry, &mut tar).is_err() {
         return;
@@ -117,9 +117,9 @@ fn write_again(entry: &Entry) {
     let (found, error) = entries(Cursor::new(&tar), true);
     assert_eq!(error, None, "{entry:?}");
     let [found] = &found[..] else { panic!("{} entries of {entry:?}", found.len()) };
-    let place = Entry { header_offset: 0, data_offset: 0, ..entry.clone() };
-    let found = Entry { header_offset: 0, data_offset: 0, ..found.clone() };
-    if entry.kind == Kind::Directory {
+    let place = TarEntry { header_offset: 0, data_offset: 0, ..entry.clone() };
+    let found = TarEntry { header_offset: 0, data_offset: 0, ..found.clone() };
+    if entry.kind == EntryKind::Directory {
         return assert_eq!(found.path.strip_suffix(b"/"), place.path.strip_suffix(b"/").or(Some(&place.path)));
     }
     assert_eq!(found, place);
