@@ -6,7 +6,7 @@
 //!
 //! Knows nothing of headers. Offsets are those of the tar's own bytes.
 
-use std::io;
+use std::io::{self, Read};
 
 use super::BLOCK;
 use crate::stream::skip::Skip;
@@ -48,22 +48,6 @@ impl<R: Skip> Blocks<R> {
         self.start += bytes;
         self.offset += bytes as u64;
         debug_assert!(self.start <= self.end);
-    }
-
-    /// Takes the next bytes; large reads go past the buffer.
-    pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let taken = if self.start < self.end || buf.len() < self.read_size {
-            self.peek(1)?;
-            let buffered = &self.buffer[self.start..self.end];
-            let taken = buffered.len().min(buf.len());
-            buf[..taken].copy_from_slice(&buffered[..taken]);
-            self.start += taken;
-            taken
-        } else {
-            self.inner.read(buf)?
-        };
-        self.offset += taken as u64;
-        Ok(taken)
     }
 
     /// Passes over bytes; [`io::ErrorKind::UnexpectedEof`] where the source ends before them.
@@ -112,11 +96,28 @@ impl<R: Skip> Blocks<R> {
     }
 }
 
+/// Takes the next bytes; large reads go past the buffer.
+impl<R: Skip> Read for Blocks<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let taken = if self.start < self.end || buf.len() < self.read_size {
+            self.peek(1)?;
+            let buffered = &self.buffer[self.start..self.end];
+            let taken = buffered.len().min(buf.len());
+            buf[..taken].copy_from_slice(&buffered[..taken]);
+            self.start += taken;
+            taken
+        } else {
+            self.inner.read(buf)?
+        };
+        self.offset += taken as u64;
+        Ok(taken)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::cell::RefCell;
-    use std::io::Read;
 
     /// Notes what is asked of it.
     struct Noting<'a>(&'a [u8], &'a RefCell<Vec<String>>);

@@ -1,47 +1,14 @@
-//! The content of a file: its stored bytes, holes filled in, and never fewer than promised.
+//! The content of a file: its stored bytes, with holes filled in, and an error where some are missing.
 //!
 //! Sources: docs/formats.md R-20, H-15, H-18.
 
-use std::io::{self, Read};
+use std::io;
 
 use super::SparseMap;
 use crate::error::Error;
 use crate::limits::Budget;
 
-/// Reads a file's content from a reader that stands at its stored bytes, also long after the tar was indexed.
-pub struct Content<'b, R> {
-    stored: R,
-    cursor: Cursor,
-    budget: &'b Budget,
-    at: String,
-}
-
-impl<'b, R: Read> Content<'b, R> {
-    /// The content of a file of `stored_size` stored bytes, or of the sparse file that `sparse` maps; `at` names it in
-    /// errors. Holes count as decoded in `budget`; stored bytes have been counted by who decoded them.
-    pub fn new(
-        stored: R,
-        stored_size: u64,
-        sparse: Option<&SparseMap>,
-        budget: &'b Budget,
-        at: impl Into<String>,
-    ) -> Self {
-        Self { stored, cursor: Cursor::new(stored_size, sparse), budget, at: at.into() }
-    }
-}
-
-impl<R: Read> Read for Content<'_, R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.cursor.count_holes(self.budget, || self.at.clone())?;
-        let taken = self.cursor.read(buf, |buf| self.stored.read(buf))?;
-        if taken == 0 && !buf.is_empty() {
-            self.cursor.check_end(|| self.at.clone())?;
-        }
-        Ok(taken)
-    }
-}
-
-/// A place in a file's content.
+/// A position in a file's content.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     sparse: Option<SparseMap>,
@@ -52,7 +19,7 @@ pub(super) struct Cursor {
     holes: u64,
 }
 
-enum Run {
+enum Part {
     Stored(u64),
     Hole(u64),
 }
@@ -79,19 +46,19 @@ impl Cursor {
         buf: &mut [u8],
         stored: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let run = self.run();
-        let (Run::Stored(length) | Run::Hole(length)) = run;
+        let part = self.part();
+        let (Part::Stored(length) | Part::Hole(length)) = part;
         let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(buf.len());
         let buf = &mut buf[..wanted];
         if buf.is_empty() {
             return Ok(0);
         }
-        let taken = match run {
-            Run::Hole(_) => {
+        let taken = match part {
+            Part::Hole(_) => {
                 buf.fill(0);
                 buf.len()
             }
-            Run::Stored(_) => stored(buf)?,
+            Part::Stored(_) => stored(buf)?,
         };
         self.advance(taken as u64);
         Ok(taken)
@@ -107,15 +74,15 @@ impl Cursor {
     }
 
     /// What stands at the position and how long it is; length 0 at the end.
-    fn run(&self) -> Run {
+    fn part(&self) -> Part {
         let rest = self.size - self.position;
         let Some(map) = &self.sparse else {
-            return Run::Stored(rest);
+            return Part::Stored(rest);
         };
         match map.segments().get(self.segment) {
-            Some(segment) if segment.offset <= self.position => Run::Stored(segment.end() - self.position),
-            Some(segment) => Run::Hole(segment.offset - self.position),
-            None => Run::Hole(rest),
+            Some(segment) if segment.offset <= self.position => Part::Stored(segment.end() - self.position),
+            Some(segment) => Part::Hole(segment.offset - self.position),
+            None => Part::Hole(rest),
         }
     }
 
@@ -131,9 +98,26 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+
     use crate::archive::sparse::MapBuilder;
     use crate::error::ErrorKind;
     use crate::limits::Limits;
+
+    /// The content of a file whose stored bytes are `stored`.
+    struct FileContent<'b>(&'b [u8], Cursor, &'b Budget);
+
+    impl Read for FileContent<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let Self(stored, cursor, budget) = self;
+            cursor.count_holes(budget, || "f".to_owned())?;
+            let taken = cursor.read(buf, |buf| stored.read(buf))?;
+            if taken == 0 && !buf.is_empty() {
+                cursor.check_end(|| "f".to_owned())?;
+            }
+            Ok(taken)
+        }
+    }
 
     fn map() -> SparseMap {
         let mut map = MapBuilder::default();
@@ -146,7 +130,7 @@ mod tests {
     #[test]
     fn holes_are_filled_and_counted() {
         let budget = Budget::new(Limits { size: 5, ..Limits::default() });
-        let mut content = Content::new(&b"abcde-behind"[..], 5, Some(&map()), &budget, "f");
+        let mut content = FileContent(b"abcde-behind", Cursor::new(5, Some(&map())), &budget);
         assert_eq!(io::read_to_string(&mut content).unwrap(), "\0\0abcd\0e\0\0");
         assert!(budget.decoded(1, "f").is_err(), "five bytes of holes were counted");
     }
@@ -154,7 +138,7 @@ mod tests {
     #[test]
     fn a_hole_beyond_the_limit_is_an_error() {
         let budget = Budget::new(Limits { size: 4, ..Limits::default() });
-        let mut content = Content::new(&b"abcde"[..], 5, Some(&map()), &budget, "f");
+        let mut content = FileContent(b"abcde", Cursor::new(5, Some(&map())), &budget);
         let mut given = Vec::new();
         let error = Error::io("reading", "f", content.read_to_end(&mut given).unwrap_err());
         assert_eq!((error.kind(), given.len()), (ErrorKind::Limit, 0));
@@ -167,7 +151,7 @@ mod tests {
             (Some(map()), "f: truncated: the content ends at byte 6 of 10"),
             (None, "f: truncated: the content ends at byte 4 of 5"),
         ] {
-            let content = Content::new(&b"abcd"[..], 5, sparse.as_ref(), &budget, "f");
+            let content = FileContent(b"abcd", Cursor::new(5, sparse.as_ref()), &budget);
             let error = io::read_to_string(content).unwrap_err().to_string();
             // Between the sparse file's last two segments lies a hole, which is still given out.
             assert!(error == problem || error.ends_with("byte 7 of 10"), "{error}");

@@ -7,7 +7,7 @@
 
 use super::header::{self, octal_limit, put_number};
 use super::pax::{is_decided, put_record};
-use super::{BLOCK, Checked, EntryKind, Problem, TarEntry, Timestamp};
+use super::{BLOCK, EntryKind, ParseResult, Problem, TarEntry, TarTime};
 use crate::error::{Error, Result};
 use crate::limits::MAX_TAR_EXTENSION;
 use crate::path::escape_for_terminal;
@@ -74,7 +74,7 @@ pub fn encode(entry: &TarEntry, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Refuses what no header can say and what a reader of ours would not take back.
-fn check(entry: &TarEntry) -> Checked<()> {
+fn check(entry: &TarEntry) -> ParseResult<()> {
     if entry.path.is_empty() {
         return Err("the name is empty".to_owned());
     }
@@ -154,7 +154,7 @@ fn records(entry: &TarEntry, path: &[u8], size: u64) -> Vec<u8> {
     body
 }
 
-fn fits_octal(time: Timestamp) -> bool {
+fn fits_octal(time: TarTime) -> bool {
     time.nanos == 0 && (0..octal_limit(header::MTIME.len())).contains(&time.seconds)
 }
 

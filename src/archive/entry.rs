@@ -2,7 +2,7 @@
 //!
 //! Sources: docs/formats.md, G-17.
 
-use super::{SparseMap, Timestamp};
+use super::{SparseMap, TarTime};
 
 /// What a member is (docs/formats.md R-13). Sockets do not exist in tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,7 +82,7 @@ pub struct TarEntry {
     /// Group's name, often empty.
     pub gname: Vec<u8>,
     /// Time of the last modification.
-    pub mtime: Timestamp,
+    pub mtime: TarTime,
     /// Major and minor number of a device; 0, 0 for every other kind.
     pub device: (u32, u32),
     /// PAX records that pass through unchanged, in order (docs/formats.md R-16): extended attributes, ACLs and what else
@@ -131,7 +131,7 @@ impl TarEntry {
             gid: 0,
             uname: Vec::new(),
             gname: Vec::new(),
-            mtime: Timestamp::EPOCH,
+            mtime: TarTime::EPOCH,
             device: (0, 0),
             records: Vec::new(),
             size: 0,

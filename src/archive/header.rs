@@ -8,7 +8,7 @@
 use std::ffi::CStr;
 use std::ops::Range;
 
-use super::{BLOCK, Checked, Problem};
+use super::{BLOCK, ParseResult, Problem};
 
 pub(super) const NAME: Range<usize> = 0..100;
 pub(super) const MODE: Range<usize> = 100..108;
@@ -37,14 +37,14 @@ pub(super) const USTAR_MAGIC: &[u8] = b"ustar\0";
 const GNU_MAGIC: &[u8] = b"ustar  \0";
 
 /// A header block whose checksum holds.
-pub(super) struct Header<'b>(&'b [u8; BLOCK]);
+pub(super) struct HeaderBlock<'b>(&'b [u8; BLOCK]);
 
-impl<'b> Header<'b> {
+impl<'b> HeaderBlock<'b> {
     /// Checks the sum; both ways of summing are in use, because some old tars took bytes for signed (H-18).
     ///
     /// # Errors
     /// The computed and the found sum.
-    pub(super) fn checked(block: &'b [u8; BLOCK]) -> Checked<Self> {
+    pub(super) fn checked(block: &'b [u8; BLOCK]) -> ParseResult<Self> {
         let found = number(&block[CHECKSUM]);
         let unsigned = checksum(block);
         if found == Some(i64::from(unsigned)) || found == Some(signed_checksum(block)) {
@@ -83,28 +83,28 @@ impl<'b> Header<'b> {
     }
 
     /// The low 12 bits of the mode; some writers put the file's type above them.
-    pub(super) fn mode(&self) -> Checked<u32> {
+    pub(super) fn mode(&self) -> ParseResult<u32> {
         let mode = self.field("mode", MODE)?;
         Ok((mode & 0o7777) as u32)
     }
 
     /// The owner's number.
-    pub(super) fn uid(&self) -> Checked<u64> {
+    pub(super) fn uid(&self) -> ParseResult<u64> {
         self.field("uid", UID)
     }
 
     /// The group's number.
-    pub(super) fn gid(&self) -> Checked<u64> {
+    pub(super) fn gid(&self) -> ParseResult<u64> {
         self.field("gid", GID)
     }
 
     /// Bytes that follow; to be asked only of types that have data.
-    pub(super) fn size(&self) -> Checked<u64> {
+    pub(super) fn size(&self) -> ParseResult<u64> {
         self.field("size", SIZE)
     }
 
     /// Seconds since 1970, the one number that may be negative.
-    pub(super) fn mtime(&self) -> Checked<i64> {
+    pub(super) fn mtime(&self) -> ParseResult<i64> {
         number(&self.0[MTIME]).ok_or_else(|| self.no_number("mtime", MTIME))
     }
 
@@ -119,17 +119,17 @@ impl<'b> Header<'b> {
     }
 
     /// A device's major number.
-    pub(super) fn device_major(&self) -> Checked<u64> {
+    pub(super) fn device_major(&self) -> ParseResult<u64> {
         if self.has_names() { self.field("device major", DEVICE_MAJOR) } else { Ok(0) }
     }
 
     /// A device's minor number.
-    pub(super) fn device_minor(&self) -> Checked<u64> {
+    pub(super) fn device_minor(&self) -> ParseResult<u64> {
         if self.has_names() { self.field("device minor", DEVICE_MINOR) } else { Ok(0) }
     }
 
     /// The old GNU sparse map's first entries, whether more follow, and the file's full size.
-    pub(super) fn old_sparse(&self) -> Checked<OldSparse<'b>> {
+    pub(super) fn old_sparse(&self) -> ParseResult<OldSparse<'b>> {
         if !self.is_gnu() {
             return Err("type S needs a GNU header, this is none".to_owned());
         }
@@ -152,7 +152,7 @@ impl<'b> Header<'b> {
         self.is_ustar() || self.is_gnu()
     }
 
-    fn field(&self, name: &str, range: Range<usize>) -> Checked<u64> {
+    fn field(&self, name: &str, range: Range<usize>) -> ParseResult<u64> {
         match number(&self.0[range.clone()]) {
             Some(value) => u64::try_from(value).map_err(|_| format!("the {name} {value} is negative")),
             None => Err(self.no_number(name, range)),
@@ -302,9 +302,9 @@ mod tests {
         block[0] = 0xff;
         for sum in [255 + 256, 256 - 1] {
             put_number(&mut block[CHECKSUM], sum);
-            assert!(Header::checked(&block).is_ok());
+            assert!(HeaderBlock::checked(&block).is_ok());
         }
         put_number(&mut block[CHECKSUM], 7);
-        assert_eq!(Header::checked(&block).err().unwrap(), "the sum is 511, the header says 7");
+        assert_eq!(HeaderBlock::checked(&block).err().unwrap(), "the sum is 511, the header says 7");
     }
 }

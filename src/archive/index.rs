@@ -24,27 +24,27 @@ use crate::stream::sys;
 /// Members by clean name.
 pub struct MemberIndex {
     label: String,
-    store: Store,
+    store: MemberStore,
 }
 
-enum Store {
-    Tar(Tar),
+enum MemberStore {
+    Tar(TarMembers),
     Directory(PathBuf),
 }
 
 /// The members of a tar.
-struct Tar {
+struct TarMembers {
     /// All occurrences of a name, in archive order.
     members: HashMap<EntryPath, Vec<Member<Extent>>>,
     /// The names whose last occurrence is a symbolic link, by their hash.
     links: HashMap<u64, Vec<EntryPath>>,
     hasher: RandomState,
     /// What links led to, and what several members of one name came to: documents may ask for it a hundred thousand times.
-    found: Mutex<HashMap<EntryPath, Outcome>>,
+    found: Mutex<HashMap<EntryPath, BodyLookup>>,
 }
 
 /// A body, if there is one, or why the name is refused.
-type Outcome = std::result::Result<Option<Extent>, String>;
+type BodyLookup = std::result::Result<Option<Extent>, String>;
 
 /// A member of a tar: what it is and, for a file, where its body lies.
 enum Member<Body> {
@@ -110,7 +110,7 @@ impl Scan {
         for (path, member) in self.0 {
             members.entry(path).or_default().push(member.bind(&whole));
         }
-        MemberIndex { label: source.label().to_owned(), store: Store::Tar(Tar::new(members)) }
+        MemberIndex { label: source.label().to_owned(), store: MemberStore::Tar(TarMembers::new(members)) }
     }
 }
 
@@ -153,7 +153,7 @@ impl Member<Span> {
 impl MemberIndex {
     /// The index of a directory. Nothing is walked: members are looked up when they are asked for.
     pub fn directory(label: impl Into<String>, root: PathBuf) -> Self {
-        Self { label: label.into(), store: Store::Directory(root) }
+        Self { label: label.into(), store: MemberStore::Directory(root) }
     }
 
     /// How messages call this archive.
@@ -163,7 +163,7 @@ impl MemberIndex {
 
     /// Whether this is a directory rather than a tar.
     pub fn is_directory(&self) -> bool {
-        matches!(self.store, Store::Directory(_))
+        matches!(self.store, MemberStore::Directory(_))
     }
 
     /// How messages call a member.
@@ -188,8 +188,8 @@ impl MemberIndex {
         let refuse = |problem: String| Error::invalid(self.at(name), format!("{problem} (named by {named_by})"));
         let path = EntryPath::clean(name.as_bytes()).map_err(|error| refuse(error.to_string()))?;
         match &self.store {
-            Store::Directory(root) => open(root, &path, &self.at(name)),
-            Store::Tar(tar) => {
+            MemberStore::Directory(root) => open(root, &path, &self.at(name)),
+            MemberStore::Tar(tar) => {
                 let outcome = tar.find(&path).map_err(|error| Error::io("reading", self.at(name), error))?;
                 outcome.map_err(refuse)
             }
@@ -207,7 +207,7 @@ impl MemberIndex {
     }
 
     fn last(&self, name: &str) -> Option<&Member<Extent>> {
-        let Store::Tar(tar) = &self.store else { return None };
+        let MemberStore::Tar(tar) = &self.store else { return None };
         let path = EntryPath::clean(name.as_bytes()).ok()?;
         tar.members.get(&path)?.last()
     }
@@ -246,20 +246,22 @@ impl MemberIndex {
     /// When a directory cannot be read.
     pub fn names(&self) -> Result<Vec<EntryPath>> {
         let mut names: Vec<EntryPath> = match &self.store {
-            Store::Tar(tar) => tar
+            MemberStore::Tar(tar) => tar
                 .members
                 .iter()
                 .filter(|(_, all)| all.iter().any(|member| !matches!(member, Member::Directory | Member::Other)))
                 .map(|(path, _)| path.clone())
                 .collect(),
-            Store::Directory(root) => blobs_below(root).map_err(|error| Error::io("reading", &self.label, error))?,
+            MemberStore::Directory(root) => {
+                blobs_below(root).map_err(|error| Error::io("reading", &self.label, error))?
+            }
         };
         names.sort();
         Ok(names)
     }
 }
 
-impl Tar {
+impl TarMembers {
     fn new(members: HashMap<EntryPath, Vec<Member<Extent>>>) -> Self {
         let hasher = RandomState::new();
         let mut links: HashMap<u64, Vec<EntryPath>> = HashMap::new();
@@ -274,7 +276,7 @@ impl Tar {
     }
 
     /// The body of `path`, through links; several members of one name must have the same bytes (H-12).
-    fn find(&self, path: &EntryPath) -> io::Result<Outcome> {
+    fn find(&self, path: &EntryPath) -> io::Result<BodyLookup> {
         if let Some([Member::File(body)]) = self.members.get(path).map(Vec::as_slice) {
             return Ok(Ok(Some(body.clone())));
         }
@@ -390,7 +392,7 @@ impl Prefix {
 }
 
 /// The first of `bodies`, if all have the same bytes.
-fn one_of(bodies: Vec<Extent>) -> io::Result<Outcome> {
+fn one_of(bodies: Vec<Extent>) -> io::Result<BodyLookup> {
     let mut bodies = bodies.into_iter();
     let Some(first) = bodies.next() else { return Ok(Ok(None)) };
     for other in bodies {

@@ -4,9 +4,9 @@
 //!
 //! Sources: docs/formats.md ..R-15, R-19, H-9, H-11.
 
-use super::header::Header;
+use super::header::HeaderBlock;
 use super::pax::Extension;
-use super::{Checked, EntryKind, SparseMap, TarEntry, Timestamp};
+use super::{EntryKind, ParseResult, SparseMap, TarEntry, TarTime};
 
 /// Extensions met on the way to a member.
 #[derive(Default)]
@@ -20,7 +20,7 @@ pub(super) struct Extensions {
 
 impl Extensions {
     /// Takes the body of an `x`, `L` or `K` header. A second one of a kind is refused: readers disagree which counts.
-    pub(super) fn push(&mut self, flag: u8, offset: u64, body: Vec<u8>) -> Checked<()> {
+    pub(super) fn push(&mut self, flag: u8, offset: u64, body: Vec<u8>) -> ParseResult<()> {
         self.start.get_or_insert(offset);
         let twice = match flag {
             b'x' => self.pax.replace(Extension::parse(&body)?).is_some(),
@@ -31,7 +31,7 @@ impl Extensions {
     }
 
     /// Refuses GNU names that are not PAX's: Go takes the one, GNU tar the other, and some what stands last.
-    pub(super) fn check_names(&self) -> Checked<()> {
+    pub(super) fn check_names(&self) -> ParseResult<()> {
         let Some(pax) = &self.pax else { return Ok(()) };
         for (gnu, pax, what) in [(&self.name, &pax.path, "name"), (&self.link, &pax.link, "link")] {
             if gnu.is_some() && pax.is_some() && gnu != pax {
@@ -47,7 +47,7 @@ impl Extensions {
     }
 
     /// The member's name: of a sparse file, of PAX, of GNU, of the header. Those of PAX and GNU are the same.
-    pub(super) fn take_path(&mut self, header: &Header<'_>) -> Vec<u8> {
+    pub(super) fn take_path(&mut self, header: &HeaderBlock<'_>) -> Vec<u8> {
         let pax = self.pax.as_mut();
         let pax = pax.and_then(|pax| pax.sparse.as_mut().and_then(|sparse| sparse.name.take()).or(pax.path.take()));
         pax.or(self.name.take()).unwrap_or_else(|| header.name())
@@ -76,7 +76,7 @@ pub(super) struct Data {
 }
 
 /// The kind that a flag and a name make.
-pub(super) fn kind(flag: u8, path: &[u8]) -> Checked<EntryKind> {
+pub(super) fn kind(flag: u8, path: &[u8]) -> ParseResult<EntryKind> {
     match EntryKind::from_flag(flag) {
         // Before there was a flag for directories, a slash was it; a flag `0` is believed.
         Some(EntryKind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(EntryKind::Directory),
@@ -87,13 +87,13 @@ pub(super) fn kind(flag: u8, path: &[u8]) -> Checked<EntryKind> {
 
 /// Everything but the place in the archive.
 pub(super) fn entry(
-    header: &Header<'_>,
+    header: &HeaderBlock<'_>,
     kind: EntryKind,
     path: Vec<u8>,
     link: Option<Vec<u8>>,
     pax: Extension,
     data: Data,
-) -> Checked<TarEntry> {
+) -> ParseResult<TarEntry> {
     Ok(TarEntry {
         path,
         kind,
@@ -106,7 +106,7 @@ pub(super) fn entry(
         gname: pax.gname.unwrap_or_else(|| header.gname()),
         mtime: match pax.mtime {
             Some(mtime) => mtime,
-            None => Timestamp::from_seconds(header.mtime()?),
+            None => TarTime::from_seconds(header.mtime()?),
         },
         records: pax.passing,
         size: data.size,
@@ -130,7 +130,7 @@ pub(super) fn oddity(name: &[u8]) -> Option<&'static str> {
 }
 
 /// A GNU long name: one string, usually closed by a NUL.
-fn long_name(mut body: Vec<u8>) -> Checked<Vec<u8>> {
+fn long_name(mut body: Vec<u8>) -> ParseResult<Vec<u8>> {
     let end = body.iter().position(|&byte| byte == 0).unwrap_or(body.len());
     if body[end..].iter().any(|&byte| byte != 0) {
         return Err("bytes behind the closing NUL".to_owned());
@@ -143,16 +143,16 @@ fn long_name(mut body: Vec<u8>) -> Checked<Vec<u8>> {
 }
 
 /// More than 32 bits would wrap where they are used, at worst to root.
-fn owner(name: &str, pax: Option<u64>, header: impl FnOnce() -> Checked<u64>) -> Checked<u64> {
+fn owner(name: &str, pax: Option<u64>, header: impl FnOnce() -> ParseResult<u64>) -> ParseResult<u64> {
     narrow(name, pax.map_or_else(header, Ok)?).map(u64::from)
 }
 
-fn device(header: &Header<'_>, pax: &Extension) -> Checked<(u32, u32)> {
+fn device(header: &HeaderBlock<'_>, pax: &Extension) -> ParseResult<(u32, u32)> {
     let major = pax.device_major.map_or_else(|| header.device_major(), Ok)?;
     let minor = pax.device_minor.map_or_else(|| header.device_minor(), Ok)?;
     Ok((narrow("device major", major)?, narrow("device minor", minor)?))
 }
 
-fn narrow(name: &str, value: u64) -> Checked<u32> {
+fn narrow(name: &str, value: u64) -> ParseResult<u32> {
     u32::try_from(value).map_err(|_| format!("the {name} {value} has more than 32 bits"))
 }

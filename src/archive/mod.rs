@@ -13,24 +13,23 @@ mod blocks;
 mod content;
 mod encode;
 mod entry;
+mod format_hint;
 mod header;
 mod index;
 mod member;
 mod pax;
 mod reader;
 mod sparse;
-mod stranger;
 #[cfg(test)]
 mod tests;
-mod timestamp;
+mod time;
 
-pub use content::Content;
 pub use encode::{END, encode, header_size, padding};
 pub use entry::{EntryKind, TarEntry};
 pub use index::{MemberIndex, Scan};
-pub use reader::{Body, Ending, Reader};
+pub use reader::{Ending, EntryBody, Reader};
 pub use sparse::{Segment, SparseMap};
-pub use timestamp::Timestamp;
+pub use time::TarTime;
 
 /// Everything in a tar is aligned to this many bytes.
 pub const BLOCK: usize = 512;
@@ -39,4 +38,4 @@ pub const BLOCK: usize = 512;
 type Problem = String;
 
 /// The outcome of looking at bytes without knowing where they stand.
-type Checked<T> = std::result::Result<T, Problem>;
+type ParseResult<T> = std::result::Result<T, Problem>;

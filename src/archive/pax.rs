@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::sparse::{SparseRecords, decimal};
-use super::{Checked, Timestamp};
+use super::{ParseResult, TarTime};
 
 const SPARSE: &[u8] = b"GNU.sparse.";
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -27,7 +27,7 @@ pub(super) struct Extension {
     pub(super) gid: Option<u64>,
     pub(super) uname: Option<Vec<u8>>,
     pub(super) gname: Option<Vec<u8>>,
-    pub(super) mtime: Option<Timestamp>,
+    pub(super) mtime: Option<TarTime>,
     pub(super) device_major: Option<u64>,
     pub(super) device_minor: Option<u64>,
     pub(super) sparse: Option<SparseRecords>,
@@ -40,7 +40,7 @@ impl Extension {
     ///
     /// # Errors
     /// The first record that is malformed or cannot be what its key says (H-9).
-    pub(super) fn parse(body: &[u8]) -> Checked<Self> {
+    pub(super) fn parse(body: &[u8]) -> ParseResult<Self> {
         let mut extension = Self::default();
         for record in records(body) {
             let (key, value) = record?;
@@ -50,7 +50,7 @@ impl Extension {
         Ok(extension)
     }
 
-    fn set(&mut self, key: &[u8], value: &[u8]) -> Checked<()> {
+    fn set(&mut self, key: &[u8], value: &[u8]) -> ParseResult<()> {
         match key {
             b"path" => self.path = text(value)?,
             b"linkpath" => self.link = text(value)?,
@@ -111,7 +111,7 @@ pub(super) fn is_refused_in_global(key: &[u8]) -> bool {
 }
 
 /// The records of an `x` or `g` header.
-pub(super) fn records(mut body: &[u8]) -> impl Iterator<Item = Checked<(&[u8], &[u8])>> {
+pub(super) fn records(mut body: &[u8]) -> impl Iterator<Item = ParseResult<(&[u8], &[u8])>> {
     std::iter::from_fn(move || {
         if body.is_empty() {
             return None;
@@ -122,7 +122,7 @@ pub(super) fn records(mut body: &[u8]) -> impl Iterator<Item = Checked<(&[u8], &
     })
 }
 
-fn split_record(body: &[u8]) -> Checked<(&[u8], &[u8], &[u8])> {
+fn split_record(body: &[u8]) -> ParseResult<(&[u8], &[u8], &[u8])> {
     // Lengths have at most seven digits in a header of at most 1 MiB.
     let space = body.iter().take(8).position(|&byte| byte == b' ').ok_or("a record has no length")?;
     let length = decimal(&body[..space]).map_err(|problem| format!("a record's length: {problem}"))?;
@@ -140,23 +140,23 @@ fn split_record(body: &[u8]) -> Checked<(&[u8], &[u8], &[u8])> {
     Ok((key, value, rest))
 }
 
-fn unless_empty<T>(value: &[u8], parse: impl Fn(&[u8]) -> Checked<T>) -> Checked<Option<T>> {
+fn unless_empty<T>(value: &[u8], parse: impl Fn(&[u8]) -> ParseResult<T>) -> ParseResult<Option<T>> {
     if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
 }
 
-fn text(value: &[u8]) -> Checked<Option<Vec<u8>>> {
+fn text(value: &[u8]) -> ParseResult<Option<Vec<u8>>> {
     if value.contains(&0) {
         return Err("the value holds a NUL byte".to_owned());
     }
     unless_empty(value, |value| Ok(value.to_vec()))
 }
 
-fn time(value: &[u8]) -> Checked<Timestamp> {
-    Timestamp::parse(value).ok_or_else(|| format!("`{}` is no time", value.escape_ascii()))
+fn time(value: &[u8]) -> ParseResult<TarTime> {
+    TarTime::parse(value).ok_or_else(|| format!("`{}` is no time", value.escape_ascii()))
 }
 
 /// The two values of POSIX; names are bytes here whichever it is.
-fn check_charset(value: &[u8]) -> Checked<()> {
+fn check_charset(value: &[u8]) -> ParseResult<()> {
     match value {
         b"" | b"BINARY" | b"ISO-IR 10646 2000 UTF-8" => Ok(()),
         _ => Err(format!("`{}` is no character set of POSIX", value.escape_ascii())),
@@ -164,7 +164,7 @@ fn check_charset(value: &[u8]) -> Checked<()> {
 }
 
 /// bsdtar's own spelling of extended attributes becomes the common one, or goes where that is there too.
-fn rewrite_libarchive_xattrs(records: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Checked<()> {
+fn rewrite_libarchive_xattrs(records: &mut Vec<(Vec<u8>, Vec<u8>)>) -> ParseResult<()> {
     if !records.iter().any(|(key, _)| key.starts_with(LIBARCHIVE_XATTR)) {
         return Ok(());
     }

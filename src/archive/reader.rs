@@ -9,11 +9,11 @@ use std::io::{self, Read};
 
 use super::blocks::Blocks;
 use super::content::Cursor;
-use super::header::Header;
+use super::format_hint::looks_like;
+use super::header::HeaderBlock;
 use super::member::{self, Data, Extensions};
 use super::pax;
 use super::sparse::{self, MapBuilder, MapText, PaxMap, SparseRecords};
-use super::stranger::looks_like;
 use super::{BLOCK, EntryKind, Problem, TarEntry, padding};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_TAR_EXTENSION};
@@ -87,7 +87,7 @@ impl<'a, R: Skip> Reader<'a, R> {
                 self.ended = true;
                 return Ok(None);
             };
-            let header = Header::checked(&block).map_err(|sums| self.bad_checksum(offset, &sums, &block))?;
+            let header = HeaderBlock::checked(&block).map_err(|sums| self.bad_checksum(offset, &sums, &block))?;
             match header.flag() {
                 b'x' => self.take_extension("PAX header", &header, offset, &mut extensions)?,
                 b'L' => self.take_extension("GNU long name", &header, offset, &mut extensions)?,
@@ -107,8 +107,8 @@ impl<'a, R: Skip> Reader<'a, R> {
     /// The content of the member that [`Self::next_entry`] gave last, from where an earlier body stopped; holes filled in.
     ///
     /// Reading fails where the archive ends before the content does.
-    pub fn body(&mut self) -> Body<'_, 'a, R> {
-        Body { reader: self }
+    pub fn body(&mut self) -> EntryBody<'_, 'a, R> {
+        EntryBody { reader: self }
     }
 
     /// The reader below. What this one read ahead is gone: a hashing tap below has seen it, but not yet what follows.
@@ -133,14 +133,14 @@ impl<'a, R: Skip> Reader<'a, R> {
         let peeked = self.blocks.peek(padding + BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
         let found = peeked.len();
         let header = peeked.get(padding..).and_then(|rest| rest.first_chunk::<BLOCK>().copied());
-        let stranger = if is_first { looks_like(peeked) } else { None };
+        let hint = if is_first { looks_like(peeked) } else { None };
         self.blocks.consume(found);
         self.padding = 0;
         match header {
             Some(header) if header != [0; BLOCK] => return Ok(Some(header)),
             Some(_) => self.check_second_zero_block()?,
             None if found <= padding && self.ending == Ending::Optional => {}
-            None => return Err(self.missing_end(found.checked_sub(padding), stranger)),
+            None => return Err(self.missing_end(found.checked_sub(padding), hint)),
         }
         Ok(None)
     }
@@ -165,13 +165,19 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     /// Takes an extension of the next member.
-    fn take_extension(&mut self, name: &str, header: &Header<'_>, offset: u64, into: &mut Extensions) -> Result<()> {
+    fn take_extension(
+        &mut self,
+        name: &str,
+        header: &HeaderBlock<'_>,
+        offset: u64,
+        into: &mut Extensions,
+    ) -> Result<()> {
         let body = self.read_extension(name, header, offset)?;
         into.push(header.flag(), offset, body).map_err(|problem| self.invalid_extension(name, offset, &problem))
     }
 
     /// Takes a global header: remarks are ignored, the rest with a warning, and what would move data is refused.
-    fn take_global(&mut self, header: &Header<'_>, offset: u64, extensions: &Extensions) -> Result<()> {
+    fn take_global(&mut self, header: &HeaderBlock<'_>, offset: u64, extensions: &Extensions) -> Result<()> {
         let name = "global PAX header";
         // Go drops the extensions in front of a global header, others keep them: an entry with two meanings.
         if extensions.are_there() {
@@ -192,14 +198,14 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     /// Reads an extension's body: memory for what arrives, not for what is announced (H-10).
-    fn read_extension(&mut self, name: &str, header: &Header<'_>, offset: u64) -> Result<Vec<u8>> {
+    fn read_extension(&mut self, name: &str, header: &HeaderBlock<'_>, offset: u64) -> Result<Vec<u8>> {
         let size = header.size().map_err(|problem| self.invalid_extension(name, offset, &problem))?;
         if size > MAX_TAR_EXTENSION {
             let problem = format!("{size} bytes, more than {MAX_TAR_EXTENSION}");
             return Err(self.invalid_extension(name, offset, &problem));
         }
         let mut body = Vec::new();
-        let mut source = Source(&mut self.blocks).take(size);
+        let mut source = self.blocks.by_ref().take(size);
         source.read_to_end(&mut body).map_err(|error| Error::io("reading", &self.at, error))?;
         if (body.len() as u64) < size {
             let problem = format!("truncated after {} of {size} bytes", body.len());
@@ -210,7 +216,7 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     /// Takes a member's own header.
-    fn take_member(&mut self, header: &Header<'_>, offset: u64, mut extensions: Extensions) -> Result<TarEntry> {
+    fn take_member(&mut self, header: &HeaderBlock<'_>, offset: u64, mut extensions: Extensions) -> Result<TarEntry> {
         let start = extensions.start.unwrap_or(offset);
         extensions.check_names().map_err(|problem| self.invalid_extension("extension headers", start, &problem))?;
         let path = extensions.take_path(header);
@@ -241,7 +247,12 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     /// Decides what a regular file's bytes are; reads the map, where one stands between header and data.
-    fn data(&mut self, header: &Header<'_>, pax_size: Option<u64>, records: Option<SparseRecords>) -> Result<Data> {
+    fn data(
+        &mut self,
+        header: &HeaderBlock<'_>,
+        pax_size: Option<u64>,
+        records: Option<SparseRecords>,
+    ) -> Result<Data> {
         let wrong = |problem: Problem| self.invalid_member(&problem);
         // The PAX size counts for the data and for the place of the next header alike (H-8).
         let stored = pax_size.map_or_else(|| header.size(), Ok).map_err(wrong)?;
@@ -319,9 +330,9 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 
     /// The stream ended, after `cut` bytes of a header if at all; it may have been another thing than a tar.
-    fn missing_end(&self, cut: Option<usize>, stranger: Option<String>) -> Error {
+    fn missing_end(&self, cut: Option<usize>, hint: Option<String>) -> Error {
         let offset = self.blocks.offset();
-        self.invalid(match (cut, stranger) {
+        self.invalid(match (cut, hint) {
             (_, Some(kind)) => format!("not a tar archive: it looks like {kind}"),
             _ if offset == 0 => "not a tar archive: there are no bytes".to_owned(),
             (Some(cut), _) if cut as u64 == offset => format!("not a tar archive: {cut} bytes, a header has {BLOCK}"),
@@ -355,11 +366,11 @@ fn label(at: &str, member: &[u8]) -> String {
 }
 
 /// The content of a [`Reader`]'s current member.
-pub struct Body<'r, 'a, R> {
+pub struct EntryBody<'r, 'a, R> {
     reader: &'r mut Reader<'a, R>,
 }
 
-impl<R: Skip> Read for Body<'_, '_, R> {
+impl<R: Skip> Read for EntryBody<'_, '_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let Reader { blocks, cursor, stored, budget, at, member, .. } = &mut *self.reader;
         cursor.count_holes(budget, || label(at, member))?;
@@ -372,14 +383,5 @@ impl<R: Skip> Read for Body<'_, '_, R> {
             self.reader.cursor.check_end(|| self.reader.member_label())?;
         }
         Ok(taken)
-    }
-}
-
-/// [`Blocks`] as a plain reader.
-struct Source<'s, R>(&'s mut Blocks<R>);
-
-impl<R: Skip> Read for Source<'_, R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buf)
     }
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{BLOCK, Checked};
+use super::{BLOCK, ParseResult};
 use crate::limits::{MAX_SPARSE_MAP, MAX_SPARSE_SEGMENTS};
 
 /// Bytes of a sparse file that are stored.
@@ -28,7 +28,7 @@ impl Segment {
 
 /// Where a sparse file's stored bytes belong: segments in ascending order, without overlap, within the file.
 ///
-/// Cheap to clone. Read the content with [`Content`](super::Content).
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SparseMap {
     segments: Arc<[Segment]>,
@@ -58,7 +58,7 @@ pub(super) struct MapBuilder {
 
 impl MapBuilder {
     /// Takes the next segment. Empty ones, with which GNU tar marks the end of a file, need not be kept.
-    pub(super) fn push(&mut self, offset: u64, length: u64) -> Checked<()> {
+    pub(super) fn push(&mut self, offset: u64, length: u64) -> ParseResult<()> {
         self.count += 1;
         check_count(self.count as u64)?;
         let end = offset.checked_add(length).ok_or_else(|| format!("sparse segment {offset}+{length} overflows"))?;
@@ -74,7 +74,7 @@ impl MapBuilder {
     }
 
     /// Takes slots of a header or an extension block; an unused one ends them.
-    pub(super) fn push_slots(&mut self, slots: &[u8]) -> Checked<()> {
+    pub(super) fn push_slots(&mut self, slots: &[u8]) -> ParseResult<()> {
         for slot in slots.chunks_exact(24) {
             let (offset, length) = slot.split_at(12);
             if length[0] == 0 {
@@ -86,7 +86,7 @@ impl MapBuilder {
     }
 
     /// The map of a file of `size` bytes, `stored` of which are in the archive.
-    pub(super) fn finish(self, size: u64, stored: u64) -> Checked<SparseMap> {
+    pub(super) fn finish(self, size: u64, stored: u64) -> ParseResult<SparseMap> {
         if self.end > size {
             return Err(format!("the sparse map reaches {}, the file is {size} bytes", self.end));
         }
@@ -102,13 +102,13 @@ pub(super) fn extension_slots(block: &[u8; BLOCK]) -> (&[u8], bool) {
     (&block[..21 * 24], block[21 * 24] != 0)
 }
 
-fn slot_number(field: &[u8]) -> Checked<u64> {
+fn slot_number(field: &[u8]) -> ParseResult<u64> {
     super::header::number(field)
         .and_then(|value| u64::try_from(value).ok())
         .ok_or_else(|| format!("sparse map: `{}` is no size", field.escape_ascii()))
 }
 
-fn check_count(count: u64) -> Checked<()> {
+fn check_count(count: u64) -> ParseResult<()> {
     if count > MAX_SPARSE_SEGMENTS as u64 {
         return Err(format!("the sparse map has more than {MAX_SPARSE_SEGMENTS} segments"));
     }
@@ -138,7 +138,7 @@ pub(super) enum PaxMap {
 
 impl SparseRecords {
     /// Takes the record `GNU.sparse.<key>`.
-    pub(super) fn set(&mut self, key: &[u8], value: &[u8]) -> Checked<()> {
+    pub(super) fn set(&mut self, key: &[u8], value: &[u8]) -> ParseResult<()> {
         match key {
             b"name" => self.name = Some(value.to_vec()),
             b"major" => self.major = Some(decimal(value)?),
@@ -158,12 +158,12 @@ impl SparseRecords {
     }
 
     /// Bytes of the expanded file.
-    pub(super) fn size(&self) -> Checked<u64> {
+    pub(super) fn size(&self) -> ParseResult<u64> {
         self.size.ok_or_else(|| "the sparse file's size is missing".to_owned())
     }
 
     /// Decides the spelling.
-    pub(super) fn map(&mut self) -> Checked<PaxMap> {
+    pub(super) fn map(&mut self) -> ParseResult<PaxMap> {
         match (self.major.unwrap_or(0), self.minor.unwrap_or(0)) {
             (0, 0 | 1) => {
                 let map = self.map.take().unwrap_or_default();
@@ -182,7 +182,7 @@ impl SparseRecords {
 }
 
 /// A PAX number: decimal digits, below 2^63.
-pub(super) fn decimal(text: &[u8]) -> Checked<u64> {
+pub(super) fn decimal(text: &[u8]) -> ParseResult<u64> {
     let digits = text.iter().try_fold(0_i64, |value, &digit| match digit {
         b'0'..=b'9' => value.checked_mul(10)?.checked_add(i64::from(digit - b'0')),
         _ => None,
@@ -198,7 +198,7 @@ fn shortened(text: &[u8]) -> String {
     format!("{}{}", shown.escape_ascii(), if shown.len() < text.len() { "…" } else { "" })
 }
 
-fn comma_map(text: &[u8]) -> Checked<MapBuilder> {
+fn comma_map(text: &[u8]) -> ParseResult<MapBuilder> {
     let mut map = MapBuilder::default();
     if text.is_empty() {
         return Ok(map);
@@ -226,7 +226,7 @@ pub(super) struct MapText {
 
 impl MapText {
     /// Takes the next block; true once the map is whole, the rest of that block being padding.
-    pub(super) fn push_block(&mut self, block: &[u8; BLOCK]) -> Checked<bool> {
+    pub(super) fn push_block(&mut self, block: &[u8; BLOCK]) -> ParseResult<bool> {
         self.taken += BLOCK as u64;
         if self.taken > MAX_SPARSE_MAP {
             return Err(format!("the sparse map is longer than {MAX_SPARSE_MAP} bytes"));
@@ -246,7 +246,7 @@ impl MapText {
         self.map
     }
 
-    fn push_digit(&mut self, byte: u8) -> Checked<()> {
+    fn push_digit(&mut self, byte: u8) -> ParseResult<()> {
         if self.digits.len() == LONGEST_NUMBER {
             return Err(format!("sparse map: a number of more than {LONGEST_NUMBER} digits"));
         }
@@ -254,7 +254,7 @@ impl MapText {
         Ok(())
     }
 
-    fn push_line(&mut self) -> Checked<bool> {
+    fn push_line(&mut self) -> ParseResult<bool> {
         let value = decimal(&self.digits)?;
         self.digits.clear();
         let count = match (self.count, self.offset.take()) {

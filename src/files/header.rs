@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::archive::{EntryKind, TarEntry, Timestamp};
+use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::flatten::{self, Change};
 
 /// What a header and its extensions say, but for the name.
@@ -14,7 +14,7 @@ pub(crate) struct Header {
     pub(crate) gid: u32,
     pub(crate) device: (u32, u32),
     pub(crate) size: u64,
-    pub(crate) mtime: Timestamp,
+    pub(crate) mtime: TarTime,
     pub(crate) link: Box<[u8]>,
     pub(crate) records: Records,
     /// Where in the layer's tar its first header stands.

@@ -4,7 +4,7 @@
 //! begins.
 
 use super::header::{Header, Records};
-use crate::archive::{EntryKind, Timestamp};
+use crate::archive::{EntryKind, TarTime};
 use crate::flatten::{put_number, put_text, take_number, take_text};
 
 /// Headers in archive order.
@@ -78,7 +78,7 @@ impl Headers {
         let device = (if_so(kind.is_device()) as u32, if_so(kind.is_device()) as u32);
         let link = if kind.is_link() { take_text(rest).into() } else { Box::default() };
         let records = if first & RECORDS != 0 { take_records(rest) } else { Box::default() };
-        Header { kind, mode, uid, gid, device, size, mtime: Timestamp { seconds, nanos }, link, records, offset }
+        Header { kind, mode, uid, gid, device, size, mtime: TarTime { seconds, nanos }, link, records, offset }
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
                     gid,
                     device: if kind.is_device() { device } else { (0, 0) },
                     size: if kind == EntryKind::Regular { size } else { 0 },
-                    mtime: Timestamp { seconds, nanos },
+                    mtime: TarTime { seconds, nanos },
                     link: if kind.is_link() { link.into() } else { Box::default() },
                     records: records.into(),
                     offset,
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_file_takes_few_bytes() {
-        let mtime = Timestamp { seconds: 1_700_000_000, nanos: 0 };
+        let mtime = TarTime { seconds: 1_700_000_000, nanos: 0 };
         let (link, records) = (Box::default(), Box::default());
         let (mode, uid, gid, device, size, offset) = (0o644, 0, 0, (0, 0), 10_000, 100 << 20);
         let mut kept = Headers::default();

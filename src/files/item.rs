@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::header::{Header, Records};
-use crate::archive::{EntryKind, Timestamp};
+use crate::archive::{EntryKind, TarTime};
 
 /// In front of the name of an extended attribute in the key of its PAX record.
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -27,7 +27,7 @@ pub struct Item {
     /// Bytes of content, holes of sparse files included; 0 for all but regular files.
     pub size: u64,
     /// Time of the last modification.
-    pub mtime: Timestamp,
+    pub mtime: TarTime,
     /// Where a link leads, as it is written; for a whiteout what it hides.
     pub target: Vec<u8>,
     /// Major and minor number of a device.
@@ -95,7 +95,7 @@ impl Item {
             uid: 0,
             gid: 0,
             size: 0,
-            mtime: Timestamp::EPOCH,
+            mtime: TarTime::EPOCH,
             target: Vec::new(),
             device: (0, 0),
             xattrs: Vec::new(),

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
 use super::{Item, ItemKind};
-use crate::archive::Timestamp;
+use crate::archive::TarTime;
 use crate::spec::timestamp;
 
 #[derive(Serialize)]
@@ -81,7 +81,7 @@ fn exact(bytes: &[u8]) -> Option<String> {
 }
 
 /// RFC 3339 in UTC; `@` and the seconds since 1970 where that has no words.
-fn time(time: Timestamp) -> String {
+fn time(time: TarTime) -> String {
     let written = timestamp::Timestamp::from_unix(time.seconds);
     written.map_or_else(|| format!("@{time}"), |written| written.with_nanosecond(time.nanos).to_string())
 }
@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn item(path: &[u8], kind: ItemKind) -> Item {
-        let mtime = Timestamp { seconds: 1, nanos: 500_000_000 };
+        let mtime = TarTime { seconds: 1, nanos: 500_000_000 };
         Item { kind, mtime, layer: Some(2), mode: 0o4755, ..Item::implicit_directory(path.to_vec()) }
     }
 
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn times_that_no_date_can_say_are_seconds() {
-        assert_eq!(time(Timestamp { seconds: -1, nanos: 0 }), "1969-12-31T23:59:59Z");
-        assert_eq!(time(Timestamp { seconds: 253_402_300_800, nanos: 0 }), "@253402300800");
+        assert_eq!(time(TarTime { seconds: -1, nanos: 0 }), "1969-12-31T23:59:59Z");
+        assert_eq!(time(TarTime { seconds: 253_402_300_800, nanos: 0 }), "@253402300800");
     }
 }

@@ -3,12 +3,12 @@
 //! Sources: docs/formats.md G-1, G-5, G-18, X-1 to X-3.
 
 mod docker;
+mod format_hint;
 mod hybrid;
 mod incoming;
 mod layer;
 mod oci;
 mod rootfs;
-mod stranger;
 mod v1;
 
 use std::fs;
@@ -159,7 +159,7 @@ fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut
 fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
     let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
     if !has(LAYOUT_MEMBER)? {
-        let hint = stranger::directory(path);
+        let hint = format_hint::directory(path);
         return Err(Error::invalid(label, format!("a directory without `oci-layout` is no OCI layout{hint}")));
     }
     let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
@@ -178,6 +178,6 @@ fn format(index: &MemberIndex) -> Result<Format> {
         _ if has_docker => Ok(Format::Docker),
         (false, true) => Err(Error::invalid(index.label(), "`index.json` is there, but `oci-layout` is missing")),
         _ if v1::is_one(index)? => Ok(Format::V1),
-        _ => Err(Error::invalid(index.label(), format!("not an image archive{}", stranger::archive(index)?))),
+        _ => Err(Error::invalid(index.label(), format!("not an image archive{}", format_hint::archive(index)?))),
     }
 }

@@ -20,7 +20,7 @@ use std::io;
 use super::attempt::beside;
 use super::tar::{Out, Tar};
 use super::{Contents, single_images};
-use crate::archive::{EntryKind, TarEntry, Timestamp};
+use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Options, Overlay, Survivor};
 use crate::image::{self, ContentKey, Image};
@@ -219,7 +219,7 @@ impl<'a, 'l> Writer<'a, 'l> {
     /// The entry as it goes out: holes filled, the time no later than asked for.
     fn written(&self, entry: TarEntry) -> TarEntry {
         let mtime = match self.clamp {
-            Some(latest) if entry.mtime.seconds >= latest => Timestamp::from_seconds(latest),
+            Some(latest) if entry.mtime.seconds >= latest => TarTime::from_seconds(latest),
             _ => entry.mtime,
         };
         TarEntry { mtime, sparse: None, ..entry }

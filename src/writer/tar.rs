@@ -9,7 +9,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::attempt::Members;
-use crate::archive::{self, END, TarEntry, Timestamp};
+use crate::archive::{self, END, TarEntry, TarTime};
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
 use crate::progress::{Action, Task};
@@ -297,7 +297,7 @@ fn failed(error: io::Error) -> Error {
 
 /// The header of `entry`, which no input knows, with the time of all that is made here.
 fn made(entry: TarEntry, run: &Run) -> Result<Vec<u8>> {
-    header(&TarEntry { mtime: Timestamp::from_seconds(run.epoch), ..entry })
+    header(&TarEntry { mtime: TarTime::from_seconds(run.epoch), ..entry })
 }
 
 fn header(entry: &TarEntry) -> Result<Vec<u8>> {

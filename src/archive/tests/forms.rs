@@ -2,7 +2,7 @@
 
 use super::raw::{Block, Raw};
 use super::*;
-use crate::archive::{EntryKind, Segment, Timestamp};
+use crate::archive::{EntryKind, Segment, TarTime};
 
 #[test]
 fn ustar_fields_are_read() {
@@ -19,7 +19,7 @@ fn ustar_fields_are_read() {
     assert_eq!((entry.kind, entry.mode), (EntryKind::Regular, 0o6755));
     assert_eq!((entry.uid, entry.gid), (1000, 100));
     assert_eq!((&entry.uname[..], &entry.gname[..]), (&b"user"[..], &b"group"[..]));
-    assert_eq!(entry.mtime, Timestamp::from_seconds(0o14524770400));
+    assert_eq!(entry.mtime, TarTime::from_seconds(0o14524770400));
     assert_eq!((entry.size, entry.stored, entry.header_offset, entry.data_offset), (5, 5, 0, 512));
     assert_eq!(content, b"hello");
 }
@@ -108,9 +108,9 @@ fn r_15_numbers_beyond_octal_are_read() {
         )
         .end();
     let entries = headers(&tar, Ending::Required).unwrap();
-    assert_eq!(entries[0].mtime, Timestamp { seconds: -2, nanos: 500_000_000 });
+    assert_eq!(entries[0].mtime, TarTime { seconds: -2, nanos: 500_000_000 });
     assert_eq!((entries[0].uid, entries[0].device), (0xffff_ffff, (3_000_000_000, 0x7f00_0000)));
-    assert_eq!((entries[1].uid, entries[1].mtime), (0xffff_ffff, Timestamp::from_seconds(-2)));
+    assert_eq!((entries[1].uid, entries[1].mtime), (0xffff_ffff, TarTime::from_seconds(-2)));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn r_19_global_headers_are_ignored_with_a_warning_unless_they_are_remarks() {
     let heard = warnings(&tar("mtime"));
     assert!(heard.len() == 1 && heard[0].contains("the global PAX record mtime is ignored"), "{heard:?}");
     let (entry, _) = read_one(&tar("mtime"));
-    assert_eq!((entry.mtime, entry.header_offset), (Timestamp::EPOCH, 1024));
+    assert_eq!((entry.mtime, entry.header_offset), (TarTime::EPOCH, 1024));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::{BLOCK, END, EntryKind, Timestamp, encode, header_size, padding};
+use crate::archive::{BLOCK, END, EntryKind, TarTime, encode, header_size, padding};
 
 fn archive(entries: &[(TarEntry, Vec<u8>)]) -> Vec<u8> {
     let mut tar = Vec::new();
@@ -35,9 +35,9 @@ fn number() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), 0..2000_u32, 0o777_7770..0o1000_0010_u32, any::<u32>()]
 }
 
-fn time() -> impl Strategy<Value = Timestamp> {
+fn time() -> impl Strategy<Value = TarTime> {
     let seconds = prop_oneof![Just(0), 0..1_i64 << 33, (1_i64 << 33) - 2..(1 << 33) + 2, -5..5_i64, any::<i64>()];
-    (seconds, prop_oneof![Just(0), 0..1_000_000_000_u32]).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos })
+    (seconds, prop_oneof![Just(0), 0..1_000_000_000_u32]).prop_map(|(seconds, nanos)| TarTime { seconds, nanos })
 }
 
 fn kind() -> impl Strategy<Value = EntryKind> {
@@ -212,7 +212,7 @@ fn what_no_header_can_say_is_refused() {
         TarEntry { mode: 0o10_000, ..file() },
         TarEntry { uid: 1 << 32, ..file() },
         TarEntry { size: 1 << 63, ..file() },
-        TarEntry { mtime: Timestamp { seconds: 0, nanos: 1_000_000_000 }, ..file() },
+        TarEntry { mtime: TarTime { seconds: 0, nanos: 1_000_000_000 }, ..file() },
         TarEntry { records: vec![(b"k".to_vec(), vec![0; 1 << 20])], ..file() },
         record("a=b"),
         record(""),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::*;
-use crate::archive::{END, EntryKind, Timestamp, encode, padding};
+use crate::archive::{END, EntryKind, TarTime, encode, padding};
 
 /// Runs a tool; `None` where it does not exist.
 fn run(program: &str, args: &[&str], dir: &Path) -> Option<Vec<u8>> {
@@ -60,7 +60,7 @@ fn assert_tree(tar: &[u8], long: Option<&str>, sub_second: bool) {
     let (file, content) = find("t/file");
     assert_eq!((file.kind, file.mode, &content[..]), (EntryKind::Regular, 0o4750, &b"content"[..]));
     let nanos = if sub_second { 123_456_789 } else { 0 };
-    assert_eq!(file.mtime, Timestamp { seconds: 1_700_000_000, nanos });
+    assert_eq!(file.mtime, TarTime { seconds: 1_700_000_000, nanos });
     assert_eq!((find("t/hard").0.kind, &find("t/hard").0.link[..]), (EntryKind::HardLink, &b"t/file"[..]));
     assert_eq!((find("t/soft").0.kind, &find("t/soft").0.link[..]), (EntryKind::Symlink, &b"../elsewhere/file"[..]));
     let (sparse, content) = find("t/sparse");
@@ -130,12 +130,11 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=getattr(tarfile, 
 
 /// What an extracting tool has to make of an archive of ours.
 fn difficult() -> Vec<(TarEntry, Vec<u8>)> {
-    let file =
-        |path: &[u8]| TarEntry { mtime: Timestamp::from_seconds(1_000_000_000), ..TarEntry::plain_file(path, 7) };
+    let file = |path: &[u8]| TarEntry { mtime: TarTime::from_seconds(1_000_000_000), ..TarEntry::plain_file(path, 7) };
     let mut entries = vec![TarEntry::directory("d"), file(b"d/plain"), file(b"d/\xff\xfe"), file("d/grün".as_bytes())];
-    entries.push(TarEntry { mtime: Timestamp { seconds: 1_700_000_000, nanos: 123_456_700 }, ..file(b"d/sub-second") });
-    entries.push(TarEntry { mtime: Timestamp::from_seconds(-86_400), ..file(b"d/negative") });
-    entries.push(TarEntry { mtime: Timestamp::from_seconds(1 << 33), ..file(b"d/late") });
+    entries.push(TarEntry { mtime: TarTime { seconds: 1_700_000_000, nanos: 123_456_700 }, ..file(b"d/sub-second") });
+    entries.push(TarEntry { mtime: TarTime::from_seconds(-86_400), ..file(b"d/negative") });
+    entries.push(TarEntry { mtime: TarTime::from_seconds(1 << 33), ..file(b"d/late") });
     entries.push(TarEntry { mode: 0o600, ..file(b"d/new\nline") });
     entries.push(TarEntry::directory(format!("d/{}", "p".repeat(120))));
     entries.push(file(format!("d/{}/{}", "p".repeat(120), "n".repeat(90)).as_bytes()));

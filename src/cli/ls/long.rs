@@ -1,6 +1,6 @@
 //! `ls -l`: the columns of `tar tv`, with times that are the same everywhere.
 
-use imgtar::archive::Timestamp;
+use imgtar::archive::TarTime;
 use imgtar::files::{Item, ItemKind};
 use imgtar::path::escape_for_terminal;
 use imgtar::spec::timestamp;
@@ -62,7 +62,7 @@ fn mode(item: &Item) -> String {
 }
 
 /// To the second, in UTC.
-fn time(time: Timestamp) -> String {
+fn time(time: TarTime) -> String {
     timestamp::Timestamp::from_unix(time.seconds).map_or_else(|| format!("@{}", time.seconds), |time| time.to_string())
 }
 
@@ -89,7 +89,7 @@ mod tests {
             uid: 0,
             gid: 1000,
             size: 0,
-            mtime: Timestamp { seconds: 1_577_934_245, nanos: 5 },
+            mtime: TarTime { seconds: 1_577_934_245, nanos: 5 },
             target: Vec::new(),
             device: (0, 0),
             xattrs: Vec::new(),

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A moment: `seconds` since 1970-01-01 00:00:00 UTC, and `nanos` after that. Half a second before 1970 is `-1, 500_000_000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct Timestamp {
+pub struct TarTime {
     /// Whole seconds, rounded down.
     pub seconds: i64,
     /// Nanoseconds after `seconds`, less than a billion.
@@ -15,7 +15,7 @@ pub struct Timestamp {
 
 const NANOS: u32 = 1_000_000_000;
 
-impl Timestamp {
+impl TarTime {
     /// The epoch: the time of everything that imgtar itself writes (docs/formats.md G-17).
     pub const EPOCH: Self = Self { seconds: 0, nanos: 0 };
 
@@ -51,7 +51,7 @@ impl Timestamp {
 }
 
 /// The form of a PAX `mtime` record, without trailing zeros.
-impl fmt::Display for Timestamp {
+impl fmt::Display for TarTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, seconds, nanos) = match (self.seconds < 0, self.nanos) {
             (true, 1..) => ("-", (self.seconds + 1).unsigned_abs(), NANOS - self.nanos),
@@ -85,13 +85,13 @@ mod tests {
             ("-9223372036854775808", i64::MIN, 0),
             ("-9223372036854775807.9", i64::MIN, 100_000_000),
         ] {
-            let time = Timestamp { seconds, nanos };
-            assert_eq!(Timestamp::parse(text.as_bytes()), Some(time), "{text}");
+            let time = TarTime { seconds, nanos };
+            assert_eq!(TarTime::parse(text.as_bytes()), Some(time), "{text}");
             assert_eq!(time.to_string(), text);
         }
-        let rounded = Timestamp::parse(b"1.1234567899").unwrap();
+        let rounded = TarTime::parse(b"1.1234567899").unwrap();
         assert_eq!(rounded.nanos, 123_456_789);
-        assert_eq!(Timestamp::parse(b"1."), Some(Timestamp::from_seconds(1)));
+        assert_eq!(TarTime::parse(b"1."), Some(TarTime::from_seconds(1)));
     }
 
     #[test]
@@ -110,15 +110,15 @@ mod tests {
             "-9223372036854775808.1",
             "1.5.5",
         ] {
-            assert_eq!(Timestamp::parse(text.as_bytes()), None, "{text}");
+            assert_eq!(TarTime::parse(text.as_bytes()), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn a_time_survives_its_text(seconds: i64, nanos in 0..NANOS) {
-            let time = Timestamp { seconds, nanos };
-            prop_assert_eq!(Timestamp::parse(time.to_string().as_bytes()), Some(time));
+            let time = TarTime { seconds, nanos };
+            prop_assert_eq!(TarTime::parse(time.to_string().as_bytes()), Some(time));
         }
     }
 }

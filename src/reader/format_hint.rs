@@ -1,4 +1,4 @@
-//! What may have been given that is no image archive: a word to whoever took the wrong thing. Nothing depends on it.
+//! A guess, for error messages, at what an input without images is. Nothing else depends on it.
 //!
 //! Sources: docs/formats.md G-5, X-1, X-2.
 
@@ -13,7 +13,7 @@ use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 /// Directories at the top of nearly every root filesystem.
 const TOPS: [&str; 3] = ["etc", "usr", "bin"];
 
-/// What a tar without images may be instead, in words that go on with the refusal.
+/// Names what a tar without images may be; the text continues the error message.
 pub(super) fn archive(index: &MemberIndex) -> Result<String> {
     let names = index.names()?;
     let any = |test: &dyn Fn(&EntryPath) -> bool| names.iter().any(test);
@@ -33,7 +33,7 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
     })
 }
 
-/// What a directory without a layout may be instead, in words that go on with the refusal.
+/// Names what a directory without a layout may be; the text continues the error message.
 pub(super) fn directory(path: &Path) -> String {
     let shown = escape_for_terminal(path.as_os_str().as_encoded_bytes());
     if path.join(MANIFEST_MEMBER).exists() {

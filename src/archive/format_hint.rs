@@ -1,8 +1,8 @@
-//! What bytes may be that are no tar: a word to whoever took the wrong file. A guess by their beginning; nothing depends on it.
+//! A guess, for error messages, at the format of bytes that are no tar. Nothing else depends on it.
 
 use crate::codec::Codec;
 
-/// How files begin that are taken for image archives, and what to make of them.
+/// The beginnings of files that users take for image archives, and what each is called.
 const KINDS: [(&[u8], &str); 18] = [
     (b"version https://git-lfs", "a pointer of Git LFS: `git lfs pull` fetches the file"),
     (b"#!/usr/bin/env run-singularity", "a SIF image of Apptainer"),
@@ -24,7 +24,7 @@ const KINDS: [(&[u8], &str); 18] = [
     (b"\x1f\x9d", "compressed by compress, which is not read here"),
 ];
 
-/// What a file that begins with `head` looks like, in words that follow `it looks like`.
+/// Names what a file that begins with `head` looks like; the text follows `it looks like`.
 pub(super) fn looks_like(head: &[u8]) -> Option<String> {
     let codec = Codec::sniff(&head[..head.len().min(Codec::SNIFF_LEN)]);
     if codec != Codec::Plain {
