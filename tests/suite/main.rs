@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod attack_lies;
 mod attack_load;
 mod attack_platforms;

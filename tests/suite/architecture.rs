@@ -1,0 +1,245 @@
+//! The house as it is drawn: which module of src imports which, and a type name that stands for one type.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::support::source::Source;
+
+/// The modules of the library from the ground up, each with all that it may import: only what stands above it, so that
+/// there is no cycle.
+const EDGES: &[(&str, &[&str])] = &[
+    // Words, which know nothing.
+    ("digest", &[]),
+    ("path", &[]),
+    ("progress", &[]),
+    // What every part may say, and how much it may use.
+    ("error", &["digest"]),
+    ("notice", &["error"]),
+    ("limits", &["error"]),
+    ("run", &["limits", "notice", "progress"]),
+    // Documents; bytes; tars. None of them knows of an image.
+    ("spec", &["digest", "error", "limits", "path"]),
+    ("stream", &["digest", "error", "limits", "path", "progress"]),
+    ("codec", &["error", "limits", "notice", "stream"]),
+    ("archive", &["codec", "error", "limits", "notice", "path", "run", "spec", "stream"]),
+    ("flatten", &["error", "limits", "notice", "path"]),
+    // The model, and what is asked of it.
+    ("image", &["codec", "digest", "error", "path", "spec", "stream"]),
+    ("nearest", &["image", "spec"]),
+    ("options", &["codec", "digest", "spec"]),
+    ("layer_io", &["archive", "codec", "digest", "error", "image", "limits", "notice", "progress", "run", "stream"]),
+    ("select", &["digest", "error", "image", "nearest", "notice", "options", "path", "run", "spec"]),
+    // What is in layers.
+    (
+        "files",
+        &[
+            "archive", "digest", "error", "flatten", "image", "layer_io", "limits", "nearest", "path", "progress",
+            "run", "select", "spec", "stream",
+        ],
+    ),
+    (
+        "toc",
+        &["archive", "digest", "error", "files", "flatten", "image", "layer_io", "limits", "progress", "run", "stream"],
+    ),
+    ("history", &["digest", "error", "flatten", "image", "notice", "path", "run", "spec", "toc"]),
+    ("diff", &["digest", "error", "files", "flatten", "image", "limits", "run", "spec", "toc"]),
+    // From archive to images, and back; neither knows the other.
+    (
+        "reader",
+        &[
+            "archive", "codec", "digest", "error", "image", "layer_io", "limits", "notice", "options", "path",
+            "progress", "run", "spec", "stream",
+        ],
+    ),
+    (
+        "writer",
+        &[
+            "archive", "codec", "digest", "error", "files", "flatten", "image", "layer_io", "limits", "notice",
+            "options", "path", "progress", "run", "spec", "stream",
+        ],
+    ),
+    (
+        "inspect",
+        &[
+            "codec", "digest", "error", "image", "layer_io", "limits", "options", "path", "progress", "reader", "run",
+            "select", "spec", "stream",
+        ],
+    ),
+    (
+        "verify",
+        &[
+            "archive", "codec", "digest", "error", "flatten", "image", "layer_io", "limits", "notice", "path",
+            "progress", "reader", "run", "spec", "stream", "toc",
+        ],
+    ),
+    ("convert", &["error", "image", "options", "reader", "run", "select", "spec", "stream", "writer"]),
+];
+
+/// Exceptions that are there yet: a line each. Delete what the tests call needless.
+const KNOWN: &str = include_str!("architecture.known");
+
+/// The exceptions of this sort.
+fn known(sort: &'static str) -> impl Iterator<Item = &'static str> {
+    KNOWN.lines().filter_map(move |line| line.strip_prefix(sort)?.strip_prefix(": "))
+}
+
+/// The modules that a file imports from outside of its own, each with the line that does.
+fn imports(source: &Source) -> Vec<(String, String)> {
+    let module = source.module();
+    let mut found = Vec::new();
+    for line in source.code() {
+        let text = line.trim();
+        assert!(!text.contains("crate::{"), "{}: one line for each module: `{text}`", source.path.display());
+        for place in text.split("crate::").skip(1) {
+            found.push((word(place), text.to_owned()));
+        }
+        // Above the root of its own module there are the others.
+        let up = "super::".repeat(module.len());
+        if let (false, Some((_, place))) = (module.is_empty(), text.split_once(&up)) {
+            found.push((word(place), text.to_owned()));
+        }
+    }
+    found
+}
+
+/// The identifier with which `text` begins.
+fn word(text: &str) -> String {
+    text.chars().take_while(|&letter| letter.is_alphanumeric() || letter == '_').collect()
+}
+
+/// The library's own top-level modules with what they import, each with the lines that do.
+fn edges(sources: &[Source]) -> BTreeMap<(String, String), Vec<String>> {
+    let mut edges = BTreeMap::<_, Vec<_>>::new();
+    for source in sources {
+        let Some(from) = source.module().into_iter().next().filter(|from| from != "cli") else { continue };
+        for (to, line) in imports(source) {
+            if to != from {
+                edges.entry((from.clone(), to)).or_default().push(format!("src/{}: {line}", source.path.display()));
+            }
+        }
+    }
+    edges
+}
+
+fn allowed(from: &str) -> Option<&'static [&'static str]> {
+    EDGES.iter().find(|(module, _)| *module == from).map(|(_, to)| *to)
+}
+
+#[test]
+fn modules_import_what_they_may() {
+    let mut known: BTreeSet<_> = known("edge").collect();
+    let mut problems = Vec::new();
+    for ((from, to), lines) in &edges(&Source::all()) {
+        let is_known = known.remove(format!("{from} {to}").as_str());
+        let is_allowed = allowed(from).is_some_and(|allowed| allowed.contains(&to.as_str()));
+        if !is_known && !is_allowed {
+            problems.push(format!("{from} may not import {to}:\n  {}", lines.join("\n  ")));
+        }
+    }
+    problems.extend(known.iter().map(|edge| format!("architecture.known is behind: nothing makes `edge: {edge}`")));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_table_of_imports_is_that_of_the_modules_there_are_and_without_a_cycle() {
+    let sources = Source::all();
+    let modules: BTreeSet<_> = sources.iter().filter_map(|source| source.module().into_iter().next()).collect();
+    let modules: BTreeSet<_> = modules.iter().map(String::as_str).filter(|module| *module != "cli").collect();
+    let table: BTreeSet<_> = EDGES.iter().map(|(module, _)| *module).collect();
+    assert_eq!(table, modules, "a row for each module of the library");
+    for (nth, (from, allowed)) in EDGES.iter().enumerate() {
+        for to in *allowed {
+            let is_above = EDGES[..nth].iter().any(|(above, _)| above == to);
+            assert!(is_above, "{from} may import {to}, which does not stand above it");
+        }
+    }
+}
+
+#[test]
+fn known_edges_make_no_cycle() {
+    let edges = edges(&Source::all());
+    let mut left: BTreeSet<_> = edges.keys().flat_map(|(from, to)| [from, to]).collect();
+    // Whoever imports nothing of what is left is no part of a cycle.
+    while let Some(free) =
+        left.iter().copied().find(|from| !edges.keys().any(|(other, to)| other == *from && left.contains(to)))
+    {
+        left.remove(free);
+    }
+    assert!(left.is_empty(), "modules that import each other in a circle: {left:?}");
+}
+
+/// A type that a file declares.
+struct Declared<'s> {
+    source: &'s Source,
+    is_trait: bool,
+}
+
+/// The types of src by their names; those that a trait has, or an implementation gives it, are no types of their own.
+fn types(sources: &[Source]) -> BTreeMap<String, Vec<Declared<'_>>> {
+    let mut types = BTreeMap::<_, Vec<_>>::new();
+    for source in sources {
+        for line in source.code() {
+            let text = line.trim_start();
+            let is_outermost = text.len() == line.len();
+            let text = match text.strip_prefix("pub") {
+                Some(rest) => rest.split_once(' ').map_or("", |(_, rest)| rest),
+                None => text,
+            };
+            let Some((kind, rest)) = text.split_once(' ') else { continue };
+            let is_type = matches!(kind, "struct" | "enum" | "union" | "trait") || kind == "type" && is_outermost;
+            if is_type {
+                types.entry(word(rest)).or_default().push(Declared { source, is_trait: kind == "trait" });
+            }
+        }
+    }
+    types
+}
+
+/// Whether `declared`, all called `name`, stand in one folder and implement one trait, which may have the name too.
+fn are_siblings(name: &str, declared: &[Declared<'_>], traits: &BTreeSet<String>) -> bool {
+    let folder = |declared: &Declared<'_>| {
+        let path = &declared.source.path;
+        let place = if path.ends_with("mod.rs") { path.parent().unwrap() } else { path };
+        place.parent().map(Path::to_owned)
+    };
+    let implemented = |declared: &Declared<'_>| -> BTreeSet<String> {
+        if declared.is_trait {
+            return traits.iter().filter(|known| *known == name).cloned().collect();
+        }
+        let heads = declared.source.code().filter(|line| line.starts_with("impl"));
+        let of_name = heads.filter_map(|line| {
+            let (left, right) = line.split_once(" for ")?;
+            // `impl<'a> decoder::Decode<'a>`: the last name before its own parameters.
+            let left = left.rsplit_once("::").map_or(left.rsplit(' ').next().unwrap(), |(_, last)| last);
+            (word(right) == name).then(|| word(left))
+        });
+        of_name.filter(|found| traits.contains(found)).collect()
+    };
+    let is_one_folder = declared.windows(2).all(|pair| folder(&pair[0]) == folder(&pair[1]));
+    let shared = declared.iter().map(implemented).reduce(|one, two| &one & &two);
+    is_one_folder && folder(&declared[0]) != Some("".into()) && shared.is_some_and(|shared| !shared.is_empty())
+}
+
+#[test]
+fn a_type_name_stands_for_one_type() {
+    let sources = Source::all();
+    let types = types(&sources);
+    let is_trait = |(_, declared): &(&String, &Vec<Declared<'_>>)| declared.iter().any(|one| one.is_trait);
+    let traits: BTreeSet<String> = types.iter().filter(is_trait).map(|(name, _)| name.clone()).collect();
+    let twice = types.iter().filter(|(name, declared)| {
+        let rivals = declared.len() > 1;
+        rivals && !are_siblings(name, declared, &traits)
+    });
+    let twice: BTreeMap<_, Vec<_>> = twice
+        .map(|(name, declared)| (name.as_str(), declared.iter().map(|one| one.source.path.display()).collect()))
+        .collect();
+    let mut known: BTreeSet<_> = known("twice").collect();
+    let mut problems = Vec::new();
+    for (name, paths) in &twice {
+        if !known.remove(name) {
+            problems.push(format!("`{name}` is declared twice: {paths:?}"));
+        }
+    }
+    problems.extend(known.iter().map(|name| format!("architecture.known is behind: `{name}` is declared once")));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
