@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use imgtar::error::{Error, Result};
 use imgtar::image::ImageSet;
-use imgtar::inspect::{self, Depth, Report};
+use imgtar::inspect::{self, InspectDepth, InspectReport};
 use imgtar::limits::MAX_MANIFEST_JSON;
 use imgtar::notice::{Notices, Remark};
 use imgtar::options::Half;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
 }
 
 /// The facts; what reading the archive has to say is one of them.
-fn report(args: &InspectArgs) -> Result<Report> {
+fn report(args: &InspectArgs) -> Result<InspectReport> {
     let said = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&said);
     let listen = move |remark: &Remark| {
@@ -49,7 +49,7 @@ fn report(args: &InspectArgs) -> Result<Report> {
     let session = Session::begin_with(&args.answer.run, Notices::new(args.answer.run.strict, listen))?;
     let archive = session.open(args.input.as_deref())?;
     let images = session.images(&archive, &args.answer.choice)?;
-    let depth = if args.full { Depth::Full } else { Depth::Documents };
+    let depth = if args.full { InspectDepth::Full } else { InspectDepth::Documents };
     let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
     let mut report = inspect::inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
     let mut oddities = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));

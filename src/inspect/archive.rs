@@ -13,7 +13,7 @@ use crate::spec::v1::Steps;
 /// Something listed that is no image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Other {
+pub struct ArtifactFacts {
     /// What it is, in a few words.
     pub what: String,
     /// Whether it attests to an image (docs/formats.md O-13).
@@ -28,7 +28,7 @@ pub struct Other {
 /// Something listed that is not there, or not all of it (docs/formats.md O-15).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Absent {
+pub struct MissingFacts {
     /// Its platform, if that is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
@@ -41,7 +41,7 @@ pub struct Absent {
 /// Blobs that nothing refers to (docs/formats.md O-3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Loose {
+pub struct UnreferencedFacts {
     /// How many.
     pub blobs: usize,
     /// Their bytes together.
@@ -78,12 +78,12 @@ pub(super) fn compression(codec: Codec) -> &'static str {
 }
 
 /// What is listed below `entries` beside images.
-pub(super) fn others(entries: &[ImageEntry]) -> Vec<Other> {
+pub(super) fn others(entries: &[ImageEntry]) -> Vec<ArtifactFacts> {
     let other = |carried: &image::Artifact| {
         // The document itself is the last of its blobs.
         let digest = carried.blobs.last().map(|blob| blob.digest.to_string());
         let size = carried.blobs.iter().map(|blob| blob.extent.size()).sum();
-        Other { what: carried.what.clone(), attestation: carried.attestation, digest, size }
+        ArtifactFacts { what: carried.what.clone(), attestation: carried.attestation, digest, size }
     };
     leaves(entries, |node| match node {
         Node::Artifact(carried) => Some(other(carried)),
@@ -92,8 +92,8 @@ pub(super) fn others(entries: &[ImageEntry]) -> Vec<Other> {
 }
 
 /// What is listed below `entries` and not there.
-pub(super) fn absent(entries: &[ImageEntry]) -> Vec<Absent> {
-    let absent = |absent: &image::Missing| Absent {
+pub(super) fn absent(entries: &[ImageEntry]) -> Vec<MissingFacts> {
+    let absent = |absent: &image::Missing| MissingFacts {
         platform: absent.platform.as_ref().map(ToString::to_string),
         member: absent.member.clone(),
         named_by: escape_for_terminal(absent.named_by.as_bytes()),
@@ -122,9 +122,9 @@ fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T
 }
 
 /// What nothing refers to.
-pub(super) fn loose(images: &ImageSet) -> Option<Loose> {
+pub(super) fn loose(images: &ImageSet) -> Option<UnreferencedFacts> {
     let (blobs, size) = (images.unreferenced.len(), images.unreferenced.iter().map(|blob| blob.extent.size()).sum());
-    (blobs > 0).then_some(Loose { blobs, size })
+    (blobs > 0).then_some(UnreferencedFacts { blobs, size })
 }
 
 /// What no reader warned of, because no conversion depends on it.

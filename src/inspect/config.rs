@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// not have is given as the JSON it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Config {
+pub struct ConfigFacts {
     /// The command and its first arguments.
     pub entrypoint: Vec<String>,
     /// The arguments of `entrypoint`; without one, the command itself.
@@ -32,7 +32,7 @@ pub struct Config {
     pub healthcheck: Vec<String>,
 }
 
-impl Config {
+impl ConfigFacts {
     /// The summary of a config's `config` object.
     pub(super) fn of(runtime: &Map<String, Value>) -> Self {
         let at = |key: &str| runtime.get(key).unwrap_or(&Value::Null);
@@ -91,8 +91,8 @@ fn map(value: &Value) -> BTreeMap<String, String> {
 mod tests {
     use super::*;
 
-    fn of(json: &str) -> Config {
-        Config::of(&serde_json::from_str(json).unwrap())
+    fn of(json: &str) -> ConfigFacts {
+        ConfigFacts::of(&serde_json::from_str(json).unwrap())
     }
 
     #[test]
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn what_is_not_said_is_empty_and_what_is_odd_is_shown() {
-        assert_eq!(of("{}"), Config::default());
-        assert_eq!(of(r#"{"Cmd":null,"Labels":null,"ExposedPorts":null,"Healthcheck":null}"#), Config::default());
+        assert_eq!(of("{}"), ConfigFacts::default());
+        assert_eq!(of(r#"{"Cmd":null,"Labels":null,"ExposedPorts":null,"Healthcheck":null}"#), ConfigFacts::default());
         let odd = of(r#"{"Cmd":"sh","Env":[1],"User":7,"Labels":[1],"Healthcheck":3}"#);
         assert_eq!(
             (&odd.cmd[0], &odd.env[0], &*odd.user, &odd.labels[""]),

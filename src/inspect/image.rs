@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::layer::Decoded;
-use super::{Config, Depth, Layer, layer};
+use super::layer::DecodedLayer;
+use super::{ConfigFacts, InspectDepth, LayerFacts, layer};
 use crate::error::Result;
-use crate::image::{self, ContentKey, ImageEntry, ImageSet, Name, Node};
+use crate::image::{ContentKey, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Name, Node, distinct};
 use crate::run::Run;
 use crate::select::SelectedImage;
 use crate::spec::v1::Steps;
@@ -17,7 +17,7 @@ use crate::stream::pool;
 /// One image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Image {
+pub struct ImageFacts {
     /// The number by which `--image @N` means it; platforms of one index share it.
     pub position: usize,
     /// Its names in Docker's familiar spelling; none if it is untagged.
@@ -26,10 +26,10 @@ pub struct Image {
     pub image_id: String,
     /// The manifest that ties config and layers together, where the format has one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub manifest: Option<Manifest>,
+    pub manifest: Option<DocumentFacts>,
     /// The index that lists it among other platforms.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub index: Option<Manifest>,
+    pub index: Option<DocumentFacts>,
     /// What it runs on: `os/architecture`, with a variant if it has one.
     pub platform: String,
     /// The version of the system it runs on, which images of Windows have.
@@ -53,15 +53,15 @@ pub struct Image {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unpacked: Option<u64>,
     /// What a container of it starts with.
-    pub config: Config,
+    pub config: ConfigFacts,
     /// Its layers, base first.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerFacts>,
 }
 
 /// A manifest or index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Manifest {
+pub struct DocumentFacts {
     /// The digest of its bytes.
     pub digest: String,
     /// Its media type.
@@ -74,12 +74,17 @@ pub struct Manifest {
 const LAYER_SIZE: u64 = 1024;
 
 /// The facts of `chosen`, images of `set`.
-pub(super) fn facts(set: &ImageSet, chosen: &[SelectedImage], depth: Depth, run: &Run) -> Result<Vec<Image>> {
+pub(super) fn facts(
+    set: &ImageSet,
+    chosen: &[SelectedImage],
+    depth: InspectDepth,
+    run: &Run,
+) -> Result<Vec<ImageFacts>> {
     let decoded = match depth {
-        Depth::Full => decoded(chosen, run)?,
-        Depth::Documents => HashMap::new(),
+        InspectDepth::Full => decoded(chosen, run)?,
+        InspectDepth::Documents => HashMap::new(),
     };
-    let listed = Listed::of(set);
+    let listed = EntryPlaces::of(set);
     let of = |chosen: &SelectedImage| {
         run.budget.charge_memory(LAYER_SIZE * chosen.image.layers.len() as u64, &chosen.image.at)?;
         Ok(of(&listed, chosen, &decoded))
@@ -88,17 +93,17 @@ pub(super) fn facts(set: &ImageSet, chosen: &[SelectedImage], depth: Depth, run:
 }
 
 /// What decoding the layers of `chosen` tells, side by side; those that images share are decoded once.
-fn decoded(chosen: &[SelectedImage], run: &Run) -> Result<HashMap<ContentKey, Decoded>> {
+fn decoded(chosen: &[SelectedImage], run: &Run) -> Result<HashMap<ContentKey, DecodedLayer>> {
     let layers = chosen.iter().flat_map(|chosen| &chosen.image.layers);
     let layers = layers.filter(|layer| layer.blob.is_some() && !layer.is_encrypted());
-    let distinct: Vec<&image::Layer> = image::distinct(layers).collect();
+    let distinct: Vec<&Layer> = distinct(layers).collect();
     let ahead = distinct.len() < run.jobs.get();
-    let weigh = |layer: &&image::Layer| layer.stored_size();
-    let decode = |layer: &image::Layer| Ok((layer.content_key(), layer::decode(layer, ahead, run)?));
+    let weigh = |layer: &&Layer| layer.stored_size();
+    let decode = |layer: &Layer| Ok((layer.content_key(), layer::decode(layer, ahead, run)?));
     Ok(pool::for_all(run.jobs, distinct, weigh, decode)?.into_iter().collect())
 }
 
-fn of(listed: &Listed<'_>, chosen: &SelectedImage, decoded: &HashMap<ContentKey, Decoded>) -> Image {
+fn of(listed: &EntryPlaces<'_>, chosen: &SelectedImage, decoded: &HashMap<ContentKey, DecodedLayer>) -> ImageFacts {
     let SelectedImage { names, image } = chosen;
     let (position, index) = listed.place(names, image);
     let layers = layers(image, decoded);
@@ -109,7 +114,7 @@ fn of(listed: &Listed<'_>, chosen: &SelectedImage, decoded: &HashMap<ContentKey,
         .map(|blob| (blob.extent.location(), blob.extent.size()))
         .collect();
     let config = &image.config;
-    Image {
+    ImageFacts {
         position,
         names: names.iter().map(ToString::to_string).collect(),
         image_id: image.image_id.to_string(),
@@ -123,27 +128,27 @@ fn of(listed: &Listed<'_>, chosen: &SelectedImage, decoded: &HashMap<ContentKey,
         parent: image.parent.as_ref().map(ToString::to_string),
         size: stored.values().sum(),
         unpacked: layers.iter().map(|layer| layer.unpacked).sum(),
-        config: Config::of(config.runtime()),
+        config: ConfigFacts::of(config.runtime()),
         layers,
     }
 }
 
 /// All layers.
-fn layers(image: &image::Image, decoded: &HashMap<ContentKey, Decoded>) -> Vec<Layer> {
+fn layers(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> Vec<LayerFacts> {
     let steps = Steps::of(image.config.history(), image.layers.len());
     // Steps that do not fit the layers would be said of the wrong ones.
     let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };
     let numbered = image.layers.iter().enumerate();
-    let facts = |(number, layer): (usize, &image::Layer)| {
+    let facts = |(number, layer): (usize, &Layer)| {
         layer::facts(number, layer, steps.get(number), decoded.get(&layer.content_key()))
     };
     numbered.map(facts).collect()
 }
 
 /// Which entries list an image, and their `@N`.
-struct Listed<'a>(HashMap<*const image::Image, Vec<(usize, &'a ImageEntry)>>);
+struct EntryPlaces<'a>(HashMap<*const Image, Vec<(usize, &'a ImageEntry)>>);
 
-impl<'a> Listed<'a> {
+impl<'a> EntryPlaces<'a> {
     fn of(set: &'a ImageSet) -> Self {
         let mut listed: HashMap<_, Vec<_>> = HashMap::new();
         let with_images = set.entries.iter().map(|entry| (entry, entry.node.images()));
@@ -156,11 +161,11 @@ impl<'a> Listed<'a> {
     }
 
     /// Where `image` stands under `names`: its `@N`, and the innermost index that lists it.
-    fn place(&self, names: &[Name], image: &Arc<image::Image>) -> (usize, Option<Manifest>) {
+    fn place(&self, names: &[Name], image: &Arc<Image>) -> (usize, Option<DocumentFacts>) {
         let Some(entries) = self.0.get(&Arc::as_ptr(image)) else { return (0, None) };
         let is_named = |(_, entry): &&(usize, &ImageEntry)| names.iter().all(|name| entry.names.contains(name));
         let Some((position, entry)) = entries.iter().find(is_named).or(entries.first()) else { return (0, None) };
-        let is_child = |index: &&Arc<image::ImageIndex>| {
+        let is_child = |index: &&Arc<ImageIndex>| {
             index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
         };
         let index = entry.node.indexes().into_iter().find(is_child).map(|index| manifest(&index.document));
@@ -168,8 +173,8 @@ impl<'a> Listed<'a> {
     }
 }
 
-fn manifest<V>(document: &image::Document<V>) -> Manifest {
-    Manifest {
+fn manifest<V>(document: &Document<V>) -> DocumentFacts {
+    DocumentFacts {
         digest: document.digest.to_string(),
         media_type: document.media_type.to_string(),
         size: document.raw.len() as u64,
@@ -177,7 +182,7 @@ fn manifest<V>(document: &image::Document<V>) -> Manifest {
 }
 
 /// Without the system's version, which stands in a field of its own.
-fn platform(image: &image::Image) -> String {
+fn platform(image: &Image) -> String {
     let mut platform = image.platform.clone();
     platform.os_version.clear();
     platform.to_string()

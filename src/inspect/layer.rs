@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image;
+use crate::image::Layer;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::spec::config::History;
@@ -16,11 +16,11 @@ use crate::stream::copy::copy;
 /// One layer of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Layer {
+pub struct LayerFacts {
     /// Its place, counted from 0 at the base.
     pub number: usize,
     /// The digest of the bytes as stored, where the archive says it or it follows from `diff_id`; computed by
-    /// [`Depth::Full`](super::Depth::Full).
+    /// [`InspectDepth::Full`](super::InspectDepth::Full).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// The digest of the uncompressed tar.
@@ -53,20 +53,25 @@ pub struct Layer {
 
 /// What decoding a layer tells.
 #[derive(Debug, Clone)]
-pub(super) struct Decoded {
+pub(super) struct DecodedLayer {
     digest: Option<Digest>,
     unpacked: u64,
 }
 
 /// The facts of `layer`, made by `step`; `decoded` is what decoding it has told.
-pub(super) fn facts(number: usize, layer: &image::Layer, step: Option<&History>, decoded: Option<&Decoded>) -> Layer {
+pub(super) fn facts(
+    number: usize,
+    layer: &Layer,
+    step: Option<&History>,
+    decoded: Option<&DecodedLayer>,
+) -> LayerFacts {
     let blob = layer.blob.as_ref();
     let descriptor = layer.descriptor().or(layer.foreign.as_ref());
     let listed = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
     let digest = decoded.and_then(|decoded| decoded.digest.clone()).or(listed);
     let plain_size = blob.filter(|blob| blob.is_plain()).map(|blob| blob.extent.size());
     let step = step.cloned().unwrap_or_default();
-    Layer {
+    LayerFacts {
         number,
         digest: digest.map(|digest| digest.to_string()),
         diff_id: layer.diff_id.to_string(),
@@ -82,7 +87,7 @@ pub(super) fn facts(number: usize, layer: &image::Layer, step: Option<&History>,
 }
 
 /// Decodes `layer` to its end and judges all it promises.
-pub(super) fn decode(layer: &image::Layer, ahead: bool, run: &Run) -> Result<Decoded> {
+pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLayer> {
     let unpacked = thread::scope(|scope| {
         let mut plain = layer.plain(Action::Check, ahead, run, scope)?;
         copy(&mut plain, &mut io::sink()).map_err(|error| Error::io("decoding", &layer.at, error))
@@ -91,5 +96,5 @@ pub(super) fn decode(layer: &image::Layer, ahead: bool, run: &Run) -> Result<Dec
         Some(digest) => Some(digest),
         None => layer.sha256(run)?.digest,
     };
-    Ok(Decoded { digest, unpacked })
+    Ok(DecodedLayer { digest, unpacked })
 }

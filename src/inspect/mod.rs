@@ -1,8 +1,8 @@
 //! What an archive holds, as facts: its images with their layers and configs, what is odd about it, and what each engine
 //! would make of it.
 //!
-//! Nothing is decoded and no layer is hashed unless [`Depth::Full`] asks for it, so the answer takes as long for a large
-//! archive as for a small one. The [`Report`] is what `imgtar inspect --json` prints; docs/json.md describes it, and a field
+//! Nothing is decoded and no layer is hashed unless [`InspectDepth::Full`] asks for it, so the answer takes as long for a large
+//! archive as for a small one. The [`InspectReport`] is what `imgtar inspect --json` prints; docs/json.md describes it, and a field
 //! is only ever added.
 //!
 //! Sources: docs/formats.md G-2, G-7, G-18, L-7, L-16, O-15, O-21, O-26; the table "What loads where" of the README.
@@ -15,10 +15,10 @@ mod loads;
 mod seen;
 
 pub(crate) use archive::format;
-pub use archive::{Absent, Loose, Other};
-pub use config::Config;
-pub use image::{Image, Manifest};
-pub use layer::Layer;
+pub use archive::{ArtifactFacts, MissingFacts, UnreferencedFacts};
+pub use config::ConfigFacts;
+pub use image::{DocumentFacts, ImageFacts};
+pub use layer::LayerFacts;
 pub use loads::{Engine, Loads, Verdict};
 
 use serde::Serialize;
@@ -32,7 +32,7 @@ use crate::select::ImageSelector;
 
 /// How far layers are looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Depth {
+pub enum InspectDepth {
     /// Not at all: what documents and member sizes tell.
     #[default]
     Documents,
@@ -43,7 +43,7 @@ pub enum Depth {
 /// The answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Report {
+pub struct InspectReport {
     /// How messages call the archive.
     pub archive: String,
     /// What it is: `legacy`, `docker`, `oci`, `hybrid` or `v1`.
@@ -53,14 +53,14 @@ pub struct Report {
     /// How it is compressed as a whole: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
     pub compression: &'static str,
     /// The images that are meant, in the archive's order, those of an index one by one.
-    pub images: Vec<Image>,
+    pub images: Vec<ImageFacts>,
     /// What is listed beside images: attestations, artifacts, blobs of unknown types.
-    pub others: Vec<Other>,
+    pub others: Vec<ArtifactFacts>,
     /// What is listed, but not in the archive.
-    pub absent: Vec<Absent>,
+    pub absent: Vec<MissingFacts>,
     /// Blobs of a layout that nothing refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub loose: Option<Loose>,
+    pub loose: Option<UnreferencedFacts>,
     /// What is not as it should be, a sentence each.
     pub oddities: Vec<String>,
     /// What each engine makes of the whole archive.
@@ -70,22 +70,22 @@ pub struct Report {
 /// Gathers the facts of `archive`, whose `images` have been read, about those that `choice` means.
 ///
 /// # Errors
-/// [`Error::Choice`](crate::error::Error::Choice) when what is meant is not there; with [`Depth::Full`] those of decoding.
+/// [`Error::Choice`](crate::error::Error::Choice) when what is meant is not there; with [`InspectDepth::Full`] those of decoding.
 pub fn inspect(
     archive: &reader::Archive,
     images: &ImageSet,
     choice: &ImageSelector,
     prefer: Option<Half>,
-    depth: Depth,
+    depth: InspectDepth,
     run: &Run,
-) -> Result<Report> {
+) -> Result<InspectReport> {
     let seen = seen::Seen::of(archive, images, prefer, run)?;
     let entries = choice.entries(images)?;
     let chosen = choice.images(images)?;
     let mut oddities = archive::oddities(&chosen);
     let loads = loads::of(&seen);
     oddities.extend(seen.problem);
-    Ok(Report {
+    Ok(InspectReport {
         archive: images.archive.clone(),
         format: archive::format(archive)?,
         directory: archive.members.is_directory(),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use imgtar::inspect::{Config, Image, Layer, Loads, Report, Verdict};
+use imgtar::inspect::{ConfigFacts, ImageFacts, InspectReport, LayerFacts, Loads, Verdict};
 
 use crate::cli::page::{Page, Tone};
 use crate::cli::progress::words::size;
@@ -15,7 +15,7 @@ const ENGINES: usize = 21;
 const DIGITS: usize = 12;
 
 /// Writes `report`; with `in_full` digests are whole and long commands are not cut.
-pub(super) fn write<W: Write>(page: &mut Page<'_, W>, report: &Report, in_full: bool) -> io::Result<()> {
+pub(super) fn write<W: Write>(page: &mut Page<'_, W>, report: &InspectReport, in_full: bool) -> io::Result<()> {
     page.line(0, Tone::Title, &title(report))?;
     for image in &report.images {
         page.gap()?;
@@ -29,7 +29,7 @@ pub(super) fn write<W: Write>(page: &mut Page<'_, W>, report: &Report, in_full: 
     report.loads.iter().try_for_each(|loads| write_loads(page, loads))
 }
 
-fn title(report: &Report) -> String {
+fn title(report: &InspectReport) -> String {
     let format = match (report.format, report.directory) {
         ("legacy", _) => "docker save archive",
         ("docker", _) => "docker archive",
@@ -45,7 +45,7 @@ fn title(report: &Report) -> String {
     format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len(), "image"))
 }
 
-fn write_image<W: Write>(page: &mut Page<'_, W>, image: &Image, in_full: bool) -> io::Result<()> {
+fn write_image<W: Write>(page: &mut Page<'_, W>, image: &ImageFacts, in_full: bool) -> io::Result<()> {
     let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
     page.line(0, Tone::Title, &names)?;
     let mut fact = |key: &str, values: &[String]| {
@@ -69,7 +69,7 @@ fn write_image<W: Write>(page: &mut Page<'_, W>, image: &Image, in_full: bool) -
     image.layers.iter().try_for_each(|layer| write_layer(page, layer, in_full))
 }
 
-fn config(config: &Config) -> Vec<(&'static str, Vec<String>)> {
+fn config(config: &ConfigFacts) -> Vec<(&'static str, Vec<String>)> {
     let words = |words: &[String]| vec![words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")];
     vec![
         ("entrypoint", words(&config.entrypoint)),
@@ -86,7 +86,7 @@ fn config(config: &Config) -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// A line for what it is, one for what made it.
-fn write_layer<W: Write>(page: &mut Page<'_, W>, layer: &Layer, in_full: bool) -> io::Result<()> {
+fn write_layer<W: Write>(page: &mut Page<'_, W>, layer: &LayerFacts, in_full: bool) -> io::Result<()> {
     let digest = shown_digest(layer.digest.as_ref().unwrap_or(&layer.diff_id), in_full);
     let compression = match layer.compression {
         None => "not in the archive",
@@ -125,7 +125,7 @@ fn write_loads<W: Write>(page: &mut Page<'_, W>, loads: &Loads) -> io::Result<()
     page.toned_fact(2, ENGINES, (tone, loads.engine.title()), &values)
 }
 
-fn others(report: &Report) -> Vec<String> {
+fn others(report: &InspectReport) -> Vec<String> {
     let others = report.others.iter().map(|other| format!("{}, {}", other.what, size(other.size)));
     let loose = report.loose.iter();
     let loose =
@@ -133,7 +133,7 @@ fn others(report: &Report) -> Vec<String> {
     others.chain(loose).collect()
 }
 
-fn absent(report: &Report) -> Vec<String> {
+fn absent(report: &InspectReport) -> Vec<String> {
     let absent = report.absent.iter();
     absent
         .map(|absent| match &absent.platform {
