@@ -6,6 +6,7 @@
 //!
 //! Sources: docs/formats.md L-16, R-1 to R-12.
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -79,7 +80,7 @@ pub struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// The layer that it made; none for a step that only changed the config.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub layer: Option<LayerUse>,
 }
 
@@ -87,20 +88,19 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LayerUse {
-    /// Which, counted from 0 at the base.
-    pub index: usize,
+    /// Its number, counted from 0 at the base.
+    #[serde(rename = "layer")]
+    pub number: usize,
     /// Digest of its uncompressed tar.
     pub diff_id: DiffId,
     /// How the bytes in the archive are compressed.
     pub compression: &'static str,
     /// Bytes in the archive.
-    pub stored_size: u64,
+    pub size: u64,
     /// Bytes of the uncompressed tar.
     pub tar_size: u64,
-    /// Regular files.
-    pub files: u64,
-    /// Bytes of their content.
-    pub size: u64,
+    /// Its regular files.
+    pub holds: Count,
     /// What it hides of itself and of the layers below.
     pub hides: Hides,
     /// What of its own files this and later layers hide.
@@ -136,15 +136,20 @@ pub struct Total {
     /// Layers.
     pub layers: usize,
     /// Bytes in the archive.
-    pub stored_size: u64,
+    pub size: u64,
     /// Bytes of the uncompressed tars.
     pub tar_size: u64,
     /// Regular files.
-    pub files: u64,
-    /// Bytes of their content.
-    pub size: u64,
+    pub holds: Count,
     /// What of that is hidden.
     pub hidden: Count,
+}
+
+impl AddAssign for Count {
+    fn add_assign(&mut self, more: Self) {
+        self.files += more.files;
+        self.size += more.size;
+    }
 }
 
 impl Count {
@@ -190,17 +195,16 @@ pub fn of(image: &Image, run: &Run) -> Result<History> {
 fn uses(layers: &[&Layer], tocs: &[Arc<Toc>]) -> Vec<LayerUse> {
     let pairs = layers.iter().zip(tocs).enumerate();
     pairs
-        .map(|(index, (layer, toc))| {
-            let files = toc.items.iter().filter(|item| item.is_file());
-            let (files, size) = files.fold((0, 0), |(files, size), item| (files + 1, size + item.header.size));
+        .map(|(number, (layer, toc))| {
+            let mut holds = Count::default();
+            toc.items.iter().filter(|item| item.is_file()).for_each(|item| holds.add(item));
             LayerUse {
-                index,
+                number,
                 diff_id: layer.diff_id.clone(),
-                compression: layer.blob.as_ref().map_or("none", |blob| blob.codec.name()),
-                stored_size: layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
+                compression: layer.blob.as_ref().map_or("none", |blob| blob.codec.compression()),
+                size: layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
                 tar_size: toc.tar_size,
-                files,
-                size,
+                holds,
                 hides: Hides::default(),
                 hidden: Count::default(),
             }
@@ -261,12 +265,10 @@ fn largest(mut hidden: Vec<Gone<'_>>) -> Vec<HiddenFile> {
 fn total(uses: &[LayerUse]) -> Total {
     let mut total = Total { layers: uses.len(), ..Total::default() };
     for layer in uses {
-        total.stored_size += layer.stored_size;
-        total.tar_size += layer.tar_size;
-        total.files += layer.files;
         total.size += layer.size;
-        total.hidden.files += layer.hidden.files;
-        total.hidden.size += layer.hidden.size;
+        total.tar_size += layer.tar_size;
+        total.holds += layer.holds;
+        total.hidden += layer.hidden;
     }
     total
 }

@@ -139,9 +139,9 @@ fn layers<W: Write>(page: &mut Page<'_, W>, layers: &LayersDiff) -> io::Result<(
         return Ok(());
     }
     heading(page, &format!("layers: {} in common", layers.common))?;
-    let text = |LayerOf { index, diff_id, stored_size, .. }: &LayerOf| {
-        let stored = stored_size.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
-        format!("{index} {diff_id}{stored}")
+    let text = |LayerOf { number, diff_id, size: stored, .. }: &LayerOf| {
+        let stored = stored.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
+        format!("{number} {diff_id}{stored}")
     };
     layers.a.iter().try_for_each(|layer| removed(page, &text(layer)))?;
     layers.b.iter().try_for_each(|layer| added(page, &text(layer)))

@@ -102,7 +102,7 @@ impl Table {
 fn sizes(layer: &LayerUse) -> String {
     let hides = layer.hides.all().size;
     let hides = if hides == 0 { "-".to_owned() } else { size(hides) };
-    format!("{:>5} {:>10} {:>10} {hides:>10}", layer.index, size(layer.stored_size), size(layer.size))
+    format!("{:>5} {:>10} {:>10} {hides:>10}", layer.number, size(layer.size), size(layer.holds.size))
 }
 
 /// What made a step, as a Dockerfile says it, on one line.
@@ -119,12 +119,12 @@ fn instruction(step: &Step) -> String {
 }
 
 fn total(total: &Total) -> [String; 3] {
-    let share = if total.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.size as f64 };
+    let share = if total.holds.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.holds.size as f64 };
     let files = |number: u64| format!("{number} file{}", if number == 1 { "" } else { "s" });
     let layers = format!("{} layer{}", total.layers, if total.layers == 1 { "" } else { "s" });
     [
-        format!("stored {:>10} in {layers}", size(total.stored_size)),
-        format!("files  {:>10} in {}", size(total.size), files(total.files)),
+        format!("stored {:>10} in {layers}", size(total.size)),
+        format!("files  {:>10} in {}", size(total.holds.size), files(total.holds.files)),
         format!("hidden {:>10} in {}: {share:.1} %", size(total.hidden.size), files(total.hidden.files)),
     ]
 }

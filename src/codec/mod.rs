@@ -72,6 +72,14 @@ impl Codec {
         }
     }
 
+    /// The name that answers use, in which plain bytes have the compression `none`.
+    pub fn compression(self) -> &'static str {
+        match self {
+            Self::Plain => "none",
+            Self::Gzip | Self::Zstd | Self::Xz | Self::Bzip2 => self.name(),
+        }
+    }
+
     /// The extension after `.tar.`; `None` for plain bytes.
     pub fn extension(self) -> Option<&'static str> {
         match self {

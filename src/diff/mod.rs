@@ -50,13 +50,14 @@ pub struct LayersDiff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LayerOf {
-    /// Which, counted from 0 at the base.
-    pub index: usize,
+    /// Its number, counted from 0 at the base.
+    #[serde(rename = "layer")]
+    pub number: usize,
     /// Digest of its uncompressed tar.
     pub diff_id: DiffId,
     /// Bytes in the archive; `None` for a foreign layer that it does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stored_size: Option<u64>,
+    pub size: Option<u64>,
 }
 
 /// Compares two images.
@@ -83,8 +84,8 @@ fn layers(a: &Image, b: &Image) -> LayersDiff {
 }
 
 impl LayerOf {
-    fn of((index, layer): (usize, &Layer)) -> Self {
-        let stored_size = layer.blob.as_ref().map(|blob| blob.extent.size());
-        Self { index, diff_id: layer.diff_id.clone(), stored_size }
+    fn of((number, layer): (usize, &Layer)) -> Self {
+        let size = layer.blob.as_ref().map(|blob| blob.extent.size());
+        Self { number, diff_id: layer.diff_id.clone(), size }
     }
 }

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::codec::Codec;
 use crate::error::Result;
 use crate::image::{self, ImageEntry, ImageSet, Node};
 use crate::path::escape_for_terminal;
@@ -69,37 +68,29 @@ fn is_legacy(archive: &Archive) -> Result<bool> {
     Ok(names.iter().any(is_mark))
 }
 
-/// The word for how it is compressed.
-pub(super) fn compression(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Plain => "none",
-        codec => codec.name(),
-    }
-}
-
 /// What is listed below `entries` beside images.
-pub(super) fn others(entries: &[ImageEntry]) -> Vec<ArtifactFacts> {
-    let other = |carried: &image::Artifact| {
+pub(super) fn artifacts(entries: &[ImageEntry]) -> Vec<ArtifactFacts> {
+    let facts = |artifact: &image::Artifact| {
         // The document itself is the last of its blobs.
-        let digest = carried.blobs.last().map(|blob| blob.digest.to_string());
-        let size = carried.blobs.iter().map(|blob| blob.extent.size()).sum();
-        ArtifactFacts { what: carried.what.clone(), attestation: carried.attestation, digest, size }
+        let digest = artifact.blobs.last().map(|blob| blob.digest.to_string());
+        let size = artifact.blobs.iter().map(|blob| blob.extent.size()).sum();
+        ArtifactFacts { what: artifact.what.clone(), attestation: artifact.attestation, digest, size }
     };
     leaves(entries, |node| match node {
-        Node::Artifact(carried) => Some(other(carried)),
+        Node::Artifact(artifact) => Some(facts(artifact)),
         _ => None,
     })
 }
 
 /// What is listed below `entries` and not there.
-pub(super) fn absent(entries: &[ImageEntry]) -> Vec<MissingFacts> {
-    let absent = |absent: &image::Missing| MissingFacts {
-        platform: absent.platform.as_ref().map(ToString::to_string),
-        member: absent.member.clone(),
-        named_by: escape_for_terminal(absent.named_by.as_bytes()),
+pub(super) fn missing(entries: &[ImageEntry]) -> Vec<MissingFacts> {
+    let facts = |missing: &image::Missing| MissingFacts {
+        platform: missing.platform.as_ref().map(ToString::to_string),
+        member: missing.member.clone(),
+        named_by: escape_for_terminal(missing.named_by.as_bytes()),
     };
     leaves(entries, |node| match node {
-        Node::Missing(node) => Some(absent(node)),
+        Node::Missing(node) => Some(facts(node)),
         _ => None,
     })
 }
@@ -122,7 +113,7 @@ fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T
 }
 
 /// What nothing refers to.
-pub(super) fn loose(images: &ImageSet) -> Option<UnreferencedFacts> {
+pub(super) fn unreferenced(images: &ImageSet) -> Option<UnreferencedFacts> {
     let (blobs, size) = (images.unreferenced.len(), images.unreferenced.iter().map(|blob| blob.extent.size()).sum());
     (blobs > 0).then_some(UnreferencedFacts { blobs, size })
 }

@@ -51,7 +51,7 @@ pub struct ImageFacts {
     pub size: u64,
     /// Bytes of its layers uncompressed, each as often as it is applied; nothing unless known of all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unpacked: Option<u64>,
+    pub tar_size: Option<u64>,
     /// What a container of it starts with.
     pub config: ConfigFacts,
     /// Its layers, base first.
@@ -127,7 +127,7 @@ fn of(listed: &EntryPlaces<'_>, chosen: &SelectedImage, decoded: &HashMap<Conten
         docker_version: config.docker_version().filter(|version| !version.is_empty()).map(str::to_owned),
         parent: image.parent.as_ref().map(ToString::to_string),
         size: stored.values().sum(),
-        unpacked: layers.iter().map(|layer| layer.unpacked).sum(),
+        tar_size: layers.iter().map(|layer| layer.tar_size).sum(),
         config: ConfigFacts::of(config.runtime()),
         layers,
     }

@@ -18,6 +18,7 @@ use crate::stream::copy::copy;
 #[non_exhaustive]
 pub struct LayerFacts {
     /// Its place, counted from 0 at the base.
+    #[serde(rename = "layer")]
     pub number: usize,
     /// The digest of the bytes as stored, where the archive says it or it follows from `diff_id`; computed by
     /// [`InspectDepth::Full`](super::InspectDepth::Full).
@@ -36,7 +37,7 @@ pub struct LayerFacts {
     pub size: Option<u64>,
     /// Bytes of the uncompressed tar, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub unpacked: Option<u64>,
+    pub tar_size: Option<u64>,
     /// Where the bytes of a layer that may not be distributed can be had.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
@@ -55,7 +56,7 @@ pub struct LayerFacts {
 #[derive(Debug, Clone)]
 pub(super) struct DecodedLayer {
     digest: Option<Digest>,
-    unpacked: u64,
+    tar_size: u64,
 }
 
 /// The facts of `layer`, made by `step`; `decoded` is what decoding it has told.
@@ -76,9 +77,9 @@ pub(super) fn facts(
         digest: digest.map(|digest| digest.to_string()),
         diff_id: layer.diff_id.to_string(),
         media_type: descriptor.map(|descriptor| descriptor.media_type().to_string()),
-        compression: blob.map(|blob| super::archive::compression(blob.codec)),
+        compression: blob.map(|blob| blob.codec.compression()),
         size: blob.map(|blob| blob.extent.size()).or(descriptor.map(crate::spec::descriptor::Descriptor::size)),
-        unpacked: decoded.map(|decoded| decoded.unpacked).or(plain_size.filter(|_| !layer.is_encrypted())),
+        tar_size: decoded.map(|decoded| decoded.tar_size).or(plain_size.filter(|_| !layer.is_encrypted())),
         urls: descriptor.map(|descriptor| descriptor.urls().to_vec()).unwrap_or_default(),
         created: step.created,
         created_by: step.created_by,
@@ -88,7 +89,7 @@ pub(super) fn facts(
 
 /// Decodes `layer` to its end and judges all it promises.
 pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLayer> {
-    let unpacked = thread::scope(|scope| {
+    let tar_size = thread::scope(|scope| {
         let mut plain = layer.plain(Action::Check, ahead, run, scope)?;
         copy(&mut plain, &mut io::sink()).map_err(|error| Error::io("decoding", &layer.at, error))
     })?;
@@ -96,5 +97,5 @@ pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLay
         Some(digest) => Some(digest),
         None => layer.sha256(run)?.digest,
     };
-    Ok(DecodedLayer { digest, unpacked })
+    Ok(DecodedLayer { digest, tar_size })
 }

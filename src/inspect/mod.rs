@@ -55,12 +55,12 @@ pub struct InspectReport {
     /// The images that are meant, in the archive's order, those of an index one by one.
     pub images: Vec<ImageFacts>,
     /// What is listed beside images: attestations, artifacts, blobs of unknown types.
-    pub others: Vec<ArtifactFacts>,
+    pub artifacts: Vec<ArtifactFacts>,
     /// What is listed, but not in the archive.
-    pub absent: Vec<MissingFacts>,
+    pub missing: Vec<MissingFacts>,
     /// Blobs of a layout that nothing refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub loose: Option<UnreferencedFacts>,
+    pub unreferenced: Option<UnreferencedFacts>,
     /// What is not as it should be, a sentence each.
     pub oddities: Vec<String>,
     /// What each engine makes of the whole archive.
@@ -89,11 +89,11 @@ pub fn inspect(
         archive: images.archive.clone(),
         format: archive::format(archive)?,
         directory: archive.members.is_directory(),
-        compression: archive::compression(archive.outer),
+        compression: archive.outer.compression(),
         images: image::facts(images, &chosen, depth, run)?,
-        others: archive::others(&entries),
-        absent: archive::absent(&entries),
-        loose: archive::loose(images),
+        artifacts: archive::artifacts(&entries),
+        missing: archive::missing(&entries),
+        unreferenced: archive::unreferenced(images),
         oddities,
         loads,
     })

@@ -124,7 +124,7 @@ fn files_are_added_removed_and_changed() {
     assert_eq!(
         diff["layers"]["a"],
         json!([{
-            "index": 1, "diff_id": a.diff_ids()[1], "stored_size": a.layers[1].blob().len(),
+            "layer": 1, "diff_id": a.diff_ids()[1], "size": a.layers[1].blob().len(),
         }])
     );
     let said = compare(&Shape::Crane.save_one(&a), &Shape::Crane.save_one(&b), &[]).text();

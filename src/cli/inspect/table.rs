@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use imgtar::inspect::{ConfigFacts, ImageFacts, InspectReport, LayerFacts, Loads, Verdict};
+use imgtar::inspect::{ConfigFacts, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
 use crate::cli::page::{Page, Tone};
 use crate::cli::progress::words::size;
@@ -21,8 +21,8 @@ pub(super) fn write<W: Write>(page: &mut Page<'_, W>, report: &InspectReport, in
         page.gap()?;
         write_image(page, image, in_full)?;
     }
-    listing(page, "beside images", &others(report))?;
-    listing(page, "listed, but not there", &absent(report))?;
+    listing(page, "beside images", &artifacts(report))?;
+    listing(page, "listed, but not there", &missing(report))?;
     listing(page, "odd", &report.oddities)?;
     page.gap()?;
     page.line(0, Tone::Title, "loads")?;
@@ -61,7 +61,7 @@ fn write_image<W: Write>(page: &mut Page<'_, W>, image: &ImageFacts, in_full: bo
     fact("platform", &[format!("{}{version}", image.platform)])?;
     fact("created", &one(image.created.clone()))?;
     fact("author", &one(image.author.clone()))?;
-    fact("size", &[sizes(Some(image.size), image.unpacked)])?;
+    fact("size", &[sizes(Some(image.size), image.tar_size)])?;
     for (key, values) in config(&image.config) {
         fact(key, &values)?;
     }
@@ -94,7 +94,7 @@ fn write_layer<W: Write>(page: &mut Page<'_, W>, layer: &LayerFacts, in_full: bo
         Some(codec) => codec,
     };
     let number = format!("{:>3}", layer.number);
-    let sizes = format!("{} {compression}", sizes(layer.size, layer.unpacked));
+    let sizes = format!("{} {compression}", sizes(layer.size, layer.tar_size));
     if in_full {
         let diff_id = (layer.digest.as_ref() != Some(&layer.diff_id)).then(|| format!("diff_id {}", layer.diff_id));
         let values: Vec<String> = [digest].into_iter().chain(diff_id).chain([sizes]).collect();
@@ -125,22 +125,21 @@ fn write_loads<W: Write>(page: &mut Page<'_, W>, loads: &Loads) -> io::Result<()
     page.toned_fact(2, ENGINES, (tone, loads.engine.title()), &values)
 }
 
-fn others(report: &InspectReport) -> Vec<String> {
-    let others = report.others.iter().map(|other| format!("{}, {}", other.what, size(other.size)));
-    let loose = report.loose.iter();
-    let loose =
-        loose.map(|loose| format!("{} that nothing refers to, {}", counted(loose.blobs, "blob"), size(loose.size)));
-    others.chain(loose).collect()
+fn artifacts(report: &InspectReport) -> Vec<String> {
+    let artifacts = report.artifacts.iter();
+    let artifacts = artifacts.map(|artifact| format!("{}, {}", artifact.what, size(artifact.size)));
+    let blobs = report.unreferenced.iter();
+    let blobs =
+        blobs.map(|blobs| format!("{} that nothing refers to, {}", counted(blobs.blobs, "blob"), size(blobs.size)));
+    artifacts.chain(blobs).collect()
 }
 
-fn absent(report: &InspectReport) -> Vec<String> {
-    let absent = report.absent.iter();
-    absent
-        .map(|absent| match &absent.platform {
-            Some(platform) => format!("{platform}: {}", absent.member),
-            None => absent.member.clone(),
-        })
-        .collect()
+fn missing(report: &InspectReport) -> Vec<String> {
+    let line = |missing: &MissingFacts| match &missing.platform {
+        Some(platform) => format!("{platform}: {}", missing.member),
+        None => missing.member.clone(),
+    };
+    report.missing.iter().map(line).collect()
 }
 
 fn listing<W: Write>(page: &mut Page<'_, W>, title: &str, lines: &[String]) -> io::Result<()> {

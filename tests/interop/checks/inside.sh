@@ -129,10 +129,10 @@ inside_verdict() {
 inside_as_docker_archive() {
   local reference=docker-archive:$1
   inside_told "$1" "$reference" diff_id
-  same 'config and unpacked sizes' \
+  same 'config and sizes of the tars' \
     "$(skopeo_here inspect --raw "$reference" | jq -S '{config: .config.digest, layers: [.layers[] | [.digest, .size]]}')" \
     "$(imgtar inspect --json --full "$1" |
-      jq -S '.images[0] | {config: .image_id, layers: [.layers[] | [.diff_id, .unpacked]]}')"
+      jq -S '.images[0] | {config: .image_id, layers: [.layers[] | [.diff_id, .tar_size]]}')"
   same names "$(skopeo_here list-tags "$reference" | jq -r '.Tags[]' | familiar | LC_ALL=C sort)" \
     "$(imgtar inspect --json "$1" | jq -r '.images[0].names[]' | LC_ALL=C sort)"
 }
@@ -237,15 +237,16 @@ inside_history() {
 
 inside_history_by_imgtar() {
   local step layer size
-  imgtar history --json "$1" | jq -c '.steps[] | select(keys != ["layer"])' | while read -r step; do
-    layer=$(jq -r '.layer.index // empty' <<<"$step")
+  imgtar history --json "$1" | jq -c '.steps[] | select(has("layer") and (has("created") or has("created_by") or
+    has("author") or has("comment") | not) | not)' | while read -r step; do
+    layer=$(jq -r '.layer // empty' <<<"$step")
     size=0
     if [[ $layer && $docker_driver == overlay2 ]]; then
       size=$(imgtar ls --json --layer "$layer" "$1" |
         jq -s '[.[] | select(.type == "symlink") | .target | utf8bytelength] | add // 0')
     fi
     jq -c --argjson links "$size" '[.created_by // "", .comment // "",
-      (.created // "0001-01-01T00:00:00Z" | sub("\\.[0-9]+Z$"; "Z") | fromdate), (.layer.size // 0) + $links]' <<<"$step"
+      (.created // "0001-01-01T00:00:00Z" | sub("\\.[0-9]+Z$"; "Z") | fromdate), (.holds.size // 0) + $links]' <<<"$step"
   done
 }
 
