@@ -20,8 +20,8 @@ pub(crate) fn watch() -> Result<()> {
 
 fn end(signal: i32) {
     let abandoned = unfinished::abandon_all();
-    // What comes when the output has its name comes too late: a run that is said to have failed left none.
-    if abandoned.completed() == 0 {
+    // A run that ends with a signal's status has left no output.
+    if !abandoned.is_too_late() {
         terminal::left_behind();
         progress::aside(|| process::exit(128 + signal));
     }

@@ -12,19 +12,45 @@ use std::{fs, io, mem};
 
 use super::output::name;
 
-static REGISTER: Mutex<Register> = Mutex::new(Register { unfinished: BTreeSet::new(), completed: 0 });
+static REGISTER: Mutex<Register> = Mutex::new(Register::new());
 static LEFT: Mutex<BTreeMap<PathBuf, io::Error>> = Mutex::new(BTreeMap::new());
 
 /// The outputs of this process.
 struct Register {
+    /// Temporary names at which something may stand.
     unfinished: BTreeSet<PathBuf>,
-    completed: usize,
+    /// Outputs that have been begun and neither completed nor dropped.
+    under_construction: usize,
+    /// The output that was begun or ended last has its final name.
+    newest_is_complete: bool,
+}
+
+impl Register {
+    const fn new() -> Self {
+        Self { unfinished: BTreeSet::new(), under_construction: 0, newest_is_complete: false }
+    }
+
+    fn begin(&mut self, path: PathBuf) {
+        self.unfinished.insert(path);
+        self.under_construction += 1;
+        self.newest_is_complete = false;
+    }
+
+    fn end(&mut self, is_complete: bool) {
+        self.under_construction -= 1;
+        self.newest_is_complete = is_complete;
+    }
+
+    fn is_too_late(&self) -> bool {
+        self.newest_is_complete && self.under_construction == 0
+    }
 }
 
 /// A file or directory under a temporary name; whatever stands there is removed on drop.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     path: PathBuf,
+    is_complete: bool,
 }
 
 impl Unfinished {
@@ -32,8 +58,8 @@ impl Unfinished {
     pub(crate) fn create<T>(make: impl FnOnce() -> io::Result<(PathBuf, T)>) -> io::Result<(Self, T)> {
         let mut register = register();
         let (path, made) = make()?;
-        register.unfinished.insert(path.clone());
-        Ok((Self { path }, made))
+        register.begin(path.clone());
+        Ok((Self { path, is_complete: false }, made))
     }
 
     /// The temporary name.
@@ -44,11 +70,14 @@ impl Unfinished {
     /// Runs `place`, which gives the output its final name; no signal comes between its beginning and its end.
     ///
     /// What `place` leaves at the temporary name, such as the directory it replaced, is removed.
-    pub(crate) fn complete<T>(self, place: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    pub(crate) fn complete<T>(mut self, place: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
         // Removal of a directory is not atomic: without the lock it could go on below the final name.
         let mut register = register();
         let result = place(&self.path);
-        register.completed += usize::from(result.is_ok());
+        if result.is_ok() {
+            self.is_complete = true;
+            register.end(true);
+        }
         // Dropping `self` takes the lock again.
         drop(register);
         result
@@ -58,7 +87,11 @@ impl Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         remove(&self.path);
-        register().unfinished.remove(&self.path);
+        let mut register = register();
+        register.unfinished.remove(&self.path);
+        if !self.is_complete {
+            register.end(false);
+        }
     }
 }
 
@@ -66,9 +99,12 @@ impl Drop for Unfinished {
 pub struct Abandoned(MutexGuard<'static, Register>);
 
 impl Abandoned {
-    /// How many outputs have their final names: they are whole, and stay.
-    pub fn completed(&self) -> usize {
-        self.0.completed
+    /// Returns true if the output that was begun last has its final name, and no other was under construction.
+    ///
+    /// A signal then comes too late to end the run that wrote it. The answer is about that run alone: the next output that
+    /// is begun makes it false again.
+    pub fn is_too_late(&self) -> bool {
+        self.0.is_too_late()
     }
 }
 
@@ -158,6 +194,24 @@ fn is_gone(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_is_too_late_only_where_the_newest_output_is_complete() {
+        let mut register = Register::new();
+        assert!(!register.is_too_late(), "nothing has been begun");
+        let begin = |register: &mut Register| register.begin(PathBuf::from("output"));
+        begin(&mut register);
+        assert!(!register.is_too_late());
+        register.end(true);
+        assert!(register.is_too_late());
+        begin(&mut register);
+        assert!(!register.is_too_late(), "a second run can be ended, although the first has succeeded");
+        begin(&mut register);
+        register.end(true);
+        assert!(!register.is_too_late(), "another output is under construction");
+        register.end(false);
+        assert!(!register.is_too_late(), "a run that failed can be ended");
+    }
 
     #[test]
     fn a_directory_goes_although_a_thread_still_writes_to_it() {
