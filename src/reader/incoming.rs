@@ -25,16 +25,20 @@ impl Incoming {
     /// # Errors
     /// When there are none, or they cannot be read.
     pub(super) fn open(input: Input, label: &str) -> Result<(Codec, Self)> {
-        match input {
+        let empty =
+            if matches!(input, Input::Stdin(_)) { "nothing on standard input; give IN" } else { "the file is empty" };
+        let (head, incoming) = match input {
             Input::Path(path) => {
                 Self::of_file(label, File::open(path).map_err(|error| Error::io("opening", label, error))?)
             }
             Input::Stdin(file) => Self::of_file(label, file),
             Input::Reader { reader, .. } => Self::of_stream(label, reader),
-        }
+        }?;
+        if head.is_empty() { Err(Error::invalid(label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
     }
 
-    fn of_file(label: &str, mut file: File) -> Result<(Codec, Self)> {
+    /// The first bytes of `file`, and where all of them are.
+    fn of_file(label: &str, mut file: File) -> Result<(Vec<u8>, Self)> {
         let failed = |error| Error::io("reading", label, error);
         if !metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
             widen(&file);
@@ -43,23 +47,14 @@ impl Incoming {
         let base = file.stream_position().map_err(failed)?;
         let source = Source::file(label, file, base)?;
         let head = source.extent().head::<{ Codec::SNIFF_LEN }>().map_err(failed)?;
-        refuse_nothing(&head, label)?;
-        Ok((Codec::sniff(&head), Self::AtRest(source)))
+        Ok((head, Self::AtRest(source)))
     }
 
-    fn of_stream(label: &str, mut stream: Box<dyn Read + Send>) -> Result<(Codec, Self)> {
+    /// The first bytes of `stream`, and all of them.
+    fn of_stream(label: &str, mut stream: Box<dyn Read + Send>) -> Result<(Vec<u8>, Self)> {
         let mut head = Vec::new();
         let read = (&mut stream).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head);
         read.map_err(|error| Error::io("reading", label, error))?;
-        refuse_nothing(&head, label)?;
-        Ok((Codec::sniff(&head), Self::Passing(Cursor::new(head).chain(stream))))
-    }
-}
-
-fn refuse_nothing(head: &[u8], label: &str) -> Result<()> {
-    match (head.is_empty(), label) {
-        (false, _) => Ok(()),
-        (true, "standard input") => Err(Error::invalid(label, "nothing on standard input; give IN")),
-        (true, _) => Err(Error::invalid(label, "the file is empty")),
+        Ok((head.clone(), Self::Passing(Cursor::new(head).chain(stream))))
     }
 }

@@ -250,6 +250,15 @@ fn empty_standard_input_is_said_so() {
 }
 
 #[test]
+fn an_empty_file_is_never_taken_for_standard_input() {
+    let scratch = Scratch::new();
+    for name in ["empty.tar", "standard input"] {
+        let empty = scratch.write(name, []);
+        to(Target::Oci).arg(empty).exits(3).says(["the file is empty"]);
+    }
+}
+
+#[test]
 fn standard_input_that_is_a_directory_is_a_usage_error() {
     to(Target::Oci).stdin_file(File::open("/").unwrap()).exits(2);
 }
