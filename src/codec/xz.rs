@@ -98,7 +98,8 @@ fn process(stream: &mut Stream, input: &[u8], out: &mut [u8], action: Action) ->
 }
 
 pub(super) fn version() -> String {
-    format!("xz: liblzma 5.8, preset {PRESET}, dictionary {} MiB, blocks of {} MiB", DICTIONARY >> 20, BLOCK >> 20)
+    let (library, dictionary) = (env!("LIBLZMA_VERSION"), DICTIONARY >> 20);
+    format!("xz: liblzma {library}, preset {PRESET}, dictionary {dictionary} MiB, blocks of {} MiB", BLOCK >> 20)
 }
 
 #[cfg(test)]

@@ -192,9 +192,8 @@ pub(super) fn expected_size(end: [u8; 4], stored: u64) -> Option<u64> {
 }
 
 pub(super) fn version() -> String {
-    // The crate has no way to ask.
-    let level = GzipLevel::DEFAULT.get();
-    format!("gzip: libdeflate 1.26, level {level} if none is asked for, members of {} KiB", BLOCK >> 10)
+    let (library, level) = (env!("LIBDEFLATE_VERSION"), GzipLevel::DEFAULT.get());
+    format!("gzip: libdeflate {library}, level {level} if none is asked for, members of {} KiB", BLOCK >> 10)
 }
 
 #[cfg(test)]
