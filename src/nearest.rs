@@ -1,45 +1,60 @@
-//! What somebody may have meant who typed something else.
+//! The known word or name that is most like one that was typed.
 
-mod name;
+use crate::image::Name;
+use crate::spec::reference::Reference;
 
-pub(crate) use name::nearest_name;
-
-/// Longer texts are nobody's slip of the finger, and comparing them costs the product of their lengths.
+/// Longer words are not compared: that costs the product of their lengths.
 const LONGEST: usize = 256;
 
-/// The one of `known` that differs least from `typed`, unless even that one differs in more than a third of it.
+/// Returns the one of `known` that is most like `typed`, if any is alike.
 pub(crate) fn nearest<'a>(typed: &[u8], known: impl IntoIterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
-    let ranked = known.into_iter().filter_map(|known| Some((near(typed, known)?, known)));
+    let ranked = known.into_iter().filter_map(|known| Some((alike(typed, known)?, known)));
     ranked.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
-/// By how much `known` differs from `typed`, unless it is more than a third of it.
-fn near(typed: &[u8], known: &[u8]) -> Option<usize> {
-    let most = typed.len().div_ceil(3);
-    let may_be = known.len().abs_diff(typed.len()) <= most;
-    may_be.then(|| distance(typed, known)).filter(|&distance| distance <= most)
+/// Returns the one of `known` that is most like `typed`, if any is alike.
+///
+/// A name typed from memory often lacks a registry, has another one, or an older tag: the last part of the repository has
+/// to be alike, the rest decides between several. Names without a repository are compared as a whole.
+pub(crate) fn nearest_name<'a>(typed: &str, known: impl IntoIterator<Item = &'a Name>) -> Option<&'a Name> {
+    let reference = typed.parse::<Reference>().ok().map(|reference| reference.normalized());
+    let ranked = known.into_iter().filter_map(|name| Some((rank(typed, reference.as_ref(), name)?, name)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, name)| name)
 }
 
-/// How many bytes must be typed, left out, replaced or swapped with their neighbour to make one of the other.
+/// The distance of two words that are the same but for a third of the longer one.
+fn alike(one: &[u8], other: &[u8]) -> Option<usize> {
+    let longest = one.len().max(other.len());
+    let may_be = longest <= LONGEST && 3 * one.len().abs_diff(other.len()) <= longest;
+    may_be.then(|| distance(one, other)).filter(|distance| 3 * distance <= longest)
+}
+
+/// The letters to insert, delete, replace or swap with their neighbour to make one of the other.
 fn distance(one: &[u8], other: &[u8]) -> usize {
-    if one.len().max(other.len()) > LONGEST {
-        return usize::MAX;
-    }
-    // Rows of the table of all prefixes' distances: the two before the one being filled.
-    let (mut before, mut last) = (Vec::new(), (0..=other.len()).collect::<Vec<_>>());
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let replaced = last[j] + usize::from(a != b);
-            let mut least = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && *b == one[i - 1] {
-                least = least.min(before[j - 1] + 1);
-            }
-            row.push(least);
+    strsim::generic_damerau_levenshtein(one, other)
+}
+
+/// The distances of the repository's last part, of the tag, and of the whole name.
+fn rank(typed: &str, reference: Option<&Reference>, known: &Name) -> Option<(usize, usize, usize)> {
+    match (reference, known) {
+        (Some(typed), Name::Reference(known)) => {
+            let repository = alike(last_part(typed), last_part(known))?;
+            let tag = distance(tag(typed).as_bytes(), tag(known).as_bytes());
+            Some((repository, tag, distance(typed.full().as_bytes(), known.full().as_bytes())))
         }
-        before = std::mem::replace(&mut last, row);
+        // A tag without a repository is better than no suggestion.
+        (Some(typed), Name::Tag(known)) if tag(typed) == known => Some((usize::MAX, 0, 0)),
+        _ => alike(typed.as_bytes(), known.to_string().as_bytes()).map(|whole| (whole, 0, 0)),
     }
-    last[other.len()]
+}
+
+/// `app` of `registry.example/team/app:1`.
+fn last_part(reference: &Reference) -> &[u8] {
+    reference.path().rsplit('/').next().unwrap_or_default().as_bytes()
+}
+
+fn tag(reference: &Reference) -> &str {
+    reference.tag().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -47,31 +62,74 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_count_slips() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("app", "app", 0),
-            ("app", "ap", 1),
-            ("app", "apps", 1),
-            ("app", "aqp", 1),
-            ("app", "pap", 1),
-            ("passwd", "password", 2),
-            ("kitten", "sitting", 3),
-            ("", "abc", 3),
+    fn only_words_that_are_alike_are_suggested() {
+        for (typed, known, expected) in [
+            ("postgers:16", &["app:1", "postgres:16", "redis:7"][..], Some("postgres:16")),
+            ("app:2", &["app:1", "postgres:16"], Some("app:1")),
+            ("nginx:1", &["app:1", "redis:7"], None),
+            ("hots", &["host.conf", "hosts", "opt"], Some("hosts")),
+            ("aqp", &["app"], Some("app")),
+            ("pap", &["app"], Some("app")),
+            ("nope", &["opt", "home", "root"], None),
+            ("ls", &["lib"], None),
+            ("", &["a"], None),
         ] {
-            assert_eq!(distance(one.as_bytes(), other.as_bytes()), expected, "{one} {other}");
-            assert_eq!(distance(other.as_bytes(), one.as_bytes()), expected, "{other} {one}");
+            let known = known.iter().map(|known| known.as_bytes());
+            assert_eq!(nearest(typed.as_bytes(), known), expected.map(str::as_bytes), "{typed}");
         }
+        let long = vec![b'a'; LONGEST + 1];
+        assert_eq!(nearest(&long, [&long[1..]]), None);
+    }
+
+    /// Checks what is suggested for `typed` out of these references, bare tags (`:1`) and texts.
+    #[track_caller]
+    fn suggests(typed: &str, known: &[&str], expected: Option<&str>) {
+        let name = |text: &&str| match (text.strip_prefix(':'), text.parse::<Reference>()) {
+            (Some(tag), _) => Name::Tag(tag.to_owned()),
+            (None, Ok(reference)) => Name::Reference(reference.normalized()),
+            (None, Err(_)) => Name::Text((*text).to_owned()),
+        };
+        let known: Vec<Name> = known.iter().map(name).collect();
+        assert_eq!(nearest_name(typed, &known).map(ToString::to_string).as_deref(), expected, "{typed}");
     }
 
     #[test]
-    fn only_what_is_near_is_suggested() {
-        let known = [&b"app:1"[..], b"postgres:16", b"redis:7"];
-        assert_eq!(nearest(b"postgers:16", known), Some(&b"postgres:16"[..]));
-        assert_eq!(nearest(b"app:2", known), Some(&b"app:1"[..]));
-        assert_eq!(nearest(b"nginx:1", known), None);
-        assert_eq!(nearest(b"", known), None);
-        let long = vec![b'a'; LONGEST + 1];
-        assert_eq!(nearest(&long, [&long[1..]]), None);
+    fn a_slip_in_the_repository_is_found_whatever_the_tag() {
+        suggests("postgers:16", &["postgres:16", "redis:7"], Some("postgres:16"));
+        suggests("ngnx:2", &["redis:2", "nginx:1.25.3-alpine3.18-slim"], Some("nginx:1.25.3-alpine3.18-slim"));
+        suggests("postgres", &["postgres:16.1-bookworm"], Some("postgres:16.1-bookworm"));
+        suggests("App:1", &["app:1"], Some("app:1"));
+    }
+
+    #[test]
+    fn a_registry_or_directory_that_is_missing_or_another_is_found() {
+        let known = ["registry.example/team/app:1.0"];
+        for typed in ["app:1.0", "team/app:1.0", "registry.example/app:1.0", "localhost/app:1.0", "aqp"] {
+            suggests(typed, &known, Some(known[0]));
+        }
+        suggests("localhost/app:1", &["app:1"], Some("app:1"));
+        suggests("app:1", &["quay.io/library/app:1"], Some("quay.io/library/app:1"));
+        suggests("library/app:2", &["ghcr.io/app:2", "other:2"], Some("ghcr.io/app:2"));
+    }
+
+    #[test]
+    fn the_nearest_repository_counts_before_tag_and_registry() {
+        suggests("app:1", &["apq:1", "app:2"], Some("app:2"));
+        suggests("app:1", &["app:3", "a.example/app:1"], Some("a.example/app:1"));
+        suggests("a.example/app:2", &["b.example/team/app:1", "a.example/app:1"], Some("a.example/app:1"));
+    }
+
+    #[test]
+    fn a_tag_in_common_makes_no_name_near() {
+        suggests("nginx:bookworm-slim", &["redis:bookworm-slim"], None);
+        suggests("registry.example/team/web:1", &["registry.example/team/database:1"], None);
+    }
+
+    #[test]
+    fn what_is_no_reference_is_compared_as_a_whole() {
+        suggests("app:1.0", &[":1.0"], Some("1.0"));
+        suggests("1.0", &[":1.1", "redis:7"], Some("1.1"));
+        suggests("No Nmae", &["No Name", "redis:7"], Some("No Name"));
+        suggests("", &["redis:7"], None);
     }
 }

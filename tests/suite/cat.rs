@@ -85,6 +85,7 @@ fn what_is_no_file_is_exit_4_and_nothing_is_written() {
     refused("etc/os-relase").says(["no `etc/os-relase`", "did you mean `etc/os-release`?"]);
     refused("/os-release").says(["did you mean `etc/os-release`?"]);
     refused("removed").says(["no `removed`"]);
+    refused("/nope").says(["no `/nope`"]).never_says(["did you mean"]);
     refused("etc").says(["`etc` is a directory"]);
     refused("/").says(["`/` is a directory"]);
     refused("lib").says(["`usr/lib` is a directory"]);
