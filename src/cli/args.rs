@@ -73,7 +73,8 @@ Examples:
     imgtar convert zstd-image.tar --to docker --compress gzip:6 | docker load
 
   All names moved to another registry:
-    imgtar convert vendor.tar --rename docker.io/=registry.lan/ --to oci | docker load
+    imgtar convert vendor.tar --rename docker.io/=registry.lan/ --to oci |
+      docker load
 
   The filesystem of a container:
     imgtar convert app.tar --to rootfs -o rootfs.tar.gz
@@ -85,19 +86,22 @@ Examples:
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   An image of a directory tree:
-    tar -C rootfs -c . | imgtar import --to docker --arch amd64 -t app:1 | docker load
+    tar -C rootfs -c . |
+      imgtar import --to docker --arch amd64 -t app:1 | docker load
 
   With a command and its environment:
-    imgtar import rootfs.tar.gz --to oci --arch arm64 -t app:1 --cmd /bin/app --env PATH=/bin -o app.tar
+    imgtar import rootfs.tar.gz --to oci --arch arm64 -t app:1 \\
+      --cmd /bin/app --env PATH=/bin -o app.tar
 
   All layers of an image made one:
-    imgtar convert app.tar --to rootfs | imgtar import --to oci --arch amd64 -t app:flat -o flat.tar";
+    imgtar convert app.tar --to rootfs |
+      imgtar import --to oci --arch amd64 -t app:flat -o flat.tar";
 
 /// Convert container image archives: docker save, crane, OCI layout and flat root filesystem; and look into them.
 ///
 /// Offline and in a stream: no daemon, no registry, no root. Input is recognised by its content, never by its name.
 #[derive(Debug, Parser)]
-#[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, after_long_help = EXIT_CODES)]
+#[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, max_term_width = 100, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

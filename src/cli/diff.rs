@@ -1,7 +1,7 @@
 //! `imgtar diff`.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use imgtar::diff::{Changed, ConfigChange, Diff, Field, FilesDiff, LayerOf, LayersDiff, Listed, diff};
@@ -15,9 +15,9 @@ use serde_json::Value;
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said, verdict};
 use super::args::DiffArgs;
 use super::exit::Exit;
-use super::page::{Page, Tone};
-use super::progress::words::size;
+use super::page::{Page, Tone, cell};
 use super::terminal;
+use super::words::size;
 
 /// Compares the one image of each archive that is meant: no is the answer if they differ.
 ///
@@ -88,34 +88,34 @@ fn answer(args: &DiffArgs, a: &Side, b: &Side, diff: &Diff) -> Result<()> {
     out.finish()
 }
 
-fn write<W: Write>(page: &mut Page<'_, W>, a: &Side, b: &Side, diff: &Diff) -> io::Result<()> {
+fn write(page: &mut Page<'_>, a: &Side, b: &Side, diff: &Diff) -> io::Result<()> {
     for (sign, tone, side) in [("---", Tone::Bad, a), ("+++", Tone::Good, b)] {
         let Side { archive, chosen } = side;
-        page.remark(tone, sign, &format!(" {archive}: {}", chosen.title()))?;
-        page.remark(Tone::Plain, "", &format!("    {}", chosen.image.image_id))?;
+        page.line(&cell(sign).tone(tone), &format!(" {archive}: {}", chosen.title()))?;
+        page.line(&cell("").tone(Tone::Plain), &format!("    {}", chosen.image.image_id))?;
     }
     config(page, diff)?;
     layers(page, &diff.layers)?;
     diff.files.as_ref().map_or(Ok(()), |files| self::files(page, files))
 }
 
-fn heading<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
-    page.remark(Tone::Title, text, "")
+fn heading(page: &mut Page<'_>, text: &str) -> io::Result<()> {
+    page.line(&cell(text).tone(Tone::Title), "")
 }
 
-fn removed<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
-    page.remark(Tone::Bad, "-", &format!(" {text}"))
+fn removed(page: &mut Page<'_>, text: &str) -> io::Result<()> {
+    page.line(&cell("-").tone(Tone::Bad), &format!(" {text}"))
 }
 
-fn added<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
-    page.remark(Tone::Good, "+", &format!(" {text}"))
+fn added(page: &mut Page<'_>, text: &str) -> io::Result<()> {
+    page.line(&cell("+").tone(Tone::Good), &format!(" {text}"))
 }
 
-fn changed<W: Write>(page: &mut Page<'_, W>, text: &str) -> io::Result<()> {
-    page.remark(Tone::Fair, "~", &format!(" {text}"))
+fn changed(page: &mut Page<'_>, text: &str) -> io::Result<()> {
+    page.line(&cell("~").tone(Tone::Fair), &format!(" {text}"))
 }
 
-fn config<W: Write>(page: &mut Page<'_, W>, diff: &Diff) -> io::Result<()> {
+fn config(page: &mut Page<'_>, diff: &Diff) -> io::Result<()> {
     if diff.config.is_empty() && diff.layers.a.is_empty() && diff.layers.b.is_empty() {
         return heading(page, "config: the same fields, spelled otherwise");
     }
@@ -134,7 +134,7 @@ fn config<W: Write>(page: &mut Page<'_, W>, diff: &Diff) -> io::Result<()> {
     Ok(())
 }
 
-fn layers<W: Write>(page: &mut Page<'_, W>, layers: &LayersDiff) -> io::Result<()> {
+fn layers(page: &mut Page<'_>, layers: &LayersDiff) -> io::Result<()> {
     if layers.a.is_empty() && layers.b.is_empty() {
         return Ok(());
     }
@@ -147,7 +147,7 @@ fn layers<W: Write>(page: &mut Page<'_, W>, layers: &LayersDiff) -> io::Result<(
     layers.b.iter().try_for_each(|layer| added(page, &text(layer)))
 }
 
-fn files<W: Write>(page: &mut Page<'_, W>, files: &FilesDiff) -> io::Result<()> {
+fn files(page: &mut Page<'_>, files: &FilesDiff) -> io::Result<()> {
     let counts = [files.added.len(), files.removed.len(), files.changed.len()];
     if counts == [0; 3] {
         return Ok(());

@@ -1,22 +1,18 @@
 //! `imgtar history`.
 
-use std::io::{self, Write};
+use std::io;
 
 use imgtar::error::Result;
 use imgtar::history::{self, HiddenFile, History, How, LayerUse, Step, Total};
-use imgtar::path::escape_for_terminal;
 use imgtar::select::SelectedImage;
 use serde::Serialize;
 
 use super::answer::{Answer, Session, choice, said};
 use super::args::HistoryArgs;
-use super::page::{Page, Tone};
-use super::progress::words::size;
+use super::page::{Cell, Page, Table, Tone, cell};
+use super::words::{counted, size};
 
-/// From this width on a step is one line; on narrower pages what made it goes below.
-const ONE_LINE: usize = 72;
-
-/// From this width on there is room for dates.
+/// Columns from which on there is room for dates.
 const WITH_DATES: usize = 100;
 
 /// Says the history of the one image that is meant.
@@ -59,50 +55,39 @@ impl<'a> Document<'a> {
     }
 }
 
-fn write<W: Write>(page: &mut Page<'_, W>, history: &History) -> io::Result<()> {
-    let table = Table::of(page.columns());
-    page.row(Tone::Title, &table.heading())?;
-    for step in &history.steps {
-        table.rows(step).iter().try_for_each(|row| page.row(Tone::Plain, row))?;
+fn write(page: &mut Page<'_>, history: &History) -> io::Result<()> {
+    page.table(&steps(&history.steps, page.columns() >= WITH_DATES))?;
+    page.gap()?;
+    page.table(&total(&history.total))?;
+    if history.largest_hidden.is_empty() {
+        return Ok(());
     }
     page.gap()?;
-    total(&history.total).iter().try_for_each(|row| page.row(Tone::Plain, row))?;
-    hidden(page, &history.largest_hidden)
+    page.table(&hidden(&history.largest_hidden))
 }
 
-/// The columns that there is room for.
-struct Table {
-    is_narrow: bool,
-    has_dates: bool,
+fn steps(steps: &[Step], with_dates: bool) -> Table {
+    let mut table = Table::new(0);
+    let heading = [right("LAYER"), right("STORED"), right("SIZE"), right("HIDES")].into_iter();
+    let date = with_dates.then(|| cell("CREATED"));
+    table.row(heading.chain(date).chain([cell("CREATED BY")]).map(|cell| cell.tone(Tone::Title)));
+    for step in steps {
+        let date =
+            with_dates.then(|| cell(step.created.as_deref().and_then(|date| date.get(..10)).unwrap_or_default()));
+        table.row(sizes(step.layer.as_ref()).into_iter().chain(date).chain([cell(instruction(step)).cut()]));
+    }
+    table
 }
 
-impl Table {
-    fn of(columns: usize) -> Self {
-        Self { is_narrow: columns < ONE_LINE, has_dates: columns >= WITH_DATES }
-    }
-
-    fn heading(&self) -> String {
-        let date = if self.has_dates { "  CREATED   " } else { "" };
-        let by = if self.is_narrow { "" } else { "  CREATED BY" };
-        format!("LAYER {:>10} {:>10} {:>10}{date}{by}", "STORED", "SIZE", "HIDES")
-    }
-
-    /// One row, or two where what made it goes below.
-    fn rows(&self, step: &Step) -> Vec<String> {
-        let mut row = step.layer.as_ref().map_or_else(|| format!("{:>5} {:32}", "-", ""), sizes);
-        if self.has_dates {
-            let date = step.created.as_deref().and_then(|created| created.get(..10)).unwrap_or_default();
-            row = format!("{row}  {:10}", escape_for_terminal(date.as_bytes()));
-        }
-        let command = instruction(step);
-        if self.is_narrow { vec![row, format!("      {command}")] } else { vec![format!("{row}  {command}")] }
-    }
-}
-
-fn sizes(layer: &LayerUse) -> String {
+fn sizes(layer: Option<&LayerUse>) -> [Cell; 4] {
+    let Some(layer) = layer else { return ["-", "", "", ""].map(right) };
     let hides = layer.hides.all().size;
     let hides = if hides == 0 { "-".to_owned() } else { size(hides) };
-    format!("{:>5} {:>10} {:>10} {hides:>10}", layer.number, size(layer.size), size(layer.holds.size))
+    [layer.number.to_string(), size(layer.size), size(layer.holds.size), hides].map(right)
+}
+
+fn right(text: impl Into<String>) -> Cell {
+    cell(text).right()
 }
 
 /// What made a step, as a Dockerfile says it, on one line.
@@ -114,36 +99,35 @@ fn instruction(step: &Step) -> String {
         (None, Some(command)) => format!("RUN {command}"),
         (None, None) => said.to_owned(),
     };
-    let words: Vec<&str> = said.split_whitespace().collect();
-    escape_for_terminal(words.join(" ").as_bytes())
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn total(total: &Total) -> [String; 3] {
+fn total(total: &Total) -> Table {
     let share = if total.holds.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.holds.size as f64 };
-    let files = |number: u64| format!("{number} file{}", if number == 1 { "" } else { "s" });
-    let layers = format!("{} layer{}", total.layers, if total.layers == 1 { "" } else { "s" });
-    [
-        format!("stored {:>10} in {layers}", size(total.size)),
-        format!("files  {:>10} in {}", size(total.holds.size), files(total.holds.files)),
-        format!("hidden {:>10} in {}: {share:.1} %", size(total.hidden.size), files(total.hidden.files)),
-    ]
+    let mut table = Table::new(0);
+    for (what, bytes, of) in [
+        ("stored", total.size, format!("in {}", counted(total.layers as u64, "layer"))),
+        ("files", total.holds.size, format!("in {}", counted(total.holds.files, "file"))),
+        ("hidden", total.hidden.size, format!("in {}: {share:.1} %", counted(total.hidden.files, "file"))),
+    ] {
+        table.row([cell(what), right(size(bytes)), cell(of)]);
+    }
+    table
 }
 
-fn hidden<W: Write>(page: &mut Page<'_, W>, files: &[HiddenFile]) -> io::Result<()> {
-    if files.is_empty() {
-        return Ok(());
-    }
-    page.gap()?;
-    page.row(Tone::Title, "    HIDDEN  IN  BY")?;
+fn hidden(files: &[HiddenFile]) -> Table {
+    let mut table = Table::new(0);
+    table.row([right("HIDDEN"), right("IN"), right("BY"), cell("")].map(|cell| cell.tone(Tone::Title)));
     for HiddenFile { path, size: bytes, layer, hidden_by, how, .. } in files {
         let how = match how {
             How::Deleted => "deleted",
             How::Replaced => "replaced",
             How::Duplicated => "duplicated",
         };
-        page.row(Tone::Plain, &format!("{:>10} {layer:>3} {hidden_by:>3}  {path} ({how})", size(*bytes)))?;
+        let path = cell(format!("{path} ({how})")).cut();
+        table.row([right(size(*bytes)), right(layer.to_string()), right(hidden_by.to_string()), path]);
     }
-    Ok(())
+    table
 }
 
 #[cfg(test)]
@@ -163,7 +147,7 @@ mod tests {
             ("RUN /bin/sh -c make # buildkit", "RUN /bin/sh -c make"),
             ("COPY a b # buildkit", "COPY a b"),
             ("imgtar import", "imgtar import"),
-            ("a\u{1b}[31mb\nc", "a\\u{1b}[31mb c"),
+            ("a\nb", "a b"),
             ("", ""),
         ] {
             assert_eq!(said(created_by), instruction);

@@ -32,8 +32,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
     if args.json {
         out.json(&report)?;
     } else {
-        let mut page = Page::new(&mut out);
-        said(table::write(&mut page, &report, args.answer.run.verbose))?;
+        said(table::write(&mut Page::new(&mut out), &report, args.answer.run.verbose))?;
     }
     out.finish()
 }

@@ -27,7 +27,7 @@ pub(crate) mod terminal;
 mod values;
 mod verify;
 mod version;
-mod wrap;
+mod words;
 mod write;
 
 use imgtar::error::{ErrorKind, Result};

@@ -1,32 +1,32 @@
-//! Facts as a person reads them: a key and its value a line, in as many columns as there are.
+//! Text for people: wrapped lines and aligned tables, in as many columns as the terminal has.
 //!
-//! Where standard output is a terminal, values are wrapped below themselves, and where that leaves them too little room,
-//! below their key. Elsewhere a fact stays on its line, however long, because programs and searches read it there;
-//! `COLUMNS` says otherwise. Whatever comes from an archive is escaped here, at the one door (docs/formats.md H-25).
+//! Where standard output is no terminal a line has no end, because programs and searches read it there; `COLUMNS` sets
+//! another width. Control characters are escaped here, whatever archive they come from (docs/formats.md H-25).
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
-use imgtar::path::escape_for_terminal;
+use imgtar::path::presentable;
 use terminal_size::{Width, terminal_size_of};
+use textwrap::core::{Word, display_width};
+use textwrap::{Options, WordSplitter};
 
-use super::terminal::is_coloured;
-use super::wrap::{self, broken, cut};
+/// Columns between two cells.
+const GAP: usize = 2;
 
-/// Columns that a value must have beside its key.
+/// Columns that the last cell of a row needs beside the others; with less it goes below them.
 const ROOM: usize = 20;
 
-/// Columns of a line that may be cut, where the room has no end.
-const LONGEST: usize = 120;
-
-/// What is written, and how much room there is.
-pub(super) struct Page<'a, W> {
-    out: &'a mut W,
+/// A writer of lines and tables.
+pub(super) struct Page<'a> {
+    out: &'a mut dyn Write,
     columns: usize,
-    coloured: bool,
+    is_coloured: bool,
 }
 
-/// How a word is shown, where colours are.
+/// The meaning of a piece of text, which has a colour where there are colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -37,93 +37,150 @@ pub(super) enum Tone {
     Bad,
 }
 
-impl<'a, W: Write> Page<'a, W> {
-    /// As standard output is now.
-    pub(super) fn new(out: &'a mut W) -> Self {
-        Self { out, columns: columns(), coloured: is_coloured(&io::stdout()) }
+/// A piece of text in a table.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    text: String,
+    tone: Tone,
+    is_right: bool,
+    is_cut: bool,
+}
+
+/// Rows whose cells stand below one another; the last cell of a row is wrapped or cut where the columns end.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    indent: usize,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// Returns a cell of plain text.
+pub(super) fn cell(text: impl Into<String>) -> Cell {
+    let text = presentable(&text.into()).replace('\n', "\\n");
+    Cell { text, tone: Tone::Plain, is_right: false, is_cut: false }
+}
+
+impl Cell {
+    pub(super) fn tone(self, tone: Tone) -> Self {
+        Self { tone, ..self }
     }
 
-    #[cfg(test)]
-    pub(super) fn of_width(out: &'a mut W, columns: usize) -> Self {
-        Self { out, columns, coloured: false }
+    /// Aligns the text to the right.
+    pub(super) fn right(self) -> Self {
+        Self { is_right: true, ..self }
     }
 
-    /// An empty line.
-    pub(super) fn gap(&mut self) -> io::Result<()> {
-        writeln!(self.out)
+    /// Cuts the text, instead of wrapping it, where the columns end.
+    pub(super) fn cut(self) -> Self {
+        Self { is_cut: true, ..self }
     }
 
-    /// A line of its own, wrapped, `indent` columns in.
-    pub(super) fn line(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
-        for part in wrapped(&escape_for_terminal(text.as_bytes()), self.columns.saturating_sub(indent)) {
-            let shown = self.toned(tone, &part);
-            writeln!(self.out, "{:indent$}{shown}", "")?;
+    /// Cuts the text after so many columns, or where they end.
+    pub(super) fn cut_at(self, columns: usize) -> Self {
+        Self { text: cut(&self.text, columns), is_cut: true, ..self }
+    }
+}
+
+impl Table {
+    /// Returns an empty table, `indent` columns in.
+    pub(super) fn new(indent: usize) -> Self {
+        Self { indent, rows: Vec::new() }
+    }
+
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// Adds a row for each of `values`, the first of which stands beside `key`.
+    pub(super) fn list(&mut self, key: Cell, values: impl IntoIterator<Item = Cell>) {
+        let keys = std::iter::once(key).chain(std::iter::repeat_with(|| cell("")));
+        self.rows.extend(keys.zip(values).map(|(key, value)| vec![key, value]));
+    }
+
+    /// Returns the columns that each cell but the last of a row takes.
+    fn widths(&self) -> Vec<usize> {
+        let mut widths = Vec::new();
+        for row in &self.rows {
+            let before_last = &row[..row.len().saturating_sub(1)];
+            widths.resize(widths.len().max(before_last.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(before_last) {
+                *width = display_width(&cell.text).max(*width);
+            }
         }
-        Ok(())
+        widths
+    }
+}
+
+impl<'a> Page<'a> {
+    /// Returns a page as wide as standard output.
+    pub(super) fn new(out: &'a mut dyn Write) -> Self {
+        let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let seen = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns));
+        let columns = asked.or_else(seen).filter(|&columns| columns > 0).unwrap_or(usize::MAX);
+        Self { out, columns, is_coloured: AutoStream::choice(&io::stdout()) != ColorChoice::Never }
     }
 
-    /// A line of its own, `indent` columns in, cut where the room ends.
-    pub(super) fn cut_line(&mut self, indent: usize, text: &str) -> io::Result<()> {
-        let text = escape_for_terminal(text.as_bytes());
-        let room = self.columns.min(LONGEST).saturating_sub(indent).max(1);
-        writeln!(self.out, "{:indent$}{}", "", cut(&text, room))
-    }
-
-    /// How many columns there are; more than any line has where nobody counts them.
+    /// Returns the columns of a line, more than any line has where nothing limits them.
     pub(super) fn columns(&self) -> usize {
         self.columns
     }
 
-    /// A row of a table, cut where the room ends. `text` has no control characters.
-    pub(super) fn row(&mut self, tone: Tone, text: &str) -> io::Result<()> {
-        let shown = cut(text, self.columns);
-        let shown = self.toned(tone, shown.trim_end());
-        writeln!(self.out, "{shown}")
+    /// Writes an empty line.
+    pub(super) fn gap(&mut self) -> io::Result<()> {
+        writeln!(self.out)
     }
 
-    /// `word` and what follows it, broken between words alone: what is in it will be searched for. `text` has no control
-    /// characters.
-    pub(super) fn remark(&mut self, tone: Tone, word: &str, text: &str) -> io::Result<()> {
-        let lines = broken(&format!("{word}{text}"), self.columns).join("\n");
-        let rest = lines.strip_prefix(word).unwrap_or_default();
-        let word = self.toned(tone, word);
-        writeln!(self.out, "{word}{rest}")
+    /// Writes `head` and `text` behind it as one line, broken between words only, so that each can be searched for.
+    pub(super) fn line(&mut self, head: &Cell, text: &str) -> io::Result<()> {
+        let line = self.shown(head, &head.text) + &cell(text).text;
+        wrap(&line, self.columns, "  ", false).iter().try_for_each(|line| writeln!(self.out, "{line}"))
     }
 
-    /// `key` in a column of `width`, `indent` columns in, and `values` behind it, each on a line of its own.
-    pub(super) fn fact(&mut self, indent: usize, width: usize, key: &str, values: &[String]) -> io::Result<()> {
-        self.toned_fact(indent, width, (Tone::Key, key), values)
-    }
-
-    /// The same with a tone of its own for the key.
-    pub(super) fn toned_fact(
-        &mut self,
-        indent: usize,
-        width: usize,
-        (tone, key): (Tone, &str),
-        values: &[String],
-    ) -> io::Result<()> {
-        let beside = indent + width + 2;
-        let is_narrow = self.columns < beside + ROOM;
-        let left = if is_narrow { indent + 2 } else { beside };
-        let wrapped =
-            |value: &String| wrapped(&escape_for_terminal(value.as_bytes()), self.columns.saturating_sub(left));
-        let mut lines = values.iter().flat_map(wrapped).collect::<Vec<_>>().into_iter();
-        let shown = self.toned(tone, key);
-        match lines.next() {
-            Some(first) if !is_narrow => {
-                let padding = width + 2 - wrap::width(key).min(width);
-                writeln!(self.out, "{:indent$}{shown}{:padding$}{first}", "", "")?;
+    /// Writes `table`.
+    pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
+        let widths = table.widths();
+        let left = table.indent + widths.iter().map(|width| width + GAP).sum::<usize>();
+        let room = self.columns.saturating_sub(left);
+        let mut last_cells = table.rows.iter().filter_map(|row| row.last());
+        let is_narrow = room < ROOM && last_cells.any(|cell| display_width(&cell.text) > room);
+        for (last, before) in table.rows.iter().filter_map(|row| row.split_last()) {
+            let mut line = " ".repeat(table.indent) + &self.aligned(before, &widths);
+            if is_narrow {
+                if !line.trim().is_empty() {
+                    writeln!(self.out, "{}", line.trim_end())?;
+                }
+                line = " ".repeat(table.indent + GAP);
             }
-            Some(first) => writeln!(self.out, "{:indent$}{shown}\n{:left$}{first}", "", "")?,
-            None => writeln!(self.out, "{:indent$}{shown}", "")?,
+            self.last_cell(&line, last)?;
         }
-        lines.try_for_each(|line| writeln!(self.out, "{:left$}{line}", ""))
+        Ok(())
     }
 
-    fn toned(&self, tone: Tone, text: &str) -> String {
-        let style = match tone {
-            _ if !self.coloured => return text.to_owned(),
+    fn aligned(&self, cells: &[Cell], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            let (text, pad) = (self.shown(cell, &cell.text), width - display_width(&cell.text));
+            line += &if cell.is_right { format!("{:pad$}{text}", "") } else { format!("{text}{:pad$}", "") };
+            line += &" ".repeat(GAP);
+        }
+        line
+    }
+
+    /// Writes the last cell of a row behind `line`.
+    fn last_cell(&mut self, line: &str, last: &Cell) -> io::Result<()> {
+        let left = display_width(line);
+        // A character takes two columns at most.
+        let room = self.columns.saturating_sub(left).max(2);
+        let lines = if last.is_cut { vec![cut(&last.text, room)] } else { wrap(&last.text, room, "", true) };
+        for (number, text) in lines.iter().enumerate() {
+            let before = if number == 0 { line.to_owned() } else { " ".repeat(left) };
+            writeln!(self.out, "{}", format!("{before}{}", self.shown(last, text)).trim_end())?;
+        }
+        Ok(())
+    }
+
+    fn shown(&self, cell: &Cell, text: &str) -> String {
+        let style = match cell.tone {
+            _ if !self.is_coloured || text.is_empty() => return text.to_owned(),
             Tone::Plain => return text.to_owned(),
             Tone::Title => Style::new().bold(),
             Tone::Key => AnsiColor::Cyan.on_default(),
@@ -135,87 +192,79 @@ impl<'a, W: Write> Page<'a, W> {
     }
 }
 
-/// `COLUMNS` where somebody set it, else the terminal's; without either a line has no end.
-fn columns() -> usize {
-    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let seen = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns));
-    said.or_else(seen).filter(|&columns| columns > 0).unwrap_or(usize::MAX)
+/// Returns `text` in lines of at most `columns`, those after the first behind `hang`. Words are broken, if at all, where
+/// they are longer than a line.
+pub(super) fn wrap(text: &str, columns: usize, hang: &str, break_words: bool) -> Vec<String> {
+    let options = Options::new(columns).subsequent_indent(hang).break_words(break_words);
+    let lines = textwrap::wrap(text, options.word_splitter(WordSplitter::NoHyphenation));
+    lines.into_iter().map(Cow::into_owned).collect()
 }
 
-/// `text` in lines of at most `columns`, broken at spaces, and inside a word where it is longer than a line.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    // One character takes two columns at most.
-    let columns = columns.max(2);
-    let (mut lines, mut line, mut taken) = (Vec::new(), String::new(), 0);
-    for mut word in text.split(' ') {
-        if taken > 0 && taken + 1 + wrap::width(word) > columns {
-            lines.push(std::mem::take(&mut line).trim_end().to_owned());
-            taken = 0;
-        } else if !line.is_empty() {
-            line.push(' ');
-            taken += 1;
-        }
-        while wrap::width(word) > columns {
-            let (head, tail) = wrap::split(word, columns);
-            lines.push(head.to_owned());
-            word = tail;
-        }
-        taken += wrap::width(word);
-        line.push_str(word);
+/// Returns as much of `text` as fits in `columns`, with `…` where it goes on.
+fn cut(text: &str, columns: usize) -> String {
+    if display_width(text) <= columns {
+        return text.to_owned();
     }
-    lines.push(line.trim_end().to_owned());
-    lines
+    let head = Word::from(text).break_apart(columns.saturating_sub(1)).next().map_or("", |head| head.word);
+    format!("{head}…")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn page(columns: usize, write: impl FnOnce(&mut Page<'_, Vec<u8>>) -> io::Result<()>) -> String {
+    fn page(columns: usize, write: impl FnOnce(&mut Page<'_>) -> io::Result<()>) -> String {
         let mut out = Vec::new();
-        write(&mut Page::of_width(&mut out, columns)).unwrap();
+        write(&mut Page { out: &mut out, columns, is_coloured: false }).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
-    fn text_is_wrapped_at_spaces_and_long_words_are_broken() {
-        for (text, columns, expected) in [
-            ("", 5, &[""][..]),
-            ("ab cd ef", 5, &["ab cd", "ef"]),
-            ("ab cd ef", usize::MAX, &["ab cd ef"]),
-            ("abcdefgh i", 3, &["abc", "def", "gh", "i"]),
-            ("a abcdefgh", 4, &["a", "abcd", "efgh"]),
-            ("a  b", 9, &["a  b"]),
-            ("abc", 0, &["ab", "c"]),
-            ("漢字 漢字", 5, &["漢字", "漢字"]),
-            ("漢字漢字", 5, &["漢字", "漢字"]),
-        ] {
-            assert_eq!(wrapped(text, columns), expected, "{text} in {columns}");
-        }
+    fn wide_characters_take_two_columns() {
+        assert_eq!(cut("漢字漢字", 8), "漢字漢字");
+        assert_eq!(cut("漢字漢字", 7), "漢字漢…");
+        assert_eq!(cut("漢字漢字", 6), "漢字…");
+        assert_eq!(cut("ab cd", 4), "ab …");
+        assert_eq!(wrap("漢字 漢字", 5, "", true), ["漢字", "漢字"]);
     }
 
     #[test]
-    fn a_value_stands_beside_its_key_where_there_is_room() {
-        let fact = |page: &mut Page<'_, _>| page.fact(2, 6, "env", &["A=1 and more of it".into(), "B=2".into()]);
-        assert_eq!(page(40, fact), "  env     A=1 and more of it\n          B=2\n");
-        assert_eq!(page(30, fact), "  env     A=1 and more of it\n          B=2\n");
-        assert_eq!(page(20, fact), "  env\n    A=1 and more of\n    it\n    B=2\n");
+    fn a_line_is_broken_between_words_alone() {
+        let line = |page: &mut Page<'_>| page.line(&cell("error").tone(Tone::Bad), ": blobs/sha256: ab-cd ef");
+        assert_eq!(page(usize::MAX, line), "error: blobs/sha256: ab-cd ef\n");
+        assert_eq!(page(9, line), "error:\n  blobs/sha256:\n  ab-cd\n  ef\n");
     }
 
     #[test]
-    fn rows_are_cut_and_remarks_are_broken_between_words() {
-        let row = |page: &mut Page<'_, _>| page.row(Tone::Plain, "ab cd ef  ");
-        assert_eq!(page(usize::MAX, row), "ab cd ef\n");
-        assert_eq!(page(10, row), "ab cd ef\n");
-        assert_eq!(page(7, row), "ab cd …\n");
-        let remark = |page: &mut Page<'_, _>| page.remark(Tone::Bad, "error", ": blobs/sha256: ab cd");
-        assert_eq!(page(usize::MAX, remark), "error: blobs/sha256: ab cd\n");
-        assert_eq!(page(9, remark), "error:\n  blobs/sha256:\n  ab cd\n");
+    fn the_last_cell_is_beside_the_others_where_there_is_room() {
+        let mut table = Table::new(2);
+        table.list(cell("env"), [cell("A=1 and more of it"), cell("B=2")]);
+        table.row([cell("workdir"), cell("/abcdefghijklmnopqrstuvwxyz")]);
+        let table = |page: &mut Page<'_>| page.table(&table);
+        let wide = "  env      A=1 and more of it\n           B=2\n  workdir  /abcdefghijklmnopqrstuvwxyz\n";
+        assert_eq!(page(usize::MAX, table), wide);
+        let broken =
+            "  env      A=1 and more of it\n           B=2\n  workdir  /abcdefghijklmnopqrs\n           tuvwxyz\n";
+        assert_eq!(page(31, table), broken);
+        let below = "  env\n    A=1 and more of\n    it\n    B=2\n  workdir\n    /abcdefghijklmno\n    pqrstuvwxyz\n";
+        assert_eq!(page(20, table), below);
     }
 
     #[test]
-    fn what_comes_from_an_archive_is_escaped() {
-        let shown = page(80, |page| page.fact(0, 3, "cmd", &["\u{1b}[31m\n".into()]));
-        assert_eq!(shown, "cmd  \\u{1b}[31m\\n\n");
+    fn cells_are_aligned_and_cut() {
+        let mut table = Table::new(0);
+        table.row([cell("SIZE").right(), cell("BY")]);
+        table.row([cell("1.0 KiB").right(), cell("RUN abcdefghijklmnopqrstuvwxyz").cut()]);
+        let table = |page: &mut Page<'_>| page.table(&table);
+        assert_eq!(page(80, table), "   SIZE  BY\n1.0 KiB  RUN abcdefghijklmnopqrstuvwxyz\n");
+        assert_eq!(page(30, table), "   SIZE  BY\n1.0 KiB  RUN abcdefghijklmnop…\n");
+        assert_eq!(page(20, table), "   SIZE\n  BY\n1.0 KiB\n  RUN abcdefghijklm…\n");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let mut table = Table::new(0);
+        table.row([cell("cmd"), cell("\u{1b}[31m\nC:\\x")]);
+        assert_eq!(page(80, |page| page.table(&table)), "cmd  \\u{1b}[31m\\nC:\\x\n");
     }
 }

@@ -7,18 +7,20 @@ mod bars;
 mod json;
 mod plain;
 mod tally;
-pub(super) mod words;
 
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use imgtar::progress::{Event, Progress};
+use imgtar::progress::{Action, Event, Progress};
 
 use super::choices;
 use super::terminal::{self, Verbosity};
 
 pub(super) use bars::aside;
+
+/// Digits of a digest that tell layers apart.
+const DIGITS: usize = 12;
 
 /// The listener that `--progress` asks for.
 pub(super) fn listen(form: choices::Progress, verbosity: Verbosity) -> Progress {
@@ -40,7 +42,7 @@ fn can_draw() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Writes what `say` makes of an event and the time since now, line by line.
+/// Writes the lines that `say` makes of an event and the time since now.
 fn lines(say: impl FnMut(&Event<'_>, Duration) -> String + Send + 'static) -> Progress {
     let start = Instant::now();
     let say = Mutex::new(say);
@@ -51,4 +53,49 @@ fn lines(say: impl FnMut(&Event<'_>, Duration) -> String + Send + 'static) -> Pr
             terminal::write(&text);
         }
     })
+}
+
+/// Returns what is being done, and what was done then.
+fn verbs(action: Action) -> (&'static str, &'static str) {
+    match action {
+        Action::Spool => ("reading", "read"),
+        Action::Check => ("checking", "checked"),
+        Action::Copy => ("copying", "copied"),
+        Action::Convert => ("converting", "converted"),
+        Action::Flatten => ("writing", "wrote"),
+    }
+}
+
+/// Returns what tells a task's bytes from others': the beginning of a digest, else the end of the name.
+fn short(label: &str, longest: usize) -> String {
+    let is_digest = |part: &&str| part.len() >= 2 * DIGITS && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(digest) = label.split(|c: char| !c.is_ascii_alphanumeric()).rev().find(is_digest) {
+        return digest[..DIGITS].to_owned();
+    }
+    let name = label.rsplit(": ").next().unwrap_or(label);
+    let length = name.chars().count();
+    if length <= longest {
+        return name.to_owned();
+    }
+    format!("…{}", name.chars().skip(length + 1 - longest).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_digest_in_it_or_its_end() {
+        let digest = "0123456789abcdef".repeat(4);
+        for (label, name) in [
+            (format!("a.tar: blobs/sha256/{digest}"), "0123456789ab"),
+            (format!("a.tar: {digest}/layer.tar"), "0123456789ab"),
+            (format!("{digest}.tar.gz"), "0123456789ab"),
+            ("a.tar: layer.tar".to_owned(), "layer.tar"),
+            ("standard input".to_owned(), "standard input"),
+            ("a/long/path/to/an-archive.tar".to_owned(), "…n-archive.tar"),
+        ] {
+            assert_eq!(short(&label, 14), name);
+        }
+    }
 }

@@ -2,19 +2,20 @@
 //!
 //! A line is written at once, so that threads do not mix theirs, and a standard error that is closed fails nothing.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::convert::ImageReport;
 use imgtar::notice::Remark;
 use imgtar::path::presentable;
 use imgtar::stream::unfinished;
-
 use terminal_size::{Width, terminal_size_of};
 
 use super::args::RunArgs;
+use super::page::wrap;
 use super::progress;
-use super::wrap::broken;
 
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
@@ -125,26 +126,19 @@ fn layers(report: &ImageReport) -> String {
 }
 
 fn say(word: &str, style: Style, text: &str) {
-    let style = if is_coloured(&io::stderr()) { style } else { Style::new() };
+    let style = if is_coloured() { style } else { Style::new() };
     let said = fitted(&format!("imgtar: {word}: {}\n", presentable(text)));
     write(&said.replacen(word, &format!("{style}{word}{style:#}"), 1));
 }
 
-/// Colours are for a terminal that has them, and for nobody who has said no: <https://no-color.org>,
-/// <https://bixense.com/clicolors>, as clap does for the help.
-pub(super) fn is_coloured(stream: &impl IsTerminal) -> bool {
-    colours(stream.is_terminal(), |name| std::env::var(name).ok())
+/// Says why the command line is not understood.
+pub(super) fn usage(message: &StyledStr) {
+    write(&format!("imgtar: {}", if is_coloured() { message.ansi().to_string() } else { message.to_string() }));
 }
 
-fn colours(is_terminal: bool, var: impl Fn(&str) -> Option<String>) -> bool {
-    let said = |name: &str| var(name).filter(|value| !value.is_empty());
-    let is_off = |name: &str| said(name).is_some_and(|value| value == "0");
-    let can_show = || said("TERM").map_or(cfg!(windows), |term| term != "dumb");
-    if said("NO_COLOR").is_some() {
-        return false;
-    }
-    let is_forced = said("CLICOLOR_FORCE").is_some() && !is_off("CLICOLOR_FORCE");
-    is_forced || (is_terminal && !is_off("CLICOLOR") && can_show())
+/// Whether standard error shows colours, as clap has it for the help.
+fn is_coloured() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
 /// Writes lines for a person: on a terminal they are broken between words.
@@ -158,31 +152,10 @@ pub(super) fn write(text: &str) {
 }
 
 fn fitted(text: &str) -> String {
-    match terminal_size_of(io::stderr()) {
-        Some((Width(columns), _)) => {
-            text.lines().flat_map(|line| broken(line, columns.into())).map(|line| line + "\n").collect()
-        }
-        None => text.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_are_where_they_are_wanted_and_can_be_seen() {
-        let coloured = |is_terminal, vars: &[(&str, &str)]| {
-            colours(is_terminal, |name| vars.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned()))
-        };
-        let xterm = ("TERM", "xterm");
-        assert!(coloured(true, &[xterm]));
-        assert!(coloured(true, &[xterm, ("NO_COLOR", ""), ("CLICOLOR", "1"), ("CLICOLOR_FORCE", "0")]));
-        assert!(coloured(false, &[("CLICOLOR_FORCE", "1")]));
-        assert!(!coloured(false, &[xterm]));
-        for off in [("NO_COLOR", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")] {
-            assert!(!coloured(true, &[off, xterm]), "{off:?}");
-        }
-        assert!(!coloured(true, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1"), xterm]));
-    }
+    let Some((Width(columns), _)) = terminal_size_of(io::stderr()) else { return text.to_owned() };
+    let lines = text.lines().flat_map(|line| {
+        let hang = line.len() - line.trim_start().len() + 2;
+        wrap(line, columns.into(), &" ".repeat(hang), false)
+    });
+    lines.map(|line| line + "\n").collect()
 }

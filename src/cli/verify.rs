@@ -1,6 +1,6 @@
 //! `imgtar verify`.
 
-use std::io::{self, Write};
+use std::io;
 
 use imgtar::error::Result;
 use imgtar::verify::{Extents, Finding, Report, Severity, verify};
@@ -8,9 +8,9 @@ use imgtar::verify::{Extents, Finding, Report, Severity, verify};
 use super::answer::{Answer, Session, said, verdict};
 use super::args::VerifyArgs;
 use super::exit::Exit;
-use super::page::{Page, Tone};
-use super::progress::words::size;
+use super::page::{Page, Tone, cell};
 use super::terminal::Verbosity;
+use super::words::{counted, size};
 
 /// Checks the archive: no is the answer if anything is wrong, or, with `--strict`, doubtful.
 ///
@@ -37,7 +37,7 @@ fn answer(args: &VerifyArgs, report: &Report, verbosity: Verbosity) -> Result<()
 }
 
 /// A line for each finding, and one for all that was looked at.
-fn write<W: Write>(page: &mut Page<'_, W>, report: &Report, verbosity: Verbosity) -> io::Result<()> {
+fn write(page: &mut Page<'_>, report: &Report, verbosity: Verbosity) -> io::Result<()> {
     let least = match verbosity {
         Verbosity::Quiet => Severity::Error,
         Verbosity::Normal => Severity::Warning,
@@ -52,7 +52,7 @@ fn write<W: Write>(page: &mut Page<'_, W>, report: &Report, verbosity: Verbosity
     Ok(())
 }
 
-fn line<W: Write>(page: &mut Page<'_, W>, finding: &Finding) -> io::Result<()> {
+fn line(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
     let (tone, word) = match finding.severity {
         Severity::Error => (Tone::Bad, "error"),
         Severity::Warning => (Tone::Fair, "warning"),
@@ -63,11 +63,11 @@ fn line<W: Write>(page: &mut Page<'_, W>, finding: &Finding) -> io::Result<()> {
         (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
         _ => String::new(),
     };
-    page.remark(tone, word, &format!(": {place}: {problem}{values} ({rule})"))
+    page.line(&cell(word).tone(tone), &format!(": {place}: {problem}{values} ({rule})"))
 }
 
 /// `sound: app.tar: 1 image, 2 layers, 5 blobs of 1.2 MiB; 1 note`.
-fn summary<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> {
+fn summary(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let counts = report.counts;
     let (tone, verdict) = match (report.sound, counts.warnings) {
         (false, _) => (Tone::Bad, "not sound"),
@@ -75,18 +75,19 @@ fn summary<W: Write>(page: &mut Page<'_, W>, report: &Report) -> io::Result<()> 
         (true, _) => (Tone::Fair, "sound"),
     };
     let kinds = [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")];
-    let found: Vec<String> =
-        kinds.iter().filter(|(number, _)| *number > 0).map(|(number, noun)| count(*number, noun)).collect();
+    let some = kinds.into_iter().filter(|(number, _)| *number > 0);
+    let found: Vec<String> = some.map(|(number, noun)| counted(number as u64, noun)).collect();
     let found = if found.is_empty() { String::new() } else { format!("; {}", found.join(", ")) };
-    page.remark(tone, verdict, &format!(": {}: {}{found}", report.archive, checked(report.checked)))
+    page.line(&cell(verdict).tone(tone), &format!(": {}: {}{found}", report.archive, checked(report.checked)))
 }
 
 fn checked(checked: Extents) -> String {
     let Extents { images, layers, blobs, bytes, .. } = checked;
-    format!("{}, {}, {} of {}", count(images, "image"), count(layers, "layer"), count(blobs, "blob"), size(bytes))
-}
-
-/// `1 layer`, `2 layers`.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+    format!(
+        "{}, {}, {} of {}",
+        counted(images as u64, "image"),
+        counted(layers as u64, "layer"),
+        counted(blobs as u64, "blob"),
+        size(bytes)
+    )
 }

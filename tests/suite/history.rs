@@ -191,10 +191,11 @@ fn a_table_fits_its_page() {
     assert!(piped.contains("in /usr/share/something"), "nothing is cut where nobody counts columns\n{piped}");
     assert!(!piped.contains('\u{1b}'));
     let expected = "\
-LAYER     STORED       SIZE      HIDES  CREATED BY
+LAYER  STORED  SIZE  HIDES  CREATED BY
+    0   128 B   8 B      -  ADD layer 0
 ";
     assert!(table("80").starts_with(expected), "{}", table("80"));
-    assert!(piped.contains("hidden        5 B in 1 file: "), "{piped}");
+    assert!(piped.contains("hidden    5 B  in 1 file: "), "{piped}");
     assert!(piped.contains("  app (deleted)"), "{piped}");
 }
 

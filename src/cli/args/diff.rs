@@ -19,10 +19,12 @@ Examples:
     docker save app:1 | imgtar diff delivered.tar -
 
   Programs that came or changed, for a machine:
-    imgtar diff a.tar b.tar --json | jq -r '.files | (.added[], .changed[].b) | select(.path | startswith(\"usr/bin/\")) | .path'
+    imgtar diff a.tar b.tar --json |
+      jq -r '.files | (.added + [.changed[].b])[].path | select(test(\"^bin/\"))'
 
   Two images of one archive:
-    imgtar convert all.tar --image app:1 --to oci | imgtar diff - all.tar --image app:1
+    imgtar convert all.tar --image app:1 --to oci |
+      imgtar diff - all.tar --image app:1
 
 Exit codes:
   0  the same image

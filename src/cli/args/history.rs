@@ -19,7 +19,8 @@ Examples:
     imgtar history app.tar --json | jq .total.hidden.size
 
   Refuse images of which more than a tenth is hidden:
-    imgtar history app.tar --json | jq -e '.total | .hidden.size * 10 <= .size'";
+    imgtar history app.tar --json |
+      jq -e '.total | .hidden.size * 10 <= .size'";
 
 /// Say how an image came about, and what of it is never seen.
 ///

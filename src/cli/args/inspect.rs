@@ -16,13 +16,15 @@ Examples:
     imgtar inspect --json app.tar | jq -r '.images[].image_id'
 
   Sizes of layers, largest first:
-    imgtar inspect --json app.tar | jq -c '.images[0].layers | sort_by(-.size)[] | [.size, .created_by]'
+    imgtar inspect --json app.tar |
+      jq -c '.images[0].layers | sort_by(-.size)[] | [.size, .created_by]'
 
   The config, byte for byte, so that its sha256 is the image ID:
     docker save app:1 | imgtar inspect --config | sha256sum
 
   What `docker load` of Docker 20.10 will say:
-    imgtar inspect --json app.tar | jq '.loads[] | select(.engine == \"docker-20.10\")'";
+    imgtar inspect --json app.tar |
+      jq '.loads[] | select(.engine == \"docker-20.10\")'";
 
 /// Say what an archive holds, and which engines load it.
 ///

@@ -19,11 +19,13 @@ Examples:
   What the second layer adds and removes:
     imgtar ls -l --layer 1 app.tar
 
-  The largest files, and which layers they are from:
-    imgtar ls --json app.tar | jq -s -c 'sort_by(-.size)[:5][] | [.size, .layer, .path]'
+  The five largest files, and which layers they are from:
+    imgtar ls --json app.tar |
+      jq -s -c 'sort_by(.size)[-5:][] | [.size, .layer, .path]'
 
   Everything with the setuid bit:
-    imgtar ls --json app.tar | jq -r 'select(.type == \"file\" and (.mode | startswith(\"4\"))) | .path'";
+    imgtar ls --json app.tar |
+      jq -r 'select(.type == \"file\" and (.mode | startswith(\"4\"))) | .path'";
 
 /// List the files of an image, as a container would see them.
 ///

@@ -19,7 +19,8 @@ Examples:
     imgtar verify app.tar --json > report.json
 
   The members that are not what they should be:
-    imgtar verify app.tar --json | jq -r '.findings[] | select(.severity == \"error\") | .place' | sort -u
+    imgtar verify app.tar --json |
+      jq -r '.findings[] | select(.severity == \"error\") | .place' | sort -u
 
 Exit codes:
   0  sound: no errors

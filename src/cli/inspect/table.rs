@@ -1,35 +1,44 @@
 //! The report for a person.
 
-use std::io::{self, Write};
+use std::io;
 
 use imgtar::inspect::{ConfigFacts, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
-use crate::cli::page::{Page, Tone};
-use crate::cli::progress::words::size;
-
-/// Columns of the keys of an image, and of the engines' names.
-const KEYS: usize = 10;
-const ENGINES: usize = 21;
+use crate::cli::page::{Cell, Page, Table, Tone, cell};
+use crate::cli::words::{counted, size};
 
 /// Digits of a digest that tell it from others; `--image` takes as many.
 const DIGITS: usize = 12;
 
+/// Columns of a command, however wide the page is.
+const COMMAND: usize = 113;
+
 /// Writes `report`; with `in_full` digests are whole and long commands are not cut.
-pub(super) fn write<W: Write>(page: &mut Page<'_, W>, report: &InspectReport, in_full: bool) -> io::Result<()> {
-    page.line(0, Tone::Title, &title(report))?;
+pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) -> io::Result<()> {
+    title(page, &archive(report))?;
     for image in &report.images {
         page.gap()?;
-        write_image(page, image, in_full)?;
+        let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
+        title(page, &names)?;
+        page.table(&facts(image, in_full))?;
+        page.table(&layers(&image.layers, in_full))?;
     }
-    listing(page, "beside images", &artifacts(report))?;
-    listing(page, "listed, but not there", &missing(report))?;
-    listing(page, "odd", &report.oddities)?;
+    listing(page, "beside images", artifacts(report))?;
+    listing(page, "listed, but not there", missing(report))?;
+    listing(page, "odd", report.oddities.clone())?;
     page.gap()?;
-    page.line(0, Tone::Title, "loads")?;
-    report.loads.iter().try_for_each(|loads| write_loads(page, loads))
+    title(page, "loads")?;
+    page.table(&loads(&report.loads))
 }
 
-fn title(report: &InspectReport) -> String {
+fn title(page: &mut Page<'_>, text: &str) -> io::Result<()> {
+    let mut table = Table::new(0);
+    table.row([cell(text).tone(Tone::Title)]);
+    page.table(&table)
+}
+
+/// Returns what the archive is, in a line.
+fn archive(report: &InspectReport) -> String {
     let format = match (report.format, report.directory) {
         ("legacy", _) => "docker save archive",
         ("docker", _) => "docker archive",
@@ -42,31 +51,30 @@ fn title(report: &InspectReport) -> String {
         "none" => String::new(),
         codec => format!(", compressed by {codec}"),
     };
-    format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len(), "image"))
+    format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len() as u64, "image"))
 }
 
-fn write_image<W: Write>(page: &mut Page<'_, W>, image: &ImageFacts, in_full: bool) -> io::Result<()> {
-    let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
-    page.line(0, Tone::Title, &names)?;
-    let mut fact = |key: &str, values: &[String]| {
-        if values.iter().all(String::is_empty) { Ok(()) } else { page.fact(2, KEYS, key, values) }
-    };
-    let one = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
+fn facts(image: &ImageFacts, in_full: bool) -> Table {
     let digest = |digest: &str| shown_digest(digest, in_full);
-    fact("image ID", &[digest(&image.image_id)])?;
-    fact("manifest", &one(image.manifest.as_ref().map(|manifest| digest(&manifest.digest))))?;
-    fact("index", &one(image.index.as_ref().map(|index| digest(&index.digest))))?;
-    fact("parent", &one(image.parent.as_deref().map(digest)))?;
     let version = image.os_version.as_ref().map_or_else(String::new, |version| format!(" ({version})"));
-    fact("platform", &[format!("{}{version}", image.platform)])?;
-    fact("created", &one(image.created.clone()))?;
-    fact("author", &one(image.author.clone()))?;
-    fact("size", &[sizes(Some(image.size), image.tar_size)])?;
-    for (key, values) in config(&image.config) {
-        fact(key, &values)?;
+    let one = |value: Option<String>| vec![value.unwrap_or_default()];
+    let mut facts = vec![
+        ("image ID", vec![digest(&image.image_id)]),
+        ("manifest", one(image.manifest.as_ref().map(|manifest| digest(&manifest.digest)))),
+        ("index", one(image.index.as_ref().map(|index| digest(&index.digest)))),
+        ("parent", one(image.parent.as_deref().map(digest))),
+        ("platform", vec![format!("{}{version}", image.platform)]),
+        ("created", one(image.created.clone())),
+        ("author", one(image.author.clone())),
+        ("size", vec![sizes(Some(image.size), image.tar_size)]),
+    ];
+    facts.extend(config(&image.config));
+    facts.push(("layers", vec![image.layers.len().to_string()]));
+    let mut table = Table::new(2);
+    for (key, values) in facts.into_iter().filter(|(_, values)| !values.iter().all(String::is_empty)) {
+        table.list(cell(key).tone(Tone::Key), values.into_iter().map(cell));
     }
-    page.fact(2, KEYS, "layers", &[image.layers.len().to_string()])?;
-    image.layers.iter().try_for_each(|layer| write_layer(page, layer, in_full))
+    table
 }
 
 fn config(config: &ConfigFacts) -> Vec<(&'static str, Vec<String>)> {
@@ -85,52 +93,59 @@ fn config(config: &ConfigFacts) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-/// A line for what it is, one for what made it.
-fn write_layer<W: Write>(page: &mut Page<'_, W>, layer: &LayerFacts, in_full: bool) -> io::Result<()> {
+/// Returns a line for each layer, and one for what made it.
+fn layers(layers: &[LayerFacts], in_full: bool) -> Table {
+    let mut table = Table::new(2);
+    for layer in layers {
+        table.list(cell(format!("{:>3}", layer.number)), layer_lines(layer, in_full));
+    }
+    table
+}
+
+fn layer_lines(layer: &LayerFacts, in_full: bool) -> Vec<Cell> {
     let digest = shown_digest(layer.digest.as_ref().unwrap_or(&layer.diff_id), in_full);
     let compression = match layer.compression {
         None => "not in the archive",
         Some("none") => "",
         Some(codec) => codec,
     };
-    let number = format!("{:>3}", layer.number);
     let sizes = format!("{} {compression}", sizes(layer.size, layer.tar_size));
+    let mut lines = if in_full { vec![cell(digest)] } else { vec![cell(format!("{digest} {sizes}"))] };
     if in_full {
         let diff_id = (layer.digest.as_ref() != Some(&layer.diff_id)).then(|| format!("diff_id {}", layer.diff_id));
-        let values: Vec<String> = [digest].into_iter().chain(diff_id).chain([sizes]).collect();
-        page.toned_fact(2, 3, (Tone::Plain, &number), &values)?;
-    } else {
-        page.toned_fact(2, 3, (Tone::Plain, &number), &[format!("{digest} {sizes}")])?;
+        lines.extend(diff_id.into_iter().chain([sizes]).map(cell));
     }
-    layer.urls.iter().try_for_each(|url| page.line(7, Tone::Plain, url))?;
+    lines.extend(layer.urls.iter().map(cell));
     match layer.created_by.as_deref().filter(|by| !by.is_empty()) {
-        Some(by) if in_full => page.line(7, Tone::Plain, by),
-        Some(by) => page.cut_line(7, by),
-        None => Ok(()),
+        Some(by) if in_full => lines.push(cell(by)),
+        Some(by) => lines.push(cell(by).cut_at(COMMAND)),
+        None => {}
     }
+    lines
 }
 
-fn write_loads<W: Write>(page: &mut Page<'_, W>, loads: &Loads) -> io::Result<()> {
-    let (tone, word) = match loads.loads {
-        Verdict::Yes => (Tone::Good, "yes"),
-        Verdict::Partly => (Tone::Fair, "partly"),
-        Verdict::No => (Tone::Bad, "no"),
-    };
-    let names = if loads.names.is_empty() { String::new() } else { format!(", as {}", loads.names.join(", ")) };
-    let why = loads.why.as_ref().map_or_else(String::new, |why| format!("; {why}"));
-    let mut values = vec![format!("{word}{names}{why}")];
-    if let Some(fix) = &loads.fix {
-        values.push(format!("helps: {fix}"));
+fn loads(loads: &[Loads]) -> Table {
+    let mut table = Table::new(2);
+    for loads in loads {
+        let (tone, word) = match loads.loads {
+            Verdict::Yes => (Tone::Good, "yes"),
+            Verdict::Partly => (Tone::Fair, "partly"),
+            Verdict::No => (Tone::Bad, "no"),
+        };
+        let names = if loads.names.is_empty() { String::new() } else { format!(", as {}", loads.names.join(", ")) };
+        let why = loads.why.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+        let fix = loads.fix.as_ref().map(|fix| cell(format!("helps: {fix}")));
+        let verdict = cell(format!("{word}{names}{why}"));
+        table.list(cell(loads.engine.title()).tone(tone), [verdict].into_iter().chain(fix));
     }
-    page.toned_fact(2, ENGINES, (tone, loads.engine.title()), &values)
+    table
 }
 
 fn artifacts(report: &InspectReport) -> Vec<String> {
-    let artifacts = report.artifacts.iter();
-    let artifacts = artifacts.map(|artifact| format!("{}, {}", artifact.what, size(artifact.size)));
+    let artifacts = report.artifacts.iter().map(|artifact| format!("{}, {}", artifact.what, size(artifact.size)));
     let blobs = report.unreferenced.iter();
-    let blobs =
-        blobs.map(|blobs| format!("{} that nothing refers to, {}", counted(blobs.blobs, "blob"), size(blobs.size)));
+    let blobs = blobs
+        .map(|blobs| format!("{} that nothing refers to, {}", counted(blobs.blobs as u64, "blob"), size(blobs.size)));
     artifacts.chain(blobs).collect()
 }
 
@@ -142,13 +157,15 @@ fn missing(report: &InspectReport) -> Vec<String> {
     report.missing.iter().map(line).collect()
 }
 
-fn listing<W: Write>(page: &mut Page<'_, W>, title: &str, lines: &[String]) -> io::Result<()> {
+fn listing(page: &mut Page<'_>, heading: &str, lines: Vec<String>) -> io::Result<()> {
     if lines.is_empty() {
         return Ok(());
     }
     page.gap()?;
-    page.line(0, Tone::Title, title)?;
-    lines.iter().try_for_each(|line| page.line(2, Tone::Plain, line))
+    title(page, heading)?;
+    let mut table = Table::new(2);
+    lines.into_iter().for_each(|line| table.row([cell(line)]));
+    page.table(&table)
 }
 
 fn sizes(stored: Option<u64>, unpacked: Option<u64>) -> String {
@@ -176,8 +193,4 @@ fn shell_word(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

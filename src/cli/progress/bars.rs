@@ -3,16 +3,21 @@
 //! What is over before anybody could read it is never drawn: neither a short run nor a small layer makes the screen flicker.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imgtar::progress::{Event, Progress, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
 
 use super::tally::{Tally, Task, Whole};
-use layout::Layout;
+use super::{short, verbs};
 
-mod layout;
+/// Columns from which on a line has room for the bytes of all and the rate.
+const WIDE: u16 = 72;
+/// The longest name of a task, so that the line has room for what is done with it.
+const LONGEST: usize = 15;
 
 /// How long a run must last before anything is drawn.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -91,14 +96,15 @@ impl Bars {
 
     fn moved(&mut self, id: TaskId, task: &Task) {
         if self.start.elapsed() >= PATIENCE && !self.margin.shown {
-            self.margin.show(layout::margin(), |bar| self.screen.insert(0, bar));
+            self.margin.show(style(" "), |bar| self.screen.insert(0, bar));
         }
         let shown = self.tasks.values().filter(|bar| bar.shown).count();
         let Some(bar) = self.tasks.get_mut(&id) else { return };
         bar.bar.set_position(task.bytes);
         let is_over = task.total == Some(task.bytes);
         if self.margin.shown && !bar.shown && !is_over && shown < MOST {
-            bar.show(Layout::now().task(task), |bar| self.screen.add(bar));
+            bar.bar.set_message(task_message(task));
+            bar.show(style(task_template(task.total.is_some())), |bar| self.screen.add(bar));
         }
     }
 
@@ -112,7 +118,7 @@ impl Bars {
                 bar.remove(&self.screen);
             }
         } else if !bar.shown && self.margin.shown {
-            bar.show(Layout::now().whole(), |bar| self.screen.insert(1, bar));
+            bar.show(style(whole_template()), |bar| self.screen.insert(1, bar));
         }
     }
 }
@@ -143,4 +149,35 @@ impl Drop for Bars {
         self.margin.remove(&self.screen);
         *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Whether standard error is wide; people resize terminals.
+fn is_wide() -> bool {
+    terminal_size_of(io::stderr()).is_none_or(|(Width(columns), _)| columns >= WIDE)
+}
+
+fn whole_template() -> &'static str {
+    match is_wide() {
+        true => {
+            "{percent:>3}% {eta:>12} left  {wide_bar:.green/dim} {bytes:>11} of {total_bytes:>11} {binary_bytes_per_sec:>13}"
+        }
+        false => "{percent:>3}% {wide_bar:.green/dim} {bytes:>11}",
+    }
+}
+
+fn task_template(has_total: bool) -> &'static str {
+    match (is_wide(), has_total) {
+        (true, true) => "{msg:23!} {wide_bar:.cyan/dim} {bytes:>11} of {total_bytes:>11} {binary_bytes_per_sec:>13}",
+        (true, false) => "{msg:23!} {bytes:>11} {binary_bytes_per_sec:>13}",
+        (false, _) => "{wide_msg} {bytes:>11}",
+    }
+}
+
+fn task_message(task: &Task) -> String {
+    let name = short(&task.label, LONGEST);
+    if is_wide() { format!("{} {name}", verbs(task.action).0) } else { name }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates above are well formed").progress_chars("━╸─")
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use imgtar::progress::{Action, Event};
+use indicatif::HumanDuration;
 
 use super::tally::{Tally, Task, Whole};
-use super::words;
+use super::{short, verbs};
+use crate::cli::words::size;
 
 /// How long the whole is left alone between two lines.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -48,33 +50,25 @@ impl Plain {
     }
 }
 
-/// One line a layer: what is copied is checked too, but that is not its end.
+/// Returns one line a layer: what is copied is checked too, but that is not its end.
 fn ended(task: &Task) -> String {
     if task.action == Action::Check {
         return String::new();
     }
-    format!(
-        "imgtar: {} {} ({})\n",
-        words::done(task.action),
-        words::short(&task.label, LONGEST),
-        words::size(task.bytes)
-    )
+    format!("imgtar: {} {} ({})\n", verbs(task.action).1, short(&task.label, LONGEST), size(task.bytes))
 }
 
 fn of_whole(whole: Whole, elapsed: Duration) -> String {
     let rate = whole.bytes as f64 / elapsed.as_secs_f64().max(0.001);
-    let left = match whole.bytes {
-        0 => String::new(),
-        _ => format!(", {} left", words::time(Duration::from_secs_f64((whole.total - whole.bytes) as f64 / rate))),
-    };
-    let (bytes, total) = (words::size(whole.bytes), words::size(whole.total));
-    format!("imgtar: {}% ({bytes} of {total}, {}{left})\n", whole.percent(), words::rate(rate))
+    let left = Duration::try_from_secs_f64((whole.total - whole.bytes) as f64 / rate);
+    let left = left.map_or_else(|_| String::new(), |left| format!(", {:#} left", HumanDuration(left)));
+    let (percent, bytes, total) = (whole.percent(), size(whole.bytes), size(whole.total));
+    format!("imgtar: {percent}% ({bytes} of {total}, {}/s{left})\n", size(rate as u64))
 }
 
 fn of_task(task: &Task) -> String {
-    let total = task.total.map(|total| format!(" of {}", words::size(total))).unwrap_or_default();
-    let (doing, name) = (words::doing(task.action), words::short(&task.label, LONGEST));
-    format!("imgtar: {doing} {name} ({}{total})\n", words::size(task.bytes))
+    let total = task.total.map(|total| format!(" of {}", size(total))).unwrap_or_default();
+    format!("imgtar: {} {} ({}{total})\n", verbs(task.action).0, short(&task.label, LONGEST), size(task.bytes))
 }
 
 #[cfg(test)]
