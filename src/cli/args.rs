@@ -20,7 +20,7 @@ use imgtar::convert::{Compress, ImageRef};
 use imgtar::spec::reference::Reference;
 use imgtar::spec::timestamp::Timestamp;
 
-use super::choices::{Attestations, Format, Half, Index, Outer, Progress, Verify};
+use super::choices::{AttestationsArg, FormatArg, HalfArg, IndexArg, OuterArg, ProgressArg, VerifyArg};
 use super::values::{self, Assignment, PlatformArg, Rename, Words};
 
 pub(crate) use answer::{AnswerArgs, ChoiceArgs};
@@ -104,11 +104,11 @@ Examples:
 #[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, max_term_width = 100, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CommandArgs,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CommandArgs {
     Convert(Box<ConvertArgs>),
     Import(Box<ImportArgs>),
     Inspect(Box<InspectArgs>),
@@ -227,7 +227,7 @@ pub(crate) struct ImageArgs {
 pub(crate) struct WriteArgs {
     /// The format to write.
     #[arg(long, value_name = "FORMAT", value_enum, help_heading = None)]
-    pub(crate) to: Format,
+    pub(crate) to: FormatArg,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -267,7 +267,7 @@ pub(crate) struct OutputArgs {
     /// Without this flag the extension of -o decides: .gz, .tgz, .zst, .tzst, .xz, .txz. Not every engine loads a compressed
     /// archive; `gzip` is what most do.
     #[arg(short = 'z', long, value_name = "FORM", value_enum)]
-    pub(crate) outer: Option<Outer>,
+    pub(crate) outer: Option<OuterArg>,
 }
 
 #[derive(Debug, Args)]
@@ -285,19 +285,19 @@ pub(crate) struct SelectionArgs {
 
     /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
-    pub(crate) prefer: Option<Half>,
+    pub(crate) prefer: Option<HalfArg>,
 
     /// What becomes of entries of an index whose content is not in the archive.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum, default_value_t)]
-    pub(crate) index: Index,
+    pub(crate) index: IndexArg,
 
     /// BuildKit's attestation manifests: kept by default where the whole index is kept, else dropped with a notice.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum)]
-    pub(crate) attestations: Option<Attestations>,
+    pub(crate) attestations: Option<AttestationsArg>,
 
     /// What is decoded only to be checked against the config's diff_ids.
     #[arg(long, value_name = "DEPTH", value_enum, default_value_t)]
-    pub(crate) verify: Verify,
+    pub(crate) verify: VerifyArg,
 }
 
 #[derive(Debug, Args)]
@@ -418,7 +418,7 @@ pub(crate) struct RunArgs {
     /// the `total`, null if unknown; `end` says whether it is `complete`. `whole` has `bytes` and `total` of all layers; what is
     /// checked and copied counts twice, and the total may grow. Other lines are remarks.
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressArg,
 
     /// Say more about what was done.
     #[arg(short, long)]

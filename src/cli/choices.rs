@@ -6,7 +6,7 @@ use imgtar::{convert, options};
 
 /// The formats that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum FormatArg {
     /// `docker save` of Docker 1.10 to 24: plain layers in v1 directories
     #[value(alias = "docker-save")]
     Legacy,
@@ -26,7 +26,7 @@ pub(crate) enum Format {
 
 /// `--outer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Outer {
+pub(crate) enum OuterArg {
     /// Not at all, whatever the extension says: the only form that every engine loads
     None,
     /// What most engines load
@@ -39,7 +39,7 @@ pub(crate) enum Outer {
 
 /// `--prefer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Half {
+pub(crate) enum HalfArg {
     /// index.json
     Oci,
     /// manifest.json
@@ -48,7 +48,7 @@ pub(crate) enum Half {
 
 /// `--index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Index {
+pub(crate) enum IndexArg {
     /// They are dropped, with a warning that names them
     #[default]
     Prune,
@@ -60,7 +60,7 @@ pub(crate) enum Index {
 
 /// `--attestations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Attestations {
+pub(crate) enum AttestationsArg {
     /// Also when one platform is chosen: a new index holds it and its attestation
     Keep,
     /// Never written
@@ -69,7 +69,7 @@ pub(crate) enum Attestations {
 
 /// `--verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Verify {
+pub(crate) enum VerifyArg {
     /// Layers whose place nothing but their diff_id vouches for
     #[default]
     Auto,
@@ -81,7 +81,7 @@ pub(crate) enum Verify {
 
 /// `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressArg {
     /// Bars on a terminal, unless --quiet; nothing elsewhere
     #[default]
     Auto,
@@ -93,7 +93,7 @@ pub(crate) enum Progress {
     None,
 }
 
-impl Format {
+impl FormatArg {
     /// The word that selects it.
     pub(crate) fn content_key(self) -> &'static str {
         match self {
@@ -106,51 +106,51 @@ impl Format {
     }
 }
 
-impl From<Outer> for Encoding {
-    fn from(outer: Outer) -> Self {
+impl From<OuterArg> for Encoding {
+    fn from(outer: OuterArg) -> Self {
         match outer {
-            Outer::None => Self::Plain,
-            Outer::Gzip => Self::Gzip(GzipLevel::DEFAULT),
-            Outer::Zstd => Self::Zstd(ZstdLevel::DEFAULT),
-            Outer::Xz => Self::Xz,
+            OuterArg::None => Self::Plain,
+            OuterArg::Gzip => Self::Gzip(GzipLevel::DEFAULT),
+            OuterArg::Zstd => Self::Zstd(ZstdLevel::DEFAULT),
+            OuterArg::Xz => Self::Xz,
         }
     }
 }
 
-impl From<Half> for options::Half {
-    fn from(half: Half) -> Self {
+impl From<HalfArg> for options::Half {
+    fn from(half: HalfArg) -> Self {
         match half {
-            Half::Oci => Self::Oci,
-            Half::Docker => Self::Docker,
+            HalfArg::Oci => Self::Oci,
+            HalfArg::Docker => Self::Docker,
         }
     }
 }
 
-impl From<Index> for convert::IndexPolicy {
-    fn from(index: Index) -> Self {
+impl From<IndexArg> for convert::IndexPolicy {
+    fn from(index: IndexArg) -> Self {
         match index {
-            Index::Prune => Self::Prune,
-            Index::Keep => Self::Keep,
-            Index::Strict => Self::Strict,
+            IndexArg::Prune => Self::Prune,
+            IndexArg::Keep => Self::Keep,
+            IndexArg::Strict => Self::Strict,
         }
     }
 }
 
-impl From<Attestations> for convert::Attestations {
-    fn from(attestations: Attestations) -> Self {
+impl From<AttestationsArg> for convert::Attestations {
+    fn from(attestations: AttestationsArg) -> Self {
         match attestations {
-            Attestations::Keep => Self::Keep,
-            Attestations::Drop => Self::Drop,
+            AttestationsArg::Keep => Self::Keep,
+            AttestationsArg::Drop => Self::Drop,
         }
     }
 }
 
-impl From<Verify> for convert::Verify {
-    fn from(verify: Verify) -> Self {
+impl From<VerifyArg> for convert::Verify {
+    fn from(verify: VerifyArg) -> Self {
         match verify {
-            Verify::Auto => Self::Auto,
-            Verify::Digests => Self::Digests,
-            Verify::Full => Self::Full,
+            VerifyArg::Auto => Self::Auto,
+            VerifyArg::Digests => Self::Digests,
+            VerifyArg::Full => Self::Full,
         }
     }
 }

@@ -52,22 +52,22 @@ impl Side {
 
 /// The difference and between what it is.
 #[derive(Serialize)]
-struct Document<'a> {
-    a: Image<'a>,
-    b: Image<'a>,
+struct DiffDocument<'a> {
+    a: SideDocument<'a>,
+    b: SideDocument<'a>,
     #[serde(flatten)]
     diff: &'a Diff,
 }
 
 #[derive(Serialize)]
-struct Image<'a> {
+struct SideDocument<'a> {
     archive: &'a str,
     names: Vec<String>,
     image_id: String,
     platform: String,
 }
 
-impl<'a> Image<'a> {
+impl<'a> SideDocument<'a> {
     fn of(side: &'a Side) -> Self {
         Self {
             archive: &side.archive,
@@ -81,7 +81,7 @@ impl<'a> Image<'a> {
 fn answer(args: &DiffArgs, a: &Side, b: &Side, diff: &Diff) -> Result<()> {
     let mut out = Answer::begin()?;
     if args.json {
-        out.json(&Document { a: Image::of(a), b: Image::of(b), diff })?;
+        out.json(&DiffDocument { a: SideDocument::of(a), b: SideDocument::of(b), diff })?;
     } else if !diff.same {
         said(write(&mut Page::new(&mut out), a, b, diff))?;
     }

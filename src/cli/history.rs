@@ -27,7 +27,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<()> {
     let history = history::of(&chosen.image, &session.run)?;
     let mut out = Answer::begin()?;
     if args.json {
-        out.json(&Document::of(&chosen, &history))?;
+        out.json(&HistoryDocument::of(&chosen, &history))?;
     } else {
         said(write(&mut Page::new(&mut out), &history))?;
     }
@@ -36,7 +36,7 @@ pub(super) fn run(args: &HistoryArgs) -> Result<()> {
 
 /// The history and whose it is.
 #[derive(Serialize)]
-struct Document<'a> {
+struct HistoryDocument<'a> {
     names: Vec<String>,
     image_id: String,
     platform: String,
@@ -44,7 +44,7 @@ struct Document<'a> {
     history: &'a History,
 }
 
-impl<'a> Document<'a> {
+impl<'a> HistoryDocument<'a> {
     fn of(chosen: &SelectedImage, history: &'a History) -> Self {
         Self {
             names: chosen.names.iter().map(ToString::to_string).collect(),

@@ -8,8 +8,8 @@ use imgtar::spec::config::{NewConfig, Runtime};
 use imgtar::spec::platform::Platform;
 
 use super::args::{ImageArgs, ImportArgs};
-use super::choices::Format;
-use super::options::{self, IMAGES, refuse_strangers};
+use super::choices::FormatArg;
+use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::terminal::{self, Verbosity};
 use super::values::{Assignment, Words};
 use super::{environment, write};
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Usage`] for what is missing, contradicts itself or could not be run.
-fn config(args: &ImageArgs, to: Format) -> Result<NewConfig> {
+fn config(args: &ImageArgs, to: FormatArg) -> Result<NewConfig> {
     let known = [
         (!args.cmd.is_empty(), "--cmd", IMAGES),
         (!args.entrypoint.is_empty(), "--entrypoint", IMAGES),
@@ -48,7 +48,7 @@ fn config(args: &ImageArgs, to: Format) -> Result<NewConfig> {
         (!args.label.is_empty(), "--label", IMAGES),
         (args.created.is_some(), "--created", IMAGES),
     ];
-    refuse_strangers(to, &known)?;
+    reject_inapplicable_flags(to, &known)?;
     let platform = platform(args, IMAGES.contains(&to))?;
     let is_windows = platform.os == "windows";
     let runtime = Runtime {
@@ -122,13 +122,13 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::cli::args::{Cli, CommandArgs};
 
     /// The config of `imgtar import` with these words, or the message it is refused with.
     fn typed<'a>(words: impl IntoIterator<Item = &'a str>) -> std::result::Result<NewConfig, String> {
         let words = ["imgtar", "import"].into_iter().chain(words);
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        let Command::Import(args) = cli.command else { panic!("import was asked for") };
+        let CommandArgs::Import(args) = cli.command else { panic!("import was asked for") };
         options::all_of(&args.write, None).map_err(|error| error.to_string())?;
         config(&args.image, args.write.to).map_err(|error| error.to_string())
     }

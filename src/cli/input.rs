@@ -11,7 +11,7 @@ use imgtar::spec::reference::Reference;
 use imgtar::stream::metadata;
 use imgtar::stream::source::Input;
 
-use super::sys::{self, Seen};
+use super::sys::{self, StreamState};
 use super::terminal::{self, Verbosity};
 
 /// What skopeo puts in front of a file.
@@ -21,7 +21,7 @@ const SCHEMES: [&str; 4] = ["docker-archive:", "oci-archive:", "oci:", "dir:"];
 const IMAGES: [&str; 3] = ["docker-daemon:", "containers-storage:", "docker://"];
 
 /// How long standard input may be silent before a person is told what is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The input that `given` names; standard input for `-` and for nothing.
 ///
@@ -75,12 +75,12 @@ fn meant(path: &Path) -> Option<String> {
 /// [`Error::Invalid`] if its end comes first.
 pub(crate) fn wait(input: &Input, verbosity: Verbosity) -> Result<()> {
     let Input::Stdin(stdin) = input else { return Ok(()) };
-    let mut seen = sys::wait(stdin, Some(PATIENCE));
-    if seen == Seen::Nothing {
+    let mut seen = sys::wait(stdin, Some(TIMEOUT));
+    if seen == StreamState::Nothing {
         terminal::note(verbosity, "waiting for an archive on standard input");
         seen = sys::wait(stdin, None);
     }
-    if seen == Seen::End { Err(nothing()) } else { Ok(()) }
+    if seen == StreamState::End { Err(nothing()) } else { Ok(()) }
 }
 
 fn standard_input() -> Result<File> {

@@ -28,7 +28,7 @@ pub(super) fn run(args: &LsArgs) -> Result<()> {
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
     let path = args.path.as_ref().map(|path| path.as_encoded_bytes());
-    let mut lines = Lines { out: Answer::begin()?, form: Form::of(args) };
+    let mut lines = Lines { out: Answer::begin()?, form: ListingForm::of(args) };
     if let Some(number) = args.layer {
         let layer = layer(&images.archive, &chosen, number)?;
         terminal::detail(session.verbosity, &format!("layer {number} is {}", layer.at));
@@ -62,13 +62,13 @@ fn layer<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Result<&'
 }
 
 /// How items are said.
-enum Form {
+enum ListingForm {
     Paths,
     Long(Long),
     Json,
 }
 
-impl Form {
+impl ListingForm {
     fn of(args: &LsArgs) -> Self {
         match (args.json, args.long) {
             (true, _) => Self::Json,
@@ -80,15 +80,15 @@ impl Form {
 
 struct Lines {
     out: Answer,
-    form: Form,
+    form: ListingForm,
 }
 
 impl Lines {
     fn say(&mut self, item: &Item) -> Result<()> {
         match &mut self.form {
-            Form::Json => self.out.json_line(item),
-            Form::Paths => said(writeln!(self.out, "{}", escape_for_terminal(&item.written_path()))),
-            Form::Long(long) => {
+            ListingForm::Json => self.out.json_line(item),
+            ListingForm::Paths => said(writeln!(self.out, "{}", escape_for_terminal(&item.written_path()))),
+            ListingForm::Long(long) => {
                 let line = long.line(item);
                 said(writeln!(self.out, "{line}"))
             }

@@ -32,7 +32,7 @@ mod write;
 
 use imgtar::error::{ErrorKind, Result};
 
-use self::args::{Cli, Command};
+use self::args::{Cli, CommandArgs};
 use self::exit::Exit;
 
 /// Does what was asked.
@@ -41,16 +41,16 @@ use self::exit::Exit;
 /// Those of the command.
 pub(crate) fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
-        Command::Convert(args) => convert::run(args).map(|()| Exit::Done),
-        Command::Import(args) => import::run(args).map(|()| Exit::Done),
-        Command::Cat(args) => answered(cat::run(args).map(|()| Exit::Done)),
-        Command::Completions(args) => answered(completions::run(args).map(|()| Exit::Done)),
-        Command::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
-        Command::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
-        Command::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
-        Command::History(args) => answered(history::run(args).map(|()| Exit::Done)),
-        Command::Verify(args) => answered(verify::run(args)),
-        Command::Diff(args) => answered(diff::run(args)),
+        CommandArgs::Convert(args) => convert::run(args).map(|()| Exit::Done),
+        CommandArgs::Import(args) => import::run(args).map(|()| Exit::Done),
+        CommandArgs::Cat(args) => answered(cat::run(args).map(|()| Exit::Done)),
+        CommandArgs::Completions(args) => answered(completions::run(args).map(|()| Exit::Done)),
+        CommandArgs::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
+        CommandArgs::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
+        CommandArgs::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
+        CommandArgs::History(args) => answered(history::run(args).map(|()| Exit::Done)),
+        CommandArgs::Verify(args) => answered(verify::run(args)),
+        CommandArgs::Diff(args) => answered(diff::run(args)),
     }
 }
 

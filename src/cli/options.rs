@@ -8,17 +8,17 @@ use imgtar::convert::{
 use imgtar::error::{Error, Result};
 
 use super::args::{ConvertArgs, NameArgs, WriteArgs};
-use super::choices::{Format, Index};
+use super::choices::{FormatArg, IndexArg};
 use super::output::is_standard;
 use super::values::PlatformArg;
 
-const ARCHIVES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::Rootfs];
-pub(super) const IMAGES: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci, Format::OciDir];
-const MANIFEST_JSON: &[Format] = &[Format::Legacy, Format::Docker, Format::Oci];
-const DOCKER: &[Format] = &[Format::Legacy, Format::Docker];
-const OCI: &[Format] = &[Format::Oci, Format::OciDir];
-const OCI_DIR: &[Format] = &[Format::OciDir];
-const ROOTFS: &[Format] = &[Format::Rootfs];
+const ARCHIVES: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci, FormatArg::Rootfs];
+pub(super) const IMAGES: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci, FormatArg::OciDir];
+const MANIFEST_JSON: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci];
+const DOCKER: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker];
+const OCI: &[FormatArg] = &[FormatArg::Oci, FormatArg::OciDir];
+const OCI_DIR: &[FormatArg] = &[FormatArg::OciDir];
+const ROOTFS: &[FormatArg] = &[FormatArg::Rootfs];
 
 /// What `convert` is asked to do; `epoch` is `SOURCE_DATE_EPOCH`.
 ///
@@ -26,7 +26,7 @@ const ROOTFS: &[Format] = &[Format::Rootfs];
 /// [`Error::Usage`] for flags that contradict each other or the target.
 pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
     let ConvertArgs { selection, write, .. } = args;
-    refuse_strangers(write.to, &[(selection.index == Index::Keep, "--index keep", OCI)])?;
+    reject_inapplicable_flags(write.to, &[(selection.index == IndexArg::Keep, "--index keep", OCI)])?;
     Ok(ConvertOptions {
         images: selection.images.clone(),
         platforms: platforms(&selection.platforms)?,
@@ -63,18 +63,18 @@ pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOpti
         (rootfs.strip_estargz, "--strip-estargz", ROOTFS),
         (rootfs.clamp_mtime, "--clamp-mtime", ROOTFS),
     ];
-    refuse_strangers(args.to, &known)?;
-    if args.to == Format::OciDir && is_standard(output) {
+    reject_inapplicable_flags(args.to, &known)?;
+    if args.to == FormatArg::OciDir && is_standard(output) {
         return Err(Error::Usage("--to oci-dir needs a directory: -o DIR".to_owned()));
     }
     Ok(ConvertOptions { names: name_changes(names), ..ConvertOptions::new(target(args, epoch)?) })
 }
 
 /// A flag: whether it was given, how it is spelled, and which targets know it.
-pub(super) type Flag<'a> = (bool, &'a str, &'a [Format]);
+pub(super) type Flag<'a> = (bool, &'a str, &'a [FormatArg]);
 
 /// Refuses flags that the target has no use for: they would be ignored in silence.
-pub(super) fn refuse_strangers(target: Format, flags: &[Flag<'_>]) -> Result<()> {
+pub(super) fn reject_inapplicable_flags(target: FormatArg, flags: &[Flag<'_>]) -> Result<()> {
     match flags.iter().find(|(given, _, formats)| *given && !formats.contains(&target)) {
         None => Ok(()),
         Some((_, flag, formats)) => {
@@ -88,7 +88,7 @@ pub(super) fn refuse_strangers(target: Format, flags: &[Flag<'_>]) -> Result<()>
 fn target(args: &WriteArgs, epoch: Option<i64>) -> Result<Target> {
     let compress = args.layers.compress;
     Ok(match args.to {
-        Format::Legacy => match compress {
+        FormatArg::Legacy => match compress {
             None | Some(Compress::None) => Target::Legacy(docker_options(args, None)),
             Some(Compress::Keep | Compress::Gzip(_) | Compress::Zstd(_)) => {
                 return Err(Error::Usage(
@@ -96,16 +96,16 @@ fn target(args: &WriteArgs, epoch: Option<i64>) -> Result<Target> {
                 ));
             }
         },
-        Format::Docker => Target::Docker(docker_options(args, compress)),
-        Format::Oci | Format::OciDir => Target::Oci(OciOptions {
+        FormatArg::Docker => Target::Docker(docker_options(args, compress)),
+        FormatArg::Oci | FormatArg::OciDir => Target::Oci(OciOptions {
             compress,
             full_names: args.names.full_names,
-            no_docker_manifest: args.oci.no_docker_manifest || args.to == Format::OciDir,
+            no_docker_manifest: args.oci.no_docker_manifest || args.to == FormatArg::OciDir,
             oci_types: args.oci.oci_types,
             all_blobs: args.oci.all_blobs,
             embed_foreign: args.layers.embed_foreign,
         }),
-        Format::Rootfs => Target::Rootfs(RootfsOptions {
+        FormatArg::Rootfs => Target::Rootfs(RootfsOptions {
             sort: args.rootfs.sort,
             keep_dirlinks: args.rootfs.keep_dirlinks,
             strip_estargz: args.rootfs.strip_estargz,
@@ -157,13 +157,13 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::{Cli, Command};
+    use crate::cli::args::{Cli, CommandArgs};
 
     /// The options of `imgtar convert LINE`, or the exit code and message it is refused with.
     fn options(line: &str) -> std::result::Result<ConvertOptions, String> {
         let words = ["imgtar", "convert"].into_iter().chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| format!("{} {error}", error.exit_code()))?;
-        let Command::Convert(args) = cli.command else { panic!("convert was asked for") };
+        let CommandArgs::Convert(args) = cli.command else { panic!("convert was asked for") };
         convert(&args, Some(7)).map_err(|error| format!("{} {error}", crate::cli::exit::Exit::of(&error).code()))
     }
 
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn times_are_clamped_only_to_a_time_that_is_given() {
         let cli = Cli::try_parse_from(["imgtar", "convert", "--to", "rootfs", "--clamp-mtime"]).unwrap();
-        let Command::Convert(args) = cli.command else { panic!("convert was asked for") };
+        let CommandArgs::Convert(args) = cli.command else { panic!("convert was asked for") };
         let error = convert(&args, None).unwrap_err();
         assert!(error.to_string().contains("SOURCE_DATE_EPOCH"), "{error}");
     }

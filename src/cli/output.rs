@@ -12,7 +12,7 @@ use imgtar::stream::source::Input;
 use imgtar::writer::Output;
 
 use super::args::{OutputArgs, WriteArgs};
-use super::choices::{Format, Outer};
+use super::choices::{FormatArg, OuterArg};
 use super::sys;
 
 /// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
@@ -22,24 +22,24 @@ use super::sys;
 pub(crate) fn outer(args: &WriteArgs) -> Result<Encoding> {
     let outer = match args.output.outer {
         Some(outer) => outer,
-        None if args.to == Format::OciDir => Outer::None,
+        None if args.to == FormatArg::OciDir => OuterArg::None,
         None => promised(&args.output.output)?,
     };
     Ok(outer.into())
 }
 
-fn promised(path: &Path) -> Result<Outer> {
+fn promised(path: &Path) -> Result<OuterArg> {
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
     match extension.as_str() {
-        "gz" | "tgz" => Ok(Outer::Gzip),
-        "zst" | "tzst" => Ok(Outer::Zstd),
-        "xz" | "txz" => Ok(Outer::Xz),
+        "gz" | "tgz" => Ok(OuterArg::Gzip),
+        "zst" | "tzst" => Ok(OuterArg::Zstd),
+        "xz" | "txz" => Ok(OuterArg::Xz),
         "br" | "bz2" | "lz" | "lz4" | "lzma" | "lzo" | "tbz" | "tbz2" | "tlz" | "tlz4" | "z" | "zip" => {
             Err(Error::Usage(format!(
                 "-o ends in .{extension}, a form that is not written; --outer none|gzip|zstd|xz overrides it"
             )))
         }
-        _ => Ok(Outer::None),
+        _ => Ok(OuterArg::None),
     }
 }
 
@@ -49,7 +49,7 @@ fn promised(path: &Path) -> Result<Outer> {
 /// [`Error::Usage`].
 pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     let place = &args.output;
-    let is_lost = args.to == Format::OciDir && place.force && is_below(input, &place.output);
+    let is_lost = args.to == FormatArg::OciDir && place.force && is_below(input, &place.output);
     let read = match input {
         Input::Path(path) => sys::identity_at(path),
         Input::Stdin(file) => sys::identity(file),
@@ -97,7 +97,7 @@ fn is_below(input: &Input, dir: &Path) -> bool {
 /// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
 pub(crate) fn open(args: &WriteArgs, outer: Encoding) -> Result<Output> {
     let place = &args.output;
-    if args.to == Format::OciDir {
+    if args.to == FormatArg::OciDir {
         return DirSink::create(&place.output, mode(place)).map(Output::Directory);
     }
     let sink = if is_standard(place) { Sink::stdout()? } else { Sink::file(&place.output, place.force)? };
@@ -127,16 +127,16 @@ mod tests {
     #[test]
     fn extensions_promise_a_form() {
         for (name, outer) in [
-            ("a.tar", Outer::None),
-            ("a", Outer::None),
-            ("-", Outer::None),
-            (".gz", Outer::None),
-            ("a.tar.gz", Outer::Gzip),
-            ("a.TGZ", Outer::Gzip),
-            ("dir.bz2/a.tzst", Outer::Zstd),
-            ("a.tar.zst", Outer::Zstd),
-            ("a.xz", Outer::Xz),
-            ("a.txz", Outer::Xz),
+            ("a.tar", OuterArg::None),
+            ("a", OuterArg::None),
+            ("-", OuterArg::None),
+            (".gz", OuterArg::None),
+            ("a.tar.gz", OuterArg::Gzip),
+            ("a.TGZ", OuterArg::Gzip),
+            ("dir.bz2/a.tzst", OuterArg::Zstd),
+            ("a.tar.zst", OuterArg::Zstd),
+            ("a.xz", OuterArg::Xz),
+            ("a.txz", OuterArg::Xz),
         ] {
             assert_eq!(promised(Path::new(name)).unwrap(), outer, "{name}");
         }

@@ -23,15 +23,15 @@ pub(super) use bars::aside;
 const DIGITS: usize = 12;
 
 /// The listener that `--progress` asks for.
-pub(super) fn listen(form: choices::Progress, verbosity: Verbosity) -> Progress {
+pub(super) fn listen(form: choices::ProgressArg, verbosity: Verbosity) -> Progress {
     match form {
-        choices::Progress::Auto if verbosity > Verbosity::Quiet && can_draw() => bars::draw(),
-        choices::Progress::Auto | choices::Progress::None => Progress::silent(),
-        choices::Progress::Plain => {
+        choices::ProgressArg::Auto if verbosity > Verbosity::Quiet && can_draw() => bars::draw(),
+        choices::ProgressArg::Auto | choices::ProgressArg::None => Progress::silent(),
+        choices::ProgressArg::Plain => {
             let mut plain = plain::Plain::default();
             lines(move |event, now| plain.hear(event, now))
         }
-        choices::Progress::Json => {
+        choices::ProgressArg::Json => {
             let mut json = json::Json::default();
             lines(move |event, now| json.hear(event, now))
         }

@@ -14,7 +14,7 @@ pub(super) use windows::*;
 
 /// What is seen of a stream without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum StreamState {
     /// Bytes, or an error that reading will tell.
     Something,
     /// Nothing yet.
@@ -24,4 +24,4 @@ pub(super) enum Seen {
 }
 
 /// What two names of one file have in common: the file system, and the file's number in it.
-pub(super) type Identity = (u64, u64);
+pub(super) type FileId = (u64, u64);

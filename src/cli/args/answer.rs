@@ -4,7 +4,7 @@ use clap::Args;
 use imgtar::convert::ImageRef;
 
 use super::RunArgs;
-use crate::cli::choices::Half;
+use crate::cli::choices::HalfArg;
 use crate::cli::values::{self, PlatformArg};
 
 /// Which image is asked about, and how the archive is read.
@@ -29,5 +29,5 @@ pub(crate) struct ChoiceArgs {
 
     /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
-    pub(crate) prefer: Option<Half>,
+    pub(crate) prefer: Option<HalfArg>,
 }

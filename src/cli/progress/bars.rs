@@ -11,7 +11,7 @@ use imgtar::progress::{Event, Progress, TaskId};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use terminal_size::{Width, terminal_size_of};
 
-use super::tally::{Tally, Task, Whole};
+use super::tally::{Tally, TaskState, Whole};
 use super::{short, verbs};
 
 /// Columns from which on a line has room for the bytes of all and the rate.
@@ -20,7 +20,7 @@ const WIDE: u16 = 72;
 const LONGEST: usize = 15;
 
 /// How long a run must last before anything is drawn.
-const PATIENCE: Duration = Duration::from_millis(300);
+const DELAY: Duration = Duration::from_millis(300);
 /// How often a bar is drawn although nothing moves, so that its rate sinks.
 const TICK: Duration = Duration::from_millis(250);
 /// Tasks that are shown at once; on a machine of many cores more may be in hand.
@@ -94,8 +94,8 @@ impl Bars {
         }
     }
 
-    fn moved(&mut self, id: TaskId, task: &Task) {
-        if self.start.elapsed() >= PATIENCE && !self.margin.shown {
+    fn moved(&mut self, id: TaskId, task: &TaskState) {
+        if self.start.elapsed() >= DELAY && !self.margin.shown {
             self.margin.show(style(" "), |bar| self.screen.insert(0, bar));
         }
         let shown = self.tasks.values().filter(|bar| bar.shown).count();
@@ -173,7 +173,7 @@ fn task_template(has_total: bool) -> &'static str {
     }
 }
 
-fn task_message(task: &Task) -> String {
+fn task_message(task: &TaskState) -> String {
     let name = short(&task.label, LONGEST);
     if is_wide() { format!("{} {name}", verbs(task.action).0) } else { name }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use imgtar::progress::{Action, Event, TaskId};
 use serde::Serialize;
 
-use super::tally::{Tally, Task};
+use super::tally::{Tally, TaskState};
 
 /// How long a task, or the whole, is left alone between two documents.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -24,7 +24,7 @@ pub(super) struct Json {
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Document<'a> {
+enum ProgressDocument<'a> {
     Begin(About<'a>),
     Advance(About<'a>),
     End {
@@ -55,22 +55,22 @@ impl Json {
             (Event::Expected { .. }, _) => self.whole(now),
             (Event::Began { task: id, .. }, Some(task)) => {
                 self.said.insert(id, now);
-                line(&Document::Begin(about(id, &task)))
+                line(&ProgressDocument::Begin(about(id, &task)))
             }
             (Event::Moved { task: id, .. }, Some(task)) => self.moved(id, &task, now),
             (Event::Ended { task: id, complete }, Some(task)) => {
                 self.said.remove(&id);
-                line(&Document::End { about: about(id, &task), complete }) + &self.whole(now)
+                line(&ProgressDocument::End { about: about(id, &task), complete }) + &self.whole(now)
             }
             (_, None) => String::new(),
         }
     }
 
-    fn moved(&mut self, id: TaskId, task: &Task, now: Duration) -> String {
+    fn moved(&mut self, id: TaskId, task: &TaskState, now: Duration) -> String {
         let mut text = String::new();
         if let Some(said) = self.said.get_mut(&id).filter(|said| now >= **said + PAUSE) {
             *said = now;
-            text += &line(&Document::Advance(about(id, task)));
+            text += &line(&ProgressDocument::Advance(about(id, task)));
         }
         if now >= self.whole_said + PAUSE {
             text += &self.whole(now);
@@ -81,11 +81,11 @@ impl Json {
     fn whole(&mut self, now: Duration) -> String {
         self.whole_said = now;
         let whole = self.tally.whole();
-        whole.map(|whole| line(&Document::Whole { bytes: whole.bytes, total: whole.total })).unwrap_or_default()
+        whole.map(|whole| line(&ProgressDocument::Whole { bytes: whole.bytes, total: whole.total })).unwrap_or_default()
     }
 }
 
-fn about(id: TaskId, task: &Task) -> About<'_> {
+fn about(id: TaskId, task: &TaskState) -> About<'_> {
     About { task: id.0, action: word(task.action), layer: &task.label, bytes: task.bytes, total: task.total }
 }
 
@@ -99,7 +99,7 @@ fn word(action: Action) -> &'static str {
     }
 }
 
-fn line(document: &Document<'_>) -> String {
+fn line(document: &ProgressDocument<'_>) -> String {
     let mut text = serde_json::to_string(document).expect("numbers and strings can be written");
     text.push('\n');
     text

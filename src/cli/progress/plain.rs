@@ -5,7 +5,7 @@ use std::time::Duration;
 use imgtar::progress::{Action, Event};
 use indicatif::HumanDuration;
 
-use super::tally::{Tally, Task, Whole};
+use super::tally::{Tally, TaskState, Whole};
 use super::{short, verbs};
 use crate::cli::words::size;
 
@@ -42,7 +42,7 @@ impl Plain {
         }
     }
 
-    fn under_way(&self, task: &Task, now: Duration) -> String {
+    fn under_way(&self, task: &TaskState, now: Duration) -> String {
         match self.tally.whole() {
             Some(whole) if !whole.is_done() => of_whole(whole, now.saturating_sub(self.began)),
             _ => of_task(task),
@@ -51,7 +51,7 @@ impl Plain {
 }
 
 /// Returns one line a layer: what is copied is checked too, but that is not its end.
-fn ended(task: &Task) -> String {
+fn ended(task: &TaskState) -> String {
     if task.action == Action::Check {
         return String::new();
     }
@@ -66,7 +66,7 @@ fn of_whole(whole: Whole, elapsed: Duration) -> String {
     format!("imgtar: {percent}% ({bytes} of {total}, {}/s{left})\n", size(rate as u64))
 }
 
-fn of_task(task: &Task) -> String {
+fn of_task(task: &TaskState) -> String {
     let total = task.total.map(|total| format!(" of {}", size(total))).unwrap_or_default();
     format!("imgtar: {} {} ({}{total})\n", verbs(task.action).0, short(&task.label, LONGEST), size(task.bytes))
 }

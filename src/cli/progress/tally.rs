@@ -8,7 +8,7 @@ use imgtar::progress::{Action, Event, TaskId};
 /// The tasks in hand and the whole.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    tasks: HashMap<TaskId, Task>,
+    tasks: HashMap<TaskId, TaskState>,
     /// What the library expects; `None` until it knows.
     expected: Option<u64>,
     /// Totals of the tasks that count for the whole.
@@ -18,7 +18,7 @@ pub(super) struct Tally {
 
 /// A task in hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Task {
+pub(super) struct TaskState {
     pub(super) action: Action,
     /// What the library calls it.
     pub(super) label: Arc<str>,
@@ -38,7 +38,7 @@ pub(super) struct Whole {
 
 impl Tally {
     /// Adds `event` up; the task that it is about, or was.
-    pub(super) fn hear(&mut self, event: &Event<'_>) -> Option<Task> {
+    pub(super) fn hear(&mut self, event: &Event<'_>) -> Option<TaskState> {
         match *event {
             Event::Expected { bytes } => {
                 self.expected = Some(self.expected.unwrap_or(0) + bytes);
@@ -50,7 +50,7 @@ impl Tally {
                 if counts {
                     self.begun += total.unwrap_or(0);
                 }
-                let begun = Task { action, label: label.into(), bytes: 0, total, counts };
+                let begun = TaskState { action, label: label.into(), bytes: 0, total, counts };
                 self.tasks.insert(task, begun.clone());
                 Some(begun)
             }

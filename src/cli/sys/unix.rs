@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use super::{Identity, Seen};
+use super::{FileId, StreamState};
 
 /// Standard input, under a handle of our own.
 pub(in super::super) fn standard_input() -> io::Result<File> {
@@ -39,40 +39,40 @@ pub(in super::super) fn was_closed(stream: &File) -> bool {
     is_null(stream) && fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
 
-/// Waits until `stream` can be read or has ended, but no longer than `patience`.
-pub(in super::super) fn wait(stream: &File, patience: Option<Duration>) -> Seen {
-    let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+/// Waits until `stream` can be read or has ended, but no longer than `timeout`.
+pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> StreamState {
+    let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let mut streams = [PollFd::new(stream, PollFlags::IN)];
-    match poll(&mut streams, patience.as_ref()) {
-        Ok(0) => Seen::Nothing,
+    match poll(&mut streams, timeout.as_ref()) {
+        Ok(0) => StreamState::Nothing,
         // What cannot be waited for will be read, and say itself what is wrong.
-        Err(_) => Seen::Something,
+        Err(_) => StreamState::Something,
         Ok(_) => {
             let events = streams[0].revents();
             let has_ended = events.contains(PollFlags::HUP) && !events.contains(PollFlags::IN);
-            if has_ended { Seen::End } else { Seen::Something }
+            if has_ended { StreamState::End } else { StreamState::Something }
         }
     }
 }
 
 /// What the file at `path` has in common with its other names; see [`identity`]. A FIFO has one here: who is to write
 /// what he reads from it waits for himself.
-pub(in super::super) fn identity_at(path: &Path) -> Option<Identity> {
+pub(in super::super) fn identity_at(path: &Path) -> Option<FileId> {
     let found = fs::metadata(path).ok()?;
     if found.file_type().is_fifo() { Some(place(&found)) } else { identify(&found) }
 }
 
 /// What an open file has in common with whatever else leads to it; `None` for devices and sockets, which may well be both
 /// read and written: only what keeps its bytes can be destroyed by being written.
-pub(in super::super) fn identity(file: &File) -> Option<Identity> {
+pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     file.metadata().ok().as_ref().and_then(identify)
 }
 
-fn identify(metadata: &Metadata) -> Option<Identity> {
+fn identify(metadata: &Metadata) -> Option<FileId> {
     (metadata.is_file() || metadata.is_dir()).then(|| place(metadata))
 }
 
-fn place(metadata: &Metadata) -> Identity {
+fn place(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }
 

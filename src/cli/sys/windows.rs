@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use winapi_util::{Handle, file};
 
-use super::{Identity, Seen};
+use super::{FileId, StreamState};
 
 /// What interactive attention is called where it has a number.
 const SIGINT: i32 = 2;
@@ -34,21 +34,21 @@ pub(in super::super) fn was_closed(_stream: &File) -> bool {
 }
 
 /// Does not wait: reading does, without a word.
-pub(in super::super) fn wait(_stream: &File, _patience: Option<Duration>) -> Seen {
-    Seen::Something
+pub(in super::super) fn wait(_stream: &File, _timeout: Option<Duration>) -> StreamState {
+    StreamState::Something
 }
 
 /// What the file or directory at `path` has in common with its other names.
-pub(in super::super) fn identity_at(path: &Path) -> Option<Identity> {
+pub(in super::super) fn identity_at(path: &Path) -> Option<FileId> {
     identify(&Handle::from_path_any(path).ok()?)
 }
 
 /// What an open file has in common with whatever else leads to it; `None` for pipes and devices.
-pub(in super::super) fn identity(file: &File) -> Option<Identity> {
+pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     identify(file)
 }
 
-fn identify(handle: impl winapi_util::AsHandleRef + Copy) -> Option<Identity> {
+fn identify(handle: impl winapi_util::AsHandleRef + Copy) -> Option<FileId> {
     if !file::typ(handle).ok()?.is_disk() {
         return None;
     }
