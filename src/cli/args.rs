@@ -91,7 +91,7 @@ Examples:
 
   With a command and its environment:
     imgtar import rootfs.tar.gz --to oci --arch arm64 -t app:1 \\
-      --cmd /bin/app --env PATH=/bin -o app.tar
+      --cmd /bin/app --env PATH=/bin -o new.tar
 
   All layers of an image made one:
     imgtar convert app.tar --to rootfs |

@@ -1,10 +1,13 @@
 //! `imgtar cat`.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use imgtar::error::{Error, Result};
 use imgtar::files::Files;
 use imgtar::path::escape_for_terminal;
+use imgtar::stream::copy::Destination;
 use imgtar::stream::sink::Sink;
 
 use super::answer::{Session, choice, refuse_two_inputs};
@@ -26,7 +29,37 @@ pub(super) fn run(args: &CatArgs) -> Result<()> {
     let file = files.open(args.path.as_encoded_bytes())?;
     let found = format!("`{}` is in layer {} ({})", escape_for_terminal(&file.path), file.number, file.layer.at);
     terminal::detail(session.verbosity, &found);
-    file.copy_to(&mut Sink::stdout()?)
+    let mut out = Sink::stdout()?;
+    if out.is_terminal() { file.copy_to(&mut TextOnly { out, path: &file.path }) } else { file.copy_to(&mut out) }
+}
+
+/// A terminal, which text is written to and nothing that it would act on.
+struct TextOnly<'a> {
+    out: Sink,
+    path: &'a [u8],
+}
+
+impl Write for TextOnly<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Tabulators, line feeds and their like are text.
+        let is_binary = |byte: &u8| matches!(byte, 0..=7 | 14..=31 | 127);
+        if bytes.iter().any(is_binary) {
+            let path = escape_for_terminal(self.path);
+            let problem = format!("`{path}` is no text: redirect it to a file, or pipe it on, as in `| less`");
+            return Err(Error::Usage(problem).into());
+        }
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Destination for TextOnly<'_> {
+    fn as_file(&self) -> Option<&File> {
+        None
+    }
 }
 
 /// Who gives one word means a path in the image, unless it is the archive's own.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use imgtar::convert::ImageRef;
 use imgtar::diff::{Changed, ConfigChange, Diff, Field, FilesDiff, LayerOf, LayersDiff, Listed, diff};
 use imgtar::error::Result;
 use imgtar::files::ItemKind;
 use imgtar::path::escape_for_terminal;
-use imgtar::select::SelectedImage;
+use imgtar::select::{ImageSelector, SelectedImage};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,7 +27,8 @@ use super::words::size;
 pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
     refuse_two_inputs(Some(&args.a), Some(&args.b))?;
     let session = Session::begin(&args.answer.run)?;
-    let (a, b) = (Side::of(&args.a, args, &session)?, Side::of(&args.b, args, &session)?);
+    let a = Side::of(&args.a, args.image_a.as_ref(), args, &session)?;
+    let b = Side::of(&args.b, args.image_b.as_ref(), args, &session)?;
     let diff = diff(&a.chosen.image, &b.chosen.image, &session.run)?;
     if diff.same {
         terminal::detail(session.verbosity, &format!("both are {}", a.chosen.image.image_id));
@@ -42,10 +44,11 @@ struct Side {
 }
 
 impl Side {
-    fn of(path: &Path, args: &DiffArgs, session: &Session) -> Result<Self> {
+    fn of(path: &Path, image: Option<&ImageRef>, args: &DiffArgs, session: &Session) -> Result<Self> {
         let archive = session.open(Some(path))?;
         let images = session.images(&archive, &args.answer.choice)?;
-        let chosen = choice(&args.answer.choice).one(&images)?;
+        let both = choice(&args.answer.choice);
+        let chosen = ImageSelector { image: image.cloned().or(both.image), ..both }.one(&images)?;
         Ok(Self { archive: images.archive, chosen })
     }
 }

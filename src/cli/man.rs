@@ -20,6 +20,8 @@ use super::args::{Cli, ManArgs};
 pub(super) fn run(args: &ManArgs) -> Result<()> {
     // Names of commands are whole in pages of their own: `imgtar-convert`.
     let mut command = Cli::command().disable_help_subcommand(true);
+    // What short help leaves out has no text in the page otherwise.
+    command = command.mut_subcommands(|command| command.mut_args(|arg| arg.hide_short_help(false)));
     command.build();
     let Some(dir) = &args.out_dir else {
         let mut out = Answer::begin()?;

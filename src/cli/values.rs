@@ -94,10 +94,24 @@ pub(crate) fn image(text: &str) -> Result<ImageRef, String> {
         .map_err(|_| "a position is `@` and a number, `@0` for the first image".to_owned())
 }
 
-/// A name as `docker tag` takes it; none of the formats has room for a digest in it (docs/formats.md L-7).
+/// A name as `docker tag` takes it: lower-case but for the tag (docs/formats.md N-2), and without a digest, for which none of
+/// the formats has room (L-7).
 pub(crate) fn reference(text: &str) -> Result<Reference, String> {
     let reference = Reference::from_str(text).map_err(|error| error.to_string())?;
-    if reference.digest().is_some() { Err("a digest is no part of a new name".to_owned()) } else { Ok(reference) }
+    if reference.digest().is_some() {
+        return Err("a digest is no part of a new name".to_owned());
+    }
+    lower_case(text).map(|()| reference)
+}
+
+/// Docker takes `ACME` of `ACME/app` for a registry when it reads a name, but refuses it as part of a new one.
+fn lower_case(name: &str) -> Result<(), String> {
+    let tag = name.rfind(':').filter(|&colon| !name[colon..].contains('/'));
+    let repository = &name[..tag.unwrap_or(name.len())];
+    match repository.chars().any(char::is_uppercase) {
+        true => Err(format!("registry and repository are lower-case: {}", repository.to_lowercase())),
+        false => Ok(()),
+    }
 }
 
 /// `OLD=NEW`; no part of a name holds an equals sign.
@@ -105,7 +119,7 @@ pub(crate) fn rename(text: &str) -> Result<Rename, String> {
     match text.split_once('=') {
         Some((_, new)) if new.contains('@') => Err("a digest is no part of a new name".to_owned()),
         Some((old, new)) if !old.is_empty() && !new.contains('=') => {
-            Ok(Rename { old: old.to_owned(), new: new.to_owned() })
+            lower_case(new).map(|()| Rename { old: old.to_owned(), new: new.to_owned() })
         }
         _ => Err("it has the form OLD=NEW".to_owned()),
     }
@@ -198,10 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn a_new_name_is_lower_case_but_for_its_tag() {
+        assert!(reference("registry.lan:5000/acme/web:RC1").is_ok());
+        for text in ["ACME/web:1", "Registry.lan/web:1", "acme/Web:1"] {
+            assert!(reference(text).unwrap_err().contains("lower-case"), "{text}");
+        }
+        assert!(reference("ACME/web:RC1").unwrap_err().ends_with(": acme/web"));
+    }
+
+    #[test]
     fn a_rename_has_two_sides() {
         assert_eq!(rename("a/=b/"), Ok(Rename { old: "a/".to_owned(), new: "b/".to_owned() }));
         assert!(rename("docker.io/=").is_ok());
-        for text in ["", "a", "=b", "a=b=c", "a=b@sha256:0"] {
+        assert!(rename("Team/app=team/app:V1").is_ok());
+        for text in ["", "a", "=b", "a=b=c", "a=b@sha256:0", "a=Team/app", "a=TEAM/"] {
             assert!(rename(text).is_err(), "{text}");
         }
     }

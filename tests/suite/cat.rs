@@ -165,3 +165,20 @@ fn verbose_says_which_layer_has_it() {
     let said = imgtar(["cat", "-v", "etc/os-release"]).stdin(Shape::Docker20.save_one(&image()).bytes()).success();
     said.says(["`usr/lib/os-release` is in layer 0", "layer.tar"]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_gets_text_alone() {
+    use crate::support::screen;
+    let scratch = Scratch::new();
+    let image =
+        TestImage::new().layer([file("text", "a\tb\n\u{e4}\n"), file("program", "\x7fELF\0\x1b[2J")]).tag("app:1");
+    let archive = scratch.write("in.tar", Shape::Docker20.save_one(&image).bytes());
+    let shown = |path: &str| screen::imgtar(80, ["cat"]).arg(&archive).arg(path).run();
+    assert_eq!((shown("text").code, shown("text").last()[1].as_str()), (Some(0), "\u{e4}"));
+    let refused = shown("program");
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.ever(&["`program`", "pipe"]), "{:?}", refused.last());
+    assert!(!refused.bytes.contains(&0x7f), "{}", refused.bytes.escape_ascii());
+    assert_eq!(imgtar(["cat"]).arg(&archive).arg("program").success().text(), "\x7fELF\0\x1b[2J");
+}

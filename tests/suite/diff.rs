@@ -234,6 +234,21 @@ fn one_image_of_each_is_chosen() {
 }
 
 #[test]
+fn two_images_of_one_archive_are_compared() {
+    let scratch = Scratch::new();
+    let images = [base().tag("one:1"), base().layer([file("new", "1")]).tag("two:1")];
+    let archive = scratch.write("all.tar", Shape::Crane.save(&images).bytes());
+    let diff = |flags: &[&str]| imgtar(["diff", "--json"]).arg(&archive).arg(&archive).args(flags);
+    for flags in [&["--image-a", "one:1", "--image-b", "two:1"][..], &["--image", "one:1", "--image-b", "@1"]] {
+        let found: Value = serde_json::from_slice(&diff(flags).run().stdout).unwrap();
+        schema::check("diff", &found);
+        assert_eq!(paths(&found["files"]["added"]), ["new"], "{flags:?}");
+    }
+    diff(&["--image", "two:1"]).success();
+    diff(&["--image-a", "one:1"]).exits(4);
+}
+
+#[test]
 fn whoever_stops_reading_has_heard_enough() {
     let many = |content: &str| base().layer_bytes(layer_tar((0..20_000).map(|n| file(format!("f{n}"), content))));
     let scratch = Scratch::new();

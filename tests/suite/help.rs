@@ -108,6 +108,12 @@ fn every_command_has_a_manual_page() {
             assert!(page.contains(part), "{name} lacks {part}: {page}");
         }
         assert!(!page.contains(".SH EXTRA"), "{name}: {page}");
+        // An option, and the text that it lacks.
+        let mut lines = page.lines().skip_while(|line| *line != ".TP").skip(1);
+        while let (Some(option), Some(text)) = (lines.next(), lines.next()) {
+            assert!(!text.is_empty(), "{name}: nothing is said of {option}");
+            lines.by_ref().find(|line| *line == ".TP");
+        }
         let Ok(groff) = Command::new("groff").args(["-man", "-Tutf8", "-ww"]).arg(scratch.path(&name)).output() else {
             continue;
         };

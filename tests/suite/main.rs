@@ -24,6 +24,8 @@ mod faults;
 mod foreign;
 mod h_rules;
 mod help;
+#[cfg(unix)]
+mod help_examples;
 mod history;
 mod hostile;
 mod images;

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -82,7 +82,7 @@ const STAND_INS: [(&str, &str); 8] = [
 ];
 
 /// A directory with the files that the pipelines read, and the programs that they run.
-struct Host {
+pub(crate) struct Host {
     scratch: Scratch,
 }
 
@@ -98,13 +98,13 @@ impl Host {
     }
 
     /// With this file beside them.
-    fn with(self, name: &str, bytes: Vec<u8>) -> Self {
+    pub(crate) fn with(self, name: &str, bytes: Vec<u8>) -> Self {
         self.scratch.write(name, bytes);
         self
     }
 
     /// With a file under each of the names that pipelines read.
-    fn with_everything() -> Self {
+    pub(crate) fn with_everything() -> Self {
         Self::new()
             .with("saved.tar", Shape::Docker25.save_one(&app()).bytes())
             .with("built.tar", Shape::Oci.save_one(&app().untagged()).bytes())
@@ -119,7 +119,7 @@ impl Host {
         Self::new().with("saved.tar", docker_saved())
     }
 
-    fn install(&self, name: &str, script: &str) {
+    pub(crate) fn install(&self, name: &str, script: &str) {
         let path = self.scratch.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -140,7 +140,8 @@ impl Host {
         output
     }
 
-    fn shell(&self, pipeline: &str) -> Output {
+    /// Runs the pipeline, however it ends.
+    pub(crate) fn shell(&self, pipeline: &str) -> Output {
         let imgtar = Path::new(env!("CARGO_BIN_EXE_imgtar")).parent().unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         Command::new("bash")
@@ -150,6 +151,11 @@ impl Host {
             .env("PATH", format!("{}:{}:{path}", self.scratch.path("bin").display(), imgtar.display()))
             .output()
             .expect("a shell")
+    }
+
+    /// The path of a file here.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.path(name)
     }
 
     fn report(&self) -> Value {

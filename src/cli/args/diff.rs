@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use imgtar::convert::ImageRef;
 
 use super::AnswerArgs;
+use crate::cli::values;
 
 /// The end of `imgtar diff --help`.
 const EXAMPLES: &str = "\
@@ -23,8 +25,7 @@ Examples:
       jq -r '.files | (.added + [.changed[].b])[].path | select(test(\"^bin/\"))'
 
   Two images of one archive:
-    imgtar convert all.tar --image app:1 --to oci |
-      imgtar diff - all.tar --image app:1
+    imgtar diff all.tar all.tar --image-a app:1 --image-b app:2
 
 Exit codes:
   0  the same image
@@ -40,15 +41,26 @@ Exit codes:
 /// Images with the same image ID are the same, whatever their names and however their layers are compressed; nothing is
 /// decoded then.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(
+    after_long_help = EXAMPLES,
+    mut_arg("image", |arg| arg.help("This image of both: a name, a position (`@0` is the first), or a digest or unique beginning of one")),
+)]
 pub(crate) struct DiffArgs {
     /// The first archive: a file, an OCI layout directory, or `-` for standard input.
     #[arg(value_name = "A")]
     pub(crate) a: PathBuf,
 
-    /// The second one.
+    /// The second archive; it may be the first one.
     #[arg(value_name = "B")]
     pub(crate) b: PathBuf,
+
+    /// The image of A, where --image would mean another one.
+    #[arg(long, value_name = "SEL", value_parser = values::image, help_heading = "Which image")]
+    pub(crate) image_a: Option<ImageRef>,
+
+    /// The image of B, where --image would mean another one.
+    #[arg(long, value_name = "SEL", value_parser = values::image, help_heading = "Which image")]
+    pub(crate) image_b: Option<ImageRef>,
 
     /// Say it as one JSON document.
     #[arg(long)]

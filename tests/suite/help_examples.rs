@@ -1,0 +1,120 @@
+//! The examples of every help page, run as they stand there.
+
+use std::fs;
+
+use super::pipelines::Host;
+use crate::support::image::TestImage;
+use crate::support::layer::{dir, file, whiteout};
+use crate::support::layout::{Layout, Types};
+use crate::support::run::imgtar;
+use crate::support::shape::Shape;
+
+/// Programs that the examples meet beside those of the README's pipelines.
+const STAND_INS: [(&str, &str); 4] = [
+    ("less", r#"[ "$*" = -S ] && exec cat"#),
+    ("man", r#"[ "$*" = "-l -" ] && exec cat"#),
+    ("file", r#"[ "$*" = - ] && exec cat"#),
+    ("scp", r#"[ "$2" = prod: ] && exec cat "$1""#),
+];
+
+/// Examples that print nothing when all is well.
+const SILENT: [&str; 5] = ["convert", "import", "completions", "man --out-dir", "verify app.tar --json"];
+
+/// The commands of a help page's examples, each on one line.
+fn examples(command: &str) -> Vec<String> {
+    let help = imgtar([command, "--help"]).env("COLUMNS", "200").success().text();
+    let (_, end) = help.split_once("Examples:\n").expect("every page has examples");
+    let lines = end.lines().take_while(|line| line.is_empty() || line.starts_with(' '));
+    let mut examples: Vec<String> = Vec::new();
+    for line in lines.filter_map(|line| line.strip_prefix("    ")) {
+        match line.strip_prefix("  ") {
+            Some(more) => {
+                let last = examples.last_mut().expect("a command begins further left");
+                *last = format!("{} {more}", last.trim_end_matches('\\'));
+            }
+            None => examples.push(line.to_owned()),
+        }
+    }
+    examples
+}
+
+fn app(name: &str) -> TestImage {
+    let base = [
+        dir("etc"),
+        file("etc/os-release", "ID=demo\n"),
+        file("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
+        file("bin/su", vec![b'x'; 1000]).mode(0o4755),
+        file("old", "old"),
+        file("usr/bin/app", name),
+    ];
+    TestImage::new().layer(base).layer([file("bin/app", name), whiteout("old")]).tag(name)
+}
+
+fn host() -> Host {
+    let mut layout = Layout::new();
+    let platforms = ["linux/amd64", "linux/arm64"].map(|on| layout.image(&app("app:1").platform(on), Types::Oci));
+    let index = layout.nested(&platforms, Types::Oci);
+    layout.list_as(&index, &["app:1".to_owned()]);
+    let one = Shape::Docker20.save_one(&app("app:1")).bytes();
+    let other = Shape::Oci.save_one(&app("app:2")).bytes();
+    let mut host = Host::with_everything()
+        .with("saved.tar", one.clone())
+        .with("app.tar", one.clone())
+        .with("two.tar", layout.tarball().bytes())
+        .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());
+    for (name, bytes) in [("app-1", &one), ("a", &one), ("first", &one), ("second", &one)] {
+        host = host.with(&format!("{name}.tar"), bytes.clone());
+    }
+    for (name, bytes) in [("app-2", &other), ("b", &other), ("delivered", &other)] {
+        host = host.with(&format!("{name}.tar"), bytes.clone());
+    }
+    for (name, script) in STAND_INS {
+        host.install(name, script);
+    }
+    host
+}
+
+#[test]
+fn the_examples_of_every_command_run() {
+    let help = imgtar(["--help"]).success().text();
+    let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| line.starts_with("  "));
+    let mut ran = 0;
+    for command in commands.filter_map(|line| line.trim().split(' ').next()).filter(|command| *command != "help") {
+        for example in examples(command) {
+            run(&example);
+            ran += 1;
+        }
+    }
+    assert!(ran >= 30, "{ran} examples");
+}
+
+fn run(example: &str) {
+    let host = host();
+    let here = host.path("");
+    for dir in [
+        ".local/share/bash-completion/completions",
+        ".zfunc",
+        ".config/fish/completions",
+        ".local/share/man/man1",
+        "rootfs/etc",
+    ] {
+        fs::create_dir_all(here.join(dir)).unwrap();
+    }
+    // An image for two platforms is asked about one of them.
+    let line = if example.contains("--platform linux/arm64") {
+        example.replace("app.tar", "two.tar")
+    } else {
+        example.to_owned()
+    };
+    if line.contains("import rootfs.tar.gz") {
+        host.shell("tar -C rootfs -czf rootfs.tar.gz .");
+    }
+    let output = host.shell(&format!("HOME=.; {line}"));
+    let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // All archives that are compared here differ, but for two.
+    let code = i32::from(example.contains("imgtar diff") && !example.contains("first.tar"));
+    assert_eq!(output.status.code(), Some(code), "{example}\n{out}{said}");
+    assert!(!said.contains("error"), "{example}\n{said}");
+    let is_silent = SILENT.iter().any(|silent| example.contains(silent)) && !example.contains("docker load");
+    assert!(is_silent || !out.trim().is_empty(), "{example}\nprints nothing");
+}
