@@ -124,8 +124,8 @@ pub(crate) enum CommandArgs {
 /// Write the images of an archive in another format.
 ///
 /// Reads docker's and podman's archives of all ages, crane's tarballs, OCI layouts as tar or directory, and any of these
-/// compressed as a whole by gzip, zstd, xz or bzip2. Configs are kept byte for byte, so image IDs stay; layers are kept byte
-/// for byte unless the target or a flag asks for something else. Every digest that something promises is checked.
+/// compressed as a whole by gzip, zstd, xz, bzip2 or lz4. Configs are kept byte for byte, so image IDs stay; layers are kept
+/// byte for byte unless the target or a flag asks for something else. Every digest that something promises is checked.
 ///
 /// The output appears under its name only when it is whole and true.
 #[derive(Debug, Args)]
@@ -145,7 +145,7 @@ pub(crate) struct ConvertArgs {
 
 /// Make an image of a root filesystem.
 ///
-/// ROOTFS is a tar, plain or compressed by gzip, zstd, xz or bzip2. It becomes the image's one layer as it is, byte for
+/// ROOTFS is a tar, plain or compressed by gzip, zstd, xz, bzip2 or lz4. It becomes the image's one layer as it is, byte for
 /// byte: gzip and zstd stay too where the target keeps them. The config says what is given here and nothing else, so that
 /// the same tar and flags give the same image ID.
 #[derive(Debug, Args)]

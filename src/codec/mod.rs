@@ -10,6 +10,7 @@ mod bzip2;
 mod decoder;
 mod encoder;
 mod gzip;
+mod lz4;
 #[cfg(test)]
 mod tests;
 mod xz;
@@ -31,6 +32,8 @@ pub enum Codec {
     Xz,
     /// bzip2, any number of streams.
     Bzip2,
+    /// The lz4 frame format, any number of frames.
+    Lz4,
 }
 
 impl Codec {
@@ -46,6 +49,7 @@ impl Codec {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] if bzip2::begins_stream(rest) => Self::Bzip2,
+            head if lz4::begins_frame(head) => Self::Lz4,
             _ => Self::Plain,
         }
     }
@@ -57,7 +61,7 @@ impl Codec {
             Self::Plain => Some(stored),
             Self::Gzip => gzip::expected_size(end, stored),
             Self::Zstd => zstd::expected_size(head),
-            Self::Xz | Self::Bzip2 => None,
+            Self::Xz | Self::Bzip2 | Self::Lz4 => None,
         }
     }
 
@@ -69,6 +73,7 @@ impl Codec {
             Self::Zstd => "zstd",
             Self::Xz => "xz",
             Self::Bzip2 => "bzip2",
+            Self::Lz4 => "lz4",
         }
     }
 
@@ -76,7 +81,7 @@ impl Codec {
     pub fn compression(self) -> &'static str {
         match self {
             Self::Plain => "none",
-            Self::Gzip | Self::Zstd | Self::Xz | Self::Bzip2 => self.name(),
+            Self::Gzip | Self::Zstd | Self::Xz | Self::Bzip2 | Self::Lz4 => self.name(),
         }
     }
 
@@ -88,6 +93,7 @@ impl Codec {
             Self::Zstd => Some("zst"),
             Self::Xz => Some("xz"),
             Self::Bzip2 => Some("bz2"),
+            Self::Lz4 => Some("lz4"),
         }
     }
 }

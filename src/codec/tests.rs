@@ -13,8 +13,8 @@ use crate::limits::{Budget, Limits};
 use crate::notice::{Fault, Notices, Remark};
 use crate::stream::finish::Finish;
 
-const CODECS: [Codec; 5] = [Codec::Plain, Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2];
-const COMPRESSED: [Codec; 4] = [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2];
+const CODECS: [Codec; 6] = [Codec::Plain, Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4];
+const COMPRESSED: [Codec; 5] = [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4];
 
 const ENCODINGS: [Encoding; 4] =
     [Encoding::Plain, Encoding::Gzip(GzipLevel::DEFAULT), Encoding::Zstd(ZstdLevel::DEFAULT), Encoding::Xz];
@@ -31,6 +31,7 @@ pub(super) fn pack(codec: Codec, content: &[u8]) -> Vec<u8> {
         Codec::Zstd => Encoding::Zstd(ZstdLevel::DEFAULT),
         Codec::Xz => Encoding::Xz,
         Codec::Bzip2 => return pack_bzip2(content),
+        Codec::Lz4 => return pack_lz4(content, lz4_checked()),
     };
     pack_in(encoding, content.chunks(content.len().max(1)), 1)
 }
@@ -47,6 +48,18 @@ fn pack_bzip2(content: &[u8]) -> Vec<u8> {
     let mut encoder = ::bzip2::write::BzEncoder::new(Vec::new(), ::bzip2::Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
+}
+
+/// `content` in one frame of lz4.
+pub(super) fn pack_lz4(content: &[u8], frame: lz4_flex::frame::FrameInfo) -> Vec<u8> {
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(frame, Vec::new());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A frame whose every byte is covered by a checksum.
+fn lz4_checked() -> lz4_flex::frame::FrameInfo {
+    lz4_flex::frame::FrameInfo::new().content_checksum(true)
 }
 
 /// What `bytes` decode to, and what was warned of on the way.

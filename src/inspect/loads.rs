@@ -161,6 +161,7 @@ impl Engine {
         let codec = seen.outer.filter(|&codec| codec != Codec::Plain)?;
         let wrapped = format!("it reads no archive compressed by {}", codec.name());
         match (self, codec) {
+            (_, Codec::Lz4) => no(wrapped, UNIVERSAL),
             (Self::Docker20, Codec::Zstd) => no(wrapped, UNIVERSAL),
             (Self::Ctr, Codec::Xz | Codec::Bzip2) => no(wrapped, UNIVERSAL),
             (Self::Ctr, _) => partly("compressed archives since containerd 2 only, and not with --local", UNIVERSAL),
@@ -212,7 +213,7 @@ impl Engine {
             return no("it reads no digests but sha256", DOCKER);
         }
         match self {
-            Self::Docker29Containerd | Self::Ctr if has(listed, &[Codec::Xz, Codec::Bzip2]) => {
+            Self::Docker29Containerd | Self::Ctr if has(listed, &[Codec::Xz, Codec::Bzip2, Codec::Lz4]) => {
                 no("it reads layers that are plain, gzip or zstd", UNIVERSAL)
             }
             Self::Ctr if !any(Listed::is_named) => no("it creates no image without a name", named(listed.len())),
@@ -241,8 +242,9 @@ impl Engine {
             items.iter().flat_map(|item| &item.layers).flatten().map(|codec| codec.name()).collect();
         let odd = |names: &[&str]| codecs.iter().any(|codec| names.contains(codec));
         match self {
+            Self::Docker20 | Self::Docker29Classic if odd(&["lz4"]) => no("it reads no lz4 layers", GZIP),
             Self::Docker20 if odd(&["zstd"]) => no("it reads no zstd layers", GZIP),
-            Self::Docker29Containerd | Self::Ctr if odd(&["xz", "bzip2"]) => {
+            Self::Docker29Containerd | Self::Ctr if odd(&["xz", "bzip2", "lz4"]) => {
                 no("it reads layers that are plain, gzip or zstd", UNIVERSAL)
             }
             Self::Docker29Containerd | Self::Ctr if items.iter().any(|item| item.unclean) => {
@@ -263,7 +265,7 @@ impl Engine {
             Self::SkopeoDockerArchive if items.iter().any(|item| item.linked) => {
                 no("a layer is a symbolic link to one that the image does not name itself", UNIVERSAL)
             }
-            Self::Crane if codecs.len() > 1 || odd(&["zstd", "xz", "bzip2"]) => {
+            Self::Crane if codecs.len() > 1 || odd(&["zstd", "xz", "bzip2", "lz4"]) => {
                 partly("it takes all layers for what the first one is, gzip or plain", GZIP)
             }
             _ => self.bad_name(items),

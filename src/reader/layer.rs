@@ -57,7 +57,9 @@ pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Expe
 pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyReader<R> {
     match codec {
         Codec::Plain => VerifyReader::unhashed(bytes, at, None),
-        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 => VerifyReader::new(bytes, at, Expected::default()),
+        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => {
+            VerifyReader::new(bytes, at, Expected::default())
+        }
     }
 }
 

@@ -134,7 +134,7 @@ fn member(stored: &StoredBlob) -> String {
     let extension = match stored.codec {
         Codec::Plain => ".tar",
         Codec::Zstd => ".tar.zst",
-        Codec::Gzip | Codec::Xz | Codec::Bzip2 => ".tar.gz",
+        Codec::Gzip | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => ".tar.gz",
     };
     docker::layer_member(&stored.digest, extension)
 }

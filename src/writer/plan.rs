@@ -217,7 +217,9 @@ impl<'l> Plan<'l> {
             | (Compress::None, Codec::Plain)
             | (Compress::Gzip(_), Codec::Gzip)
             | (Compress::Zstd(_), Codec::Zstd) => Treatment::Keep,
-            (Compress::Keep, Codec::Xz | Codec::Bzip2) => Treatment::Recode(Encoding::Gzip(GzipLevel::DEFAULT)),
+            (Compress::Keep, Codec::Xz | Codec::Bzip2 | Codec::Lz4) => {
+                Treatment::Recode(Encoding::Gzip(GzipLevel::DEFAULT))
+            }
             (Compress::None, _) => Treatment::Recode(Encoding::Plain),
             (Compress::Gzip(level), _) => Treatment::Recode(Encoding::Gzip(level.unwrap_or(GzipLevel::DEFAULT))),
             (Compress::Zstd(level), _) => Treatment::Recode(Encoding::Zstd(level.unwrap_or(ZstdLevel::DEFAULT))),
@@ -376,6 +378,6 @@ pub(super) fn compression(codec: Codec) -> Option<Compression> {
         Codec::Plain => Some(Compression::Plain),
         Codec::Gzip => Some(Compression::Gzip),
         Codec::Zstd => Some(Compression::Zstd),
-        Codec::Xz | Codec::Bzip2 => None,
+        Codec::Xz | Codec::Bzip2 | Codec::Lz4 => None,
     }
 }

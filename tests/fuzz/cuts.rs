@@ -68,7 +68,7 @@ fn fixtures_are_cut_at_random_places() {
 fn compressed_archives_are_cut_at_every_byte() {
     let step = from_env("IMGTAR_CUTS").map_or(53, |_| 1);
     let tar = Shape::Crane.save_one(&TestImage::demo("app:1")).bytes();
-    for codec in [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2] {
+    for codec in [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4] {
         let packed = codec.encode(&tar);
         for place in (0..packed.len()).step_by(step).chain([packed.len() - 1]) {
             let cut = memory::converted(&packed[..place], &options(place));

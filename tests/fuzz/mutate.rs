@@ -300,6 +300,7 @@ fn decoded(bytes: &[u8]) -> Option<Vec<u8>> {
         }
         Codec::Xz => liblzma::read::XzDecoder::new(bytes).read_to_end(&mut plain),
         Codec::Bzip2 => bzip2::read::BzDecoder::new(bytes).read_to_end(&mut plain),
+        Codec::Lz4 => lz4_flex::frame::FrameDecoder::new(bytes).read_to_end(&mut plain),
     };
     done.ok().map(|_| plain)
 }

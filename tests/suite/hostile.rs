@@ -210,7 +210,7 @@ fn h17_damaged_layers_are_refused() {
 
 #[test]
 fn h17_damaged_zstd_xz_and_bzip2_layers_are_refused() {
-    for codec in [Codec::Zstd, Codec::Xz, Codec::Bzip2] {
+    for codec in [Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4] {
         let whole = codec.encode(&image().layers[0].tar);
         for blob in [whole[..whole.len() - 3].to_vec(), [&whole[..], b"garbage"].concat()] {
             refuse(&with_layer(blob).bytes(), Target::Legacy, &[], 3).says(["layer"]);

@@ -71,6 +71,7 @@ fn agrees(bytes: &[u8], what: &str, full: bool) {
                 Codec::Zstd | Codec::ZstdFrames => "zstd",
                 Codec::Xz => "xz",
                 Codec::Bzip2 => "bzip2",
+                Codec::Lz4 => "lz4",
             };
             assert_eq!(layer["compression"], compression, "{what}");
             assert_eq!(layer["size"], Archive::open(bytes).body(&expected.member).len(), "{what}");
@@ -173,7 +174,9 @@ fn the_formats_are_told_apart() {
         assert_eq!(report(shape.save_one(&image).bytes(), &[])["format"], format, "{shape:?}");
     }
     assert_eq!(report(v1().bytes(), &[])["format"], "v1");
-    for (codec, word) in [(Codec::Gzip, "gzip"), (Codec::Zstd, "zstd"), (Codec::Xz, "xz"), (Codec::Bzip2, "bzip2")] {
+    for (codec, word) in
+        [(Codec::Gzip, "gzip"), (Codec::Zstd, "zstd"), (Codec::Xz, "xz"), (Codec::Bzip2, "bzip2"), (Codec::Lz4, "lz4")]
+    {
         let packed = Shape::Crane.save_one(&image).compressed(codec);
         assert_eq!(report(packed, &[])["compression"], word);
     }
@@ -374,6 +377,7 @@ fn the_table_of_what_loads_where_holds_for_each_archive() {
         (Codec::Zstd, "no yes yes partly yes yes yes no"),
         (Codec::Xz, "yes yes yes no yes yes yes no"),
         (Codec::Bzip2, "yes yes yes no yes yes yes no"),
+        (Codec::Lz4, "no no no no no no no no"),
     ] {
         assert_eq!(verdicts(&report(image.compressed(codec), &[])), expected, "G-2: {codec:?}");
     }

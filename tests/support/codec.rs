@@ -10,6 +10,7 @@ pub(crate) enum Codec {
     Zstd,
     Xz,
     Bzip2,
+    Lz4,
     /// Gzip in two members, of which the last, whose trailer seems to speak for all, holds most.
     GzipMembers,
     /// Zstd in two frames, of which the first, whose header seems to speak for all, holds most.
@@ -18,7 +19,7 @@ pub(crate) enum Codec {
 
 impl Codec {
     /// All that imgtar reads (G-1, L-3).
-    pub(crate) const ALL: [Self; 5] = [Self::Plain, Self::Gzip, Self::Zstd, Self::Xz, Self::Bzip2];
+    pub(crate) const ALL: [Self; 6] = [Self::Plain, Self::Gzip, Self::Zstd, Self::Xz, Self::Bzip2, Self::Lz4];
 
     /// Compresses `bytes`.
     pub(crate) fn encode(self, bytes: &[u8]) -> Vec<u8> {
@@ -48,6 +49,12 @@ impl Codec {
                 encoder.write_all(bytes).unwrap();
                 encoder.finish().unwrap()
             }
+            Self::Lz4 => {
+                let frame = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(frame, Vec::new());
+                encoder.write_all(bytes).unwrap();
+                encoder.finish().unwrap()
+            }
         }
     }
 
@@ -58,6 +65,7 @@ impl Codec {
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
             [b'B', b'Z', b'h', ..] => Self::Bzip2,
+            [0x04, 0x22, 0x4d, 0x18, ..] => Self::Lz4,
             _ => Self::Plain,
         }
     }
@@ -77,6 +85,7 @@ impl Codec {
             Self::Zstd | Self::ZstdFrames => plain = zstd::stream::decode_all(bytes).expect("whole zstd"),
             Self::Xz => drop(liblzma::read::XzDecoder::new(bytes).read_to_end(&mut plain).expect("whole xz")),
             Self::Bzip2 => drop(bzip2::read::BzDecoder::new(bytes).read_to_end(&mut plain).expect("whole bzip2")),
+            Self::Lz4 => drop(lz4_flex::frame::FrameDecoder::new(bytes).read_to_end(&mut plain).expect("whole lz4")),
         }
         plain
     }
@@ -89,15 +98,16 @@ impl Codec {
             Self::Zstd | Self::ZstdFrames => ".zst",
             Self::Xz => ".xz",
             Self::Bzip2 => ".bz2",
+            Self::Lz4 => ".lz4",
         }
     }
 
-    /// What follows the OCI layer type; xz and bzip2 have no media type and borrow gzip's, as writers in the wild do.
+    /// What follows the OCI layer type; xz, bzip2 and lz4 have no media type and borrow gzip's, as writers in the wild do.
     pub(crate) fn oci_suffix(self) -> &'static str {
         match self {
             Self::Plain => "",
             Self::Zstd | Self::ZstdFrames => "+zstd",
-            Self::Gzip | Self::GzipMembers | Self::Xz | Self::Bzip2 => "+gzip",
+            Self::Gzip | Self::GzipMembers | Self::Xz | Self::Bzip2 | Self::Lz4 => "+gzip",
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn members(data: &[u8]) {
         1 => Codec::Zstd,
         2 => Codec::Xz,
         3 => Codec::Bzip2,
+        4 => Codec::Lz4,
         _ => Codec::sniff(packed),
     };
     let whole = plain(codec, packed);

@@ -101,7 +101,7 @@ fn h17_damaged_compression() {
     for blob in [bad_crc, garbage, whole[..end - 4].to_vec(), whole[..end / 2].to_vec()] {
         verify(&with_layer(blob)).finds(&[("error", "H-17", "layer")]);
     }
-    for codec in [Codec::Zstd, Codec::Xz, Codec::Bzip2] {
+    for codec in [Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4] {
         let whole = codec.encode(&image().layers[0].tar);
         verify(&with_layer(&whole[..whole.len() - 3])).finds(&[("error", "O-17", "layer")]);
     }

@@ -122,7 +122,7 @@ fn files_pipes_directories_and_compressed_archives_give_one_report() {
     assert_eq!(findings(&Verified::of(imgtar(["verify", "--json"]).arg(&file))), expected);
     assert_eq!(findings(&Verified::of(imgtar(["verify", "--json", "-j", "1"]).arg(&file))), expected);
     assert_eq!(findings(&Verified::of(imgtar(["verify", "--json", "-j", "8"]).arg(&file))), expected);
-    for codec in [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2] {
+    for codec in [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4] {
         let packed = scratch.write("packed", tar.compressed(codec));
         assert_eq!(findings(&Verified::of(imgtar(["verify", "--json"]).arg(&packed))), expected);
     }
