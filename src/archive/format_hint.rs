@@ -1,6 +1,12 @@
 //! A guess, for error messages, at the format of bytes that are no tar. Nothing else depends on it.
 
+use super::BLOCK;
+use super::header::{HeaderBlock, MAGIC, USTAR};
 use crate::codec::Codec;
+
+/// The name for what a shell or a client did to bytes that it took for text.
+pub(super) const TEXT: &str =
+    "changed by a text conversion (PowerShell's `>`, `curl -d`): save it again with `docker save -o`";
 
 /// The beginnings of files that users take for image archives, and what each is called.
 const KINDS: [(&[u8], &str); 18] = [
@@ -18,7 +24,7 @@ const KINDS: [(&[u8], &str); 18] = [
     (b"hsqs", "a squashfs"),
     (b"QFI\xfb", "a disk of a virtual machine"),
     (b"\x7fELF", "a program"),
-    (b"\x04\x22\x4d\x18", "compressed by lz4, which is not read here"),
+    (b"\x02\x21\x4c\x18", "compressed by lz4 in its old form, which is not read here"),
     (b"LZIP", "compressed by lzip, which is not read here"),
     (b"\x5d\0\0", "compressed by lzma, which is not read here"),
     (b"\x1f\x9d", "compressed by compress, which is not read here"),
@@ -30,9 +36,36 @@ pub(super) fn looks_like(head: &[u8]) -> Option<String> {
     if codec != Codec::Plain {
         return Some(format!("something compressed a second time, by {}", codec.name()));
     }
-    let text = head.trim_ascii_start();
+    let text = head.strip_prefix(UTF8_MARK).unwrap_or(head).trim_ascii_start();
     let found = KINDS.iter().find(|(magic, _)| text.starts_with(magic) || head.starts_with(magic));
-    found.map(|(_, kind)| (*kind).to_owned())
+    match found {
+        Some((_, kind)) => Some((*kind).to_owned()),
+        None => is_converted(head).then(|| format!("an archive {TEXT}")),
+    }
+}
+
+/// The byte order mark in UTF-8.
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+/// The magic of compressed archives, each with a byte that no ASCII text has.
+const COMPRESSED: [&[u8]; 3] = [b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\0"];
+
+/// Returns whether `head` is that of text in UTF-16 or UTF-8 which was made of an archive: behind a byte order mark, or
+/// with the magic of a codec whose high bytes were taken for characters, be they of Latin-1 or of no charset at all.
+fn is_converted(head: &[u8]) -> bool {
+    let marks = [&b"\xff\xfe"[..], b"\xfe\xff", UTF8_MARK];
+    let as_text = |magic: &&[u8]| {
+        let latin: String = magic.iter().copied().map(char::from).collect();
+        head.starts_with(latin.as_bytes()) || head.starts_with(String::from_utf8_lossy(magic).as_bytes())
+    };
+    marks.iter().any(|mark| head.starts_with(mark)) || COMPRESSED.iter().any(as_text)
+}
+
+/// Returns whether a header stands somewhere in `bytes`, which begin with a block of an archive, but not at the beginning
+/// of a block: bytes in front of it were lost or added.
+pub(super) fn has_shifted_header(bytes: &[u8]) -> bool {
+    let starts = bytes.windows(USTAR.len()).enumerate().filter(|(_, window)| *window == USTAR);
+    let mut headers = starts.filter_map(|(at, _)| at.checked_sub(MAGIC.start)).filter(|start| start % BLOCK != 0);
+    headers.any(|start| bytes[start..].first_chunk().is_some_and(|block| HeaderBlock::checked(block).is_ok()))
 }
 
 #[cfg(test)]
@@ -44,12 +77,19 @@ mod tests {
         for (head, word) in [
             (&b"{\"schemaVersion\": 2}"[..], "JSON"),
             (b"\n [1]", "JSON"),
+            (b"\xef\xbb\xbf{}", "JSON"),
             (b"<!DOCTYPE html>", "HTML"),
             (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
             (b"#!/usr/bin/env run-singularity\n", "Apptainer"),
             (b"#!/bin/sh\n", "script"),
             (b"PK\x03\x04\x14", "zip"),
-            (b"\x04\x22\x4d\x18\x64", "lz4"),
+            (b"\xff\xfei\0m\0a\0", "PowerShell"),
+            (b"\xef\xbb\xbfimage/", "PowerShell"),
+            (b"\x1f\xc2\x8b\x08\0", "PowerShell"),
+            (b"\x1f\xef\xbf\xbd\x08\0", "PowerShell"),
+            (b"(\xef\xbf\xbd/\xef\xbf\xbd", "curl -d"),
+            (b"\x04\x22\x4d\x18\x64\x40", "a second time, by lz4"),
+            (b"\x02\x21\x4c\x18", "old form"),
             (b"\x1f\x8b\x08\0\0\0\0\0\0\0", "a second time, by gzip"),
         ] {
             let found = looks_like(head).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use super::blocks::Blocks;
 use super::content::Cursor;
-use super::format_hint::looks_like;
+use super::format_hint::{TEXT, has_shifted_header, looks_like};
 use super::header::HeaderBlock;
 use super::member::{self, Data, Extensions};
 use super::pax;
@@ -321,12 +321,22 @@ impl<'a, R: Skip> Reader<'a, R> {
         })
     }
 
-    fn bad_checksum(&self, offset: u64, sums: &str, block: &[u8]) -> Error {
-        self.invalid(match looks_like(block) {
+    fn bad_checksum(&mut self, offset: u64, sums: &str, block: &[u8; BLOCK]) -> Error {
+        let problem = match looks_like(block) {
             Some(kind) if offset == 0 => format!("not a tar archive: it looks like {kind}"),
             None if offset == 0 => format!("not a tar archive: bad checksum at offset 0: {sums}"),
+            _ if self.continues_shifted(block) => format!("no header at offset {offset}, but near it: {TEXT}"),
             _ => format!("bad checksum at offset {offset}: {sums}"),
-        })
+        };
+        self.invalid(problem)
+    }
+
+    /// Looks for a header within a megabyte that begins with `block` and does not stand where a block begins. What cannot
+    /// be read is no reason to say less of the block.
+    fn continues_shifted(&mut self, block: &[u8; BLOCK]) -> bool {
+        let mut bytes = block.to_vec();
+        let _ = self.blocks.by_ref().take(1 << 20).read_to_end(&mut bytes);
+        has_shifted_header(&bytes)
     }
 
     /// The stream ended, after `cut` bytes of a header if at all; it may have been another thing than a tar.

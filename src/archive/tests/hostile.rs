@@ -180,6 +180,22 @@ fn h_19_what_is_no_tar_is_called_so() {
 }
 
 #[test]
+fn h_19_archives_changed_by_a_text_conversion_are_called_so() {
+    let tar = Raw::default().file("a", "one\r\ntwo\n").file("b", "\n").file("c", "").end();
+    let without = |bytes: &[u8]| tar.iter().copied().filter(|byte| !bytes.contains(byte)).collect::<Vec<_>>();
+    let crlf = String::from_utf8(tar.clone()).unwrap().replace('\n', "\r\n").into_bytes();
+    let utf16: Vec<u8> =
+        [0xfeff].into_iter().chain(tar.iter().map(|&byte| byte.into())).flat_map(u16::to_le_bytes).collect();
+    for changed in [without(b"\r\n"), without(b"\n"), without(b"\r"), crlf, utf16] {
+        assert_refused(&changed, &["changed by a text conversion (PowerShell's `>`, `curl -d`)", "`docker save -o`"]);
+    }
+    // Damage that moves nothing is not taken for it, be there headers behind it or not.
+    let mut damaged = tar.clone();
+    damaged[1024] ^= 1;
+    assert_refused(&damaged, &["bad checksum at offset 1024"]);
+}
+
+#[test]
 fn g_13_the_end_is_at_least_one_zero_block_with_nothing_behind() {
     let file = || Raw::default().file("f", "data");
     let open = file().bytes();
