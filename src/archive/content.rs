@@ -19,7 +19,7 @@ pub(super) struct Cursor {
     holes: u64,
 }
 
-enum Part {
+enum Stretch {
     Stored(u64),
     Hole(u64),
 }
@@ -46,19 +46,19 @@ impl Cursor {
         buf: &mut [u8],
         stored: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let part = self.part();
-        let (Part::Stored(length) | Part::Hole(length)) = part;
+        let stretch = self.stretch();
+        let (Stretch::Stored(length) | Stretch::Hole(length)) = stretch;
         let wanted = usize::try_from(length).unwrap_or(usize::MAX).min(buf.len());
         let buf = &mut buf[..wanted];
         if buf.is_empty() {
             return Ok(0);
         }
-        let taken = match part {
-            Part::Hole(_) => {
+        let taken = match stretch {
+            Stretch::Hole(_) => {
                 buf.fill(0);
                 buf.len()
             }
-            Part::Stored(_) => stored(buf)?,
+            Stretch::Stored(_) => stored(buf)?,
         };
         self.advance(taken as u64);
         Ok(taken)
@@ -74,15 +74,15 @@ impl Cursor {
     }
 
     /// What stands at the position and how long it is; length 0 at the end.
-    fn part(&self) -> Part {
+    fn stretch(&self) -> Stretch {
         let rest = self.size - self.position;
         let Some(map) = &self.sparse else {
-            return Part::Stored(rest);
+            return Stretch::Stored(rest);
         };
         match map.segments().get(self.segment) {
-            Some(segment) if segment.offset <= self.position => Part::Stored(segment.end() - self.position),
-            Some(segment) => Part::Hole(segment.offset - self.position),
-            None => Part::Hole(rest),
+            Some(segment) if segment.offset <= self.position => Stretch::Stored(segment.end() - self.position),
+            Some(segment) => Stretch::Hole(segment.offset - self.position),
+            None => Stretch::Hole(rest),
         }
     }
 
