@@ -140,6 +140,7 @@ pub mod codec;
 pub mod convert;
 pub mod diff;
 pub mod digest;
+pub mod edit;
 pub mod error;
 pub mod files;
 pub mod flatten;

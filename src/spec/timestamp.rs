@@ -29,6 +29,8 @@ pub struct ParseTimestampError(String);
 const DAY: i64 = 86_400;
 /// Days of the 400 years after which the calendar repeats.
 const CYCLE: i64 = 146_097;
+/// Days from the start of the year 0 to that of 1970.
+const DAYS_TO_1970: i64 = 719_528;
 
 impl Timestamp {
     /// Go's zero time, which stands for a time that was never said (L-15).
@@ -56,6 +58,15 @@ impl Timestamp {
     #[must_use]
     pub fn with_nanosecond(self, nanosecond: u32) -> Self {
         Self { nanosecond: nanosecond.min(999_999_999), ..self }
+    }
+
+    /// Seconds since 1970 and nanoseconds: later times compare greater, whatever their offsets from UTC.
+    pub fn instant(&self) -> (i64, u32) {
+        let past = self.year - 1;
+        let leap_days = past.div_euclid(4) - past.div_euclid(100) + past.div_euclid(400);
+        let months: i64 = (1..self.month).map(|month| i64::from(month_days(self.year, month))).sum();
+        let days = 365 * self.year + leap_days + months + i64::from(self.day) - DAYS_TO_1970;
+        (days * DAY + i64::from(self.second) - 60 * i64::from(self.offset), self.nanosecond)
     }
 }
 
@@ -209,11 +220,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn instants_do_not_depend_on_the_offset() {
+        let instant = |text: &str| text.parse::<Timestamp>().unwrap().instant();
+        assert_eq!(instant("2020-01-02T03:04:05.5+02:00"), (1_577_934_245 - 7200, 500_000_000));
+        assert_eq!(instant("2020-01-01T23:04:05-02:00"), instant("2020-01-02T01:04:05Z"));
+    }
+
     proptest! {
         #[test]
         fn what_is_printed_is_what_was_read(seconds in -62_167_219_200..253_402_300_800i64) {
             let time = Timestamp::from_unix(seconds).unwrap();
             prop_assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time);
+            prop_assert_eq!(time.instant(), (seconds, 0));
         }
 
         #[test]
