@@ -3,6 +3,7 @@
 //! Sources: docs/edit.md.
 
 mod config;
+mod difference;
 mod document;
 mod history;
 mod shape;

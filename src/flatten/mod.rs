@@ -52,13 +52,14 @@ mod layer;
 mod links;
 mod lookup;
 #[cfg(test)]
-mod naive;
+pub(crate) mod naive;
+mod nodes;
 mod remarks;
 mod resolve;
 mod stage;
 mod survivors;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod text;
 mod tree;
 #[cfg(test)]
@@ -67,6 +68,7 @@ mod whiteout;
 
 pub use layer::LayerBuilder;
 pub use lookup::{Lookup, Standing};
+pub(crate) use nodes::FlatNode;
 pub(crate) use stage::Stage;
 pub use survivors::{Flattened, Survivor, Survivors};
 pub(crate) use text::{put_number, put_text, take_number, take_text};

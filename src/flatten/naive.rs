@@ -355,7 +355,7 @@ fn entry() -> impl Strategy<Value = String> {
     ]
 }
 
-fn layers() -> impl Strategy<Value = Vec<Vec<String>>> {
+pub(crate) fn layers() -> impl Strategy<Value = Vec<Vec<String>>> {
     proptest::collection::vec(proptest::collection::vec(entry(), 0..16), 0..5)
 }
 

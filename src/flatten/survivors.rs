@@ -74,10 +74,15 @@ impl Flattened {
         &self.tree
     }
 
+    /// The places of the outcome in output order.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.order
+    }
+
     /// The survivors in output order.
     pub fn survivors(&self) -> Survivors<'_> {
-        let (path, at) = (Vec::new(), self.tree.root());
-        Survivors { tree: &self.tree, order: self.order.iter(), path, at, carriers: HashMap::new() }
+        let paths = PathBuilder::new(&self.tree);
+        Survivors { tree: &self.tree, order: self.order.iter(), paths, carriers: HashMap::new() }
     }
 
     /// The first path in output order whose last component is `name`. Survivors would spell out every path in between,
@@ -121,10 +126,7 @@ impl Flattened {
 pub struct Survivors<'a> {
     tree: &'a Tree,
     order: std::slice::Iter<'a, Place>,
-    /// The path given last, of which the next one shares what is above both.
-    path: Vec<u8>,
-    /// Where that leads.
-    at: Place,
+    paths: PathBuilder<'a>,
     /// Where inodes with several names have been written.
     carriers: HashMap<Inode, Place>,
 }
@@ -135,7 +137,7 @@ impl Iterator for Survivors<'_> {
     fn next(&mut self) -> Option<Survivor> {
         let &place = self.order.next()?;
         let inode = self.tree.inode(place)?;
-        let path = self.walk_to(place).to_vec();
+        let path = self.paths.walk_to(place).to_vec();
         let Some(id) = self.tree.entry(inode) else { return Some(Survivor::ImplicitDirectory { path }) };
         if place == self.tree.root() {
             return Some(Survivor::Root { id });
@@ -157,9 +159,24 @@ impl Iterator for Survivors<'_> {
 
 impl ExactSizeIterator for Survivors<'_> {}
 
-impl Survivors<'_> {
+/// The path of one place after the other, each built from the one before it.
+#[derive(Debug)]
+pub(super) struct PathBuilder<'a> {
+    tree: &'a Tree,
+    /// The path given last, of which the next one shares what is above both.
+    path: Vec<u8>,
+    /// Where that leads.
+    at: Place,
+}
+
+impl<'a> PathBuilder<'a> {
+    /// At the root.
+    pub(super) fn new(tree: &'a Tree) -> Self {
+        Self { tree, path: Vec::new(), at: tree.root() }
+    }
+
     /// The path of `place`, which is next in output order: up from the last one as far as needed, then one step down.
-    fn walk_to(&mut self, place: Place) -> &[u8] {
+    pub(super) fn walk_to(&mut self, place: Place) -> &[u8] {
         let (tree, parent) = (self.tree, self.tree.parent(place));
         while self.at != parent {
             let above = self.path.len() - tree.name(self.at).len();

@@ -10,7 +10,7 @@ use crate::limits::Budget;
 use crate::notice::Notices;
 
 /// Parses one entry.
-pub(super) fn change(entry: &str, position: u64) -> Change<'_> {
+pub(crate) fn change(entry: &str, position: u64) -> Change<'_> {
     let (path, kind) = if let Some((path, target)) = entry.split_once(" -> ") {
         (path, Kind::Symlink(target.as_bytes()))
     } else if let Some((path, target)) = entry.split_once(" = ") {

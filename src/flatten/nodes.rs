@@ -1,0 +1,36 @@
+//! The outcome node by node: for those who compare trees rather than write one.
+
+use super::EntryId;
+use super::survivors::{Flattened, PathBuilder};
+use super::tree::{Content, Tree};
+
+/// A path of a flattened tree and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FlatNode {
+    /// The path, relative and clean; empty for the root.
+    pub(crate) path: Vec<u8>,
+    /// The entry that describes it; `None` for a directory that no layer lists.
+    pub(crate) entry: Option<EntryId>,
+    /// Whether it is a directory.
+    pub(crate) is_directory: bool,
+    /// How many paths share it.
+    pub(crate) names: u32,
+}
+
+impl Flattened {
+    /// The nodes in output order, which is the order of their paths component by component if the tree was not built with
+    /// [`Options::sort`](super::Options::sort). The root is one of them if some layer has an entry for it.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = FlatNode> + '_ {
+        let tree: &Tree = self.tree();
+        let mut paths = PathBuilder::new(tree);
+        self.places().iter().filter_map(move |&place| {
+            let inode = tree.inode(place)?;
+            Some(FlatNode {
+                path: paths.walk_to(place).to_vec(),
+                entry: tree.entry(inode),
+                is_directory: matches!(tree.what(inode), Content::Directory { .. }),
+                names: tree.names(inode),
+            })
+        })
+    }
+}
