@@ -5,7 +5,9 @@
 
 mod answer;
 mod cat;
+mod config;
 mod diff;
+mod edit;
 mod history;
 mod inspect;
 mod ls;
@@ -18,14 +20,15 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
 use imgtar::convert::{Compress, ImageRef};
 use imgtar::spec::reference::Reference;
-use imgtar::spec::timestamp::Timestamp;
 
 use super::choices::{AttestationsArg, FormatArg, HalfArg, IndexArg, OuterArg, ProgressArg, VerifyArg};
-use super::values::{self, Assignment, PlatformArg, Rename, Words};
+use super::values::{self, PlatformArg, Rename};
 
 pub(crate) use answer::{AnswerArgs, ChoiceArgs};
 pub(crate) use cat::CatArgs;
+pub(crate) use config::ConfigArgs;
 pub(crate) use diff::DiffArgs;
+pub(crate) use edit::EditArgs;
 pub(crate) use history::HistoryArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use ls::LsArgs;
@@ -110,6 +113,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CommandArgs {
     Convert(Box<ConvertArgs>),
+    Edit(Box<EditArgs>),
     Import(Box<ImportArgs>),
     Inspect(Box<InspectArgs>),
     Ls(Box<LsArgs>),
@@ -171,17 +175,20 @@ pub(crate) struct ImportArgs {
     #[command(flatten)]
     pub(crate) image: ImageArgs,
     #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    #[command(flatten)]
     pub(crate) write: WriteArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The image")]
 pub(crate) struct ImageArgs {
-    /// The operating system whose programs the filesystem holds.
-    #[arg(long, value_name = "OS", value_parser = values::platform_part, default_value = "linux")]
-    pub(crate) os: String,
+    /// The operating system whose programs the filesystem holds [default: linux, or that of --config-from].
+    #[arg(long, value_name = "OS", value_parser = values::platform_part)]
+    pub(crate) os: Option<String>,
 
-    /// Their architecture: amd64, arm64 and so on, or `host` for this machine's own. Needed unless --to rootfs.
+    /// Their architecture: amd64, arm64 and so on, or `host` for this machine's own. Needed unless --to rootfs or
+    /// --config-from is given.
     ///
     /// It is never guessed, because output must not depend on the machine.
     #[arg(long, value_name = "ARCH", value_parser = values::platform_part)]
@@ -191,35 +198,12 @@ pub(crate) struct ImageArgs {
     #[arg(long, value_name = "VARIANT", value_parser = values::platform_part)]
     pub(crate) variant: Option<String>,
 
-    /// The command, or the arguments of --entrypoint: one word, or all of them as a JSON array. Repeatable, one word each.
+    /// Take the config of the image in this archive; other flags change it.
     ///
-    /// No shell takes it apart: `--cmd '["sh", "-c", "date"]'` is `--cmd sh --cmd -c --cmd date`.
-    #[arg(long, value_name = "WORD", value_parser = values::words, allow_hyphen_values = true)]
-    pub(crate) cmd: Vec<Words>,
-
-    /// The command that --cmd is handed to, spelled like it. Repeatable.
-    #[arg(long, value_name = "WORD", value_parser = values::words, allow_hyphen_values = true)]
-    pub(crate) entrypoint: Vec<Words>,
-
-    /// Set an environment variable. Repeatable.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
-    pub(crate) env: Vec<Assignment>,
-
-    /// The directory that the command starts in.
-    #[arg(long, value_name = "DIR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) workdir: Option<String>,
-
-    /// The user that the command runs as: a name or number, with or without `:` and a group.
-    #[arg(long, value_name = "USER", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) user: Option<String>,
-
-    /// Attach a label. Repeatable.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
-    pub(crate) label: Vec<Assignment>,
-
-    /// When the image was made: RFC 3339, or seconds since 1970. Without it the image does not say.
-    #[arg(long, value_name = "TIME", value_parser = values::time)]
-    pub(crate) created: Option<Timestamp>,
+    /// Its history stays, as steps that made no layer. With `imgtar convert --to rootfs` in front, the image of a filesystem
+    /// that was changed by other tools has all that the old one said.
+    #[arg(long, value_name = "IN")]
+    pub(crate) config_from: Option<PathBuf>,
 }
 
 /// What is written, where and how: all that the commands share that write images.

@@ -1,25 +1,26 @@
 //! `imgtar import`: what was typed of the image becomes its config.
 
-use std::collections::BTreeMap;
+use std::path::Path;
 
-use imgtar::convert::{ConvertOptions, Verify};
+use imgtar::convert::{ConvertOptions, Platforms, Verify};
+use imgtar::edit::{ConfigChanges, NewConfig};
 use imgtar::error::{Error, Result};
-use imgtar::spec::config::{NewConfig, Runtime};
+use imgtar::reader;
+use imgtar::run::Run;
+use imgtar::select::ImageSelector;
 use imgtar::spec::platform::Platform;
 
 use super::args::{ImageArgs, ImportArgs};
-use super::choices::FormatArg;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::terminal::{self, Verbosity};
-use super::values::{Assignment, Words};
-use super::{environment, write};
+use super::{config, environment, input, write};
 
 /// Imports, and says which image was made.
 ///
 /// # Errors
 /// Those of the command line and of the import.
 pub(crate) fn run(args: &ImportArgs) -> Result<()> {
-    let config = config(&args.image, args.write.to)?;
+    let config = config(args)?;
     let options = ConvertOptions {
         // The diff_id is computed from the bytes that are written: there is no other promise to decode a layer for.
         verify: Verify::Digests,
@@ -37,89 +38,54 @@ pub(crate) fn run(args: &ImportArgs) -> Result<()> {
 /// What the image is said to be.
 ///
 /// # Errors
-/// [`Error::Usage`] for what is missing, contradicts itself or could not be run.
-fn config(args: &ImageArgs, to: FormatArg) -> Result<NewConfig> {
-    let known = [
-        (!args.cmd.is_empty(), "--cmd", IMAGES),
-        (!args.entrypoint.is_empty(), "--entrypoint", IMAGES),
-        (!args.env.is_empty(), "--env", IMAGES),
-        (args.workdir.is_some(), "--workdir", IMAGES),
-        (args.user.is_some(), "--user", IMAGES),
-        (!args.label.is_empty(), "--label", IMAGES),
-        (args.created.is_some(), "--created", IMAGES),
-    ];
-    reject_inapplicable_flags(to, &known)?;
-    let platform = platform(args, IMAGES.contains(&to))?;
-    let is_windows = platform.os == "windows";
-    let runtime = Runtime {
-        cmd: all_words(&args.cmd),
-        entrypoint: command("--entrypoint", &args.entrypoint)?,
-        env: unique("--env", &args.env)?.into_iter().map(|(name, value)| format!("{name}={value}")).collect(),
-        labels: unique("--label", &args.label)?.into_iter().collect(),
-        user: args.user.clone().unwrap_or_default(),
-        working_dir: args.workdir.as_deref().map_or(Ok(String::new()), |path| absolute(path, is_windows))?,
+/// [`Error::Usage`] for what is missing, contradicts itself or could not be run; those of the archive of `--config-from`.
+fn config(args: &ImportArgs) -> Result<NewConfig> {
+    let (image, to) = (&args.image, args.write.to);
+    reject_inapplicable_flags(to, &[(image.config_from.is_some(), "--config-from", IMAGES)])?;
+    let from = image.config_from.as_deref().map(|path| config_of(path, image)).transpose()?;
+    let platform = platform(image, IMAGES.contains(&to) && from.is_none())?;
+    let os = image.os.clone().or_else(|| from.is_none().then(|| "linux".to_owned()));
+    let known = platform.as_ref().map(|platform| platform.os.as_str()).or(os.as_deref());
+    let changes = config::changes(&args.config, to, known)?;
+    let part = |part: fn(&Platform) -> &String| platform.as_ref().map(part).filter(|part| !part.is_empty()).cloned();
+    let (architecture, variant) = (part(|platform| &platform.architecture), part(|platform| &platform.variant));
+    Ok(NewConfig { from, changes: ConfigChanges { os, architecture, variant, ..changes } })
+}
+
+/// The config of the one image in the archive at `path`; of several platforms that of the flags.
+fn config_of(path: &Path, args: &ImageArgs) -> Result<Vec<u8>> {
+    let run = Run::quiet();
+    let set = reader::open(input::find(Some(path))?, None, &run)?;
+    let platforms = match platform(args, false)? {
+        Some(platform) if ImageSelector::default().images(&set)?.len() > 1 => Platforms::Only(vec![platform]),
+        _ => Platforms::Unspecified,
     };
-    if runtime.entrypoint.is_empty() {
-        command("--cmd", &args.cmd)?;
-    }
-    Ok(NewConfig { platform, created: args.created, runtime })
+    let chosen = ImageSelector { platforms, ..ImageSelector::default() }.one(&set)?;
+    Ok(chosen.image.config.raw().to_vec())
 }
 
 /// The architecture is asked for rather than taken from the machine (docs/formats.md O-12); a filesystem needs none.
-fn platform(args: &ImageArgs, is_image: bool) -> Result<Platform> {
+fn platform(args: &ImageArgs, is_needed: bool) -> Result<Option<Platform>> {
     let host = Platform::host();
     let architecture = match args.arch.as_deref() {
         Some("host") => &host.architecture,
         Some(other) => other,
-        None if is_image => {
+        None if is_needed => {
             let example = host.architecture;
             return Err(Error::Usage(format!(
                 "an image says what it runs on: --arch {example}, say; --arch host is this machine's own"
             )));
         }
-        None => "",
+        None => return Ok(None),
     };
-    let platform = Platform::new(&args.os, architecture);
-    Ok(Platform { variant: args.variant.clone().unwrap_or_default(), ..platform }.in_go_words())
-}
-
-fn all_words(given: &[Words]) -> Vec<String> {
-    given.iter().flat_map(|Words(words)| words).cloned().collect()
-}
-
-/// Words of which the first names a program.
-fn command(flag: &str, given: &[Words]) -> Result<Vec<String>> {
-    let words = all_words(given);
-    match words.first() {
-        Some(program) if program.is_empty() => Err(Error::Usage(format!("{flag}: the first word names the program"))),
-        Some(_) | None => Ok(words),
-    }
-}
-
-/// Names and values in the order in which they were given. Engines disagree about a name that occurs twice.
-fn unique(flag: &str, given: &[Assignment]) -> Result<Vec<(String, String)>> {
-    let mut seen = BTreeMap::new();
-    for Assignment { name, value } in given {
-        if let Some(other) = seen.insert(name, value) {
-            let (name, other, value) = (name.escape_debug(), other.escape_debug(), value.escape_debug());
-            return Err(Error::Usage(format!("{flag} gives `{name}` twice: `{other}` and `{value}`")));
-        }
-    }
-    Ok(given.iter().map(|Assignment { name, value }| (name.clone(), value.clone())).collect())
-}
-
-/// Engines refuse to start a container in a directory that depends on another.
-fn absolute(path: &str, is_windows: bool) -> Result<String> {
-    if path.starts_with('/') || is_windows {
-        return Ok(path.to_owned());
-    }
-    let path = path.escape_debug();
-    Err(Error::Usage(format!("--workdir is `{path}`, which is no absolute path")))
+    let platform = Platform::new(args.os.as_deref().unwrap_or("linux"), architecture);
+    Ok(Some(Platform { variant: args.variant.clone().unwrap_or_default(), ..platform }.in_go_words()))
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use imgtar::edit::RuntimeChanges;
 
     use super::*;
     use crate::cli::args::{Cli, CommandArgs};
@@ -130,54 +96,76 @@ mod tests {
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
         let CommandArgs::Import(args) = cli.command else { panic!("import was asked for") };
         options::all_of(&args.write, None).map_err(|error| error.to_string())?;
-        config(&args.image, args.write.to).map_err(|error| error.to_string())
+        config(&args).map_err(|error| error.to_string())
     }
 
     fn line(line: &str) -> std::result::Result<NewConfig, String> {
         typed(line.split_whitespace())
     }
 
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn on(os: &str, architecture: &str) -> ConfigChanges {
+        ConfigChanges { os: Some(os.into()), architecture: Some(architecture.into()), ..ConfigChanges::default() }
+    }
+
     #[test]
     fn what_is_not_said_is_not_there() {
         let config = line("--to oci --arch amd64").unwrap();
-        assert_eq!(config, NewConfig { platform: Platform::new("linux", "amd64"), ..NewConfig::default() });
+        assert_eq!(config, NewConfig { from: None, changes: on("linux", "amd64") });
     }
 
     #[test]
     fn every_flag_arrives_where_it_belongs() {
         let config = line(
             "--to docker --os freebsd --arch arm --variant v6 --entrypoint /bin/sh --cmd -c --cmd [\"a\",\"b\"] \
-             --env B=2 --env A=x=y --workdir /srv --user 1:2 --label z= --label a=1 --created 60",
+             --env B=2 --env A=x=y --workdir /srv --user 1:2 --label z= --label a=1 --created 60 --expose 80 \
+             --volume /data --stop-signal SIGINT --healthcheck none --author me --unset-env C --unset-label l",
         );
-        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let expected = NewConfig {
-            platform: "freebsd/arm/v6".parse().unwrap(),
-            created: Some("1970-01-01T00:01:00Z".parse().unwrap()),
-            runtime: Runtime {
-                cmd: words(&["-c", "a", "b"]),
-                entrypoint: words(&["/bin/sh"]),
-                env: words(&["B=2", "A=x=y"]),
-                labels: BTreeMap::from([("a".into(), "1".into()), ("z".into(), String::new())]),
-                user: "1:2".into(),
-                working_dir: "/srv".into(),
-            },
+        let runtime = RuntimeChanges {
+            cmd: Some(words(&["-c", "a", "b"])),
+            entrypoint: Some(words(&["/bin/sh"])),
+            env: pairs(&[("B", "2"), ("A", "x=y")]),
+            unset_env: words(&["C"]),
+            labels: pairs(&[("z", ""), ("a", "1")]),
+            unset_labels: words(&["l"]),
+            user: Some("1:2".into()),
+            working_dir: Some("/srv".into()),
+            ports: words(&["80/tcp"]),
+            volumes: words(&["/data"]),
+            stop_signal: Some("SIGINT".into()),
+            healthcheck: serde_json::from_str(r#"{"Test":["NONE"]}"#).unwrap(),
         };
-        assert_eq!(config, Ok(expected));
+        let changes = ConfigChanges {
+            variant: Some("v6".into()),
+            author: Some("me".into()),
+            created: Some("1970-01-01T00:01:00Z".parse().unwrap()),
+            runtime,
+            ..on("freebsd", "arm")
+        };
+        assert_eq!(config, Ok(NewConfig { from: None, changes }));
     }
 
     #[test]
     fn the_machine_is_asked_only_by_name() {
-        assert_eq!(line("--to oci --arch host").unwrap().platform, Platform::host());
-        assert_eq!(line("--to oci --arch x86_64").unwrap().platform, Platform::new("linux", "amd64"));
+        let architecture = |words: &str| line(words).unwrap().changes.architecture;
+        assert_eq!(architecture("--to oci --arch host"), Some(Platform::host().architecture));
+        assert_eq!(architecture("--to oci --arch x86_64").as_deref(), Some("amd64"));
         let refusal = line("--to docker -t app").unwrap_err();
         assert!(refusal.contains("--arch") && refusal.contains("host"), "{refusal}");
-        assert_eq!(line("--to rootfs").unwrap().platform, Platform::new("linux", ""));
+        assert_eq!(architecture("--to rootfs"), None);
     }
 
     #[test]
     fn an_empty_word_is_one_but_no_program() {
         let words = ["--to", "oci", "--arch", "amd64", "--cmd", "printf", "--cmd", ""];
-        assert_eq!(typed(words).unwrap().runtime.cmd, ["printf", ""]);
+        assert_eq!(typed(words).unwrap().changes.runtime.cmd, Some(vec!["printf".to_owned(), String::new()]));
         for flag in ["--cmd", "--entrypoint"] {
             let refusal = typed(["--to", "oci", "--arch", "amd64", flag, ""]).unwrap_err();
             assert!(refusal.contains(flag), "{refusal}");
@@ -192,6 +180,9 @@ mod tests {
             ("--to oci --arch amd64 --cmd [a]", "JSON"),
             ("--to oci --arch amd64 --env PATH", "NAME=VALUE"),
             ("--to oci --arch amd64 --env A=1 --env A=2", "twice"),
+            ("--to oci --arch amd64 --env A=1 --unset-env A", "both name"),
+            ("--to oci --arch amd64 --expose http", "--expose"),
+            ("--to oci --arch amd64 --volume data", "absolute"),
             ("--to oci --arch amd64 --label a=1 --label a=1", "twice"),
             ("--to oci --arch amd64 --workdir srv", "absolute"),
             ("--to oci --arch amd64 --created yesterday", "RFC 3339"),

@@ -5,8 +5,10 @@ pub(crate) mod args;
 mod cat;
 mod choices;
 mod completions;
+mod config;
 mod convert;
 mod diff;
+mod edit;
 mod environment;
 pub(crate) mod exit;
 pub(crate) mod help;
@@ -42,6 +44,7 @@ use self::exit::Exit;
 pub(crate) fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         CommandArgs::Convert(args) => convert::run(args).map(|()| Exit::Done),
+        CommandArgs::Edit(args) => edit::run(args).map(|()| Exit::Done),
         CommandArgs::Import(args) => import::run(args).map(|()| Exit::Done),
         CommandArgs::Cat(args) => answered(cat::run(args).map(|()| Exit::Done)),
         CommandArgs::Completions(args) => answered(completions::run(args).map(|()| Exit::Done)),

@@ -7,7 +7,7 @@ use imgtar::convert::{
 };
 use imgtar::error::{Error, Result};
 
-use super::args::{ConvertArgs, NameArgs, WriteArgs};
+use super::args::{ConvertArgs, EditArgs, NameArgs, SelectionArgs, WriteArgs};
 use super::choices::{FormatArg, IndexArg};
 use super::output::is_standard;
 use super::values::PlatformArg;
@@ -25,7 +25,18 @@ const ROOTFS: &[FormatArg] = &[FormatArg::Rootfs];
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
 pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
-    let ConvertArgs { selection, write, .. } = args;
+    selected(&args.selection, &args.write, epoch)
+}
+
+/// What `edit` is asked to write.
+///
+/// # Errors
+/// [`Error::Usage`] for flags that contradict each other or the target.
+pub(super) fn edit(args: &EditArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
+    selected(&args.selection, &args.write, epoch)
+}
+
+fn selected(selection: &SelectionArgs, write: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
     reject_inapplicable_flags(write.to, &[(selection.index == IndexArg::Keep, "--index keep", OCI)])?;
     Ok(ConvertOptions {
         images: selection.images.clone(),

@@ -8,6 +8,8 @@ use anstream::{AutoStream, ColorChoice};
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::convert::ImageReport;
+use imgtar::digest::Digest;
+use imgtar::edit::EditReport;
 use imgtar::notice::Remark;
 use imgtar::path::presentable;
 use imgtar::stream::unfinished;
@@ -80,6 +82,26 @@ pub(crate) fn imported(verbosity: Verbosity, report: &ImageReport) {
     }
     if verbosity >= Verbosity::Verbose {
         line(&layers(report));
+    }
+}
+
+/// Says which image became which, and what was done to it.
+pub(crate) fn edited(verbosity: Verbosity, report: &EditReport, is_dry: bool) {
+    if verbosity < Verbosity::Normal {
+        return;
+    }
+    let names = if report.names.is_empty() { "untagged image".to_owned() } else { report.names.join(", ") };
+    let short = |digest: &Digest| digest.encoded().chars().take(12).collect::<String>();
+    let id = if report.image_id == report.old_image_id {
+        format!("image ID {}, unchanged", short(&report.image_id))
+    } else {
+        let tense = if is_dry { "would be" } else { "was" };
+        let (old, new) = (short(&report.old_image_id), short(&report.image_id));
+        if is_dry { format!("image ID {old}, {tense} {new}") } else { format!("image ID {new}, {tense} {old}") }
+    };
+    line(&format!("imgtar: {} ({}): {id}\n", presentable(&names), presentable(&report.platform.to_string())));
+    for change in &report.changes {
+        line(&format!("  {}\n", presentable(change)));
     }
 }
 

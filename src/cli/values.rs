@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use imgtar::codec::{GzipLevel, ZstdLevel};
 use imgtar::convert::{Compress, ImageRef};
+use imgtar::edit::check_healthcheck;
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
 use imgtar::spec::timestamp::Timestamp;
+use serde_json::{Map, Value};
 
 /// `--platform`, one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +73,40 @@ pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
         Some((name, value)) if !name.is_empty() => Ok(Assignment { name: name.to_owned(), value: value.to_owned() }),
         _ => Err("it has the form NAME=VALUE".to_owned()),
     }
+}
+
+/// `--healthcheck`: the `Healthcheck` of a config.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HealthcheckArg(pub(crate) Map<String, Value>);
+
+/// `none`, a JSON object as it is, a JSON array of words, or a command for the shell.
+pub(crate) fn healthcheck(text: &str) -> Result<HealthcheckArg, String> {
+    let test = |test: Vec<String>| HealthcheckArg(Map::from_iter([("Test".to_owned(), test.into())]));
+    if text.starts_with('{') {
+        let object = serde_json::from_str(text).map_err(|error| format!("what begins with `{{` is JSON: {error}"))?;
+        check_healthcheck(&object)?;
+        return Ok(HealthcheckArg(object));
+    }
+    match text {
+        "" => Err("it is a command, or `none`".to_owned()),
+        "none" => Ok(test(vec!["NONE".to_owned()])),
+        _ if text.starts_with('[') => {
+            let Words(words) = words(text)?;
+            Ok(test(["CMD".to_owned()].into_iter().chain(words).collect()))
+        }
+        command => Ok(test(vec!["CMD-SHELL".to_owned(), command.to_owned()])),
+    }
+}
+
+/// `PORT` or `PORT/PROTOCOL`; others keep some engines from loading the image (docs/edit.md E-55).
+pub(crate) fn port(text: &str) -> Result<String, String> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let is_number =
+        number.parse::<u16>().is_ok_and(|port| port > 0) && number.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && ["tcp", "udp", "sctp"].contains(&protocol) {
+        return Ok(format!("{number}/{protocol}"));
+    }
+    Err("a port is 1 to 65535, with or without /tcp, /udp or /sctp".to_owned())
 }
 
 /// RFC 3339, or seconds since 1970.
@@ -269,6 +305,32 @@ mod tests {
         assert_eq!(both("A="), Ok(("A".to_owned(), String::new())));
         for text in ["", "A", "=b"] {
             assert!(both(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_health_check_is_a_command_or_an_object() {
+        let json = |text: &str| healthcheck(text).map(|HealthcheckArg(check)| Value::from(check).to_string());
+        for (text, expected) in [
+            ("none", r#"{"Test":["NONE"]}"#),
+            ("curl -f localhost", r#"{"Test":["CMD-SHELL","curl -f localhost"]}"#),
+            (r#"["/check", "-q"]"#, r#"{"Test":["CMD","/check","-q"]}"#),
+            (r#"{"Test":["NONE"],"Retries":3}"#, r#"{"Test":["NONE"],"Retries":3}"#),
+        ] {
+            assert_eq!(json(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in ["", "{", "[", "{\"Test\":1}", "[1]"] {
+            assert!(json(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_port_has_a_protocol() {
+        for (text, expected) in [("80", "80/tcp"), ("53/udp", "53/udp"), ("1/sctp", "1/sctp")] {
+            assert_eq!(port(text).as_deref(), Ok(expected));
+        }
+        for text in ["", "0", "65536", "80/", "80/icmp", "+80", "80-90", "http"] {
+            assert!(port(text).is_err(), "{text}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
-use imgtar::convert::ImageReport;
+use imgtar::edit::EditReport;
 use imgtar::error::Result;
 use imgtar::limits::{Budget, Limits};
 use imgtar::notice::Notices;
@@ -20,11 +20,11 @@ use super::{environment, input, output, progress, signals};
 ///
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
-pub(super) fn run(
+pub(super) fn run<R>(
     given: Option<&Path>,
     args: &WriteArgs,
-    work: impl FnOnce(Input, Output, &Run) -> Result<Vec<ImageReport>>,
-) -> Result<Vec<ImageReport>> {
+    work: impl FnOnce(Input, Output, &Run) -> Result<Vec<R>>,
+) -> Result<Vec<R>> {
     let verbosity = Verbosity::of(&args.run);
     let epoch = environment::source_date_epoch()?;
     let jobs = environment::jobs(args.run.jobs)?;
@@ -35,6 +35,27 @@ pub(super) fn run(
     let output = output::open(args, outer)?;
     input::wait(&input, verbosity)?;
     work(input, output, &new_run(&args.run, verbosity, jobs, epoch))
+}
+
+/// Does `work` as [`run`] does; with `is_dry` without an output, which is then not looked at.
+///
+/// # Errors
+/// Those of finding the input and the output, and those of `work`.
+pub(super) fn edit(
+    given: Option<&Path>,
+    args: &WriteArgs,
+    is_dry: bool,
+    work: impl FnOnce(Input, Option<Output>, &Run) -> Result<Vec<EditReport>>,
+) -> Result<Vec<EditReport>> {
+    if !is_dry {
+        return run(given, args, |input, output, run| work(input, Some(output), run));
+    }
+    let verbosity = Verbosity::of(&args.run);
+    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
+    let input = input::find(given)?;
+    signals::watch()?;
+    input::wait(&input, verbosity)?;
+    work(input, None, &new_run(&args.run, verbosity, jobs, epoch))
 }
 
 /// A run with the limits and places that `args` name, `jobs` threads if that is said; `epoch` is `SOURCE_DATE_EPOCH`.

@@ -2,12 +2,12 @@
 
 pub use crate::options::*;
 
+use crate::edit::{self, EditOptions, EditReport, NewConfig};
 use crate::error::Result;
-use crate::image::ImageSet;
+use crate::image::{ImageSet, RawBlob};
 use crate::reader;
 use crate::run::Run;
 use crate::select;
-use crate::spec::config::NewConfig;
 use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
 
@@ -34,14 +34,41 @@ pub fn import(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let images = reader::import(input, config, run)?;
+    let config = |diff_id: &_| config.of_layer(diff_id, &run.notices);
+    let images = reader::import(input, &config, run)?;
     write(&images, output, options, run)
+}
+
+/// Changes the images of the archive in `input` and writes them; without an `output` only says what would be written.
+///
+/// # Errors
+/// Any [`Error`](crate::error::Error); `output` is then abandoned.
+pub fn edit(
+    input: Input,
+    changes: &EditOptions,
+    output: Option<Output>,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<EditReport>> {
+    let images = reader::open(input, options.prefer, run)?;
+    let mut entries = select::select(&images, options, run)?;
+    select::names::apply(&mut entries, &options.names, &options.target, run)?;
+    let edited = edit::apply(&entries, changes, run)?;
+    if let Some(output) = output {
+        let contents = Contents { entries: &edited.entries, unreferenced: unreferenced(&images, options) };
+        writer::write(&contents, output, options, run)?;
+    }
+    Ok(edited.reports)
+}
+
+fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawBlob] {
+    let is_wanted = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
+    if is_wanted { &images.unreferenced } else { &[] }
 }
 
 fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
     let mut entries = select::select(images, options, run)?;
     select::names::apply(&mut entries, &options.names, &options.target, run)?;
-    let wants_loose = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
-    let unreferenced = if wants_loose { &images.unreferenced[..] } else { &[] };
-    writer::write(&Contents { entries: &entries, unreferenced }, output, options, run)
+    let contents = Contents { entries: &entries, unreferenced: unreferenced(images, options) };
+    writer::write(&contents, output, options, run)
 }

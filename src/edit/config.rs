@@ -291,11 +291,7 @@ mod tests {
     fn e_55_an_entry_point_clears_the_command_that_was_made_for_another() {
         let text = r#"{"os":"linux","config":{"Cmd":["old"],"Entrypoint":["e"],"ArgsEscaped":true}}"#;
         let entrypoint = || RuntimeChanges { entrypoint: Some(words(&["new"])), ..RuntimeChanges::default() };
-        gives(
-            text,
-            &runtime(entrypoint()),
-            r#"{"os":"linux","config":{"Entrypoint":["new"],"ArgsEscaped":true}}"#,
-        );
+        gives(text, &runtime(entrypoint()), r#"{"os":"linux","config":{"Entrypoint":["new"],"ArgsEscaped":true}}"#);
         gives(
             text,
             &runtime(RuntimeChanges { cmd: Some(words(&["c"])), ..entrypoint() }),

@@ -68,9 +68,10 @@ pub(super) fn difference(
     is_alike: &dyn Fn(Option<EntryId>, Option<EntryId>) -> bool,
     mut emit: impl FnMut(LayerItem) -> Result<()>,
 ) -> Result<()> {
-    let mut walk = Walk { carried: carried(below, above), is_alike, carriers: HashMap::new(), open: Vec::new() };
+    let mut walk =
+        DifferenceWalk { carried: carried(below, above), is_alike, carriers: HashMap::new(), open: Vec::new() };
     let mut gone: Option<Vec<u8>> = None;
-    for (old, new) in Pairs::new(below, above) {
+    for (old, new) in NodePairs::new(below, above) {
         match (old, new) {
             (old, Some(new)) => {
                 if old.as_ref().is_some_and(|old| old.is_directory) && !new.is_directory {
@@ -91,15 +92,16 @@ pub(super) fn difference(
 
 /// The entries with several names of which one is new: they are written whole, wherever their data comes from (E-6).
 fn carried(below: &Flattened, above: &Flattened) -> HashSet<EntryId> {
-    let is_new_name = |old: Option<&FlatNode>, new: &FlatNode| new.names > 1 && old.is_none_or(|old| old.entry != new.entry);
-    Pairs::new(below, above)
+    let is_new_name =
+        |old: Option<&FlatNode>, new: &FlatNode| new.names > 1 && old.is_none_or(|old| old.entry != new.entry);
+    NodePairs::new(below, above)
         .filter_map(|(old, new)| new.filter(|new| is_new_name(old.as_ref(), new)))
         .filter_map(|new| new.entry)
         .collect()
 }
 
 /// The walk through both trees at once.
-struct Walk<'a> {
+struct DifferenceWalk<'a> {
     carried: HashSet<EntryId>,
     is_alike: &'a dyn Fn(Option<EntryId>, Option<EntryId>) -> bool,
     /// Where entries with several names were written first.
@@ -108,7 +110,7 @@ struct Walk<'a> {
     open: Vec<(FlatNode, bool)>,
 }
 
-impl Walk<'_> {
+impl DifferenceWalk<'_> {
     fn node(
         &mut self,
         old: Option<&FlatNode>,
@@ -177,19 +179,19 @@ impl Walk<'_> {
 }
 
 /// The nodes of two trees side by side, by their paths.
-struct Pairs<B: Iterator, A: Iterator> {
+struct NodePairs<B: Iterator, A: Iterator> {
     below: Peekable<B>,
     above: Peekable<A>,
 }
 
-impl<'a> Pairs<Box<dyn Iterator<Item = FlatNode> + 'a>, Box<dyn Iterator<Item = FlatNode> + 'a>> {
+impl<'a> NodePairs<Box<dyn Iterator<Item = FlatNode> + 'a>, Box<dyn Iterator<Item = FlatNode> + 'a>> {
     fn new(below: &'a Flattened, above: &'a Flattened) -> Self {
         let nodes = |tree: &'a Flattened| -> Box<dyn Iterator<Item = FlatNode> + 'a> { Box::new(tree.nodes()) };
         Self { below: nodes(below).peekable(), above: nodes(above).peekable() }
     }
 }
 
-impl<B: Iterator<Item = FlatNode>, A: Iterator<Item = FlatNode>> Iterator for Pairs<B, A> {
+impl<B: Iterator<Item = FlatNode>, A: Iterator<Item = FlatNode>> Iterator for NodePairs<B, A> {
     type Item = (Option<FlatNode>, Option<FlatNode>);
 
     fn next(&mut self) -> Option<Self::Item> {

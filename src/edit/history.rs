@@ -28,6 +28,11 @@ pub(super) enum BaseHistory {
 }
 
 impl HistoryEntries {
+    /// These entries as they are.
+    pub(super) fn new(entries: Vec<Value>) -> Self {
+        Self(entries)
+    }
+
     /// These entries, brought to one that made a layer for each of `layers` layers: of too many the last become empty, and
     /// missing ones are added with the time `created` (E-51).
     pub(super) fn balanced(entries: Vec<Value>, layers: usize, created: &str) -> Self {
@@ -69,7 +74,8 @@ impl HistoryEntries {
     /// Takes the entries of the layers with these numbers away (E-31).
     pub(super) fn remove_layers(&mut self, is_removed: impl Fn(usize) -> bool) {
         let entries = self.layer_entries();
-        let gone: Vec<usize> = entries.into_iter().enumerate().filter(|(n, _)| is_removed(*n)).map(|(_, at)| at).collect();
+        let gone: Vec<usize> =
+            entries.into_iter().enumerate().filter(|(n, _)| is_removed(*n)).map(|(_, at)| at).collect();
         let mut at = 0..;
         self.0.retain(|_| at.next().is_none_or(|at| gone.binary_search(&at).is_err()));
     }
@@ -184,7 +190,8 @@ mod tests {
             (&["a", "-cmd", "b", "app"][..], BaseHistory::Same, &["n", "-new", "app"][..]),
             (&["a", "b", "-cmd", "app"], BaseHistory::Counted, &["n", "-new", "-cmd", "app"]),
         ] {
-            let (mut image, old, new) = (balanced(image, 3), balanced(&["a", "-cmd", "b"], 2), balanced(&["n", "-new"], 1));
+            let (mut image, old, new) =
+                (balanced(image, 3), balanced(&["a", "-cmd", "b"], 2), balanced(&["n", "-new"], 1));
             assert_eq!(image.rebase(&old, 2, new), found);
             assert_eq!(commands(&image), expected);
         }

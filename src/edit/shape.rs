@@ -153,7 +153,10 @@ mod tests {
             (json!({"config": {"Labels": {"a": 1}}}), "`config.Labels` has to be an object of strings"),
             (json!({"config": {"ExposedPorts": ["80"]}}), "`config.ExposedPorts` has to be an object of empty objects"),
             (json!({"config": {"StopTimeout": 1.5}}), "`config.StopTimeout` has to be a whole number"),
-            (json!({"config": {"Healthcheck": {"Test": "x"}}}), "`config.Healthcheck.Test` has to be a list of strings"),
+            (
+                json!({"config": {"Healthcheck": {"Test": "x"}}}),
+                "`config.Healthcheck.Test` has to be a list of strings",
+            ),
             (json!({"config": {"ArgsEscaped": "yes"}}), "`config.ArgsEscaped` has to be true or false"),
         ] {
             assert_eq!(problem(&value), Some(format!("--config-merge: {expected}")));

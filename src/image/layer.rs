@@ -42,6 +42,13 @@ pub enum ExpectedDigest {
     /// The reader itself, which has read all of them: this is their digest, and the diff_id is their tar's, as long as the
     /// input stays what it is (L-31, X-3).
     Computed(Digest),
+    /// This run, which has written the layer as a plain tar: the tar's digest.
+    Written {
+        /// Of the tar.
+        digest: Digest,
+        /// How it is compressed where the target keeps layers as they are: as what it replaces was.
+        codec: Codec,
+    },
     /// Nothing but the diff_id.
     Nothing,
 }
@@ -76,7 +83,10 @@ impl Layer {
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.claim {
             ExpectedDigest::Descriptor(descriptor) => Some(descriptor),
-            ExpectedDigest::Name(_) | ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
+            ExpectedDigest::Name(_)
+            | ExpectedDigest::Computed(_)
+            | ExpectedDigest::Written { .. }
+            | ExpectedDigest::Nothing => None,
         }
     }
 
@@ -85,7 +95,7 @@ impl Layer {
         match &self.claim {
             ExpectedDigest::Descriptor(descriptor) => Some(descriptor.digest()),
             ExpectedDigest::Name(digest) => Some(digest),
-            ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
+            ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. } | ExpectedDigest::Nothing => None,
         }
     }
 
@@ -95,7 +105,7 @@ impl Layer {
             (ExpectedDigest::Descriptor(descriptor), _) => {
                 Expected { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
             }
-            (ExpectedDigest::Computed(digest), _) => Expected::digest(digest),
+            (ExpectedDigest::Computed(digest) | ExpectedDigest::Written { digest, .. }, _) => Expected::digest(digest),
             (ExpectedDigest::Name(_) | ExpectedDigest::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
                 Expected::digest(self.diff_id.digest())
             }
@@ -116,7 +126,18 @@ impl Layer {
 
     /// Whether this run has hashed all of it already.
     pub fn is_computed(&self) -> bool {
-        matches!(self.claim, ExpectedDigest::Computed(_))
+        matches!(self.claim, ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. })
+    }
+
+    /// How a layer that this run has written is compressed where the target keeps layers as they are.
+    pub(crate) fn written_as(&self) -> Option<Codec> {
+        match self.claim {
+            ExpectedDigest::Written { codec, .. } => Some(codec),
+            ExpectedDigest::Descriptor(_)
+            | ExpectedDigest::Name(_)
+            | ExpectedDigest::Computed(_)
+            | ExpectedDigest::Nothing => None,
+        }
     }
 
     /// Whether the layer can only be passed on as it is (O-19).

@@ -134,7 +134,10 @@ fn layer_source<'a>(item: &'a ManifestItem, member: &str, diff_id: &DiffId) -> O
 fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at: &str, run: &Run) -> Result<()> {
     let named = match claim {
         ExpectedDigest::Name(name) => Some(name),
-        ExpectedDigest::Descriptor(_) | ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
+        ExpectedDigest::Descriptor(_)
+        | ExpectedDigest::Computed(_)
+        | ExpectedDigest::Written { .. }
+        | ExpectedDigest::Nothing => None,
     };
     let contradicts = source.size() != extent.size() || named.is_some_and(|name| name != source.digest());
     if contradicts {

@@ -21,18 +21,19 @@ use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Node};
 use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
-use crate::spec::config::{ImageConfig, NewConfig};
+use crate::spec::config::ImageConfig;
 use crate::stream::pipe;
 use crate::stream::skip::Sequential;
 use crate::stream::source::Input;
 use crate::stream::spool::Spool;
 use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 
-/// The untagged image whose one layer is the tar in `input`, plain or compressed, and which `config` describes.
+/// The untagged image whose one layer is the tar in `input`, plain or compressed, and whose config `config` makes of its
+/// diff_id.
 ///
 /// # Errors
 /// When the input cannot be read, is no tar, holds a name that climbs out of it, or is an image archive itself.
-pub fn import(input: Input, config: &NewConfig, run: &Run) -> Result<ImageSet> {
+pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
     if matches!(&input, Input::Path(path) if path.is_dir()) {
         return Err(Error::invalid(label, "a directory is no tar: pipe the output of tar -C DIR -c . instead"));
@@ -94,8 +95,13 @@ fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
     Ok((DiffId(digest.expect("SHA-256 can be computed")), hashed.into_inner()))
 }
 
-fn image(label: &str, (diff_id, claim): Found, blob: Blob, config: &NewConfig) -> Result<Image> {
-    let config = ImageConfig::read(config.of_layer(&diff_id), label)?;
+fn image(
+    label: &str,
+    (diff_id, claim): Found,
+    blob: Blob,
+    config: &dyn Fn(&DiffId) -> Result<Vec<u8>>,
+) -> Result<Image> {
+    let config = ImageConfig::read(config(&diff_id)?, label)?;
     let layer = Layer { at: label.to_owned(), diff_id, blob: Some(blob), claim, foreign: None };
     Ok(Image {
         at: label.to_owned(),

@@ -1,18 +1,15 @@
-//! Image configs: the exact bytes, and a view of them; and the one that an imported filesystem gets.
+//! Image configs: the exact bytes, and a view of them.
 //!
-//! The bytes are the image's identity and no conversion changes them (docs/formats.md M-2), so nothing here writes a config
-//! that was read. The view is tolerant: configs come from every tool there ever was, and most keys bear no load.
+//! The bytes are the image's identity and no conversion changes them (docs/formats.md M-2), so nothing here writes a config.
+//! The view is tolerant: configs come from every tool there ever was, and most keys bear no load.
 //!
-//! Sources: OCI image-spec `config.md`, moby image spec v1.2, docs/formats.md M-2, M-3, M-11, O-12, L-9, L-14 to L-16, X-3.
+//! Sources: OCI image-spec `config.md`, moby image spec v1.2, docs/formats.md M-2, M-3, M-11, O-12, L-9, L-14 to L-16.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::json::{self, null_as_default};
 use super::platform::Platform;
-use super::timestamp::Timestamp;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
@@ -128,91 +125,6 @@ impl ImageConfig {
     }
 }
 
-/// What is said of an image that has no config yet (X-3).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NewConfig {
-    /// What the image runs on.
-    pub platform: Platform,
-    /// When it was made; without it the config names no time, so that one filesystem makes one image ID.
-    pub created: Option<Timestamp>,
-    /// What a container of the image starts with.
-    pub runtime: Runtime,
-}
-
-/// What a container starts with; what is empty is not said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct Runtime {
-    /// The arguments of `entrypoint`; without one, the command itself.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cmd: Vec<String>,
-    /// The command and its first arguments.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub entrypoint: Vec<String>,
-    /// `NAME=VALUE`, in this order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<String>,
-    /// Whatever its maker wants to be known of it.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// A name or number, with or without `:` and a group.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub user: String,
-    /// An absolute path.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub working_dir: String,
-}
-
-/// The history that an imported layer has.
-const IMPORTED: &str = "imgtar import";
-
-impl NewConfig {
-    /// The config's bytes for an image of this one layer: compact, keys ascending (L-9), without a newline.
-    ///
-    /// They depend on nothing else: not on the input's name, and on no clock.
-    pub fn of_layer(&self, diff_id: &DiffId) -> Vec<u8> {
-        let created = self.created.map(|created| created.to_string());
-        let created = created.as_deref();
-        json::write(&Written {
-            architecture: &self.platform.architecture,
-            config: &self.runtime,
-            created,
-            history: [WrittenStep { created, created_by: IMPORTED }],
-            os: &self.platform.os,
-            rootfs: WrittenRootFs { diff_ids: [diff_id], kind: "layers" },
-            variant: &self.platform.variant,
-        })
-    }
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    architecture: &'a str,
-    // Written even when empty, as every builder does: nobody has to find out who can do without it.
-    config: &'a Runtime,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created: Option<&'a str>,
-    history: [WrittenStep<'a>; 1],
-    os: &'a str,
-    rootfs: WrittenRootFs<'a>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    variant: &'a str,
-}
-
-#[derive(Serialize)]
-struct WrittenStep<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created: Option<&'a str>,
-    created_by: &'a str,
-}
-
-#[derive(Serialize)]
-struct WrittenRootFs<'a> {
-    diff_ids: [&'a DiffId; 1],
-    #[serde(rename = "type")]
-    kind: &'a str,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,41 +172,5 @@ mod tests {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-    }
-
-    #[test]
-    fn a_new_config_says_what_is_known_and_no_more() {
-        let diff_id = DiffId(Digest::sha256(b""));
-        let new = NewConfig { platform: Platform::new("linux", "amd64"), ..NewConfig::default() };
-        let written = String::from_utf8(new.of_layer(&diff_id)).unwrap();
-        let expected = r#"{"architecture":"amd64","config":{},"history":[{"created_by":"imgtar import"}],"os":"linux","rootfs":{"diff_ids":["DIFF_ID"],"type":"layers"}}"#;
-        assert_eq!(written, expected.replace("DIFF_ID", &diff_id.to_string()));
-    }
-
-    #[test]
-    fn a_new_config_reads_back_as_it_was_meant() {
-        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let new = NewConfig {
-            platform: "linux/arm/v7".parse().unwrap(),
-            created: Timestamp::from_unix(1),
-            runtime: Runtime {
-                cmd: words(&["-c", "a && <b>"]),
-                entrypoint: words(&["/bin/sh"]),
-                env: words(&["B=2", "A=1"]),
-                labels: BTreeMap::from([("z".into(), "1".into()), ("a".into(), String::new())]),
-                user: "1000:1000".into(),
-                working_dir: "/srv".into(),
-            },
-        };
-        let diff_id = DiffId(Digest::sha256(b""));
-        let config = ImageConfig::read(new.of_layer(&diff_id), "x").unwrap();
-        assert_eq!(config.diff_ids(), [diff_id]);
-        assert_eq!(config.platform(), &new.platform);
-        assert_eq!(config.created(), Some("1970-01-01T00:00:01Z"));
-        assert_eq!(config.history()[0].created.as_deref(), config.created());
-        assert_eq!(
-            serde_json::to_string(config.runtime()).unwrap(),
-            r#"{"Cmd":["-c","a && <b>"],"Entrypoint":["/bin/sh"],"Env":["B=2","A=1"],"Labels":{"a":"","z":"1"},"User":"1000:1000","WorkingDir":"/srv"}"#
-        );
     }
 }

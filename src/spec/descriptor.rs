@@ -173,6 +173,14 @@ impl Descriptor {
             .with("annotations", Map::from_iter(annotations.into_iter().map(|(key, value)| (key, value.into()))))
     }
 
+    /// The document `bytes` in place of this one, of the same type: with its digest and size, and embedded if this one is
+    /// (O-7).
+    #[must_use]
+    pub fn with_content(self, bytes: &[u8]) -> Self {
+        let data = if self.said.data.is_some() { Value::from(BASE64.encode(bytes)) } else { Value::Null };
+        self.with("digest", Digest::sha256(bytes).to_string()).with("size", bytes.len() as u64).with("data", data)
+    }
+
     /// The object that stands for this blob in `LayerSources`: docker's order of keys (M-13), the rest behind them.
     pub fn to_layer_source(&self) -> Value {
         let mut rest = self.object.clone();

@@ -81,6 +81,19 @@ impl Platform {
         Self { architecture, variant, ..self }
     }
 
+    /// This platform with the members in which `after` differs from `before`.
+    pub(crate) fn updated(&self, before: &Self, after: &Self) -> Self {
+        let member = |had: &String, before: &String, after: &String| if before == after { had } else { after }.clone();
+        let features = if before.os_features == after.os_features { self } else { after };
+        Self {
+            os: member(&self.os, &before.os, &after.os),
+            architecture: member(&self.architecture, &before.architecture, &after.architecture),
+            variant: member(&self.variant, &before.variant, &after.variant),
+            os_version: member(&self.os_version, &before.os_version, &after.os_version),
+            os_features: features.os_features.clone(),
+        }
+    }
+
     /// Whether nothing runs on this: the `unknown/unknown` that marks attestations (O-13).
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"

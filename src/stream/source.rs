@@ -84,6 +84,11 @@ enum Store {
         path: PathBuf,
         stamp: Stamp,
     },
+    /// A part of a file of our own, to which more is written behind it.
+    Part {
+        file: Arc<File>,
+        base: u64,
+    },
     Memory(Vec<u8>),
 }
 
@@ -131,6 +136,11 @@ impl Source {
         Ok(Self(Arc::new(Inner { label, store: Store::Path { path, stamp: Stamp::of(&metadata) }, len })))
     }
 
+    /// `len` bytes from `base` on of a temporary file that only this process has: what else is written to it changes nothing.
+    pub(super) fn part(label: impl Into<String>, file: Arc<File>, base: u64, len: u64) -> Self {
+        Self(Arc::new(Inner { label: label.into(), store: Store::Part { file, base }, len }))
+    }
+
     /// Bytes in memory.
     pub fn memory(label: impl Into<String>, bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
@@ -155,7 +165,7 @@ impl Source {
         let (metadata, stamp) = match &self.0.store {
             Store::File { file, stamp, .. } => (file.metadata(), stamp),
             Store::Path { path, stamp } => (fs::metadata(path), stamp),
-            Store::Memory(_) => return Ok(()),
+            Store::Part { .. } | Store::Memory(_) => return Ok(()),
         };
         let metadata = metadata.map_err(|error| Error::io("reading", self.label(), error))?;
         if Stamp::of(&metadata) != *stamp {
@@ -222,7 +232,7 @@ impl Extent {
                 }
                 Some(file)
             }
-            Store::File { .. } | Store::Memory(_) => None,
+            Store::File { .. } | Store::Part { .. } | Store::Memory(_) => None,
         };
         Ok(ExtentReader { extent: self.clone(), position: 0, own })
     }
@@ -268,6 +278,7 @@ impl ExtentReader {
         let start = self.extent.offset + self.position;
         match (&self.extent.source.0.store, &self.own) {
             (Store::File { file, base, .. }, _) => Some((file, base + start)),
+            (Store::Part { file, base }, _) => Some((file, base + start)),
             (Store::Path { .. }, Some(file)) => Some((file, start)),
             (Store::Path { .. }, None) | (Store::Memory(_), _) => None,
         }
@@ -297,7 +308,7 @@ impl Read for ExtentReader {
                 let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
                 bytes.get(start..).unwrap_or_default().read(buf)?
             }
-            (Store::File { .. } | Store::Path { .. }, None) => 0,
+            (Store::File { .. } | Store::Part { .. } | Store::Path { .. }, None) => 0,
         };
         if read == 0 {
             return Err(Error::invalid(

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copy::CHUNK;
 use super::output::temporary;
 use super::skip::Skip;
-use super::source::Source;
+use super::source::{Extent, Source};
 use super::sys;
 use crate::error::{Error, Result};
 
@@ -79,6 +80,75 @@ impl Write for Scratch {
                 full(&self.tmpdir, &error).into()
             }
         })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Unlinked temporary files for many bodies, each of which can be read as soon as it is complete.
+///
+/// An image may have more layers than a process may have files, so a file takes one body after the other. Several threads
+/// may write at once, each to a file of its own.
+pub struct SpoolFiles {
+    tmpdir: PathBuf,
+    idle: Mutex<Vec<SpoolFile>>,
+}
+
+/// A file with `len` bytes in it, its cursor behind them.
+struct SpoolFile {
+    file: Arc<File>,
+    len: u64,
+}
+
+impl SpoolFiles {
+    /// No file yet; those to come are in `tmpdir`.
+    pub fn new(tmpdir: &Path) -> Self {
+        Self { tmpdir: tmpdir.to_owned(), idle: Mutex::default() }
+    }
+
+    /// Spools what `write` writes, which messages call `label`; gives back what it returned.
+    ///
+    /// # Errors
+    /// Those of `write`, and [`Error::Output`] that names `--tmpdir` when there is no room.
+    pub fn add<T>(&self, label: &str, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, Extent)> {
+        let SpoolFile { file, len } = self.lend()?;
+        let mut body = SpoolBody { file: &file, len: 0, tmpdir: &self.tmpdir };
+        let written = write(&mut body)?;
+        let (start, size) = (len, body.len);
+        let extent = Source::part(label, Arc::clone(&file), start, size).extent();
+        // Windows reads with the cursor that the next body would be written with.
+        if !cfg!(windows) {
+            let idle = SpoolFile { file, len: start + size };
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(idle);
+        }
+        Ok((written, extent))
+    }
+
+    fn lend(&self) -> Result<SpoolFile> {
+        match self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            Some(file) => Ok(file),
+            None => Ok(SpoolFile { file: Arc::new(unlinked(&self.tmpdir)?), len: 0 }),
+        }
+    }
+}
+
+/// A body on its way into a file.
+struct SpoolBody<'a> {
+    file: &'a File,
+    len: u64,
+    tmpdir: &'a Path,
+}
+
+impl Write for SpoolBody<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buf).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            _ => full(self.tmpdir, &error).into(),
+        })?;
+        self.len += written as u64;
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -181,6 +251,25 @@ mod tests {
         spool.read_exact(&mut head).unwrap();
         let source = spool.finish("s").unwrap();
         assert_eq!(source.extent().read("s", 2 << 20).unwrap(), bytes);
+    }
+
+    #[test]
+    fn bodies_are_read_while_others_are_written() {
+        let files = SpoolFiles::new(&std::env::temp_dir());
+        let add = |bytes: &[u8]| files.add("s", |out| out.write_all(bytes).map_err(|error| Error::io("", "", error)));
+        let ((), one) = add(b"one").unwrap();
+        let (extent, two) = files
+            .add("s", |out| {
+                out.write_all(b"two").map_err(|error| Error::io("", "", error))?;
+                Ok(add(b"three")?.1)
+            })
+            .unwrap();
+        for (extent, expected) in [(one, &b"one"[..]), (two, b"two"), (extent, b"three")] {
+            assert_eq!(extent.read("s", 10).unwrap(), expected);
+            extent.source().unchanged().unwrap();
+        }
+        assert!(files.add("s", |_| Err::<(), _>(Error::ClosedPipe)).is_err());
+        assert_eq!(add(b"four").unwrap().1.read("s", 10).unwrap(), b"four");
     }
 
     #[test]

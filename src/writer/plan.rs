@@ -212,7 +212,11 @@ impl<'l> Plan<'l> {
         if layer.is_encrypted() || self.stays_foreign(layer) {
             return Treatment::Keep;
         }
-        match (self.compress, blob.codec) {
+        let compress = match layer.written_as() {
+            Some(codec) if self.compress == Compress::Keep => like(codec),
+            Some(_) | None => self.compress,
+        };
+        match (compress, blob.codec) {
             (Compress::Keep, Codec::Plain | Codec::Gzip | Codec::Zstd)
             | (Compress::None, Codec::Plain)
             | (Compress::Gzip(_), Codec::Gzip)
@@ -309,6 +313,9 @@ impl<'l> Plan<'l> {
             let problem = "its digest is of an algorithm that cannot be computed here: not verified";
             run.notices.warn(Fault::Input, &layer.at, problem)?;
         }
+        if layer.written_as().is_some() {
+            return Ok(());
+        }
         if let (Treatment::Recode(encoding), Some(blob)) = (self.treatment(layer), &layer.blob) {
             run.notices.note(format!("{}: {} becomes {}", layer.at, blob.codec.name(), encoding.codec().name()));
         }
@@ -370,6 +377,15 @@ fn measure(layers: &[(&Layer, bool)], share: Share, run: &Run) -> Result<HashMap
 
 fn layers_of<'a>(images: &[&'a Image]) -> impl Iterator<Item = (&'a Image, &'a Layer)> {
     images.iter().flat_map(|image| image.layers.iter().map(|layer| (*image, layer)))
+}
+
+/// The form in which a new layer is stored that takes the place of one stored as `codec` (docs/edit.md E-15).
+fn like(codec: Codec) -> Compress {
+    match codec {
+        Codec::Plain => Compress::None,
+        Codec::Gzip | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => Compress::Gzip(None),
+        Codec::Zstd => Compress::Zstd(None),
+    }
 }
 
 /// The word that media types have for what was written.

@@ -59,7 +59,7 @@ fn slips_are_answered_with_what_was_meant() {
 #[test]
 fn every_command_has_examples_and_two_lengths_of_help() {
     assert!(
-        ["convert", "import", "inspect", "ls", "cat", "completions", "man"]
+        ["convert", "edit", "import", "inspect", "ls", "cat", "completions", "man"]
             .iter()
             .all(|name| commands().iter().any(|found| found == name))
     );

@@ -18,6 +18,7 @@ mod cli;
 mod compress;
 mod corpus;
 mod diff;
+mod edit;
 mod escapes;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -68,8 +68,20 @@ pub(crate) fn convert(source: &Tarball, target: Target, flags: &[&str]) -> Conve
 /// Converts what lies at `path`, a file or a layout directory.
 #[track_caller]
 pub(crate) fn convert_path(path: &Path, target: Target, flags: &[&str]) -> Converted {
+    written_by("convert", path, target, flags)
+}
+
+/// Changes a tarball's images and judges the result, whole.
+#[track_caller]
+pub(crate) fn edit(source: &Tarball, target: Target, flags: &[&str]) -> Converted {
     let scratch = Scratch::new();
-    let run = imgtar(["convert", "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(path).args(flags);
+    written_by("edit", &scratch.write("in.tar", source.bytes()), target, flags)
+}
+
+#[track_caller]
+fn written_by(command: &str, path: &Path, target: Target, flags: &[&str]) -> Converted {
+    let scratch = Scratch::new();
+    let run = imgtar([command, "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(path).args(flags);
     let outcome = run.success();
     assert!(outcome.stdout.is_empty(), "standard output with -o\n{outcome}");
     assert_eq!(scratch.names(), ["out"], "the output and nothing else\n{outcome}");
@@ -108,6 +120,17 @@ pub(crate) fn refuse(source: &[u8], target: Target, flags: &[&str], code: i32) -
     if code == 3 && !flags.contains(&"--index") {
         assert_unsound(&input, flags.contains(&"--strict"));
     }
+    outcome
+}
+
+/// Wants a change of images to fail and to leave nothing behind.
+#[track_caller]
+pub(crate) fn refuse_edit(source: &Tarball, target: Target, flags: &[&str], code: i32) -> Outcome {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", source.bytes());
+    let run = imgtar(["edit", "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(&input).args(flags);
+    let outcome = run.exits(code);
+    assert_eq!(scratch.names(), ["in.tar"], "a failed run leaves no file\n{outcome}");
     outcome
 }
 

@@ -252,7 +252,8 @@ fn directories_that_are_alike_are_listed_as_parents_only() {
 fn standing(tree: &Flattened, entry: impl Fn(EntryId) -> Option<EntryId>) -> Vec<String> {
     let mut carriers: HashMap<EntryId, Vec<u8>> = HashMap::new();
     let line = |node: FlatNode| {
-        let carrier = node.entry.filter(|_| node.names > 1).map(|id| carriers.entry(id).or_insert(node.path.clone()).clone());
+        let carrier =
+            node.entry.filter(|_| node.names > 1).map(|id| carriers.entry(id).or_insert(node.path.clone()).clone());
         format!("{:?} {:?} {:?}", String::from_utf8_lossy(&node.path), node.entry.and_then(&entry), carrier)
     };
     tree.nodes().map(line).collect()
@@ -285,7 +286,8 @@ fn check_form(texts: &[String], below: &Flattened) {
     let there: HashSet<Vec<u8>> = below.nodes().map(|node| node.path).collect();
     let mut seen: HashSet<&str> = HashSet::new();
     for text in texts {
-        let (name, target) = text.split_once(" = ").map_or((text.as_str(), None), |(name, target)| (name, Some(target)));
+        let (name, target) =
+            text.split_once(" = ").map_or((text.as_str(), None), |(name, target)| (name, Some(target)));
         let name = name.split(" -> ").next().unwrap().trim_end_matches(" !");
         assert!(seen.insert(name), "{name} twice in {texts:?}");
         if name == "./" {
@@ -301,7 +303,9 @@ fn check_form(texts: &[String], below: &Flattened) {
             let hidden = if directory.is_empty() { hidden.to_owned() } else { format!("{directory}/{hidden}") };
             assert!(directory.is_empty() || directories.contains(directory.as_bytes()), "{text} hides nothing");
             assert!(there.contains(hidden.as_bytes()), "{text} hides nothing");
-            let stays = texts.iter().any(|other| other.trim_end_matches('/') == hidden || other.starts_with(&format!("{hidden}/")));
+            let stays = texts
+                .iter()
+                .any(|other| other.trim_end_matches('/') == hidden || other.starts_with(&format!("{hidden}/")));
             assert!(!stays, "{text} and an entry at or below it in {texts:?}");
         }
     }

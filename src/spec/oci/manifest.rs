@@ -105,6 +105,39 @@ impl Manifest {
         self
     }
 
+    /// This manifest with another config; all else stays.
+    #[must_use]
+    pub fn with_config(mut self, config: Descriptor) -> Self {
+        self.object.insert("config".into(), config.to_value());
+        self.said.config = config;
+        self
+    }
+
+    /// This manifest about no other one.
+    #[must_use]
+    pub fn without_subject(mut self) -> Self {
+        self.object.shift_remove("subject");
+        self.said.subject = None;
+        self
+    }
+
+    /// This manifest with an annotation of its own set to `value`, or removed; written in ascending order, as Go does (L-9).
+    #[must_use]
+    pub fn with_annotation(mut self, key: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => drop(self.said.annotations.insert(key.into(), value.into())),
+            None if self.said.annotations.remove(key).is_none() => return self,
+            None => {}
+        }
+        if self.said.annotations.is_empty() {
+            self.object.shift_remove("annotations");
+        } else {
+            let all = self.said.annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+            self.object.insert("annotations".into(), Value::Object(all.collect()));
+        }
+        self
+    }
+
     /// This manifest, its config and layers in the words of `family` (M-1, `--oci-types`).
     #[must_use]
     pub fn spelled_by(mut self, family: Family) -> Self {

@@ -8,8 +8,8 @@ use imgtar::convert::{
     Attestations, Compress, ConvertOptions, DockerOptions, IndexPolicy, OciOptions, Platforms, RootfsOptions, Target,
     Verify,
 };
+use imgtar::edit::{ConfigChanges, NewConfig};
 use imgtar::options::Half;
-use imgtar::spec::config::NewConfig;
 use imgtar::spec::platform::Platform;
 use imgtar::stream::sink::Sink;
 use imgtar::writer::Output;
@@ -93,7 +93,8 @@ pub(crate) fn import(data: &[u8]) {
     }
     let (sink, memory) = Sink::memory();
     let output = Output::Archive { sink, outer: Encoding::Plain };
-    let config = NewConfig { platform: Platform::new("linux", "amd64"), ..NewConfig::default() };
+    let (os, architecture) = (Some("linux".to_owned()), Some("amd64".to_owned()));
+    let config = NewConfig { from: None, changes: ConfigChanges { os, architecture, ..ConfigChanges::default() } };
     let done = imgtar::convert::import(memory::input(&tar), &config, output, &options, &memory::run());
     if done.is_ok() && !matches!(options.target, Target::Rootfs(_)) {
         assert_eq!(truth::judged(&memory.bytes()).expect("a config of our own").len(), 1);

@@ -1,0 +1,129 @@
+//! The border for configs: what was typed becomes changes of a config, or is refused because it could not be run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use imgtar::edit::{ConfigChanges, RuntimeChanges, check_variable};
+use imgtar::error::{Error, Result};
+use imgtar::limits::MAX_DOCUMENT;
+use imgtar::path::escape_for_terminal;
+use imgtar::spec::json;
+use serde_json::{Map, Value};
+
+use super::args::ConfigArgs;
+use super::choices::FormatArg;
+use super::options::{IMAGES, reject_inapplicable_flags};
+use super::values::{Assignment, Words};
+
+/// What `args` change of a config for `os`, which is the image's if nothing else is known; only images have one.
+///
+/// # Errors
+/// [`Error::Usage`] for what contradicts itself or could not be run; [`Error::Io`] for a file that cannot be read.
+pub(super) fn changes(args: &ConfigArgs, to: FormatArg, os: Option<&str>) -> Result<ConfigChanges> {
+    reject_inapplicable_flags(to, &given(args))?;
+    let is_windows = os == Some("windows");
+    let entrypoint = command("--entrypoint", &args.entrypoint)?;
+    let has_entrypoint = entrypoint.as_ref().is_some_and(|words| !words.is_empty());
+    let cmd = if has_entrypoint { words(&args.cmd) } else { command("--cmd", &args.cmd)? };
+    let env = unique("--env", &args.env)?;
+    env.iter().try_for_each(|(name, value)| check_variable(name, value))?;
+    let labels = unique("--label", &args.label)?;
+    contradiction("--env", &env, &args.unset_env)?;
+    contradiction("--label", &labels, &args.unset_label)?;
+    Ok(ConfigChanges {
+        merge: args.config_merge.as_deref().map(patch).transpose()?,
+        author: args.author.clone(),
+        created: args.created,
+        runtime: RuntimeChanges {
+            entrypoint,
+            cmd,
+            unset_env: args.unset_env.clone(),
+            env,
+            unset_labels: args.unset_label.clone(),
+            labels,
+            user: args.user.clone(),
+            working_dir: args.workdir.as_deref().map(|path| absolute("--workdir", path, is_windows)).transpose()?,
+            ports: args.expose.clone(),
+            volumes: args.volume.iter().map(|path| absolute("--volume", path, is_windows)).collect::<Result<_>>()?,
+            stop_signal: args.stop_signal.clone(),
+            healthcheck: args.healthcheck.as_ref().map(|check| check.0.clone()),
+        },
+        ..ConfigChanges::default()
+    })
+}
+
+/// The flags that were given; a root filesystem has no config.
+fn given(args: &ConfigArgs) -> Vec<(bool, &'static str, &'static [FormatArg])> {
+    [
+        (!args.cmd.is_empty(), "--cmd"),
+        (!args.entrypoint.is_empty(), "--entrypoint"),
+        (!args.env.is_empty(), "--env"),
+        (!args.unset_env.is_empty(), "--unset-env"),
+        (args.workdir.is_some(), "--workdir"),
+        (args.user.is_some(), "--user"),
+        (!args.label.is_empty(), "--label"),
+        (!args.unset_label.is_empty(), "--unset-label"),
+        (!args.expose.is_empty(), "--expose"),
+        (!args.volume.is_empty(), "--volume"),
+        (args.stop_signal.is_some(), "--stop-signal"),
+        (args.healthcheck.is_some(), "--healthcheck"),
+        (args.author.is_some(), "--author"),
+        (args.created.is_some(), "--created"),
+        (args.config_merge.is_some(), "--config-merge"),
+    ]
+    .into_iter()
+    .map(|(is_given, flag)| (is_given, flag, IMAGES))
+    .collect()
+}
+
+/// The JSON object in the file at `path`.
+fn patch(path: &Path) -> Result<Map<String, Value>> {
+    let at = escape_for_terminal(path.as_os_str().as_encoded_bytes());
+    let bytes = fs::read(path).map_err(|error| Error::io("reading", &at, error))?;
+    json::read(&bytes, &at, MAX_DOCUMENT).map_err(|error| Error::Usage(format!("--config-merge: {error}")))
+}
+
+/// All words; `None` where the flag was not given.
+fn words(given: &[Words]) -> Option<Vec<String>> {
+    (!given.is_empty()).then(|| given.iter().flat_map(|Words(words)| words).cloned().collect())
+}
+
+/// Words of which the first names a program.
+fn command(flag: &str, given: &[Words]) -> Result<Option<Vec<String>>> {
+    let words = words(given);
+    match words.as_ref().and_then(|words| words.first()) {
+        Some(program) if program.is_empty() => Err(Error::Usage(format!("{flag}: the first word names the program"))),
+        Some(_) | None => Ok(words),
+    }
+}
+
+/// Names and values in the order in which they were given. Engines disagree about a name that occurs twice.
+fn unique(flag: &str, given: &[Assignment]) -> Result<Vec<(String, String)>> {
+    let mut seen = BTreeMap::new();
+    for Assignment { name, value } in given {
+        if let Some(other) = seen.insert(name, value) {
+            let (name, other, value) = (name.escape_debug(), other.escape_debug(), value.escape_debug());
+            return Err(Error::Usage(format!("{flag} gives `{name}` twice: `{other}` and `{value}`")));
+        }
+    }
+    Ok(given.iter().map(|Assignment { name, value }| (name.clone(), value.clone())).collect())
+}
+
+fn contradiction(flag: &str, set: &[(String, String)], unset: &[String]) -> Result<()> {
+    match set.iter().find(|(name, _)| unset.contains(name)) {
+        Some((name, _)) => {
+            let unset = flag.replacen("--", "--unset-", 1);
+            Err(Error::Usage(format!("{flag} and {unset} both name `{}`", name.escape_debug())))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Engines refuse to start a container in a directory that depends on another.
+fn absolute(flag: &str, path: &str, is_windows: bool) -> Result<String> {
+    if path.starts_with('/') || is_windows {
+        return Ok(path.to_owned());
+    }
+    Err(Error::Usage(format!("{flag} is `{}`, which is no absolute path", path.escape_debug())))
+}

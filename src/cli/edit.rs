@@ -1,0 +1,60 @@
+//! `imgtar edit`: what was typed becomes changes of images.
+
+use imgtar::edit::{ConfigChanges, EditOptions, EditReport};
+use imgtar::error::Result;
+use imgtar::spec::platform::Platform;
+
+use super::args::EditArgs;
+use super::options::{self, IMAGES, reject_inapplicable_flags};
+use super::terminal::{self, Verbosity};
+use super::values::PlatformArg;
+use super::{config, environment, write};
+
+/// Changes images, and says which became which.
+///
+/// # Errors
+/// Those of the command line, of the archive and of the changes.
+pub(crate) fn run(args: &EditArgs) -> Result<()> {
+    let options = options::edit(args, environment::source_date_epoch()?)?;
+    let changes = changes(args)?;
+    let edit = |input, output, run: &_| imgtar::convert::edit(input, &changes, output, &options, run);
+    let reports: Vec<EditReport> = write::edit(args.input.as_deref(), &args.write, args.dry_run, edit)?;
+    for report in &reports {
+        terminal::edited(Verbosity::of(&args.write.run), report, args.dry_run);
+    }
+    Ok(())
+}
+
+/// What is to be changed.
+///
+/// # Errors
+/// [`Error::Usage`](imgtar::error::Error::Usage) for flags that contradict each other or the target.
+fn changes(args: &EditArgs) -> Result<EditOptions> {
+    let (to, platform) = (args.write.to, &args.platform);
+    let known = [
+        (platform.os.is_some(), "--os", IMAGES),
+        (platform.arch.is_some(), "--arch", IMAGES),
+        (platform.variant.is_some(), "--variant", IMAGES),
+    ];
+    reject_inapplicable_flags(to, &known)?;
+    let config = config::changes(&args.config, to, platform.os.as_deref())?;
+    Ok(EditOptions {
+        platforms: only(&args.only),
+        config: ConfigChanges {
+            os: platform.os.clone(),
+            architecture: platform.arch.clone(),
+            variant: platform.variant.clone(),
+            ..config
+        },
+    })
+}
+
+/// The platforms to change; none stands for all.
+fn only(given: &[PlatformArg]) -> Vec<Platform> {
+    let is_all = given.contains(&PlatformArg::All);
+    let one = |arg: &PlatformArg| match arg {
+        PlatformArg::One(platform) if !is_all => Some(platform.clone()),
+        PlatformArg::One(_) | PlatformArg::All => None,
+    };
+    given.iter().filter_map(one).collect()
+}

@@ -1,0 +1,192 @@
+//! One image under change: its config as a document, its layers, and what is recorded of the changes.
+//!
+//! Nothing is made of it before [`Draft::finish`]: an image that no change touches stays the very same.
+//!
+//! Sources: docs/edit.md E-15, E-36, E-40, E-41, E-51.
+
+use std::sync::Arc;
+
+use super::document::ConfigDocument;
+use super::history::HistoryEntries;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::image::{Document, Image, Layer};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::config::ImageConfig;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::{Compression, Family, MediaType};
+use crate::spec::oci::Manifest;
+use crate::spec::timestamp::Timestamp;
+
+/// The annotations that name an image's base (E-36).
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
+/// An image under change.
+pub(super) struct Draft {
+    /// The image as it was read.
+    pub(super) image: Arc<Image>,
+    /// Its config.
+    pub(super) document: ConfigDocument,
+    layers: Vec<DraftLayer>,
+    /// The config's history with one entry for each layer, once layers have changed.
+    history: Option<HistoryEntries>,
+    base: BaseAnnotations,
+    /// What was done, a sentence each.
+    pub(super) changes: Vec<String>,
+}
+
+/// A layer of a [`Draft`].
+#[derive(Clone)]
+pub(super) struct DraftLayer {
+    /// The layer.
+    pub(super) layer: Layer,
+    /// The number of the layer of the input that it is, or was rewritten from.
+    pub(super) input: Option<usize>,
+}
+
+/// What becomes of the annotations that name the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BaseAnnotations {
+    /// They stay.
+    Kept,
+    /// They are not true any more, and no base is known.
+    Dropped,
+    /// They name this base.
+    Set {
+        /// The name of the image.
+        name: String,
+        /// The digest of its index or manifest.
+        digest: String,
+    },
+}
+
+impl Draft {
+    /// The image as it was read.
+    ///
+    /// # Errors
+    /// Those of reading its config.
+    pub(super) fn new(image: &Arc<Image>) -> Result<Self> {
+        let layer = |(number, layer): (usize, &Layer)| DraftLayer { layer: layer.clone(), input: Some(number) };
+        Ok(Self {
+            document: ConfigDocument::read(image.config.raw(), &image.at)?,
+            layers: image.layers.iter().enumerate().map(layer).collect(),
+            image: Arc::clone(image),
+            history: None,
+            base: BaseAnnotations::Kept,
+            changes: Vec::new(),
+        })
+    }
+
+    /// How messages call the image.
+    pub(super) fn at(&self) -> &str {
+        &self.image.at
+    }
+
+    /// The layers, base first.
+    pub(super) fn layers(&self) -> &[DraftLayer] {
+        &self.layers
+    }
+
+    /// How messages call a layer: by the number it has in the input.
+    pub(super) fn layer_name(&self, place: usize) -> String {
+        let DraftLayer { layer, input } = &self.layers[place];
+        let short = &layer.diff_id.digest().encoded()[..12.min(layer.diff_id.digest().encoded().len())];
+        match input {
+            Some(number) => format!("layer {number} ({short})"),
+            None => format!("new layer ({short})"),
+        }
+    }
+
+    /// The layers and their history, to be changed together.
+    ///
+    /// # Errors
+    /// [`Error::Inexpressible`] for images of Windows (E-57).
+    pub(super) fn change_layers(&mut self) -> Result<(&mut Vec<DraftLayer>, &mut HistoryEntries)> {
+        if self.image.platform.os == "windows" {
+            return Err(Error::inexpressible(self.at(), "layers of Windows cannot be changed, only the config (E-57)"));
+        }
+        let created = self.created();
+        let history = match self.history.take() {
+            Some(history) => history,
+            None => HistoryEntries::balanced(self.document.history(), self.layers.len(), &created),
+        };
+        Ok((&mut self.layers, self.history.insert(history)))
+    }
+
+    /// When the image was made, as its config has it; 1970 if that is no time.
+    pub(super) fn created(&self) -> String {
+        let created = self.document.text("created").filter(|text| text.parse::<Timestamp>().is_ok());
+        created.unwrap_or("1970-01-01T00:00:00Z").to_owned()
+    }
+
+    /// Sets what becomes of the annotations that name the base (E-36).
+    pub(super) fn set_base(&mut self, base: BaseAnnotations) {
+        self.base = base;
+    }
+
+    /// The image with all changes; `None` if there are none.
+    ///
+    /// # Errors
+    /// A config that cannot be read any more, which the changes have seen to; with `--strict` a subject that is dropped.
+    pub(super) fn finish(mut self, run: &Run) -> Result<Option<Image>> {
+        let diff_ids: Vec<DiffId> = self.layers.iter().map(|layer| layer.layer.diff_id.clone()).collect();
+        if diff_ids != self.image.config.diff_ids() {
+            self.document.set_diff_ids(diff_ids.iter())?;
+        }
+        if let Some(history) = self.history.take() {
+            self.document.set_history(history.into_entries());
+        }
+        if !self.document.is_changed() && self.base == BaseAnnotations::Kept {
+            return Ok(None);
+        }
+        let config = ImageConfig::read(self.document.to_bytes(), self.at())?;
+        let manifest = self.manifest(&config, run)?;
+        Ok(Some(Image {
+            at: self.image.at.clone(),
+            image_id: config.image_id(),
+            platform: self.image.platform.updated(self.image.config.platform(), config.platform()),
+            layers: self.layers.into_iter().map(|layer| layer.layer).collect(),
+            manifest,
+            parent: None,
+            config,
+        }))
+    }
+
+    /// The manifest with the new config (E-40). The descriptors of new layers are those of their tars: which form they are
+    /// stored in is the writer's to decide.
+    fn manifest(&self, config: &ImageConfig, run: &Run) -> Result<Option<Document<Manifest>>> {
+        let Some(old) = &self.image.manifest else { return Ok(None) };
+        if let Some(subject) = old.view.subject() {
+            let problem =
+                format!("its subject {} is left out: it was about the image before its change", subject.digest());
+            run.notices.warn(Fault::Target, self.at(), &problem)?;
+        }
+        let family = match old.media_type {
+            MediaType::Manifest(family) => family,
+            _ => Family::Oci,
+        };
+        let describe =
+            |layer: &DraftLayer| layer.layer.descriptor().cloned().unwrap_or_else(|| plain(&layer.layer, family));
+        let view = old.view.clone().without_subject();
+        let view = view.with_layers(self.layers.iter().map(describe).collect());
+        let view = view.with_config(old.view.config().clone().with_content(config.raw()));
+        let view = match &self.base {
+            BaseAnnotations::Kept => view,
+            BaseAnnotations::Dropped => view.with_annotation(BASE_NAME, None).with_annotation(BASE_DIGEST, None),
+            BaseAnnotations::Set { name, digest } => {
+                view.with_annotation(BASE_NAME, Some(name)).with_annotation(BASE_DIGEST, Some(digest))
+            }
+        };
+        let raw = view.to_bytes();
+        let digest = Digest::sha256(&raw);
+        Ok(Some(Document { digest, media_type: old.media_type.clone(), raw, view }))
+    }
+}
+
+/// The descriptor of a layer by its tar.
+fn plain(layer: &Layer, family: Family) -> Descriptor {
+    let media_type = MediaType::Layer(family, Compression::Plain);
+    Descriptor::new(media_type, layer.diff_id.digest().clone(), layer.stored_size())
+}

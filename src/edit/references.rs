@@ -1,0 +1,161 @@
+//! What refers to an image that has changed: indexes, which list it under its new digest, and signatures, attestations and
+//! other referrers, which are about the old one and are left out (E-40 to E-42).
+//!
+//! No engine notices a reference to a digest that is gone, so none is written.
+//!
+//! Sources: docs/edit.md E-41, E-42; docs/formats.md O-13, O-14.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::image::{Child, Image, ImageEntry, ImageIndex, Name, Node};
+use crate::notice::Fault;
+use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
+
+/// The annotation in which BuildKit names the manifest that an attestation is about.
+const ATTESTED: &str = "vnd.docker.reference.digest";
+
+/// Images that have changed, by where the image that was read is in memory.
+pub(super) type ChangedImages = HashMap<*const Image, Arc<Image>>;
+
+/// `entries` with the changed images in place of the old ones.
+///
+/// # Errors
+/// With `--strict`, when something is left out.
+pub(super) fn replace(entries: &[ImageEntry], changed: &ChangedImages, run: &Run) -> Result<Vec<ImageEntry>> {
+    let mut gone = HashSet::new();
+    entries.iter().for_each(|entry| {
+        collect_gone(&entry.node, changed, &mut gone);
+    });
+    let stale = Stale::find(entries, gone);
+    let mut replaced = Vec::new();
+    for entry in entries {
+        if stale.is_entry(entry) {
+            stale.warn(&entry.node, entry.descriptor.as_ref(), run)?;
+            continue;
+        }
+        let node = stale.replaced(&entry.node, changed, run)?;
+        let descriptor = entry.descriptor.clone().map(|descriptor| with_platform(descriptor, &entry.node, &node));
+        replaced.push(ImageEntry { names: entry.names.clone(), descriptor, node });
+    }
+    Ok(replaced)
+}
+
+/// Adds the digests of manifests and indexes that will not be written any more; whether `node` has such a one.
+fn collect_gone(node: &Node, changed: &ChangedImages, gone: &mut HashSet<Digest>) -> bool {
+    match node {
+        Node::Image(image) if changed.contains_key(&Arc::as_ptr(image)) => {
+            gone.extend(image.manifest.as_ref().map(|manifest| manifest.digest.clone()));
+            true
+        }
+        Node::Index(index) => {
+            let children = index.children.iter().map(|child| collect_gone(&child.node, changed, gone));
+            // Every child, not only the first: all that is below has to be seen.
+            let is_changed = children.fold(false, |any, one| any | one);
+            if is_changed {
+                gone.insert(index.document.digest.clone());
+            }
+            is_changed
+        }
+        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => false,
+    }
+}
+
+/// What is about something that is gone.
+struct Stale {
+    /// Digests of manifests and indexes, those of the referrers among them: a signature may be about an attestation.
+    gone: HashSet<Digest>,
+}
+
+impl Stale {
+    fn find(entries: &[ImageEntry], mut gone: HashSet<Digest>) -> Self {
+        let nodes = || entries.iter().map(|entry| (&entry.node, entry.descriptor.as_ref()));
+        loop {
+            let stale = Self { gone: gone.clone() };
+            let indexes = nodes().flat_map(|(node, _)| node.indexes());
+            let children =
+                indexes.flat_map(|index| &index.children).map(|child| (&child.node, Some(&child.descriptor)));
+            let all = nodes().chain(children).filter(|(node, descriptor)| stale.is_stale(node, *descriptor));
+            gone.extend(all.filter_map(|(_, descriptor)| Some(descriptor?.digest().clone())));
+            if gone.len() == stale.gone.len() {
+                return stale;
+            }
+        }
+    }
+
+    fn is_stale(&self, node: &Node, descriptor: Option<&Descriptor>) -> bool {
+        let attested = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED));
+        let is_about = |digest: &str| self.gone.iter().any(|gone| gone.to_string() == digest);
+        let subject = match node {
+            Node::Artifact(artifact) => artifact.subject.as_ref(),
+            Node::Image(image) => {
+                image.manifest.as_ref().and_then(|manifest| manifest.view.subject()).map(Descriptor::digest)
+            }
+            Node::Index(index) => index.document.view.subject().map(Descriptor::digest),
+            Node::Missing(_) => None,
+        };
+        attested.is_some_and(is_about) || subject.is_some_and(|subject| self.gone.contains(subject))
+    }
+
+    /// Whether an entry of `index.json` is about something gone, be it by its name, as cosign's are: `sha256-<hex>.sig`.
+    fn is_entry(&self, entry: &ImageEntry) -> bool {
+        let named = |name: &Name| {
+            let text = name.to_string();
+            let tag = text.rsplit(':').next().unwrap_or_default();
+            let digest = [".sig", ".att", ".sbom"].iter().find_map(|suffix| tag.strip_suffix(suffix));
+            digest.is_some_and(|digest| self.gone.iter().any(|gone| gone.to_string().replace(':', "-") == digest))
+        };
+        let is_named = !entry.names.is_empty() && entry.names.iter().all(named);
+        is_named || self.is_stale(&entry.node, entry.descriptor.as_ref())
+    }
+
+    fn replaced(&self, node: &Node, changed: &ChangedImages, run: &Run) -> Result<Node> {
+        match node {
+            Node::Image(image) => Ok(Node::Image(Arc::clone(changed.get(&Arc::as_ptr(image)).unwrap_or(image)))),
+            Node::Index(index) => self.index(index, changed, run).map(Node::Index),
+            Node::Artifact(_) | Node::Missing(_) => Ok(node.clone()),
+        }
+    }
+
+    fn index(&self, index: &Arc<ImageIndex>, changed: &ChangedImages, run: &Run) -> Result<Arc<ImageIndex>> {
+        if !self.gone.contains(&index.document.digest) {
+            return Ok(Arc::clone(index));
+        }
+        let mut children = Vec::with_capacity(index.children.len());
+        for child in &index.children {
+            if self.is_stale(&child.node, Some(&child.descriptor)) {
+                self.warn(&child.node, Some(&child.descriptor), run)?;
+                continue;
+            }
+            let node = self.replaced(&child.node, changed, run)?;
+            let descriptor = with_platform(child.descriptor.clone(), &child.node, &node);
+            children.push(Child { descriptor, node });
+        }
+        Ok(Arc::new(ImageIndex { document: index.document.clone(), children }))
+    }
+
+    fn warn(&self, node: &Node, descriptor: Option<&Descriptor>, run: &Run) -> Result<()> {
+        let what = match node {
+            Node::Artifact(artifact) => artifact.what.clone(),
+            Node::Image(_) | Node::Index(_) | Node::Missing(_) => "an image".to_owned(),
+        };
+        let digest = descriptor.map_or_else(String::new, |descriptor| format!(" ({})", descriptor.digest()));
+        let problem = "left out: it is about an image before its change";
+        run.notices.warn(Fault::Target, &format!("{what}{digest}"), problem)
+    }
+}
+
+/// The descriptor with the platform of a changed image: of the members that it had, and that the change has changed (E-41).
+fn with_platform(descriptor: Descriptor, before: &Node, after: &Node) -> Descriptor {
+    let (Node::Image(before), Node::Image(after), Some(platform)) = (before, after, descriptor.platform().cloned())
+    else {
+        return descriptor;
+    };
+    if before.platform == after.platform {
+        return descriptor;
+    }
+    descriptor.with_platform(&platform.updated(&before.platform, &after.platform))
+}

@@ -1,0 +1,3 @@
+//! `imgtar edit`: docs/edit.md, rule by rule.
+
+mod config;

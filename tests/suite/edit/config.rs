@@ -1,0 +1,185 @@
+//! Changes of the config, and what refers to a changed image (E-40 to E-43, E-53 to E-57).
+
+use serde_json::{Value, json};
+
+use crate::support::expect::{Target, edit, refuse_edit};
+use crate::support::image::TestImage;
+use crate::support::judge::runnable;
+use crate::support::layer::{file, layer_tar};
+use crate::support::layout::{Layout, Types, blob_path};
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+use crate::support::{digest, sha256};
+
+fn image() -> TestImage {
+    let runtime =
+        json!({"Env": ["A=1", "PATH=/bin"], "Cmd": ["old"], "Labels": {"z": "1"}, "Healthcheck": {"Test": ["NONE"]}});
+    TestImage::demo("example.com/demo:v1").key("config", runtime)
+}
+
+fn config(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn without_a_change_every_image_stays_what_it_is() {
+    for target in Target::ALL {
+        for shape in [Shape::Crane, Shape::Docker20, Shape::OciNested] {
+            let edited = edit(&shape.save_one(&image()), target, &[]);
+            assert_eq!(edited.images[0].config, image().config(), "{}", target.flag());
+            assert_eq!(edited.images[0].id, image().id());
+        }
+    }
+    let same = ["--env", "A=1", "--label", "z=1", "--cmd", "old"];
+    assert_eq!(edit(&Shape::Crane.save_one(&image()), Target::Oci, &same).images[0].id, image().id());
+}
+
+#[test]
+fn a_change_rewrites_what_it_names_and_nothing_else() {
+    let flags =
+        ["--entrypoint", "/bin/app", "--env", "A=2", "--unset-env", "PATH", "--label", "a=<b>", "--expose", "80"];
+    for target in Target::ALL {
+        let edited = edit(&Shape::Crane.save_one(&image()), target, &flags);
+        let found = &edited.images[0];
+        let mut expected = config(&image().config());
+        let runtime = json!({
+            "Env": ["A=2"], "Labels": {"z": "1", "a": "<b>"}, "Healthcheck": {"Test": ["NONE"]},
+            "Entrypoint": ["/bin/app"], "ExposedPorts": {"80/tcp": {}},
+        });
+        expected["config"] = runtime;
+        assert_eq!(config(&found.config), expected, "{}", target.flag());
+        let text = String::from_utf8(found.config.clone()).unwrap();
+        assert!(text.contains(r#""x-unknown":{"b":1.5,"a":"ü"}"#) && text.contains(r"\u003cb\u003e"), "{text}");
+        assert_eq!(found.diff_ids(), image().diff_ids());
+        edited.outcome.says(["image ID", &found.id[..12], &image().id()[..12]]);
+    }
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_writes_nothing() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", Shape::Crane.save_one(&image()).bytes());
+    let id = edit(&Shape::Crane.save_one(&image()), Target::Oci, &["--user", "1"]).images[0].id.clone();
+    let run = imgtar(["edit", "--dry-run", "--to", "oci", "--user", "1", "-o"]).arg(scratch.path("out")).arg(input);
+    run.success().says([&id[..12]]);
+    assert_eq!(scratch.names(), ["in.tar"]);
+}
+
+/// Two platforms with attestations, signatures of both and of the index.
+struct Signed {
+    layout: Layout,
+    index: Value,
+    manifests: Vec<Value>,
+}
+
+fn signed() -> Signed {
+    let mut layout = Layout::new();
+    let on = |platform: &str| TestImage::new().platform(platform).layer([file("arch", platform)]);
+    let manifests: Vec<_> =
+        ["linux/amd64", "linux/arm64"].iter().map(|platform| layout.image(&on(platform), Types::Oci)).collect();
+    let attestations: Vec<_> = manifests.iter().map(|manifest| layout.attestation(manifest)).collect();
+    let index = layout.nested(&[manifests.clone(), attestations].concat(), Types::Oci);
+    layout.list_as(&index, &["example.com/multi:v1".into()]);
+    for subject in [&manifests[0], &manifests[1], &index] {
+        let signature = layout.artifact(subject);
+        layout.list(&signature);
+    }
+    Signed { layout, index, manifests }
+}
+
+#[test]
+fn e_42_what_is_about_a_changed_image_goes_and_the_rest_stays() {
+    let Signed { layout, index, manifests } = signed();
+    let edited = edit(&layout.tarball(), Target::Oci, &["--only", "linux/arm64", "--label", "beta=1"]);
+    let written = runnable(&edited.archive);
+    assert_eq!(written[0].0["digest"], manifests[0]["digest"], "the other platform keeps its digest");
+    assert_ne!(written[1].0["digest"], manifests[1]["digest"]);
+    let top = edited.archive.json("index.json");
+    let listed = top["manifests"].as_array().unwrap();
+    assert_eq!(listed.len(), 2, "the index and the signature of what did not change: {top}");
+    assert_ne!(listed[0]["digest"], index["digest"]);
+    let inner = edited.archive.json(&blob_path(listed[0]["digest"].as_str().unwrap()));
+    assert_eq!(inner["manifests"].as_array().unwrap().len(), 3, "one attestation is left: {inner}");
+    edited.outcome.says(["warning", "left out: it is about an image before its change"]);
+    refuse_edit(&layout.tarball(), Target::Oci, &["--label", "beta=1", "--strict"], 4);
+}
+
+#[test]
+fn e_41_e_43_a_platform_is_changed_everywhere() {
+    let mut layout = Layout::new();
+    let manifest = layout.image(&TestImage::new().platform("linux/arm/v7").layer([file("a", "1")]), Types::Oci);
+    let index = layout.nested(&[manifest], Types::Oci);
+    layout.list_as(&index, &["a:1".into()]);
+    let edited = edit(&layout.tarball(), Target::Oci, &["--arch", "arm64"]);
+    let (descriptor, _) = &runnable(&edited.archive)[0];
+    assert_eq!(descriptor["platform"], json!({"architecture": "arm64", "os": "linux"}));
+    assert_eq!(config(&edited.images[0].config)["architecture"], "arm64");
+    assert_eq!(config(&edited.images[0].config).get("variant"), None);
+    refuse_edit(&layout.tarball(), Target::Oci, &["--only", "linux/s390x", "--user", "1"], 4);
+}
+
+#[test]
+fn e_40_a_manifest_keeps_its_own_keys_but_not_its_subject() {
+    let mut layout = Layout::new();
+    let plain = layout.image(&image(), Types::Oci);
+    let mut manifest: Value = serde_json::from_slice(&layout.bytes_of(&plain)).unwrap();
+    manifest["annotations"] = json!({"a": "b"});
+    manifest["x"] = json!([1.50]);
+    manifest["subject"] = json!({"mediaType": plain["mediaType"], "digest": digest(b"x"), "size": 1});
+    let descriptor = layout.manifest(&manifest);
+    layout.list_as(&descriptor, &["a:1".into()]);
+    let edited = edit(&layout.tarball(), Target::Oci, &["--user", "1"]);
+    let written = config(edited.images[0].manifest.as_ref().unwrap());
+    let mut expected = manifest.clone();
+    expected.as_object_mut().unwrap().remove("subject");
+    expected["config"]["digest"] = json!(format!("sha256:{}", sha256(&edited.images[0].config)));
+    expected["config"]["size"] = json!(edited.images[0].config.len());
+    assert_eq!(written, expected);
+    edited.outcome.says(["subject"]);
+}
+
+#[test]
+fn e_56_a_patch_that_engines_could_not_read_is_refused() {
+    let scratch = Scratch::new();
+    let source = Shape::Crane.save_one(&image());
+    for (patch, problem) in [
+        (r#"{"config":{"Env":{"A":"1"}}}"#, "config.Env"),
+        (r#"{"rootfs":{}}"#, "rootfs"),
+        (r#"{"history":null}"#, "history"),
+        ("[]", "--config-merge"),
+        ("{", "--config-merge"),
+    ] {
+        let path = scratch.write("patch.json", patch);
+        refuse_edit(&source, Target::Oci, &["--config-merge", path.to_str().unwrap()], 2).says([problem]);
+    }
+    let path =
+        scratch.write("patch.json", r#"{"config":{"Env":null,"Labels":{"z":null,"y":"2"}},"x-unknown":{"b":null}}"#);
+    let edited = edit(&source, Target::Oci, &["--config-merge", path.to_str().unwrap()]);
+    let found = config(&edited.images[0].config);
+    assert_eq!((found["config"].get("Env"), &found["config"]["Labels"]), (None, &json!({"y": "2"})));
+    assert_eq!(found["x-unknown"], json!({"a": "ü"}));
+}
+
+#[test]
+fn an_imported_filesystem_takes_the_config_of_another_image() {
+    let scratch = Scratch::new();
+    let other = scratch.write("other.tar", Shape::Crane.save_one(&image()).bytes());
+    let rootfs = layer_tar([file("a", "1")]);
+    let run = imgtar(["import", "--to", "docker", "--user", "2", "-o"])
+        .arg(scratch.path("out"))
+        .arg("--config-from")
+        .arg(other);
+    run.stdin(rootfs.clone()).success();
+    let (_, images) = crate::support::expect::judge(Target::Docker, &scratch.read("out"));
+    let found = config(&images[0].config);
+    let mut expected = config(&image().config());
+    expected["config"]["User"] = json!("2");
+    expected["rootfs"]["diff_ids"] = json!([digest(&rootfs)]);
+    for entry in expected["history"].as_array_mut().unwrap() {
+        entry["empty_layer"] = json!(true);
+    }
+    let imported = json!({"created": "2020-01-02T03:04:05Z", "created_by": "imgtar import"});
+    expected["history"].as_array_mut().unwrap().push(imported);
+    assert_eq!(found, expected);
+}
