@@ -4,9 +4,10 @@
 //! name. Readers and taps deep in a stream can only return [`io::Error`], so an `Error` passes through one unharmed:
 //! `io::Error::from(error)` wraps it and [`Error::io`] unwraps it again.
 
-use std::io;
+use std::{fmt, io};
 
 use crate::digest::Digest;
+use crate::rule::Rule;
 
 /// The result of everything in this library that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -21,9 +22,11 @@ pub enum Error {
     /// The input breaks a rule of its format: damaged, hostile, or no image archive at all.
     #[error("{at}: {problem}")]
     Invalid {
+        /// The rule of docs/formats.md.
+        rule: Rule,
         /// The archive, member, layer or document that is wrong.
         at: String,
-        /// What is wrong with it: the rule, expected and found.
+        /// What is wrong with it, expected and found.
         problem: String,
     },
     /// Bytes are not the bytes that their name, descriptor or diff_id promises (docs/formats.md M-11).
@@ -49,6 +52,8 @@ pub enum Error {
     /// A document names a member that the archive does not hold.
     #[error("{archive}: `{member}` is named by {named_by} but missing")]
     MissingMember {
+        /// The rule of docs/formats.md that wants it.
+        rule: Rule,
         /// The archive.
         archive: String,
         /// The member's name, escaped for printing.
@@ -134,9 +139,9 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// The input at `at` breaks a rule.
-    pub fn invalid(at: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Invalid { at: at.into(), problem: problem.into() }
+    /// The input at `at` breaks `rule`.
+    pub fn invalid(rule: Rule, at: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { rule, at: at.into(), problem: problem.into() }
     }
 
     /// The target cannot say what `at` holds.
@@ -158,6 +163,23 @@ impl Error {
         Self::Within { at: at.into(), source: Box::new(self) }
     }
 
+    /// The rule of docs/formats.md that the input breaks, where it breaks one.
+    pub fn rule(&self) -> Option<Rule> {
+        match self {
+            Self::Invalid { rule, .. } | Self::MissingMember { rule, .. } => Some(*rule),
+            Self::DigestMismatch { .. } => Some(Rule::H3),
+            Self::SizeMismatch { .. } => Some(Rule::O6),
+            Self::Choice { .. }
+            | Self::Inexpressible { .. }
+            | Self::Usage(_)
+            | Self::Limit { .. }
+            | Self::Output { .. }
+            | Self::Io { .. }
+            | Self::ClosedPipe => None,
+            Self::Within { source, .. } => source.rule(),
+        }
+    }
+
     /// The class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -172,6 +194,33 @@ impl Error {
             Self::ClosedPipe => ErrorKind::ClosedPipe,
             Self::Within { source, .. } => source.kind(),
         }
+    }
+}
+
+/// What is wrong with bytes, found by code that does not know where they stand: [`Problem::at`] makes an [`Error`] of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The rule that is broken.
+    pub(crate) rule: Rule,
+    /// How.
+    pub(crate) message: String,
+}
+
+impl Problem {
+    /// `rule` is broken as `message` says.
+    pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
+        Self { rule, message: message.into() }
+    }
+
+    /// The same, with what was being looked at in front.
+    #[must_use]
+    pub(crate) fn within(self, what: impl fmt::Display) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
+    /// The error about the place `at`.
+    pub(crate) fn at(self, at: impl Into<String>) -> Error {
+        Error::invalid(self.rule, at, self.message)
     }
 }
 

@@ -15,8 +15,8 @@ use crate::digest::DiffId;
 use crate::error::Result;
 use crate::flatten::{EntryId, Hidden, Options, Overlay};
 use crate::image::{Image, Layer};
-use crate::notice::Fault;
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config;
 use crate::toc::{Item, Toc};
@@ -226,7 +226,7 @@ fn hidden<'a>(layers: &[&Layer], tocs: &'a [Arc<Toc>], run: &Run) -> Result<Vec<
     let mut gone = Vec::new();
     let item = |id: EntryId| tocs[id.layer as usize].item(id.position);
     for (index, (layer, toc)) in layers.iter().zip(tocs).enumerate() {
-        let mut builder = overlay.layer(&layer.at, &run.notices, &run.budget);
+        let mut builder = overlay.layer(&layer.at, &run.diagnostics, &run.budget);
         toc.apply(&mut builder)?;
         builder.finish()?;
         let files = overlay.hidden().into_iter().filter(|hidden| item(hidden.id).is_file());
@@ -281,7 +281,7 @@ fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<Step>> {
     if makers != layers.len() && makers > 0 {
         let problem =
             format!("its history has {makers} steps that make a layer, but there are {} layers", layers.len());
-        run.notices.warn(Fault::Input, &image.at, &problem)?;
+        run.diagnostics.warn(Rule::L16, &image.at, problem)?;
     }
     let mut layers = layers.into_iter();
     let mut steps: Vec<Step> = Vec::with_capacity(history.len());

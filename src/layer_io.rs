@@ -7,8 +7,8 @@ use crate::archive::BLOCK;
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest, Layer};
-use crate::notice::Fault;
 use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::pipe::{self, Ahead};
@@ -192,7 +192,7 @@ impl Layer {
     }
 
     fn decoder<'a, R: Read>(&'a self, stored: R, run: &'a Run) -> Result<Decoder<'a, R>> {
-        let watch = Watch::new(&self.at, &run.budget, &run.notices);
+        let watch = Watch::new(&self.at, &run.budget, &run.diagnostics);
         codec::decode(self.codec(), stored, watch).map_err(|error| Error::io("reading", &self.at, error))
     }
 
@@ -211,10 +211,10 @@ impl StoredReader<'_> {
     fn judge_name(&self) -> Result<()> {
         let found = self.inner.digest_and_size().and_then(|measure| measure.digest.as_ref());
         match (&self.layer.claim, found) {
-            (ExpectedDigest::Name(name), Some(found)) if name != found => self.run.notices.warn(
-                Fault::Input,
+            (ExpectedDigest::Name(name), Some(found)) if name != found => self.run.diagnostics.warn(
+                Rule::D6,
                 &self.layer.at,
-                &format!("the member is named like a digest, but its content is {found}"),
+                format!("the member is named like a digest, but its content is {found}"),
             ),
             _ => Ok(()),
         }
@@ -238,8 +238,8 @@ mod tests {
 
     use super::*;
     use crate::codec::{Encoding, GzipLevel};
+    use crate::diagnostics::Diagnostics;
     use crate::digest::{DiffId, Digest};
-    use crate::notice::Notices;
     use crate::stream::finish::Finish;
     use crate::stream::source::Source;
 
@@ -265,8 +265,8 @@ mod tests {
     fn hashing(layer: &Layer, read: impl FnOnce(&Layer, &Run)) -> thread::ThreadId {
         let heard = Arc::new(Mutex::new(None));
         let listener = Arc::clone(&heard);
-        let notices = Notices::new(false, move |_| *listener.lock().unwrap() = Some(thread::current().id()));
-        read(layer, &Run { notices, ..Run::quiet() });
+        let diagnostics = Diagnostics::new(false, move |_| *listener.lock().unwrap() = Some(thread::current().id()));
+        read(layer, &Run { diagnostics, ..Run::quiet() });
         heard.lock().unwrap().expect("the name is remarked upon")
     }
 

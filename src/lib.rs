@@ -131,13 +131,15 @@
 //!
 //! Options grow: those that are structures are built with `..Default::default()`, or changed after they were made.
 //!
-//! A [`Run`](run::Run) has the threads, the limits that hostile input cannot pass, and the ears: [`notice::Notices`] for
+//! A [`Run`](run::Run) has the threads, the limits that hostile input cannot pass, and the listeners:
+//! [`diagnostics::Diagnostics`] for
 //! warnings, [`progress::Progress`] for bars. Whoever acts on failures asks an [`Error`](error::Error) for its
 //! [`kind`](error::Error::kind).
 
 pub mod archive;
 pub mod codec;
 pub mod convert;
+pub mod diagnostics;
 pub mod diff;
 pub mod digest;
 pub mod edit;
@@ -150,11 +152,12 @@ pub mod inspect;
 pub mod layer_io;
 pub mod limits;
 mod nearest;
-pub mod notice;
+
 pub mod options;
 pub mod path;
 pub mod progress;
 pub mod reader;
+mod rule;
 pub mod run;
 pub mod select;
 pub mod spec;

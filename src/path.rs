@@ -6,6 +6,11 @@
 
 use std::fmt;
 
+use crate::rule::Rule;
+
+/// Bytes of the input that a message quotes at most.
+const QUOTED: usize = 100;
+
 /// A relative path that cannot escape: no leading slash, no empty, `.` or `..` component, no NUL.
 ///
 /// The empty path is the root itself.
@@ -24,6 +29,17 @@ pub enum PathError {
     /// A NUL byte.
     #[error("the name holds a NUL byte")]
     Nul,
+}
+
+impl PathError {
+    /// The rule of docs/formats.md that such a name breaks.
+    pub fn rule(self) -> Rule {
+        match self {
+            Self::Empty => Rule::R4,
+            Self::Escapes => Rule::H1,
+            Self::Nul => Rule::H24,
+        }
+    }
 }
 
 impl EntryPath {
@@ -164,9 +180,37 @@ pub fn is_deceptive(char: char) -> bool {
         || matches!(char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
+/// Bytes of the input as a message may quote them: escaped, and cut after a hundred.
+pub fn quote(bytes: impl AsRef<[u8]>) -> String {
+    quote_up_to(QUOTED, bytes.as_ref())
+}
+
+/// The name of a member as messages show it: long enough for that of a blob by SHA-512.
+pub(crate) fn quote_member(name: &str) -> String {
+    quote_up_to(2 * QUOTED, name.as_bytes())
+}
+
+fn quote_up_to(most: usize, bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(most)];
+    // What is cut must not end in half a character.
+    let shown = match std::str::from_utf8(shown) {
+        Err(error) if shown.len() < bytes.len() && error.error_len().is_none() => &shown[..error.valid_up_to()],
+        _ => shown,
+    };
+    format!("{}{}", escape_for_terminal(shown), if shown.len() < bytes.len() { "…" } else { "" })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_are_short_and_harmless() {
+        assert_eq!(quote("a\u{1b}b"), "a\\u{1b}b");
+        assert_eq!(quote("ä".repeat(50)), "ä".repeat(50));
+        assert_eq!(quote(format!("x{}", "ä".repeat(50))), format!("x{}…", "ä".repeat(49)));
+        assert_eq!(quote([0xff; 200]).chars().filter(|&char| char == '…').count(), 1);
+    }
 
     #[test]
     fn names_are_cleaned() {

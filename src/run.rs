@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::diagnostics::Diagnostics;
 use crate::limits::{Budget, Limits};
-use crate::notice::Notices;
 use crate::progress::Progress;
 
 /// What a conversion may use, and where it says what happens.
 pub struct Run {
-    /// Warnings and notices.
-    pub notices: Notices,
+    /// Warnings and diagnostics.
+    pub diagnostics: Diagnostics,
     /// How far it is.
     pub progress: Progress,
     /// What hostile input cannot exceed.
@@ -27,7 +27,7 @@ impl Run {
     /// A run on one thread with default limits whose remarks and progress nobody hears; for tests and embedding.
     pub fn quiet() -> Self {
         Self {
-            notices: Notices::silent(),
+            diagnostics: Diagnostics::silent(),
             progress: Progress::silent(),
             budget: Budget::new(Limits::default()),
             tmpdir: std::env::temp_dir(),
@@ -39,7 +39,7 @@ impl Run {
     /// A run for reading again what was counted and remarked upon: only what it decodes and what holes expand to counts.
     pub(crate) fn another_look(&self) -> Self {
         Self {
-            notices: Notices::silent(),
+            diagnostics: Diagnostics::silent(),
             progress: Progress::silent(),
             budget: self.budget.for_another_look(),
             tmpdir: self.tmpdir.clone(),

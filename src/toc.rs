@@ -52,7 +52,7 @@ impl Toc {
         }
         thread::scope(|scope| {
             let plain = Sequential::new(layer.plain(Action::Check, ahead, run, scope)?);
-            let mut reader = Reader::new(plain, Ending::Optional, &layer.at, &run.budget, &run.notices);
+            let mut reader = Reader::new(plain, Ending::Optional, &layer.at, &run.budget, &run.diagnostics);
             let mut items = Vec::new();
             let mut buffer = Buffer::new();
             while let Some(entry) = reader.next_entry()? {

@@ -7,6 +7,7 @@ use std::io;
 use super::SparseMap;
 use crate::error::Error;
 use crate::limits::Budget;
+use crate::rule::Rule;
 
 /// A position in a file's content.
 #[derive(Debug, Default)]
@@ -68,7 +69,7 @@ impl Cursor {
     pub(super) fn check_end(&self, at: impl FnOnce() -> String) -> io::Result<()> {
         if self.position < self.size {
             let problem = format!("truncated: the content ends at byte {} of {}", self.position, self.size);
-            return Err(Error::invalid(at(), problem).into());
+            return Err(Error::invalid(Rule::H18, at(), problem).into());
         }
         Ok(())
     }

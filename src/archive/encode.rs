@@ -7,7 +7,7 @@
 
 use super::header::{self, octal_limit, put_number};
 use super::pax::{is_decided, put_record};
-use super::{BLOCK, EntryKind, ParseResult, Problem, TarEntry, TarTime};
+use super::{BLOCK, EntryKind, TarEntry, TarTime};
 use crate::error::{Error, Result};
 use crate::limits::MAX_TAR_EXTENSION;
 use crate::path::escape_for_terminal;
@@ -42,7 +42,7 @@ pub fn header_size(entry: &TarEntry) -> Result<u64> {
 /// [`Error::Inexpressible`] for what no header can say: an empty name or one with a NUL, numbers beyond their bounds, a
 /// record whose key a field speaks for, records of more than 1 MiB together.
 pub fn encode(entry: &TarEntry, out: &mut Vec<u8>) -> Result<()> {
-    let wrong = |problem: Problem| Error::inexpressible(format!("`{}`", escape_for_terminal(&entry.path)), problem);
+    let wrong = |problem: String| Error::inexpressible(format!("`{}`", escape_for_terminal(&entry.path)), problem);
     check(entry).map_err(wrong)?;
     let path = written_path(entry);
     let size = if entry.kind == EntryKind::Regular { entry.size } else { 0 };
@@ -74,7 +74,7 @@ pub fn encode(entry: &TarEntry, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Refuses what no header can say and what a reader of ours would not take back.
-fn check(entry: &TarEntry) -> ParseResult<()> {
+fn check(entry: &TarEntry) -> std::result::Result<(), String> {
     if entry.path.is_empty() {
         return Err("the name is empty".to_owned());
     }

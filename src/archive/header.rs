@@ -8,7 +8,9 @@
 use std::ffi::CStr;
 use std::ops::Range;
 
-use super::{BLOCK, ParseResult, Problem};
+use super::{BLOCK, ParseResult};
+use crate::error::Problem;
+use crate::rule::Rule;
 
 pub(super) const NAME: Range<usize> = 0..100;
 pub(super) const MODE: Range<usize> = 100..108;
@@ -52,10 +54,11 @@ impl<'b> HeaderBlock<'b> {
         if found == Some(i64::from(unsigned)) || found == Some(signed_checksum(block)) {
             return Ok(Self(block));
         }
-        Err(match found {
+        let message = match found {
             Some(found) => format!("the sum is {unsigned}, the header says {found}"),
             None => format!("the sum is {unsigned}, the header has no number for it"),
-        })
+        };
+        Err(Problem::new(Rule::H18, message))
     }
 
     /// The type flag.
@@ -133,7 +136,7 @@ impl<'b> HeaderBlock<'b> {
     /// The old GNU sparse map's first entries, whether more follow, and the file's full size.
     pub(super) fn old_sparse(&self) -> ParseResult<OldSparse<'b>> {
         if !self.is_gnu() {
-            return Err("type S needs a GNU header, this is none".to_owned());
+            return Err(Problem::new(Rule::R20, "type S needs a GNU header, this is none"));
         }
         Ok(OldSparse {
             slots: &self.0[GNU_SPARSE],
@@ -156,13 +159,16 @@ impl<'b> HeaderBlock<'b> {
 
     fn field(&self, name: &str, range: Range<usize>) -> ParseResult<u64> {
         match number(&self.0[range.clone()]) {
-            Some(value) => u64::try_from(value).map_err(|_| format!("the {name} {value} is negative")),
+            Some(value) => {
+                u64::try_from(value).map_err(|_| Problem::new(Rule::H11, format!("the {name} {value} is negative")))
+            }
             None => Err(self.no_number(name, range)),
         }
     }
 
     fn no_number(&self, name: &str, range: Range<usize>) -> Problem {
-        format!("the {name} field `{}` is no number below 2^63", self.0[range].escape_ascii())
+        let field = self.0[range].escape_ascii();
+        Problem::new(Rule::H11, format!("the {name} field `{field}` is no number below 2^63"))
     }
 }
 
@@ -307,6 +313,6 @@ mod tests {
             assert!(HeaderBlock::checked(&block).is_ok());
         }
         put_number(&mut block[CHECKSUM], 7);
-        assert_eq!(HeaderBlock::checked(&block).err().unwrap(), "the sum is 511, the header says 7");
+        assert_eq!(HeaderBlock::checked(&block).err().unwrap().message, "the sum is 511, the header says 7");
     }
 }

@@ -12,9 +12,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::entry::{EntryKind, TarEntry};
 use super::reader::{Ending, Reader};
-use crate::error::{Error, Faults, Result};
+use crate::error::{Error, Faults, Problem, Result};
 use crate::limits::MAX_LINKS;
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::{EntryPath, quote, quote_member};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::json;
 use crate::stream::skip::Skip;
@@ -44,7 +45,7 @@ struct TarMembers {
 }
 
 /// A body, if there is one, or why the name is refused.
-type BodyLookup = std::result::Result<Option<Extent>, String>;
+type BodyLookup = std::result::Result<Option<Extent>, Problem>;
 
 /// A member of a tar: what it is and, for a file, where its body lies.
 enum Member<Body> {
@@ -82,7 +83,7 @@ impl Scan {
     /// # Errors
     /// What `faults` gives back.
     pub fn read_on(tar: impl Skip, label: &str, run: &Run, faults: &mut Faults<'_>) -> Result<Self> {
-        let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.notices);
+        let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.diagnostics);
         let mut members = Vec::new();
         loop {
             match reader.next_entry() {
@@ -116,10 +117,13 @@ impl Scan {
 
 /// A member under its clean name.
 fn named(entry: TarEntry, label: &str) -> Result<(EntryPath, Member<Span>)> {
-    let path = EntryPath::clean(&entry.path).map_err(|error| {
-        Error::invalid(format!("{label}: member `{}`", escape_for_terminal(&entry.path)), error.to_string())
-    })?;
+    let path = EntryPath::clean(&entry.path)
+        .map_err(|error| Error::invalid(error.rule(), member_at(label, &entry), error.to_string()))?;
     Ok((path, Member::of(entry, label)?))
+}
+
+fn member_at(label: &str, entry: &TarEntry) -> String {
+    format!("{label}: member `{}`", quote(&entry.path))
 }
 
 impl Member<Span> {
@@ -127,7 +131,8 @@ impl Member<Span> {
         Ok(match entry.kind {
             EntryKind::Regular if entry.sparse.is_some() => {
                 return Err(Error::invalid(
-                    format!("{label}: member `{}`", escape_for_terminal(&entry.path)),
+                    Rule::R20,
+                    member_at(label, &entry),
                     "it is stored sparse, which no engine writes or reads; repack the archive without --sparse",
                 ));
             }
@@ -168,7 +173,7 @@ impl MemberIndex {
 
     /// How messages call a member.
     pub fn at(&self, name: &str) -> String {
-        format!("{}: {}", self.label, escape_for_terminal(name.as_bytes()))
+        format!("{}: {}", self.label, quote_member(name))
     }
 
     /// Whether there is a file of this name.
@@ -185,8 +190,10 @@ impl MemberIndex {
     /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is no file, and several members of this
     /// name with different bytes (H-12). `named_by` is the document that led here.
     pub fn find(&self, name: &str, named_by: &str) -> Result<Option<Extent>> {
-        let refuse = |problem: String| Error::invalid(self.at(name), format!("{problem} (named by {named_by})"));
-        let path = EntryPath::clean(name.as_bytes()).map_err(|error| refuse(error.to_string()))?;
+        let refuse =
+            |Problem { rule, message }| Error::invalid(rule, self.at(name), format!("{message} (named by {named_by})"));
+        let path =
+            EntryPath::clean(name.as_bytes()).map_err(|error| refuse(Problem::new(error.rule(), error.to_string())))?;
         match &self.store {
             MemberStore::Directory(root) => open(root, &path, &self.at(name)),
             MemberStore::Tar(tar) => {
@@ -212,19 +219,20 @@ impl MemberIndex {
         tar.members.get(&path)?.last()
     }
 
-    /// The body of a member that a document promises.
+    /// The body of a member that `rule` wants and `named_by` names.
     ///
     /// # Errors
     /// As [`MemberIndex::find`], and [`Error::MissingMember`] when there is none.
-    pub fn member(&self, name: &str, named_by: &str) -> Result<Extent> {
-        self.find(name, named_by)?.ok_or_else(|| self.missing(name, named_by))
+    pub fn member(&self, rule: Rule, name: &str, named_by: &str) -> Result<Extent> {
+        self.find(name, named_by)?.ok_or_else(|| self.missing(rule, name, named_by))
     }
 
-    /// The error for a member that `named_by` names and the archive does not hold.
-    pub fn missing(&self, name: &str, named_by: &str) -> Error {
+    /// The error for a member that `rule` wants, `named_by` names and the archive does not hold.
+    pub fn missing(&self, rule: Rule, name: &str, named_by: &str) -> Error {
         Error::MissingMember {
+            rule,
             archive: self.label.clone(),
-            member: escape_for_terminal(name.as_bytes()),
+            member: quote_member(name),
             named_by: named_by.to_owned(),
         }
     }
@@ -233,8 +241,8 @@ impl MemberIndex {
     ///
     /// # Errors
     /// As [`MemberIndex::member`], and a document of more than `cap` bytes.
-    pub fn document(&self, name: &str, named_by: &str, cap: u64, run: &Run) -> Result<Vec<u8>> {
-        let extent = self.member(name, named_by)?;
+    pub fn document(&self, rule: Rule, name: &str, named_by: &str, cap: u64, run: &Run) -> Result<Vec<u8>> {
+        let extent = self.member(rule, name, named_by)?;
         let bytes = extent.read(&self.at(name), cap)?;
         run.budget.charge_memory(json::memory_size(&bytes), &self.at(name))?;
         Ok(bytes)
@@ -298,7 +306,7 @@ impl TarMembers {
     ///
     /// Goes link by link rather than name by name: names that occur often and link to names that occur often would
     /// otherwise multiply.
-    fn resolve(&self, path: &EntryPath) -> std::result::Result<Vec<Extent>, String> {
+    fn resolve(&self, path: &EntryPath) -> std::result::Result<Vec<Extent>, Problem> {
         let mut bodies = Vec::new();
         let mut level = BTreeSet::from([path.clone()]);
         for _ in 0..=MAX_LINKS {
@@ -311,7 +319,7 @@ impl TarMembers {
             }
             level = next;
         }
-        Err(format!("more than {MAX_LINKS} links lead to it, or they form a cycle"))
+        Err(Problem::new(Rule::H6, format!("more than {MAX_LINKS} links lead to it, or they form a cycle")))
     }
 
     /// Adds the bodies that `path` has to `bodies`, and the paths that its links lead to to `next`.
@@ -320,7 +328,7 @@ impl TarMembers {
         path: &EntryPath,
         bodies: &mut Vec<Extent>,
         next: &mut BTreeSet<EntryPath>,
-    ) -> std::result::Result<(), String> {
+    ) -> std::result::Result<(), Problem> {
         let Some(occurrences) = self.members.get(path) else {
             next.extend(self.through_directory_link(path)?);
             return Ok(());
@@ -336,11 +344,13 @@ impl TarMembers {
                     directory.join(target)
                 }
                 Member::HardLink(target) => EntryPath::clean(target),
-                Member::Directory | Member::Other => return Err("it is not a regular file".to_owned()),
+                Member::Directory | Member::Other => return Err(Problem::new(Rule::G6, "it is not a regular file")),
             };
-            let target = target.map_err(|error| format!("it is a link, and of its target {error}"))?;
+            let target = target
+                .map_err(|error| Problem::new(error.rule(), format!("it is a link, and of its target {error}")))?;
             if !self.members.contains_key(&target) && self.through_directory_link(&target)?.is_none() {
-                return Err(format!("it is a link to `{target}`, which is not in the archive"));
+                let message = format!("it is a link to `{}`, which is not in the archive", quote(target.as_bytes()));
+                return Err(Problem::new(Rule::G7, message));
             }
             next.insert(target);
         }
@@ -348,7 +358,7 @@ impl TarMembers {
     }
 
     /// `path` with its first component that is a symbolic link replaced by the link's target.
-    fn through_directory_link(&self, path: &EntryPath) -> std::result::Result<Option<EntryPath>, String> {
+    fn through_directory_link(&self, path: &EntryPath) -> std::result::Result<Option<EntryPath>, Problem> {
         let bytes = path.as_bytes();
         let (mut prefix, mut start) = (Prefix::of(&self.hasher), 0);
         while let Some(slash) = bytes[start..].iter().position(|&byte| byte == b'/') {
@@ -356,7 +366,9 @@ impl TarMembers {
             prefix.push(&bytes[start..end]);
             if let Some((directory, target)) = self.link(prefix.hash(), &bytes[..end]) {
                 let target = directory.join(target).and_then(|target| target.join(&bytes[end + 1..]));
-                return target.map(Some).map_err(|error| format!("it lies behind a link, and of its target {error}"));
+                return target.map(Some).map_err(|error| {
+                    Problem::new(error.rule(), format!("it lies behind a link, and of its target {error}"))
+                });
             }
             start = end + 1;
         }
@@ -397,7 +409,7 @@ fn one_of(bodies: Vec<Extent>) -> io::Result<BodyLookup> {
     let Some(first) = bodies.next() else { return Ok(Ok(None)) };
     for other in bodies {
         if !same_bytes(&first, &other)? {
-            return Ok(Err("the archive holds it twice, with different bytes".to_owned()));
+            return Ok(Err(Problem::new(Rule::H12, "the archive holds it twice, with different bytes")));
         }
     }
     Ok(Ok(Some(first)))

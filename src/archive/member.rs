@@ -7,6 +7,8 @@
 use super::header::HeaderBlock;
 use super::pax::Extension;
 use super::{EntryKind, ParseResult, SparseMap, TarEntry, TarTime};
+use crate::error::Problem;
+use crate::rule::Rule;
 
 /// Extensions met on the way to a member.
 #[derive(Default)]
@@ -27,7 +29,10 @@ impl Extensions {
             b'L' => self.name.replace(long_name(body)?).is_some(),
             _ => self.link.replace(long_name(body)?).is_some(),
         };
-        if twice { Err("the second one of the same member".to_owned()) } else { Ok(()) }
+        match twice {
+            true => Err(Problem::new(Rule::H9, "the second one of the same member")),
+            false => Ok(()),
+        }
     }
 
     /// Refuses GNU names that are not PAX's: Go takes the one, GNU tar the other, and some what stands last.
@@ -35,7 +40,8 @@ impl Extensions {
         let Some(pax) = &self.pax else { return Ok(()) };
         for (gnu, pax, what) in [(&self.name, &pax.path, "name"), (&self.link, &pax.link, "link")] {
             if gnu.is_some() && pax.is_some() && gnu != pax {
-                return Err(format!("the GNU long {what} and that of PAX are not the same"));
+                let message = format!("the GNU long {what} and that of PAX are not the same");
+                return Err(Problem::new(Rule::R19, message));
             }
         }
         Ok(())
@@ -81,7 +87,7 @@ pub(super) fn kind(flag: u8, path: &[u8]) -> ParseResult<EntryKind> {
         // Before there was a flag for directories, a slash was it; a flag `0` is believed.
         Some(EntryKind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(EntryKind::Directory),
         Some(kind) => Ok(kind),
-        None => Err(format!("type `{}` is not supported", flag.escape_ascii())),
+        None => Err(Problem::new(Rule::R13, format!("type `{}` is not supported", flag.escape_ascii()))),
     }
 }
 
@@ -133,10 +139,10 @@ pub(super) fn oddity(name: &[u8]) -> Option<&'static str> {
 fn long_name(mut body: Vec<u8>) -> ParseResult<Vec<u8>> {
     let end = body.iter().position(|&byte| byte == 0).unwrap_or(body.len());
     if body[end..].iter().any(|&byte| byte != 0) {
-        return Err("bytes behind the closing NUL".to_owned());
+        return Err(Problem::new(Rule::H9, "bytes behind the closing NUL"));
     }
     if end == 0 {
-        return Err("the name is empty".to_owned());
+        return Err(Problem::new(Rule::H9, "the name is empty"));
     }
     body.truncate(end);
     Ok(body)
@@ -154,5 +160,6 @@ fn device(header: &HeaderBlock<'_>, pax: &Extension) -> ParseResult<(u32, u32)> 
 }
 
 fn narrow(name: &str, value: u64) -> ParseResult<u32> {
-    u32::try_from(value).map_err(|_| format!("the {name} {value} has more than 32 bits"))
+    let wide = |_| Problem::new(Rule::H11, format!("the {name} {value} has more than 32 bits"));
+    u32::try_from(value).map_err(wide)
 }

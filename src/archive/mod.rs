@@ -34,8 +34,5 @@ pub use time::TarTime;
 /// Everything in a tar is aligned to this many bytes.
 pub const BLOCK: usize = 512;
 
-/// What is wrong with a header or its extension; whoever knows where it stands makes an [`Error`](crate::error::Error) of it.
-type Problem = String;
-
 /// The outcome of looking at bytes without knowing where they stand.
-type ParseResult<T> = std::result::Result<T, Problem>;
+type ParseResult<T> = std::result::Result<T, crate::error::Problem>;

@@ -12,6 +12,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::sparse::{SparseRecords, decimal};
 use super::{ParseResult, TarTime};
+use crate::error::Problem;
+use crate::path::quote;
+use crate::rule::Rule;
 
 const SPARSE: &[u8] = b"GNU.sparse.";
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -44,7 +47,7 @@ impl Extension {
         let mut extension = Self::default();
         for record in records(body) {
             let (key, value) = record?;
-            extension.set(key, value).map_err(|problem| format!("{}: {problem}", key.escape_ascii()))?;
+            extension.set(key, value).map_err(|problem| problem.within(shown(key)))?;
         }
         rewrite_libarchive_xattrs(&mut extension.passing)?;
         Ok(extension)
@@ -68,7 +71,7 @@ impl Extension {
                 }
             }
             // star's own sparse form: to take its packed bytes for the content would corrupt the file.
-            b"SCHILY.realsize" => return Err("sparse files of star are not supported".to_owned()),
+            b"SCHILY.realsize" => return Err(Problem::new(Rule::R20, "sparse files of star are not supported")),
             b"hdrcharset" => check_charset(value)?,
             _ if is_dropped(key) => {}
             _ => match key.strip_prefix(SPARSE) {
@@ -122,20 +125,31 @@ pub(super) fn records(mut body: &[u8]) -> impl Iterator<Item = ParseResult<(&[u8
     })
 }
 
+fn malformed(message: &str) -> Problem {
+    Problem::new(Rule::H9, message)
+}
+
+/// A key or value as messages quote it.
+pub(super) fn shown(text: &[u8]) -> String {
+    quote(text.escape_ascii().to_string())
+}
+
 fn split_record(body: &[u8]) -> ParseResult<(&[u8], &[u8], &[u8])> {
     // Lengths have at most seven digits in a header of at most 1 MiB.
-    let space = body.iter().take(8).position(|&byte| byte == b' ').ok_or("a record has no length")?;
-    let length = decimal(&body[..space]).map_err(|problem| format!("a record's length: {problem}"))?;
+    let space =
+        body.iter().take(8).position(|&byte| byte == b' ').ok_or_else(|| malformed("a record has no length"))?;
+    let length = decimal(&body[..space]).map_err(|problem| problem.within("a record's length"))?;
     let (record, rest) = usize::try_from(length)
         .ok()
         .filter(|&length| length > space)
         .and_then(|length| body.split_at_checked(length))
-        .ok_or_else(|| format!("a record of {length} bytes, {} are left", body.len()))?;
-    let record = record[space + 1..].strip_suffix(b"\n").ok_or("a record does not end in a newline")?;
-    let equals = record.iter().position(|&byte| byte == b'=').ok_or("a record has no `=`")?;
+        .ok_or_else(|| malformed(&format!("a record of {length} bytes, {} are left", body.len())))?;
+    let record =
+        record[space + 1..].strip_suffix(b"\n").ok_or_else(|| malformed("a record does not end in a newline"))?;
+    let equals = record.iter().position(|&byte| byte == b'=').ok_or_else(|| malformed("a record has no `=`"))?;
     let (key, value) = (&record[..equals], &record[equals + 1..]);
     if key.is_empty() || key.contains(&0) {
-        return Err("a record's key is empty or holds a NUL byte".to_owned());
+        return Err(malformed("a record's key is empty or holds a NUL byte"));
     }
     Ok((key, value, rest))
 }
@@ -146,20 +160,20 @@ fn unless_empty<T>(value: &[u8], parse: impl Fn(&[u8]) -> ParseResult<T>) -> Par
 
 fn text(value: &[u8]) -> ParseResult<Option<Vec<u8>>> {
     if value.contains(&0) {
-        return Err("the value holds a NUL byte".to_owned());
+        return Err(Problem::new(Rule::H24, "the value holds a NUL byte"));
     }
     unless_empty(value, |value| Ok(value.to_vec()))
 }
 
 fn time(value: &[u8]) -> ParseResult<TarTime> {
-    TarTime::parse(value).ok_or_else(|| format!("`{}` is no time", value.escape_ascii()))
+    TarTime::parse(value).ok_or_else(|| malformed(&format!("`{}` is no time", shown(value))))
 }
 
 /// The two values of POSIX; names are bytes here whichever it is.
 fn check_charset(value: &[u8]) -> ParseResult<()> {
     match value {
         b"" | b"BINARY" | b"ISO-IR 10646 2000 UTF-8" => Ok(()),
-        _ => Err(format!("`{}` is no character set of POSIX", value.escape_ascii())),
+        _ => Err(malformed(&format!("`{}` is no character set of POSIX", shown(value)))),
     }
 }
 
@@ -174,7 +188,7 @@ fn rewrite_libarchive_xattrs(records: &mut Vec<(Vec<u8>, Vec<u8>)>) -> ParseResu
         let Some(name) = key.strip_prefix(LIBARCHIVE_XATTR) else {
             continue;
         };
-        let decoded = BASE64.decode(&*value).map_err(|error| format!("{}: {error}", key.escape_ascii()))?;
+        let decoded = BASE64.decode(&*value).map_err(|error| malformed(&error.to_string()).within(shown(key)))?;
         let name = unescape(name);
         // A name with `=` has no common spelling, since that would end the key: it passes as it is.
         if name.iter().any(|byte| matches!(byte, b'=' | 0)) {
@@ -296,7 +310,7 @@ mod tests {
             (b"LIBARCHIVE.xattr.user.a", b"!"),
         ] {
             let error = Extension::parse(&body(&[(key, value)])).unwrap_err();
-            assert!(error.starts_with(&key.escape_ascii().to_string()), "{error}");
+            assert!(error.message.starts_with(&key.escape_ascii().to_string()), "{error:?}");
         }
     }
 

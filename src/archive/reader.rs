@@ -14,11 +14,12 @@ use super::header::HeaderBlock;
 use super::member::{self, Data, Extensions};
 use super::pax;
 use super::sparse::{self, MapBuilder, MapText, PaxMap, SparseRecords};
-use super::{BLOCK, EntryKind, Problem, TarEntry, padding};
-use crate::error::{Error, Result};
+use super::{BLOCK, EntryKind, TarEntry, padding};
+use crate::diagnostics::Diagnostics;
+use crate::error::{Error, Problem, Result};
 use crate::limits::{Budget, MAX_TAR_EXTENSION};
-use crate::notice::{Fault, Notices};
-use crate::path::escape_for_terminal;
+use crate::path::quote;
+use crate::rule::Rule;
 use crate::stream::skip::Skip;
 
 /// Whether a tar has to say that it ends.
@@ -40,7 +41,7 @@ pub struct Reader<'a, R> {
     ending: Ending,
     at: String,
     budget: &'a Budget,
-    notices: &'a Notices,
+    diagnostics: &'a Diagnostics,
     ended: bool,
     /// Stored bytes of the current member that have not passed yet, and the padding behind them.
     stored: u64,
@@ -53,14 +54,21 @@ pub struct Reader<'a, R> {
 
 impl<'a, R: Skip> Reader<'a, R> {
     /// Starts at the first header; `at` names the tar in errors. Entries and metadata are counted in `budget`, oddities go
-    /// to `notices`.
-    pub fn new(inner: R, ending: Ending, at: impl Into<String>, budget: &'a Budget, notices: &'a Notices) -> Self {
+    /// to
+    /// `diagnostics`.
+    pub fn new(
+        inner: R,
+        ending: Ending,
+        at: impl Into<String>,
+        budget: &'a Budget,
+        diagnostics: &'a Diagnostics,
+    ) -> Self {
         Self {
             blocks: Blocks::new(inner),
             ending,
             at: at.into(),
             budget,
-            notices,
+            diagnostics,
             ended: false,
             stored: 0,
             padding: 0,
@@ -147,7 +155,9 @@ impl<'a, R: Skip> Reader<'a, R> {
 
     fn check_no_extensions(&self, extensions: &Extensions) -> Result<()> {
         match extensions.start {
-            Some(start) => Err(self.invalid(format!("the extension header at offset {start} has no member behind it"))),
+            Some(start) => {
+                Err(self.invalid(Rule::H9, format!("the extension header at offset {start} has no member behind it")))
+            }
             None => Ok(()),
         }
     }
@@ -158,7 +168,9 @@ impl<'a, R: Skip> Reader<'a, R> {
         let second = self.blocks.peek(BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
         let found = second.len();
         if second.iter().any(|&byte| byte != 0) {
-            return Err(self.invalid(format!("a single zero block at offset {}, then more", offset - BLOCK as u64)));
+            return Err(
+                self.invalid(Rule::G13, format!("a single zero block at offset {}, then more", offset - BLOCK as u64))
+            );
         }
         self.blocks.consume(found);
         Ok(())
@@ -173,7 +185,7 @@ impl<'a, R: Skip> Reader<'a, R> {
         into: &mut Extensions,
     ) -> Result<()> {
         let body = self.read_extension(name, header, offset)?;
-        into.push(header.flag(), offset, body).map_err(|problem| self.invalid_extension(name, offset, &problem))
+        into.push(header.flag(), offset, body).map_err(|problem| self.invalid_extension(name, offset, problem))
     }
 
     /// Takes a global header: remarks are ignored, the rest with a warning, and what would move data is refused.
@@ -181,17 +193,19 @@ impl<'a, R: Skip> Reader<'a, R> {
         let name = "global PAX header";
         // Go drops the extensions in front of a global header, others keep them: an entry with two meanings.
         if extensions.are_there() {
-            return Err(self.invalid_extension(name, offset, "it parts an extension from its member"));
+            let problem = Problem::new(Rule::R19, "it parts an extension from its member");
+            return Err(self.invalid_extension(name, offset, problem));
         }
         let body = self.read_extension(name, header, offset)?;
         for record in pax::records(&body) {
-            let (key, _) = record.map_err(|problem| self.invalid_extension(name, offset, &problem))?;
-            let shown = key.escape_ascii();
+            let (key, _) = record.map_err(|problem| self.invalid_extension(name, offset, problem))?;
             if pax::is_refused_in_global(key) {
-                return Err(self.invalid_extension(name, offset, &format!("it sets {shown}")));
+                let problem = Problem::new(Rule::R19, format!("it sets {}", pax::shown(key)));
+                return Err(self.invalid_extension(name, offset, problem));
             }
             if key != b"comment" {
-                self.notices.warn(Fault::Input, &self.at, &format!("the global PAX record {shown} is ignored"))?;
+                let message = format!("the global PAX record {} is ignored", pax::shown(key));
+                self.diagnostics.warn(Rule::R19, &self.at, message)?;
             }
         }
         Ok(())
@@ -199,17 +213,17 @@ impl<'a, R: Skip> Reader<'a, R> {
 
     /// Reads an extension's body: memory for what arrives, not for what is announced (H-10).
     fn read_extension(&mut self, name: &str, header: &HeaderBlock<'_>, offset: u64) -> Result<Vec<u8>> {
-        let size = header.size().map_err(|problem| self.invalid_extension(name, offset, &problem))?;
+        let size = header.size().map_err(|problem| self.invalid_extension(name, offset, problem))?;
         if size > MAX_TAR_EXTENSION {
-            let problem = format!("{size} bytes, more than {MAX_TAR_EXTENSION}");
-            return Err(self.invalid_extension(name, offset, &problem));
+            let problem = Problem::new(Rule::H10, format!("{size} bytes, more than {MAX_TAR_EXTENSION}"));
+            return Err(self.invalid_extension(name, offset, problem));
         }
         let mut body = Vec::new();
         let mut source = self.blocks.by_ref().take(size);
         source.read_to_end(&mut body).map_err(|error| Error::io("reading", &self.at, error))?;
         if (body.len() as u64) < size {
-            let problem = format!("truncated after {} of {size} bytes", body.len());
-            return Err(self.invalid_extension(name, offset, &problem));
+            let problem = Problem::new(Rule::H18, format!("truncated after {} of {size} bytes", body.len()));
+            return Err(self.invalid_extension(name, offset, problem));
         }
         self.padding = padding(size).len();
         Ok(body)
@@ -218,26 +232,27 @@ impl<'a, R: Skip> Reader<'a, R> {
     /// Takes a member's own header.
     fn take_member(&mut self, header: &HeaderBlock<'_>, offset: u64, mut extensions: Extensions) -> Result<TarEntry> {
         let start = extensions.start.unwrap_or(offset);
-        extensions.check_names().map_err(|problem| self.invalid_extension("extension headers", start, &problem))?;
+        extensions.check_names().map_err(|problem| self.invalid_extension("extension headers", start, problem))?;
         let path = extensions.take_path(header);
         self.member.clear();
         self.member.extend_from_slice(&path);
-        let kind = member::kind(header.flag(), &path)
-            .map_err(|problem| self.invalid_member(&format!("{problem} (header at offset {offset})")))?;
+        let kind = member::kind(header.flag(), &path).map_err(|Problem { rule, message }| {
+            self.invalid_member(rule, &format!("{message} (header at offset {offset})"))
+        })?;
         let mut pax = extensions.take_pax();
         let data = match (kind, pax.sparse.take()) {
             (EntryKind::Regular, sparse) => self.data(header, pax.size, sparse)?,
-            (_, Some(_)) => return Err(self.invalid_member("a sparse map, but no regular file")),
+            (_, Some(_)) => return Err(self.invalid_member(Rule::R20, "a sparse map, but no regular file")),
             (_, None) => Data::default(),
         };
         let entry = member::entry(header, kind, path, extensions.take_link(), pax, data);
-        let mut entry = entry.map_err(|problem| self.invalid_member(&problem))?;
+        let mut entry = entry.map_err(|problem| self.wrong_member(problem))?;
         entry.header_offset = start;
         entry.data_offset = self.blocks.offset();
         self.budget.entry(&self.at)?;
         self.budget.charge_memory(entry.charge_memory(), &self.at)?;
         if let Some(oddity) = member::oddity(&entry.path) {
-            self.notices.warn(Fault::Input, &self.member_label(), oddity)?;
+            self.diagnostics.warn(Rule::H24, self.member_label(), oddity)?;
         }
         self.flag = header.flag();
         self.stored = entry.stored;
@@ -253,13 +268,13 @@ impl<'a, R: Skip> Reader<'a, R> {
         pax_size: Option<u64>,
         records: Option<SparseRecords>,
     ) -> Result<Data> {
-        let wrong = |problem: Problem| self.invalid_member(&problem);
+        let wrong = |problem| self.wrong_member(problem);
         // The PAX size counts for the data and for the place of the next header alike (H-8).
         let stored = pax_size.map_or_else(|| header.size(), Ok).map_err(wrong)?;
         let old = if header.flag() == b'S' { Some(header.old_sparse().map_err(wrong)?) } else { None };
         let (map, size, stored) = match (old, records) {
             (None, None) => return Ok(Data { size: stored, stored, sparse: None }),
-            (Some(_), Some(_)) => return Err(self.invalid_member("two sparse maps, old GNU and PAX")),
+            (Some(_), Some(_)) => return Err(self.invalid_member(Rule::R20, "two sparse maps, old GNU and PAX")),
             (Some(old), None) => (self.old_map(old.slots, old.extended)?, old.size, stored),
             (None, Some(mut records)) => {
                 let size = records.size().map_err(wrong)?;
@@ -272,17 +287,17 @@ impl<'a, R: Skip> Reader<'a, R> {
                 }
             }
         };
-        let map = map.finish(size, stored).map_err(|problem| self.invalid_member(&problem))?;
+        let map = map.finish(size, stored).map_err(|problem| self.wrong_member(problem))?;
         Ok(Data { size, stored, sparse: Some(map) })
     }
 
     fn old_map(&mut self, slots: &[u8], mut extended: bool) -> Result<MapBuilder> {
         let mut map = MapBuilder::default();
-        map.push_slots(slots).map_err(|problem| self.invalid_member(&problem))?;
+        map.push_slots(slots).map_err(|problem| self.wrong_member(problem))?;
         while extended {
             let block = self.map_block()?;
             let (slots, more) = sparse::extension_slots(&block);
-            map.push_slots(slots).map_err(|problem| self.invalid_member(&problem))?;
+            map.push_slots(slots).map_err(|problem| self.wrong_member(problem))?;
             extended = more;
         }
         Ok(map)
@@ -294,9 +309,9 @@ impl<'a, R: Skip> Reader<'a, R> {
         loop {
             stored = stored
                 .checked_sub(BLOCK as u64)
-                .ok_or_else(|| self.invalid_member("the sparse map is longer than the stored bytes"))?;
+                .ok_or_else(|| self.invalid_member(Rule::R20, "the sparse map is longer than the stored bytes"))?;
             let block = self.map_block()?;
-            if text.push_block(&block).map_err(|problem| self.invalid_member(&problem))? {
+            if text.push_block(&block).map_err(|problem| self.wrong_member(problem))? {
                 return Ok((text.finish(), stored));
             }
         }
@@ -305,7 +320,8 @@ impl<'a, R: Skip> Reader<'a, R> {
     fn map_block(&mut self) -> Result<[u8; BLOCK]> {
         let peeked = self.blocks.peek(BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
         let block = peeked.first_chunk::<BLOCK>().copied();
-        let block = block.ok_or_else(|| self.invalid_member("truncated: the archive ends inside its sparse map"))?;
+        let block =
+            block.ok_or_else(|| self.invalid_member(Rule::H18, "truncated: the archive ends inside its sparse map"))?;
         self.blocks.consume(BLOCK);
         Ok(block)
     }
@@ -315,20 +331,21 @@ impl<'a, R: Skip> Reader<'a, R> {
         let offset = self.blocks.offset();
         self.blocks.skip(stored).map_err(|error| match Error::io("reading", &self.at, error) {
             Error::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
-                self.invalid_member(&format!("truncated: {stored} bytes should follow offset {offset}"))
+                self.invalid_member(Rule::H18, &format!("truncated: {stored} bytes should follow offset {offset}"))
             }
             error => error,
         })
     }
 
-    fn bad_checksum(&mut self, offset: u64, sums: &str, block: &[u8; BLOCK]) -> Error {
-        let problem = match looks_like(block) {
+    fn bad_checksum(&mut self, offset: u64, sums: &Problem, block: &[u8; BLOCK]) -> Error {
+        let sums = &sums.message;
+        let message = match looks_like(block) {
             Some(kind) if offset == 0 => format!("not a tar archive: it looks like {kind}"),
             None if offset == 0 => format!("not a tar archive: bad checksum at offset 0: {sums}"),
             _ if self.continues_shifted(block) => format!("no header at offset {offset}, but near it: {TEXT}"),
             _ => format!("bad checksum at offset {offset}: {sums}"),
         };
-        self.invalid(problem)
+        self.invalid(Rule::H18, message)
     }
 
     /// Looks for a header within a megabyte that begins with `block` and does not stand where a block begins. What cannot
@@ -342,25 +359,30 @@ impl<'a, R: Skip> Reader<'a, R> {
     /// The stream ended, after `cut` bytes of a header if at all; it may have been another thing than a tar.
     fn missing_end(&self, cut: Option<usize>, hint: Option<String>) -> Error {
         let offset = self.blocks.offset();
-        self.invalid(match (cut, hint) {
+        let message = match (cut, hint) {
             (_, Some(kind)) => format!("not a tar archive: it looks like {kind}"),
             _ if offset == 0 => "not a tar archive: there are no bytes".to_owned(),
             (Some(cut), _) if cut as u64 == offset => format!("not a tar archive: {cut} bytes, a header has {BLOCK}"),
             (Some(cut @ 1..), _) => format!("truncated at offset {offset}: the last header has {cut} of {BLOCK} bytes"),
             _ => format!("truncated at offset {offset}: there is no end marker"),
-        })
+        };
+        self.invalid(Rule::H18, message)
     }
 
-    fn invalid(&self, problem: impl Into<String>) -> Error {
-        Error::invalid(&self.at, problem)
+    fn invalid(&self, rule: Rule, message: impl Into<String>) -> Error {
+        Error::invalid(rule, &self.at, message)
     }
 
-    fn invalid_extension(&self, name: &str, offset: u64, problem: &str) -> Error {
-        self.invalid(format!("{name} at offset {offset}: {problem}"))
+    fn invalid_extension(&self, name: &str, offset: u64, problem: Problem) -> Error {
+        problem.within(format_args!("{name} at offset {offset}")).at(&self.at)
     }
 
-    fn invalid_member(&self, problem: &str) -> Error {
-        Error::invalid(self.member_label(), problem)
+    fn invalid_member(&self, rule: Rule, message: &str) -> Error {
+        Error::invalid(rule, self.member_label(), message)
+    }
+
+    fn wrong_member(&self, problem: Problem) -> Error {
+        problem.at(self.member_label())
     }
 
     fn member_label(&self) -> String {
@@ -370,9 +392,7 @@ impl<'a, R: Skip> Reader<'a, R> {
 
 /// How errors in the tar `at` name `member`.
 fn label(at: &str, member: &[u8]) -> String {
-    const SHOWN: usize = 300;
-    let (shown, rest) = member.split_at(member.len().min(SHOWN));
-    format!("{at}: `{}{}`", escape_for_terminal(shown), if rest.is_empty() { "" } else { "…" })
+    format!("{at}: `{}`", quote(member))
 }
 
 /// The content of a [`Reader`]'s current member.

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use super::{BLOCK, ParseResult};
+use crate::error::Problem;
 use crate::limits::{MAX_SPARSE_MAP, MAX_SPARSE_SEGMENTS};
+use crate::rule::Rule;
 
 /// Bytes of a sparse file that are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +63,13 @@ impl MapBuilder {
     pub(super) fn push(&mut self, offset: u64, length: u64) -> ParseResult<()> {
         self.count += 1;
         check_count(self.count as u64)?;
-        let end = offset.checked_add(length).ok_or_else(|| format!("sparse segment {offset}+{length} overflows"))?;
+        let end =
+            offset.checked_add(length).ok_or_else(|| invalid(format!("sparse segment {offset}+{length} overflows")))?;
         if offset < self.end {
-            return Err(format!("sparse segment at {offset} starts before {}, the end of the one before", self.end));
+            return Err(invalid(format!(
+                "sparse segment at {offset} starts before {}, the end of the one before",
+                self.end
+            )));
         }
         self.end = end;
         self.stored += length; // cannot overflow: no more than `end`
@@ -88,13 +94,17 @@ impl MapBuilder {
     /// The map of a file of `size` bytes, `stored` of which are in the archive.
     pub(super) fn finish(self, size: u64, stored: u64) -> ParseResult<SparseMap> {
         if self.end > size {
-            return Err(format!("the sparse map reaches {}, the file is {size} bytes", self.end));
+            return Err(invalid(format!("the sparse map reaches {}, the file is {size} bytes", self.end)));
         }
         if self.stored != stored {
-            return Err(format!("the sparse map holds {} bytes, {stored} are stored", self.stored));
+            return Err(invalid(format!("the sparse map holds {} bytes, {stored} are stored", self.stored)));
         }
         Ok(SparseMap { segments: self.segments.into(), size })
     }
+}
+
+fn invalid(message: impl Into<String>) -> Problem {
+    Problem::new(Rule::R20, message)
 }
 
 /// The slots of an extension block, and whether another block follows.
@@ -105,12 +115,12 @@ pub(super) fn extension_slots(block: &[u8; BLOCK]) -> (&[u8], bool) {
 fn slot_number(field: &[u8]) -> ParseResult<u64> {
     super::header::number(field)
         .and_then(|value| u64::try_from(value).ok())
-        .ok_or_else(|| format!("sparse map: `{}` is no size", field.escape_ascii()))
+        .ok_or_else(|| invalid(format!("sparse map: `{}` is no size", field.escape_ascii())))
 }
 
 fn check_count(count: u64) -> ParseResult<()> {
     if count > MAX_SPARSE_SEGMENTS as u64 {
-        return Err(format!("the sparse map has more than {MAX_SPARSE_SEGMENTS} segments"));
+        return Err(invalid(format!("the sparse map has more than {MAX_SPARSE_SEGMENTS} segments")));
     }
     Ok(())
 }
@@ -147,19 +157,19 @@ impl SparseRecords {
             b"numblocks" => self.count = Some(decimal(value)?),
             b"offset" if self.offset.is_none() => self.offset = Some(decimal(value)?),
             b"numbytes" => {
-                let offset = self.offset.take().ok_or("GNU.sparse.numbytes without an offset")?;
+                let offset = self.offset.take().ok_or_else(|| invalid("GNU.sparse.numbytes without an offset"))?;
                 self.map.get_or_insert_default().push(offset, decimal(value)?)?;
             }
             b"map" => self.map = Some(comma_map(value)?),
-            b"offset" => return Err("two GNU.sparse.offset in a row".to_owned()),
-            _ => return Err(format!("unknown record GNU.sparse.{}", key.escape_ascii())),
+            b"offset" => return Err(invalid("two GNU.sparse.offset in a row")),
+            _ => return Err(invalid(format!("unknown record GNU.sparse.{}", key.escape_ascii()))),
         }
         Ok(())
     }
 
     /// Bytes of the expanded file.
     pub(super) fn size(&self) -> ParseResult<u64> {
-        self.size.ok_or_else(|| "the sparse file's size is missing".to_owned())
+        self.size.ok_or_else(|| invalid("the sparse file's size is missing"))
     }
 
     /// Decides the spelling.
@@ -168,15 +178,15 @@ impl SparseRecords {
             (0, 0 | 1) => {
                 let map = self.map.take().unwrap_or_default();
                 if self.offset.is_some() {
-                    return Err("GNU.sparse.offset without its numbytes".to_owned());
+                    return Err(invalid("GNU.sparse.offset without its numbytes"));
                 }
                 if self.count.is_some_and(|count| count != map.count as u64) {
-                    return Err(format!("the sparse map has {} segments, not the number promised", map.count));
+                    return Err(invalid(format!("the sparse map has {} segments, not the number promised", map.count)));
                 }
                 Ok(PaxMap::Records(map))
             }
             (1, 0) => Ok(PaxMap::BeforeData),
-            (major, minor) => Err(format!("unknown sparse format {major}.{minor}")),
+            (major, minor) => Err(invalid(format!("unknown sparse format {major}.{minor}"))),
         }
     }
 }
@@ -189,7 +199,7 @@ pub(super) fn decimal(text: &[u8]) -> ParseResult<u64> {
     });
     match digits {
         Some(value) if !text.is_empty() => Ok(value.unsigned_abs()),
-        _ => Err(format!("`{}` is no number below 2^63", shortened(text))),
+        _ => Err(invalid(format!("`{}` is no number below 2^63", shortened(text)))),
     }
 }
 
@@ -205,7 +215,7 @@ fn comma_map(text: &[u8]) -> ParseResult<MapBuilder> {
     }
     let mut numbers = text.split(|&byte| byte == b',');
     while let Some(offset) = numbers.next() {
-        let length = numbers.next().ok_or("GNU.sparse.map has an odd number of values")?;
+        let length = numbers.next().ok_or_else(|| invalid("GNU.sparse.map has an odd number of values"))?;
         map.push(decimal(offset)?, decimal(length)?)?;
     }
     Ok(map)
@@ -229,7 +239,7 @@ impl MapText {
     pub(super) fn push_block(&mut self, block: &[u8; BLOCK]) -> ParseResult<bool> {
         self.taken += BLOCK as u64;
         if self.taken > MAX_SPARSE_MAP {
-            return Err(format!("the sparse map is longer than {MAX_SPARSE_MAP} bytes"));
+            return Err(invalid(format!("the sparse map is longer than {MAX_SPARSE_MAP} bytes")));
         }
         for &byte in block {
             if byte != b'\n' {
@@ -248,7 +258,7 @@ impl MapText {
 
     fn push_digit(&mut self, byte: u8) -> ParseResult<()> {
         if self.digits.len() == LONGEST_NUMBER {
-            return Err(format!("sparse map: a number of more than {LONGEST_NUMBER} digits"));
+            return Err(invalid(format!("sparse map: a number of more than {LONGEST_NUMBER} digits")));
         }
         self.digits.push(byte);
         Ok(())
@@ -296,7 +306,7 @@ mod tests {
             (&[(u64::MAX, 1)], 9, 3, "overflows"),
         ] {
             let found = map(pairs, size, stored).unwrap_err();
-            assert!(found.contains(problem), "{found}");
+            assert!(found.message.contains(problem), "{found:?}");
         }
     }
 
@@ -306,9 +316,9 @@ mod tests {
         for offset in 0..MAX_SPARSE_SEGMENTS as u64 {
             map.push(offset, 0).unwrap();
         }
-        assert!(map.push(u64::MAX, 0).unwrap_err().contains("more than 1000000 segments"));
+        assert!(map.push(u64::MAX, 0).unwrap_err().message.contains("more than 1000000 segments"));
         let mut text = MapText::default();
-        assert!(text.push_block(&block("1000001\n")).unwrap_err().contains("more than 1000000 segments"));
+        assert!(text.push_block(&block("1000001\n")).unwrap_err().message.contains("more than 1000000 segments"));
     }
 
     #[test]

@@ -14,9 +14,9 @@ use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::Path;
 
 use imgtar::convert::Platforms;
+use imgtar::diagnostics::Diagnostics;
 use imgtar::error::{Error, Result};
 use imgtar::image::ImageSet;
-use imgtar::notice::Notices;
 use imgtar::reader::Archive;
 use imgtar::run::Run;
 use imgtar::select::ImageSelector;
@@ -40,25 +40,25 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// A run whose remarks go to standard error.
+    /// A run whose diagnostics go to standard error.
     ///
     /// # Errors
     /// When the system has no room to watch for signals, or `IMGTAR_JOBS` is no number of threads.
     pub(super) fn begin(args: &RunArgs) -> Result<Self> {
         let verbosity = Verbosity::of(args);
-        let notices = Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark));
-        Self::begin_with(args, notices)
+        let diagnostics = Diagnostics::new(args.strict, move |said| terminal::diagnostic(verbosity, said));
+        Self::begin_with(args, diagnostics)
     }
 
-    /// A run whose remarks are part of the answer.
+    /// A run whose diagnostics are part of the answer.
     ///
     /// # Errors
     /// As [`Session::begin`].
-    pub(super) fn begin_with(args: &RunArgs, notices: Notices) -> Result<Self> {
+    pub(super) fn begin_with(args: &RunArgs, diagnostics: Diagnostics) -> Result<Self> {
         signals::watch()?;
         let verbosity = Verbosity::of(args);
         let jobs = environment::jobs(args.jobs)?;
-        Ok(Self { run: Run { notices, ..write::new_run(args, verbosity, jobs, None) }, verbosity })
+        Ok(Self { run: Run { diagnostics, ..write::new_run(args, verbosity, jobs, None) }, verbosity })
     }
 
     /// Finds and waits for what `given` names.

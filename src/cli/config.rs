@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use imgtar::diagnostics::Rule;
 use imgtar::edit::{ConfigChanges, RuntimeChanges, check_variable};
 use imgtar::error::{Error, Result};
 use imgtar::limits::MAX_DOCUMENT;
@@ -81,7 +82,7 @@ fn given(args: &ConfigArgs) -> Vec<(bool, &'static str, &'static [FormatArg])> {
 fn patch(path: &Path) -> Result<Map<String, Value>> {
     let at = escape_for_terminal(path.as_os_str().as_encoded_bytes());
     let bytes = fs::read(path).map_err(|error| Error::io("reading", &at, error))?;
-    json::read(&bytes, &at, MAX_DOCUMENT).map_err(|error| Error::Usage(format!("--config-merge: {error}")))
+    json::read(&bytes, &at, MAX_DOCUMENT, Rule::E56).map_err(|error| Error::Usage(format!("--config-merge: {error}")))
 }
 
 /// All words; `None` where the flag was not given.

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Seek};
 use std::path::Path;
 use std::time::Duration;
 
+use imgtar::diagnostics::Rule;
 use imgtar::error::{Error, Result};
 use imgtar::path::escape_for_terminal;
 use imgtar::spec::reference::Reference;
@@ -41,7 +42,7 @@ pub(crate) fn find(given: Option<&Path>) -> Result<Input> {
 /// `error` and a word about what may have been meant.
 pub(super) fn hinted(error: Error, hint: &str) -> Error {
     match error {
-        Error::Invalid { at, problem } => Error::Invalid { at, problem: format!("{problem}; {hint}") },
+        Error::Invalid { rule, at, problem } => Error::Invalid { rule, at, problem: format!("{problem}; {hint}") },
         Error::Usage(problem) => Error::Usage(format!("{problem}; {hint}")),
         Error::Io { doing, at, source } => {
             let source = io::Error::new(source.kind(), format!("{source}; {hint}"));
@@ -104,7 +105,7 @@ fn standard_input() -> Result<File> {
 }
 
 fn nothing() -> Error {
-    Error::invalid("standard input", "nothing on standard input; give IN")
+    Error::invalid(Rule::H19, "standard input", "nothing on standard input; give IN")
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use imgtar::diagnostics::{Diagnostic, Diagnostics, Rule};
 use imgtar::error::{Error, Result};
 use imgtar::image::ImageSet;
 use imgtar::inspect::{self, InspectDepth, InspectReport};
 use imgtar::limits::MAX_MANIFEST_JSON;
-use imgtar::notice::{Notices, Remark};
 use imgtar::options::Half;
 use imgtar::reader::{Archive, Format};
 use imgtar::select::ImageSelector;
@@ -41,16 +41,16 @@ pub(super) fn run(args: &InspectArgs) -> Result<()> {
 fn report(args: &InspectArgs) -> Result<InspectReport> {
     let said = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&said);
-    let listen = move |remark: &Remark| {
-        let (Remark::Warning(_, text) | Remark::Notice(text)) = remark;
-        listener.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
+    let listen = move |diagnostic: &Diagnostic| {
+        listener.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.line());
     };
-    let session = Session::begin_with(&args.answer.run, Notices::new(args.answer.run.strict, listen))?;
+    let session = Session::begin_with(&args.answer.run, Diagnostics::new(args.answer.run.strict, listen))?;
     let archive = session.open(args.input.as_deref())?;
     let images = session.images(&archive, &args.answer.choice)?;
     let depth = if args.full { InspectDepth::Full } else { InspectDepth::Documents };
     let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
     let mut report = inspect::inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
+    session.run.diagnostics.finish();
     let mut oddities = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
     oddities.append(&mut report.oddities);
     report.oddities = oddities;
@@ -79,7 +79,7 @@ fn raw(archive: &Archive, prefer: Option<Half>, session: &Session) -> Result<Vec
         (Format::V1, _) if archive.members.has(REPOSITORIES_MEMBER)? => REPOSITORIES_MEMBER,
         (Format::V1, _) => return Err(none(archive.members.label(), "there is no list of images in it")),
     };
-    archive.members.document(member, "the format", MAX_MANIFEST_JSON, &session.run)
+    archive.members.document(Rule::X2, member, "the format", MAX_MANIFEST_JSON, &session.run)
 }
 
 fn of_image(manifest: bool, images: &ImageSet, choice: &ImageSelector) -> Result<Vec<u8>> {

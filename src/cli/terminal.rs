@@ -8,9 +8,9 @@ use anstream::{AutoStream, ColorChoice};
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::convert::ImageReport;
+use imgtar::diagnostics::{Diagnostic, Severity};
 use imgtar::digest::Digest;
 use imgtar::edit::EditReport;
-use imgtar::notice::Remark;
 use imgtar::path::presentable;
 use imgtar::stream::unfinished;
 use terminal_size::{Width, terminal_size_of};
@@ -26,7 +26,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) enum Verbosity {
     /// Errors alone.
     Quiet,
-    /// Warnings, notices, and a line for each image.
+    /// Warnings, diagnostics, and a line for each image.
     Normal,
     /// And what became of each image.
     Verbose,
@@ -42,20 +42,22 @@ impl Verbosity {
     }
 }
 
-/// Passes on what a run has to say.
-pub(crate) fn remark(verbosity: Verbosity, remark: &Remark) {
+/// Prints a diagnostic of the library.
+pub(crate) fn diagnostic(verbosity: Verbosity, diagnostic: &Diagnostic) {
     if verbosity == Verbosity::Quiet {
         return;
     }
-    match remark {
-        Remark::Warning(_, text) => say("warning", WARNING, text),
-        Remark::Notice(text) => line(&format!("imgtar: {}\n", presentable(text))),
+    let text = diagnostic.line();
+    match diagnostic.severity {
+        // The library returns its errors, and does not report them here.
+        Severity::Error | Severity::Warning => say("warning", WARNING, &text),
+        Severity::Note => line(&format!("imgtar: {}\n", presentable(&text))),
     }
 }
 
 /// Says something that is no verdict.
 pub(crate) fn note(verbosity: Verbosity, text: &str) {
-    remark(verbosity, &Remark::Notice(text.to_owned()));
+    diagnostic(verbosity, &Diagnostic::note(None, "", text));
 }
 
 /// Says where an answer comes from, to those who want to know.

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use imgtar::diagnostics::{Diagnostic, Severity};
 use imgtar::error::Result;
-use imgtar::verify::{Extents, Finding, Report, Severity, verify};
+use imgtar::verify::{Extents, Report, verify};
 
 use super::answer::{Answer, Session, said, verdict};
 use super::args::VerifyArgs;
@@ -52,18 +53,18 @@ fn write(page: &mut Page<'_>, report: &Report, verbosity: Verbosity) -> io::Resu
     Ok(())
 }
 
-fn line(page: &mut Page<'_>, finding: &Finding) -> io::Result<()> {
+fn line(page: &mut Page<'_>, finding: &Diagnostic) -> io::Result<()> {
     let (tone, word) = match finding.severity {
         Severity::Error => (Tone::Bad, "error"),
         Severity::Warning => (Tone::Fair, "warning"),
         Severity::Note => (Tone::Key, "note"),
     };
-    let Finding { rule, place, problem, expected, found, .. } = finding;
-    let values = match (expected, found) {
+    let rule = finding.rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let values = match (&finding.expected, &finding.found) {
         (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
         _ => String::new(),
     };
-    page.line(&cell(word).tone(tone), &format!(": {place}: {problem}{values} ({rule})"))
+    page.line(&cell(word).tone(tone), &format!(": {}: {}{values}{rule}", finding.at, finding.message))
 }
 
 /// `sound: app.tar: 1 image, 2 layers, 5 blobs of 1.2 MiB; 1 note`.

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::thread;
 
+use imgtar::diagnostics::Diagnostics;
 use imgtar::edit::EditReport;
 use imgtar::error::Result;
 use imgtar::limits::{Budget, Limits};
-use imgtar::notice::Notices;
 use imgtar::run::Run;
 use imgtar::stream::source::Input;
 use imgtar::writer::Output;
@@ -63,7 +63,7 @@ pub(super) fn new_run(args: &RunArgs, verbosity: Verbosity, jobs: Option<u16>, e
     let limits = Limits { size: args.max_size, entries: args.max_entries, metadata: args.max_metadata };
     let jobs = jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
     Run {
-        notices: Notices::new(args.strict, move |remark| terminal::remark(verbosity, remark)),
+        diagnostics: Diagnostics::new(args.strict, move |said| terminal::diagnostic(verbosity, said)),
         progress: progress::listen(args.progress, verbosity),
         budget: Budget::new(limits),
         tmpdir: args.tmpdir.clone().unwrap_or_else(environment::tmpdir),

@@ -7,9 +7,10 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use super::{Codec, bzip2, gzip, lz4, xz, zstd};
+use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::limits::Budget;
-use crate::notice::{Fault, Notices};
+use crate::rule::Rule;
 
 /// Compressed bytes asked for at once.
 const INPUT: usize = 64 << 10;
@@ -18,13 +19,13 @@ const INPUT: usize = 64 << 10;
 pub struct Watch<'a> {
     at: String,
     budget: &'a Budget,
-    notices: &'a Notices,
+    diagnostics: &'a Diagnostics,
 }
 
 impl<'a> Watch<'a> {
     /// `at` names the stream in errors and warnings; what comes out of it is counted against `budget`.
-    pub fn new(at: impl Into<String>, budget: &'a Budget, notices: &'a Notices) -> Self {
-        Self { at: at.into(), budget, notices }
+    pub fn new(at: impl Into<String>, budget: &'a Budget, diagnostics: &'a Diagnostics) -> Self {
+        Self { at: at.into(), budget, diagnostics }
     }
 }
 
@@ -136,7 +137,7 @@ impl<R: Read> Pump<'_, R> {
             match &self.end {
                 None => self.fill()?,
                 Some(End::Whole) => return Ok(0),
-                Some(End::Damaged(problem)) => return Err(Error::invalid(&self.watch.at, problem).into()),
+                Some(End::Damaged(problem)) => return Err(Error::invalid(self.rule(), &self.watch.at, problem).into()),
             }
             match self.step(out) {
                 Ok(Some(0)) => {}
@@ -150,6 +151,14 @@ impl<R: Read> Pump<'_, R> {
                     self.end = Some(End::Damaged(format!("{codec}: {problem} (near byte {offset})")));
                 }
             }
+        }
+    }
+
+    /// The rule that damage to the stream breaks.
+    fn rule(&self) -> Rule {
+        match self.state {
+            State::Gzip(_) => Rule::H17,
+            State::Zstd(_) | State::Xz(_) | State::Bzip2(_) | State::Lz4(_) => Rule::O17,
         }
     }
 
@@ -192,7 +201,7 @@ impl<R: Read> Pump<'_, R> {
             && state.padding() > 0
         {
             let problem = format!("gzip: {} zero bytes after the last member", state.padding());
-            self.watch.notices.warn(Fault::Input, &self.watch.at, &problem)?;
+            self.watch.diagnostics.warn(Rule::O17, &self.watch.at, problem)?;
         }
         self.end = Some(End::Whole);
         Ok(())

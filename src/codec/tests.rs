@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::*;
+use crate::diagnostics::{Diagnostics, Severity};
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind};
 use crate::limits::{Budget, Limits};
-use crate::notice::{Fault, Notices, Remark};
 use crate::stream::finish::Finish;
 
 const CODECS: [Codec; 6] = [Codec::Plain, Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4];
@@ -66,13 +66,13 @@ fn lz4_checked() -> lz4_flex::frame::FrameInfo {
 pub(super) fn unpack_heard(codec: Codec, bytes: &[u8]) -> io::Result<(Vec<u8>, Vec<String>)> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ears = Arc::clone(&heard);
-    let notices = Notices::new(false, move |remark| match remark {
-        Remark::Warning(Fault::Input, text) => ears.lock().unwrap().push(text.clone()),
-        other => panic!("{other:?}"),
+    let diagnostics = Diagnostics::new(false, move |diagnostic| {
+        assert_eq!(diagnostic.severity, Severity::Warning);
+        ears.lock().unwrap().push(diagnostic.line());
     });
     let budget = Budget::new(Limits::default());
     let mut content = Vec::new();
-    decode(codec, bytes, Watch::new("blob", &budget, &notices))?.read_to_end(&mut content)?;
+    decode(codec, bytes, Watch::new("blob", &budget, &diagnostics))?.read_to_end(&mut content)?;
     let heard = heard.lock().unwrap().clone();
     Ok((content, heard))
 }
@@ -194,12 +194,12 @@ proptest! {
 
 #[test]
 fn one_byte_reads_and_interruptions_change_nothing() {
-    let (budget, notices) = (Budget::new(Limits::default()), Notices::silent());
+    let (budget, diagnostics) = (Budget::new(Limits::default()), Diagnostics::silent());
     let content = sample(5_000);
     for codec in CODECS {
         let packed = pack(codec, &content);
         let trickle = Trickle { bytes: &packed, interrupted: false };
-        let mut decoder = decode(codec, trickle, Watch::new("blob", &budget, &notices)).unwrap();
+        let mut decoder = decode(codec, trickle, Watch::new("blob", &budget, &diagnostics)).unwrap();
         let mut unpacked = Vec::new();
         decoder.read_to_end(&mut unpacked).unwrap();
         assert_eq!(unpacked, content, "{codec:?}");
@@ -252,11 +252,11 @@ fn bytes_that_are_no_stream_may_not_follow_one() {
 
 #[test]
 fn damage_is_told_again_to_who_reads_on() {
-    let (budget, notices) = (Budget::new(Limits::default()), Notices::silent());
+    let (budget, diagnostics) = (Budget::new(Limits::default()), Diagnostics::silent());
     for codec in COMPRESSED {
         let packed = pack(codec, b"content");
         let cut = &packed[..packed.len() - 1];
-        let mut decoder = decode(codec, cut, Watch::new("blob", &budget, &notices)).unwrap();
+        let mut decoder = decode(codec, cut, Watch::new("blob", &budget, &diagnostics)).unwrap();
         let first = decoder.read_to_end(&mut Vec::new()).unwrap_err().to_string();
         let second = decoder.read_to_end(&mut Vec::new()).unwrap_err().to_string();
         assert_eq!(first, second);
@@ -265,9 +265,9 @@ fn damage_is_told_again_to_who_reads_on() {
 
 #[test]
 fn padding_is_an_error_for_the_strict_however_often_it_is_read() {
-    let (budget, notices) = (Budget::new(Limits::default()), Notices::new(true, |_| {}));
+    let (budget, diagnostics) = (Budget::new(Limits::default()), Diagnostics::new(true, |_| {}));
     let packed = [pack(Codec::Gzip, b"content"), vec![0; 9]].concat();
-    let mut decoder = decode(Codec::Gzip, &packed[..], Watch::new("blob", &budget, &notices)).unwrap();
+    let mut decoder = decode(Codec::Gzip, &packed[..], Watch::new("blob", &budget, &diagnostics)).unwrap();
     for _ in 0..2 {
         let error = decoder.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(Error::io("", "", error).kind(), ErrorKind::Input);
@@ -282,10 +282,10 @@ fn errors_of_the_reader_below_pass_unharmed() {
             Err(Error::Usage("below".into()).into())
         }
     }
-    let (budget, notices) = (Budget::new(Limits::default()), Notices::silent());
+    let (budget, diagnostics) = (Budget::new(Limits::default()), Diagnostics::silent());
     for codec in CODECS {
         let half = &pack(codec, &sample(500))[..40];
-        let mut decoder = decode(codec, half.chain(Broken), Watch::new("blob", &budget, &notices)).unwrap();
+        let mut decoder = decode(codec, half.chain(Broken), Watch::new("blob", &budget, &diagnostics)).unwrap();
         let error = decoder.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!(Error::io("reading", "archive", error).to_string(), "below");
     }
@@ -293,12 +293,12 @@ fn errors_of_the_reader_below_pass_unharmed() {
 
 #[test]
 fn decoded_bytes_are_counted_and_plain_ones_are_not() {
-    let notices = Notices::silent();
+    let diagnostics = Diagnostics::silent();
     let content = sample(1_000);
     for codec in CODECS {
         let budget = Budget::new(Limits { size: 999, ..Limits::default() });
         let packed = pack(codec, &content);
-        let mut decoder = decode(codec, &packed[..], Watch::new("blob", &budget, &notices)).unwrap();
+        let mut decoder = decode(codec, &packed[..], Watch::new("blob", &budget, &diagnostics)).unwrap();
         let read = decoder.read_to_end(&mut Vec::new());
         match codec {
             Codec::Plain => assert_eq!(read.unwrap(), 1_000),
@@ -309,10 +309,10 @@ fn decoded_bytes_are_counted_and_plain_ones_are_not() {
 
 #[test]
 fn the_reader_below_is_at_its_end_when_the_decoder_is() {
-    let (budget, notices) = (Budget::new(Limits::default()), Notices::silent());
+    let (budget, diagnostics) = (Budget::new(Limits::default()), Diagnostics::silent());
     for codec in CODECS {
         let packed = [pack(codec, b"one"), pack(codec, b"")].concat();
-        let mut decoder = decode(codec, &packed[..], Watch::new("blob", &budget, &notices)).unwrap();
+        let mut decoder = decode(codec, &packed[..], Watch::new("blob", &budget, &diagnostics)).unwrap();
         decoder.read_to_end(&mut Vec::new()).unwrap();
         assert_eq!(decoder.into_inner(), b"", "{codec:?}");
     }

@@ -34,7 +34,7 @@ pub fn import(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let config = |diff_id: &_| config.of_layer(diff_id, &run.notices);
+    let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
     let images = reader::import(input, &config, run)?;
     write(&images, output, options, run)
 }

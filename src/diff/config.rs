@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::limits::MAX_DOCUMENT;
+use crate::rule::Rule;
 use crate::spec::json;
 
 /// A field that only one config has, or that has another value in each.
@@ -24,7 +25,7 @@ pub struct ConfigChange {
 pub(super) fn compare(a: &[u8], b: &[u8]) -> Vec<ConfigChange> {
     let mut changes = Vec::new();
     // Both have been read before, when their images were opened.
-    let parsed = |raw| json::read(raw, "config", MAX_DOCUMENT).ok().map(without_diff_ids);
+    let parsed = |raw| json::read(raw, "config", MAX_DOCUMENT, Rule::M11).ok().map(without_diff_ids);
     values("", parsed(a).as_ref(), parsed(b).as_ref(), &mut changes);
     changes
 }

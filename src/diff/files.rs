@@ -124,7 +124,7 @@ impl Tree {
     fn of(image: &Image, tocs: Vec<Arc<Toc>>, run: &Run) -> Result<Self> {
         let mut overlay = Overlay::new(Options::default());
         for (layer, toc) in image.layers.iter().zip(&tocs) {
-            let mut builder = overlay.layer(&layer.at, &run.notices, &run.budget);
+            let mut builder = overlay.layer(&layer.at, &run.diagnostics, &run.budget);
             toc.apply(&mut builder)?;
             builder.finish()?;
         }

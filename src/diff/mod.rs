@@ -69,7 +69,7 @@ pub fn diff(a: &Image, b: &Image, run: &Run) -> Result<Diff> {
     let files = if layers.a.is_empty() && layers.b.is_empty() {
         Some(FilesDiff::default())
     } else if [a, b].iter().any(|image| image.platform.os == "windows") {
-        run.notices.note("files are not compared: layers of Windows are no plain trees");
+        run.diagnostics.note(None, "", "files are not compared: layers of Windows are no plain trees");
         None
     } else {
         Some(files::compare(a, b, run)?)

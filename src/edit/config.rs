@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::document::{ConfigDocument, list_at, object_at};
 use super::shape;
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
-use crate::notice::{Fault, Notices};
+use crate::rule::Rule;
 use crate::spec::timestamp::Timestamp;
 
 /// What is to be changed; what is `None` or empty stays as it is.
@@ -72,7 +73,7 @@ impl ConfigChanges {
     /// # Errors
     /// [`Error::Usage`] for a merge that engines could not read (E-56); [`Error::Invalid`] for a document of another shape;
     /// with `--strict` the warnings.
-    pub(crate) fn apply(&self, document: &mut ConfigDocument, notices: &Notices) -> Result<()> {
+    pub(crate) fn apply(&self, document: &mut ConfigDocument, diagnostics: &Diagnostics) -> Result<()> {
         if let Some(patch) = &self.merge {
             shape::check_patch(patch)?;
             merge(document.object_mut(), patch);
@@ -83,7 +84,7 @@ impl ConfigChanges {
         for (key, text) in texts {
             set_text(document.object_mut(), key, text.as_deref());
         }
-        self.runtime.apply(document, notices)
+        self.runtime.apply(document, diagnostics)
     }
 
     fn set_platform(&self, object: &mut Map<String, Value>) {
@@ -103,7 +104,7 @@ impl ConfigChanges {
 }
 
 impl RuntimeChanges {
-    fn apply(&self, document: &mut ConfigDocument, notices: &Notices) -> Result<()> {
+    fn apply(&self, document: &mut ConfigDocument, diagnostics: &Diagnostics) -> Result<()> {
         if *self == Self::default() {
             return Ok(());
         }
@@ -111,8 +112,8 @@ impl RuntimeChanges {
         let at = document.at().to_owned();
         let runtime = document.runtime_mut()?;
         self.set_command(runtime, is_windows);
-        self.set_environment(runtime, &at, notices)?;
-        self.set_labels(runtime, &at, notices)?;
+        self.set_environment(runtime, &at, diagnostics)?;
+        self.set_labels(runtime, &at, diagnostics)?;
         set_text(runtime, "User", self.user.as_deref());
         set_text(runtime, "WorkingDir", self.working_dir.as_deref());
         add_keys(runtime, "ExposedPorts", &self.ports, &at)?;
@@ -134,7 +135,7 @@ impl RuntimeChanges {
         }
     }
 
-    fn set_environment(&self, runtime: &mut Map<String, Value>, at: &str, notices: &Notices) -> Result<()> {
+    fn set_environment(&self, runtime: &mut Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<()> {
         if self.unset_env.is_empty() && self.env.is_empty() {
             return Ok(());
         }
@@ -143,7 +144,7 @@ impl RuntimeChanges {
             let before = list.len();
             list.retain(|entry| variable(entry) != Some(name));
             if list.len() == before {
-                warn_of_nothing("environment variable", name, at, notices)?;
+                warn_of_nothing("environment variable", name, at, diagnostics)?;
             }
         }
         for (name, value) in &self.env {
@@ -161,14 +162,14 @@ impl RuntimeChanges {
         Ok(())
     }
 
-    fn set_labels(&self, runtime: &mut Map<String, Value>, at: &str, notices: &Notices) -> Result<()> {
+    fn set_labels(&self, runtime: &mut Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<()> {
         if self.unset_labels.is_empty() && self.labels.is_empty() {
             return Ok(());
         }
         let labels = object_at(runtime, "Labels", at)?;
         for name in &self.unset_labels {
             if labels.shift_remove(name).is_none() {
-                warn_of_nothing("label", name, at, notices)?;
+                warn_of_nothing("label", name, at, diagnostics)?;
             }
         }
         labels.extend(self.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
@@ -227,8 +228,8 @@ fn add_keys(runtime: &mut Map<String, Value>, key: &str, names: &[String], at: &
     Ok(())
 }
 
-fn warn_of_nothing(what: &str, name: &str, at: &str, notices: &Notices) -> Result<()> {
-    notices.warn(Fault::Target, at, &format!("there is no {what} `{}` to unset", name.escape_debug()))
+fn warn_of_nothing(what: &str, name: &str, at: &str, diagnostics: &Diagnostics) -> Result<()> {
+    diagnostics.warn_of_target(Rule::E54, at, format!("there is no {what} `{}` to unset", name.escape_debug()))
 }
 
 /// Refuses names that engines cannot start a container with (E-55).
@@ -261,7 +262,7 @@ mod tests {
 
     fn changed(text: &str, changes: &ConfigChanges) -> Result<String> {
         let mut document = ConfigDocument::read(text.as_bytes(), "config")?;
-        changes.apply(&mut document, &Notices::silent())?;
+        changes.apply(&mut document, &Diagnostics::silent())?;
         Ok(String::from_utf8(document.to_bytes()).unwrap())
     }
 
@@ -329,7 +330,7 @@ mod tests {
     fn what_is_not_there_to_be_unset_is_warned_about() {
         let changes = runtime(RuntimeChanges { unset_env: words(&["NO"]), ..RuntimeChanges::default() });
         let mut document = ConfigDocument::read(br#"{"config":{}}"#, "config").unwrap();
-        let error = changes.apply(&mut document, &Notices::new(true, |_| {})).unwrap_err();
+        let error = changes.apply(&mut document, &Diagnostics::new(true, |_| {})).unwrap_err();
         assert!(error.to_string().contains("no environment variable `NO` to unset"), "{error}");
     }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
+use crate::rule::Rule;
 use crate::spec::json;
 
 /// A config under change.
@@ -27,7 +28,7 @@ impl ConfigDocument {
     /// # Errors
     /// [`Error::Invalid`] for what is no JSON object.
     pub(crate) fn read(raw: &[u8], at: &str) -> Result<Self> {
-        let read: Map<String, Value> = json::read(raw, at, MAX_DOCUMENT)?;
+        let read: Map<String, Value> = json::read(raw, at, MAX_DOCUMENT, Rule::M11)?;
         Ok(Self { at: at.to_owned(), raw: raw.to_vec(), object: read.clone(), read })
     }
 
@@ -103,7 +104,7 @@ pub(super) fn object_at<'a>(
     if value.is_null() {
         *value = Value::Object(Map::new());
     }
-    value.as_object_mut().ok_or_else(|| Error::invalid(at, format!("`{key}` is no JSON object")))
+    value.as_object_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is no JSON object")))
 }
 
 /// The list at `key`, put there where there is none or null.
@@ -115,7 +116,7 @@ pub(super) fn list_at<'a>(object: &'a mut Map<String, Value>, key: &str, at: &st
     if value.is_null() {
         *value = Value::Array(Vec::new());
     }
-    value.as_array_mut().ok_or_else(|| Error::invalid(at, format!("`{key}` is no JSON list")))
+    value.as_array_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is no JSON list")))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::history::HistoryEntries;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Document, Image, Layer};
-use crate::notice::Fault;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
@@ -161,7 +161,7 @@ impl Draft {
         if let Some(subject) = old.view.subject() {
             let problem =
                 format!("its subject {} is left out: it was about the image before its change", subject.digest());
-            run.notices.warn(Fault::Target, self.at(), &problem)?;
+            run.diagnostics.warn_of_target(Rule::E40, self.at(), problem)?;
         }
         let family = match old.media_type {
             MediaType::Manifest(family) => family,

@@ -77,7 +77,7 @@ pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, run: &Run) ->
     let mut changes = HashMap::new();
     for image in wanted(entries, &options.platforms)? {
         let mut draft = Draft::new(image)?;
-        options.config.apply(&mut draft.document, &run.notices)?;
+        options.config.apply(&mut draft.document, &run.diagnostics)?;
         changes.insert(Arc::as_ptr(image), std::mem::take(&mut draft.changes));
         if let Some(new) = draft.finish(run)? {
             changed.insert(Arc::as_ptr(image), Arc::new(new));

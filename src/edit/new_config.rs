@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::config::ConfigChanges;
 use super::document::ConfigDocument;
 use super::history::HistoryEntries;
+use crate::diagnostics::Diagnostics;
 use crate::digest::DiffId;
 use crate::error::Result;
-use crate::notice::Notices;
 use crate::spec::json;
 
 /// How the history calls what made the layer.
@@ -29,17 +29,17 @@ impl NewConfig {
     ///
     /// # Errors
     /// Those of [`ConfigChanges`].
-    pub(crate) fn of_layer(&self, diff_id: &DiffId, notices: &Notices) -> Result<Vec<u8>> {
+    pub(crate) fn of_layer(&self, diff_id: &DiffId, diagnostics: &Diagnostics) -> Result<Vec<u8>> {
         match &self.from {
-            Some(raw) => self.taken_from(raw, diff_id, notices),
-            None => self.made(diff_id, notices),
+            Some(raw) => self.taken_from(raw, diff_id, diagnostics),
+            None => self.made(diff_id, diagnostics),
         }
     }
 
     /// The entries of the history stay and made no layer, so that the commands are on record.
-    fn taken_from(&self, raw: &[u8], diff_id: &DiffId, notices: &Notices) -> Result<Vec<u8>> {
+    fn taken_from(&self, raw: &[u8], diff_id: &DiffId, diagnostics: &Diagnostics) -> Result<Vec<u8>> {
         let mut document = ConfigDocument::read(raw, "--config-from")?;
-        self.changes.apply(&mut document, notices)?;
+        self.changes.apply(&mut document, diagnostics)?;
         document.set_diff_ids([diff_id].into_iter())?;
         let created = document.text("created").unwrap_or("1970-01-01T00:00:00Z").to_owned();
         let mut history = HistoryEntries::new(document.history());
@@ -48,10 +48,10 @@ impl NewConfig {
         Ok(document.to_bytes())
     }
 
-    fn made(&self, diff_id: &DiffId, notices: &Notices) -> Result<Vec<u8>> {
+    fn made(&self, diff_id: &DiffId, diagnostics: &Diagnostics) -> Result<Vec<u8>> {
         // Written even when empty, as every builder does.
         let mut document = ConfigDocument::read(br#"{"config":{}}"#, "the config")?;
-        self.changes.apply(&mut document, notices)?;
+        self.changes.apply(&mut document, diagnostics)?;
         let mut step = Map::new();
         if let Some(created) = document.text("created") {
             step.insert("created".to_owned(), created.into());
@@ -79,7 +79,7 @@ mod tests {
 
     fn written(config: &NewConfig) -> (DiffId, String) {
         let diff_id = DiffId(Digest::sha256(b""));
-        let bytes = config.of_layer(&diff_id, &Notices::silent()).unwrap();
+        let bytes = config.of_layer(&diff_id, &Diagnostics::silent()).unwrap();
         (diff_id, String::from_utf8(bytes).unwrap())
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::{Child, Image, ImageEntry, ImageIndex, Name, Node};
-use crate::notice::Fault;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 
@@ -144,7 +144,7 @@ impl Stale {
         };
         let digest = descriptor.map_or_else(String::new, |descriptor| format!(" ({})", descriptor.digest()));
         let problem = "left out: it is about an image before its change";
-        run.notices.warn(Fault::Target, &format!("{what}{digest}"), problem)
+        run.diagnostics.warn_of_target(Rule::E42, format!("{what}{digest}"), problem)
     }
 }
 

@@ -78,7 +78,7 @@ fn scan(image: &Image, run: &Run) -> Result<Vec<Scanned>> {
 
 /// Tells the overlay of every entry of `layer`; their names are then its own.
 fn apply(layer: &Layer, scanned: Scanned, overlay: &mut Overlay, run: &Run) -> Result<Headers> {
-    let mut builder = overlay.layer(&layer.at, &run.notices, &run.budget);
+    let mut builder = overlay.layer(&layer.at, &run.diagnostics, &run.budget);
     let mut changes = scanned.changes.replay();
     while let Some(change) = changes.next() {
         builder.entry(change)?;

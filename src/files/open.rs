@@ -9,6 +9,7 @@ use crate::flatten::EntryId;
 use crate::image::{Blob, Layer};
 use crate::path::escape_for_terminal;
 use crate::progress::Task;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::{Destination, copy, send};
 use crate::stream::skip::{Sequential, Skip};
@@ -74,13 +75,13 @@ impl Opened<'_> {
     }
 
     fn reader<'r, R: Skip>(&self, bytes: R, again: &'r Run) -> Reader<'r, R> {
-        Reader::new(bytes, Ending::Optional, &self.layer.at, &again.budget, &again.notices)
+        Reader::new(bytes, Ending::Optional, &self.layer.at, &again.budget, &again.diagnostics)
     }
 
     fn next<R: Skip>(&self, reader: &mut Reader<'_, R>) -> Result<TarEntry> {
         reader.next_entry()?.ok_or_else(|| {
             let path = escape_for_terminal(&self.path);
-            Error::invalid(&self.layer.at, format!("the layer changed while it was read: `{path}` is gone"))
+            Error::invalid(Rule::H28, &self.layer.at, format!("the layer changed while it was read: `{path}` is gone"))
         })
     }
 

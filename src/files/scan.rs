@@ -68,7 +68,7 @@ fn each_from<'r, R: Skip>(
     run: &'r Run,
     mut each: impl FnMut(TarEntry) -> Result<()>,
 ) -> Result<Reader<'r, R>> {
-    let mut reader = Reader::new(bytes, Ending::Optional, at, &run.budget, &run.notices);
+    let mut reader = Reader::new(bytes, Ending::Optional, at, &run.budget, &run.diagnostics);
     while let Some(entry) = reader.next_entry()? {
         each(entry)?;
     }

@@ -10,7 +10,8 @@ use super::whiteout::{Role, split};
 use super::{Change, EntryId, Kind, Options};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::{EntryPath, escape_for_terminal, quote};
+use crate::rule::Rule;
 
 /// Applies the entries of one layer.
 pub(super) struct Applier<'a> {
@@ -59,17 +60,17 @@ impl<'a> Applier<'a> {
 
     /// The cleaned form of `name`.
     pub(super) fn clean(&self, name: &[u8]) -> Result<EntryPath> {
-        EntryPath::clean(name).map_err(|why| self.refuse(name, why))
+        EntryPath::clean(name).map_err(|why| self.refuse(why.rule(), name, why))
     }
 
     /// What the entry at the cleaned `path` does.
     pub(super) fn role<'p>(&self, path: &'p [u8]) -> Result<Role<'p>> {
-        Role::of(path).map_err(|why| self.refuse(path, why))
+        Role::of(path).map_err(|why| self.refuse(why.rule(), path, why))
     }
 
     /// An error about the entry or directory `path`.
-    pub(super) fn refuse(&self, path: &[u8], why: impl std::fmt::Display) -> Error {
-        Error::invalid(self.at, format!("`{}`: {why}", escape_for_terminal(path)))
+    pub(super) fn refuse(&self, rule: Rule, path: &[u8], why: impl std::fmt::Display) -> Error {
+        Error::invalid(rule, self.at, format!("`{}`: {why}", quote(path)))
     }
 
     /// Warns of links from lower layers that lead to where this layer changes something: engines that stack layers make
@@ -115,7 +116,7 @@ impl<'a> Applier<'a> {
     ///
     fn describe_root(&mut self, change: Change<'_>) -> Result<()> {
         if change.kind != Kind::Directory {
-            return Err(Error::invalid(self.at, "the entry for the root is no directory"));
+            return Err(Error::invalid(Rule::R18, self.at, "the entry for the root is no directory"));
         }
         let root = self.tree.root();
         self.enter(root, change)?;
@@ -126,9 +127,9 @@ impl<'a> Applier<'a> {
     ///
     fn put(&mut self, change: Change<'_>, lost: Option<Inode>) -> Result<()> {
         let (directory, name) = split(change.path);
-        let parent = resolve::create(self.tree, directory).map_err(|why| self.refuse(change.path, why))?;
+        let parent = resolve::create(self.tree, directory).map_err(|why| self.refuse(Rule::R6, change.path, why))?;
         self.warn_of_links(&parent.links)?;
-        let place = self.tree.place(parent.end, name).map_err(|why| self.refuse(change.path, why))?;
+        let place = self.tree.place(parent.end, name).map_err(|why| self.refuse(Rule::R6, change.path, why))?;
         let place = self.behind_dirlink(place, change.kind).unwrap_or(place);
         self.enter(place, change)?;
         if change.kind == Kind::Directory && self.tree.is_directory(place) {
@@ -167,9 +168,9 @@ impl<'a> Applier<'a> {
             Kind::HardLink(target) => return self.linked(place, change, target, lost),
             Kind::Directory => Content::Directory { first: None, implicit: false },
             Kind::Regular => Content::Regular,
-            Kind::Symlink(b"") => return Err(self.refuse(change.path, "a symbolic link without a target")),
+            Kind::Symlink(b"") => return Err(self.refuse(Rule::R23, change.path, "a symbolic link without a target")),
             Kind::Symlink(target) => {
-                Content::Symlink(self.tree.keep(target).map_err(|why| self.refuse(change.path, why))?)
+                Content::Symlink(self.tree.keep(target).map_err(|why| self.refuse(Rule::R6, change.path, why))?)
             }
             Kind::CharDevice { .. } | Kind::BlockDevice | Kind::Fifo => Content::Special,
         };
@@ -198,12 +199,12 @@ impl<'a> Applier<'a> {
     }
 
     fn refuse_link(&self, change: Change<'_>, target: &[u8], why: impl std::fmt::Display) -> Error {
-        self.refuse(change.path, format!("hard link to `{}`: {why}", escape_for_terminal(target)))
+        self.refuse(Rule::R12, change.path, format!("hard link to `{}`: {why}", quote(target)))
     }
 
     fn add(&mut self, change: Change<'_>, content: Content) -> Result<Inode> {
         let id = self.id(change);
-        self.tree.add(content, id).map_err(|why| self.refuse(change.path, why))
+        self.tree.add(content, id).map_err(|why| self.refuse(Rule::R6, change.path, why))
     }
 
     fn id(&self, change: Change<'_>) -> EntryId {

@@ -10,10 +10,11 @@ use super::stage::Stage;
 use super::tree::{Content, Inode, Place, Tree};
 use super::whiteout::{Role, split};
 use super::{Change, Kind, Options};
+use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::limits::Budget;
-use crate::notice::Notices;
 use crate::path::EntryPath;
+use crate::rule::Rule;
 
 /// A layer being read. It counts once [`LayerBuilder::finish`] has returned; after an error the overlay is of no use.
 pub struct LayerBuilder<'a> {
@@ -35,11 +36,11 @@ impl<'a> LayerBuilder<'a> {
         options: Options,
         layer: u32,
         at: &'a str,
-        notices: &'a Notices,
+        diagnostics: &'a Diagnostics,
         budget: &'a Budget,
     ) -> Self {
         let base = tree.children(tree.root()).next().is_none();
-        let applier = Applier::new(tree, options, layer, at, Remarks::new(at, notices), budget);
+        let applier = Applier::new(tree, options, layer, at, Remarks::new(at, diagnostics), budget);
         Self {
             applier,
             base,
@@ -94,7 +95,9 @@ impl<'a> LayerBuilder<'a> {
     fn remove(&mut self, directory: &[u8], name: &[u8]) -> Result<()> {
         let tree = &*self.applier.tree;
         let found = resolve::find(tree, tree.root(), directory);
-        let Some(route) = found.map_err(|obstacle| self.applier.refuse(directory, obstacle))? else { return Ok(()) };
+        let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, directory, obstacle))? else {
+            return Ok(());
+        };
         if let Some(place) = tree.child(route.end, name) {
             self.removed.push(place);
             self.applier.warn_of_links(&route.links)?;
@@ -111,7 +114,9 @@ impl<'a> LayerBuilder<'a> {
         }
         let (parent, name) = split(directory);
         let found = resolve::find(tree, tree.root(), parent);
-        let Some(route) = found.map_err(|obstacle| self.applier.refuse(directory, obstacle))? else { return Ok(()) };
+        let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, directory, obstacle))? else {
+            return Ok(());
+        };
         let Some(place) = tree.child(route.end, name) else { return Ok(()) };
         match tree.content(place) {
             Some(Content::Directory { .. }) => self.opaque.insert(place),
@@ -147,7 +152,7 @@ impl<'a> LayerBuilder<'a> {
         for link in std::mem::take(&mut self.opaque_links) {
             let tree = &*self.applier.tree;
             let found = resolve::find(tree, tree.parent(link), tree.name(link));
-            if let Some(route) = found.map_err(|obstacle| self.applier.refuse(&tree.path(link), obstacle))? {
+            if let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, &tree.path(link), obstacle))? {
                 self.opaque.insert(route.end);
                 self.applier.warn_of_links(&route.links)?;
             }

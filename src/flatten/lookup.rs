@@ -102,14 +102,14 @@ fn trim(path: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostics::Diagnostics;
     use crate::flatten::{Change, Kind, Options, Overlay};
     use crate::limits::Budget;
-    use crate::notice::Notices;
 
     fn tree(entries: &[(&str, Kind<'_>)]) -> Flattened {
-        let (notices, budget) = (Notices::silent(), Budget::default());
+        let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
         let mut overlay = Overlay::new(Options::default());
-        let mut layer = overlay.layer("layer 0", &notices, &budget);
+        let mut layer = overlay.layer("layer 0", &diagnostics, &budget);
         for (position, &(path, kind)) in entries.iter().enumerate() {
             layer.entry(Change { path: path.as_bytes(), kind, position: position as u64 }).unwrap();
         }

@@ -6,15 +6,15 @@
 //!
 //! ```
 //! # use imgtar::flatten::{Change, Kind, Options, Overlay, Survivor};
-//! # use imgtar::{limits::Budget, notice::Notices};
+//! # use imgtar::{limits::Budget, diagnostics::Diagnostics};
 //! # fn main() -> imgtar::error::Result<()> {
-//! # let (notices, budget) = (Notices::silent(), Budget::default());
+//! # let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
 //! let mut overlay = Overlay::new(Options::default());
-//! let mut layer = overlay.layer("layer 0", &notices, &budget);
+//! let mut layer = overlay.layer("layer 0", &diagnostics, &budget);
 //! layer.entry(Change { path: b"etc/old", kind: Kind::Regular, position: 0 })?;
 //! layer.entry(Change { path: b"etc/keep", kind: Kind::Regular, position: 512 })?;
 //! layer.finish()?;
-//! let mut layer = overlay.layer("layer 1", &notices, &budget);
+//! let mut layer = overlay.layer("layer 1", &diagnostics, &budget);
 //! layer.entry(Change { path: b"etc/.wh.old", kind: Kind::Regular, position: 0 })?;
 //! layer.finish()?;
 //! let paths = overlay.finish().survivors().map(|survivor| survivor.path().to_vec()).collect::<Vec<_>>();
@@ -74,8 +74,8 @@ pub use survivors::{Flattened, Survivor, Survivors};
 pub(crate) use text::{put_number, put_text, take_number, take_text};
 pub(crate) use whiteout::{BadWhiteout, Role};
 
+use crate::diagnostics::Diagnostics;
 use crate::limits::Budget;
-use crate::notice::Notices;
 use tree::Tree;
 
 /// One entry of a layer, as far as the decision needs it.
@@ -171,10 +171,10 @@ impl Overlay {
     }
 
     /// Begins the next layer, base first; `at` names it in errors and warnings.
-    pub fn layer<'a>(&'a mut self, at: &'a str, notices: &'a Notices, budget: &'a Budget) -> LayerBuilder<'a> {
+    pub fn layer<'a>(&'a mut self, at: &'a str, diagnostics: &'a Diagnostics, budget: &'a Budget) -> LayerBuilder<'a> {
         let layer = self.layers;
         self.layers += 1;
-        LayerBuilder::new(&mut self.tree, self.options, layer, at, notices, budget)
+        LayerBuilder::new(&mut self.tree, self.options, layer, at, diagnostics, budget)
     }
 
     /// Bytes of memory that it takes, about.

@@ -1,8 +1,9 @@
 //! Warnings about a layer's entries: the first few by name, the rest as a number, so that neither the reader nor memory
 //! drowns in them.
 
+use crate::diagnostics::Diagnostics;
 use crate::error::Result;
-use crate::notice::{Fault, Notices};
+use crate::rule::Rule;
 
 /// How many remarks of one sort a layer makes by name.
 const NAMED: u64 = 10;
@@ -21,33 +22,41 @@ pub(super) enum Sort {
 /// The remarks of one layer.
 pub(super) struct Remarks<'a> {
     at: &'a str,
-    notices: &'a Notices,
+    diagnostics: &'a Diagnostics,
     counts: [u64; 3],
 }
 
 impl<'a> Remarks<'a> {
-    pub(super) fn new(at: &'a str, notices: &'a Notices) -> Self {
-        Self { at, notices, counts: [0; 3] }
+    pub(super) fn new(at: &'a str, diagnostics: &'a Diagnostics) -> Self {
+        Self { at, diagnostics, counts: [0; 3] }
     }
 
     /// Warns with `text`, or counts it once enough have been said.
     pub(super) fn warn(&mut self, sort: Sort, text: impl FnOnce() -> String) -> Result<()> {
         let count = &mut self.counts[sort as usize];
         *count += 1;
-        if *count > NAMED { Ok(()) } else { self.notices.warn(Fault::Input, self.at, &text()) }
+        if *count > NAMED { Ok(()) } else { self.diagnostics.warn(sort.rule(), self.at, text()) }
     }
 
     /// Tells how many were not named.
     pub(super) fn finish(&self) -> Result<()> {
         for (sort, count) in [Sort::Twice, Sort::ThroughLink, Sort::NullDevice].into_iter().zip(self.counts) {
             let Some(more) = count.checked_sub(NAMED).filter(|&more| more > 0) else { continue };
-            self.notices.warn(Fault::Input, self.at, &format!("{more} more {}", sort.plural()))?;
+            self.diagnostics.warn(sort.rule(), self.at, format!("{more} more {}", sort.plural()))?;
         }
         Ok(())
     }
 }
 
 impl Sort {
+    fn rule(self) -> Rule {
+        match self {
+            Self::Twice => Rule::R10,
+            Self::ThroughLink => Rule::R8,
+            Self::NullDevice => Rule::R22,
+        }
+    }
+
     fn plural(self) -> &'static str {
         match self {
             Self::Twice => "entries for paths that this layer had already written",

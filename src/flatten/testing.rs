@@ -5,9 +5,9 @@
 //! the entry that it takes all it is from, as in `etc/passwd 1.0`; nothing follows a directory that was only implied.
 
 use super::{Change, Kind, Options, Overlay, Survivor};
+use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::limits::Budget;
-use crate::notice::Notices;
 
 /// Parses one entry.
 pub(crate) fn change(entry: &str, position: u64) -> Change<'_> {
@@ -26,11 +26,11 @@ pub(crate) fn change(entry: &str, position: u64) -> Change<'_> {
 }
 
 /// The survivors of `layers`, in order.
-pub(super) fn survivors(options: Options, layers: &[&[&str]], notices: &Notices) -> Result<Vec<Survivor>> {
+pub(super) fn survivors(options: Options, layers: &[&[&str]], diagnostics: &Diagnostics) -> Result<Vec<Survivor>> {
     let (mut overlay, budget) = (Overlay::new(options), Budget::default());
     for (number, entries) in layers.iter().enumerate() {
         let at = format!("layer {number}");
-        let mut layer = overlay.layer(&at, notices, &budget);
+        let mut layer = overlay.layer(&at, diagnostics, &budget);
         for (position, entry) in entries.iter().enumerate() {
             layer.entry(change(entry, position as u64))?;
         }
@@ -41,7 +41,7 @@ pub(super) fn survivors(options: Options, layers: &[&[&str]], notices: &Notices)
 
 /// The survivors of `layers` as text.
 pub(super) fn listing(options: Options, layers: &[&[&str]]) -> Result<Vec<String>> {
-    let survivors = survivors(options, layers, &Notices::silent())?;
+    let survivors = survivors(options, layers, &Diagnostics::silent())?;
     Ok(survivors.iter().map(|survivor| line(layers, survivor)).collect())
 }
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use super::testing::{change, listing, survivors};
 use super::{Change, EntryId, Kind, Options, Overlay, Survivor};
+use crate::diagnostics::Diagnostics;
 use crate::error::ErrorKind;
 use crate::limits::{Budget, Limits};
-use crate::notice::{Notices, Remark};
 
 /// The base layer of the table.
 const B: &[&str] = &["d/", "d/x", "d/s/", "d/s/y", "f"];
@@ -29,11 +29,10 @@ fn fails(layers: &[&[&str]], message: &str) {
 fn remarks(layers: &[&[&str]]) -> Vec<String> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&heard);
-    let notices = Notices::new(false, move |remark| {
-        let (Remark::Warning(_, text) | Remark::Notice(text)) = remark;
-        listener.lock().unwrap().push(text.clone());
+    let diagnostics = Diagnostics::new(false, move |diagnostic| {
+        listener.lock().unwrap().push(diagnostic.line());
     });
-    survivors(Options::default(), layers, &notices).unwrap();
+    survivors(Options::default(), layers, &diagnostics).unwrap();
     let heard = heard.lock().unwrap();
     heard.clone()
 }
@@ -337,7 +336,7 @@ fn estargz_files_stay_unless_stripped() {
 #[test]
 fn a_survivor_knows_how_many_names_it_has() {
     let layers: &[&[&str]] = &[&["a", "b = a", "c = a", "d"], &[".wh.a", "d = c"]];
-    let survivors = survivors(Options::default(), layers, &Notices::silent()).unwrap();
+    let survivors = survivors(Options::default(), layers, &Diagnostics::silent()).unwrap();
     let id = EntryId { layer: 0, position: 0 };
     let link = |path: &[u8]| Survivor::HardLink { path: path.to_vec(), target: b"b".to_vec(), id };
     assert_eq!(survivors, [Survivor::Entry { path: b"b".to_vec(), id, names: 3 }, link(b"c"), link(b"d")]);
@@ -348,8 +347,8 @@ fn it_is_told_how_often_a_layer_must_be_begun_anew() {
     let budget = Budget::default();
     let mut overlay = Overlay::new(Options::default());
     for entries in [&["a/", "b", "a/x"][..], &["a/y", "c", "d = a/x"], &[]] {
-        let notices = Notices::silent();
-        let mut layer = overlay.layer("layer", &notices, &budget);
+        let diagnostics = Diagnostics::silent();
+        let mut layer = overlay.layer("layer", &diagnostics, &budget);
         for (position, entry) in entries.iter().enumerate() {
             layer.entry(change(entry, position as u64)).unwrap();
         }
@@ -374,9 +373,10 @@ fn deep_and_wide_trees_are_neither_slow_nor_recursive() {
 #[test]
 fn a_path_takes_less_than_a_hundred_bytes() {
     const PATHS: u64 = 100_000;
-    let (notices, budget) = (Notices::silent(), Budget::new(Limits { metadata: PATHS * 100, ..Limits::default() }));
+    let (diagnostics, budget) =
+        (Diagnostics::silent(), Budget::new(Limits { metadata: PATHS * 100, ..Limits::default() }));
     let mut overlay = Overlay::new(Options::default());
-    let mut layer = overlay.layer("layer", &notices, &budget);
+    let mut layer = overlay.layer("layer", &diagnostics, &budget);
     for number in 0..PATHS {
         let path = format!("usr/share/some-package-{}/a-file-{number}.txt", number / 20);
         layer.entry(Change { path: path.as_bytes(), kind: Kind::Regular, position: number * 512 }).unwrap();

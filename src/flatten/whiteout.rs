@@ -1,5 +1,7 @@
 //! What a name says about the layers below: whiteouts, opaque markers and AUFS's own files.
 
+use crate::rule::Rule;
+
 /// What an entry does, judged by its cleaned path alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role<'p> {
@@ -22,6 +24,16 @@ pub(crate) enum BadWhiteout {
     /// A directory on the way is itself a whiteout (R-5, H-23).
     #[error("a whiteout cannot be a directory on the way to something")]
     InTheMiddle,
+}
+
+impl BadWhiteout {
+    /// The rule of docs/formats.md that such a name breaks.
+    pub(crate) fn rule(self) -> Rule {
+        match self {
+            Self::Nameless => Rule::R3,
+            Self::InTheMiddle => Rule::R5,
+        }
+    }
 }
 
 const PREFIX: &[u8] = b".wh.";

@@ -22,6 +22,7 @@ pub use name::{IMAGE_NAME, Name, REF_NAME};
 
 use crate::digest::Digest;
 use crate::error::Error;
+use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::MediaType;
@@ -234,7 +235,7 @@ impl Missing {
             Some(platform) => format!("{archive}: {platform}"),
             None => archive.to_owned(),
         };
-        Error::MissingMember { archive, member: self.member.clone(), named_by: self.named_by.clone() }
+        Error::MissingMember { rule: Rule::O15, archive, member: self.member.clone(), named_by: self.named_by.clone() }
     }
 }
 

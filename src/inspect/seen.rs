@@ -10,6 +10,7 @@ use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::options::Half;
 use crate::path::escape_for_terminal;
 use crate::reader::{Archive, Format};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
@@ -112,7 +113,7 @@ impl Seen {
 /// The items of `manifest.json` as engines that read it see them.
 fn items(archive: &Archive, run: &Run) -> Result<Vec<Item>> {
     let members = &archive.members;
-    let bytes = members.document(MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
+    let bytes = members.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     let items = docker::read_manifest(&bytes, &members.at(MANIFEST_MEMBER))?;
     items.iter().map(|item| seen_item(archive, item)).collect()
 }
@@ -155,7 +156,7 @@ fn is_unclean(name: &str) -> bool {
 /// The entries of `index.json` as engines that read it see them: an entry a name.
 fn layout(archive: &Archive, images: &ImageSet, run: &Run) -> Result<Vec<Listed>> {
     let at = archive.members.at(INDEX_MEMBER);
-    let bytes = archive.members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?;
+    let bytes = archive.members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?;
     let index = oci::Index::read(&bytes, &at, None)?;
     Ok(index.entries().iter().filter_map(|descriptor| listed(descriptor, images)).collect())
 }

@@ -13,8 +13,8 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
-use crate::notice::Fault;
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
@@ -49,7 +49,7 @@ pub(super) fn read(index: &MemberIndex, run: &Run) -> Result<ImageSet> {
 
 /// The items of `manifest.json`.
 pub(super) fn items(index: &MemberIndex, run: &Run) -> Result<Vec<ManifestItem>> {
-    let bytes = index.document(MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
+    let bytes = index.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     docker::read_manifest(&bytes, &index.at(MANIFEST_MEMBER))
 }
 
@@ -67,12 +67,13 @@ pub(super) fn image(
 ) -> Result<Image> {
     let named_by = format!("{MANIFEST_MEMBER} (image {position})");
     let at = index.at(&item.config);
-    let config = ImageConfig::read(index.document(&item.config, &named_by, MAX_DOCUMENT, run)?, &at)?;
+    let config = ImageConfig::read(index.document(Rule::L6, &item.config, &named_by, MAX_DOCUMENT, run)?, &at)?;
     let image_id = config.image_id();
     check_config_name(&item.config, &image_id, &at, run)?;
     let diff_ids = config.diff_ids();
     if diff_ids.len() != item.layers.len() {
         return Err(Error::invalid(
+            Rule::L5,
             index.at(&named_by),
             format!("it lists {} layers, but its config has {} diff_ids", item.layers.len(), diff_ids.len()),
         ));
@@ -101,18 +102,22 @@ fn layer(
     let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
     let Some(extent) = index.find(member, named_by)? else {
         if foreign.is_none() {
-            return Err(index.missing(member, named_by));
+            return Err(index.missing(Rule::L23, member, named_by));
         }
         return Ok(Layer { at, diff_id: diff_id.clone(), blob: None, claim: ExpectedDigest::Nothing, foreign });
     };
     if let Some(other) = places.0.insert(extent.location(), diff_id.clone()).filter(|other| other != diff_id) {
-        return Err(Error::invalid(at, format!("the config gives this one file two diff_ids, {other} and {diff_id}")));
+        return Err(Error::invalid(
+            Rule::H20,
+            at,
+            format!("the config gives this one file two diff_ids, {other} and {diff_id}"),
+        ));
     }
     let blob = layer::blob(extent, &at)?;
     let claim = match digest_in_name(member) {
         Some(name) if blob.is_plain() && name != *diff_id.digest() => {
             let problem = format!("the member is named like a digest, but by the config its content is {diff_id}");
-            run.notices.warn(Fault::Input, &at, &problem)?;
+            run.diagnostics.warn(Rule::D6, &at, problem)?;
             ExpectedDigest::Nothing
         }
         Some(name) => ExpectedDigest::Name(name),
@@ -147,7 +152,7 @@ fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at
             source.size(),
             extent.size()
         );
-        run.notices.warn(Fault::Input, at, &problem)?;
+        run.diagnostics.warn(Rule::H21, at, problem)?;
     }
     Ok(())
 }
@@ -166,7 +171,7 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
     match named {
         Some(named) if named != *image_id => {
             let problem = format!("the config is named {named}, but its content is {image_id}, which is used");
-            run.notices.warn(Fault::Input, at, &problem)
+            run.diagnostics.warn(Rule::L6, at, problem)
         }
         _ => Ok(()),
     }
@@ -187,12 +192,12 @@ pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name
                 };
                 if let Some(oddity) = oddity {
                     let problem = format!("the name `{shown}` {oddity}, which not every engine loads");
-                    run.notices.warn(Fault::Input, at, &problem)?;
+                    run.diagnostics.warn(Rule::L7, at, problem)?;
                 }
                 names.push(Name::Reference(reference.normalized()));
             }
             Err(error) => {
-                run.notices.warn(Fault::Input, at, &format!("{error}; the name is kept in a layout only"))?;
+                run.diagnostics.warn(Rule::L7, at, format!("{error}; the name is kept in a layout only"))?;
                 names.push(Name::Text(tag.clone()));
             }
         }

@@ -13,8 +13,8 @@ use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, Name, Node};
-use crate::notice::Fault;
 use crate::options::Half;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
 
@@ -42,7 +42,7 @@ fn reconcile(index: &MemberIndex, items: &[ManifestItem], set: &mut ImageSet, ru
         if names.is_empty() {
             if !known.images.contains(&image.image_id) {
                 let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
-                run.notices.warn(Fault::Input, &image.at, problem)?;
+                run.diagnostics.warn(Rule::O25, &image.at, problem)?;
                 set.entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
             }
             continue;
@@ -50,6 +50,7 @@ fn reconcile(index: &MemberIndex, items: &[ManifestItem], set: &mut ImageSet, ru
         let is_known = |name: &&Name| known.named.contains(&((*name).clone(), image.image_id.clone()));
         if let Some(name) = names.iter().find(|name| !is_known(name)) {
             return Err(Error::invalid(
+                Rule::H13,
                 index.at(MANIFEST_MEMBER),
                 format!(
                     "it says that {name} is image {}, index.json does not; --prefer oci or --prefer docker decides",
@@ -97,7 +98,7 @@ fn put_in_order(entries: &mut [ImageEntry], items: &[ManifestItem], run: &Run) -
                 if layers.is_some() {
                     let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; \
                                    the config's order is used and the manifest made anew";
-                    run.notices.warn(Fault::Input, &image.at, problem)?;
+                    run.diagnostics.warn(Rule::O25, &image.at, problem)?;
                 }
                 unseen.insert(layers.map(|layers| Arc::new(reordered(image, layers))))
             }

@@ -5,6 +5,7 @@ use std::io::{Chain, Cursor, Read, Seek};
 
 use crate::codec::Codec;
 use crate::error::{Error, Result};
+use crate::rule::Rule;
 use crate::stream::source::{Input, Source};
 use crate::stream::{metadata, widen};
 
@@ -34,7 +35,7 @@ impl Incoming {
             Input::Stdin(file) => Self::of_file(label, file),
             Input::Reader { reader, .. } => Self::of_stream(label, reader),
         }?;
-        if head.is_empty() { Err(Error::invalid(label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
+        if head.is_empty() { Err(Error::invalid(Rule::H19, label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
     }
 
     /// The first bytes of `file`, and where all of them are.

@@ -6,8 +6,8 @@ use crate::codec::{self, Codec, Watch};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest};
-use crate::notice::Fault;
 use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Compression;
@@ -36,13 +36,13 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
         return Ok(());
     }
     let problem = format!("its descriptor says {media_type}, but its content is {}", blob.codec.name());
-    run.notices.warn(Fault::Input, at, &problem)
+    run.diagnostics.warn(Rule::O9, at, problem)
 }
 
 /// A layer's digests, for archives that promise none: that of its uncompressed tar, and that of the bytes as stored (L-31).
 pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, ExpectedDigest)> {
     let failed = |error| Error::io("reading", at, error);
-    let watch = Watch::new(at, &run.budget, &run.notices);
+    let watch = Watch::new(at, &run.budget, &run.diagnostics);
     let task = run.progress.begin(Action::Check, at, Some(blob.extent.size()));
     let stored = as_stored(ProgressReader::new(blob.extent.reader().map_err(failed)?, task), blob.codec, at);
     let decoder = codec::decode(blob.codec, stored, watch).map_err(failed)?;

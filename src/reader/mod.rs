@@ -21,6 +21,7 @@ use crate::error::{Error, ErrorKind, Faults, Result};
 use crate::image::ImageSet;
 use crate::options::Half;
 use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
@@ -146,7 +147,7 @@ fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) ->
 
 /// Indexes a stream while it is laid down, decoded, in a temporary file.
 fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut Faults<'_>) -> Result<MemberIndex> {
-    let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.notices))
+    let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.diagnostics))
         .map_err(|error| Error::io("reading", label, error))?;
     let mut spool = Spool::new(decoder, &run.tmpdir)?;
     let scan = Scan::read_on(&mut spool, label, run, faults)?;
@@ -160,7 +161,11 @@ fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
     let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
     if !has(LAYOUT_MEMBER)? {
         let hint = format_hint::directory(path);
-        return Err(Error::invalid(label, format!("a directory without `oci-layout` is no OCI layout{hint}")));
+        return Err(Error::invalid(
+            Rule::X1,
+            label,
+            format!("a directory without `oci-layout` is no OCI layout{hint}"),
+        ));
     }
     let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
     Ok(MemberIndex::directory(label, path))
@@ -173,11 +178,17 @@ fn format(index: &MemberIndex) -> Result<Format> {
         (true, true) if has_docker => Ok(Format::Hybrid),
         (true, true) => Ok(Format::Oci),
         (true, false) if !has_docker => {
-            Err(Error::invalid(index.label(), "`oci-layout` is there, but `index.json` is missing"))
+            Err(Error::invalid(Rule::O1, index.label(), "`oci-layout` is there, but `index.json` is missing"))
         }
         _ if has_docker => Ok(Format::Docker),
-        (false, true) => Err(Error::invalid(index.label(), "`index.json` is there, but `oci-layout` is missing")),
+        (false, true) => {
+            Err(Error::invalid(Rule::O1, index.label(), "`index.json` is there, but `oci-layout` is missing"))
+        }
         _ if v1::is_one(index)? => Ok(Format::V1),
-        _ => Err(Error::invalid(index.label(), format!("not an image archive{}", format_hint::archive(index)?))),
+        _ => Err(Error::invalid(
+            Rule::X2,
+            index.label(),
+            format!("not an image archive{}", format_hint::archive(index)?),
+        )),
     }
 }

@@ -17,8 +17,8 @@ use crate::image::{
     Missing, Name, Node, RawBlob,
 };
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
-use crate::notice::Fault;
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
@@ -35,10 +35,11 @@ const LAYER_SIZE: u64 = 1024;
 
 /// Reads everything that `index.json` leads to.
 pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
-    let layout = members.document(LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
+    let layout = members.document(Rule::O1, LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
     check_layout(&layout, &members.at(LAYOUT_MEMBER))?;
     let at = members.at(INDEX_MEMBER);
-    let index = oci::Index::read(&members.document(INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?, &at, None)?;
+    let index =
+        oci::Index::read(&members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, run)?, &at, None)?;
 
     let mut walk = Walk::new(members, run);
     let mut entries: Vec<ImageEntry> = Vec::new();
@@ -62,7 +63,7 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
 /// The name in a descriptor's annotations, and the descriptor without them (O-24).
 fn take_name(descriptor: Descriptor, at: &str, run: &Run) -> Result<(Option<Name>, Descriptor)> {
     if let Some(Err(error)) = descriptor.annotation(IMAGE_NAME).map(str::parse::<Reference>) {
-        run.notices.warn(Fault::Input, at, &format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
+        run.diagnostics.warn(Rule::O24, at, format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
     }
     Ok((Name::of(&descriptor), Name::strip(descriptor)))
 }
@@ -79,10 +80,10 @@ fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Res
         if used.contains(&digest) {
             continue;
         }
-        match members.member(name, "nothing") {
+        match members.member(Rule::O3, name, "nothing") {
             Ok(extent) => unreferenced.push(RawBlob { digest, size: None, extent }),
             // A link that leads nowhere, say, harms nobody as long as nobody follows it (G-7).
-            Err(Error::Invalid { at, problem }) => run.notices.note(format!("{at}: ignored: {problem}")),
+            Err(Error::Invalid { rule, at, problem }) => run.diagnostics.note(rule, at, format!("ignored: {problem}")),
             Err(error) => return Err(error),
         }
     }
@@ -134,7 +135,7 @@ impl<'a> Walk<'a> {
         self.count(1)?;
         if self.path.contains(descriptor.digest()) {
             let problem = format!("{} is an index that leads back to itself", descriptor.digest());
-            return Err(Error::invalid(self.members.at(named_by), problem));
+            return Err(Error::invalid(Rule::H7, self.members.at(named_by), problem));
         }
         let key = key(descriptor);
         if let Some((node, below)) = self.known.get(&key) {
@@ -154,7 +155,7 @@ impl<'a> Walk<'a> {
         self.descriptors += descriptors;
         if self.descriptors > MAX_DESCRIPTORS {
             let problem = format!("more than {MAX_DESCRIPTORS} descriptors");
-            return Err(Error::invalid(self.members.at(INDEX_MEMBER), problem));
+            return Err(Error::invalid(Rule::H7, self.members.at(INDEX_MEMBER), problem));
         }
         Ok(())
     }
@@ -164,7 +165,7 @@ impl<'a> Walk<'a> {
         if media_type.is_schema1() {
             let problem =
                 format!("{media_type} is a schema 1 manifest, of docker before 1.10; it holds no image config");
-            return Err(Error::invalid(self.members.at(&descriptor.digest().blob_path()), problem));
+            return Err(Error::invalid(Rule::M1, self.members.at(&descriptor.digest().blob_path()), problem));
         }
         let Some(blob) = self.blob(descriptor)? else {
             return Ok(self.absent(descriptor, descriptor, named_by, Vec::new()));
@@ -182,7 +183,7 @@ impl<'a> Walk<'a> {
     fn index(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Node> {
         let at = self.members.at(&descriptor.digest().blob_path());
         if self.path.len() >= MAX_INDEX_DEPTH {
-            return Err(Error::invalid(at, format!("indexes are nested deeper than {MAX_INDEX_DEPTH}")));
+            return Err(Error::invalid(Rule::H7, at, format!("indexes are nested deeper than {MAX_INDEX_DEPTH}")));
         }
         let raw = self.document(descriptor, &blob.extent, &at)?;
         let view = oci::Index::read(&raw, &at, Some(descriptor.media_type()))?;
@@ -253,7 +254,7 @@ impl<'a> Walk<'a> {
         if layers.len() != config.diff_ids().len() {
             let (found, expected) = (layers.len(), config.diff_ids().len());
             let problem = format!("it lists {found} layers, but its config has {expected} diff_ids");
-            return Err(Error::invalid(at, problem));
+            return Err(Error::invalid(Rule::L5, at, problem));
         }
         self.run.budget.charge_memory(LAYER_SIZE * layers.len() as u64, at)?;
         let known: HashSet<&Digest> = config.diff_ids().iter().map(DiffId::digest).collect();
@@ -274,7 +275,7 @@ impl<'a> Walk<'a> {
                     && other != *diff_id
                 {
                     let problem = format!("configs give this one blob two diff_ids, {other} and {diff_id}");
-                    return Err(Error::invalid(at, problem));
+                    return Err(Error::invalid(Rule::H20, at, problem));
                 }
                 if let Some(blob) = &blob {
                     layer::check_type(&descriptor, blob, &at, self.run)?;
@@ -335,7 +336,7 @@ impl<'a> Walk<'a> {
         self.run.budget.charge_memory(json::memory_size(&raw), at)?;
         let Some(mut hasher) = Hasher::of(descriptor.digest().algorithm()) else {
             let problem = format!("{} cannot be computed here: not verified", descriptor.digest().algorithm());
-            self.run.notices.warn(Fault::Input, at, &problem)?;
+            self.run.diagnostics.warn(Rule::M11, at, problem)?;
             return Ok(raw);
         };
         hasher.update(&raw);

@@ -20,6 +20,7 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Node};
 use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::stream::pipe;
@@ -36,7 +37,11 @@ use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
     if matches!(&input, Input::Path(path) if path.is_dir()) {
-        return Err(Error::invalid(label, "a directory is no tar: pipe the output of tar -C DIR -c . instead"));
+        return Err(Error::invalid(
+            Rule::X3,
+            label,
+            "a directory is no tar: pipe the output of tar -C DIR -c . instead",
+        ));
     }
     let (codec, incoming) = Incoming::open(input, &label)?;
     let (found, extent) = match incoming {
@@ -65,7 +70,7 @@ type Found = (DiffId, ExpectedDigest);
 /// Reads all of `bytes` once; gives them back for what is still to be done with them.
 fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Result<(Found, R)> {
     let stored = layer::as_stored(bytes, codec, label);
-    let watch = Watch::new(label, &run.budget, &run.notices);
+    let watch = Watch::new(label, &run.budget, &run.diagnostics);
     let decoder = codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", label, error))?;
     let (diff_id, decoder) = thread::scope(|scope| {
         if run.jobs.get() == 1 {
@@ -83,7 +88,7 @@ fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Resul
 /// Reads all of `plain` as a tar: its digest, and the reader.
 fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
     let hashed = Sequential::new(VerifyReader::new(plain, label, Expected::default()));
-    let mut reader = Reader::new(hashed, Ending::Optional, label, &run.budget, &run.notices);
+    let mut reader = Reader::new(hashed, Ending::Optional, label, &run.budget, &run.diagnostics);
     let mut tree = Tree::new(label);
     while let Some(entry) = reader.next_entry()? {
         tree.entry(&entry, reader.flag(), &mut reader.body(), &run.budget)?;

@@ -14,8 +14,8 @@ use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
-use crate::notice::Fault;
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
@@ -71,18 +71,18 @@ pub(super) fn read(index: &MemberIndex, run: &Run) -> Result<ImageSet> {
 /// The top layers that `repositories` names, in its order, each with all its names.
 fn named(index: &MemberIndex, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
     let at = index.at(REPOSITORIES_MEMBER);
-    let bytes = index.document(REPOSITORIES_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
+    let bytes = index.document(Rule::L31, REPOSITORIES_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     let mut tops: Vec<(V1Id, Vec<Name>)> = Vec::new();
     let mut places: HashMap<V1Id, usize> = HashMap::new();
     for (repository, tags) in Repositories::read(&bytes, &at)?.0 {
         for (tag, id) in tags {
             let shown = escape_for_terminal(format!("{repository}:{tag}").as_bytes());
-            let id: V1Id = id.parse().map_err(|error| Error::invalid(&at, format!("{shown}: {error}")))?;
+            let id: V1Id = id.parse().map_err(|error| Error::invalid(Rule::L31, &at, format!("{shown}: {error}")))?;
             let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
             let name = match text.parse::<Reference>() {
                 Ok(reference) => Name::Reference(reference.normalized()),
                 Err(error) => {
-                    run.notices.warn(Fault::Input, &at, &format!("{error}; the name is kept in a layout only"))?;
+                    run.diagnostics.warn(Rule::L7, &at, format!("{error}; the name is kept in a layout only"))?;
                     Name::Text(text)
                 }
             };
@@ -108,7 +108,7 @@ fn unnamed(index: &MemberIndex, layers: &mut LayerDocuments, run: &Run) -> Resul
         }
     }
     if tops.is_empty() {
-        return Err(Error::invalid(index.label(), "every layer is another one's parent: they form a cycle"));
+        return Err(Error::invalid(Rule::L31, index.label(), "every layer is another one's parent: they form a cycle"));
     }
     Ok(tops.into_iter().map(|id| (id, Vec::new())).collect())
 }
@@ -120,7 +120,7 @@ fn chain(index: &MemberIndex, top: &V1Id, layers: &mut LayerDocuments, run: &Run
     let mut next = Some(top.clone());
     while let Some(id) = next {
         if !seen.insert(id.clone()) {
-            return Err(Error::invalid(index.at(&id.json_member()), "the layer is its own ancestor"));
+            return Err(Error::invalid(Rule::L31, index.at(&id.json_member()), "the layer is its own ancestor"));
         }
         // Images that share their layers hold them once each: few documents can make long chains of many.
         run.budget.charge_memory(LAYER_SIZE, &index.at(&id.json_member()))?;
@@ -134,7 +134,7 @@ fn chain(index: &MemberIndex, top: &V1Id, layers: &mut LayerDocuments, run: &Run
 fn document<'a>(index: &MemberIndex, id: &V1Id, layers: &'a mut LayerDocuments, run: &Run) -> Result<&'a LegacyLayer> {
     if !layers.contains_key(id) {
         let member = id.json_member();
-        let bytes = index.document(&member, "`repositories` or the layer above", MAX_DOCUMENT, run)?;
+        let bytes = index.document(Rule::L31, &member, "`repositories` or the layer above", MAX_DOCUMENT, run)?;
         layers.insert(id.clone(), LegacyLayer::read(&bytes, &index.at(&member), id)?);
     }
     Ok(&layers[id])
@@ -153,7 +153,7 @@ fn contents<'a>(
     for id in &ids {
         let member = id.layer_member();
         let at = index.at(&member);
-        blobs.push((layer::blob(index.member(&member, "the format")?, &at)?, at));
+        blobs.push((layer::blob(index.member(Rule::L31, &member, "the format")?, &at)?, at));
     }
     let size = |(blob, _): &&(Blob, String)| blob.extent.size();
     let computed = pool::for_all(run.jobs, &blobs, size, |(blob, at)| layer::computed(blob, at, run))?;
@@ -173,9 +173,9 @@ fn image(
     let at = index.at(&top.map_or_else(String::new, |layer| layer.id().json_member()));
     if top.is_some_and(LegacyLayer::has_another_id_in_docker) {
         let problem = "it was made by docker before 1.8.3: docker itself would give it another image ID";
-        run.notices.warn(Fault::Input, &at, problem)?;
+        run.diagnostics.warn(Rule::L32, &at, problem)?;
     }
-    let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(&at, "the image has no layers"))?;
+    let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(Rule::L31, &at, "the image has no layers"))?;
     run.budget.charge_memory(raw.len() as u64, &at)?;
     let config = ImageConfig::read(raw, &at)?;
     let layers = chain.iter().map(|id| {

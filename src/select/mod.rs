@@ -15,9 +15,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{Child, Image, ImageEntry, ImageIndex, ImageSet, Missing, Name, Node};
 use crate::nearest::nearest_name;
-use crate::notice::Fault;
 use crate::options::{Attestations, ConvertOptions, ImageRef, IndexPolicy, Platforms, Target};
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
@@ -203,7 +203,7 @@ fn for_layout(
         Node::Image(_) => return on_platforms(node, at, wanted).map(|_| Some(node.clone())),
         Node::Index(index) => index,
         Node::Artifact(carried) => {
-            run.notices.note(format!("{at}: {} is left out: it is for no platform", carried.what));
+            run.diagnostics.note(Rule::O12, at, format!("{} is left out: it is for no platform", carried.what));
             return Ok(None);
         }
         Node::Missing(_) => return prune(node, at, options.index, run),
@@ -220,7 +220,7 @@ fn for_layout(
     if !left_out.is_empty() {
         let taken: Vec<_> = images.iter().map(|image| image.platform.to_string()).collect();
         let (taken, left_out) = (taken.join(", "), left_out.join(", "));
-        run.notices.note(format!("{at}: a new index lists {taken}; left out: {left_out}"));
+        run.diagnostics.note(Rule::O14, at, format!("a new index lists {taken}; left out: {left_out}"));
     }
     Ok(kept)
 }
@@ -286,9 +286,9 @@ fn one_image(
         [] => {
             match node {
                 Node::Missing(absent) => return Err(absent.missing(at)),
-                Node::Artifact(carried) => run.notices.note(format!("{at}: {} is left out", carried.what)),
+                Node::Artifact(carried) => run.diagnostics.note(Rule::O14, at, format!("{} is left out", carried.what)),
                 Node::Index(_) | Node::Image(_) => {
-                    run.notices.note(format!("{at}: an index without images is left out"));
+                    run.diagnostics.note(Rule::O12, at, "an index without images is left out");
                 }
             }
             Ok(None)
@@ -301,7 +301,7 @@ fn one_image(
 fn note_left_out(index: &ImageIndex, image: &Arc<Image>, at: &str, run: &Run) {
     let is_taken = |node: &Node| matches!(node, Node::Image(other) if other.is_alike(image));
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
-    run.notices.note(format!("{at}: {} is taken; left out: {}", image.platform, left_out.join(", ")));
+    run.diagnostics.note(Rule::O12, at, format!("{} is taken; left out: {}", image.platform, left_out.join(", ")));
 }
 
 /// What is below `index` and not kept, in words.
@@ -341,7 +341,7 @@ fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option
             IndexPolicy::Prune => {
                 let what = absent.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
                 let problem = format!("{what} is listed but `{}` is not in the archive; left out", absent.member);
-                run.notices.warn(Fault::Input, at, &problem)?;
+                run.diagnostics.warn(Rule::O15, at, problem)?;
                 Ok(None)
             }
         },

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::choose_platform;
 use crate::error::{Error, Result};
 use crate::image::{ImageEntry, Name, Node};
-use crate::notice::Fault;
 use crate::options::{NameChanges, Target};
 use crate::path::escape_for_terminal;
 use crate::run::Run;
@@ -44,7 +43,11 @@ pub(crate) fn apply(entries: &mut [ImageEntry], changes: &NameChanges, target: &
 fn can_be_given(flag: &str, entries: &[ImageEntry], run: &Run) -> Result<()> {
     let images: Vec<&ImageEntry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
     if images.is_empty() {
-        return run.notices.warn(Fault::Target, flag, "there is no image to be named, and artifacts keep their names");
+        return run.diagnostics.warn_of_target(
+            None,
+            flag,
+            "there is no image to be named, and artifacts keep their names",
+        );
     }
     let mut others = images.iter().enumerate().flat_map(|(at, one)| images[..at].iter().map(move |two| (one, two)));
     if others.all(|(one, two)| are_platforms(one, two)) {
@@ -75,9 +78,9 @@ fn rename_all(entries: &mut [ImageEntry], old: &str, new: &str, run: &Run) -> Re
         }
     }
     if renamed == 0 {
-        run.notices.warn(
-            Fault::Target,
-            &escape_for_terminal(format!("--rename {old}={new}").as_bytes()),
+        run.diagnostics.warn_of_target(
+            None,
+            escape_for_terminal(format!("--rename {old}={new}").as_bytes()),
             "no name begins with it; nothing is renamed",
         )?;
     }

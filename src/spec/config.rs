@@ -13,6 +13,7 @@ use super::platform::Platform;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
+use crate::rule::Rule;
 
 /// An image's config.
 #[derive(Debug, Clone)]
@@ -65,12 +66,12 @@ impl ImageConfig {
     /// # Errors
     /// [`Error::Invalid`] for what is no config of an image made of layers (M-11).
     pub fn read(raw: Vec<u8>, at: &str) -> Result<Self> {
-        let said: Fields = json::read(&raw, at, MAX_DOCUMENT)?;
+        let said: Fields = json::read(&raw, at, MAX_DOCUMENT, Rule::M11)?;
         if said.rootfs.kind != "layers" {
             let kind = said.rootfs.kind.escape_debug();
-            return Err(Error::invalid(at, format!("rootfs.type is `{kind}`, expected `layers`")));
+            return Err(Error::invalid(Rule::M11, at, format!("rootfs.type is `{kind}`, expected `layers`")));
         }
-        let platform = json::read(&raw, at, MAX_DOCUMENT)?;
+        let platform = json::read(&raw, at, MAX_DOCUMENT, Rule::M11)?;
         Ok(Self { raw, said, platform })
     }
 

@@ -260,7 +260,7 @@ mod tests {
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn read(text: &str) -> crate::error::Result<Descriptor> {
-        json::read(text.as_bytes(), "x", 1 << 20)
+        json::read(text.as_bytes(), "x", 1 << 20, crate::rule::Rule::O6)
     }
 
     fn written(value: &impl Serialize) -> String {

@@ -16,6 +16,7 @@ use super::json::{self, null_as_default};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::limits::MAX_MANIFEST_JSON;
+use crate::rule::Rule;
 
 /// The member that lists a docker archive's images.
 pub const MANIFEST_MEMBER: &str = "manifest.json";
@@ -48,7 +49,7 @@ pub struct ManifestItem {
 /// # Errors
 /// [`crate::error::Error::Invalid`] for what is no list of images, naming the place.
 pub fn read_manifest(bytes: &[u8], at: &str) -> Result<Vec<ManifestItem>> {
-    json::read(bytes, at, MAX_MANIFEST_JSON)
+    json::read(bytes, at, MAX_MANIFEST_JSON, Rule::L4)
 }
 
 /// `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline.
@@ -95,7 +96,7 @@ impl Repositories {
     /// # Errors
     /// [`crate::error::Error::Invalid`] for what is no object of objects of strings.
     pub fn read(bytes: &[u8], at: &str) -> Result<Self> {
-        json::read(bytes, at, MAX_MANIFEST_JSON)
+        json::read(bytes, at, MAX_MANIFEST_JSON, Rule::L8)
     }
 
     /// Says that `name` is the image whose top layer is `id`; a name without tag gets `latest` (N-7).

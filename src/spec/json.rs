@@ -15,30 +15,33 @@ use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_JSON_DEPTH;
-use crate::path::escape_for_terminal;
+use crate::path::quote;
+use crate::rule::Rule;
 
 /// Keys by which `serde_json` passes itself numbers and raw text; in a document they would be taken for such.
 const RESERVED_KEY: &str = "$serde_json::private::";
 
-/// Reads the one JSON value that `bytes` are; `at` names the document in errors, `cap` is its largest size in bytes.
+/// Reads the one JSON value that `bytes` are; `at` names the document in errors, `cap` is its largest size in bytes, and
+/// `form` is the rule that says what it holds.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what is no JSON or no `T`, and for what readers disagree about: a byte order mark, text after
 /// the value, a key repeated in one object (G-14, H-20), nesting deeper than [`MAX_JSON_DEPTH`] or a size above `cap` (H-14).
-pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64) -> Result<T> {
+pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -> Result<T> {
+    let invalid = |rule, message| Error::invalid(rule, at, message);
     if bytes.len() as u64 > cap {
-        return Err(Error::invalid(at, format!("the document has {} bytes, more than {cap}", bytes.len())));
+        return Err(Error::invalid(Rule::H14, at, format!("the document has {} bytes, more than {cap}", bytes.len())));
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err(Error::invalid(at, "the JSON starts with a byte order mark"));
+        return Err(Error::invalid(Rule::G14, at, "the JSON starts with a byte order mark"));
     }
     let text = std::str::from_utf8(bytes)
-        .map_err(|error| Error::invalid(at, format!("the JSON is not UTF-8 at byte {}", error.valid_up_to())))?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| Error::invalid(at, format!("no JSON: {error}")))?;
-    check_structure(text).map_err(|problem| Error::invalid(at, problem))?;
-    serde_json::from_str(text).map_err(|error| Error::invalid(at, error.to_string()))
+        .map_err(|error| invalid(Rule::G14, format!("the JSON is not UTF-8 at byte {}", error.valid_up_to())))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| invalid(Rule::G14, format!("no JSON: {error}")))?;
+    check_structure(text).map_err(|problem| problem.at(at))?;
+    serde_json::from_str(text).map_err(|error| invalid(form, error.to_string()))
 }
 
 /// About what the document takes in memory once it is read, bytes: itself and, for each of its values, far more than the
@@ -98,7 +101,7 @@ where
 }
 
 /// Refuses repeated keys and deep nesting in `text`, which is known to be JSON.
-fn check_structure(text: &str) -> std::result::Result<(), String> {
+fn check_structure(text: &str) -> std::result::Result<(), Problem> {
     // One set of keys for each open object; those of arrays stay empty.
     let mut open: Vec<HashSet<Cow<'_, str>>> = Vec::new();
     let mut at = 0;
@@ -107,7 +110,8 @@ fn check_structure(text: &str) -> std::result::Result<(), String> {
         match byte {
             b'{' | b'[' => {
                 if open.len() == MAX_JSON_DEPTH {
-                    return Err(format!("the JSON is nested deeper than {MAX_JSON_DEPTH} {}", line(text, at)));
+                    let message = format!("the JSON is nested deeper than {MAX_JSON_DEPTH} {}", line(text, at));
+                    return Err(Problem::new(Rule::H14, message));
                 }
                 open.push(HashSet::new());
             }
@@ -116,7 +120,9 @@ fn check_structure(text: &str) -> std::result::Result<(), String> {
                 len = string_len(&text[at..]);
                 let (string, rest) = text[at..].split_at(len);
                 if let (true, Some(keys)) = (rest.trim_start_matches(is_space).starts_with(':'), open.last_mut()) {
-                    check_key(string, keys).map_err(|problem| format!("{problem} {}", line(text, at)))?;
+                    check_key(string, keys).map_err(|Problem { rule, message }| {
+                        Problem::new(rule, format!("{message} {}", line(text, at)))
+                    })?;
                 }
             }
             _ => {}
@@ -127,20 +133,20 @@ fn check_structure(text: &str) -> std::result::Result<(), String> {
 }
 
 /// Adds the key that the JSON string `spelled` means to those of its object.
-fn check_key<'a>(spelled: &'a str, keys: &mut HashSet<Cow<'a, str>>) -> std::result::Result<(), String> {
+fn check_key<'a>(spelled: &'a str, keys: &mut HashSet<Cow<'a, str>>) -> std::result::Result<(), Problem> {
     let key = if spelled.contains('\\') {
         Cow::Owned(
             serde_json::from_str(spelled)
-                .map_err(|_| format!("the key {} is no text", escape_for_terminal(spelled.as_bytes())))?,
+                .map_err(|_| Problem::new(Rule::G14, format!("the key {} is no text", quote(spelled))))?,
         )
     } else {
         Cow::Borrowed(spelled.trim_matches('"'))
     };
     if key.starts_with(RESERVED_KEY) {
-        return Err(format!("the key `{}` is reserved", escape_for_terminal(key.as_bytes())));
+        return Err(Problem::new(Rule::G14, format!("the key `{}` is reserved", quote(&*key))));
     }
     if keys.contains(&key) {
-        return Err(format!("the key `{}` occurs twice in one object", escape_for_terminal(key.as_bytes())));
+        return Err(Problem::new(Rule::H20, format!("the key `{}` occurs twice in one object", quote(&*key))));
     }
     keys.insert(key);
     Ok(())
@@ -212,7 +218,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn problem(text: impl AsRef<[u8]>) -> String {
-        read::<Value>(text.as_ref(), "a.tar: x.json", 1 << 20).unwrap_err().to_string()
+        read::<Value>(text.as_ref(), "a.tar: x.json", 1 << 20, Rule::O2).unwrap_err().to_string()
     }
 
     #[test]
@@ -242,25 +248,28 @@ mod tests {
     #[test]
     fn one_key_in_two_objects_is_no_repetition() {
         let text = r#"[{"a":"a","b":{"a":"\"a\":"}},{"a":["a","a"]}]"#;
-        assert_eq!(String::from_utf8(write(&read::<Value>(text.as_bytes(), "x", 99).unwrap())).unwrap(), text);
+        assert_eq!(
+            String::from_utf8(write(&read::<Value>(text.as_bytes(), "x", 99, Rule::O2).unwrap())).unwrap(),
+            text
+        );
     }
 
     #[test]
     fn depth_and_size_are_limited() {
         let nested = |depth| [&b"[".repeat(depth)[..], &b"]".repeat(depth)].concat();
-        assert!(read::<Value>(&nested(MAX_JSON_DEPTH), "x", 1 << 20).is_ok());
+        assert!(read::<Value>(&nested(MAX_JSON_DEPTH), "x", 1 << 20, Rule::O2).is_ok());
         assert!(problem(nested(MAX_JSON_DEPTH + 1)).contains("nested deeper than 100 at line 1 column 101"));
         assert!(problem(nested(500_000)).contains("nested deeper than 100"));
         assert_eq!(
-            read::<Value>(b"[1,2]", "x", 4).unwrap_err().to_string(),
+            read::<Value>(b"[1,2]", "x", 4, Rule::O2).unwrap_err().to_string(),
             "x: the document has 5 bytes, more than 4"
         );
-        assert!(read::<Value>(b"[12]", "x", 4).is_ok());
+        assert!(read::<Value>(b"[12]", "x", 4, Rule::O2).is_ok());
     }
 
     #[test]
     fn a_wrong_type_is_named_with_its_place() {
-        let error = read::<Vec<String>>(b"[\"a\",\n1]", "x", 99).unwrap_err();
+        let error = read::<Vec<String>>(b"[\"a\",\n1]", "x", 99, Rule::O2).unwrap_err();
         assert_eq!(error.to_string(), "x: invalid type: integer `1`, expected a string at line 2 column 1");
     }
 
@@ -276,7 +285,7 @@ mod tests {
     #[test]
     fn numbers_keep_their_spelling() {
         let text = br#"[1.50,-0,123456789012345678901234567890]"#;
-        assert_eq!(write(&read::<Value>(text, "x", 99).unwrap()), text);
+        assert_eq!(write(&read::<Value>(text, "x", 99, Rule::O2).unwrap()), text);
     }
 
     #[test]
@@ -292,12 +301,12 @@ mod tests {
             let written = write(&map);
             let value = raw(&map);
             prop_assert_eq!(compact(&value).to_string(), value.to_string());
-            prop_assert_eq!(read::<BTreeMap<String, String>>(&written, "x", 1 << 20).unwrap(), map);
+            prop_assert_eq!(read::<BTreeMap<String, String>>(&written, "x", 1 << 20, Rule::O2).unwrap(), map);
         }
 
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(prop::sample::select(&b"{}[]:,\"\\u0 a1-.e\n\xff"[..]), 0..40)) {
-            let _ = read::<Value>(&bytes, "x", 1 << 20);
+            let _ = read::<Value>(&bytes, "x", 1 << 20, Rule::O2);
         }
     }
 }

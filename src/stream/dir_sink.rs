@@ -18,6 +18,7 @@ use super::sys;
 use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::rule::Rule;
 
 /// The document that makes a directory an image layout.
 const MARK: &str = "oci-layout";
@@ -126,7 +127,7 @@ impl DirSink {
         let mut bytes = Vec::new();
         file.take(cap.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > cap {
-            return Err(Error::invalid(self.at(path), format!("more than {cap} bytes")));
+            return Err(Error::invalid(Rule::H14, self.at(path), format!("more than {cap} bytes")));
         }
         Ok(Some(bytes))
     }

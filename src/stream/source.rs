@@ -18,6 +18,7 @@ use std::time::SystemTime;
 use super::skip::Skip;
 use super::sys;
 use crate::error::{Error, Result};
+use crate::rule::Rule;
 
 /// What an archive or a document is read from.
 pub enum Input {
@@ -130,7 +131,7 @@ impl Source {
         let label = label.into();
         let metadata = fs::metadata(&path).map_err(|error| Error::io("reading", &label, error))?;
         if !metadata.is_file() {
-            return Err(Error::invalid(label, "not a regular file"));
+            return Err(Error::invalid(Rule::G6, label, "not a regular file"));
         }
         let len = metadata.len();
         Ok(Self(Arc::new(Inner { label, store: Store::Path { path, stamp: Stamp::of(&metadata) }, len })))
@@ -169,7 +170,7 @@ impl Source {
         };
         let metadata = metadata.map_err(|error| Error::io("reading", self.label(), error))?;
         if Stamp::of(&metadata) != *stamp {
-            return Err(Error::invalid(self.label(), "the file changed while it was read"));
+            return Err(Error::invalid(Rule::H28, self.label(), "the file changed while it was read"));
         }
         Ok(())
     }
@@ -228,7 +229,9 @@ impl Extent {
             Store::Path { path, stamp } => {
                 let file = File::open(path)?;
                 if Stamp::of(&file.metadata()?) != *stamp {
-                    return Err(Error::invalid(self.source.label(), "the file changed while it was read").into());
+                    return Err(
+                        Error::invalid(Rule::H28, self.source.label(), "the file changed while it was read").into()
+                    );
                 }
                 Some(file)
             }
@@ -243,7 +246,11 @@ impl Extent {
     /// [`Error::Invalid`] when it is longer than `cap` bytes, which is checked before anything is allocated (H-14).
     pub fn read(&self, at: &str, cap: u64) -> Result<Vec<u8>> {
         if self.len > cap {
-            return Err(Error::invalid(at, format!("{} bytes, more than the {cap} bytes allowed here", self.len)));
+            return Err(Error::invalid(
+                Rule::H14,
+                at,
+                format!("{} bytes, more than the {cap} bytes allowed here", self.len),
+            ));
         }
         let mut bytes = Vec::new();
         self.reader()
@@ -312,6 +319,7 @@ impl Read for ExtentReader {
         };
         if read == 0 {
             return Err(Error::invalid(
+                Rule::H28,
                 self.extent.source.label(),
                 format!("the file shrank while it was read: nothing at byte {}", self.extent.offset + self.position),
             )

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 
 use super::body::{Body, Examined};
-use super::finding::{Finding, Severity};
 use crate::codec::Codec;
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::stream::pool;
@@ -31,7 +32,7 @@ struct Promised {
     body: BodyId,
     digest: Digest,
     severity: Severity,
-    rule: &'static str,
+    rule: Rule,
     /// Who says so.
     by: String,
 }
@@ -51,7 +52,7 @@ impl Bodies {
     }
 
     /// Notes what the bytes must hash to as they are stored; `by` says who promised it.
-    pub(super) fn expect(&mut self, id: BodyId, digest: &Digest, broken: (Severity, &'static str), by: &str) {
+    pub(super) fn expect(&mut self, id: BodyId, digest: &Digest, broken: (Severity, Rule), by: &str) {
         self.bodies[id.0].stored.insert(digest.clone());
         let (severity, rule) = broken;
         self.promises.push(Promised { body: id, digest: digest.clone(), severity, rule, by: by.to_owned() });
@@ -135,51 +136,51 @@ impl Outcome {
     }
 
     /// Everything that is wrong with the bodies themselves.
-    pub(super) fn findings(&self) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self.promises.iter().filter_map(|promised| self.broken(promised)).collect();
+    pub(super) fn findings(&self) -> Vec<Diagnostic> {
+        let mut findings: Vec<Diagnostic> = self.promises.iter().filter_map(|promised| self.broken(promised)).collect();
         findings.extend(self.foreign.iter().filter_map(|(id, source)| self.false_size(*id, source)));
         findings.extend(self.examined.iter().flat_map(|examined| &examined.findings).cloned());
         findings
     }
 
     /// What is wrong about a layer's diff_id; nothing where it could not be decoded, which has been said.
-    pub(super) fn verify(&self, id: BodyId, diff_id: &DiffId) -> Option<Finding> {
+    pub(super) fn verify(&self, id: BodyId, diff_id: &DiffId) -> Option<Diagnostic> {
         let at = &self.body(id).at;
         let found = match_algorithm(&self.of(id).plain, diff_id.digest());
         match found {
             Some(found) if found != diff_id.digest() => Some(
-                Finding::error("M-11", at, "the layer's uncompressed tar has another digest than its config says")
-                    .instead(diff_id, found),
+                Diagnostic::error(
+                    Rule::M11,
+                    at,
+                    "the layer's uncompressed tar has another digest than its config says",
+                )
+                .values(diff_id, found),
             ),
             Some(_) => None,
             None if Hasher::of(diff_id.digest().algorithm()).is_none() => {
-                Some(Finding::warning("M-11", at, format!("not verified: {diff_id} cannot be computed here")))
+                Some(Diagnostic::warning(Rule::M11, at, format!("not verified: {diff_id} cannot be computed here")))
             }
             None => None,
         }
     }
 
-    fn false_size(&self, id: BodyId, source: &Descriptor) -> Option<Finding> {
+    fn false_size(&self, id: BodyId, source: &Descriptor) -> Option<Diagnostic> {
         let (body, is_meant) = (self.body(id), self.of(id).stored.contains(source.digest()));
         let size = body.extent.size();
-        let finding = Finding::error("O-6", &body.at, "its content has another size than LayerSources says");
-        (is_meant && size != source.size()).then(|| finding.instead(&source.size(), &size))
+        let finding = Diagnostic::error(Rule::O6, &body.at, "its content has another size than LayerSources says");
+        (is_meant && size != source.size()).then(|| finding.values(&source.size(), &size))
     }
 
-    fn broken(&self, promised: &Promised) -> Option<Finding> {
+    fn broken(&self, promised: &Promised) -> Option<Diagnostic> {
         let Promised { body, digest, severity, rule, by } = promised;
         let at = self.body(*body).at.clone();
         match match_algorithm(&self.of(*body).stored, digest) {
             Some(found) if found == digest => None,
-            Some(found) => Some(Finding {
-                severity: *severity,
-                rule,
-                place: at,
-                problem: format!("its content has another digest than {by} says"),
-                expected: Some(digest.to_string()),
-                found: Some(found.to_string()),
-            }),
-            None => Some(Finding::warning("M-11", at, format!("not verified: {digest} cannot be computed here"))),
+            Some(found) => {
+                let message = format!("its content has another digest than {by} says");
+                Some(Diagnostic::new(*severity, *rule, at, message).values(digest, found))
+            }
+            None => Some(Diagnostic::warning(Rule::M11, at, format!("not verified: {digest} cannot be computed here"))),
         }
     }
 }

@@ -8,9 +8,10 @@ use std::io::{self, Read};
 use std::thread;
 
 use super::entries::Entries;
-use super::finding::Finding;
+use super::finding;
 use super::heard::Heard;
 use crate::codec::{self, Codec, Decoder, Watch};
+use crate::diagnostics::Diagnostic;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::progress::{Action, ProgressReader};
@@ -42,7 +43,7 @@ pub(super) struct Examined {
     /// The same of the plain tar; none where it cannot be decoded to its end.
     pub(super) plain: Vec<Digest>,
     /// What is wrong with compression and tar.
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Vec<Diagnostic>,
     /// What the layer holds, if all of it can be applied.
     pub(super) items: Option<Vec<Item>>,
     /// Entries of the layer.
@@ -82,7 +83,7 @@ impl Body {
     ) -> Result<Examined> {
         let failed = |error| Error::io("reading", &self.at, error);
         let heard = Heard::new();
-        let watch = Watch::new(&self.at, &run.budget, &heard.notices);
+        let watch = Watch::new(&self.at, &run.budget, &heard.diagnostics);
         let decoder = codec::decode(self.codec, stored, watch).map_err(failed)?;
         let (decoder, digests, mut examined) = if ahead {
             thread::scope(|scope| {
@@ -99,11 +100,11 @@ impl Body {
         let (mut stored, damage) = self.end(decoder)?;
         copy(&mut stored, &mut io::sink()).map_err(failed)?;
         examined.stored = stored.digests();
-        examined.findings.extend(heard.said.findings(&self.at, "O-17"));
+        examined.findings.extend(heard.said.findings(&self.at));
         match damage {
             // A tar that is cut short because its compression is broken says so twice.
             Some(damage) => {
-                examined.findings.retain(|finding| finding.problem != damage.problem);
+                examined.findings.retain(|finding| finding.message != damage.message);
                 examined.findings.push(damage);
                 examined.items = None;
             }
@@ -113,10 +114,9 @@ impl Body {
     }
 
     /// Whether the decoder has found a proper end, and the stored bytes below.
-    fn end<R: Read>(&self, mut decoder: Decoder<'_, R>) -> Result<(R, Option<Finding>)> {
+    fn end<R: Read>(&self, mut decoder: Decoder<'_, R>) -> Result<(R, Option<Diagnostic>)> {
         let damage = copy(&mut decoder, &mut io::sink()).err().map(|error| Error::io("decoding", &self.at, error));
-        let rule = if self.codec == Codec::Gzip { "H-17" } else { "O-17" };
-        let damage = damage.map(|error| Finding::of(error, rule, &self.at)).transpose()?;
+        let damage = damage.map(|error| finding::of(error, &self.at)).transpose()?;
         Ok((decoder.into_inner(), damage))
     }
 

@@ -8,15 +8,16 @@ use serde_json::Value;
 
 use super::bodies::BodyId;
 use super::documents::ConfigView;
-use super::finding::{Finding, Severity};
 use super::image::{Checked, CheckedLayer};
 use super::{Checker, repositories};
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::path::escape_for_terminal;
 use crate::reader::Format;
+use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
 
@@ -51,10 +52,10 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Result<()> {
 pub(super) fn items(checker: &mut Checker<'_>) -> Result<Vec<Tagged>> {
     let Some(extent) = checker.member(MANIFEST_MEMBER, "the format")? else { return Ok(Vec::new()) };
     let Some(bytes) = checker.bytes(&extent, MANIFEST_MEMBER, MAX_MANIFEST_JSON)? else { return Ok(Vec::new()) };
-    let items: Option<Vec<Value>> = checker.json(&bytes, MANIFEST_MEMBER, MAX_MANIFEST_JSON, "G-14")?;
+    let items: Option<Vec<Value>> = checker.json(&bytes, MANIFEST_MEMBER, MAX_MANIFEST_JSON, Rule::G14)?;
     let Some(items) = items else { return Ok(Vec::new()) };
     if items.is_empty() {
-        checker.add(Finding::error("H-19", MANIFEST_MEMBER, "it lists no images"));
+        checker.add(Diagnostic::error(Rule::H19, MANIFEST_MEMBER, "it lists no images"));
     }
     let mut tagged = Vec::with_capacity(items.len());
     for (nth, value) in items.into_iter().enumerate() {
@@ -63,8 +64,8 @@ pub(super) fn items(checker: &mut Checker<'_>) -> Result<Vec<Tagged>> {
             Ok(item) => tagged.push(image(checker, &item, place)?),
             Err(error) => {
                 let problem = error.to_string();
-                let rule = super::rules::told(&problem).unwrap_or("L-4");
-                checker.add(Finding::error(rule, place, problem));
+                let rule = super::rules::told(&problem).unwrap_or(Rule::L4);
+                checker.add(Diagnostic::error(rule, place, problem));
             }
         }
     }
@@ -107,7 +108,7 @@ fn config(checker: &mut Checker<'_>, item: &ManifestItem, place: &str) -> Result
     let before = checker.findings.len();
     let Some(extent) = checker.member(&item.config, place)? else {
         if checker.findings.len() == before {
-            checker.add(Finding::error("L-6", place, format!("the archive does not hold its config `{at}`")));
+            checker.add(Diagnostic::error(Rule::L6, place, format!("the archive does not hold its config `{at}`")));
         }
         return Ok(None);
     };
@@ -115,7 +116,7 @@ fn config(checker: &mut Checker<'_>, item: &ManifestItem, place: &str) -> Result
     let config = checker.config(bytes, &at)?;
     if let Some(named) = digest_of_config(&item.config).filter(|named| *named != config.image_id) {
         let problem = "the config is named by another digest than its content has";
-        checker.add(Finding::warning("L-6", &at, problem).instead(&named, &config.image_id));
+        checker.add(Diagnostic::warning(Rule::L6, &at, problem).values(&named, &config.image_id));
     }
     Ok(Some(config))
 }
@@ -137,8 +138,8 @@ fn layer(
         if checker.findings.len() == before {
             let problem = format!("the archive does not hold its layer `{at}`");
             checker.add(match is_foreign {
-                true => Finding::note("L-23", place, format!("{problem}, which may not be distributed")),
-                false => Finding::error("L-23", place, problem),
+                true => Diagnostic::note(Rule::L23, place, format!("{problem}, which may not be distributed")),
+                false => Diagnostic::error(Rule::L23, place, problem),
             });
         }
         return Ok(CheckedLayer { at, body: None });
@@ -161,17 +162,17 @@ fn promise_of_name(checker: &mut Checker<'_>, body: BodyId, named: &Digest, at: 
     if checker.format == Format::Hybrid && at.starts_with("blobs/") {
         return;
     }
-    checker.bodies.expect(body, named, (Severity::Warning, "D-6"), "its name");
+    checker.bodies.expect(body, named, (Severity::Warning, Rule::D6), "its name");
 }
 
 /// H-21: the bytes that are there win over what `LayerSources` says of them.
 fn check_source(checker: &mut Checker<'_>, body: BodyId, source: &Descriptor, at: &str) {
     let size = checker.bodies.get(body).extent.size();
     if source.size() != size {
-        let finding = Finding::warning("H-21", at, "LayerSources says that it has another size");
-        checker.add(finding.instead(&source.size(), &size));
+        let finding = Diagnostic::warning(Rule::H21, at, "LayerSources says that it has another size");
+        checker.add(finding.values(&source.size(), &size));
     }
-    checker.bodies.expect(body, source.digest(), (Severity::Warning, "H-21"), "LayerSources");
+    checker.bodies.expect(body, source.digest(), (Severity::Warning, Rule::H21), "LayerSources");
 }
 
 /// Entries of `LayerSources` that are about no layer of the image (L-20).
@@ -184,7 +185,7 @@ fn stray_sources(checker: &mut Checker<'_>, item: &ManifestItem, diff_ids: &[Opt
             "LayerSources has an entry for `{}`, which is none of its layers",
             escape_for_terminal(key.as_bytes())
         );
-        checker.add(Finding::note("L-20", place, problem));
+        checker.add(Diagnostic::note(Rule::L20, place, problem));
     }
 }
 

@@ -5,10 +5,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Checker;
-use super::finding::Finding;
+use super::finding;
+use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
+use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::json;
@@ -42,7 +44,7 @@ impl Checker<'_> {
                 Ok(Some(bytes))
             }
             Err(error) => {
-                self.refused(error, "H-14", place)?;
+                self.refused(error, place)?;
                 Ok(None)
             }
         }
@@ -54,20 +56,20 @@ impl Checker<'_> {
         bytes: &[u8],
         place: &str,
         cap: u64,
-        rule: &'static str,
+        rule: Rule,
     ) -> Result<Option<T>> {
-        match json::read(bytes, place, cap) {
+        match json::read(bytes, place, cap, rule) {
             Ok(value) => Ok(Some(value)),
             Err(error) => {
-                self.refused(error, rule, place)?;
+                self.refused(error, place)?;
                 Ok(None)
             }
         }
     }
 
     /// Takes note of what another module refused.
-    pub(super) fn refused(&mut self, error: Error, rule: &'static str, place: &str) -> Result<()> {
-        let finding = Finding::of(error, rule, place)?;
+    pub(super) fn refused(&mut self, error: Error, place: &str) -> Result<()> {
+        let finding = finding::of(error, place)?;
         self.add(finding);
         Ok(())
     }
@@ -82,7 +84,7 @@ impl Checker<'_> {
         let Some(object) = self.object(bytes, place)? else { return Ok(None) };
         let before = self.findings.len();
         let entries = self.descriptors(object.get("manifests"), "manifests", place);
-        self.refused_unless_said(before, oci::Index::read(bytes, place, promised).err(), "O-2", place)?;
+        self.refused_unless_said(before, oci::Index::read(bytes, place, promised).err(), place)?;
         Ok(Some(entries.into_iter().flatten().collect()))
     }
 
@@ -92,7 +94,7 @@ impl Checker<'_> {
         let before = self.findings.len();
         let config = object.get("config").and_then(|config| self.descriptor(config, &format!("{place}: config")));
         let layers = self.descriptors(object.get("layers"), "layers", place);
-        self.refused_unless_said(before, oci::Manifest::read(bytes, place, Some(promised)).err(), "O-8", place)?;
+        self.refused_unless_said(before, oci::Manifest::read(bytes, place, Some(promised)).err(), place)?;
         Ok(Some(ManifestView { config, layers }))
     }
 
@@ -108,7 +110,7 @@ impl Checker<'_> {
             // The diff_id that cannot be read has been named.
             Err(_) if diff_ids.contains(&None) => None,
             Err(error) => {
-                self.refused(error, "M-11", place)?;
+                self.refused(error, place)?;
                 None
             }
         };
@@ -120,7 +122,7 @@ impl Checker<'_> {
         for (nth, value) in listed.iter().enumerate() {
             let parsed = DiffId::deserialize(value);
             if let Err(error) = &parsed {
-                self.add(Finding::error("H-2", format!("{place}: rootfs.diff_ids[{nth}]"), error.to_string()));
+                self.add(Diagnostic::error(Rule::H2, format!("{place}: rootfs.diff_ids[{nth}]"), error.to_string()));
             }
             diff_ids.push(parsed.ok());
         }
@@ -128,23 +130,17 @@ impl Checker<'_> {
     }
 
     fn object(&mut self, bytes: &[u8], place: &str) -> Result<Option<Map<String, Value>>> {
-        self.json(bytes, place, MAX_DOCUMENT, "G-14")
+        self.json(bytes, place, MAX_DOCUMENT, Rule::G14)
     }
 
     /// The document as a whole was refused; not worth a finding if one of its parts, looked at before, has the same fault.
-    fn refused_unless_said(
-        &mut self,
-        before: usize,
-        error: Option<Error>,
-        rule: &'static str,
-        place: &str,
-    ) -> Result<()> {
+    fn refused_unless_said(&mut self, before: usize, error: Option<Error>, place: &str) -> Result<()> {
         let Some(error) = error else { return Ok(()) };
         let text = error.to_string();
-        if self.findings[before..].iter().any(|finding| text.contains(&finding.problem)) {
+        if self.findings[before..].iter().any(|finding| text.contains(&finding.message)) {
             return Ok(());
         }
-        self.refused(error, rule, place)
+        self.refused(error, place)
     }
 
     fn descriptors(&mut self, list: Option<&Value>, key: &str, place: &str) -> Vec<Option<Descriptor>> {
@@ -159,7 +155,7 @@ impl Checker<'_> {
             Ok(descriptor) => Some(descriptor),
             Err(error) => {
                 let problem = error.to_string();
-                self.add(Finding::error(super::rules::told(&problem).unwrap_or("O-6"), place, problem));
+                self.add(Diagnostic::error(super::rules::told(&problem).unwrap_or(Rule::O6), place, problem));
                 let mut rest = value.as_object()?.clone();
                 rest.shift_remove("data")?;
                 Descriptor::deserialize(Value::Object(rest)).ok()

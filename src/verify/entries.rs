@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::body::Examined;
-use super::finding::Finding;
+use super::finding;
 use super::heard::Heard;
 use crate::archive::{Ending, Reader};
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::error::{ErrorKind, Result};
 use crate::flatten::{BadWhiteout, Role};
 use crate::path::{EntryPath, escape_for_terminal};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::skip::Sequential;
 use crate::toc::Item;
@@ -24,9 +26,9 @@ pub(super) struct Entries<'a> {
     heard: Heard,
     items: Vec<Item>,
     count: u64,
-    findings: Vec<Finding>,
+    findings: Vec<Diagnostic>,
     /// How many entries broke each rule.
-    broken: BTreeMap<&'static str, u64>,
+    broken: BTreeMap<Option<Rule>, u64>,
 }
 
 impl<'a> Entries<'a> {
@@ -46,8 +48,8 @@ impl<'a> Entries<'a> {
     /// Reads the tar up to its end or to where it breaks, and gives the reader below back.
     pub(super) fn read<R: Read>(&mut self, plain: R) -> Result<R> {
         let Self { at, run, .. } = *self;
-        let notices = &self.heard.notices;
-        let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, &run.budget, notices);
+        let diagnostics = &self.heard.diagnostics;
+        let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, &run.budget, diagnostics);
         let fault = loop {
             match reader.next_entry() {
                 Ok(Some(entry)) => {
@@ -64,7 +66,7 @@ impl<'a> Entries<'a> {
         };
         let plain = reader.into_inner().into_inner();
         if let Some(fault) = fault {
-            self.findings.push(Finding::of(fault, "H-18", at)?);
+            self.findings.push(finding::of(fault, at)?);
         }
         Ok(plain)
     }
@@ -75,15 +77,15 @@ impl<'a> Entries<'a> {
         for (rule, count) in self.broken {
             if count > NAMED {
                 let problem = format!("{} more entries like these", count - NAMED);
-                self.findings.push(Finding::error(rule, self.at, problem));
+                self.findings.push(Diagnostic::new(Severity::Error, rule, self.at, problem));
             }
         }
-        self.findings.extend(self.heard.said.findings(self.at, "R-19"));
+        self.findings.extend(self.heard.said.findings(self.at));
         Examined { items, entries: self.count, findings: self.findings, ..Examined::default() }
     }
 }
 
-fn named(broken: &mut BTreeMap<&'static str, u64>, findings: &mut Vec<Finding>, finding: Finding) {
+fn named(broken: &mut BTreeMap<Option<Rule>, u64>, findings: &mut Vec<Diagnostic>, finding: Diagnostic) {
     let count = broken.entry(finding.rule).or_default();
     *count += 1;
     if *count <= NAMED {
@@ -92,17 +94,17 @@ fn named(broken: &mut BTreeMap<&'static str, u64>, findings: &mut Vec<Finding>, 
 }
 
 /// What is wrong with an entry's name.
-fn fault_of_name(name: &[u8], at: &str) -> Option<Finding> {
+fn fault_of_name(name: &[u8], at: &str) -> Option<Diagnostic> {
     const SHOWN: usize = 300;
     let place = || format!("{at}: `{}`", escape_for_terminal(&name[..name.len().min(SHOWN)]));
     let path = match EntryPath::clean(name) {
         Ok(path) => path,
-        Err(why) => return Some(Finding::error("R-4", place(), why.to_string())),
+        Err(why) => return Some(Diagnostic::error(Rule::R4, place(), why.to_string())),
     };
     let why = Role::of(path.as_bytes()).err()?;
     let rule = match why {
-        BadWhiteout::Nameless => "R-3",
-        BadWhiteout::InTheMiddle => "R-5",
+        BadWhiteout::Nameless => Rule::R3,
+        BadWhiteout::InTheMiddle => Rule::R5,
     };
-    Some(Finding::error(rule, place(), why.to_string()))
+    Some(Diagnostic::error(rule, place(), why.to_string()))
 }

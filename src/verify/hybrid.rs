@@ -5,11 +5,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::docker::{self, Tagged};
-use super::finding::Finding;
 use super::{Checker, oci, repositories};
+use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Name;
+use crate::rule::Rule;
 use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::oci::INDEX_MEMBER;
 
@@ -48,16 +49,16 @@ fn compare(
     let Some(image_id) = &item.image_id else { return };
     if item.names.is_empty() && !images.contains(image_id) {
         let problem = format!("{INDEX_MEMBER} does not list the untagged image {image_id}");
-        checker.add(Finding::warning("O-25", &item.place, problem));
+        checker.add(Diagnostic::warning(Rule::O25, &item.place, problem));
     }
     for name in &item.names {
         let finding = match of_layout.get(name) {
             Some(known) if known.contains(image_id) => continue,
             Some(known) => {
                 let problem = format!("{name} is another image than in {INDEX_MEMBER}");
-                Finding::error("H-13", &item.place, problem).instead(&some_of(known), image_id)
+                Diagnostic::error(Rule::H13, &item.place, problem).values(&some_of(known), image_id)
             }
-            None => Finding::error("H-13", &item.place, format!("{INDEX_MEMBER} does not know the name {name}")),
+            None => Diagnostic::error(Rule::H13, &item.place, format!("{INDEX_MEMBER} does not know the name {name}")),
         };
         checker.add(finding);
     }
@@ -78,7 +79,7 @@ fn unknown_to_docker(checker: &mut Checker<'_>, of_layout: &HashMap<Name, BTreeS
     unknown.sort();
     for name in unknown {
         let problem = format!("{name} is in {INDEX_MEMBER} only: engines that read this file do not see it");
-        checker.add(Finding::note("O-26", MANIFEST_MEMBER, problem));
+        checker.add(Diagnostic::note(Rule::O26, MANIFEST_MEMBER, problem));
     }
 }
 

@@ -5,12 +5,13 @@
 use super::Checker;
 use super::bodies::{BodyId, Outcome};
 use super::documents::ConfigView;
-use super::finding::Finding;
 use crate::codec::Codec;
+use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::Name;
 use crate::reader::Format;
+use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
@@ -85,13 +86,13 @@ impl Checked {
     }
 
     /// Holds the layers that were read against the config (M-11).
-    pub(super) fn verify(&self, outcome: &Outcome, format: Format) -> Vec<Finding> {
+    pub(super) fn verify(&self, outcome: &Outcome, format: Format) -> Vec<Diagnostic> {
         let broken = self.bound().filter_map(|(layer, diff_id)| outcome.verify(layer.body?, diff_id));
-        let broken: Vec<Finding> = broken.collect();
+        let broken: Vec<Diagnostic> = broken.collect();
         if !broken.is_empty() && format == Format::Hybrid && self.is_listed_by_manifest && self.is_in_disorder(outcome)
         {
             let problem = "it lists the layers in another order than its config, as Docker 25.0 did";
-            return vec![Finding::warning("O-25", &self.at, problem)];
+            return vec![Diagnostic::warning(Rule::O25, &self.at, problem)];
         }
         broken
     }
@@ -119,7 +120,7 @@ impl Checker<'_> {
         let (layers, diff_ids) = (image.layers.len(), image.config.diff_ids.len());
         if layers != diff_ids && image.config.config.is_some() {
             let problem = "it lists another number of layers than its config has diff_ids";
-            self.add(Finding::error("L-5", &image.at, problem).instead(&diff_ids, &layers));
+            self.add(Diagnostic::error(Rule::L5, &image.at, problem).values(&diff_ids, &layers));
         }
         for (nth, layer) in image.layers.iter().enumerate() {
             let Some(body) = layer.body else { continue };
@@ -144,7 +145,7 @@ impl Checker<'_> {
         let other = known.and_then(|known| known.iter().find(|known| *known != diff_id));
         if let Some(other) = other {
             let problem = format!("configs give this one file two diff_ids, {other} and {diff_id}");
-            self.add(Finding::error("H-20", at, problem));
+            self.add(Diagnostic::error(Rule::H20, at, problem));
         }
     }
 
@@ -154,8 +155,8 @@ impl Checker<'_> {
         let makers = config.history().iter().filter(|step| !step.empty_layer).count();
         if makers > 0 && makers != config.diff_ids().len() {
             let problem = "its history has another number of steps that make a layer than there are diff_ids";
-            let finding = Finding::warning("L-16", &image.config_at, problem);
-            self.add(finding.instead(&config.diff_ids().len(), &makers));
+            let finding = Diagnostic::warning(Rule::L16, &image.config_at, problem);
+            self.add(finding.values(&config.diff_ids().len(), &makers));
         }
     }
 
@@ -165,12 +166,12 @@ impl Checker<'_> {
         let said = config.platform();
         if said.os.is_empty() || said.architecture.is_empty() {
             let problem = "the config does not say on which operating system and architecture the image runs";
-            self.add(Finding::warning("O-12", &image.config_at, problem));
+            self.add(Diagnostic::warning(Rule::O12, &image.config_at, problem));
         } else if let Some(described) =
             image.described.as_ref().filter(|described| is_of_another_machine(described, said))
         {
             let problem = "its descriptor names another platform than its config";
-            self.add(Finding::warning("O-12", &image.at, problem).instead(said, described));
+            self.add(Diagnostic::warning(Rule::O12, &image.at, problem).values(said, described));
         }
     }
 }

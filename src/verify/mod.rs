@@ -3,7 +3,7 @@
 //! The reader stops at the first fault, because a conversion has to. A check goes on: it has its own walk over the same
 //! documents, which takes from each what can be read and notes what cannot, and one reading of every stored byte, which
 //! judges digests, sizes, compression and tar at once. What a fault costs others is left to the severity of its
-//! [`Finding`]:
+//! [`Diagnostic`]:
 //!
 //! | severity | when |
 //! | --- | --- |
@@ -41,9 +41,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-pub use finding::{Finding, Severity};
-
 use crate::archive::MemberIndex;
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::error::Result;
 use crate::inspect::format;
 use crate::path::escape_for_terminal;
@@ -72,7 +71,7 @@ pub struct Report {
     /// How many findings there are of each severity.
     pub counts: Counts,
     /// The findings: errors first, then warnings, then notes; within each in the order of the archive's documents.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<Diagnostic>,
 }
 
 /// How much was looked at.
@@ -110,13 +109,13 @@ pub struct Counts {
 /// a finding, and so is what `run` would else have been told of.
 pub fn verify(input: Input, run: Run) -> Result<Report> {
     let heard = Heard::new();
-    let run = Run { notices: heard.notices, ..run };
+    let run = Run { diagnostics: heard.diagnostics, ..run };
     let (archive, damage) = Archive::open_damaged(input, &run)?;
     let mut checker = Checker::new(&archive, &run);
     for error in damage {
-        checker.refused(error, "H-18", archive.members.label())?;
+        checker.refused(error, archive.members.label())?;
     }
-    checker.findings.extend(heard.said.findings(archive.members.label(), "G-1"));
+    checker.findings.extend(heard.said.findings(archive.members.label()));
     match archive.format {
         Format::Oci => oci::check(&mut checker)?,
         Format::Docker => docker::check(&mut checker)?,
@@ -131,7 +130,7 @@ struct Checker<'a> {
     members: &'a MemberIndex,
     format: Format,
     run: &'a Run,
-    findings: Vec<Finding>,
+    findings: Vec<Diagnostic>,
     bodies: Bodies,
     images: Vec<Checked>,
     names: Names,
@@ -155,7 +154,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn add(&mut self, finding: Finding) {
+    fn add(&mut self, finding: Diagnostic) {
         self.findings.push(finding);
     }
 
@@ -171,7 +170,7 @@ impl<'a> Checker<'a> {
             }
             Err(error) => {
                 let place = escape_for_terminal(name.as_bytes());
-                self.refused(error, "G-6", &place)?;
+                self.refused(error, &place)?;
                 Ok(None)
             }
         }
@@ -199,7 +198,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn report(archive: &str, format: &'static str, checked: Extents, mut findings: Vec<Finding>) -> Report {
+fn report(archive: &str, format: &'static str, checked: Extents, mut findings: Vec<Diagnostic>) -> Report {
     let mut said = HashSet::new();
     findings.retain(|finding| said.insert(finding.clone()));
     findings.sort_by_key(|finding| finding.severity);

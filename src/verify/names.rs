@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Checker;
-use super::finding::Finding;
+use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::image::{IMAGE_NAME, Name, REF_NAME};
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
@@ -33,7 +34,7 @@ impl Names {
     }
 
     /// Names that stand for two images of one platform (N-9).
-    pub(super) fn conflicts(&self) -> Vec<Finding> {
+    pub(super) fn conflicts(&self) -> Vec<Diagnostic> {
         let mut findings = Vec::new();
         for (name, claims) in &self.0 {
             // Of claims that say the same the first will do: there may be a million.
@@ -42,7 +43,8 @@ impl Names {
                 let other = others.iter().find(|other| other.digest != claim.digest && claim.is_beside(other));
                 if let Some(other) = other {
                     let problem = format!("two images are called {name}, the other one by {}", other.place);
-                    findings.push(Finding::error("N-9", &claim.place, problem).instead(&other.digest, &claim.digest));
+                    findings
+                        .push(Diagnostic::error(Rule::N9, &claim.place, problem).values(&other.digest, &claim.digest));
                 }
                 if seen.insert((&claim.digest, &claim.platform)) {
                     others.push(claim);
@@ -82,7 +84,7 @@ impl Checker<'_> {
                 Err(_) => Name::Text(tag.clone()),
             });
             if let Some(problem) = problem {
-                self.add(Finding::warning("L-7", place, format!("{problem}; not every engine loads it")));
+                self.add(Diagnostic::warning(Rule::L7, place, format!("{problem}; not every engine loads it")));
             }
         }
         names
@@ -91,14 +93,14 @@ impl Checker<'_> {
     /// Names in annotations that some reader cannot use (O-23, O-24).
     pub(super) fn annotated_names(&mut self, descriptor: &Descriptor, place: &str) {
         if let Some(Err(error)) = descriptor.annotation(IMAGE_NAME).map(str::parse::<Reference>) {
-            self.add(Finding::warning("O-24", place, format!("{IMAGE_NAME}: {error}")));
+            self.add(Diagnostic::warning(Rule::O24, place, format!("{IMAGE_NAME}: {error}")));
         }
         if let Some(text) = descriptor.annotation(REF_NAME).filter(|text| !is_ref_name(text)) {
             let problem = format!(
                 "{REF_NAME}: `{}` is not of the form that skopeo can select",
                 escape_for_terminal(text.as_bytes())
             );
-            self.add(Finding::warning("O-23", place, problem));
+            self.add(Diagnostic::warning(Rule::O23, place, problem));
         }
     }
 }

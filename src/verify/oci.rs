@@ -6,14 +6,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::Checker;
 use super::documents::ManifestView;
-use super::finding::{Finding, Severity};
 use super::image::{Checked, CheckedLayer};
 use crate::codec::Codec;
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, MediaType};
@@ -36,7 +37,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Result<()> {
         && let Some(bytes) = checker.bytes(&layout, LAYOUT_MEMBER, MAX_DOCUMENT)?
         && let Err(error) = check_layout(&bytes, LAYOUT_MEMBER)
     {
-        checker.refused(error, "O-1", LAYOUT_MEMBER)?;
+        checker.refused(error, LAYOUT_MEMBER)?;
     }
     let mut walk = Walk { checker, known: HashMap::new(), path: Vec::new(), descriptors: 0, used: HashSet::new() };
     walk.index_json()?;
@@ -52,15 +53,15 @@ fn blobs(checker: &mut Checker<'_>, used: &HashSet<Digest>) -> Result<()> {
         let name = std::str::from_utf8(rest).ok().and_then(|rest| rest.split_once('/'));
         let digest = name.map(|(algorithm, encoded)| format!("{algorithm}:{encoded}").parse::<Digest>());
         let Some(Ok(digest)) = digest else {
-            checker.add(Finding::warning("H-2", place, "no digest is spelled so, and nothing can refer to it"));
+            checker.add(Diagnostic::warning(Rule::H2, place, "no digest is spelled so, and nothing can refer to it"));
             continue;
         };
         let Some(extent) = checker.member(&digest.blob_path(), "its name")? else { continue };
         if !used.contains(&digest) {
-            checker.add(Finding::note("O-3", &place, "nothing refers to this blob"));
+            checker.add(Diagnostic::note(Rule::O3, &place, "nothing refers to this blob"));
         }
         let body = checker.bodies.add(extent, &place)?;
-        checker.bodies.expect(body, &digest, (Severity::Error, "H-3"), "its name");
+        checker.bodies.expect(body, &digest, (Severity::Error, Rule::H3), "its name");
     }
     Ok(())
 }
@@ -98,7 +99,7 @@ impl Walk<'_, '_> {
                 }
                 Led::Nowhere(missing) => {
                     let problem = format!("the archive does not hold {}", missing.blob_path());
-                    self.checker.add(Finding::error("O-3", place, escape_for_terminal(problem.as_bytes())));
+                    self.checker.add(Diagnostic::error(Rule::O3, place, escape_for_terminal(problem.as_bytes())));
                 }
             }
         }
@@ -124,13 +125,13 @@ impl Walk<'_, '_> {
         self.count(1);
         if self.path.contains(digest) {
             let problem = format!("{digest} is an index that leads back to itself");
-            self.checker.add(Finding::error("H-7", named_by, problem));
+            self.checker.add(Diagnostic::error(Rule::H7, named_by, problem));
             return nothing;
         }
         let extent = self.blob(descriptor, named_by)?;
         if descriptor.media_type().is_schema1() {
             let problem = "a schema 1 manifest, of docker before 1.10; it holds no image config";
-            self.checker.add(Finding::error("M-1", place_of(digest), problem));
+            self.checker.add(Diagnostic::error(Rule::M1, place_of(digest), problem));
             return nothing;
         }
         let Some(extent) = extent else { return Ok(Led::Nowhere(digest.clone())) };
@@ -156,7 +157,7 @@ impl Walk<'_, '_> {
         self.descriptors += descriptors;
         if before <= MAX_DESCRIPTORS && self.descriptors > MAX_DESCRIPTORS {
             let problem = format!("more than {MAX_DESCRIPTORS} descriptors; the others were not looked at");
-            self.checker.add(Finding::error("H-7", INDEX_MEMBER, problem));
+            self.checker.add(Diagnostic::error(Rule::H7, INDEX_MEMBER, problem));
         }
     }
 
@@ -173,8 +174,8 @@ impl Walk<'_, '_> {
         };
         if extent.size() != descriptor.size() {
             let problem = format!("its content has another size than {named_by} says");
-            let finding = Finding::error("O-6", place_of(digest), problem);
-            self.checker.add(finding.instead(&descriptor.size(), &extent.size()));
+            let finding = Diagnostic::error(Rule::O6, place_of(digest), problem);
+            self.checker.add(finding.values(&descriptor.size(), &extent.size()));
         }
         Ok(Some(extent))
     }
@@ -184,7 +185,7 @@ impl Walk<'_, '_> {
         let nothing = Ok(Led::To(Vec::new()));
         if self.path.len() >= MAX_INDEX_DEPTH {
             let problem = format!("indexes are nested deeper than {MAX_INDEX_DEPTH}");
-            self.checker.add(Finding::error("H-7", place, problem));
+            self.checker.add(Diagnostic::error(Rule::H7, place, problem));
             return nothing;
         }
         let Some(bytes) = self.checker.bytes(extent, &place, MAX_DOCUMENT)? else { return nothing };
@@ -202,7 +203,7 @@ impl Walk<'_, '_> {
             return Ok(Led::Nowhere(digest.clone()));
         }
         for (child, digest) in missing {
-            self.checker.add(Finding::warning("O-15", &place, not_here(child, &digest)));
+            self.checker.add(Diagnostic::warning(Rule::O15, &place, not_here(child, &digest)));
         }
         Ok(Led::To(images))
     }
@@ -248,7 +249,7 @@ impl Walk<'_, '_> {
             if extent.is_none() && !descriptor.media_type().is_nondistributable() {
                 let member = descriptor.digest().blob_path();
                 let problem = format!("the archive does not hold {}", escape_for_terminal(member.as_bytes()));
-                self.checker.add(Finding::error("O-3", place, problem));
+                self.checker.add(Diagnostic::error(Rule::O3, place, problem));
             }
         }
     }
@@ -267,7 +268,7 @@ impl Walk<'_, '_> {
                 }
             }
             if is_encrypted {
-                self.checker.add(Finding::note("O-19", &at, "the layer is encrypted, and was not looked into"));
+                self.checker.add(Diagnostic::note(Rule::O19, &at, "the layer is encrypted, and was not looked into"));
             }
             layers.push(CheckedLayer { at, body: body.filter(|_| !is_encrypted) });
         }
@@ -276,7 +277,7 @@ impl Walk<'_, '_> {
 }
 
 /// O-9: what a descriptor says of a layer's compression is held against its first bytes.
-fn fault_of_type(descriptor: &Descriptor, codec: Codec) -> Option<Finding> {
+fn fault_of_type(descriptor: &Descriptor, codec: Codec) -> Option<Diagnostic> {
     let media_type = descriptor.media_type();
     let agrees = match (media_type.compression()?, codec) {
         (Compression::Plain, codec) => codec == Codec::Plain,
@@ -284,8 +285,8 @@ fn fault_of_type(descriptor: &Descriptor, codec: Codec) -> Option<Finding> {
         (Compression::Zstd, codec) => codec == Codec::Zstd,
     };
     let problem = "its content is compressed otherwise than its media type says";
-    let finding = Finding::warning("O-9", place_of(descriptor.digest()), problem);
-    (!agrees).then(|| finding.instead(media_type, &codec.name()))
+    let finding = Diagnostic::warning(Rule::O9, place_of(descriptor.digest()), problem);
+    (!agrees).then(|| finding.values(media_type, &codec.name()))
 }
 
 /// A missing blob, if nothing that a manifest names is there: a platform that was not exported (O-15).

@@ -9,12 +9,13 @@ use std::collections::{BTreeSet, HashMap};
 use super::Checker;
 use super::bodies::{BodyId, Outcome};
 use super::docker::Tagged;
-use super::finding::Finding;
+use crate::diagnostics::Diagnostic;
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::MAX_MANIFEST_JSON;
 use crate::path::escape_for_terminal;
 use crate::reader::Format;
+use crate::rule::Rule;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
 use crate::spec::reference::Reference;
 use crate::spec::v1::V1Id;
@@ -28,11 +29,11 @@ pub(super) struct SameTop {
 
 impl SameTop {
     /// What is wrong if the two are not the same tar; Docker 1.10 and 1.11 stored one that occurs twice twice (L-25).
-    pub(super) fn verify(&self, outcome: &Outcome) -> Option<Finding> {
+    pub(super) fn verify(&self, outcome: &Outcome) -> Option<Diagnostic> {
         let tar = |body| outcome.of(body).plain.first();
         let (expected, found) = (tar(self.by_manifest)?, tar(self.by_repositories)?);
         let problem = format!("{} is an image with another top layer than in manifest.json", self.name);
-        (expected != found).then(|| Finding::warning("L-8", REPOSITORIES_MEMBER, problem).instead(expected, found))
+        (expected != found).then(|| Diagnostic::warning(Rule::L8, REPOSITORIES_MEMBER, problem).values(expected, found))
     }
 }
 
@@ -43,7 +44,7 @@ pub(super) fn check(checker: &mut Checker<'_>, tagged: &[Tagged]) -> Result<()> 
     let Ok(Repositories(repositories)) = Repositories::read(&bytes, REPOSITORIES_MEMBER) else {
         let problem =
             "it is no object of objects of strings; only Docker up to 28 reads it, where manifest.json is missing";
-        checker.add(Finding::warning("L-8", REPOSITORIES_MEMBER, problem));
+        checker.add(Diagnostic::warning(Rule::L8, REPOSITORIES_MEMBER, problem));
         return Ok(());
     };
     let mut items: HashMap<&Name, &Tagged> = HashMap::new();
@@ -61,7 +62,7 @@ pub(super) fn check(checker: &mut Checker<'_>, tagged: &[Tagged]) -> Result<()> 
     for item in tagged.iter().filter(|item| item.layers > 0) {
         for name in item.names.iter().filter(|name| matches!(name, Name::Reference(_)) && !named.contains(name)) {
             let problem = format!("it does not know {name}, which is in {}", item.place);
-            checker.add(Finding::note("L-8", REPOSITORIES_MEMBER, problem));
+            checker.add(Diagnostic::note(Rule::L8, REPOSITORIES_MEMBER, problem));
         }
     }
     Ok(())
@@ -70,7 +71,7 @@ pub(super) fn check(checker: &mut Checker<'_>, tagged: &[Tagged]) -> Result<()> 
 /// One name and the top layer it stands for.
 fn entry(checker: &mut Checker<'_>, text: &str, id: &str, items: &HashMap<&Name, &Tagged>) -> Result<()> {
     let shown = escape_for_terminal(text.as_bytes());
-    let warn = |problem: String| Finding::warning("L-8", REPOSITORIES_MEMBER, problem);
+    let warn = |problem: String| Diagnostic::warning(Rule::L8, REPOSITORIES_MEMBER, problem);
     let name = text.parse::<Reference>().map(|reference| Name::Reference(reference.normalized()));
     let Some(item) = name.ok().and_then(|name| items.get(&name)) else {
         checker.add(warn(format!("{shown} is no name of an image in manifest.json")));

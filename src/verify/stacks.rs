@@ -5,16 +5,17 @@
 //! kept, no more: archives of images that share in turns cost more time, not more memory.
 
 use super::bodies::{BodyId, Outcome};
-use super::finding::Finding;
+use super::finding;
 use super::heard::Heard;
 use super::image::{Checked, CheckedLayer};
+use crate::diagnostics::Diagnostic;
 use crate::error::{ErrorKind, Result};
 use crate::flatten::{LayerBuilder, Options, Overlay};
 use crate::run::Run;
 use crate::toc::Item;
 
 /// Applies the layers of `images`: what is wrong with them.
-pub(super) fn apply(images: &[Checked], outcome: &Outcome, run: &Run) -> Result<Vec<Finding>> {
+pub(super) fn apply(images: &[Checked], outcome: &Outcome, run: &Run) -> Result<Vec<Diagnostic>> {
     let stacks = distinct(images);
     let (mut findings, mut kept) = (Vec::new(), Begun::default());
     for (nth, (bodies, image)) in stacks.iter().enumerate() {
@@ -69,18 +70,18 @@ impl Begun {
     }
 
     /// Applies the next layer: what is wrong with it, and whether more can be applied.
-    fn add(&mut self, layer: &CheckedLayer, outcome: &Outcome, run: &Run) -> Result<(Vec<Finding>, bool)> {
+    fn add(&mut self, layer: &CheckedLayer, outcome: &Outcome, run: &Run) -> Result<(Vec<Diagnostic>, bool)> {
         let items = layer.body.and_then(|body| outcome.of(body).items.as_ref());
         let Some(items) = items else { return Ok((Vec::new(), false)) };
         let heard = Heard::new();
-        let mut builder = self.overlay.layer(&layer.at, &heard.notices, &run.budget);
+        let mut builder = self.overlay.layer(&layer.at, &heard.diagnostics, &run.budget);
         let applied = entries(items, &mut builder).and_then(|()| builder.finish());
-        let mut findings = heard.said.findings(&layer.at, "R-7");
+        let mut findings = heard.said.findings(&layer.at);
         self.layers += 1;
         match applied {
             Ok(()) => Ok((findings, true)),
             Err(error) if error.kind() == ErrorKind::Input => {
-                findings.push(Finding::of(error, "R-6", &layer.at)?);
+                findings.push(finding::of(error, &layer.at)?);
                 Ok((findings, false))
             }
             Err(error) => Err(error),

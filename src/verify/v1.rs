@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::Checker;
 use super::bodies::BodyId;
 use super::documents::ConfigView;
-use super::finding::Finding;
 use super::image::{Checked, CheckedLayer};
+use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::Name;
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
 use crate::spec::v1::{LegacyLayer, V1Id};
 
@@ -41,7 +42,7 @@ pub(super) fn check(checker: &mut Checker<'_>) -> Result<()> {
         }
         None => {
             let problem = "there is none: Docker from 1.10 on loads no archive without it and without manifest.json";
-            checker.add(Finding::note("L-30", REPOSITORIES_MEMBER, problem));
+            checker.add(Diagnostic::note(Rule::L30, REPOSITORIES_MEMBER, problem));
             let parents: BTreeSet<&V1Id> = directories.values().filter_map(|layer| layer.parent.as_ref()).collect();
             directories.keys().filter(|id| !parents.contains(id)).cloned().collect()
         }
@@ -68,16 +69,16 @@ fn directory(checker: &mut Checker<'_>, id: &V1Id) -> Result<Directory> {
     let mut directory = Directory { parent: None, body: None };
     match checker.member(&tar, "the format")? {
         Some(extent) => directory.body = Some(checker.bodies.add(extent, &tar)?),
-        None => checker.add(Finding::error("L-30", &tar, "the directory has no layer")),
+        None => checker.add(Diagnostic::error(Rule::L30, &tar, "the directory has no layer")),
     }
     let Some(extent) = checker.member(&json, "the format")? else {
-        checker.add(Finding::error("L-30", &json, "the directory has no metadata"));
+        checker.add(Diagnostic::error(Rule::L30, &json, "the directory has no metadata"));
         return Ok(directory);
     };
     let Some(bytes) = checker.bytes(&extent, &json, MAX_DOCUMENT)? else { return Ok(directory) };
     match LegacyLayer::read(&bytes, &json, id) {
         Ok(layer) => directory.parent = layer.parent().cloned(),
-        Err(error) => checker.refused(error, "L-31", &json)?,
+        Err(error) => checker.refused(error, &json)?,
     }
     Ok(directory)
 }
@@ -89,7 +90,7 @@ fn named(checker: &mut Checker<'_>, bytes: &[u8], directories: &Directories) -> 
     let repositories = match Repositories::read(bytes, REPOSITORIES_MEMBER) {
         Ok(Repositories(repositories)) => repositories,
         Err(error) => {
-            checker.refused(error, "L-8", REPOSITORIES_MEMBER)?;
+            checker.refused(error, REPOSITORIES_MEMBER)?;
             return Ok(tops);
         }
     };
@@ -102,8 +103,8 @@ fn named(checker: &mut Checker<'_>, bytes: &[u8], directories: &Directories) -> 
                     for name in names {
                         let problem = format!("two images are called {name}");
                         if let Some(other) = claimed.insert(name, top.clone()).filter(|other| *other != top) {
-                            let finding = Finding::error("N-9", REPOSITORIES_MEMBER, problem);
-                            checker.add(finding.instead(&other, &top));
+                            let finding = Diagnostic::error(Rule::N9, REPOSITORIES_MEMBER, problem);
+                            checker.add(finding.values(&other, &top));
                         }
                     }
                     tops.insert(top);
@@ -111,7 +112,7 @@ fn named(checker: &mut Checker<'_>, bytes: &[u8], directories: &Directories) -> 
                 None => {
                     let (text, id) = (escape_for_terminal(text.as_bytes()), escape_for_terminal(id.as_bytes()));
                     let problem = format!("{text} stands for `{id}`, which is no layer of the archive");
-                    checker.add(Finding::error("L-31", REPOSITORIES_MEMBER, problem));
+                    checker.add(Diagnostic::error(Rule::L31, REPOSITORIES_MEMBER, problem));
                 }
             }
         }
@@ -125,12 +126,12 @@ fn chains(checker: &mut Checker<'_>, directories: &Directories) {
     for (id, directory) in directories {
         if let Some(parent) = directory.parent.as_ref().filter(|parent| !directories.contains_key(parent)) {
             let problem = format!("the archive does not hold its parent {parent}");
-            checker.add(Finding::error("L-31", id.json_member(), problem));
+            checker.add(Diagnostic::error(Rule::L31, id.json_member(), problem));
         }
         let mut seen = BTreeSet::new();
         for id in ancestors(id, directories).take_while(|id| !sound.contains(id)) {
             if !seen.insert(id) {
-                checker.add(Finding::error("L-31", id.json_member(), "the layer is its own ancestor"));
+                checker.add(Diagnostic::error(Rule::L31, id.json_member(), "the layer is its own ancestor"));
                 break;
             }
         }

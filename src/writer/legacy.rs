@@ -17,8 +17,8 @@ use super::{Contents, loss, single_images};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, Layer};
-use crate::notice::Fault;
 use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER, Repositories};
 use crate::spec::v1::{Steps, V1Id, layer_json};
@@ -122,7 +122,7 @@ impl<'l> Writer<'_, '_, 'l> {
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
             let problem = "its history does not have one step a layer; the layer documents are made to fit";
-            self.run.notices.warn(Fault::Input, &image.at, problem)?;
+            self.run.diagnostics.warn(Rule::L16, &image.at, problem)?;
         }
         let mut written = Vec::with_capacity(ids.len());
         for (position, (layer, id)) in image.layers.iter().zip(&ids).enumerate() {

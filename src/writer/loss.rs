@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Family;
@@ -58,5 +59,5 @@ pub(super) fn remark(image: &Image, run: &Run) {
     {
         lost.push("digests other than sha256");
     }
-    run.notices.note(format!("{}: lost: {}", image.at, lost.join(", ")));
+    run.diagnostics.note(Rule::M7, &image.at, format!("lost: {}", lost.join(", ")));
 }

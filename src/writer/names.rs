@@ -4,7 +4,7 @@
 
 use crate::error::Result;
 use crate::image::{ImageEntry, Name};
-use crate::notice::Fault;
+use crate::rule::Rule;
 use crate::run::Run;
 
 /// How a name is written.
@@ -26,7 +26,11 @@ impl Spelling {
 /// The names of `entry` that docker can hold; the others are warned about and dropped.
 pub(super) fn repo_tags(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
-        run.notices.warn(Fault::Target, &name.to_string(), &format!("{problem}; dropped (--tag gives a name)"))?;
+        run.diagnostics.warn_of_target(
+            Rule::O24,
+            name.to_string(),
+            format!("{problem}; dropped (--tag gives a name)"),
+        )?;
     }
     Ok(spelled(entry, spelling))
 }
@@ -34,7 +38,11 @@ pub(super) fn repo_tags(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Re
 /// The same for a `manifest.json` beside a layout, whose `index.json` has them all.
 pub(super) fn repo_tags_beside_layout(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Vec<String> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
-        run.notices.note(format!("{name}: not in manifest.json: {problem} (--tag gives a name)"));
+        run.diagnostics.note(
+            Rule::O24,
+            name.to_string(),
+            format!("not in manifest.json: {problem} (--tag gives a name)"),
+        );
     }
     spelled(entry, spelling)
 }

@@ -20,8 +20,8 @@ use super::store::{Documents, Store};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, ImageIndex, Layer, Node, RawBlob};
-use crate::notice::Fault;
 use crate::options::{Compress, ConvertOptions, ImageReport, OciOptions};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Family, MediaType};
@@ -242,7 +242,7 @@ impl<S: Store> Writer<'_, S> {
         for carried in nodes().flat_map(Node::carried).filter(|carried| !carried.attestation) {
             if let Some(subject) = carried.subject.as_ref().filter(|subject| gone.contains(subject)) {
                 let problem = format!("it refers to {subject}, which had to be rewritten");
-                self.run.notices.warn(Fault::Target, &carried.what, &problem)?;
+                self.run.diagnostics.warn_of_target(Rule::M4, &carried.what, problem)?;
             }
         }
         Ok(())
@@ -254,10 +254,10 @@ impl<S: Store> Writer<'_, S> {
         let attests =
             |child: &&crate::image::Child| child.descriptor.annotation("vnd.docker.reference.digest") == Some(&subject);
         match index.children.iter().find(attests) {
-            Some(child) => self.run.notices.warn(
-                Fault::Target,
-                &child.descriptor.digest().to_string(),
-                &format!("it attests to {subject}, whose manifest had to be rewritten"),
+            Some(child) => self.run.diagnostics.warn_of_target(
+                Rule::M4,
+                child.descriptor.digest().to_string(),
+                format!("it attests to {subject}, whose manifest had to be rewritten"),
             ),
             None => Ok(()),
         }

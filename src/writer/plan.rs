@@ -18,9 +18,9 @@ use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, ContentKey, ExpectedDigest, Image, Layer, RawBlob};
-use crate::notice::Fault;
 use crate::options::{Compress, Verify};
 use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::media_type::Compression;
 use crate::stream::pool;
@@ -311,13 +311,17 @@ impl<'l> Plan<'l> {
     fn remark(&self, layer: &Layer, run: &Run) -> Result<()> {
         if layer.is_beyond_checking() {
             let problem = "its digest is of an algorithm that cannot be computed here: not verified";
-            run.notices.warn(Fault::Input, &layer.at, problem)?;
+            run.diagnostics.warn(Rule::M11, &layer.at, problem)?;
         }
         if layer.written_as().is_some() {
             return Ok(());
         }
         if let (Treatment::Recode(encoding), Some(blob)) = (self.treatment(layer), &layer.blob) {
-            run.notices.note(format!("{}: {} becomes {}", layer.at, blob.codec.name(), encoding.codec().name()));
+            run.diagnostics.note(
+                Rule::D7,
+                &layer.at,
+                format!("{} becomes {}", blob.codec.name(), encoding.codec().name()),
+            );
         }
         Ok(())
     }
@@ -347,7 +351,7 @@ impl Check<'_> {
 fn check_blob(blob: &RawBlob, run: &Run) -> Result<()> {
     let at = format!("{}: {}", blob.extent.source().label(), blob.digest.blob_path());
     if let Algorithm::Other(_) = blob.digest.algorithm() {
-        return run.notices.warn(Fault::Input, &at, "its digest cannot be computed here: not verified");
+        return run.diagnostics.warn(Rule::M11, &at, "its digest cannot be computed here: not verified");
     }
     let failed = |error| Error::io("reading", &at, error);
     let promise = Expected { digest: Some(blob.digest.clone()), size: blob.size };

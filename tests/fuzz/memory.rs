@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use imgtar::codec::Encoding;
 use imgtar::convert::{ConvertOptions, convert};
+use imgtar::diagnostics::Diagnostics;
 use imgtar::error::Result;
 use imgtar::limits::{Budget, Limits};
-use imgtar::notice::Notices;
 use imgtar::progress::Progress;
 use imgtar::run::Run;
 use imgtar::stream::sink::Sink;
@@ -25,7 +25,7 @@ const MAX_METADATA: u64 = 64 << 20;
 /// A run of one thread that nobody hears, with temporary files in memory.
 pub(crate) fn run() -> Run {
     Run {
-        notices: Notices::silent(),
+        diagnostics: Diagnostics::silent(),
         progress: Progress::silent(),
         budget: Budget::new(Limits { size: MAX_SIZE, metadata: MAX_METADATA, ..Limits::default() }),
         tmpdir: tmpdir(),

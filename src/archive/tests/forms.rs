@@ -169,9 +169,9 @@ fn m_12_what_follows_the_end_marker_is_no_member_but_is_read() {
     let mut tar = Raw::default().file("f", "data").end();
     tar.extend(Raw::default().file("ghost", "boo").end());
     tar.resize(1 << 20, 7);
-    let (budget, notices) = (Budget::default(), Notices::silent());
+    let (budget, diagnostics) = (Budget::default(), Diagnostics::silent());
     let source = Sequential::new(Counting(&tar, 0));
-    let mut reader = Reader::new(source, Ending::Required, "layer", &budget, &notices);
+    let mut reader = Reader::new(source, Ending::Required, "layer", &budget, &diagnostics);
     assert!(reader.next_entry().unwrap().is_some());
     assert!(reader.next_entry().unwrap().is_none());
     assert!(reader.next_entry().unwrap().is_none());
@@ -258,8 +258,8 @@ fn a_sparse_file_may_be_all_hole_or_have_none() {
 fn a_body_read_in_part_is_skipped_for_the_rest() {
     let content = "x".repeat(200_000);
     let tar = Raw::default().file("big", &content).file("next", "1").end();
-    let (budget, notices) = (Budget::default(), Notices::silent());
-    let mut reader = Reader::new(&tar[..], Ending::Required, "a.tar", &budget, &notices);
+    let (budget, diagnostics) = (Budget::default(), Diagnostics::silent());
+    let mut reader = Reader::new(&tar[..], Ending::Required, "a.tar", &budget, &diagnostics);
     reader.next_entry().unwrap().unwrap();
     let mut part = [0; 1000];
     reader.body().read_exact(&mut part).unwrap();
@@ -274,8 +274,8 @@ fn entries_and_metadata_are_counted() {
     use crate::limits::Limits;
     let tar = Raw::default().file("one", "").file("two", "").end();
     for limits in [Limits { entries: 1, ..Limits::default() }, Limits { metadata: 5, ..Limits::default() }] {
-        let (budget, notices) = (Budget::new(limits), Notices::silent());
-        let mut reader = Reader::new(&tar[..], Ending::Required, "a.tar", &budget, &notices);
+        let (budget, diagnostics) = (Budget::new(limits), Diagnostics::silent());
+        let mut reader = Reader::new(&tar[..], Ending::Required, "a.tar", &budget, &diagnostics);
         reader.next_entry().unwrap();
         assert_eq!(reader.next_entry().unwrap_err().kind(), ErrorKind::Limit);
     }

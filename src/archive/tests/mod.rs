@@ -10,9 +10,9 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
 use super::{Ending, Reader, TarEntry};
+use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::limits::Budget;
-use crate::notice::Notices;
 use crate::stream::skip::{Sequential, Skip};
 
 /// Every member and its content; the same however the bytes arrive, or the test fails.
@@ -34,8 +34,8 @@ fn described(outcome: &Result<Vec<(TarEntry, Vec<u8>)>>) -> String {
 }
 
 fn read_from(source: impl Skip, ending: Ending) -> Result<Vec<(TarEntry, Vec<u8>)>> {
-    let (budget, notices) = (Budget::default(), Notices::silent());
-    let mut reader = Reader::new(source, ending, "a.tar", &budget, &notices);
+    let (budget, diagnostics) = (Budget::default(), Diagnostics::silent());
+    let mut reader = Reader::new(source, ending, "a.tar", &budget, &diagnostics);
     let mut entries = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         let mut content = Vec::new();
@@ -48,8 +48,8 @@ fn read_from(source: impl Skip, ending: Ending) -> Result<Vec<(TarEntry, Vec<u8>
 
 /// Every member, bodies skipped.
 fn headers(bytes: &[u8], ending: Ending) -> Result<Vec<TarEntry>> {
-    let (budget, notices) = (Budget::default(), Notices::silent());
-    let mut reader = Reader::new(bytes, ending, "a.tar", &budget, &notices);
+    let (budget, diagnostics) = (Budget::default(), Diagnostics::silent());
+    let mut reader = Reader::new(bytes, ending, "a.tar", &budget, &diagnostics);
     let mut entries = Vec::new();
     while let Some(entry) = reader.next_entry()? {
         entries.push(entry);
@@ -72,9 +72,9 @@ fn refusal(bytes: &[u8]) -> String {
 fn warnings(bytes: &[u8]) -> Vec<String> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&heard);
-    let notices = Notices::new(false, move |remark| listener.lock().unwrap().push(format!("{remark:?}")));
+    let diagnostics = Diagnostics::new(false, move |diagnostic| listener.lock().unwrap().push(diagnostic.line()));
     let budget = Budget::default();
-    let mut reader = Reader::new(bytes, Ending::Required, "a.tar", &budget, &notices);
+    let mut reader = Reader::new(bytes, Ending::Required, "a.tar", &budget, &diagnostics);
     while reader.next_entry().unwrap().is_some() {}
     heard.lock().unwrap().clone()
 }

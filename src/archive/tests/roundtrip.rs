@@ -159,8 +159,8 @@ fn a_file_of_8_gib_has_a_longer_header() {
     assert_eq!(&blocks[512..532], b"19 size=8589934592\n\0");
     assert_eq!(&blocks[1024 + 124..][..12], b"\x80\0\0\0\0\0\0\x02\0\0\0\0");
     let budget = Budget::default();
-    let notices = Notices::silent();
-    let mut reader = Reader::new(&blocks[..], Ending::Required, "a.tar", &budget, &notices);
+    let diagnostics = Diagnostics::silent();
+    let mut reader = Reader::new(&blocks[..], Ending::Required, "a.tar", &budget, &diagnostics);
     assert_eq!(unplaced(&reader.next_entry().unwrap().unwrap()), large);
 }
 

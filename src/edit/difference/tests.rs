@@ -5,18 +5,18 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::diagnostics::Diagnostics;
 use crate::flatten::naive::layers;
 use crate::flatten::testing::change;
 use crate::flatten::{Change, Kind, Options, Overlay};
 use crate::limits::Budget;
-use crate::notice::Notices;
 
 /// The base layer of the table.
 const B: &[&str] = &["d/", "d/x", "d/s/", "d/s/y", "f"];
 
 /// The trees of the first `base` layers and of all of them.
 fn trees<L: AsRef<[E]>, E: AsRef<str>>(layers: &[L], base: usize) -> Result<(Flattened, Flattened)> {
-    let (notices, budget) = (Notices::silent(), Budget::default());
+    let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
     let mut overlay = Overlay::new(Options::default());
     let mut below = None;
     for (number, entries) in layers.iter().enumerate() {
@@ -24,7 +24,7 @@ fn trees<L: AsRef<[E]>, E: AsRef<str>>(layers: &[L], base: usize) -> Result<(Fla
             below = Some(overlay.clone().finish());
         }
         let at = format!("layer {number}");
-        let mut layer = overlay.layer(&at, &notices, &budget);
+        let mut layer = overlay.layer(&at, &diagnostics, &budget);
         for (position, entry) in entries.as_ref().iter().enumerate() {
             layer.entry(change(entry.as_ref(), position as u64))?;
         }
@@ -261,12 +261,12 @@ fn standing(tree: &Flattened, entry: impl Fn(EntryId) -> Option<EntryId>) -> Vec
 
 /// A layer of `items` on the first `base` of `layers`.
 fn applied(layers: &[Vec<String>], base: usize, items: &[LayerItem]) -> Flattened {
-    let (notices, budget) = (Notices::silent(), Budget::default());
+    let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
     let mut overlay = Overlay::new(Options::default());
     let texts: Vec<String> = items.iter().map(|item| text(layers, item)).collect();
     for (number, entries) in layers[..base].iter().chain([&texts]).enumerate() {
         let at = format!("layer {number}");
-        let mut layer = overlay.layer(&at, &notices, &budget);
+        let mut layer = overlay.layer(&at, &diagnostics, &budget);
         for (position, entry) in entries.iter().enumerate() {
             let Change { path, kind, .. } = change(entry, 0);
             layer.entry(Change { path, kind, position: position as u64 }).unwrap();

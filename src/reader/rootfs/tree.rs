@@ -7,8 +7,8 @@ use std::io::Read;
 use crate::archive::{BLOCK, EntryKind, TarEntry};
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_MANIFEST_JSON};
-use crate::notice::Fault;
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::{EntryPath, quote};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
@@ -47,13 +47,13 @@ impl Finds {
         self.count += 1;
     }
 
-    fn warn(&self, label: &str, problem: &str, run: &Run) -> Result<()> {
+    fn warn(&self, rule: Rule, label: &str, problem: &str, run: &Run) -> Result<()> {
         let more = match self.count {
             0 => return Ok(()),
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
         };
-        run.notices.warn(Fault::Input, label, &format!("`{}`{more}: {problem}", self.first))
+        run.diagnostics.warn(rule, label, format!("`{}`{more}: {problem}", self.first))
     }
 }
 
@@ -88,7 +88,11 @@ impl<'a> Tree<'a> {
         if is_whiteout(entry, &path) {
             self.whiteouts.note(&path);
         } else if entry.kind == EntryKind::Symlink && entry.link.is_empty() {
-            return Err(Error::invalid(format!("{}: `{path}`", self.label), "a symbolic link without a target"));
+            return Err(Error::invalid(
+                Rule::R23,
+                format!("{}: `{path}`", self.label),
+                "a symbolic link without a target",
+            ));
         }
         match flag {
             b'S' => self.sparse.note(&path),
@@ -108,34 +112,35 @@ impl<'a> Tree<'a> {
     /// No bytes at all; an image archive, which is `convert`'s business; under `--strict` what is warned about.
     pub(super) fn verify(&self, size: u64, run: &Run) -> Result<()> {
         if size == 0 {
-            return Err(Error::invalid(self.label, "there is nothing in it, not even a tar's end"));
+            return Err(Error::invalid(Rule::H19, self.label, "there is nothing in it, not even a tar's end"));
         }
         let layout = (self.has_layout && self.has_index).then_some(LAYOUT_MEMBER);
         if let Some(member) = self.tell_tale.as_deref().or(layout) {
             let problem = format!("an image archive (it holds `{member}`), no root filesystem: use `imgtar convert`");
-            return Err(Error::invalid(self.label, problem));
+            return Err(Error::invalid(Rule::X3, self.label, problem));
         }
         if size < self.end + BLOCK as u64 {
             let problem = "there is no end marker: cut short between two files it would look the same";
-            run.notices.warn(Fault::Input, self.label, problem)?;
+            run.diagnostics.warn(Rule::G13, self.label, problem)?;
         }
-        for (finds, problem) in [
-            (&self.whiteouts, "to engines a whiteout of a layer, not a file"),
+        for (rule, finds, problem) in [
+            (Rule::R2, &self.whiteouts, "to engines a whiteout of a layer, not a file"),
             (
+                Rule::R20,
                 &self.sparse,
                 "stored sparse in GNU's old form, which docker, containerd and podman refuse; tar --format=pax",
             ),
-            (&self.contiguous, "stored as a contiguous file (type 7), which docker and containerd refuse"),
-            (&self.repeated, "there more than once, which docker and podman refuse; the last one counts"),
+            (Rule::R13, &self.contiguous, "stored as a contiguous file (type 7), which docker and containerd refuse"),
+            (Rule::R10, &self.repeated, "there more than once, which docker and podman refuse; the last one counts"),
         ] {
-            finds.warn(self.label, problem, run)?;
+            finds.warn(rule, self.label, problem, run)?;
         }
         Ok(())
     }
 
     fn clean(&self, entry: &TarEntry, name: &[u8], whose: &str) -> Result<EntryPath> {
         EntryPath::clean(name).map_err(|error| {
-            Error::invalid(format!("{}: `{}`", self.label, escape_for_terminal(&entry.path)), format!("{whose}{error}"))
+            Error::invalid(error.rule(), format!("{}: `{}`", self.label, quote(&entry.path)), format!("{whose}{error}"))
         })
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::INDEX;
 use crate::error::{Error, Result};
+use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::json::{self, null_as_default};
 use crate::spec::media_type::{Family, MediaType};
@@ -38,7 +39,7 @@ impl Index {
     /// [`Error::Invalid`] for what is no index, and for one that is a manifest as well or contradicts `promised` (H-4).
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
         let (media_type, object) = INDEX.read(bytes, at, promised)?;
-        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(at, error.to_string()))?;
+        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, error.to_string()))?;
         Ok(Self { media_type, said, object })
     }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::MANIFEST;
 use crate::error::{Error, Result};
+use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::json::{self, null_as_default};
 use crate::spec::media_type::{Family, MediaType};
@@ -41,7 +42,7 @@ impl Manifest {
     /// for schema 1 (M-1).
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
         let (media_type, object) = MANIFEST.read(bytes, at, promised)?;
-        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(at, error.to_string()))?;
+        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O8, at, error.to_string()))?;
         Ok(Self { media_type, said, object })
     }
 

@@ -17,8 +17,10 @@ use serde_json::{Map, Value};
 
 use super::json;
 use super::media_type::{Family, MediaType};
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_DOCUMENT;
+use crate::path::quote;
+use crate::rule::Rule;
 
 /// The member that makes an archive an OCI layout (O-1).
 pub const LAYOUT_MEMBER: &str = "oci-layout";
@@ -39,10 +41,10 @@ pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
     struct Marker {
         image_layout_version: String,
     }
-    let Marker { image_layout_version: version } = json::read(bytes, at, MAX_DOCUMENT)?;
+    let Marker { image_layout_version: version } = json::read(bytes, at, MAX_DOCUMENT, Rule::O1)?;
     if version != VERSION {
         let version = version.escape_debug();
-        return Err(Error::invalid(at, format!("the layout has version `{version}`, expected `{VERSION}`")));
+        return Err(Error::invalid(Rule::O1, at, format!("the layout has version `{version}`, expected `{VERSION}`")));
     }
     Ok(())
 }
@@ -50,6 +52,8 @@ pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
 /// What sets an index and a manifest apart, so that no document can be both (H-4).
 struct Kind {
     name: &'static str,
+    /// What it holds.
+    rule: Rule,
     is: fn(&MediaType) -> bool,
     usual: MediaType,
     /// Keys that belong to the other kind, or to docker's first schema.
@@ -58,6 +62,7 @@ struct Kind {
 
 const INDEX: Kind = Kind {
     name: "image index",
+    rule: Rule::O2,
     is: MediaType::is_index,
     usual: MediaType::Index(Family::Oci),
     foreign: &["config", "layers", "fsLayers"],
@@ -65,6 +70,7 @@ const INDEX: Kind = Kind {
 
 const MANIFEST: Kind = Kind {
     name: "image manifest",
+    rule: Rule::O8,
     is: MediaType::is_manifest,
     usual: MediaType::Manifest(Family::Oci),
     foreign: &["manifests", "fsLayers"],
@@ -75,8 +81,8 @@ impl Kind {
     ///
     /// `promised` is the type by which the document was found. One that says no type itself is of that, or of OCI's.
     fn read(&self, bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<(MediaType, Map<String, Value>)> {
-        let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT)?;
-        let media_type = self.check(&object, promised).map_err(|problem| Error::invalid(at, problem))?;
+        let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, self.rule)?;
+        let media_type = self.check(&object, promised).map_err(|problem| problem.at(at))?;
         Ok((media_type, object))
     }
 
@@ -84,29 +90,34 @@ impl Kind {
         &self,
         object: &Map<String, Value>,
         promised: Option<&MediaType>,
-    ) -> std::result::Result<MediaType, String> {
+    ) -> std::result::Result<MediaType, Problem> {
+        let wrong = |message| Problem::new(self.rule, message);
         match object.get("schemaVersion").unwrap_or(&Value::Null) {
             Value::Number(number) if number.as_u64() == Some(2) => {}
             Value::Number(number) if number.as_u64() == Some(1) => {
-                return Err("a docker manifest of schema version 1, which is too old to be converted".into());
+                let message = "a docker manifest of schema version 1, which is too old to be converted";
+                return Err(Problem::new(Rule::M1, message));
             }
-            other => return Err(format!("schemaVersion is {}, expected 2", shown(other))),
+            other => return Err(wrong(format!("schemaVersion is {}, expected 2", shown(other)))),
         }
         if let Some(key) = self.foreign.iter().find(|key| object.get(**key).is_some_and(|value| !value.is_null())) {
-            return Err(format!("an {} that also has `{key}` would be read as something else by others", self.name));
+            let message = format!("an {} that also has `{key}` would be read as something else by others", self.name);
+            return Err(Problem::new(Rule::H4, message));
         }
         let stated = match object.get("mediaType").unwrap_or(&Value::Null) {
             Value::Null => None,
             Value::String(text) if text.is_empty() => None,
             Value::String(text) => Some(MediaType::parse(text)),
-            other => return Err(format!("mediaType is {}, expected a string", shown(other))),
+            other => return Err(wrong(format!("mediaType is {}, expected a string", shown(other)))),
         };
         match (stated, promised) {
             (Some(stated), Some(promised)) if stated != *promised => {
-                Err(format!("mediaType is `{}`, but the descriptor says `{promised}`", stated.as_str().escape_debug()))
+                let (stated, promised) = (quote(stated.as_str()), quote(promised.as_str()));
+                let message = format!("mediaType is `{stated}`, but the descriptor says `{promised}`");
+                Err(Problem::new(Rule::H4, message))
             }
             (Some(stated), _) if (self.is)(&stated) => Ok(stated),
-            (Some(other), _) => Err(format!("mediaType `{}` is no {}", other.as_str().escape_debug(), self.name)),
+            (Some(other), _) => Err(wrong(format!("mediaType `{}` is no {}", quote(other.as_str()), self.name))),
             (None, promised) => Ok(promised.unwrap_or(&self.usual).clone()),
         }
     }

@@ -9,6 +9,7 @@ use super::V1Id;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
+use crate::rule::Rule;
 use crate::spec::json::{self, null_as_default};
 use crate::spec::timestamp::Timestamp;
 
@@ -36,8 +37,8 @@ impl LegacyLayer {
     /// [`Error::Invalid`] for what is no metadata of a layer, and for that of another one (L-31).
     pub fn read(bytes: &[u8], at: &str, id: &V1Id) -> Result<Self> {
         let Fields { id: stated, parent, created, author, comment, container_config, docker_version } =
-            json::read(bytes, at, MAX_DOCUMENT)?;
-        let invalid = |problem: String| Error::invalid(at, problem);
+            json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
+        let invalid = |problem: String| Error::invalid(Rule::L31, at, problem);
         if stated != id.as_str() {
             return Err(invalid(format!(
                 "the layer's id is `{}`, expected that of its directory",
@@ -53,7 +54,7 @@ impl LegacyLayer {
             Some(created) => created.parse().map_err(|error| invalid(format!("created: {error}")))?,
         };
         let step = Step { created: created.to_string(), author, created_by: container_config.cmd.0.join(" "), comment };
-        let object = json::read(bytes, at, MAX_DOCUMENT)?;
+        let object = json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
         Ok(Self { id: id.clone(), parent, step, docker_version, object })
     }
 

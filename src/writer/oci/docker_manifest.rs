@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::{Images, WrittenImage};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, Name};
-use crate::notice::Fault;
 use crate::options::{ConvertOptions, Platforms};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{self, ManifestItem};
 use crate::spec::media_type::{Compression, Family};
@@ -31,7 +31,9 @@ pub(super) fn document(
         let Some(image) = representative(entry, &wanted) else { continue };
         let written = &images[&Arc::as_ptr(image)];
         match obstacle(written) {
-            Some(problem) => run.notices.note(format!("{}: not listed in manifest.json: {problem}", image.at)),
+            Some(problem) => {
+                run.diagnostics.note(Rule::O28, &image.at, format!("not listed in manifest.json: {problem}"));
+            }
             None => listed.push((entry, image, written)),
         }
     }
@@ -48,7 +50,7 @@ pub(super) fn document(
         let holds = |name: &&Name| Arc::ptr_eq(holders[*name].1, image);
         let names: Vec<Name> = entry.names.iter().filter(holds).cloned().collect();
         if names.is_empty() && !entry.names.is_empty() {
-            run.notices.note(format!("{}: not listed in manifest.json: another platform has its name", image.at));
+            run.diagnostics.note(Rule::O28, &image.at, "not listed in manifest.json: another platform has its name");
             continue;
         }
         warn_of_zstd(image, written, run)?;
@@ -57,7 +59,7 @@ pub(super) fn document(
     }
     if items.is_empty() {
         let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
-        run.notices.warn(Fault::Target, "the output", problem)?;
+        run.diagnostics.warn_of_target(Rule::O28, "the output", problem)?;
         return Ok(None);
     }
     Ok(Some(docker::manifest(&merged(items))))
@@ -102,7 +104,7 @@ fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> 
     let is_zstd = |compression| compression == Some(Compression::Zstd);
     if written.layers.iter().any(|layer| is_zstd(layer.descriptor.media_type().compression())) {
         let problem = "it has zstd layers, which Docker before 23 cannot load; --compress gzip serves everyone";
-        run.notices.warn(Fault::Target, &image.at, problem)?;
+        run.diagnostics.warn_of_target(Rule::O28, &image.at, problem)?;
     }
     Ok(())
 }

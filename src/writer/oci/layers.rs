@@ -10,6 +10,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Document, Image, Layer};
 use crate::options::OciOptions;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, Family, MediaType};
@@ -88,13 +89,16 @@ impl<S: Store> Layers<'_, S> {
         let present = layer.blob.is_some() && found.is_some_and(is_it);
         match &layer.blob {
             Some(blob) if present => self.store.extent(foreign.digest(), &blob.extent)?,
-            Some(_) => self.run.notices.note(format!(
-                "{}: the archive holds this foreign layer in another form than {}; the blob is left out \
+            Some(_) => self.run.diagnostics.note(
+                Rule::M8,
+                &layer.at,
+                format!(
+                    "the archive holds this foreign layer in another form than {}; the blob is left out \
                  (--embed-foreign stores what is there)",
-                layer.at,
-                foreign.digest()
-            )),
-            None => self.run.notices.note(format!("{}: the blob of this foreign layer is left out", layer.at)),
+                    foreign.digest()
+                ),
+            ),
+            None => self.run.diagnostics.note(Rule::M8, &layer.at, "the blob of this foreign layer is left out"),
         }
         let descriptor = layer.descriptor().cloned().unwrap_or_else(|| new_foreign(foreign));
         Ok(WrittenLayer { descriptor, present, kept: true })

@@ -8,6 +8,7 @@ use crate::files::change;
 use crate::flatten::Overlay;
 use crate::image::Layer;
 use crate::progress::Action;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::skip::{Sequential, Skip};
 use crate::stream::source::Extent;
@@ -78,8 +79,8 @@ impl<'a> PlainLayer<'a> {
     }
 
     fn index_from<'r, R: Skip>(&self, bytes: R, overlay: &mut Overlay, run: &'r Run) -> Result<Reader<'r, R>> {
-        let mut layer = overlay.layer(&self.at, &run.notices, &run.budget);
-        let mut reader = Reader::new(bytes, Ending::Optional, &self.at, &run.budget, &run.notices);
+        let mut layer = overlay.layer(&self.at, &run.diagnostics, &run.budget);
+        let mut reader = Reader::new(bytes, Ending::Optional, &self.at, &run.budget, &run.diagnostics);
         while let Some(entry) = reader.next_entry()? {
             layer.entry(change(&entry, entry.header_offset))?;
         }
@@ -146,8 +147,8 @@ impl<'a> PlainLayer<'a> {
 
     fn begin(&self, position: u64) -> Result<Place<'a>> {
         let base = if self.is_packed() { 0 } else { position };
-        let Run { budget, notices, .. } = self.again;
-        let reader = Reader::new(self.bytes(base)?, Ending::Optional, &self.at, budget, notices);
+        let Run { budget, diagnostics, .. } = self.again;
+        let reader = Reader::new(self.bytes(base)?, Ending::Optional, &self.at, budget, diagnostics);
         Ok(Place { reader, base, next: base })
     }
 
@@ -162,6 +163,10 @@ impl<'a> PlainLayer<'a> {
     }
 
     fn lost(&self, position: u64) -> Error {
-        Error::invalid(&self.at, format!("the layer changed while it was read: there is no entry at byte {position}"))
+        Error::invalid(
+            Rule::H28,
+            &self.at,
+            format!("the layer changed while it was read: there is no entry at byte {position}"),
+        )
     }
 }

@@ -59,7 +59,7 @@ impl<'a> Spools<'a> {
             Err(_) if spool.scratch.is_full() => {
                 spool.scratch.cut(spool.len)?;
                 let tmpdir = escape_for_terminal(self.tmpdir.as_os_str().as_encoded_bytes());
-                run.notices.note(format!("{}: decoded twice, because {tmpdir} has no room for it", layer.at));
+                run.diagnostics.note(None, &layer.at, format!("decoded twice, because {tmpdir} has no room for it"));
                 run.progress.expect(layer.blob.as_ref().map_or(0, |blob| blob.extent.size()));
                 Place::None
             }

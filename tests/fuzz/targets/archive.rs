@@ -3,9 +3,9 @@
 use std::io::{self, Cursor, Read};
 
 use imgtar::archive::{Ending, EntryKind, Reader, Scan, TarEntry, encode};
+use imgtar::diagnostics::{Diagnostics, Rule};
 use imgtar::error::Result;
 use imgtar::limits::{Budget, Limits};
-use imgtar::notice::Notices;
 use imgtar::run::Run;
 use imgtar::stream::skip::{Sequential, Skip};
 use imgtar::stream::source::Source;
@@ -55,7 +55,7 @@ pub(crate) fn index(data: &[u8]) {
 fn look_up(index: &imgtar::archive::MemberIndex, name: &str, run: &Run) {
     if let Ok(Some(extent)) = index.find(name, "a test") {
         let size = extent.size();
-        match index.document(name, "a test", 1 << 20, run) {
+        match index.document(Rule::X2, name, "a test", 1 << 20, run) {
             Ok(bytes) => assert_eq!(bytes.len() as u64, size),
             Err(error) => assert!(size > 1 << 20, "{error}"),
         }
@@ -84,8 +84,8 @@ pub(crate) fn layer(data: &[u8]) {
 
 /// The entries before the first error, and that.
 fn entries(tar: impl Skip, bodies: bool) -> (Vec<TarEntry>, Option<String>) {
-    let (budget, notices) = (Budget::new(Limits { size: 4 << 20, ..Limits::default() }), Notices::silent());
-    let mut reader = Reader::new(tar, Ending::Optional, "layer", &budget, &notices);
+    let (budget, diagnostics) = (Budget::new(Limits { size: 4 << 20, ..Limits::default() }), Diagnostics::silent());
+    let mut reader = Reader::new(tar, Ending::Optional, "layer", &budget, &diagnostics);
     let mut found = Vec::new();
     loop {
         match reader.next_entry() {

@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 
 use imgtar::codec::{Codec, Watch, decode};
+use imgtar::diagnostics::Diagnostics;
 use imgtar::limits::{Budget, Limits};
-use imgtar::notice::Notices;
 
 use super::archive::Dribble;
 
@@ -35,8 +35,8 @@ pub(crate) fn members(data: &[u8]) {
 
 /// All that comes out, or why not.
 fn plain(codec: Codec, packed: impl Read) -> Result<Vec<u8>, String> {
-    let (budget, notices) = (Budget::new(Limits { size: MOST, ..Limits::default() }), Notices::silent());
-    let mut decoder = decode(codec, packed, Watch::new("blob", &budget, &notices)).map_err(text)?;
+    let (budget, diagnostics) = (Budget::new(Limits { size: MOST, ..Limits::default() }), Diagnostics::silent());
+    let mut decoder = decode(codec, packed, Watch::new("blob", &budget, &diagnostics)).map_err(text)?;
     let mut out = Vec::new();
     match decoder.read_to_end(&mut out) {
         Ok(_) => Ok(out),

@@ -1,5 +1,6 @@
 //! Documents of every kind: read or refused, and what is read is written so that it reads the same.
 
+use imgtar::diagnostics::Rule;
 use imgtar::spec::config::ImageConfig;
 use imgtar::spec::descriptor::Descriptor;
 use imgtar::spec::docker::{self, Repositories};
@@ -26,11 +27,11 @@ pub(crate) fn documents(data: &[u8]) {
 
 /// The door takes nothing that the library refuses, and knows no second meaning.
 fn value(bytes: &[u8]) {
-    let Ok(read) = json::read::<Value>(bytes, "x", 1 << 16) else { return };
+    let Ok(read) = json::read::<Value>(bytes, "x", 1 << 16, Rule::O2) else { return };
     let plain: Value = serde_json::from_slice(bytes).expect("the library reads what the door lets in");
     assert_eq!(read, plain);
     assert!(bytes.len() <= 1 << 16 && depth(&read) <= 100);
-    let _ = json::read::<Descriptor>(bytes, "x", 1 << 16);
+    let _ = json::read::<Descriptor>(bytes, "x", 1 << 16, Rule::O2);
 }
 
 fn depth(value: &Value) -> usize {

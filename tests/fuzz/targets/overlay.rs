@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use imgtar::diagnostics::Diagnostics;
 use imgtar::flatten::{Change, Flattened, Kind, Options, Overlay, Survivor};
 use imgtar::limits::{Budget, Limits};
-use imgtar::notice::Notices;
 
 use crate::choice::Choice;
 
@@ -37,10 +37,11 @@ pub(crate) fn overlay(data: &[u8]) {
     let mut choice = Choice::new(data);
     let options =
         Options { keep_dirlinks: choice.once_in(3), strip_estargz: choice.once_in(3), sort: choice.once_in(3) };
-    let (budget, notices) = (Budget::new(Limits { metadata: 16 << 20, ..Limits::default() }), Notices::silent());
+    let (budget, diagnostics) =
+        (Budget::new(Limits { metadata: 16 << 20, ..Limits::default() }), Diagnostics::silent());
     let mut overlay = Overlay::new(options);
     while !choice.is_empty() {
-        let mut layer = overlay.layer("layer", &notices, &budget);
+        let mut layer = overlay.layer("layer", &diagnostics, &budget);
         for position in 0..=choice.below(24) as u64 {
             let (path, target) = (name(&mut choice), name(&mut choice));
             let kind = match choice.below(12) {

@@ -1,0 +1,339 @@
+//! Everything that is said about an archive beside the answer: errors, warnings and notes, each with its rule.
+//!
+//! A [`Diagnostic`] is made where the fault is found, so its rule is a value and never derived from text. All of a run go
+//! to one sink, [`Diagnostics`], which decides: what was said before is not said again, a rule is reported a hundred times
+//! and then counted, and with `strict` a warning ends the run. The library never prints; the listener does.
+//!
+//! Sources: docs/formats.md (the rules), H-25 (what may be shown on a terminal).
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+pub use crate::rule::Rule;
+
+use crate::error::{Error, Result};
+use crate::path::is_deceptive;
+
+/// Bytes that a message or a place has at most, whatever it quotes.
+const LONGEST: usize = 2000;
+/// How many diagnostics of one rule are reported before the rest is counted.
+const REPORTED: u64 = 100;
+
+/// How bad a [`Diagnostic`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A conversion refuses the archive, or what it makes of it may not be what was meant.
+    Error,
+    /// A conversion takes the archive, but some engine refuses it or makes something else of it, or the target cannot hold
+    /// all of it.
+    Warning,
+    /// Harmless, and worth knowing.
+    Note,
+}
+
+/// What a warning is about; decides how a run ends that `strict` makes fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// The input is not as it should be.
+    Input,
+    /// The target cannot hold all of the input.
+    Target,
+}
+
+/// One thing that a user should know about an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The rule of docs/formats.md that is broken or that explains it; notes about the run itself have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// The archive, the member and within it the entry; safe to be shown on a terminal (H-25), and empty where the message
+    /// names its place.
+    #[serde(rename = "place")]
+    pub at: String,
+    /// What is wrong; safe to be shown.
+    #[serde(rename = "problem")]
+    pub message: String,
+    /// What should be there, where that is a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What is there instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// What it is about.
+    #[serde(skip)]
+    pub subject: Subject,
+}
+
+impl Diagnostic {
+    /// An error in the input at `at`.
+    pub fn error(rule: Rule, at: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(Severity::Error, rule, at, message)
+    }
+
+    /// A warning about the input at `at`.
+    pub fn warning(rule: Rule, at: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(Severity::Warning, rule, at, message)
+    }
+
+    /// A note about `at`.
+    pub fn note(rule: impl Into<Option<Rule>>, at: impl AsRef<str>, message: impl AsRef<str>) -> Self {
+        Self::new(Severity::Note, rule, at, message)
+    }
+
+    /// A diagnostic of any severity about the input at `at`.
+    pub(crate) fn new(
+        severity: Severity,
+        rule: impl Into<Option<Rule>>,
+        at: impl AsRef<str>,
+        message: impl AsRef<str>,
+    ) -> Self {
+        let (at, message) = (one_line(at.as_ref()), one_line(message.as_ref()));
+        Self { severity, rule: rule.into(), at, message, expected: None, found: None, subject: Subject::Input }
+    }
+
+    /// The same with the two values that should be one.
+    #[must_use]
+    pub fn values(self, expected: &impl ToString, found: &impl ToString) -> Self {
+        Self { expected: Some(one_line(&expected.to_string())), found: Some(one_line(&found.to_string())), ..self }
+    }
+
+    /// The place and the message as one line: `app.tar: manifest.json: it lists no images`. Where there is no place, the
+    /// rule tells what it is about.
+    pub fn line(&self) -> String {
+        match (&*self.at, self.rule) {
+            ("", Some(rule)) => format!("{} ({rule})", self.message),
+            ("", None) => self.message.clone(),
+            (at, _) => format!("{at}: {}", self.message),
+        }
+    }
+}
+
+/// The sink of all diagnostics of a run. Shared by its threads.
+pub struct Diagnostics {
+    strict: bool,
+    reported: Mutex<Reported>,
+    listener: Box<dyn Fn(&Diagnostic) + Send + Sync>,
+}
+
+/// What has been reported so far.
+#[derive(Default)]
+struct Reported {
+    distinct: HashSet<Diagnostic>,
+    /// How many of each rule there were, the reported ones included.
+    counts: BTreeMap<(Severity, Option<Rule>), u64>,
+}
+
+impl Diagnostics {
+    /// A sink that passes each diagnostic to `listener`; with `strict` a warning becomes an error instead.
+    ///
+    /// The listener may be called from several threads at once.
+    pub fn new(strict: bool, listener: impl Fn(&Diagnostic) + Send + Sync + 'static) -> Self {
+        Self { strict, reported: Mutex::default(), listener: Box::new(listener) }
+    }
+
+    /// A sink that drops every diagnostic and fails on no warning.
+    pub fn silent() -> Self {
+        Self::new(false, |_| {})
+    }
+
+    /// Warns about the input at `at`.
+    ///
+    /// # Errors
+    /// As [`Diagnostics::report`].
+    pub fn warn(&self, rule: Rule, at: impl AsRef<str>, message: impl AsRef<str>) -> Result<()> {
+        self.report(Diagnostic::warning(rule, at, message))
+    }
+
+    /// Warns about what of `at` the target cannot hold.
+    ///
+    /// # Errors
+    /// As [`Diagnostics::report`].
+    pub fn warn_of_target(
+        &self,
+        rule: impl Into<Option<Rule>>,
+        at: impl AsRef<str>,
+        message: impl AsRef<str>,
+    ) -> Result<()> {
+        let warning = Diagnostic::new(Severity::Warning, rule, at, message);
+        self.report(Diagnostic { subject: Subject::Target, ..warning })
+    }
+
+    /// Notes something about `at`.
+    pub fn note(&self, rule: impl Into<Option<Rule>>, at: impl AsRef<str>, message: impl AsRef<str>) {
+        self.pass_on(&Diagnostic::note(rule, at, message));
+    }
+
+    /// Reports `diagnostic`, unless the same has been reported or a hundred others of its rule have.
+    ///
+    /// # Errors
+    /// An error is returned as an error, and under `strict` so is a warning, of the class that its subject has.
+    pub fn report(&self, diagnostic: Diagnostic) -> Result<()> {
+        match diagnostic.severity {
+            Severity::Error => Err(diagnostic.into_error("")),
+            Severity::Warning if self.strict => Err(diagnostic.into_error(" (an error because of --strict)")),
+            Severity::Warning | Severity::Note => {
+                self.pass_on(&diagnostic);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reports how many diagnostics of each rule were not reported, if there were more than a hundred, and forgets them:
+    /// to be called at the end of an archive or a run. Dropping the sink does it too.
+    pub fn finish(&self) {
+        let counts = std::mem::take(&mut *self.reported.lock().unwrap_or_else(PoisonError::into_inner)).counts;
+        for ((severity, rule), count) in counts {
+            if let Some(more) = count.checked_sub(REPORTED).filter(|&more| more > 0) {
+                let like_these = if more == 1 { "like this" } else { "like these" };
+                let message = format!("and {} more {like_these}", thousands(more));
+                (self.listener)(&Diagnostic::new(severity, rule, "", message));
+            }
+        }
+    }
+
+    /// Calls the listener, but not while the lock is held: it may report something itself.
+    fn pass_on(&self, diagnostic: &Diagnostic) {
+        let is_new = self.reported.lock().unwrap_or_else(PoisonError::into_inner).take(diagnostic);
+        if is_new {
+            (self.listener)(diagnostic);
+        }
+    }
+}
+
+impl Drop for Diagnostics {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl Diagnostic {
+    fn into_error(self, why: &str) -> Error {
+        let message = format!("{}{why}", self.message);
+        match (self.subject, self.rule) {
+            (Subject::Input, Some(rule)) => Error::invalid(rule, self.at, message),
+            (Subject::Target, _) | (Subject::Input, None) => Error::inexpressible(self.at, message),
+        }
+    }
+}
+
+impl Reported {
+    /// Counts `diagnostic`: whether it is to be reported.
+    fn take(&mut self, diagnostic: &Diagnostic) -> bool {
+        if self.distinct.contains(diagnostic) {
+            return false;
+        }
+        let count = self.counts.entry((diagnostic.severity, diagnostic.rule)).or_default();
+        *count += 1;
+        *count <= REPORTED && self.distinct.insert(diagnostic.clone())
+    }
+}
+
+/// Text on one line, with what could deceive a terminal escaped (H-25), and no longer than a message may be.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len().min(LONGEST));
+    for char in text.chars() {
+        if line.len() >= LONGEST {
+            line.push('…');
+            break;
+        }
+        if is_deceptive(char) { line.extend(char.escape_default()) } else { line.push(char) }
+    }
+    line
+}
+
+/// `99900` as `99,900`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::sync::{Arc, OnceLock};
+
+    type Heard = Arc<Mutex<Vec<Diagnostic>>>;
+
+    fn listening() -> (Diagnostics, Heard) {
+        let heard = Heard::default();
+        let listener = Arc::clone(&heard);
+        (Diagnostics::new(false, move |diagnostic| listener.lock().unwrap().push(diagnostic.clone())), heard)
+    }
+
+    #[test]
+    fn a_diagnostic_is_reported_once() {
+        let (diagnostics, heard) = listening();
+        diagnostics.warn(Rule::L7, "a.tar", "odd").unwrap();
+        diagnostics.warn(Rule::L7, "a.tar", "odd").unwrap();
+        diagnostics.note(None, "", "done");
+        let lines: Vec<String> = heard.lock().unwrap().iter().map(Diagnostic::line).collect();
+        assert_eq!(lines, ["a.tar: odd", "done"]);
+    }
+
+    #[test]
+    fn a_rule_is_reported_a_hundred_times_and_then_counted() {
+        let (diagnostics, heard) = listening();
+        for nth in 0..100_000 {
+            diagnostics.warn(Rule::G4, "a.tar", format!("name {nth}")).unwrap();
+        }
+        diagnostics.warn(Rule::H24, "a.tar", "another rule").unwrap();
+        diagnostics.finish();
+        drop(diagnostics);
+        let heard = heard.lock().unwrap();
+        assert_eq!(heard.len(), 102);
+        assert_eq!(heard[101].line(), "and 99,900 more like these (G-4)");
+        assert_eq!((heard[101].rule, heard[101].severity), (Some(Rule::G4), Severity::Warning));
+    }
+
+    #[test]
+    fn strict_makes_warnings_fatal_by_their_subject() {
+        let diagnostics = Diagnostics::new(true, |_| {});
+        let error = diagnostics.warn(Rule::L7, "a", "odd").unwrap_err();
+        assert_eq!((error.kind(), error.rule()), (ErrorKind::Input, Some(Rule::L7)));
+        assert_eq!(diagnostics.warn_of_target(Rule::M7, "a", "odd").unwrap_err().kind(), ErrorKind::Target);
+    }
+
+    #[test]
+    fn an_error_is_returned() {
+        let (diagnostics, heard) = listening();
+        let error = diagnostics.report(Diagnostic::error(Rule::H19, "a", "it lists no images")).unwrap_err();
+        assert_eq!(error.to_string(), "a: it lists no images");
+        assert!(heard.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_listener_may_report() {
+        static SINK: OnceLock<Diagnostics> = OnceLock::new();
+        let heard = Heard::default();
+        let listener = Arc::clone(&heard);
+        let diagnostics = SINK.get_or_init(|| {
+            Diagnostics::new(false, move |diagnostic| {
+                listener.lock().unwrap().push(diagnostic.clone());
+                SINK.get().expect("the sink is there once it reports").note(None, "", "heard");
+            })
+        });
+        diagnostics.note(None, "", "first");
+        assert_eq!(heard.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_message_is_one_short_line_whatever_went_into_it() {
+        let diagnostic = Diagnostic::error(Rule::G14, "x".repeat(1 << 20), "one\ntwo\u{202e}").values(&"\n", &1);
+        assert_eq!(diagnostic.at.chars().count(), LONGEST + 1);
+        assert_eq!((&*diagnostic.message, diagnostic.expected.as_deref()), ("one\\ntwo\\u{202e}", Some("\\n")));
+    }
+}
