@@ -75,7 +75,7 @@ fn set_back(path: &Path) {
 }
 
 #[test]
-fn an_input_that_changes_at_any_call_is_refused_or_taken_as_a_whole() {
+fn h_28_an_input_that_changes_at_any_call_is_refused_or_taken_as_a_whole() {
     let mut problems = Vec::new();
     each_pair(|pair, which| {
         let is_tested = matches!(pair.target, "legacy" | "oci" | "rootfs");

@@ -376,7 +376,14 @@ fn limits_end_a_check() {
 fn whoever_stops_reading_has_heard_enough() {
     // More findings than a pipe holds.
     let long = "long/".repeat(60);
-    let bad = |n: u32| [file(format!("../{n}/{long}"), ""), file(format!(".wh.{n}/{long}"), "")];
+    let bad = |n: u32| {
+        [
+            file(format!("../{n}/{long}"), ""),
+            file(format!(".wh.{n}/{long}"), ""),
+            file(format!("{n}/{long}/.wh.."), ""),
+            file(format!("{n}//{long}"), ""),
+        ]
+    };
     let bytes = on_top(layer_tar((0..100).flat_map(bad))).0.bytes();
     for form in ["--json", "-v"] {
         let heard = imgtar(["verify", form]).stdin(bytes.clone()).run();
