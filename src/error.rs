@@ -9,6 +9,9 @@ use std::{fmt, io};
 use crate::digest::Digest;
 use crate::rule::Rule;
 
+/// Choices that an error lists; the rest is counted.
+const MAX_CHOICES: usize = 100;
+
 /// The result of everything in this library that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -147,6 +150,17 @@ impl Error {
     /// The target cannot say what `at` holds.
     pub fn inexpressible(at: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Inexpressible { at: at.into(), problem: problem.into() }
+    }
+
+    /// Something that was asked for is not there, or more than one fits; of many `choices` the first are listed.
+    pub fn choice(problem: impl Into<String>, choices: impl IntoIterator<Item = String>) -> Self {
+        let mut all = choices.into_iter();
+        let mut choices: Vec<_> = all.by_ref().take(MAX_CHOICES).collect();
+        match all.count() {
+            0 => {}
+            more => choices.push(format!("and {more} more")),
+        }
+        Self::Choice { problem: problem.into(), choices }
     }
 
     /// An [`io::Error`] met while `doing` something to `at`; an `Error` that travelled inside it comes out unharmed.

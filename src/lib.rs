@@ -146,6 +146,7 @@ pub mod edit;
 pub mod error;
 pub mod files;
 pub mod flatten;
+mod glob;
 pub mod history;
 pub mod image;
 pub mod inspect;

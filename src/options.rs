@@ -117,8 +117,8 @@ pub enum Compress {
 pub enum ImageRef {
     /// `@N`: the N-th image, counted from 0 after names are merged and non-images dropped.
     Position(usize),
-    /// A name, or a digest or unique digest prefix of image ID or manifest, with or without `sha256:`; which of the two
-    /// is decided against the archive, as `docker` does.
+    /// A name, a repository with a single tag, a pattern of names, or a digest or unique digest prefix of image ID or
+    /// manifest, with or without `sha256:`; which of these is decided against the archive, as `docker` does.
     Text(String),
 }
 

@@ -257,14 +257,15 @@ pub(crate) struct OutputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is taken")]
 pub(crate) struct SelectionArgs {
-    /// Take this image only: a name, a position (`@0` is the first), or a digest or unique beginning of one. Repeatable.
+    /// Take this image only: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first), or
+    /// a digest or unique beginning of one. Repeatable.
     #[arg(long = "image", value_name = "SEL", value_parser = values::image)]
     pub(crate) images: Vec<ImageRef>,
 
-    /// Take this platform only: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own. Repeatable.
+    /// Take this platform only: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own. Repeatable, or with commas.
     ///
     /// Without it, OCI targets take all, and other targets the only one whose content is there.
-    #[arg(long = "platform", value_name = "PLATFORM", value_parser = values::platform)]
+    #[arg(long = "platform", value_name = "PLATFORM", value_parser = values::platform, value_delimiter = ',')]
     pub(crate) platforms: Vec<PlatformArg>,
 
     /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.

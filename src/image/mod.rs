@@ -77,6 +77,15 @@ pub struct Document<View> {
     pub view: View,
 }
 
+/// Tells whether two listings are one thing, whatever their descriptors say of it besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeIdentity<'n> {
+    /// Images of one manifest are one image.
+    Manifest(&'n Digest),
+    /// Of what has none, only the very same is the same.
+    Address(*const ()),
+}
+
 /// An image: one config, its layers, one platform.
 pub struct Image {
     /// How messages call it.
@@ -150,8 +159,8 @@ pub struct Missing {
 impl ImageEntry {
     /// An entry in a list of choices and in messages: its names, else its digest.
     pub fn title(&self) -> String {
-        if !self.names.is_empty() {
-            return self.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        if let Some(names) = Name::list(&self.names) {
+            return names;
         }
         match &self.node {
             Node::Image(image) => image.own_digest().to_string(),
@@ -172,10 +181,10 @@ impl Node {
         found
     }
 
-    /// All images below, in order, each once: an index may list one several times, and with other words each time.
+    /// All images below, in order, each once: an index may list one several times, by descriptors that differ.
     pub fn distinct_images(&self) -> Vec<&Arc<Image>> {
         let mut seen = HashSet::new();
-        self.images().into_iter().filter(|image| seen.insert(image.own_digest())).collect()
+        self.images().into_iter().filter(|image| seen.insert(image.identity())).collect()
     }
 
     /// All indexes, this one and those below.
@@ -200,22 +209,26 @@ impl Node {
         }
     }
 
-    /// Whether two nodes are the very same one, not merely equal.
-    pub fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Image(one), Self::Image(two)) => Arc::ptr_eq(one, two),
-            (Self::Index(one), Self::Index(two)) => Arc::ptr_eq(one, two),
-            (Self::Artifact(one), Self::Artifact(two)) => Arc::ptr_eq(one, two),
-            (Self::Missing(one), Self::Missing(two)) => Arc::ptr_eq(one, two),
-            _ => false,
+    /// Makes two listings one node.
+    pub fn identity(&self) -> NodeIdentity<'_> {
+        match self {
+            Self::Image(image) => image.identity(),
+            Self::Index(_) | Self::Artifact(_) | Self::Missing(_) => NodeIdentity::Address(self.address()),
         }
     }
 
-    /// Whether two nodes are the same one, or one image that is listed twice, by descriptors that differ.
-    pub fn is_alike(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Image(one), Self::Image(two)) => one.is_alike(two),
-            _ => self.is_same(other),
+    /// Whether two nodes are the very same one, not merely equal.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+
+    /// Where the node lies, whatever it is.
+    pub fn address(&self) -> *const () {
+        match self {
+            Self::Image(image) => Arc::as_ptr(image).cast(),
+            Self::Index(index) => Arc::as_ptr(index).cast(),
+            Self::Artifact(artifact) => Arc::as_ptr(artifact).cast(),
+            Self::Missing(missing) => Arc::as_ptr(missing).cast(),
         }
     }
 
@@ -245,11 +258,11 @@ impl Image {
         self.manifest.as_ref().map_or(&self.image_id, |manifest| &manifest.digest)
     }
 
-    /// Whether two images have one manifest, or are the very same one where the format has none.
-    pub fn is_alike(self: &Arc<Self>, other: &Arc<Self>) -> bool {
-        match (&self.manifest, &other.manifest) {
-            (Some(one), Some(two)) => one.digest == two.digest,
-            _ => Arc::ptr_eq(self, other),
+    /// Makes two listings one image.
+    pub fn identity(&self) -> NodeIdentity<'_> {
+        match &self.manifest {
+            Some(manifest) => NodeIdentity::Manifest(&manifest.digest),
+            None => NodeIdentity::Address(std::ptr::from_ref(self).cast()),
         }
     }
 

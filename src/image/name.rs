@@ -11,6 +11,9 @@ pub const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The annotation of an index's entry that holds a tag, a full name or any other text (O-20).
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
+/// Names that a message lists of one image; the rest is counted.
+const MAX_LISTED: usize = 10;
+
 /// One name of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Name {
@@ -38,6 +41,16 @@ impl Name {
     /// `descriptor` without the annotations that are names.
     pub fn strip(descriptor: Descriptor) -> Descriptor {
         descriptor.with_annotation(IMAGE_NAME, None).with_annotation(REF_NAME, None)
+    }
+
+    /// `names` in messages, the first of many; `None` when there are none.
+    pub fn list(names: &[Self]) -> Option<String> {
+        let (first, rest) = names.split_at(names.len().min(MAX_LISTED));
+        let mut list: Vec<String> = first.iter().map(ToString::to_string).collect();
+        if !rest.is_empty() {
+            list.push(format!("and {} more", rest.len()));
+        }
+        (!list.is_empty()).then(|| list.join(", "))
     }
 
     /// `ref.name` is free text: a whole name, a bare tag, or neither.

@@ -1,12 +1,15 @@
 //! What becomes of names between reading and writing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
-use super::choose_platform;
+use super::choices;
+use super::pick::drop_repeated;
+use super::platforms::{Naming, OneName};
 use crate::error::{Error, Result};
 use crate::image::{ImageEntry, Name, Node};
 use crate::options::{NameChanges, Target};
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::reference::Reference;
 
@@ -15,7 +18,7 @@ use crate::spec::reference::Reference;
 /// # Errors
 /// [`Error::Usage`] when `--tag` would name several images alike, or a rename makes something that is no name;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
-pub(crate) fn apply(entries: &mut [ImageEntry], changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
+pub(crate) fn apply(entries: &mut Vec<ImageEntry>, changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
     if let Some(names) = &changes.replace {
         if !names.is_empty() {
             can_be_given("--tag", entries, run)?;
@@ -36,7 +39,7 @@ pub(crate) fn apply(entries: &mut [ImageEntry], changes: &NameChanges, target: &
         }
         drop_repeated(&mut entry.names);
     }
-    refuse_shared(entries, target)
+    settle_shared(entries, target, run)
 }
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
@@ -49,13 +52,14 @@ fn can_be_given(flag: &str, entries: &[ImageEntry], run: &Run) -> Result<()> {
             "there is no image to be named, and artifacts keep their names",
         );
     }
-    let mut others = images.iter().enumerate().flat_map(|(at, one)| images[..at].iter().map(move |two| (one, two)));
-    if others.all(|(one, two)| are_platforms(one, two)) {
+    let mut name = OneName::default();
+    if !images.iter().any(|image| matches!(name.add(image), Naming::Taken(_))) {
         return Ok(());
     }
+    let distinct: HashSet<_> = images.iter().map(|image| image.node.identity()).collect();
     Err(Error::Usage(format!(
         "{flag} would give {} images one name; choose one with --image, or use --rename",
-        images.len()
+        distinct.len()
     )))
 }
 
@@ -100,57 +104,43 @@ fn renamed_text(name: &Name, old: &str, new: &str) -> Option<String> {
     })
 }
 
-fn drop_repeated(names: &mut Vec<Name>) {
-    let mut seen = HashSet::with_capacity(names.len());
-    names.retain(|name| seen.insert(name.clone()));
-}
-
-/// Two images with one name are an error, unless they are one name's platforms in a layout (N-9).
-fn refuse_shared(entries: &[ImageEntry], target: &Target) -> Result<()> {
-    let mut seen: BTreeMap<&Name, Vec<&ImageEntry>> = BTreeMap::new();
-    // Of entries that share a name only those of one machine can clash, unless one is no image at all.
-    let mut rivals: HashMap<_, Vec<&ImageEntry>> = HashMap::new();
-    for entry in entries {
-        let machine = machine(entry);
+/// Two images with one name are an error, unless they are one name's platforms in a layout (N-9). An image that has a name
+/// already is not listed under it again.
+fn settle_shared(entries: &mut Vec<ImageEntry>, target: &Target, run: &Run) -> Result<()> {
+    let mut shared: BTreeMap<&Name, OneName<'_>> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries.iter() {
+        let mut names = Vec::with_capacity(entry.names.len());
         for name in &entry.names {
-            let others = seen.entry(name).or_default();
-            let alike = rivals.entry((name, machine.clone())).or_default();
-            let clash = match others.first() {
-                Some(first) if !are_platforms(entry, first) => Some(first),
-                _ => alike.iter().find(|other| !are_platforms(entry, other)),
-            };
-            if let Some(other) = clash {
-                return Err(shared(name, other, entry));
+            match shared.entry(name).or_default().add(entry) {
+                Naming::Added => names.push(name.clone()),
+                Naming::Known => {
+                    run.diagnostics.note(
+                        Rule::N9,
+                        name.to_string(),
+                        format!("{} is listed twice; once is enough", identity(entry)),
+                    );
+                }
+                Naming::Taken(other) => return Err(clash(name, other, entry)),
             }
-            others.push(entry);
-            alike.push(entry);
         }
+        kept.push(names);
     }
-    let holds_all = matches!(target, Target::Oci(_));
-    match seen.into_iter().find(|(_, entries)| entries.len() > 1 && !holds_all) {
-        Some((name, entries)) => Err(choose_platform(
-            &format!("{name}: the target holds one platform; choose one with --platform"),
-            entries.iter().map(|entry| &entry.node),
-        )),
-        None => Ok(()),
+    let is_one = |entries: &[&ImageEntry]| entries.len() <= 1 || matches!(target, Target::Oci(_));
+    if let Some((name, several)) = shared.into_iter().find(|(_, name)| !is_one(&name.entries)) {
+        let problem = format!("{name}: the target holds one platform; choose one with --platform");
+        return Err(choices::platforms(problem, several.entries.iter().map(|entry| &entry.node)));
     }
+    let mut kept = kept.into_iter();
+    entries.retain_mut(|entry| {
+        let was_named = !entry.names.is_empty();
+        entry.names = kept.next().unwrap_or_default();
+        !was_named || !entry.names.is_empty()
+    });
+    Ok(())
 }
 
-fn machine(entry: &ImageEntry) -> Option<(String, String, String)> {
-    match &entry.node {
-        Node::Image(image) => Some(image.platform.machine()),
-        Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => None,
-    }
-}
-
-fn are_platforms(one: &ImageEntry, two: &ImageEntry) -> bool {
-    match (&one.node, &two.node) {
-        (Node::Image(one), Node::Image(two)) => !one.platform.matches(&two.platform),
-        _ => false,
-    }
-}
-
-fn shared(name: &Name, one: &ImageEntry, two: &ImageEntry) -> Error {
+fn clash(name: &Name, one: &ImageEntry, two: &ImageEntry) -> Error {
     Error::inexpressible(
         name.to_string(),
         format!(

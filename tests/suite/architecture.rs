@@ -10,6 +10,7 @@ use crate::support::source::Source;
 const EDGES: &[(&str, &[&str])] = &[
     // Words, which know nothing.
     ("digest", &[]),
+    ("glob", &[]),
     ("rule", &[]),
     ("path", &["rule"]),
     ("progress", &[]),
@@ -32,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "layer_io",
         &["archive", "codec", "diagnostics", "digest", "error", "image", "limits", "progress", "rule", "run", "stream"],
     ),
-    ("select", &["digest", "error", "image", "nearest", "options", "path", "rule", "run", "spec"]),
+    ("select", &["digest", "error", "glob", "image", "nearest", "options", "path", "rule", "run", "spec"]),
     // What is in layers.
     (
         "files",

@@ -7,6 +7,7 @@ use crate::support::image::TestImage;
 use crate::support::judge::runnable;
 use crate::support::layer::file;
 use crate::support::layout::{Layout, Types, blob_path};
+use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 use crate::support::tarball::Tarball;
 
@@ -105,6 +106,44 @@ fn o_5_an_image_is_selected_by_a_digest_of_its_own_algorithm() {
     refuse(&layout.tarball().bytes(), Target::Docker, &["--image", &false_algorithm], 4).says([&false_algorithm]);
 }
 
+/// The names of the images that `flags` select of an archive with several.
+fn selected(flags: &[&str]) -> Vec<String> {
+    let names = ["acme/app:1", "acme/app:2", "acme/team/web:1", "registry.example/acme/app:1", "db:16"];
+    let tar = Shape::Crane.save(&names.map(TestImage::demo));
+    let converted = convert(&tar, Target::Docker, flags);
+    converted.images.into_iter().flat_map(|image| image.names).collect()
+}
+
+#[test]
+fn images_are_selected_by_a_pattern() {
+    for (pattern, expected) in [
+        ("acme/*", &["docker.io/acme/app:1", "docker.io/acme/app:2"][..]),
+        ("acme/**", &["docker.io/acme/app:1", "docker.io/acme/app:2", "docker.io/acme/team/web:1"]),
+        ("acme/*/*:1", &["docker.io/acme/team/web:1"]),
+        ("*/acme/app", &["docker.io/acme/app:1", "docker.io/acme/app:2", "registry.example/acme/app:1"]),
+        ("acme/app:[2-9]", &["docker.io/acme/app:2"]),
+        ("d?", &["docker.io/library/db:16"]),
+        ("docker.io/library/*", &["docker.io/library/db:16"]),
+    ] {
+        assert_eq!(selected(&["--image", pattern]), expected, "{pattern}");
+    }
+    let tar = pair().bytes();
+    refuse(&tar, Target::Oci, &["--image", "acme/*"], 4).says(["no image `acme/*`", "a:1", "b:2"]);
+    imgtar(["ls", "--image", "*", "-"]).stdin(tar.clone()).exits(4).says(["2 images", "a:1", "b:2"]);
+    imgtar(["ls", "--image", "?:2", "-"]).stdin(tar).success();
+}
+
+#[test]
+fn a_repository_stands_for_its_only_tag() {
+    assert_eq!(selected(&["--image", "db"]), ["docker.io/library/db:16"]);
+    assert_eq!(selected(&["--image", "registry.example/acme/app"]), ["registry.example/acme/app:1"]);
+    let two = Shape::Crane.save(&["app:1", "app:2"].map(TestImage::demo)).bytes();
+    refuse(&two, Target::Oci, &["--image", "app"], 4).says(["`app`", "several tags", "app:1", "app:2"]);
+    let latest = Shape::Crane.save(&["app:1", "app:latest"].map(TestImage::demo));
+    let converted = convert(&latest, Target::Docker, &["--image", "app"]);
+    assert_eq!(converted.images[0].names, ["docker.io/library/app:latest"], "as docker has it");
+}
+
 #[test]
 fn several_images_are_selected_by_repeating_the_flag() {
     let tar = Shape::Crane.save(&["a:1", "b:1", "c:1"].map(TestImage::demo));
@@ -146,6 +185,63 @@ fn a_platform_that_is_not_there_is_said_with_what_is() {
     let tar = two().layout.tarball().bytes();
     for target in Target::ALL {
         refuse(&tar, target, &["--platform", "linux/s390x"], 4).says(["linux/s390x", "linux/amd64", "linux/arm64"]);
+    }
+}
+
+#[test]
+fn platforms_are_given_with_commas() {
+    let three = multi(&["linux/amd64", "linux/arm64/v8", "linux/s390x"]);
+    let converted = convert(&three.layout.tarball(), Target::OciDir, &["--platform", "linux/amd64,linux/arm64"]);
+    assert_eq!(runnable(&converted.archive).len(), 2);
+    refuse(&three.layout.tarball().bytes(), Target::OciDir, &["--platform", "linux/amd64,"], 2).says(["--platform"]);
+}
+
+#[test]
+fn all_platforms_of_a_name_are_listed_wherever_they_stand() {
+    let tar = one_name_on_two_entries(true).bytes();
+    let everywhere = ["linux/s390x", "linux/amd64", "linux/riscv64"];
+    for target in Target::ALL {
+        refuse(&tar, target, &["--platform", "linux/s390x"], 4).says(everywhere);
+    }
+    imgtar(["ls", "--platform", "linux/s390x", "-"]).stdin(tar).exits(4).says(everywhere);
+}
+
+#[test]
+fn of_many_choices_the_first_are_listed_and_the_rest_is_counted() {
+    let images: Vec<_> = (0..150).map(|n| TestImage::new().tag(&format!("app:{n}")).key("n", n.into())).collect();
+    let tar = Shape::Crane.save(&images).bytes();
+    refuse(&tar, Target::Oci, &["--image", "nowhere"], 4)
+        .says(["app:0", "app:99\n", "and 50 more"])
+        .never_says(["app:100"]);
+}
+
+/// One manifest under two names, for one of which the descriptor gives the platform.
+fn one_manifest_listed_twice() -> Tarball {
+    let mut layout = Layout::new();
+    let mut descriptor = layout.image(&on("linux/amd64"), Types::Oci);
+    layout.list_as(&descriptor, &["a:1".into()]);
+    descriptor.as_object_mut().unwrap().remove("platform");
+    layout.list_as(&descriptor, &["b:1".into()]);
+    layout.tarball()
+}
+
+#[test]
+fn one_manifest_is_one_image_whatever_its_descriptors_leave_out() {
+    let tar = one_manifest_listed_twice();
+    for command in [&["ls"][..], &["cat", "-", "arch"], &["history"], &["convert", "--to", "rootfs"]] {
+        imgtar(command).stdin(tar.bytes()).success();
+    }
+    for target in [Target::Docker, Target::Legacy] {
+        let converted = convert(&tar, target, &[]);
+        assert_eq!(converted.images.len(), 1);
+        assert_eq!(converted.images[0].names, ["docker.io/library/a:1", "docker.io/library/b:1"]);
+    }
+    assert_eq!(convert(&tar, Target::OciDir, &[]).archive.json("index.json")["manifests"].as_array().unwrap().len(), 2);
+    for flag in ["--tag", "--add-tag"] {
+        for target in Target::ALL {
+            let converted = convert(&tar, target, &[flag, "new:1"]);
+            assert!(converted.images[0].names.contains(&"docker.io/library/new:1".to_owned()), "{flag}");
+        }
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) struct AnswerArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Which image")]
 pub(crate) struct ChoiceArgs {
-    /// This image: a name, a position (`@0` is the first), or a digest or unique beginning of one.
+    /// This image: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first), or a digest
+    /// or unique beginning of one.
     #[arg(long, value_name = "SEL", value_parser = values::image)]
     pub(crate) image: Option<ImageRef>,
 

@@ -1,0 +1,36 @@
+//! The errors that list what could be chosen instead.
+
+use std::fmt::Display;
+
+use super::first_missing;
+use crate::error::Error;
+use crate::image::{ImageEntry, ImageSet, Name, Node};
+use crate::nearest::nearest_name;
+use crate::path::escape_for_terminal;
+
+/// Lists the platforms of `nodes`.
+pub(super) fn platforms<'n>(problem: String, nodes: impl IntoIterator<Item = &'n Node>) -> Error {
+    let images = nodes.into_iter().flat_map(Node::distinct_images);
+    Error::choice(problem, images.map(|image| format!("{} ({})", image.platform, image.own_digest())))
+}
+
+/// Lists `names`.
+pub(super) fn names(problem: String, names: impl IntoIterator<Item = impl Display>) -> Error {
+    Error::choice(problem, names.into_iter().map(|name| name.to_string()))
+}
+
+/// Lists all there is, and names what may have been meant by `text`.
+pub(super) fn unknown(set: &ImageSet, text: &str) -> Error {
+    let known = set.entries.iter().flat_map(|entry| &entry.names);
+    let hint = nearest_name(text, known).map_or_else(String::new, |name: &Name| format!("; did you mean `{name}`?"));
+    let problem = format!("{}: there is no image `{}`{hint}", set.archive, escape_for_terminal(text.as_bytes()));
+    Error::choice(problem, set.entries.iter().map(ImageEntry::title))
+}
+
+/// The missing member for which no image is left, or that there never was one.
+pub(super) fn nothing_left(set: &ImageSet) -> Error {
+    match set.entries.iter().find_map(|entry| first_missing(&entry.node)) {
+        Some(missing) => missing.missing(&set.archive),
+        None => Error::choice(format!("{}: there is no image in it", set.archive), []),
+    }
+}

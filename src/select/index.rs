@@ -1,0 +1,155 @@
+//! The parts of an index that are taken: its images on the wanted platforms, what is in the archive, its attestations.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::platforms::Wanted;
+use crate::error::Result;
+use crate::image::{Child, Image, ImageIndex, Node};
+use crate::options::{Attestations, ConvertOptions, IndexPolicy};
+use crate::rule::Rule;
+use crate::run::Run;
+
+/// The part of an entry that a layout will hold; `None` when nothing of it is in the archive.
+pub(super) fn for_layout(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result<Option<Node>> {
+    let (node, at) = (&wanted.entry.node, wanted.at());
+    if wanted.platforms.is_none() {
+        let node = match options.attestations {
+            Some(Attestations::Drop) => without_attestations(node),
+            Some(Attestations::Keep) | None => Some(node.clone()),
+        };
+        return node.map_or(Ok(None), |node| prune(&node, &at, options.index, run));
+    }
+    match node {
+        Node::Image(_) => wanted.images().map(|_| Some(node.clone())),
+        Node::Index(index) => on_platforms(index, wanted, options.attestations == Some(Attestations::Keep), run),
+        Node::Missing(_) | Node::Artifact(_) => prune(node, &at, options.index, run),
+    }
+}
+
+/// The one image that is wanted of `index`, or a shorter index of several.
+fn on_platforms(
+    index: &Arc<ImageIndex>,
+    wanted: &Wanted<'_>,
+    keeps_attestations: bool,
+    run: &Run,
+) -> Result<Option<Node>> {
+    let (images, at) = (wanted.images()?, wanted.at());
+    if let ([image], Some([_]), false) = (&images[..], wanted.platforms.as_deref(), keeps_attestations) {
+        note_left_out(index, image, &at, run);
+        return Ok(Some(Node::Image(Arc::clone(image))));
+    }
+    let kept = keep_images(index, &images, keeps_attestations).map(Node::Index);
+    let of_kept: HashSet<_> = kept.iter().flat_map(leaves).map(Node::address).collect();
+    let left_out = left_out(index, |node| of_kept.contains(&node.address()));
+    if !left_out.is_empty() {
+        let taken: Vec<_> = images.iter().map(|image| image.platform.to_string()).collect();
+        let (taken, left_out) = (taken.join(", "), left_out.join(", "));
+        run.diagnostics.note(Rule::O14, at, format!("a new index lists {taken}; left out: {left_out}"));
+    }
+    Ok(kept)
+}
+
+/// Names what goes with an index when one of its images is taken.
+pub(super) fn note_left_out(index: &ImageIndex, image: &Arc<Image>, at: &str, run: &Run) {
+    let is_taken = |node: &Node| matches!(node, Node::Image(other) if other.identity() == image.identity());
+    let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
+    run.diagnostics.note(Rule::O12, at, format!("{} is taken; left out: {}", image.platform, left_out.join(", ")));
+}
+
+/// Describes what is below `index` and not kept.
+fn left_out(index: &ImageIndex, is_kept: impl Fn(&Node) -> bool) -> Vec<String> {
+    let below = index.children.iter().flat_map(|child| leaves(&child.node));
+    let gone = below.filter(|node| !is_kept(node));
+    gone.filter_map(|node| match node {
+        Node::Image(image) => Some(image.platform.to_string()),
+        Node::Artifact(artifact) => Some(artifact.what.clone()),
+        Node::Missing(missing) => {
+            let what = missing.platform.as_ref().map_or_else(|| missing.member.clone(), ToString::to_string);
+            Some(format!("{what} (absent)"))
+        }
+        Node::Index(_) => None,
+    })
+    .collect()
+}
+
+/// All below `node` that is no index, or `node` itself, in order.
+pub(super) fn leaves(node: &Node) -> Vec<&Node> {
+    match node {
+        Node::Index(index) => index.children.iter().flat_map(|child| leaves(&child.node)).collect(),
+        leaf => vec![leaf],
+    }
+}
+
+/// Whether `node` is a BuildKit attestation manifest.
+pub(super) fn is_attestation(node: &Node) -> bool {
+    matches!(node, Node::Artifact(artifact) if artifact.attestation)
+}
+
+/// `node` without what is not in the archive, as `policy` asks.
+fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option<Node>> {
+    match node {
+        Node::Image(_) | Node::Artifact(_) => Ok(Some(node.clone())),
+        Node::Missing(missing) => match policy {
+            IndexPolicy::Strict | IndexPolicy::Keep => Ok(Some(node.clone())),
+            IndexPolicy::Prune => {
+                let what = missing.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
+                let problem = format!("{what} is listed but `{}` is not in the archive; left out", missing.member);
+                run.diagnostics.warn(Rule::O15, at, problem)?;
+                Ok(None)
+            }
+        },
+        Node::Index(index) => {
+            let mut children = Vec::new();
+            for child in &index.children {
+                let node = prune(&child.node, at, policy, run)?;
+                children.extend(node.map(|node| Child { descriptor: child.descriptor.clone(), node }));
+            }
+            Ok(with_children(index, children).map(Node::Index))
+        }
+    }
+}
+
+fn without_attestations(node: &Node) -> Option<Node> {
+    match node {
+        Node::Artifact(artifact) if artifact.attestation => None,
+        Node::Index(index) => {
+            let children = index.children.iter().filter_map(|child| {
+                without_attestations(&child.node).map(|node| Child { descriptor: child.descriptor.clone(), node })
+            });
+            with_children(index, children.collect()).map(Node::Index)
+        }
+        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => Some(node.clone()),
+    }
+}
+
+/// The index with only these images, and their attestations if those are kept.
+fn keep_images(index: &Arc<ImageIndex>, images: &[&Arc<Image>], attestations: bool) -> Option<Arc<ImageIndex>> {
+    let kept: HashSet<_> = images.iter().copied().map(Arc::as_ptr).collect();
+    let manifests: HashSet<_> =
+        images.iter().filter_map(|image| Some(image.manifest.as_ref()?.digest.to_string())).collect();
+    let children = index.children.iter().filter_map(|child| {
+        let node = match &child.node {
+            Node::Image(image) => kept.contains(&Arc::as_ptr(image)).then(|| child.node.clone()),
+            Node::Index(nested) => keep_images(nested, images, attestations).map(Node::Index),
+            Node::Artifact(artifact) => {
+                let subject = child.descriptor.annotation("vnd.docker.reference.digest");
+                let is_kept = subject.is_some_and(|subject| manifests.contains(subject));
+                (attestations && artifact.attestation && is_kept).then(|| child.node.clone())
+            }
+            Node::Missing(_) => None,
+        };
+        node.map(|node| Child { descriptor: child.descriptor.clone(), node })
+    });
+    with_children(index, children.collect())
+}
+
+/// The same index where nothing was taken away, a shorter one where something is left, `None` where nothing is.
+fn with_children(index: &Arc<ImageIndex>, children: Vec<Child>) -> Option<Arc<ImageIndex>> {
+    let unchanged = children.len() == index.children.len()
+        && children.iter().zip(&index.children).all(|(new, old)| new.node.is_same(&old.node));
+    if unchanged {
+        return Some(Arc::clone(index));
+    }
+    (!children.is_empty()).then(|| Arc::new(ImageIndex { document: index.document.clone(), children }))
+}

@@ -1,0 +1,198 @@
+//! Platforms: which are wanted of an entry, and which images one name can stand for.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::choices;
+use crate::error::Result;
+use crate::image::{Image, ImageEntry, Name, Node};
+use crate::options::Platforms;
+use crate::spec::platform::Platform;
+
+/// An entry, and the platforms that are wanted of it.
+pub(super) struct Wanted<'e> {
+    pub(super) entry: &'e ImageEntry,
+    /// `None` for all, and where none can be asked for: artifacts stand beside images, such as the signatures that refer
+    /// to them (O-14).
+    pub(super) platforms: Option<Vec<&'e Platform>>,
+    archive: &'e str,
+    /// The entries among which this one is, for messages.
+    entries: &'e [ImageEntry],
+}
+
+impl<'e> Wanted<'e> {
+    /// Each of `entries` with what is wanted of it. Entries that share a name and differ in platform are one name (N-9):
+    /// what one of them has need not be in the others, and one that has nothing of it is not taken.
+    pub(super) fn of_each(archive: &'e str, entries: &'e [ImageEntry], platforms: &'e Platforms) -> Vec<Self> {
+        let new = |entry, platforms| Self { entry, platforms, archive, entries };
+        let Platforms::Only(wanted) = platforms else {
+            return entries.iter().map(|entry| new(entry, None)).collect();
+        };
+        let runs_on = |entry: &ImageEntry, platform: &Platform| {
+            entry.node.images().iter().any(|image| platform.matches(&image.platform))
+        };
+        let names_on = |platform| -> HashSet<&Name> {
+            entries.iter().filter(|entry| runs_on(entry, platform)).flat_map(|entry| &entry.names).collect()
+        };
+        let named: Vec<(&Platform, HashSet<&Name>)> =
+            wanted.iter().map(|platform| (platform, names_on(platform))).collect();
+        let wanted_of = |entry: &'e ImageEntry| {
+            let is_elsewhere = |names: &HashSet<&Name>| entry.names.iter().any(|name| names.contains(name));
+            let here = named.iter().filter(|(platform, names)| runs_on(entry, platform) || !is_elsewhere(names));
+            let here: Vec<_> = here.map(|(platform, _)| *platform).collect();
+            let has_platform = !matches!(entry.node, Node::Artifact(_));
+            (!here.is_empty()).then(|| new(entry, has_platform.then_some(here)))
+        };
+        entries.iter().filter_map(wanted_of).collect()
+    }
+
+    /// The archive and the entry, as messages call them.
+    pub(super) fn at(&self) -> String {
+        format!("{}: {}", self.archive, self.entry.title())
+    }
+
+    /// The images that are wanted, each once.
+    ///
+    /// # Errors
+    /// [`Error::Choice`](crate::error::Error::Choice) when a wanted platform has no image, or several.
+    pub(super) fn images(&self) -> Result<Vec<&'e Arc<Image>>> {
+        let node = &self.entry.node;
+        let Some(platforms) = &self.platforms else { return Ok(node.distinct_images()) };
+        let images = node.images();
+        let mut found: Vec<&Arc<Image>> = Vec::new();
+        let mut seen = HashSet::new();
+        for platform in platforms {
+            let fitting: Vec<_> = images.iter().copied().filter(|image| platform.matches(&image.platform)).collect();
+            let distinct: HashSet<_> = fitting.iter().map(|image| image.identity()).collect();
+            let problem = match (&fitting[..], distinct.len()) {
+                ([image, ..], 1) => {
+                    if seen.insert(image.identity()) {
+                        found.push(*image);
+                    }
+                    continue;
+                }
+                ([], _) => format!("there is no image for {platform}"),
+                _ => format!("several images are for {platform}; choose one by its digest with --image"),
+            };
+            return Err(choices::platforms(format!("{}: {problem}", self.at()), self.of_its_names()));
+        }
+        Ok(found)
+    }
+
+    /// The nodes of all entries that share a name with this one, itself included.
+    fn of_its_names(&self) -> impl Iterator<Item = &'e Node> {
+        let entry = self.entry;
+        let names: HashSet<&Name> = entry.names.iter().collect();
+        let is_one = move |other: &&ImageEntry| {
+            std::ptr::eq(*other, entry) || other.names.iter().any(|name| names.contains(name))
+        };
+        self.entries.iter().filter(is_one).map(|entry| &entry.node)
+    }
+}
+
+/// The platforms that are one machine, each with its version and features; `None` is any of them.
+type Machines<'e> = ((String, String, String), Option<&'e str>, Option<&'e [String]>);
+
+/// The entries that one name stands for: images of which no two are for one platform (N-9).
+#[derive(Default)]
+pub(super) struct OneName<'e> {
+    pub(super) entries: Vec<&'e ImageEntry>,
+    images: HashMap<Machines<'e>, &'e ImageEntry>,
+}
+
+/// The outcome of giving a name to an entry.
+pub(super) enum Naming<'e> {
+    /// The name stands for the entry too.
+    Added,
+    /// The name stands for this image on this platform already.
+    Known,
+    /// The name stands for another thing, which cannot share it.
+    Taken(&'e ImageEntry),
+}
+
+impl<'e> OneName<'e> {
+    /// Gives the name to `entry` too, where that can be.
+    pub(super) fn add(&mut self, entry: &'e ImageEntry) -> Naming<'e> {
+        let naming = match &entry.node {
+            Node::Image(image) => self.naming(entry, &image.platform),
+            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => {
+                self.entries.first().map_or(Naming::Added, |first| Naming::Taken(first))
+            }
+        };
+        if let Naming::Added = naming {
+            self.entries.push(entry);
+            if let Node::Image(image) = &entry.node {
+                self.images.extend(places(&image.platform).map(|place| (place, entry)));
+            }
+        }
+        naming
+    }
+
+    fn naming(&self, entry: &ImageEntry, platform: &Platform) -> Naming<'e> {
+        // What is no image shares its name with nothing.
+        if let Some(first) = self.entries.first().filter(|first| !matches!(first.node, Node::Image(_))) {
+            return Naming::Taken(first);
+        }
+        let rivals = matching(platform).into_iter().filter_map(|place| self.images.get(&place).copied());
+        let (same, others): (Vec<_>, Vec<_>) = rivals.partition(|rival| rival.node.identity() == entry.node.identity());
+        match (others.first(), same.first()) {
+            (Some(other), _) => Naming::Taken(other),
+            (None, Some(_)) => Naming::Known,
+            (None, None) => Naming::Added,
+        }
+    }
+}
+
+/// Where an image for `platform` is found again: under its own version and features, and under any.
+fn places(platform: &Platform) -> [Machines<'_>; 4] {
+    let (version, features) = (Some(platform.os_version.as_str()), Some(platform.os_features.as_slice()));
+    let at = |version, features| (platform.machine(), version, features);
+    [at(version, features), at(version, None), at(None, features), at(None, None)]
+}
+
+/// Where those are found that [match](Platform::matches) `platform`, which has the version and features of all if it names
+/// none.
+fn matching(platform: &Platform) -> Vec<Machines<'_>> {
+    let (version, features) = (platform.os_version.as_str(), platform.os_features.as_slice());
+    let versions = if version.is_empty() { vec![None] } else { vec![Some(version), Some("")] };
+    let features = if features.is_empty() { vec![None] } else { vec![Some(features), Some(&[][..])] };
+    let pairs = versions.iter().flat_map(|&version| features.iter().map(move |&features| (version, features)));
+    pairs.map(|(version, features)| (platform.machine(), version, features)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::config::ImageConfig;
+    use proptest::prelude::*;
+
+    /// An image of its own for a platform of few words, so that many meet.
+    fn entry((machine, version, features): (bool, u8, u8)) -> ImageEntry {
+        let platform = Platform {
+            os_version: ["", "1", "2"][usize::from(version)].to_owned(),
+            os_features: [vec![], vec!["f".to_owned()], vec!["g".to_owned()]][usize::from(features)].clone(),
+            ..Platform::new("windows", if machine { "amd64" } else { "arm64" })
+        };
+        let config = br#"{"os":"windows","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#;
+        let config = ImageConfig::read(config.to_vec(), "config").unwrap();
+        let image_id = config.image_id();
+        let at = "image".to_owned();
+        let image = Image { at, config, image_id, layers: Vec::new(), manifest: None, platform, parent: None };
+        ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) }
+    }
+
+    proptest! {
+        #[test]
+        fn two_images_share_a_name_unless_their_platforms_match(
+            platforms in proptest::collection::vec((any::<bool>(), 0..3_u8, 0..3_u8), 0..6)
+        ) {
+            let entries: Vec<_> = platforms.into_iter().map(entry).collect();
+            let mut name = OneName::default();
+            for entry in &entries {
+                let platform = |entry: &ImageEntry| entry.node.images()[0].platform.clone();
+                let clashes = name.entries.iter().any(|other| platform(other).matches(&platform(entry)));
+                prop_assert_eq!(matches!(name.add(entry), Naming::Added), !clashes);
+            }
+        }
+    }
+}

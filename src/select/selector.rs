@@ -1,0 +1,111 @@
+//! The images that a question is about, where nothing is converted.
+//!
+//! The rules are those of a conversion: names before digests, and no platform but one that was asked for or that is alone
+//! (docs/formats.md O-12).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::choices;
+use super::pick::{drop_repeated, pick};
+use super::platforms::Wanted;
+use crate::error::{Error, Result};
+use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
+use crate::options::{ImageRef, Platforms};
+
+/// Points at images of an archive; by default at all.
+#[derive(Debug, Clone, Default)]
+pub struct ImageSelector {
+    /// Which image.
+    pub image: Option<ImageRef>,
+    /// For which platform.
+    pub platforms: Platforms,
+}
+
+/// An image and the names that led to it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SelectedImage {
+    /// All its names that fit; none when it is untagged.
+    pub names: Vec<Name>,
+    /// The image.
+    pub image: Arc<Image>,
+}
+
+impl ImageSelector {
+    /// The entries that are meant, in the archive's order, whole: an index with all its platforms.
+    ///
+    /// # Errors
+    /// [`Error::Choice`] with the list of what there is, when the image is not there, or a digest fits several.
+    pub fn entries(&self, set: &ImageSet) -> Result<Vec<ImageEntry>> {
+        pick(set, self.image.as_slice())
+    }
+
+    /// The images that are meant, in the archive's order, those of an index one by one. There may be none. One that is
+    /// listed several times for one platform is one, with all the names.
+    ///
+    /// # Errors
+    /// [`Error::Choice`] with the list of what there is, when the image or platform is not there.
+    pub fn images(&self, set: &ImageSet) -> Result<Vec<SelectedImage>> {
+        let entries = self.entries(set)?;
+        let mut selected: Vec<SelectedImage> = Vec::new();
+        let mut places = HashMap::new();
+        for wanted in Wanted::of_each(&set.archive, &entries, &self.platforms) {
+            let node = &wanted.entry.node;
+            let images = match node {
+                Node::Image(_) | Node::Index(_) if wanted.platforms.is_some() => wanted.images()?,
+                Node::Image(_) | Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => node.images(),
+            };
+            for image in images {
+                let place = *places.entry((image.identity(), image.platform.machine())).or_insert(selected.len());
+                match selected.get_mut(place) {
+                    Some(known) => known.names.extend_from_slice(&wanted.entry.names),
+                    None => {
+                        selected.push(SelectedImage { names: wanted.entry.names.clone(), image: Arc::clone(image) });
+                    }
+                }
+            }
+        }
+        selected.iter_mut().for_each(|selected| drop_repeated(&mut selected.names));
+        Ok(selected)
+    }
+
+    /// The one image that is meant.
+    ///
+    /// # Errors
+    /// As [`ImageSelector::images`], and [`Error::Choice`] when there are several; [`Error::MissingMember`] or
+    /// [`Error::Choice`] when there is none.
+    pub fn one(&self, set: &ImageSet) -> Result<SelectedImage> {
+        let selected = self.images(set)?;
+        let mut rest = selected.iter();
+        let Some(first) = rest.next() else { return Err(choices::nothing_left(set)) };
+        // One that is listed for several platforms is the same image for each.
+        if rest.any(|other| other.image.identity() != first.image.identity()) {
+            return Err(several(set, &selected));
+        }
+        let mut names: Vec<Name> = selected.iter().flat_map(|selected| selected.names.clone()).collect();
+        drop_repeated(&mut names);
+        Ok(SelectedImage { names, image: Arc::clone(&first.image) })
+    }
+}
+
+/// Several images: of one name if they differ in platform only, else of several.
+fn several(set: &ImageSet, selected: &[SelectedImage]) -> Error {
+    let is_one_name =
+        |pair: &[SelectedImage]| pair[0].names == pair[1].names && pair[0].image.platform != pair[1].image.platform;
+    if selected.windows(2).all(is_one_name) {
+        let nodes: Vec<Node> = selected.iter().map(|selected| Node::Image(Arc::clone(&selected.image))).collect();
+        let problem = format!("{}: {}: choose one platform with --platform", set.archive, selected[0].title());
+        return choices::platforms(problem, &nodes);
+    }
+    let problem = format!("{}: there are {} images; choose one with --image", set.archive, selected.len());
+    let titles = selected.iter().map(|selected| format!("{} ({})", selected.title(), selected.image.platform));
+    choices::names(problem, titles)
+}
+
+impl SelectedImage {
+    /// The image in messages: its names, else its digest.
+    pub fn title(&self) -> String {
+        Name::list(&self.names).unwrap_or_else(|| self.image.own_digest().to_string())
+    }
+}
