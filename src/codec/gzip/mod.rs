@@ -8,6 +8,9 @@
 
 mod header;
 
+use std::alloc::{Layout, handle_alloc_error};
+use std::panic;
+
 use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::{CompressionLvl, Compressor, Crc};
 
@@ -167,7 +170,9 @@ impl BlockFormat for Members {
 
     fn encoder(self) -> Compressor {
         let level = CompressionLvl::new(self.0.get().into()).expect("libdeflate has the levels 1 to 12");
-        Compressor::new(level)
+        // Without memory the crate panics; this ends the process as all other allocations do.
+        let new = panic::catch_unwind(|| Compressor::new(level));
+        new.unwrap_or_else(|_| handle_alloc_error(Layout::new::<Compressor>()))
     }
 
     fn encode(compressor: &mut Compressor, block: &[u8], out: &mut Vec<u8>) -> usize {
