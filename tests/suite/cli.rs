@@ -8,6 +8,7 @@ use crate::support::layout::{Layout, Types};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::skip::skip;
 
 fn source() -> Vec<u8> {
     Shape::Docker20.save_one(&TestImage::demo("app:1")).bytes()
@@ -124,8 +125,7 @@ fn an_archive_is_never_written_to_a_terminal() {
     let input = scratch.write("in.tar", source());
     let command = format!("'{}' convert --to oci '{}'", env!("CARGO_BIN_EXE_imgtar"), input.display());
     let Ok(output) = Command::new("script").args(["-q", "-e", "-c", &command, "/dev/null"]).output() else {
-        eprintln!("skipped: `script` is not installed, so there is no terminal to refuse");
-        return;
+        return skip("`script` is not installed, so there is no terminal to refuse");
     };
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{said}");

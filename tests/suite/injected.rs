@@ -291,10 +291,10 @@ impl std::fmt::Display for Pair<'_> {
     }
 }
 
-/// Does `work` to every pair of an input and an output; `work` is told which calls to strike.
-fn each_pair(mut work: impl FnMut(Pair<'_>, (usize, usize))) {
+/// Does `work` to every pair of an input and an output, and gives it the calls to strike; `false` where none can be struck.
+fn each_pair(mut work: impl FnMut(Pair<'_>, (usize, usize))) -> bool {
     if !inject::is_possible() {
-        return;
+        return false;
     }
     let (step, from) = (number("IMGTAR_FAULTS").unwrap_or(41), number("IMGTAR_FAULTS_FROM").unwrap_or(0));
     let jobs = env::var("IMGTAR_FAULTS_JOBS").unwrap_or_else(|_| "1".to_owned());
@@ -308,27 +308,31 @@ fn each_pair(mut work: impl FnMut(Pair<'_>, (usize, usize))) {
             }
         }
     }
+    true
 }
 
 fn number(variable: &str) -> Option<usize> {
     env::var(variable).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
-/// Strikes all pairs, on such `disks`, with `faults`.
+/// Strikes all pairs, on such `disks`, with `faults`, each of which must strike somewhere.
 fn strike(disks: Disks, faults: &[(Fault, &[i32])]) {
     let mut problems = Vec::new();
-    let mut sum = 0;
-    each_pair(|pair, which| {
+    let mut struck = vec![0; faults.len()];
+    let is_possible = each_pair(|pair, which| {
         let pair = pair.on(disks);
-        let met = faults.iter().map(|&(fault, allowed)| {
+        let met = faults.iter().zip(&mut struck).map(|(&(fault, allowed), struck)| {
             let (met, wrong) = pair.all(fault, which, allowed);
             problems.extend(wrong);
-            sum += met;
+            *struck += met;
             format!("{fault:?} {met}")
         });
         eprintln!("{pair}: {}", met.collect::<Vec<_>>().join(", "));
     });
-    eprintln!("{sum} faults on {disks:?} disks");
+    for ((fault, _), struck) in faults.iter().zip(&struck) {
+        eprintln!("{fault:?}: {struck} times on {disks:?} disks");
+        assert!(!is_possible || *struck > 0, "{fault:?} never struck on {disks:?} disks");
+    }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 

@@ -14,6 +14,7 @@ use crate::support::run::{Outcome, imgtar};
 use crate::support::schema;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::skip::skip;
 use crate::support::tarball::{Kind, Tarball};
 
 /// Every kind of entry, and everything that layers do to one another.
@@ -322,8 +323,7 @@ fn gnu_tar_lists_the_same() {
     let rootfs = scratch.write("rootfs.tar", flatten(&image(), &[]));
     let tar = |form: &str| Command::new("tar").args([form, "--numeric-owner", "-f"]).arg(&rootfs).output();
     let Ok(paths) = tar("-t") else {
-        eprintln!("skipped: there is no GNU tar here");
-        return;
+        return skip("there is no GNU tar here");
     };
     assert_eq!(String::from_utf8(paths.stdout).unwrap(), ls(&[]).text());
     let columns = |text: String, time: usize| -> Vec<String> {

@@ -23,6 +23,7 @@ use crate::support::order;
 use crate::support::rootfs::Rootfs;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::skip::skip;
 use crate::support::tarball::Kind;
 
 const SAVE_TO_SCANNER: &str = "docker save app:1 | imgtar convert --to legacy | old-scanner -";
@@ -289,8 +290,7 @@ fn docker_save_becomes_a_squashfs() {
 #[test]
 fn the_real_sqfstar_takes_it() {
     if ["sqfstar", "unsquashfs"].iter().any(|tool| Command::new(tool).arg("-version").output().is_err()) {
-        eprintln!("skipped: there is no sqfstar here");
-        return;
+        return skip("there is no sqfstar here");
     }
     let host = Host::new().with("saved.tar", Shape::Docker25.save_one(&app()).bytes()).with_real("sqfstar");
     host.run(SAVE_TO_SQUASHFS);

@@ -7,6 +7,7 @@ use std::process::{self, Command, Stdio};
 use std::sync::LazyLock;
 
 use super::process::{Ended, Process};
+use super::skip::skip;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +74,11 @@ static INJECTOR: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     probe.status.success().then_some(place)
 });
 
-/// Whether faults can be injected here; says so if not.
+/// Whether faults can be injected here; a test that needs them is skipped if not.
+#[track_caller]
 pub(crate) fn is_possible() -> bool {
     if INJECTOR.is_none() {
-        eprintln!("skipped, processes cannot be traced here");
+        skip("processes cannot be traced here");
     }
     INJECTOR.is_some()
 }

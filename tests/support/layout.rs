@@ -1,5 +1,7 @@
 //! OCI image layouts as literals: blobs, manifests, indexes, attestations, artifacts.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::codec::Codec;
@@ -31,13 +33,14 @@ pub(crate) enum Types {
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     blobs: Vec<(String, Vec<u8>)>,
+    known: HashSet<String>,
     pub(crate) index: Vec<Value>,
     digest_of: fn(&[u8]) -> String,
 }
 
 impl Layout {
     pub(crate) fn new() -> Self {
-        Self { blobs: Vec::new(), index: Vec::new(), digest_of: digest }
+        Self { blobs: Vec::new(), known: HashSet::new(), index: Vec::new(), digest_of: digest }
     }
 
     /// A layout whose blobs are named by sha512 (O-5).
@@ -50,7 +53,7 @@ impl Layout {
         let bytes = bytes.into();
         let digest = (self.digest_of)(&bytes);
         let descriptor = json!({"mediaType": media_type, "digest": digest, "size": bytes.len()});
-        if !self.blobs.iter().any(|(name, _)| *name == digest) {
+        if self.known.insert(digest.clone()) {
             self.blobs.push((digest, bytes));
         }
         descriptor
@@ -142,6 +145,7 @@ impl Layout {
     pub(crate) fn drop_blob(&mut self, descriptor: &Value) {
         let before = self.blobs.len();
         self.blobs.retain(|(digest, _)| descriptor["digest"] != *digest);
+        self.known.retain(|digest| descriptor["digest"] != *digest);
         assert_ne!(self.blobs.len(), before, "the blob was there to drop");
     }
 

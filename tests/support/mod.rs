@@ -25,6 +25,7 @@ pub(crate) mod scratch;
 #[cfg(target_os = "linux")]
 pub(crate) mod screen;
 pub(crate) mod shape;
+pub(crate) mod skip;
 pub(crate) mod source;
 pub(crate) mod sparse;
 pub(crate) mod tarball;

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes longer: what hangs is a failure, not a stuck suite.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Runs in the foreground whatever runs the tests, with the signals as a terminal would leave them.
 pub(crate) const FOREGROUND: &str = "exec env --default-signal=HUP,INT,TERM";
@@ -80,7 +80,7 @@ impl Process {
     pub(crate) fn until(&self, what: &str, test: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !test(self) {
-            assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+            assert!(start.elapsed() < TIMEOUT, "in vain: {what}");
             thread::sleep(Duration::from_millis(1));
         }
     }
@@ -109,9 +109,9 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIMEOUT {
                 self.child.kill().unwrap();
-                panic!("still running after {PATIENCE:?}");
+                panic!("still running after {TIMEOUT:?}");
             }
             thread::sleep(Duration::from_millis(1));
         };

@@ -13,6 +13,7 @@ use crate::support::image::TestImage;
 use crate::support::layer::{dir, fifo, file, hardlink, symlink, whiteout};
 use crate::support::rootfs::{Node, Rootfs, flatten};
 use crate::support::scratch::Scratch;
+use crate::support::skip::skip;
 
 /// What users other than root can extract, to be told apart by everything that they can set.
 fn image() -> TestImage {
@@ -43,8 +44,7 @@ fn image() -> TestImage {
 /// Runs `command` in an empty directory with the archive beside it, and compares what is there then.
 fn extracts(tool: &str, command: &[&str]) {
     if Command::new(command[0]).arg("--help").output().is_err() {
-        eprintln!("skipped: there is no {tool} here");
-        return;
+        return skip(format!("there is no {tool} here"));
     }
     for flags in [&[][..], &["--sort"]] {
         let scratch = Scratch::new();
