@@ -52,6 +52,11 @@ impl Digest {
         is_lower_hex(hex, 64).then(|| Self { algorithm: Algorithm::Sha256, encoded: hex.into() })
     }
 
+    /// The SHA-256 digest of these bytes.
+    pub(crate) fn from_sha256_bytes(bytes: &[u8; 32]) -> Self {
+        Self { algorithm: Algorithm::Sha256, encoded: hex::encode(bytes).into() }
+    }
+
     /// The algorithm.
     pub fn algorithm(&self) -> &Algorithm {
         &self.algorithm
@@ -192,6 +197,14 @@ impl Hasher {
         match &mut self.0 {
             State::Sha256(hasher) => hasher.update(bytes),
             State::Sha512(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// The bytes of the SHA-256 of all bytes taken in; `None` where another digest is computed.
+    pub(crate) fn finish_sha256(self) -> Option<[u8; 32]> {
+        match self.0 {
+            State::Sha256(hasher) => Some(hasher.finalize().into()),
+            State::Sha512(_) => None,
         }
     }
 

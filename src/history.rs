@@ -6,8 +6,9 @@
 //!
 //! Sources: docs/formats.md L-16, R-1 to R-12.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
-use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -15,11 +16,11 @@ use crate::digest::DiffId;
 use crate::error::Result;
 use crate::flatten::{EntryId, Hidden, Options, Overlay};
 use crate::image::{Image, Layer};
+use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
 use crate::path::escape_for_terminal;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config;
-use crate::toc::{Item, Toc};
 
 /// An image's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -153,9 +154,9 @@ impl AddAssign for Count {
 }
 
 impl Count {
-    fn add(&mut self, item: &Item) {
+    fn add(&mut self, size: u64) {
         self.files += 1;
-        self.size += item.header.size;
+        self.size += size;
     }
 }
 
@@ -181,85 +182,96 @@ impl Hides {
 /// What reading or applying the layers refuses, a foreign layer whose bytes are not there among them.
 pub fn of(image: &Image, run: &Run) -> Result<History> {
     let layers: Vec<&Layer> = image.layers.iter().collect();
-    let tocs = Toc::read_all(&layers, run)?;
-    let mut uses = uses(&layers, &tocs);
-    let hidden = hidden(&layers, &tocs, run)?;
+    let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
+    let mut uses: Vec<LayerUse> = layers.iter().enumerate().map(|layer| LayerUse::of(layer, &indexes)).collect();
+    let hidden = hidden(&layers, &indexes, run)?;
     for file in &hidden {
-        uses[file.by].hides.count(file.how).add(file.item);
-        uses[file.layer].hidden.add(file.item);
+        uses[file.by].hides.count(file.how).add(file.size);
+        uses[file.layer].hidden.add(file.size);
     }
-    let total = total(&uses);
-    Ok(History { steps: steps(image, uses, run)?, total, largest_hidden: largest(hidden) })
+    let (total, largest_hidden) = (total(&uses), largest(hidden, &indexes));
+    Ok(History { steps: steps(image, uses, run)?, total, largest_hidden })
 }
 
-fn uses(layers: &[&Layer], tocs: &[Arc<Toc>]) -> Vec<LayerUse> {
-    let pairs = layers.iter().zip(tocs).enumerate();
-    pairs
-        .map(|(number, (layer, toc))| {
-            let mut holds = Count::default();
-            toc.items.iter().filter(|item| item.is_file()).for_each(|item| holds.add(item));
-            LayerUse {
-                number,
-                diff_id: layer.diff_id.clone(),
-                compression: layer.blob.as_ref().map_or("none", |blob| blob.codec.compression()),
-                size: layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
-                tar_size: toc.tar_size,
-                holds,
-                hides: Hides::default(),
-                hidden: Count::default(),
-            }
-        })
-        .collect()
+impl LayerUse {
+    fn of((number, layer): (usize, &&Layer), indexes: &LayerIndexes) -> Self {
+        let mut holds = Count::default();
+        let files = indexes.get(number).entries().filter(LayerEntry::is_file);
+        files.for_each(|file| holds.add(file.size));
+        Self {
+            number,
+            diff_id: layer.diff_id.clone(),
+            compression: layer.blob.as_ref().map_or("none", |blob| blob.codec.compression()),
+            size: layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
+            tar_size: indexes.get(number).tar_size(),
+            holds,
+            hides: Hides::default(),
+            hidden: Count::default(),
+        }
+    }
 }
 
-/// A file that has been hidden.
-struct Gone<'a> {
-    item: &'a Item,
+/// A file that has been hidden, by its place in its layer.
+struct HiddenEntry {
     layer: usize,
+    position: u64,
+    size: u64,
     by: usize,
     how: How,
 }
 
 /// Applies the layers: every file that is hidden on the way, and by which.
-fn hidden<'a>(layers: &[&Layer], tocs: &'a [Arc<Toc>], run: &Run) -> Result<Vec<Gone<'a>>> {
+fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<HiddenEntry>> {
     let mut overlay = Overlay::watching(Options::default());
-    let mut gone = Vec::new();
-    let item = |id: EntryId| tocs[id.layer as usize].item(id.position);
-    for (index, (layer, toc)) in layers.iter().zip(tocs).enumerate() {
-        let mut builder = overlay.layer(&layer.at, &run.diagnostics, &run.budget);
-        toc.apply(&mut builder)?;
-        builder.finish()?;
-        let files = overlay.hidden().into_iter().filter(|hidden| item(hidden.id).is_file());
-        gone.extend(files.map(|Hidden { id, by }| {
-            let file = item(id);
-            let how = match by.map(item) {
+    let mut lost = Vec::new();
+    let entry = |id: EntryId| indexes.entry(id.layer as usize, id.position);
+    for (by, layer) in layers.iter().enumerate() {
+        indexes.apply(by, layer, &mut overlay, run)?;
+        for Hidden { id, by: replacement } in overlay.hidden() {
+            let file = entry(id);
+            if !file.is_file() {
+                continue;
+            }
+            let how = match replacement.map(entry) {
                 None => How::Deleted,
-                Some(by) if by.content == file.content => How::Duplicated,
+                Some(replacement) if replacement.content == file.content => How::Duplicated,
                 Some(_) => How::Replaced,
             };
-            Gone { item: file, layer: id.layer as usize, by: index, how }
-        }));
+            lost.push(HiddenEntry { layer: id.layer as usize, position: id.position, size: file.size, by, how });
+        }
     }
-    Ok(gone)
+    Ok(lost)
 }
 
-fn largest(mut hidden: Vec<Gone<'_>>) -> Vec<HiddenFile> {
-    hidden.retain(|file| file.item.header.size > 0);
-    hidden.sort_by(|one, other| {
-        let key = |file: &Gone<'_>| (file.layer, file.by);
-        let by_size = other.item.header.size.cmp(&one.item.header.size);
-        by_size.then_with(|| key(one).cmp(&key(other))).then_with(|| one.item.path.cmp(&other.item.path))
-    });
-    let named = hidden.into_iter().take(NAMED);
-    named
-        .map(|Gone { item, layer, by, how }| HiddenFile {
-            path: escape_for_terminal(&item.path),
-            size: item.header.size,
-            layer: layer as u32,
-            hidden_by: by as u32,
-            how,
-        })
-        .collect()
+/// Names the largest of the hidden files: of one size by layer, by the layer that hides them, and by name.
+fn largest(mut hidden: Vec<HiddenEntry>, indexes: &LayerIndexes) -> Vec<HiddenFile> {
+    let rank = |file: &HiddenEntry| (Reverse(file.size), file.layer, file.by);
+    hidden.retain(|file| file.size > 0);
+    hidden.sort_by_key(rank);
+    if let Some(last) = hidden.get(NAMED - 1).map(rank) {
+        hidden.retain(|file| rank(file) <= last);
+    }
+    // One walk through each layer, whose names cannot be had in another order.
+    hidden.sort_by_key(|file| (file.layer, file.position));
+    let mut named = BTreeMap::new();
+    for files in hidden.chunk_by(|one, next| one.layer == next.layer) {
+        let mut names = indexes.get(files[0].layer).cursor();
+        for file in files {
+            let path = names.path_at(file.position).to_vec();
+            named.insert((rank(file), path, file.position), file);
+            if named.len() > NAMED {
+                named.pop_last();
+            }
+        }
+    }
+    named.into_iter().map(|((_, path, _), file)| HiddenFile::of(&path, file)).collect()
+}
+
+impl HiddenFile {
+    fn of(path: &[u8], entry: &HiddenEntry) -> Self {
+        let &HiddenEntry { layer, size, by, how, .. } = entry;
+        Self { path: escape_for_terminal(path), size, layer: layer as u32, hidden_by: by as u32, how }
+    }
 }
 
 fn total(uses: &[LayerUse]) -> Total {

@@ -150,6 +150,7 @@ mod glob;
 pub mod history;
 pub mod image;
 pub mod inspect;
+mod layer_index;
 pub mod layer_io;
 pub mod limits;
 mod nearest;
@@ -163,7 +164,6 @@ pub mod run;
 pub mod select;
 pub mod spec;
 pub mod stream;
-mod toc;
 pub mod verify;
 pub mod writer;
 

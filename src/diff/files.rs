@@ -4,17 +4,17 @@
 //! the file that it is; how many names share one is not.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::archive::EntryKind;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::files::{Item, ItemKind};
+use crate::files::Item;
 use crate::flatten::{EntryId, Flattened, Options, Overlay, Survivor, Survivors};
 use crate::image::{Image, Layer};
+use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
 use crate::run::Run;
-use crate::toc::{self, Toc};
 
 /// The files of two images.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -81,9 +81,8 @@ pub enum Field {
 /// Compares the trees of two images; layers that both have are read once.
 pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
     let layers: Vec<&Layer> = a.layers.iter().chain(&b.layers).collect();
-    let mut tocs = Toc::read_all(&layers, run)?;
-    let tocs_of_b = tocs.split_off(a.layers.len());
-    let (a, b) = (Tree::of(a, tocs, run)?, Tree::of(b, tocs_of_b, run)?);
+    let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
+    let (a, b) = (Tree::of(a, 0, &indexes, run)?, Tree::of(b, a.layers.len(), &indexes, run)?);
     let mut diff = FilesDiff::default();
     for pair in (Pairs { a: a.paths(), b: b.paths() }) {
         match pair {
@@ -91,10 +90,9 @@ pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
             Pair::B(node) => diff.added.push(node.listed().counted(run)?),
             Pair::Both(one, two) if one.is_the_same_entry(&two) => {}
             Pair::Both(one, two) => {
-                let (a, b) = (one.listed(), two.listed());
-                let fields = fields(&a, &b);
+                let fields = fields(&one.entry(), &two.entry());
                 if !fields.is_empty() {
-                    diff.changed.push(Changed { fields, a: a.counted(run)?, b: b.counted(run)? });
+                    diff.changed.push(Changed { fields, a: one.listed().counted(run)?, b: two.listed().counted(run)? });
                 }
             }
         }
@@ -115,20 +113,20 @@ impl Listed {
 }
 
 /// One image's tree.
-struct Tree {
-    tocs: Vec<Arc<Toc>>,
+struct Tree<'a> {
+    indexes: &'a LayerIndexes,
+    /// The number of the image's lowest layer in `indexes`.
+    base: usize,
     flattened: Flattened,
 }
 
-impl Tree {
-    fn of(image: &Image, tocs: Vec<Arc<Toc>>, run: &Run) -> Result<Self> {
+impl<'a> Tree<'a> {
+    fn of(image: &Image, base: usize, indexes: &'a LayerIndexes, run: &Run) -> Result<Self> {
         let mut overlay = Overlay::new(Options::default());
-        for (layer, toc) in image.layers.iter().zip(&tocs) {
-            let mut builder = overlay.layer(&layer.at, &run.diagnostics, &run.budget);
-            toc.apply(&mut builder)?;
-            builder.finish()?;
+        for (number, layer) in image.layers.iter().enumerate() {
+            indexes.apply(base + number, layer, &mut overlay, run)?;
         }
-        Ok(Self { tocs, flattened: overlay.finish() })
+        Ok(Self { indexes, base, flattened: overlay.finish() })
     }
 
     fn paths(&self) -> Paths<'_> {
@@ -138,13 +136,13 @@ impl Tree {
 
 /// What stands at a path, and the entry that describes it.
 struct Node<'a> {
-    tree: &'a Tree,
+    tree: &'a Tree<'a>,
     path: Vec<u8>,
     id: Option<EntryId>,
 }
 
 impl<'a> Node<'a> {
-    fn of(tree: &'a Tree, survivor: Survivor) -> Self {
+    fn of(tree: &'a Tree<'a>, survivor: Survivor) -> Self {
         match survivor {
             Survivor::Root { id } => Self { tree, path: Vec::new(), id: Some(id) },
             Survivor::Entry { path, id, .. } | Survivor::HardLink { path, id, .. } => Self { tree, path, id: Some(id) },
@@ -152,33 +150,35 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn entry(&self) -> Option<&'a toc::Item> {
-        self.id.map(|id| self.tree.tocs[id.layer as usize].item(id.position))
+    fn layer(&self, id: EntryId) -> usize {
+        self.tree.base + id.layer as usize
     }
 
     /// Whether both are described by one entry of one layer: then there is nothing to compare.
     fn is_the_same_entry(&self, other: &Self) -> bool {
-        match (self.entry(), other.entry()) {
-            (Some(one), Some(two)) => std::ptr::eq(one, two),
+        match (self.id, other.id) {
+            (Some(one), Some(two)) => {
+                one.position == two.position && self.tree.indexes.is_same(self.layer(one), other.layer(two))
+            }
             (None, None) => true,
             _ => false,
         }
     }
 
-    fn listed(&self) -> Listed {
-        let path = self.path.clone();
-        match (self.entry(), self.id) {
-            (Some(entry), Some(id)) => {
-                Listed { item: Item::new(path, entry.header.clone(), id.layer), content: entry.content.clone() }
-            }
-            _ => Listed { item: Item::implicit_directory(path), content: None },
-        }
+    fn entry(&self) -> LayerEntry<'a> {
+        self.id.map_or(LayerEntry::IMPLICIT_DIRECTORY, |id| self.tree.indexes.entry(self.layer(id), id.position))
+    }
+
+    fn listed(self) -> Listed {
+        let entry = self.entry();
+        let item = Item::new(self.path, &entry, self.id.map(|id| id.layer));
+        Listed { item, content: entry.content.map(Digest::from_sha256_bytes) }
     }
 }
 
 /// A tree's paths in order.
 struct Paths<'a> {
-    tree: &'a Tree,
+    tree: &'a Tree<'a>,
     survivors: Survivors<'a>,
     next: Option<Node<'a>>,
 }
@@ -230,23 +230,22 @@ fn in_walking_order(one: &[u8], other: &[u8]) -> Ordering {
     rank(one).cmp(&rank(other))
 }
 
-fn fields(a: &Listed, b: &Listed) -> Vec<Field> {
-    let (one, two) = (&a.item, &b.item);
+fn fields(one: &LayerEntry<'_>, two: &LayerEntry<'_>) -> Vec<Field> {
     if one.kind != two.kind {
         return vec![Field::Type];
     }
-    let is_symlink = one.kind == ItemKind::Symlink;
+    let is_symlink = one.kind == EntryKind::Symlink;
     let differ = [
         // A symbolic link has none of its own: every writer puts another number there.
         (Field::Mode, one.mode != two.mode && !is_symlink),
         (Field::Owner, (one.uid, one.gid) != (two.uid, two.gid)),
         (Field::Size, one.size != two.size),
         (Field::Mtime, one.mtime != two.mtime),
-        (Field::Target, is_symlink && one.target != two.target),
+        (Field::Target, is_symlink && one.link != two.link),
         (Field::Device, one.device != two.device),
-        (Field::Xattrs, one.xattrs != two.xattrs),
-        (Field::Pax, one.pax != two.pax),
-        (Field::Content, a.content != b.content),
+        (Field::Xattrs, one.records.xattrs().ne(two.records.xattrs())),
+        (Field::Pax, one.records.others().ne(two.records.others())),
+        (Field::Content, one.content != two.content),
     ];
     differ.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
 }

@@ -1,9 +1,9 @@
 //! From a path to what stands there, and the words for what does not.
 
-use super::header::Header;
 use super::{Files, Item, ItemKind};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryId, Lookup, Standing, Survivor};
+use crate::layer_index::LayerEntry;
 use crate::nearest::nearest;
 use crate::path::escape_for_terminal;
 
@@ -45,21 +45,21 @@ impl Files<'_> {
         }
     }
 
-    pub(super) fn header(&self, id: EntryId) -> Header {
-        self.headers[id.layer as usize].get(id.position)
+    pub(super) fn entry(&self, id: EntryId) -> LayerEntry<'_> {
+        self.indexes.entry(id.layer as usize, id.position)
     }
 
     fn item(&self, survivor: Survivor) -> Item {
         match survivor {
-            Survivor::Root { id } => Item::new(Vec::new(), self.header(id), id.layer),
-            Survivor::Entry { path, id, .. } => Item::new(path, self.header(id), id.layer),
+            Survivor::Root { id } => Item::new(Vec::new(), &self.entry(id), Some(id.layer)),
+            Survivor::Entry { path, id, .. } => Item::new(path, &self.entry(id), Some(id.layer)),
             Survivor::ImplicitDirectory { path } => Item::implicit_directory(path),
             Survivor::HardLink { path, target, id } => Item {
                 kind: ItemKind::HardLink,
                 target,
                 size: 0,
                 device: (0, 0),
-                ..Item::new(path, self.header(id), id.layer)
+                ..Item::new(path, &self.entry(id), Some(id.layer))
             },
         }
     }

@@ -4,11 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::header::{Header, Records};
 use crate::archive::{EntryKind, TarTime};
-
-/// In front of the name of an extended attribute in the key of its PAX record.
-const XATTR: &[u8] = b"SCHILY.xattr.";
+use crate::layer_index::LayerEntry;
 
 /// An entry of a tree or of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,41 +64,28 @@ pub enum ItemKind {
 }
 
 impl Item {
-    /// What `header` says of the entry at `path`.
-    pub(crate) fn new(path: Vec<u8>, header: Header, layer: u32) -> Self {
-        let (xattrs, pax) = split(header.records);
+    /// The `entry` that stands at `path`, and the layer that has it.
+    pub(crate) fn new(path: Vec<u8>, entry: &LayerEntry<'_>, layer: Option<u32>) -> Self {
+        let owned = |(key, value): (&[u8], &[u8])| (key.to_vec(), value.to_vec());
         Self {
             path,
-            kind: header.kind.into(),
-            mode: header.mode,
-            uid: header.uid,
-            gid: header.gid,
-            size: header.size,
-            mtime: header.mtime,
-            target: header.link.into(),
-            device: header.device,
-            xattrs,
-            pax,
-            layer: Some(layer),
+            kind: entry.kind.into(),
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            size: entry.size,
+            mtime: entry.mtime,
+            target: entry.link.into(),
+            device: entry.device,
+            xattrs: entry.records.xattrs().map(owned).collect(),
+            pax: entry.records.others().map(owned).collect(),
+            layer,
         }
     }
 
     /// A directory that entries below it imply (docs/formats.md R-6).
     pub(crate) fn implicit_directory(path: Vec<u8>) -> Self {
-        Self {
-            path,
-            kind: ItemKind::Directory,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            size: 0,
-            mtime: TarTime::EPOCH,
-            target: Vec::new(),
-            device: (0, 0),
-            xattrs: Vec::new(),
-            pax: Vec::new(),
-            layer: None,
-        }
+        Self::new(path, &LayerEntry::IMPLICIT_DIRECTORY, None)
     }
 
     /// The name as a tar has it: a directory's ends in a slash, and the root is `./`.
@@ -112,21 +96,6 @@ impl Item {
             (path, _) => path.into(),
         }
     }
-}
-
-/// Names and what they name.
-type Values = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Extended attributes by their own names, and all else by its key.
-fn split(records: Records) -> (Values, Values) {
-    let (mut xattrs, mut pax) = (Vec::new(), Vec::new());
-    for (key, value) in records {
-        match key.strip_prefix(XATTR) {
-            Some(name) => xattrs.push((name.to_vec(), value)),
-            None => pax.push((key, value)),
-        }
-    }
-    (xattrs, pax)
 }
 
 impl ItemKind {

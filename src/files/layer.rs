@@ -1,12 +1,11 @@
 //! One layer as it lies in the archive: every entry, whiteouts too, in its order.
 
 use super::find::is_within;
-use super::header::Header;
-use super::scan::each_entry;
 use super::{Item, ItemKind, Path};
 use crate::error::{Error, Result};
 use crate::flatten::Role;
 use crate::image::Layer;
+use crate::layer_index::{FileContent, LayerIndex, read_layer};
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
@@ -31,14 +30,18 @@ pub fn list_layer(
     let clean = |path| EntryPath::root().join(path).map_err(|error| nothing(path, &format!(": {error}")));
     let wanted = path.map(clean).transpose()?;
     let mut found = false;
-    each_entry(layer, run.jobs.get() > 1, run, |entry| {
+    // An index of one entry at a time: nothing is held of a layer whose entries are only shown.
+    let mut index = LayerIndex::default();
+    read_layer(layer, FileContent::Skipped, run.jobs.get() > 1, run, |mut entry, _| {
         let clean = EntryPath::clean(&entry.path).ok();
         if !is_wanted(clean.as_ref(), wanted.as_ref()) {
             return Ok(());
         }
         found = true;
-        let (name, header) = Header::of(entry);
-        let item = Item::new(name, header, number);
+        let name = std::mem::take(&mut entry.path);
+        index.clear();
+        index.push(&entry, None);
+        let item = Item::new(name, &index.entry(0), Some(number));
         each(match clean {
             Some(clean) => with_role(item, &clean),
             None => item,

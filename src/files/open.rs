@@ -35,7 +35,7 @@ impl Files<'_> {
     pub fn open(&self, path: &Path) -> Result<Opened<'_>> {
         let (path, id @ EntryId { layer: number, .. }) = self.file(path)?;
         let layer = &self.image.layers[number as usize];
-        Ok(Opened { path, number, layer, offset: self.header(id).offset, run: self.run })
+        Ok(Opened { path, number, layer, offset: self.entry(id).offset, run: self.run })
     }
 }
 

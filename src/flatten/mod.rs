@@ -69,9 +69,8 @@ mod whiteout;
 pub use layer::LayerBuilder;
 pub use lookup::{Lookup, Standing};
 pub(crate) use nodes::FlatNode;
-pub(crate) use stage::Stage;
 pub use survivors::{Flattened, Survivor, Survivors};
-pub(crate) use text::{put_number, put_text, take_number, take_text};
+pub(crate) use text::{put_number, put_path, put_text, take_number, take_path, take_text};
 pub(crate) use whiteout::{BadWhiteout, Role};
 
 use crate::diagnostics::Diagnostics;

@@ -4,12 +4,12 @@
 //! Each is written behind the one before it, sharing the front of its path: archives list neighbours together, so an entry
 //! takes about a third of its path's length and a dozen bytes.
 
-use super::text::{put_number, put_text, take_number, take_text};
+use super::text::{put_number, put_path, put_text, take_number, take_path, take_text};
 use super::{Change, Kind};
 
 /// Changes in archive order.
 #[derive(Debug, Default)]
-pub(crate) struct Stage {
+pub(super) struct Stage {
     bytes: Vec<u8>,
     /// The path staged last.
     last: Vec<u8>,
@@ -17,41 +17,34 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Stages `change`; says how many bytes that took.
-    pub(crate) fn push(&mut self, change: Change<'_>) -> usize {
+    pub(super) fn push(&mut self, change: Change<'_>) -> usize {
         let before = self.bytes.len();
-        let shared = self.last.iter().zip(change.path).take_while(|(last, this)| last == this).count();
-        let suffix = &change.path[shared..];
-        put_number(&mut self.bytes, shared as u64);
-        put_text(&mut self.bytes, suffix);
-        self.last.truncate(shared);
-        self.last.extend_from_slice(suffix);
+        put_path(&mut self.bytes, &mut self.last, change.path);
         put_number(&mut self.bytes, change.position);
         put_kind(&mut self.bytes, change.kind);
         self.bytes.len() - before
     }
 
     /// Begins to read the changes back, in archive order.
-    pub(crate) fn replay(&self) -> Replay<'_> {
+    pub(super) fn replay(&self) -> Replay<'_> {
         Replay { rest: &self.bytes, path: Vec::new() }
     }
 }
 
 /// Reads a [`Stage`] back.
 #[derive(Debug)]
-pub(crate) struct Replay<'a> {
+pub(super) struct Replay<'a> {
     rest: &'a [u8],
     path: Vec<u8>,
 }
 
 impl Replay<'_> {
     /// The next change. No iterator, because the path lives only until the next call.
-    pub(crate) fn next(&mut self) -> Option<Change<'_>> {
+    pub(super) fn next(&mut self) -> Option<Change<'_>> {
         if self.rest.is_empty() {
             return None;
         }
-        let shared = take_number(&mut self.rest) as usize;
-        self.path.truncate(shared);
-        self.path.extend_from_slice(take_text(&mut self.rest));
+        take_path(&mut self.rest, &mut self.path);
         let position = take_number(&mut self.rest);
         let kind = take_kind(&mut self.rest);
         Some(Change { path: &self.path, kind, position })

@@ -52,12 +52,12 @@ pub(crate) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
 
 /// Takes a number that [`put_number`] wrote off the front of `bytes`.
 pub(crate) fn take_number(bytes: &mut &[u8]) -> u64 {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let Some((&byte, rest)) = bytes.split_first() else { break };
+    let (mut number, mut shift) = (0, 0);
+    while let Some((&byte, rest)) = bytes.split_first() {
         *bytes = rest;
         number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
+        shift += 7;
+        if byte < 0x80 || shift >= u64::BITS {
             break;
         }
     }
@@ -72,6 +72,30 @@ pub(crate) fn take_text<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
     text
 }
 
+/// Appends `path` without the front that it shares with `last`, which becomes `path`: archives list neighbours together.
+pub(crate) fn put_path(bytes: &mut Vec<u8>, last: &mut Vec<u8>, path: &[u8]) {
+    let shared = shared_front(last, path);
+    let suffix = &path[shared..];
+    put_number(bytes, shared as u64);
+    put_text(bytes, suffix);
+    last.truncate(shared);
+    last.extend_from_slice(suffix);
+}
+
+/// Returns how many bytes both begin with; compared eight at a time, because names of neighbours share most of theirs.
+fn shared_front(one: &[u8], other: &[u8]) -> usize {
+    let (words, _) = one.as_chunks::<8>();
+    let (others, _) = other.as_chunks::<8>();
+    let same = 8 * words.iter().zip(others).take_while(|(one, other)| one == other).count();
+    same + one[same..].iter().zip(&other[same..]).take_while(|(one, other)| one == other).count()
+}
+
+/// Makes `path`, the one that stood before it, the path that [`put_path`] wrote, and takes that off the front of `bytes`.
+pub(crate) fn take_path(bytes: &mut &[u8], path: &mut Vec<u8>) {
+    path.truncate(take_number(bytes) as usize);
+    path.extend_from_slice(take_text(bytes));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +108,22 @@ mod tests {
             let mut rest = &bytes[..];
             assert_eq!((take_number(&mut rest), rest.len()), (number, 0));
         }
+    }
+
+    #[test]
+    fn paths_come_back() {
+        let paths =
+            [&b"usr/share/doc"[..], b"usr/share/doc/a", b"usr/share/docs", b"", b"usr/sh", b"usr/share/doc", b"x"];
+        let (mut bytes, mut last) = (Vec::new(), Vec::new());
+        paths.iter().for_each(|path| put_path(&mut bytes, &mut last, path));
+        let (mut rest, mut path) = (&bytes[..], Vec::new());
+        for expected in paths {
+            take_path(&mut rest, &mut path);
+            assert_eq!(path, expected);
+        }
+        assert!(rest.is_empty());
+        assert_eq!(shared_front(b"0123456789abcdef0", b"0123456789abcdef1"), 16);
+        assert_eq!(shared_front(b"01234567", b"0123456789"), 8);
     }
 
     #[test]

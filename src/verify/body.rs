@@ -14,12 +14,12 @@ use crate::codec::{self, Codec, Decoder, Watch};
 use crate::diagnostics::Diagnostic;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
+use crate::layer_index::LayerIndex;
 use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::pipe;
 use crate::stream::source::{Extent, ExtentReader};
-use crate::toc::Item;
 
 /// Bytes to be read, and what is wanted of them.
 pub(super) struct Body {
@@ -44,8 +44,8 @@ pub(super) struct Examined {
     pub(super) plain: Vec<Digest>,
     /// What is wrong with compression and tar.
     pub(super) findings: Vec<Diagnostic>,
-    /// What the layer holds, if all of it can be applied.
-    pub(super) items: Option<Vec<Item>>,
+    /// The layer's entries, if all of them can be applied.
+    pub(super) index: Option<LayerIndex>,
     /// Entries of the layer.
     pub(super) entries: u64,
 }
@@ -106,7 +106,7 @@ impl Body {
             Some(damage) => {
                 examined.findings.retain(|finding| finding.message != damage.message);
                 examined.findings.push(damage);
-                examined.items = None;
+                examined.index = None;
             }
             None => examined.plain = digests,
         }

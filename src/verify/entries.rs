@@ -10,11 +10,11 @@ use crate::archive::{Ending, Reader};
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::error::{ErrorKind, Result};
 use crate::flatten::{BadWhiteout, Role};
+use crate::layer_index::{LayerIndex, each_entry};
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::skip::Sequential;
-use crate::toc::Item;
 
 /// How many entries of a layer are named for each rule; a hostile one may have millions.
 const NAMED: u64 = 100;
@@ -24,7 +24,7 @@ pub(super) struct Entries<'a> {
     at: &'a str,
     run: &'a Run,
     heard: Heard,
-    items: Vec<Item>,
+    index: LayerIndex,
     count: u64,
     findings: Vec<Diagnostic>,
     /// How many entries broke each rule.
@@ -38,7 +38,7 @@ impl<'a> Entries<'a> {
             at,
             run,
             heard: Heard::new(),
-            items: Vec::new(),
+            index: LayerIndex::default(),
             count: 0,
             findings: Vec::new(),
             broken: BTreeMap::new(),
@@ -50,19 +50,17 @@ impl<'a> Entries<'a> {
         let Self { at, run, .. } = *self;
         let diagnostics = &self.heard.diagnostics;
         let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, &run.budget, diagnostics);
-        let fault = loop {
-            match reader.next_entry() {
-                Ok(Some(entry)) => {
-                    self.count += 1;
-                    if let Some(finding) = fault_of_name(&entry.path, at) {
-                        named(&mut self.broken, &mut self.findings, finding);
-                    }
-                    self.items.push(Item::new(entry, None, &run.budget, at)?);
-                }
-                Ok(None) => break None,
-                Err(error) if error.kind() == ErrorKind::Input => break Some(error),
-                Err(error) => return Err(error),
+        let read = each_entry(&mut reader, |entry, _| {
+            self.count += 1;
+            if let Some(finding) = fault_of_name(&entry.path, at) {
+                named(&mut self.broken, &mut self.findings, finding);
             }
+            run.budget.charge_memory(self.index.push(&entry, None), at)
+        });
+        let fault = match read {
+            Ok(()) => None,
+            Err(error) if error.kind() == ErrorKind::Input => Some(error),
+            Err(error) => return Err(error),
         };
         let plain = reader.into_inner().into_inner();
         if let Some(fault) = fault {
@@ -73,7 +71,7 @@ impl<'a> Entries<'a> {
 
     /// What was found.
     pub(super) fn finish(mut self) -> Examined {
-        let items = self.findings.is_empty().then_some(self.items);
+        let index = self.findings.is_empty().then_some(self.index);
         for (rule, count) in self.broken {
             if count > NAMED {
                 let problem = format!("{} more entries like these", count - NAMED);
@@ -81,7 +79,7 @@ impl<'a> Entries<'a> {
             }
         }
         self.findings.extend(self.heard.said.findings(self.at));
-        Examined { items, entries: self.count, findings: self.findings, ..Examined::default() }
+        Examined { index, entries: self.count, findings: self.findings, ..Examined::default() }
     }
 }
 

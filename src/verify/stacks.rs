@@ -10,9 +10,8 @@ use super::heard::Heard;
 use super::image::{Checked, CheckedLayer};
 use crate::diagnostics::Diagnostic;
 use crate::error::{ErrorKind, Result};
-use crate::flatten::{LayerBuilder, Options, Overlay};
+use crate::flatten::{Options, Overlay};
 use crate::run::Run;
-use crate::toc::Item;
 
 /// Applies the layers of `images`: what is wrong with them.
 pub(super) fn apply(images: &[Checked], outcome: &Outcome, run: &Run) -> Result<Vec<Diagnostic>> {
@@ -71,11 +70,11 @@ impl Begun {
 
     /// Applies the next layer: what is wrong with it, and whether more can be applied.
     fn add(&mut self, layer: &CheckedLayer, outcome: &Outcome, run: &Run) -> Result<(Vec<Diagnostic>, bool)> {
-        let items = layer.body.and_then(|body| outcome.of(body).items.as_ref());
-        let Some(items) = items else { return Ok((Vec::new(), false)) };
+        let index = layer.body.and_then(|body| outcome.of(body).index.as_ref());
+        let Some(index) = index else { return Ok((Vec::new(), false)) };
         let heard = Heard::new();
         let mut builder = self.overlay.layer(&layer.at, &heard.diagnostics, &run.budget);
-        let applied = entries(items, &mut builder).and_then(|()| builder.finish());
+        let applied = index.apply(&mut builder).and_then(|()| builder.finish());
         let mut findings = heard.said.findings(&layer.at);
         self.layers += 1;
         match applied {
@@ -87,8 +86,4 @@ impl Begun {
             Err(error) => Err(error),
         }
     }
-}
-
-fn entries(items: &[Item], layer: &mut LayerBuilder<'_>) -> Result<()> {
-    items.iter().enumerate().try_for_each(|(number, item)| layer.entry(item.change(number)))
 }

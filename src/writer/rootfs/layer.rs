@@ -4,9 +4,9 @@ use std::thread;
 
 use crate::archive::{BLOCK, Ending, Reader, TarEntry};
 use crate::error::{Error, Result};
-use crate::files::change;
-use crate::flatten::Overlay;
+use crate::flatten::{Change, Overlay};
 use crate::image::Layer;
+use crate::layer_index::each_entry;
 use crate::progress::Action;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -81,9 +81,7 @@ impl<'a> PlainLayer<'a> {
     fn index_from<'r, R: Skip>(&self, bytes: R, overlay: &mut Overlay, run: &'r Run) -> Result<Reader<'r, R>> {
         let mut layer = overlay.layer(&self.at, &run.diagnostics, &run.budget);
         let mut reader = Reader::new(bytes, Ending::Optional, &self.at, &run.budget, &run.diagnostics);
-        while let Some(entry) = reader.next_entry()? {
-            layer.entry(change(&entry, entry.header_offset))?;
-        }
+        each_entry(&mut reader, |entry, _| layer.entry(Change::of(&entry, entry.header_offset)))?;
         layer.finish()?;
         Ok(reader)
     }
