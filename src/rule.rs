@@ -65,8 +65,8 @@ mod tests {
             let number = parts.next().unwrap_or_default();
             section.len() == 1 && "GLDONMRHXE".contains(section) && number.parse::<u8>().is_ok()
         };
-        let bold = |text: &'static str| text.split("**").skip(1).step_by(2);
-        DOCUMENTS.into_iter().flat_map(bold).filter(is_number).map(str::to_owned).collect()
+        // A glob in the text may hold two stars too: a number between stars is one that is defined, whatever stands before.
+        DOCUMENTS.into_iter().flat_map(|text| text.split("**")).filter(is_number).map(str::to_owned).collect()
     }
 
     #[test]
