@@ -121,6 +121,7 @@ impl<'a> Applier<'a> {
         let root = self.tree.root();
         self.enter(root, change)?;
         self.tree.describe(root, self.id(change));
+        self.tree.trace(change.position, root, self.tree.inode(root));
         Ok(())
     }
 
@@ -138,6 +139,7 @@ impl<'a> Applier<'a> {
             let inode = self.inode(place, change, lost)?;
             self.tree.put(place, inode);
         }
+        self.tree.trace(change.position, place, self.tree.inode(place));
         Ok(())
     }
 

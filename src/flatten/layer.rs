@@ -1,6 +1,6 @@
 //! One layer: its whiteouts against the state below, then its other entries in archive order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::Applier;
 use super::links;
@@ -26,8 +26,8 @@ pub struct LayerBuilder<'a> {
     removed: Vec<Place>,
     /// The directories that opaque markers stand in, in the state below.
     opaque: BTreeSet<Place>,
-    /// Links that opaque markers stand in.
-    opaque_links: BTreeSet<Place>,
+    /// Links that opaque markers stand in, and where those are.
+    opaque_links: BTreeMap<Place, u64>,
 }
 
 impl<'a> LayerBuilder<'a> {
@@ -47,7 +47,7 @@ impl<'a> LayerBuilder<'a> {
             stage: Stage::default(),
             removed: Vec::new(),
             opaque: BTreeSet::new(),
-            opaque_links: BTreeSet::new(),
+            opaque_links: BTreeMap::new(),
         }
     }
 
@@ -61,8 +61,8 @@ impl<'a> LayerBuilder<'a> {
         let change = Change { path: path.as_bytes(), ..change };
         match self.applier.role(path.as_bytes())? {
             Role::Remove { .. } | Role::Opaque { .. } if self.base => Ok(()),
-            Role::Remove { directory, name } => self.remove(directory, name),
-            Role::Opaque { directory } => self.hide_below(directory),
+            Role::Remove { directory, name } => self.remove(change.position, directory, name),
+            Role::Opaque { directory } => self.hide_below(change.position, directory),
             Role::Plain | Role::Bookkeeping if self.base => self.applier.apply(change, None),
             Role::Plain | Role::Bookkeeping => {
                 let bytes = self.stage.push(change);
@@ -92,7 +92,7 @@ impl<'a> LayerBuilder<'a> {
     }
 
     /// A whiteout: what it means is decided in the state below, so it does not matter where it stands.
-    fn remove(&mut self, directory: &[u8], name: &[u8]) -> Result<()> {
+    fn remove(&mut self, position: u64, directory: &[u8], name: &[u8]) -> Result<()> {
         let tree = &*self.applier.tree;
         let found = resolve::find(tree, tree.root(), directory);
         let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, directory, obstacle))? else {
@@ -100,16 +100,19 @@ impl<'a> LayerBuilder<'a> {
         };
         if let Some(place) = tree.child(route.end, name) {
             self.removed.push(place);
+            self.applier.tree.trace(position, place, None);
             self.applier.warn_of_links(&route.links)?;
         }
         Ok(())
     }
 
     /// An opaque marker. One that stands in a symbolic link waits for the layer's end.
-    fn hide_below(&mut self, directory: &[u8]) -> Result<()> {
+    fn hide_below(&mut self, position: u64, directory: &[u8]) -> Result<()> {
         let tree = &*self.applier.tree;
         if directory.is_empty() {
-            self.opaque.insert(tree.root());
+            let root = tree.root();
+            self.opaque.insert(root);
+            self.applier.tree.trace(position, root, None);
             return Ok(());
         }
         let (parent, name) = split(directory);
@@ -119,10 +122,13 @@ impl<'a> LayerBuilder<'a> {
         };
         let Some(place) = tree.child(route.end, name) else { return Ok(()) };
         match tree.content(place) {
-            Some(Content::Directory { .. }) => self.opaque.insert(place),
-            Some(Content::Symlink(_)) => self.opaque_links.insert(place),
+            Some(Content::Directory { .. }) => {
+                self.applier.tree.trace(position, place, None);
+                self.opaque.insert(place);
+            }
+            Some(Content::Symlink(_)) => drop(self.opaque_links.insert(place, position)),
             _ => return Ok(()),
-        };
+        }
         self.applier.warn_of_links(&route.links)
     }
 
@@ -149,11 +155,12 @@ impl<'a> LayerBuilder<'a> {
                 self.opaque_links.remove(&replaced);
             }
         }
-        for link in std::mem::take(&mut self.opaque_links) {
+        for (link, position) in std::mem::take(&mut self.opaque_links) {
             let tree = &*self.applier.tree;
             let found = resolve::find(tree, tree.parent(link), tree.name(link));
             if let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, &tree.path(link), obstacle))? {
                 self.opaque.insert(route.end);
+                self.applier.tree.trace(position, route.end, None);
                 self.applier.warn_of_links(&route.links)?;
             }
         }

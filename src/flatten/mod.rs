@@ -61,6 +61,7 @@ mod survivors;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+mod trace;
 mod tree;
 #[cfg(test)]
 mod vectors;
@@ -71,6 +72,7 @@ pub use lookup::{Lookup, Standing};
 pub(crate) use nodes::FlatNode;
 pub use survivors::{Flattened, Survivor, Survivors};
 pub(crate) use text::{put_number, put_path, put_text, take_number, take_path, take_text};
+pub(crate) use trace::Placement;
 pub(crate) use whiteout::{BadWhiteout, Role};
 
 use crate::diagnostics::Diagnostics;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::EntryId;
 use super::index::{self, Index};
 use super::text::{Text, Texts};
+use super::trace::Step;
 
 /// A resolved path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +54,8 @@ pub(super) struct Tree {
     walked: AtomicU64,
     /// What has lost its last name, if anybody asks.
     gone: Option<Vec<Gone>>,
+    /// What the present layer has done where, if anybody asks.
+    steps: Option<Vec<Step>>,
 }
 
 /// Something that has lost a name, which may have been its last.
@@ -93,6 +96,7 @@ impl Clone for Tree {
             taken: self.taken,
             walked: AtomicU64::new(self.walked.load(Ordering::Relaxed)),
             gone: self.gone.clone(),
+            steps: self.steps.clone(),
         }
     }
 }
@@ -120,6 +124,7 @@ impl Tree {
             taken: 0,
             walked: AtomicU64::new(0),
             gone: None,
+            steps: None,
         }
     }
 
@@ -315,6 +320,24 @@ impl Tree {
         gone.retain(|gone| seen.insert(gone.inode));
         let described = |gone: &Gone| Some((self.entry(gone.inode)?, gone.by.and_then(|by| self.entry(by))));
         gone.iter().filter_map(described).collect()
+    }
+
+    /// From now on keeps what entries do where, for [`Tree::take_trace`].
+    pub(super) fn begin_trace(&mut self) {
+        self.steps.get_or_insert_default();
+    }
+
+    /// What entries have done since this was last asked.
+    pub(super) fn take_trace(&mut self) -> Vec<Step> {
+        self.steps.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Notes a step, if anybody asks.
+    pub(super) fn note_step(&mut self, step: Step) {
+        if let Some(steps) = &mut self.steps {
+            steps.push(step);
+            self.taken += size_of::<Step>() as u64;
+        }
     }
 
     /// Notes an entry of `layer` for `place`; says whether that layer had one before.
