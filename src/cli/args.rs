@@ -28,7 +28,7 @@ pub(crate) use answer::{AnswerArgs, ChoiceArgs};
 pub(crate) use cat::CatArgs;
 pub(crate) use config::ConfigArgs;
 pub(crate) use diff::DiffArgs;
-pub(crate) use edit::EditArgs;
+pub(crate) use edit::{EditArgs, LayerChangeArgs};
 pub(crate) use history::HistoryArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use ls::LsArgs;

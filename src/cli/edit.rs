@@ -1,10 +1,10 @@
 //! `imgtar edit`: what was typed becomes changes of images.
 
-use imgtar::edit::{ConfigChanges, EditOptions, EditReport};
-use imgtar::error::Result;
+use imgtar::edit::{ConfigChanges, EditOptions, EditReport, Squash};
+use imgtar::error::{Error, Result};
 use imgtar::spec::platform::Platform;
 
-use super::args::EditArgs;
+use super::args::{EditArgs, LayerChangeArgs};
 use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::terminal::{self, Verbosity};
 use super::values::PlatformArg;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &EditArgs) -> Result<()> {
 /// What is to be changed.
 ///
 /// # Errors
-/// [`Error::Usage`](imgtar::error::Error::Usage) for flags that contradict each other or the target.
+/// [`Error::Usage`] for flags that contradict each other or the target.
 fn changes(args: &EditArgs) -> Result<EditOptions> {
     let (to, platform) = (args.write.to, &args.platform);
     let known = [
@@ -37,9 +37,16 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
         (platform.variant.is_some(), "--variant", IMAGES),
     ];
     reject_inapplicable_flags(to, &known)?;
+    if args.write.oci.all_blobs && !args.layers.remove.is_empty() {
+        let problem =
+            "--all-blobs may carry along what --remove takes out: blobs that nothing refers to are not looked into";
+        return Err(Error::Usage(problem.to_owned()));
+    }
     let config = config::changes(&args.config, to, platform.os.as_deref())?;
     Ok(EditOptions {
         platforms: only(&args.only),
+        remove: args.layers.remove.clone(),
+        squash: squash(&args.layers),
         config: ConfigChanges {
             os: platform.os.clone(),
             architecture: platform.arch.clone(),
@@ -47,6 +54,12 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
             ..config
         },
     })
+}
+
+/// Which layers become one.
+fn squash(args: &LayerChangeArgs) -> Option<Squash> {
+    let top = args.squash_top.map(|count| Squash::Top(count as usize));
+    args.squash.then_some(Squash::All).or(top).or_else(|| args.squash_above.clone().map(Squash::Above))
 }
 
 /// The platforms to change; none stands for all.

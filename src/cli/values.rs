@@ -3,11 +3,9 @@
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::codec::{GzipLevel, ZstdLevel};
 use imgtar::convert::{Compress, ImageRef};
-use imgtar::edit::check_healthcheck;
-use imgtar::inspect::EngineChoice;
+use imgtar::edit::{ParsePatternError, PathPattern, check_healthcheck};
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
 use imgtar::spec::timestamp::Timestamp;
@@ -69,18 +67,17 @@ pub(crate) fn words(text: &str) -> Result<Words, String> {
     })
 }
 
-/// `--for`: an engine by one of the words for it.
-pub(crate) fn engine() -> impl TypedValueParser<Value = EngineChoice> {
-    PossibleValuesParser::new(EngineChoice::words())
-        .try_map(|word| EngineChoice::of(&word).ok_or_else(|| format!("`{word}` is no engine")))
-}
-
 /// `NAME=VALUE`; the value may be empty, and hold anything.
 pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok(Assignment { name: name.to_owned(), value: value.to_owned() }),
         _ => Err("it has the form NAME=VALUE".to_owned()),
     }
+}
+
+/// A path or pattern of paths in an image.
+pub(crate) fn path_pattern(text: &str) -> Result<PathPattern, String> {
+    text.parse().map_err(|error: ParsePatternError| error.to_string())
 }
 
 /// `--healthcheck`: the `Healthcheck` of a config.

@@ -1,5 +1,7 @@
 //! A conversion from end to end: read, select, name, write.
 
+use std::path::Path;
+
 pub use crate::options::*;
 
 use crate::edit::{self, EditOptions, EditReport, NewConfig};
@@ -53,7 +55,8 @@ pub fn edit(
     let images = reader::open(input, options.prefer, run)?;
     let mut entries = select::select(&images, options, run)?;
     select::names::apply(&mut entries, &options.names, &options.target, run)?;
-    let edited = edit::apply(&entries, changes, run)?;
+    let open = |path: &Path| reader::open(path.into(), None, run);
+    let edited = edit::apply(&entries, changes, &open, run)?;
     if let Some(output) = output {
         let contents = Contents { entries: &edited.entries, unreferenced: unreferenced(&images, options) };
         writer::write(&contents, output, options, run)?;

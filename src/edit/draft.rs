@@ -53,13 +53,6 @@ pub(super) enum BaseAnnotations {
     Kept,
     /// They are not true any more, and no base is known.
     Dropped,
-    /// They name this base.
-    Set {
-        /// The name of the image.
-        name: String,
-        /// The digest of its index or manifest.
-        digest: String,
-    },
 }
 
 impl Draft {
@@ -121,9 +114,11 @@ impl Draft {
         created.unwrap_or("1970-01-01T00:00:00Z").to_owned()
     }
 
-    /// Sets what becomes of the annotations that name the base (E-36).
-    pub(super) fn set_base(&mut self, base: BaseAnnotations) {
-        self.base = base;
+    /// Notes that the layers of the base are not those that they were (E-36).
+    pub(super) fn drop_base(&mut self) {
+        if self.history.is_some() {
+            self.base = BaseAnnotations::Dropped;
+        }
     }
 
     /// The image with all changes; `None` if there are none.
@@ -175,9 +170,6 @@ impl Draft {
         let view = match &self.base {
             BaseAnnotations::Kept => view,
             BaseAnnotations::Dropped => view.with_annotation(BASE_NAME, None).with_annotation(BASE_DIGEST, None),
-            BaseAnnotations::Set { name, digest } => {
-                view.with_annotation(BASE_NAME, Some(name)).with_annotation(BASE_DIGEST, Some(digest))
-            }
         };
         let raw = view.to_bytes();
         let digest = Digest::sha256(&raw);

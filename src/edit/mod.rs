@@ -5,43 +5,71 @@
 //!
 //! Sources: docs/edit.md.
 
+mod base;
+mod bodies;
 mod config;
-#[allow(dead_code, reason = "changes of layers follow")]
 mod difference;
 mod document;
-#[allow(dead_code, reason = "changes of layers follow")]
 mod draft;
-#[allow(dead_code, reason = "changes of layers follow")]
+mod headers;
 mod history;
 mod new_config;
+mod pattern;
 mod references;
+mod remove;
 mod shape;
-#[allow(dead_code, reason = "changes of layers follow")]
+mod squash;
 mod workshop;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use config::{ConfigChanges, RuntimeChanges, check_variable};
 pub use new_config::NewConfig;
+pub use pattern::{ParsePatternError, PathPattern};
 pub use shape::check_healthcheck;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry};
+use crate::image::{Image, ImageEntry, ImageSet};
 use crate::run::Run;
 use crate::spec::platform::Platform;
 
+use base::base_of;
 use draft::Draft;
 use references::ChangedImages;
+use remove::RemovedContent;
+use workshop::Workshop;
 
 /// What is to be changed.
 #[derive(Debug, Clone, Default)]
 pub struct EditOptions {
     /// Images of these platforms are changed, others are written as they are; empty changes all.
     pub platforms: Vec<Platform>,
+    /// Paths to take out of every layer.
+    pub remove: Vec<PathPattern>,
+    /// Which layers become one.
+    pub squash: Option<Squash>,
     /// The config.
     pub config: ConfigChanges,
+}
+
+/// `--squash`, `--squash-top` and `--squash-above`: which layers become one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Squash {
+    /// All.
+    All,
+    /// So many on top.
+    Top(usize),
+    /// Those above the layers of an image of this archive.
+    Above(PathBuf),
+}
+
+/// The other archives that a change needs, opened.
+struct OtherArchives {
+    squash_above: Option<ImageSet>,
 }
 
 /// What became of one image.
@@ -68,23 +96,100 @@ pub(crate) struct Edited {
     pub(crate) reports: Vec<EditReport>,
 }
 
-/// Changes the images of `entries`.
+/// Changes the images of `entries`; `open` reads another archive.
 ///
 /// # Errors
 /// [`Error::Choice`] when no image is of a platform that is to be changed; what a change refuses.
-pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, run: &Run) -> Result<Edited> {
-    let mut changed = ChangedImages::new();
-    let mut changes = HashMap::new();
+pub(crate) fn apply(
+    entries: &[ImageEntry],
+    options: &EditOptions,
+    open: &dyn Fn(&Path) -> Result<ImageSet>,
+    run: &Run,
+) -> Result<Edited> {
+    let others = OtherArchives {
+        squash_above: match &options.squash {
+            Some(Squash::Above(path)) => Some(open(path)?),
+            Some(Squash::All | Squash::Top(_)) | None => None,
+        },
+    };
+    let workshop = Workshop::new(run);
+    let (mut changed, mut changes) = (ChangedImages::new(), HashMap::new());
+    let mut removal = Removal { content: RemovedContent::default(), hits: vec![false; options.remove.len()] };
     for image in wanted(entries, &options.platforms)? {
         let mut draft = Draft::new(image)?;
-        options.config.apply(&mut draft.document, &run.diagnostics)?;
-        changes.insert(Arc::as_ptr(image), std::mem::take(&mut draft.changes));
+        change(&mut draft, options, &others, &mut removal, &workshop)?;
+        changes.insert(Arc::as_ptr(image), mem::take(&mut draft.changes));
         if let Some(new) = draft.finish(run)? {
             changed.insert(Arc::as_ptr(image), Arc::new(new));
         }
     }
+    removal.refuse_no_hit(&options.remove)?;
     let reports = report(entries, &changed, &changes);
-    Ok(Edited { entries: references::replace(entries, &changed, run)?, reports })
+    let entries = references::replace(entries, &changed, run)?;
+    let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
+    removal.content.check(&written, run)?;
+    Ok(Edited { entries, reports })
+}
+
+/// What was removed from all images together.
+struct Removal {
+    content: RemovedContent,
+    /// Which of the patterns have fitted something.
+    hits: Vec<bool>,
+}
+
+impl Removal {
+    /// A name that is nowhere is a slip (E-20).
+    fn refuse_no_hit(&self, patterns: &[PathPattern]) -> Result<()> {
+        match self.hits.iter().zip(patterns).find(|(is_hit, _)| !**is_hit) {
+            Some((_, pattern)) => {
+                let problem = format!("--remove: no layer has anything at `{pattern}`");
+                Err(Error::Choice { problem, choices: Vec::new() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Applies all changes to one image, in the one order that they have.
+fn change(
+    draft: &mut Draft,
+    options: &EditOptions,
+    others: &OtherArchives,
+    removal: &mut Removal,
+    workshop: &Workshop<'_>,
+) -> Result<()> {
+    if !options.remove.is_empty() {
+        let hits = remove::remove(draft, &options.remove, &mut removal.content, workshop)?;
+        removal.hits.iter_mut().zip(hits).for_each(|(all, one)| *all |= one);
+    }
+    if let Some(squash) = &options.squash {
+        let from = squashed_from(draft, squash, others)?;
+        let created_by = match squash {
+            Squash::All => "imgtar edit --squash".to_owned(),
+            Squash::Top(count) => format!("imgtar edit --squash-top {count}"),
+            Squash::Above(_) => "imgtar edit --squash-above".to_owned(),
+        };
+        squash::squash(draft, from, &created_by, workshop)?;
+        if !matches!(squash, Squash::Above(_)) {
+            // What else the image was built on may be part of it (E-36).
+            draft.drop_base();
+        }
+    }
+    options.config.apply(&mut draft.document, &workshop.run.diagnostics)
+}
+
+/// The first of the layers that become one.
+fn squashed_from(draft: &Draft, squash: &Squash, others: &OtherArchives) -> Result<usize> {
+    let count = draft.layers().len();
+    match (squash, &others.squash_above) {
+        (Squash::Top(top), _) if *top > count => {
+            Err(Error::inexpressible(draft.at(), format!("it has {count} layers, and --squash-top asks for {top}")))
+        }
+        (Squash::Top(top), _) => Ok(count - top),
+        (Squash::Above(_), Some(archive)) => Ok(base_of(archive, &draft.image)?.layers.len()),
+        (Squash::All, _) | (Squash::Above(_), None) => Ok(0),
+    }
 }
 
 /// The images to be changed, each once.
@@ -98,7 +203,7 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&
             return Err(Error::Choice { problem: format!("no image is for {platform}"), choices });
         }
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let is_wanted = |image: &&Arc<Image>| {
         platforms.is_empty() || platforms.iter().any(|platform| platform.matches(&image.platform))
     };

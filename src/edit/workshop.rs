@@ -24,13 +24,19 @@ use crate::stream::tap::HashWriter;
 /// Where layers are decoded to and written.
 pub(super) struct Workshop<'a> {
     pub(super) run: &'a Run,
+    again: Run,
     spool: SpoolFiles,
 }
 
 impl<'a> Workshop<'a> {
     /// With nothing in it yet.
     pub(super) fn new(run: &'a Run) -> Self {
-        Self { run, spool: SpoolFiles::new(&run.tmpdir) }
+        Self { run, again: run.another_look(), spool: SpoolFiles::new(&run.tmpdir) }
+    }
+
+    /// A run for reading again what has been counted and remarked upon.
+    pub(super) fn again(&self) -> &Run {
+        &self.again
     }
 
     /// The plain tars of `layers`, each where it lies or decoded into a temporary file, side by side. Every digest of them
@@ -47,6 +53,14 @@ impl<'a> Workshop<'a> {
             |layer| layer.stored_size(),
             |layer| self.plain_one(layer, ahead),
         )
+    }
+
+    /// The plain tar of one layer.
+    ///
+    /// # Errors
+    /// Those of [`Workshop::plain`].
+    pub(super) fn tar(&self, layer: &Layer) -> Result<Extent> {
+        self.plain_one(layer, self.run.jobs.get() > 1)
     }
 
     fn plain_one(&self, layer: &Layer, ahead: bool) -> Result<Extent> {

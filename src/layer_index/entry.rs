@@ -148,7 +148,8 @@ impl<'a> PaxRecords<'a> {
         self.all().filter(|(key, _)| !key.starts_with(XATTR))
     }
 
-    fn all(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    /// Keys and values of all records.
+    pub(crate) fn all(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let mut rest = self.0;
         std::iter::from_fn(move || (!rest.is_empty()).then(|| (take_text(&mut rest), take_text(&mut rest))))
     }

@@ -109,8 +109,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "inspect",
         &[
-            "archive", "codec", "digest", "error", "image", "layer_io", "limits", "options", "path", "progress",
-            "reader", "rule", "run", "select", "spec", "stream",
+            "codec", "digest", "error", "image", "layer_io", "limits", "options", "path", "progress", "reader", "rule",
+            "run", "select", "spec", "stream",
         ],
     ),
     (
@@ -144,9 +144,10 @@ const EDGES: &[(&str, &[&str])] = &[
             "diagnostics",
             "digest",
             "error",
-            "files",
             "flatten",
+            "glob",
             "image",
+            "layer_index",
             "layer_io",
             "limits",
             "path",

@@ -36,7 +36,6 @@ mod injected;
 mod inspect;
 mod interop;
 mod lies;
-mod loads;
 mod ls;
 mod matrix;
 mod members;

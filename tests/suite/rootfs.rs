@@ -3,7 +3,7 @@
 mod input;
 mod metadata;
 mod output;
-mod random;
+pub(crate) mod random;
 mod refused;
 mod room;
 mod tools;

@@ -86,6 +86,12 @@ impl Rootfs {
     }
 }
 
+/// The entries of a tar that imgtar wrote, whatever they are to a tree.
+#[track_caller]
+pub(crate) fn entries(tar: &[u8]) -> Vec<Node> {
+    read(tar)
+}
+
 /// The bytes of the root filesystem of `image`, from a file to a file.
 #[track_caller]
 pub(crate) fn flatten(image: &TestImage, flags: &[&str]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use imgtar::edit::PathPattern;
 
 use super::{ConfigArgs, SelectionArgs, WriteArgs};
 use crate::cli::values::{self, PlatformArg};
@@ -10,16 +11,23 @@ use crate::cli::values::{self, PlatformArg};
 /// The end of `imgtar edit --help`.
 const EXAMPLES: &str = "\
 Examples:
+  A leaked key out of all layers, with whatever deleted it later:
+    imgtar edit app.tar --remove etc/app/key.pem --to oci -o clean.tar
+
   Another command, and a variable less:
-    imgtar edit app.tar --entrypoint /bin/app --unset-env TOKEN --to oci -o new.tar
+    imgtar edit app.tar --cmd /bin/app --unset-env TOKEN --to oci -o new.tar
+
+  One layer in place of all that were added to the base:
+    imgtar edit app.tar --squash-above debian.tar --to oci -o small.tar
 
   A label for one platform of several; the others keep their digests:
     imgtar edit multi.tar --only linux/arm64 --label beta=1 --to oci -o new.tar";
 
 /// Change images, without touching anything else.
 ///
-/// Reads and writes what `convert` does. A changed image has a new image ID; layers and images that no flag touches keep
-/// every byte. Signatures and attestations of a changed image are left out, each with a warning.
+/// Reads and writes what `convert` does. Changes apply in one order, whatever the order of the flags: layers as they are
+/// listed here, then the config. A changed image has a new image ID; layers and images that no flag touches keep every
+/// byte. Signatures and attestations of a changed image are left out, each with a warning.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct EditArgs {
@@ -40,6 +48,8 @@ pub(crate) struct EditArgs {
     pub(crate) only: Vec<PlatformArg>,
 
     #[command(flatten)]
+    pub(crate) layers: LayerChangeArgs,
+    #[command(flatten)]
     pub(crate) config: ConfigArgs,
     #[command(flatten)]
     pub(crate) platform: PlatformChangeArgs,
@@ -47,6 +57,32 @@ pub(crate) struct EditArgs {
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Changes of layers")]
+pub(crate) struct LayerChangeArgs {
+    /// Take a path out of every layer, so that no blob holds it: a file, or a directory with all below it. Repeatable.
+    ///
+    /// `*` and `?` stand for anything but a slash, `**` for directories at any depth; the pattern is held against the whole
+    /// path, as in `**/.env`. Names through symbolic links and whiteouts go too; other names of a hard link keep the content
+    /// and are named. Afterwards all layers are read, and content that is left under another name is warned of.
+    #[arg(long, value_name = "PATH", value_parser = values::path_pattern)]
+    pub(crate) remove: Vec<PathPattern>,
+
+    /// Make one layer of all, with the same files.
+    #[arg(long)]
+    pub(crate) squash: bool,
+
+    /// Make one layer of the last N.
+    ///
+    /// The layers below keep every byte. What was deleted stays deleted, and what the layers below have of it is hidden.
+    #[arg(long, value_name = "N", conflicts_with = "squash", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) squash_top: Option<u32>,
+
+    /// Make one layer of those above the layers of an image in this archive, the base.
+    #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["squash", "squash_top"])]
+    pub(crate) squash_above: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -13,10 +13,25 @@ use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 
 /// A generator that needs no crate and gives the same stacks everywhere (xorshift).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        random.below(1);
+        random
+    }
+
+    /// A stack in which the model refuses nothing.
+    pub(crate) fn sound_stack(&mut self) -> Vec<Vec<Item>> {
+        let mut stack = self.stack();
+        while let Err((layer, Refused(nth))) = apply(&stack) {
+            stack[layer].remove(nth);
+        }
+        stack
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -65,17 +80,17 @@ impl Random {
         item.owner(self.below(3) as u32 * 1_500_000, self.below(1000) as u32)
     }
 
-    fn stack(&mut self) -> Vec<Vec<Item>> {
+    pub(crate) fn stack(&mut self) -> Vec<Vec<Item>> {
         let layers = 1 + self.below(4);
         (0..layers).map(|_| (0..self.below(14)).map(|nth| self.item(nth)).collect()).collect()
     }
 
-    fn codec(&mut self) -> Codec {
+    pub(crate) fn codec(&mut self) -> Codec {
         Codec::ALL[self.below(Codec::ALL.len())]
     }
 }
 
-fn from_env(key: &str) -> Option<u64> {
+pub(crate) fn from_env(key: &str) -> Option<u64> {
     env::var(key).ok().map(|value| value.parse().unwrap_or_else(|error| panic!("{key}={value}: {error}")))
 }
 
@@ -83,8 +98,7 @@ fn from_env(key: &str) -> Option<u64> {
 fn random_stacks_are_what_the_model_says() {
     let first = from_env("IMGTAR_SEED").unwrap_or(1);
     for seed in first..first + from_env("IMGTAR_STACKS").unwrap_or(100) {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        random.below(1);
+        let mut random = Random::new(seed);
         let mut stack = random.stack();
         // What the model refuses the command must refuse; then both go on without all that the model refuses.
         if apply(&stack).is_err() {
@@ -99,7 +113,7 @@ fn random_stacks_are_what_the_model_says() {
     }
 }
 
-fn apply(stack: &[Vec<Item>]) -> Result<Model, (usize, Refused)> {
+pub(crate) fn apply(stack: &[Vec<Item>]) -> Result<Model, (usize, Refused)> {
     let mut model = Model::default();
     for (nth, layer) in stack.iter().enumerate() {
         model.apply(layer).map_err(|refused| (nth, refused))?;
@@ -119,7 +133,7 @@ fn convert(stack: &[Vec<Item>], random: &mut Random, code: i32) -> Vec<u8> {
     imgtar(["convert", "--to", "rootfs", "-j", &jobs]).stdin(shape.save_one(&image).bytes()).exits(code).stdout
 }
 
-fn shown(stack: &[Vec<Item>]) -> Vec<Vec<String>> {
+pub(crate) fn shown(stack: &[Vec<Item>]) -> Vec<Vec<String>> {
     let line = |item: &Item| {
         let (name, link) = (String::from_utf8_lossy(&item.name), String::from_utf8_lossy(&item.link));
         format!("{} {name} {link}", char::from(item.kind)).trim_end().to_owned()

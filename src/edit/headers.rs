@@ -1,0 +1,128 @@
+//! The headers of an image's layers, as a change of layers sees them: all but the names of files' owners.
+//!
+//! Sources: docs/edit.md E-2, E-5; docs/formats.md.
+
+use std::collections::HashMap;
+
+use crate::archive::{EntryKind, TarEntry};
+use crate::error::Result;
+use crate::flatten::{EntryId, Overlay};
+use crate::image::Layer;
+use crate::layer_index::{FileContent, LayerEntry, LayerIndex, read_layer};
+use crate::run::Run;
+use crate::stream::pool;
+
+/// The headers of a list of layers, base first.
+pub(super) struct StackHeaders {
+    layers: Vec<LayerHeaders>,
+}
+
+/// The headers of one layer.
+#[derive(Default)]
+struct LayerHeaders {
+    at: String,
+    index: LayerIndex,
+    /// Directories whose owners have names or whose records have an order, which the index does not keep, by where their
+    /// headers begin: no engine looks at either, but a root filesystem has them.
+    directories: HashMap<u64, TarEntry>,
+}
+
+impl StackHeaders {
+    /// Reads the headers of `layers` side by side.
+    ///
+    /// # Errors
+    /// Layers that are encrypted or not in the archive; damaged tars; digests that are not as expected.
+    pub(super) fn read(layers: &[&Layer], run: &Run) -> Result<Self> {
+        // Of what lies plain headers alone are read.
+        let weigh = |layer: &Layer| match &layer.blob {
+            Some(blob) if blob.is_plain() => 0,
+            _ => layer.stored_size(),
+        };
+        run.progress.expect(layers.iter().map(|layer| weigh(layer)).sum());
+        let ahead = layers.len() < run.jobs.get();
+        let read = |layer: &Layer| LayerHeaders::read(layer, ahead, run);
+        Ok(Self { layers: pool::for_all(run.jobs, layers.iter().copied(), |layer| weigh(layer), read)? })
+    }
+
+    /// How many layers there are.
+    pub(super) fn len(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Applies layer `number` to `overlay`.
+    ///
+    /// # Errors
+    /// What flattening refuses.
+    pub(super) fn apply(&self, number: usize, overlay: &mut Overlay, run: &Run) -> Result<()> {
+        let LayerHeaders { at, index, .. } = &self.layers[number];
+        let mut builder = overlay.layer(at, &run.diagnostics, &run.budget);
+        index.apply(&mut builder)?;
+        builder.finish()
+    }
+
+    /// Hands `each` every entry of layer `number` with its name and position.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub(super) fn each(
+        &self,
+        number: usize,
+        mut each: impl FnMut(&[u8], u64, LayerEntry<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut cursor = self.layers[number].index.cursor();
+        while let Some((name, position, entry)) = cursor.next() {
+            each(name, position, entry)?;
+        }
+        Ok(())
+    }
+
+    /// An entry's header.
+    pub(super) fn entry(&self, id: EntryId) -> LayerEntry<'_> {
+        self.layers[id.layer as usize].index.entry(id.position)
+    }
+
+    /// Whether two directories have the same metadata; `None` is one that no entry describes.
+    pub(super) fn is_alike(&self, one: Option<EntryId>, other: Option<EntryId>) -> bool {
+        let directory = |id: Option<EntryId>| match id {
+            Some(id) => self.directory(Vec::new(), id),
+            None => TarEntry { path: Vec::new(), ..TarEntry::directory(Vec::new()) },
+        };
+        one == other || directory(one) == directory(other)
+    }
+
+    /// The directory that `id` describes, to be written as `path`.
+    pub(super) fn directory(&self, path: Vec<u8>, id: EntryId) -> TarEntry {
+        let layer = &self.layers[id.layer as usize];
+        let header = layer.index.entry(id.position);
+        if let Some(directory) = layer.directories.get(&header.offset) {
+            return TarEntry { path, ..directory.clone() };
+        }
+        TarEntry {
+            mode: header.mode.into(),
+            uid: header.uid.into(),
+            gid: header.gid.into(),
+            mtime: header.mtime,
+            records: header.records.all().map(|(key, value)| (key.to_vec(), value.to_vec())).collect(),
+            path,
+            ..TarEntry::directory(Vec::new())
+        }
+    }
+}
+
+impl LayerHeaders {
+    fn read(layer: &Layer, ahead: bool, run: &Run) -> Result<Self> {
+        let mut headers = Self { at: layer.at.clone(), ..Self::default() };
+        read_layer(layer, FileContent::Skipped, ahead, run, |entry, _| {
+            let (mut taken, offset) = (headers.index.push(&entry, None), entry.header_offset);
+            let has_more = !(entry.uname.is_empty() && entry.gname.is_empty() && entry.records.len() < 2);
+            if entry.kind == EntryKind::Directory && has_more {
+                taken += size_of::<TarEntry>() as u64 + entry.charge_memory();
+                // Where it stands is no part of what it is.
+                let entry = TarEntry { path: Vec::new(), header_offset: 0, data_offset: 0, ..entry };
+                headers.directories.insert(offset, entry);
+            }
+            run.budget.charge_memory(taken, &layer.at)
+        })?;
+        Ok(headers)
+    }
+}

@@ -1,0 +1,178 @@
+//! Paths taken out of every layer, so that no blob holds them (E-20).
+//!
+//! Layers are edited entry by entry: what is not concerned is copied as it is, and a layer without anything that is keeps
+//! every byte. Two trees are built side by side, the image's and that without what is removed, because what a name means
+//! depends on the layers below: links, whiteouts and paths through symbolic links are decided by both.
+//!
+//! Sources: docs/edit.md E-20 to E-26.
+
+mod check;
+mod plan;
+mod rewrite;
+
+use std::collections::BTreeMap;
+
+pub(super) use check::RemovedContent;
+
+use super::draft::Draft;
+use super::headers::StackHeaders;
+use super::pattern::PathPattern;
+use super::squash::{Stack, decoded};
+use super::workshop::Workshop;
+use crate::archive::EntryKind;
+use crate::error::Result;
+use crate::flatten::{Flattened, Lookup, Options, Overlay};
+use crate::image::Layer;
+use crate::path::{EntryPath, escape_for_terminal};
+use crate::run::Run;
+
+use plan::{LayerPlan, Planner};
+
+/// Paths or links that are named one by one; more are counted.
+const MOST_NAMED: usize = 20;
+
+/// Takes what `patterns` fit out of every layer; returns which of them fitted anything. What the files held is added to
+/// `removed`.
+///
+/// # Errors
+/// Layers that cannot be read, what flattening refuses, no room for new layers.
+pub(super) fn remove(
+    draft: &mut Draft,
+    patterns: &[PathPattern],
+    removed: &mut RemovedContent,
+    workshop: &Workshop<'_>,
+) -> Result<Vec<bool>> {
+    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
+    let Stack { headers, mut bodies } = decoded(layers.clone(), layers.len(), workshop)?;
+    let mut targets = Targets::new(patterns, &headers, workshop.run)?;
+    let mut planner = Planner::new(&headers, workshop.run);
+    let mut summary = Summary::default();
+    for number in 0..layers.len() {
+        let plan = planner.layer(number, &mut targets)?;
+        if plan.is_empty() {
+            continue;
+        }
+        let name = draft.layer_name(number);
+        summary.add(&name, &plan);
+        let layer = rewrite::layer(&layers[number], number, &plan, &headers, &mut bodies, removed, workshop)?;
+        let (layers, _) = draft.change_layers()?;
+        layers[number].layer = layer;
+    }
+    summary.dangling(&planner.finish(), &headers, &targets);
+    draft.changes.append(&mut summary.sentences());
+    draft.drop_base();
+    Ok(targets.hits)
+}
+
+/// The paths to remove: patterns, and the canonical forms of paths that were given by name.
+pub(super) struct Targets<'p> {
+    patterns: &'p [PathPattern],
+    /// For each pattern, if it is a name, the canonical paths that it has in the state at each layer, and in the end.
+    names: Vec<CanonicalNames>,
+    /// Which of the patterns have fitted something.
+    hits: Vec<bool>,
+}
+
+/// The canonical paths of one name.
+#[derive(Clone, Default)]
+struct CanonicalNames {
+    at_layer: Vec<Option<Vec<u8>>>,
+    in_the_end: Option<Vec<u8>>,
+}
+
+impl<'p> Targets<'p> {
+    /// Follows the paths that are given by name in the state at each layer (E-20).
+    fn new(patterns: &'p [PathPattern], headers: &StackHeaders, run: &Run) -> Result<Self> {
+        let mut names = vec![CanonicalNames::default(); patterns.len()];
+        let again = run.another_look();
+        let mut overlay = Overlay::new(Options::default());
+        for number in 0..headers.len() {
+            headers.apply(number, &mut overlay, &again)?;
+            for (names, pattern) in names.iter_mut().zip(patterns) {
+                let canonical = pattern.literal().and_then(|path| overlay.canonical(path));
+                names.in_the_end.clone_from(&canonical);
+                names.at_layer.push(canonical);
+            }
+        }
+        Ok(Self { patterns, names, hits: vec![false; patterns.len()] })
+    }
+
+    /// The front of the canonical `path` that is to be removed from layer `number`: itself or a directory above it.
+    fn find<'q>(&self, number: usize, path: &'q [u8]) -> Option<(usize, &'q [u8])> {
+        let is_front = |front: &[u8]| path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+        self.patterns.iter().zip(&self.names).enumerate().find_map(|(pattern_number, (pattern, names))| {
+            let mut canonical = names.at_layer.get(number).into_iter().flatten().chain(&names.in_the_end);
+            let by_name = canonical.find(|front| is_front(front)).map(|front| &path[..front.len()]);
+            Some((pattern_number, pattern.hit(path).or(by_name)?))
+        })
+    }
+
+    /// Whether the canonical `path` is to be removed from layer `number`.
+    fn is_hit(&self, number: usize, path: &[u8]) -> bool {
+        self.find(number, path).is_some()
+    }
+
+    /// As [`Targets::find`], and notes that the pattern has fitted something.
+    fn take<'q>(&mut self, number: usize, path: &'q [u8]) -> Option<&'q [u8]> {
+        let (pattern, front) = self.find(number, path)?;
+        self.hits[pattern] = true;
+        Some(front)
+    }
+}
+
+/// What is told of a removal.
+#[derive(Default)]
+struct Summary {
+    /// Removed paths, with the layers that had them or hid them.
+    removed: BTreeMap<Vec<u8>, Vec<String>>,
+    /// Hard links that keep the content of a removed file: removed path, kept path.
+    kept: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Symbolic links to what was removed.
+    dangling: Vec<Vec<u8>>,
+}
+
+impl Summary {
+    fn add(&mut self, layer: &str, plan: &LayerPlan) {
+        for front in &plan.removed {
+            self.removed.entry(front.clone()).or_default().push(layer.to_owned());
+        }
+        self.kept.extend(plan.kept.iter().cloned());
+    }
+
+    /// Finds the symbolic links that led to what was removed (E-23).
+    fn dangling(&mut self, tree: &Flattened, headers: &StackHeaders, targets: &Targets<'_>) {
+        let top = headers.len().saturating_sub(1);
+        let is_symlink = |id| headers.entry(id).kind == EntryKind::Symlink;
+        for node in tree.nodes().filter(|node| node.entry.is_some_and(is_symlink)) {
+            let leads_there = match tree.follow(&node.path) {
+                Lookup::Found { path, .. } => targets.is_hit(top, &path),
+                Lookup::Missing { .. } | Lookup::NoDirectory { .. } | Lookup::Endless { .. } => false,
+            };
+            if leads_there && !targets.is_hit(top, &node.path) {
+                self.dangling.push(node.path);
+            }
+        }
+    }
+
+    fn sentences(&self) -> Vec<String> {
+        let show = |path: &[u8]| format!("`{}`", escape_for_terminal(path));
+        let removed =
+            self.removed.iter().map(|(path, layers)| format!("{}: removed from {}", show(path), layers.join(", ")));
+        let kept =
+            self.kept.iter().map(|(gone, kept)| format!("{} is gone; its content stays as {}", show(gone), show(kept)));
+        let dangling = self.dangling.iter().map(|path| format!("{} is a symbolic link to what is gone", show(path)));
+        [first(removed, "paths"), first(kept, "hard links"), first(dangling, "symbolic links")].concat()
+    }
+}
+
+/// The first sentences, and how many more there are.
+fn first(sentences: impl ExactSizeIterator<Item = String>, what: &str) -> Vec<String> {
+    let more = sentences.len().saturating_sub(MOST_NAMED);
+    let rest = (more > 0).then(|| format!("and {more} more {what}"));
+    sentences.take(MOST_NAMED).chain(rest).collect()
+}
+
+/// The cleaned form of a name that flattening has taken.
+fn clean(name: &[u8]) -> EntryPath {
+    EntryPath::clean(name).unwrap_or_default()
+}

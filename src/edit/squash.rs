@@ -1,0 +1,224 @@
+//! One layer in place of several: the difference between the tree below them and the tree with them (E-1).
+//!
+//! Sources: docs/edit.md E-1 to E-15, E-52; docs/formats.md.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+
+use super::bodies::StackBodies;
+use super::difference::{LayerItem, difference};
+use super::draft::{Draft, DraftLayer};
+use super::headers::StackHeaders;
+use super::workshop::{LayerWriter, Workshop};
+use crate::archive::{EntryKind, TarEntry};
+use crate::codec::Codec;
+use crate::diagnostics::Rule;
+use crate::error::Result;
+use crate::flatten::{EntryId, Flattened, Options, Overlay};
+use crate::image::{Blob, ExpectedDigest, Layer};
+use crate::path::escape_for_terminal;
+
+/// Extended attributes that some engines obey where they stand in a layer (E-12).
+const OVERLAY_ATTRIBUTES: &[u8] = b"SCHILY.xattr.trusted.overlay.";
+
+/// Puts one layer in place of those from `from` on, and says so in the history as `created_by`. Fewer than two stay as
+/// they are.
+///
+/// # Errors
+/// Layers that cannot be read, and what flattening refuses; with `--strict` what no layer can say in every engine.
+pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop: &Workshop<'_>) -> Result<()> {
+    let cut = draft.layers().len().saturating_sub(from);
+    if cut < 2 {
+        draft.changes.push(format!("nothing to squash: {}", if cut == 0 { "no layer" } else { "one layer" }));
+        return Ok(());
+    }
+    draft.change_layers()?;
+    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
+    let (replaced, at) = (from..layers.len(), format!("{}: the squashed layer", draft.at()));
+    let codec = layers.last().map_or(Codec::Plain, form);
+    let stack = decoded(layers, from, workshop)?;
+    let (below, above) = trees(&stack.headers, from, workshop)?;
+    let Stack { headers, bodies } = stack;
+    let mut carried = Carried::default();
+    let layer = workshop.layer(&at, codec, |out| {
+        let (linked, run) = (HashMap::new(), workshop.run);
+        let mut writer = Writer { headers: &headers, bodies, out, linked, from, carried: &mut carried, at: &at, run };
+        let is_alike = |one, other| headers.is_alike(one, other);
+        difference(&below, &above, &is_alike, |item| writer.item(item))
+    })?;
+    carried.tell(draft);
+    record(draft, replaced, layer, created_by)
+}
+
+/// The headers and bodies of a stack of layers.
+pub(super) struct Stack<'w> {
+    pub(super) headers: StackHeaders,
+    pub(super) bodies: StackBodies<'w>,
+}
+
+/// The stack of `layers`, of which those from `from` on are decoded.
+pub(super) fn decoded<'w>(layers: Vec<Layer>, from: usize, workshop: &'w Workshop<'w>) -> Result<Stack<'w>> {
+    let cut: Vec<&Layer> = layers[from..].iter().collect();
+    let tars: HashMap<usize, _> = (from..).zip(workshop.plain(&cut)?).collect();
+    let plain = |(number, layer): (usize, &Layer)| match tars.get(&number) {
+        // All of it has been checked.
+        Some(tar) => Layer {
+            blob: Some(Blob { extent: tar.clone(), codec: Codec::Plain }),
+            claim: ExpectedDigest::Computed(layer.diff_id.digest().clone()),
+            ..layer.clone()
+        },
+        None => layer.clone(),
+    };
+    let to_read: Vec<Layer> = layers.iter().enumerate().map(plain).collect();
+    let headers = StackHeaders::read(&to_read.iter().collect::<Vec<_>>(), workshop.run)?;
+    Ok(Stack { headers, bodies: StackBodies::new(layers, tars, workshop) })
+}
+
+/// The trees of the layers below `from` and of all.
+fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result<(Flattened, Flattened)> {
+    let mut overlay = Overlay::new(Options::default());
+    let mut below = None;
+    for number in 0..headers.len() {
+        if number == from {
+            workshop.run.budget.charge_memory(overlay.size(), "the tree of the kept layers")?;
+            below = Some(overlay.clone().finish());
+        }
+        headers.apply(number, &mut overlay, workshop.run)?;
+    }
+    let below = below.unwrap_or_else(|| Overlay::new(Options::default()).finish());
+    Ok((below, overlay.finish()))
+}
+
+/// How a layer is stored, or will be.
+pub(super) fn form(layer: &Layer) -> Codec {
+    layer.written_as().unwrap_or_else(|| layer.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec))
+}
+
+/// Puts `layer` where those of the range `replaced` were.
+fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, created_by: &str) -> Result<()> {
+    let names = match (replaced.len(), replaced.start) {
+        (count, 0) => format!("all {count} layers became one"),
+        (count, first) => format!("{count} layers from {} on became one", draft.layer_name(first)),
+    };
+    draft.changes.push(format!("{names}, {} bytes as a tar", layer.stored_size()));
+    let created = draft.created();
+    let (layers, history) = draft.change_layers()?;
+    history.squash(replaced.clone(), created_by, &created);
+    layers.truncate(replaced.start);
+    layers.push(DraftLayer { layer, input: None });
+    Ok(())
+}
+
+/// Data of the base that the layer had to repeat (E-6).
+#[derive(Default)]
+struct Carried {
+    bytes: u64,
+    /// The first of the files.
+    first: Option<Vec<u8>>,
+}
+
+impl Carried {
+    fn tell(&self, draft: &mut Draft) {
+        if let Some(first) = &self.first {
+            let path = escape_for_terminal(first);
+            draft
+                .changes
+                .push(format!("it carries {} bytes of the kept layers: `{path}` has new hard links", self.bytes));
+        }
+    }
+}
+
+/// Writes the items of a difference.
+struct Writer<'a, 'w, 'o> {
+    headers: &'a StackHeaders,
+    bodies: StackBodies<'w>,
+    out: &'a mut LayerWriter<'o>,
+    /// Entries that have names still to come, and how many.
+    linked: HashMap<EntryId, (TarEntry, u32)>,
+    /// The first of the layers that are replaced.
+    from: usize,
+    carried: &'a mut Carried,
+    at: &'a str,
+    run: &'a crate::run::Run,
+}
+
+impl Writer<'_, '_, '_> {
+    fn item(&mut self, item: LayerItem) -> Result<()> {
+        match item {
+            LayerItem::Entry { path, entry, links } => self.entry(path, entry, links),
+            LayerItem::ImplicitDirectory { path } => self.bodiless(&TarEntry::directory(path)),
+            LayerItem::HardLink { path, target, entry } => {
+                let found = self.another_name(entry)?;
+                let link = TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, ..found };
+                self.bodiless(&link)
+            }
+            LayerItem::Whiteout { hidden } => self.bodiless(&whiteout(&hidden)),
+        }
+    }
+
+    fn entry(&mut self, path: Vec<u8>, id: EntryId, links: u32) -> Result<()> {
+        let path = if path.is_empty() { b".".to_vec() } else { path };
+        let header = self.headers.entry(id);
+        if header.kind == EntryKind::Directory {
+            let directory = self.headers.directory(path, id);
+            return self.write(directory, false);
+        }
+        let found = self.bodies.entry(id.layer as usize, header.offset)?;
+        if (id.layer as usize) < self.from && found.kind == EntryKind::Regular {
+            self.carried.bytes += found.size;
+            self.carried.first.get_or_insert_with(|| path.clone());
+        }
+        if links > 0 {
+            self.run.budget.charge_memory(size_of::<TarEntry>() as u64 + found.charge_memory(), "hard links")?;
+            self.linked.insert(id, (found.clone(), links));
+        }
+        self.write(TarEntry { path, ..found }, true)
+    }
+
+    /// The entry at `id`, which has been written under another name.
+    fn another_name(&mut self, id: EntryId) -> Result<TarEntry> {
+        if let Some((entry, left @ 2..)) = self.linked.get_mut(&id) {
+            *left -= 1;
+            return Ok(entry.clone());
+        }
+        match self.linked.remove(&id) {
+            Some((entry, _)) => Ok(entry),
+            None => self.bodies.entry(id.layer as usize, self.headers.entry(id).offset),
+        }
+    }
+
+    fn bodiless(&mut self, entry: &TarEntry) -> Result<()> {
+        self.write(entry.clone(), false)
+    }
+
+    /// Headers may be written many times longer than they were read, as for a root filesystem (R-6, H-15).
+    fn write(&mut self, entry: TarEntry, has_body: bool) -> Result<()> {
+        let mut entry = TarEntry { sparse: None, ..entry };
+        self.run.budget.decoded(entry.charge_memory(), "headers of a squashed layer")?;
+        self.leave_out_attributes(&mut entry)?;
+        if has_body { self.bodies.copy(&entry, self.out) } else { self.out.entry(&entry, &mut io::empty()) }
+    }
+
+    /// Leaves out what Docker and podman would obey instead of storing it (E-12).
+    fn leave_out_attributes(&mut self, entry: &mut TarEntry) -> Result<()> {
+        let (out, kept) =
+            mem::take(&mut entry.records).into_iter().partition(|(key, _)| key.starts_with(OVERLAY_ATTRIBUTES));
+        let out: Vec<(Vec<u8>, Vec<u8>)> = out;
+        entry.records = kept;
+        if out.is_empty() {
+            return Ok(());
+        }
+        let path = escape_for_terminal(&entry.path);
+        let problem =
+            format!("`{path}`: its trusted.overlay attributes are left out: engines take them for instructions");
+        self.run.diagnostics.warn_of_target(Rule::E12, self.at, problem)
+    }
+}
+
+/// The whiteout of `hidden`: an empty file without any metadata (E-11).
+pub(super) fn whiteout(hidden: &[u8]) -> TarEntry {
+    let name = hidden.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let path = [&hidden[..name], b".wh.", &hidden[name..]].concat();
+    TarEntry { mode: 0, ..TarEntry::plain_file(path, 0) }
+}
