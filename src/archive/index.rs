@@ -3,6 +3,10 @@
 //! Links between members are resolved here, inside the archive's own name space, and nowhere else: a symbolic link is
 //! relative to its own directory (docs/formats.md G-7), a hard link to the archive's root (G-8). Bodies stay where they are.
 
+mod links;
+
+pub use links::LinkChain;
+
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -35,6 +39,8 @@ enum MemberStore {
 
 /// The members of a tar.
 struct TarMembers {
+    /// Whether a name begins with a slash as it is stored.
+    has_rooted_name: bool,
     /// All occurrences of a name, in archive order.
     members: HashMap<EntryPath, Vec<Member<Extent>>>,
     /// The names whose last occurrence is a symbolic link, by their hash.
@@ -66,7 +72,10 @@ struct Span {
 }
 
 /// The members met in one pass over a tar, before the bodies have a source.
-pub struct Scan(Vec<(EntryPath, Member<Span>)>);
+pub struct Scan {
+    members: Vec<(EntryPath, Member<Span>)>,
+    has_rooted_name: bool,
+}
 
 impl Scan {
     /// Reads all headers of `tar` and passes over the bodies.
@@ -84,16 +93,19 @@ impl Scan {
     /// What `faults` gives back.
     pub fn read_on(tar: impl Skip, label: &str, run: &Run, faults: &mut Faults<'_>) -> Result<Self> {
         let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.diagnostics);
-        let mut members = Vec::new();
+        let mut scan = Self { members: Vec::new(), has_rooted_name: false };
         loop {
             match reader.next_entry() {
-                Ok(Some(entry)) => match named(entry, label) {
-                    Ok(member) => {
-                        run.budget.charge_memory(MEMBER_SIZE, label)?;
-                        members.push(member);
+                Ok(Some(entry)) => {
+                    scan.has_rooted_name |= entry.path.first() == Some(&b'/');
+                    match named(entry, label) {
+                        Ok(member) => {
+                            run.budget.charge_memory(MEMBER_SIZE, label)?;
+                            scan.members.push(member);
+                        }
+                        Err(fault) => faults(fault)?,
                     }
-                    Err(fault) => faults(fault)?,
-                },
+                }
                 Ok(None) => break,
                 Err(fault) => {
                     faults(fault)?;
@@ -101,17 +113,18 @@ impl Scan {
                 }
             }
         }
-        Ok(Self(members))
+        Ok(scan)
     }
 
     /// The index of the same tar as it lies in `source`.
     pub fn bind(self, source: &Source) -> MemberIndex {
         let whole = source.extent();
         let mut members: HashMap<EntryPath, Vec<Member<Extent>>> = HashMap::new();
-        for (path, member) in self.0 {
+        for (path, member) in self.members {
             members.entry(path).or_default().push(member.bind(&whole));
         }
-        MemberIndex { label: source.label().to_owned(), store: MemberStore::Tar(TarMembers::new(members)) }
+        let members = TarMembers::new(members, self.has_rooted_name);
+        MemberIndex { label: source.label().to_owned(), store: MemberStore::Tar(members) }
     }
 }
 
@@ -270,7 +283,7 @@ impl MemberIndex {
 }
 
 impl TarMembers {
-    fn new(members: HashMap<EntryPath, Vec<Member<Extent>>>) -> Self {
+    fn new(members: HashMap<EntryPath, Vec<Member<Extent>>>, has_rooted_name: bool) -> Self {
         let hasher = RandomState::new();
         let mut links: HashMap<u64, Vec<EntryPath>> = HashMap::new();
         for (path, all) in &members {
@@ -280,7 +293,7 @@ impl TarMembers {
                 links.entry(prefix.hash()).or_default().push(path.clone());
             }
         }
-        Self { members, links, hasher, found: Mutex::default() }
+        Self { has_rooted_name, members, links, hasher, found: Mutex::default() }
     }
 
     /// The body of `path`, through links; several members of one name must have the same bytes (H-12).

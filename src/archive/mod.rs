@@ -26,7 +26,7 @@ mod time;
 
 pub use encode::{END, encode, header_size, padding};
 pub use entry::{EntryKind, TarEntry};
-pub use index::{MemberIndex, Scan};
+pub use index::{LinkChain, MemberIndex, Scan};
 pub use reader::{Ending, EntryBody, Reader};
 pub use sparse::{Segment, SparseMap};
 pub use time::TarTime;

@@ -15,26 +15,31 @@ use imgtar::select::ImageSelector;
 use imgtar::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use imgtar::spec::oci::INDEX_MEMBER;
 
-use super::answer::{Answer, Session, choice, said};
+use super::answer::{Answer, Session, choice, said, verdict};
 use super::args::InspectArgs;
+use super::exit::Exit;
 use super::page::Page;
 
-/// Says what the archive holds.
+/// Prints what the archive holds, or whether one engine loads it.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of choosing an image.
-pub(super) fn run(args: &InspectArgs) -> Result<()> {
+pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     if args.raw || args.config || args.manifest {
-        return document(args);
+        return document(args).map(|()| Exit::Done);
     }
-    let report = report(args)?;
+    let mut report = report(args)?;
+    let is_loaded = args.engine.is_none_or(|engine| report.limit_to(engine));
     let mut out = Answer::begin()?;
     if args.json {
         out.json(&report)?;
+    } else if args.engine.is_some() {
+        said(table::write_loads(&mut Page::new(&mut out), &report))?;
     } else {
         said(table::write(&mut Page::new(&mut out), &report, args.answer.run.verbose))?;
     }
-    out.finish()
+    out.finish()?;
+    Ok(verdict(is_loaded))
 }
 
 /// The facts; what reading the archive has to say is one of them.

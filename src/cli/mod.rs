@@ -50,7 +50,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Exit> {
         CommandArgs::Completions(args) => answered(completions::run(args).map(|()| Exit::Done)),
         CommandArgs::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
         CommandArgs::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
-        CommandArgs::Inspect(args) => answered(inspect::run(args).map(|()| Exit::Done)),
+        CommandArgs::Inspect(args) => answered(inspect::run(args)),
         CommandArgs::History(args) => answered(history::run(args).map(|()| Exit::Done)),
         CommandArgs::Verify(args) => answered(verify::run(args)),
         CommandArgs::Diff(args) => answered(diff::run(args)),

@@ -3,9 +3,11 @@
 use std::num::ParseIntError;
 use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::codec::{GzipLevel, ZstdLevel};
 use imgtar::convert::{Compress, ImageRef};
 use imgtar::edit::{ParsePatternError, PathPattern, check_healthcheck};
+use imgtar::inspect::EngineChoice;
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
 use imgtar::spec::timestamp::Timestamp;
@@ -65,6 +67,12 @@ pub(crate) fn words(text: &str) -> Result<Words, String> {
     serde_json::from_str(text).map(Words).map_err(|error| {
         format!("what begins with `[` is a JSON array of strings ({error}); `[` itself is spelled '[\"[\"]'")
     })
+}
+
+/// `--for`: an engine by one of the words for it.
+pub(crate) fn engine() -> impl TypedValueParser<Value = EngineChoice> {
+    PossibleValuesParser::new(EngineChoice::words())
+        .try_map(|word| EngineChoice::of(&word).ok_or_else(|| format!("`{word}` is no engine")))
 }
 
 /// `NAME=VALUE`; the value may be empty, and hold anything.

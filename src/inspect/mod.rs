@@ -12,14 +12,13 @@ mod config;
 mod image;
 mod layer;
 mod loads;
-mod seen;
 
 pub(crate) use archive::format;
 pub use archive::{ArtifactFacts, MissingFacts, UnreferencedFacts};
 pub use config::ConfigFacts;
 pub use image::{DocumentFacts, ImageFacts};
 pub use layer::LayerFacts;
-pub use loads::{Engine, Loads, Verdict};
+pub use loads::{Engine, EngineChoice, Loads, Verdict};
 
 use serde::Serialize;
 
@@ -67,6 +66,15 @@ pub struct InspectReport {
     pub loads: Vec<Loads>,
 }
 
+impl InspectReport {
+    /// Leaves only what the engines of `choice` make of the archive; returns whether they load all of it.
+    pub fn limit_to(&mut self, choice: EngineChoice) -> bool {
+        self.loads.retain(|loads| choice.contains(loads.engine));
+        let loads = |engine| self.loads.iter().any(|loads| loads.engine == engine && loads.loads == Verdict::Yes);
+        choice.is_met(loads)
+    }
+}
+
 /// Gathers the facts of `archive`, whose `images` have been read, about those that `choice` means.
 ///
 /// # Errors
@@ -79,12 +87,11 @@ pub fn inspect(
     depth: InspectDepth,
     run: &Run,
 ) -> Result<InspectReport> {
-    let seen = seen::Seen::of(archive, images, prefer, run)?;
+    let facts = loads::gather(archive, images, prefer, run)?;
     let entries = choice.entries(images)?;
     let chosen = choice.images(images)?;
     let mut oddities = archive::oddities(&chosen);
-    let loads = loads::of(&seen);
-    oddities.extend(seen.problem);
+    oddities.extend(facts.unreadable().map(str::to_owned));
     Ok(InspectReport {
         archive: images.archive.clone(),
         format: archive::format(archive)?,
@@ -95,6 +102,6 @@ pub fn inspect(
         missing: archive::missing(&entries),
         unreferenced: archive::unreferenced(images),
         oddities,
-        loads,
+        loads: loads::all(&facts),
     })
 }

@@ -11,6 +11,7 @@
 //! | docker archives | [`docker`], [`v1`] |
 
 pub mod config;
+pub mod config_types;
 pub mod descriptor;
 pub mod docker;
 pub mod json;

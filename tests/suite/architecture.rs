@@ -109,8 +109,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "inspect",
         &[
-            "codec", "digest", "error", "image", "layer_io", "limits", "options", "path", "progress", "reader", "rule",
-            "run", "select", "spec", "stream",
+            "archive", "codec", "digest", "error", "image", "layer_io", "limits", "options", "path", "progress",
+            "reader", "rule", "run", "select", "spec", "stream",
         ],
     ),
     (

@@ -36,6 +36,7 @@ mod injected;
 mod inspect;
 mod interop;
 mod lies;
+mod loads;
 mod ls;
 mod matrix;
 mod members;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use imgtar::inspect::EngineChoice;
 
 use super::AnswerArgs;
+use crate::cli::values;
 
 /// The end of `imgtar inspect --help`.
 const EXAMPLES: &str = "\
@@ -22,17 +24,16 @@ Examples:
   The config, byte for byte, so that its sha256 is the image ID:
     docker save app:1 | imgtar inspect --config | sha256sum
 
-  What `docker load` of Docker 20.10 will say:
-    imgtar inspect --json app.tar |
-      jq '.loads[] | select(.engine == \"docker-20.10\")'";
+  Will every Docker load it? If not, why, and exit code 1:
+    imgtar inspect --for docker app.tar";
 
-/// Say what an archive holds, and which engines load it.
+/// List what an archive holds, and which engines load it.
 ///
 /// Its images with their configs and layers, what is odd about it, and what each engine would make of it.
 ///
 /// Nothing is decoded and no layer is hashed, so that a large archive is as quick as a small one; --full decodes every
-/// layer, which checks them and tells their unpacked sizes. What is odd about the archive is part of the answer: --strict
-/// makes an error of what a conversion would warn of.
+/// layer, which checks them and tells the sizes of their tars. What is odd about the archive is part of the answer:
+/// --strict makes an error of what a conversion would warn of.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
@@ -60,9 +61,17 @@ pub(crate) struct InspectArgs {
     #[arg(long, group = "form")]
     pub(crate) manifest: bool,
 
-    /// Decode every layer: check what is promised of it, and say how large it is unpacked.
+    /// Decode every layer: check its digests, and tell the size of its tar.
     #[arg(long, conflicts_with_all = ["raw", "config", "manifest"])]
     pub(crate) full: bool,
+
+    /// Tell only whether this engine loads the archive, and exit with 1 if it does not load all of it.
+    ///
+    /// A word without a release stands for all releases that are known, and each of them has to load the archive; `skopeo`
+    /// may read it by either of its transports.
+    #[arg(long = "for", value_name = "ENGINE", value_parser = values::engine(),
+        conflicts_with_all = ["raw", "config", "manifest"])]
+    pub(crate) engine: Option<EngineChoice>,
 
     #[command(flatten)]
     pub(crate) answer: AnswerArgs,

@@ -31,6 +31,12 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
     page.table(&loads(&report.loads))
 }
 
+/// Writes what the engines make of the archive, and nothing else.
+pub(super) fn write_loads(page: &mut Page<'_>, report: &InspectReport) -> io::Result<()> {
+    title(page, &archive(report))?;
+    page.table(&loads(&report.loads))
+}
+
 fn title(page: &mut Page<'_>, text: &str) -> io::Result<()> {
     let mut table = Table::new(0);
     table.row([cell(text).tone(Tone::Title)]);
@@ -124,19 +130,24 @@ fn layer_lines(layer: &LayerFacts, in_full: bool) -> Vec<Cell> {
     lines
 }
 
+/// Returns a row for each program; releases that do the same share one.
 fn loads(loads: &[Loads]) -> Table {
     let mut table = Table::new(2);
-    for loads in loads {
-        let (tone, word) = match loads.loads {
-            Verdict::Yes => (Tone::Good, "yes"),
-            Verdict::Partly => (Tone::Fair, "partly"),
-            Verdict::No => (Tone::Bad, "no"),
+    for alike in loads.chunk_by(Loads::is_alike) {
+        let releases = alike.iter().map(|loads| loads.engine.release()).collect::<Vec<_>>().join(", ");
+        let first = &alike[0];
+        let tone = match first.loads {
+            Verdict::Yes => Tone::Good,
+            Verdict::FirstPlatformOnly | Verdict::LastPlatformOnly => Tone::Fair,
+            Verdict::No => Tone::Bad,
         };
-        let names = if loads.names.is_empty() { String::new() } else { format!(", as {}", loads.names.join(", ")) };
-        let why = loads.why.as_ref().map_or_else(String::new, |why| format!("; {why}"));
-        let fix = loads.fix.as_ref().map(|fix| cell(format!("helps: {fix}")));
-        let verdict = cell(format!("{word}{names}{why}"));
-        table.list(cell(loads.engine.title()).tone(tone), [verdict].into_iter().chain(fix));
+        let names = if first.names.is_empty() { String::new() } else { format!(", as {}", first.names.join(", ")) };
+        let verdict = [format!("{}{names}", first.loads)];
+        let words = verdict.iter().chain(&first.reasons).chain(&first.notes).map(String::as_str);
+        let verdict = cell(words.collect::<Vec<_>>().join("; "));
+        let remedy = first.remedy.as_ref().map(|flags| cell(format!("helps: imgtar convert {flags}")));
+        let engine = format!("{} {releases}", first.engine.program());
+        table.list(cell(engine.trim_end()).tone(tone), [verdict].into_iter().chain(remedy));
     }
     table
 }

@@ -1,44 +1,88 @@
-//! By which names an engine knows the images that it has loaded.
+//! The names by which an engine knows the images that it has loaded.
 //!
-//! Sources: docs/formats.md L-7, N-3, N-5, O-21; podman 4.3 was asked.
+//! Sources: docs/formats.md L-7, N-3, N-5, N-8, O-21; podman 4.3 was asked.
 
 use std::collections::BTreeSet;
 
-use super::super::seen::{Listed, Seen};
-use super::Engine;
+use super::checks::List;
+use super::engine::Engine;
+use super::facts::{EntryFacts, LoadFacts};
+use super::row::EngineRow;
 use crate::path::escape_for_terminal;
 use crate::spec::reference::Reference;
 
-impl Engine {
-    /// The names that it knows the images by.
-    pub(super) fn names(self, seen: &Seen) -> Vec<String> {
-        let of_layout = || seen.layout.iter().flatten();
-        let of_docker = || seen.docker.iter().flatten().flat_map(|item| &item.names);
-        let mut names: Vec<String> = match self {
-            Self::SkopeoDockerArchive | Self::SkopeoOciArchive | Self::Crane => Vec::new(),
-            Self::Podman4 if seen.directory => Vec::new(),
-            _ if self.reads_layout(seen) => of_layout().filter_map(|entry| self.layout_name(entry)).collect(),
-            Self::Podman4 => of_docker().map(|name| podman_name(name)).collect(),
-            Self::Ctr => of_docker().filter_map(|name| Some(name.parse::<Reference>().ok()?.full())).collect(),
-            Self::Docker20 if seen.v1.is_some() => seen.v1.iter().flat_map(|v1| v1.names.clone()).collect(),
-            _ => of_docker().filter_map(|name| Some(name.parse::<Reference>().ok()?.familiar())).collect(),
-        };
-        let mut known = BTreeSet::new();
-        names.retain(|name| known.insert(name.clone()));
-        names.iter().map(|name| escape_for_terminal(name.as_bytes())).collect()
+/// The names that the engine gives to the images of `list`.
+pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
+    let naming = Naming::of(row.engine);
+    let mut names: Vec<String> = match list {
+        List::Repositories(v1) => v1.names.clone(),
+        List::IndexJson(_) if naming == Naming::Short && facts.directory => Vec::new(),
+        List::IndexJson(_) => facts.entries().iter().filter_map(|entry| naming.of_entry(entry)).collect(),
+        List::ManifestJson(_) => {
+            let names = facts.items().iter().flat_map(|item| &item.names);
+            names.filter_map(|name| naming.of_repo_tag(name)).collect()
+        }
+    };
+    let mut known = BTreeSet::new();
+    names.retain(|name| known.insert(name.clone()));
+    names.iter().map(|name| escape_for_terminal(name.as_bytes())).collect()
+}
+
+/// The ways in which engines spell names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Naming {
+    /// Docker: without its own registry.
+    Familiar,
+    /// containerd: in full.
+    Full,
+    /// podman: a name without a registry is local.
+    Short,
+    /// The `ref.name`.
+    RefName,
+    /// It knows no names.
+    None,
+}
+
+impl Naming {
+    fn of(engine: Engine) -> Self {
+        match engine {
+            Engine::Docker20 | Engine::Docker29Classic | Engine::Docker29Containerd => Self::Familiar,
+            Engine::Ctr16 | Engine::Ctr2 | Engine::Kind => Self::Full,
+            Engine::Podman4 => Self::Short,
+            Engine::Umoci04 | Engine::Umoci06 => Self::RefName,
+            Engine::Skopeo19DockerArchive
+            | Engine::Skopeo19OciArchive
+            | Engine::Skopeo122DockerArchive
+            | Engine::Skopeo122OciArchive
+            | Engine::Crane => Self::None,
+        }
     }
 
-    /// O-21.
-    fn layout_name(self, entry: &Listed) -> Option<String> {
+    /// The name that comes of one in `RepoTags`.
+    fn of_repo_tag(self, name: &str) -> Option<String> {
+        let reference = || name.parse::<Reference>().ok();
+        match self {
+            Self::Familiar => Some(reference()?.familiar()),
+            Self::Full => Some(reference()?.full()),
+            Self::Short => Some(podman_name(name)),
+            Self::RefName | Self::None => None,
+        }
+    }
+
+    /// The name that comes of an entry of `index.json` (O-21).
+    fn of_entry(self, entry: &EntryFacts) -> Option<String> {
         let (name, tag) = (entry.image_name.as_deref(), entry.ref_name.as_deref());
         match (self, name, tag) {
-            (Self::Docker29Containerd, Some(name), _) => {
+            (Self::None, _, _) => None,
+            (Self::RefName, _, tag) => tag.map(str::to_owned),
+            (Self::Familiar, Some(name), _) => {
                 Some(name.parse::<Reference>().map_or_else(|_| name.to_owned(), |name| name.familiar()))
             }
-            (_, Some(name), _) => Some(name.to_owned()),
-            (Self::Podman4, None, Some(tag)) => Some(podman_name(tag)),
-            (Self::Ctr, None, Some(tag)) if !tag.contains(['/', ':', '@']) => Some(format!("import-DATE:{tag}")),
-            (_, None, tag) => tag.map(str::to_owned),
+            (Self::Full | Self::Short, Some(name), _) => Some(name.to_owned()),
+            (Self::Short, None, Some(tag)) => Some(podman_name(tag)),
+            (Self::Full, None, Some(tag)) if !tag.contains(['/', ':', '@']) => Some(format!("import-DATE:{tag}")),
+            (Self::Familiar | Self::Full, None, tag) => tag.map(str::to_owned),
+            (Self::Short, None, None) => None,
         }
     }
 }
@@ -75,27 +119,25 @@ mod tests {
 
     #[test]
     fn names_of_a_layout_differ_from_engine_to_engine() {
-        let entry = |image_name: Option<&str>, ref_name: Option<&str>| Listed {
+        let entry = |image_name: Option<&str>, ref_name: Option<&str>| EntryFacts {
             image_name: image_name.map(str::to_owned),
             ref_name: ref_name.map(str::to_owned),
-            ..Listed::default()
+            ..EntryFacts::default()
         };
         let full = "docker.io/library/app:1";
-        for (engine, image_name, ref_name, expected) in [
-            (Engine::Docker29Containerd, Some(full), Some("1"), Some("app:1")),
-            (Engine::Docker29Containerd, None, Some("t1"), Some("t1")),
-            (Engine::Docker29Containerd, None, None, None),
-            (Engine::Ctr, Some(full), None, Some(full)),
-            (Engine::Ctr, None, Some("foo:1"), Some("foo:1")),
-            (Engine::Ctr, None, Some("t1"), Some("import-DATE:t1")),
-            (Engine::Podman4, Some(full), Some("1"), Some(full)),
-            (Engine::Podman4, None, Some("foo:1"), Some("localhost/foo:1")),
+        for (naming, image_name, ref_name, expected) in [
+            (Naming::Familiar, Some(full), Some("1"), Some("app:1")),
+            (Naming::Familiar, None, Some("t1"), Some("t1")),
+            (Naming::Familiar, None, None, None),
+            (Naming::Full, Some(full), None, Some(full)),
+            (Naming::Full, None, Some("foo:1"), Some("foo:1")),
+            (Naming::Full, None, Some("t1"), Some("import-DATE:t1")),
+            (Naming::Short, Some(full), Some("1"), Some(full)),
+            (Naming::Short, None, Some("foo:1"), Some("localhost/foo:1")),
+            (Naming::RefName, Some(full), Some("1"), Some("1")),
+            (Naming::None, Some(full), Some("1"), None),
         ] {
-            assert_eq!(
-                engine.layout_name(&entry(image_name, ref_name)).as_deref(),
-                expected,
-                "{engine:?} {ref_name:?}"
-            );
+            assert_eq!(naming.of_entry(&entry(image_name, ref_name)).as_deref(), expected, "{naming:?} {ref_name:?}");
         }
     }
 }

@@ -102,7 +102,7 @@ inside_as_layout() {
     jq -r '.manifests | if length > 1 then .[0].annotations["org.opencontainers.image.ref.name"] else "" end')
   if [[ -d $1 ]]; then reference=oci:$(realpath "$1"); else reference=oci-archive:$1; fi
   reference=$reference${ref:+:$ref}
-  if [[ $(inside_verdict "$1" skopeo-oci-archive) == no ]]; then
+  if [[ $(inside_verdict "$1" skopeo-1.9-oci-archive) == no ]]; then
     refused skopeo_here inspect --raw "$reference"
     return
   fi

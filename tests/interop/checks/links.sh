@@ -12,12 +12,12 @@ links_checks() {
   for target in $targets; do
     archive=$out/links-$target.tar
     check "links, $target: docker" as_inspect_says docker-20.10 docker_loads "$archive" "$facts" "$names"
-    check "links, $target: ctr" as_inspect_says ctr ctr_loads "$archive" "$facts" "$names"
+    check "links, $target: ctr" as_inspect_says ctr-1.6 ctr_loads "$archive" "$facts" "$names"
     check "links, $target: podman" as_inspect_says podman-4 podman_loads "$archive" "$facts" "$names"
     check "links, $target: skopeo docker-archive" \
-      as_inspect_says skopeo-docker-archive skopeo_reads "docker-archive:$archive" "$facts"
+      as_inspect_says skopeo-1.9-docker-archive skopeo_reads "docker-archive:$archive" "$facts"
     check "links, $target: skopeo oci-archive" \
-      as_inspect_says skopeo-oci-archive skopeo_reads "oci-archive:$archive:v1" "$facts"
+      as_inspect_says skopeo-1.9-oci-archive skopeo_reads "oci-archive:$archive:v1" "$facts"
     check "links, $target: imgtar" links_convert "$archive" "$facts"
   done
 }

@@ -1,0 +1,73 @@
+//! Checks of the archive as a whole.
+
+use super::super::facts::{ImageList, LoadFacts};
+use super::super::remedy::Remedy;
+use super::super::row::{Containers, EngineRow, LinkRule, Reads};
+use super::{List, LoadObstacle};
+use crate::codec::Codec;
+
+type ArchiveCheck = fn(&EngineRow, &LoadFacts, Option<List<'_>>) -> Option<LoadObstacle>;
+
+pub(super) const CHECKS: &[ArchiveCheck] = &[container, compression, list, document, links, rooted_names];
+
+/// A directory, or an archive where only directories are read.
+fn container(row: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
+    match (row.containers, facts.directory) {
+        (Containers::Archives, true) => LoadObstacle::no("it reads no directory", Remedy::CONVERT),
+        (Containers::Directories, false) => LoadObstacle::no("it reads directories only", Remedy::CONVERT),
+        (Containers::Archives | Containers::Directories | Containers::Both, _) => None,
+    }
+}
+
+/// The compression of the whole archive (G-2).
+fn compression(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let of_layouts = if matches!(list, Some(List::IndexJson(_))) { row.outer_of_layouts } else { &[] };
+    let is_read = facts.outer == Codec::Plain || row.outer.contains(&facts.outer) || of_layouts.contains(&facts.outer);
+    if is_read || row.containers == Containers::Directories {
+        return None;
+    }
+    LoadObstacle::no(format!("it reads no archive compressed by {}", facts.outer.name()), Remedy::CONVERT)
+}
+
+/// The list of images that the engine needs (G-18, L-30).
+fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let missing = |what: &str| LoadObstacle::no(format!("there is no {what} in it"), Remedy::CONVERT);
+    match (list, row.reads) {
+        (Some(List::ManifestJson(ImageList { listed: Ok(items), .. })), _) if items.is_empty() => {
+            LoadObstacle::no("there is no image in it", None)
+        }
+        (Some(List::ManifestJson(ImageList { listed: Err(problem), .. })), _)
+        | (Some(List::IndexJson(ImageList { listed: Err(problem), .. })), _) => LoadObstacle::no(problem.clone(), None),
+        (Some(_), _) => None,
+        (None, _) if facts.v1.is_some() && row.reads != Reads::ManifestJsonOrRepositories => {
+            LoadObstacle::no("it reads no archive of Docker before 1.10", Remedy::CONVERT)
+        }
+        (None, Reads::ManifestJsonOrRepositories) if facts.v1.is_some() => missing("`repositories`"),
+        (None, Reads::IndexJson) => missing("layout"),
+        (None, _) if facts.directory => missing("layout"),
+        (None, _) => missing("manifest.json"),
+    }
+}
+
+/// The size of `manifest.json` (H-14).
+fn document(row: &EngineRow, _: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let Some(List::ManifestJson(manifest)) = list else { return None };
+    let most = row.max_manifest_json.filter(|&most| manifest.size > most)?;
+    LoadObstacle::no(format!("it reads no manifest.json of more than {} MiB", most >> 20), Remedy::IMAGE)
+}
+
+/// Symbolic links that containerd wants to follow although nothing names them (G-7).
+fn links(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let is_read = row.links == LinkRule::Containerd && matches!(list, Some(List::ManifestJson(_)));
+    if !is_read || !facts.indirect_link {
+        return None;
+    }
+    LoadObstacle::no("a symbolic link in it does not lead to a file directly", Remedy::CONVERT)
+}
+
+/// Names of members that begin with a slash, which only unpacking makes the ones that are looked for (G-4).
+fn rooted_names(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let looks_up = row.links != LinkRule::Followed && matches!(list, Some(List::ManifestJson(_)));
+    let is_hidden = facts.rooted_name && (looks_up || row.links == LinkRule::Containerd);
+    if is_hidden { LoadObstacle::no("names of its members begin with a slash", Remedy::CONVERT) } else { None }
+}

@@ -1,0 +1,201 @@
+//! Checks of the entries of `index.json`.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use super::super::facts::{EntryFacts, LoadFacts};
+use super::super::remedy::Remedy;
+use super::super::row::{DockerTypes, EngineRow, FlatIndex, NameRules, Several};
+use super::super::verdict::Verdict;
+use super::LoadObstacle;
+use crate::path::escape_for_terminal;
+
+type EntriesCheck = fn(&EngineRow, &LoadFacts, &[EntryFacts]) -> Option<LoadObstacle>;
+
+pub(super) const CHECKS: &[EntriesCheck] = &[
+    images,
+    digests,
+    several,
+    ref_names,
+    docker_types_by_name,
+    nameless,
+    artifacts,
+    missing,
+    absent_platforms,
+    flat_index,
+    same_name,
+    ambiguous,
+    untyped,
+    platforms,
+];
+
+/// Checks of entries that another list would be made of, for engines that do not read this one.
+pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, one_image];
+
+/// An image at all.
+fn images(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    if entries.iter().any(|entry| !entry.images.is_empty()) {
+        None
+    } else {
+        LoadObstacle::no("there is no whole image in it", None)
+    }
+}
+
+/// Blobs that are named by another digest than SHA-256 (O-5).
+fn digests(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (!row.sha512 && entries.iter().any(|entry| entry.other_digest)).then_some(())?;
+    // In Docker's tarball SHA-256 names all, but whoever reads layouts alone does not read that.
+    let remedy = matches!(row.target, "oci") && row.docker_types != DockerTypes::NotZstdNorByName;
+    LoadObstacle::no("it reads no digests but sha256", remedy.then_some(Remedy::DOCKER))
+}
+
+/// Several entries where one is read (O-22).
+fn several(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (row.several == Several::AllOfManifestJson && entries.len() > 1).then_some(())?;
+    LoadObstacle::no("it reads a layout of one entry only", Remedy::CONVERT)
+}
+
+/// Several entries where one image is read.
+fn one_image(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let with_images = entries.iter().filter(|entry| !entry.images.is_empty()).count();
+    (row.several == Several::OneOfAnArchive && !facts.directory && with_images > 1).then_some(())?;
+    LoadObstacle::no("it takes archives of one image", Remedy::IMAGE)
+}
+
+/// Several entries of which some cannot be chosen by their `ref.name` (O-21, O-23).
+fn ref_names(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (row.several == Several::ByRefName && entries.len() > 1).then_some(())?;
+    let with_images = entries.iter().filter(|entry| !entry.images.is_empty());
+    let hidden = with_images.clone().find(|entry| !entry.ref_name.as_deref().is_some_and(is_selectable))?;
+    let remedy = if hidden.is_named() { Remedy::CONVERT } else { Remedy::tag(with_images.count() > 1) };
+    LoadObstacle::no("it chooses among several by ref.name, and not all have one that it takes", remedy)
+}
+
+/// Whether `name` keeps to the grammar of `ref.name` (O-23).
+fn is_selectable(name: &str) -> bool {
+    let is_component = |component: &str| {
+        let is_edge = |char: Option<char>| char.is_some_and(|char| char.is_ascii_alphanumeric());
+        let is_inner = |char: char| char.is_ascii_alphanumeric() || "-._:@+".contains(char);
+        is_edge(component.chars().next()) && is_edge(component.chars().last()) && component.chars().all(is_inner)
+    };
+    name.split('/').all(is_component)
+}
+
+/// Docker's types among several entries, which have to be chosen by name (O-10).
+fn docker_types_by_name(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let is_refused = row.docker_types == DockerTypes::NotZstdNorByName
+        && entries.len() > 1
+        && entries.iter().any(|entry| entry.docker_type);
+    let reason = "it chooses among several by ref.name, but none of Docker's media types";
+    if is_refused { LoadObstacle::no(reason, Remedy::OCI_TYPES) } else { None }
+}
+
+/// An image without the name that the engine needs (O-21).
+fn nameless(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let with_images = || entries.iter().filter(|entry| !entry.images.is_empty());
+    match row.names {
+        NameRules::Needed if with_images().any(|entry| !entry.is_named()) => {
+            LoadObstacle::no("it creates no image without a name", Remedy::tag(with_images().count() > 1))
+        }
+        NameRules::RefNameNeeded if with_images().any(|entry| entry.ref_name.is_none()) => {
+            let remedy =
+                if with_images().all(EntryFacts::is_named) { Remedy::CONVERT } else { Remedy::tag(entries.len() > 1) };
+            LoadObstacle::no("it finds images by their ref.name only", remedy)
+        }
+        NameRules::Free | NameRules::Tagged | NameRules::Needed | NameRules::References | NameRules::RefNameNeeded => {
+            None
+        }
+    }
+}
+
+/// A name that leads to no image, which the engine wants to unpack all the same (O-13).
+fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (row.names == NameRules::Needed).then_some(())?;
+    let artifact = entries.iter().find(|entry| entry.is_named() && entry.images.is_empty() && !entry.absent)?;
+    let name = artifact.image_name.as_deref().or(artifact.ref_name.as_deref()).unwrap_or_default();
+    let name = escape_for_terminal(name.as_bytes());
+    LoadObstacle::no(format!("it fails to unpack `{name}`, which is no image"), Remedy::IMAGE)
+}
+
+/// An entry that is not there at all.
+fn missing(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (entries.iter().any(|entry| entry.missing) && entries.iter().any(|entry| !entry.images.is_empty())).then_some(())?;
+    LoadObstacle::no("an entry of index.json is not there", Remedy::CONVERT)
+}
+
+/// Platforms of an index whose blobs are not there (O-15).
+fn absent_platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (!row.absent_platforms && entries.iter().any(|entry| entry.absent)).then_some(())?;
+    LoadObstacle::no("it imports all platforms, and not all are there", Remedy::CONVERT)
+}
+
+/// Several platforms under one name, side by side (N-9).
+fn flat_index(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    groups(row, entries).into_values().find(|group| is_flat(group))?;
+    let lost = |verdict, which: &str| {
+        let reason = format!("several platforms share a name without an index of their own: it keeps the {which} one");
+        Some(LoadObstacle { verdict, reason, remedy: Some(Remedy::PLATFORM) })
+    };
+    match row.flat_index {
+        FlatIndex::Whole => None,
+        FlatIndex::LastOnly => lost(Verdict::LastPlatformOnly, "last"),
+        FlatIndex::FirstOnly => lost(Verdict::FirstPlatformOnly, "first"),
+        FlatIndex::Refused => {
+            let reason = "several platforms share a name without an index of their own, which it cannot load";
+            LoadObstacle::no(reason, Remedy::PLATFORM)
+        }
+    }
+}
+
+/// One name for different images of one platform (N-9).
+fn same_name(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let is_by_number =
+        row.several == Several::ByReference || (row.several == Several::OneOfAnArchive && facts.directory);
+    let groups = groups(row, entries);
+    let (name, _) = groups.iter().find(|(_, group)| group.len() > 1 && !is_flat(group))?;
+    if is_by_number {
+        return None;
+    }
+    let shown = escape_for_terminal(name.as_bytes());
+    LoadObstacle::no(format!("different images have the name `{shown}`, of which it finds one"), Remedy::IMAGE)
+}
+
+/// A name with several manifests below it, for engines that choose no platform.
+fn ambiguous(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (row.names == NameRules::RefNameNeeded && entries.iter().any(|entry| entry.manifests > 1)).then_some(())?;
+    LoadObstacle::no("it takes a name with several manifests for ambiguous", Remedy::PLATFORM)
+}
+
+/// An entry without a media type.
+fn untyped(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let is_refused = row.docker_types != DockerTypes::NotZstdNorByName && entries.iter().any(|entry| entry.untyped);
+    if is_refused { LoadObstacle::no("an entry of index.json has no media type", Remedy::CONVERT) } else { None }
+}
+
+/// Images for another operating system, or for a platform that no machine has together with the others.
+fn platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let with_images = entries.iter().filter(|entry| !entry.images.is_empty());
+    super::image::platforms(row, with_images.map(|entry| entry.images.as_slice()))
+}
+
+/// The entries of each name, as the engine finds names; one that is listed twice counts once.
+fn groups<'a>(row: &EngineRow, entries: &'a [EntryFacts]) -> HashMap<&'a str, Vec<&'a EntryFacts>> {
+    let by_ref_name = matches!(row.several, Several::ByReference | Several::ByRefName);
+    let mut groups: HashMap<&str, Vec<&EntryFacts>> = HashMap::new();
+    let mut known = HashSet::new();
+    for entry in entries.iter().filter(|entry| !entry.images.is_empty()) {
+        let full = entry.image_name.as_deref().filter(|_| !by_ref_name);
+        let Some(name) = full.or(entry.ref_name.as_deref()) else { continue };
+        let images: Vec<_> = entry.images.iter().map(Rc::as_ptr).collect();
+        if known.insert((name, images)) {
+            groups.entry(name).or_default().push(entry);
+        }
+    }
+    groups
+}
+
+/// Whether entries of one name are for different platforms, an image each.
+fn is_flat(group: &[&EntryFacts]) -> bool {
+    let mut platforms = HashSet::new();
+    group.len() > 1 && group.iter().all(|entry| entry.images.len() == 1 && platforms.insert(&entry.images[0].platform))
+}

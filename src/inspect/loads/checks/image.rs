@@ -1,0 +1,179 @@
+//! Checks of one image.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use super::super::facts::LoadedImage;
+use super::super::remedy::Remedy;
+use super::super::row::{Containers, DockerTypes, EngineRow, LayerForms, LayerTypes, PlatformRule, Reads};
+use super::LoadObstacle;
+use crate::codec::Codec;
+use crate::spec::config_types::ConfigReader;
+
+pub(super) type ImageCheck = fn(&EngineRow, &LoadedImage, bool) -> Option<LoadObstacle>;
+
+pub(super) const CHECKS: &[ImageCheck] = &[
+    layer_forms,
+    layer_types,
+    docker_types,
+    encrypted,
+    absent_layer,
+    wrong_layer,
+    order,
+    depth,
+    no_layers,
+    history,
+    config,
+    documents,
+];
+
+/// The compression of layers (L-3, D-5).
+fn layer_forms(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    match row.layers {
+        LayerForms::All => None,
+        // A directory it copies as it is.
+        LayerForms::LikeTheFirst if is_layout => None,
+        LayerForms::LikeTheFirst => {
+            let is_uniform = matches!(image.codecs.as_slice(), [] | [Codec::Gzip] | [Codec::Plain]);
+            let reason = "it takes all layers for what the first one is, gzip or plain";
+            if is_uniform { None } else { LoadObstacle::no(reason, Remedy::GZIP) }
+        }
+        LayerForms::AnyOf(forms) => {
+            let unread = image.codecs.iter().copied().find(|codec| !forms.contains(codec))?;
+            // Every target makes gzip of forms that have no media type.
+            let remedy = if unread == Codec::Zstd { Remedy::GZIP } else { Remedy::CONVERT };
+            LoadObstacle::no(format!("it reads no {} layers", unread.name()), remedy)
+        }
+    }
+}
+
+/// The media types of layers (O-9).
+fn layer_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    is_layout.then_some(())?;
+    let unknown = || {
+        let media_type = image.unknown_type.as_ref()?;
+        LoadObstacle::no(format!("it knows no layers of the type `{media_type}`"), Remedy::DOCKER)
+    };
+    match row.types {
+        LayerTypes::Ignored => None,
+        LayerTypes::Known if image.called_plain => LoadObstacle::no(
+            "the media type of a compressed layer says that it is plain, which it believes",
+            Remedy::DOCKER,
+        ),
+        LayerTypes::Decisive if image.mislabelled => LoadObstacle::no(
+            "the media type of a layer is not that of its bytes, and it goes by the type",
+            Remedy::DOCKER,
+        ),
+        LayerTypes::Known | LayerTypes::Decisive => unknown(),
+    }
+}
+
+/// Docker's media types in a layout (O-10).
+fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    is_layout.then_some(())?;
+    let unpacks_by_library = row.reads == Reads::IndexJsonThenManifestJson;
+    match row.docker_types {
+        DockerTypes::None if image.docker_type => {
+            LoadObstacle::no("it knows none of Docker's media types", Remedy::OCI_TYPES)
+        }
+        DockerTypes::NotZstd | DockerTypes::NotZstdNorByName if image.docker_zstd => {
+            LoadObstacle::no("it knows no zstd layers of Docker's media type", Remedy::OCI_TYPES)
+        }
+        DockerTypes::NotZstd if image.mixed_types && unpacks_by_library => {
+            LoadObstacle::no("it takes no layers of Docker's media type in a manifest of OCI's", Remedy::OCI_TYPES)
+        }
+        DockerTypes::All | DockerTypes::NotZstd | DockerTypes::NotZstdNorByName | DockerTypes::None => None,
+    }
+}
+
+/// Encrypted layers (O-19).
+fn encrypted(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
+    (row.unpacks && image.encrypted).then_some(())?;
+    LoadObstacle::no("its layers are encrypted, and it has no keys", None)
+}
+
+/// Layers that may not be distributed, and whose bytes are not there (M-8).
+fn absent_layer(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    let layer = image.absent_layer?;
+    if is_layout && row.reads == Reads::ByContainer {
+        // A registry may take the image without it.
+        return None;
+    }
+    LoadObstacle::no(format!("the bytes of layer {layer} are not in it"), None)
+}
+
+/// Bytes that cannot be those that the config names (M-11).
+fn wrong_layer(_: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    (is_layout && !image.disordered).then_some(())?;
+    let layer = image.wrong_layer?;
+    LoadObstacle::no(format!("the bytes of layer {layer} are not those that the config names"), None)
+}
+
+/// Layers in another order than in the config (O-25).
+fn order(_: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    (is_layout && image.disordered).then_some(())?;
+    LoadObstacle::no("the manifest lists the layers in another order than the config", Remedy::CONVERT)
+}
+
+/// More layers than the store can stack (M-15).
+fn depth(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
+    let most = row.max_layers.filter(|&most| image.layers > most)?;
+    LoadObstacle::no(format!("an image has {} layers, and it stacks {most} at most", image.layers), None)
+}
+
+/// An image without layers (L-17).
+fn no_layers(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    let is_refused = row.layers == LayerForms::LikeTheFirst && !is_layout && image.layers == 0;
+    if is_refused { LoadObstacle::no("it takes no image without layers from an archive", None) } else { None }
+}
+
+/// A history that tells of more layers than there are (L-16).
+fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
+    (row.checks_history && image.layer_steps > image.layers).then_some(())?;
+    let (steps, layers) = (image.layer_steps, image.layers);
+    LoadObstacle::no(format!("the history tells of {steps} layers, but there are {layers}"), None)
+}
+
+/// Fields of the config that have another type than the engine reads (M-14).
+fn config(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    let reader = row.config.filter(|&reader| !(is_layout && reader == ConfigReader::GoContainerregistry))?;
+    let fault = image.config_faults.iter().find(|fault| fault.stops(reader))?;
+    LoadObstacle::no(format!("it cannot read the config: {fault}"), None)
+}
+
+/// Documents that are larger than the engine reads (H-14).
+fn documents(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
+    let most = row.max_document.filter(|&most| image.largest_document > most)?;
+    LoadObstacle::no(format!("it reads no config and no manifest of more than {} MiB", most >> 20), None)
+}
+
+/// Platforms of several names, each with its images: of other operating systems, or such that no machine runs all of them.
+pub(super) fn platforms<'a>(
+    row: &EngineRow,
+    names: impl Iterator<Item = &'a [Rc<LoadedImage>]>,
+) -> Option<LoadObstacle> {
+    if row.platforms == PlatformRule::Any || row.containers == Containers::Directories {
+        return None;
+    }
+    let mut common: Option<HashSet<String>> = None;
+    for images in names {
+        let is_linux = |image: &Rc<LoadedImage>| matches!(image.platform.os.as_str(), "linux" | "");
+        if !images.iter().any(is_linux) {
+            let platform = images.first().map(|image| image.platform.to_string()).unwrap_or_default();
+            return LoadObstacle::no(format!("on Linux it takes no image for {platform}"), None);
+        }
+        let machines: HashSet<String> = images.iter().map(|image| machine(image)).collect();
+        common = Some(match common {
+            None => machines,
+            Some(common) => common.intersection(&machines).cloned().collect(),
+        });
+    }
+    let is_torn = row.platforms == PlatformRule::Machine && common.is_some_and(|common| common.is_empty());
+    let reason = "it takes images for the machine's platform, and no machine has all of these; --all-platforms helps";
+    if is_torn { LoadObstacle::no(reason, Remedy::PLATFORM) } else { None }
+}
+
+/// The machine that runs an image: system and architecture.
+fn machine(image: &LoadedImage) -> String {
+    format!("{}/{}", image.platform.os, image.platform.architecture)
+}

@@ -1,0 +1,129 @@
+//! Checks of the items of `manifest.json`.
+
+use std::collections::HashMap;
+
+use super::super::facts::ItemFacts;
+use super::super::remedy::Remedy;
+use super::super::row::{EngineRow, LinkRule, NameRules, Several};
+use super::LoadObstacle;
+use crate::path::escape_for_terminal;
+use crate::spec::reference::Reference;
+
+type ItemsCheck = fn(&EngineRow, &[ItemFacts]) -> Option<LoadObstacle>;
+
+pub(super) const CHECKS: &[ItemsCheck] =
+    &[several, nameless, names, same_name, member_names, hard_links, links, parents, platforms];
+
+/// Checks of items that another list would be made of, for engines that do not read this one.
+pub(super) const CHECKS_OF_OTHERS: &[ItemsCheck] = &[several, nameless];
+
+/// Several images where one is read.
+fn several(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    (items.len() > 1 && row.several == Several::OneOfAnArchive).then_some(())?;
+    let reason = "it takes archives of one image; several go by --to oci-dir and `crane push --index`";
+    LoadObstacle::no(reason, Remedy::IMAGE)
+}
+
+/// An image without a name.
+fn nameless(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    items.iter().any(|item| item.names.is_empty()).then_some(())?;
+    let remedy = Remedy::tag(items.len() > 1);
+    match row.names {
+        NameRules::Needed => LoadObstacle::no("it creates no image without a name", remedy),
+        NameRules::RefNameNeeded => LoadObstacle::no("it finds images by their names only", remedy),
+        NameRules::Free | NameRules::Tagged | NameRules::References => {
+            let is_hidden = row.several == Several::ByRefName && items.len() > 1;
+            if is_hidden {
+                LoadObstacle::no("it chooses among several by name, and not all have one", remedy)
+            } else {
+                None
+            }
+        }
+    }
+}
+
+/// Names that the engine refuses, after it has loaded the image or before (L-7).
+fn names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    let is_refused = |name: &str| match (row.names, name.parse::<Reference>()) {
+        (NameRules::Free | NameRules::RefNameNeeded, _) => false,
+        (_, Ok(name)) if !row.ipv6_names && name.domain().starts_with('[') => true,
+        (NameRules::Tagged, Ok(name)) => name.tag().is_none() || name.digest().is_some(),
+        (NameRules::Needed | NameRules::References, Ok(_)) => false,
+        (NameRules::Tagged | NameRules::Needed | NameRules::References, Err(_)) => true,
+    };
+    let refused = items.iter().flat_map(|item| &item.names).find(|name| is_refused(name))?;
+    let shown = escape_for_terminal(refused.as_bytes());
+    match refused.parse::<Reference>() {
+        Ok(name) if name.digest().is_none() && name.tag().is_none() => {
+            LoadObstacle::no(format!("it refuses the name `{shown}`, which has no tag"), Remedy::CONVERT)
+        }
+        _ => LoadObstacle::no(format!("it refuses the name `{shown}`"), Remedy::tag(items.len() > 1)),
+    }
+}
+
+/// One name for two images (N-9).
+fn same_name(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    if row.checks_history {
+        // Docker's graph store keeps both; the last one has the name.
+        return None;
+    }
+    let mut known: HashMap<&str, u64> = HashMap::new();
+    let mut named = items.iter().flat_map(|item| item.names.iter().map(|name| (name, item.identity)));
+    let (twice, _) = named.find(|(name, image)| known.insert(name, *image).is_some_and(|other| other != *image))?;
+    let shown = escape_for_terminal(twice.as_bytes());
+    LoadObstacle::no(format!("two images have the name `{shown}`, of which it finds one"), Remedy::IMAGE)
+}
+
+/// Names of members that must be cleaned first (G-4).
+fn member_names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    let is_read = row.links == LinkRule::Containerd && items.iter().any(|item| item.unclean);
+    let reason = "it takes the member names in manifest.json literally, and they are not clean";
+    if is_read { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
+}
+
+/// Members that are hard links (G-8).
+fn hard_links(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    let mut linked = items.iter().flat_map(|item| &item.hard_links);
+    let (is_hit, reason) = match row.links {
+        LinkRule::Followed => (false, ""),
+        LinkRule::Containerd => (linked.next().is_some(), "it passes over members that are hard links"),
+        LinkRule::ContainersImage => (linked.next().is_some(), "it takes members that are hard links for empty files"),
+        LinkRule::GoContainerregistry => (
+            linked.any(|name| name.contains('/')),
+            "it looks for the target of a hard link below the link's own directory",
+        ),
+    };
+    if is_hit { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
+}
+
+/// Layers that are symbolic links (G-7).
+fn links(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    let any = |is_hit: fn(&ItemFacts) -> bool| items.iter().any(is_hit);
+    let is_far = |item: &ItemFacts| item.links.iter().any(|link| link.is_absolute || link.through_directory);
+    let reason = match row.links {
+        LinkRule::Followed => return None,
+        LinkRule::ContainersImage if any(|item| item.linked) => {
+            "a layer is a symbolic link to one that the image does not name itself"
+        }
+        LinkRule::ContainersImage if any(|item| item.links.iter().any(|link| link.length > 1)) => {
+            "a layer is a symbolic link to a symbolic link"
+        }
+        LinkRule::Containerd | LinkRule::ContainersImage | LinkRule::GoContainerregistry if any(is_far) => {
+            "a layer is a symbolic link by way of a directory or the root"
+        }
+        LinkRule::Containerd | LinkRule::ContainersImage | LinkRule::GoContainerregistry => return None,
+    };
+    LoadObstacle::no(reason, Remedy::CONVERT)
+}
+
+/// Parents that are none (L-4).
+fn parents(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    let is_refused = row.checks_history && items.iter().any(|item| item.wrong_parent);
+    let reason = "it refuses the parent that manifest.json names, whose history is not the image's own";
+    if is_refused { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
+}
+
+/// Images for another operating system, or for a platform that no machine has together with the others.
+fn platforms(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    super::image::platforms(row, items.iter().map(|item| std::slice::from_ref(&item.image)))
+}

@@ -1,0 +1,91 @@
+//! One check a fact: each function looks at one thing that may keep an engine from loading an archive.
+
+mod archive;
+mod entries;
+mod image;
+mod items;
+
+use super::facts::{EntryFacts, ImageList, ItemFacts, LoadFacts, LoadedImage, V1Facts};
+use super::remedy::Remedy;
+use super::row::{EngineRow, Reads};
+use super::verdict::Verdict;
+
+/// What keeps an engine from an archive, or from a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LoadObstacle {
+    pub(super) verdict: Verdict,
+    /// The reason, a clause whose subject is the engine or the archive.
+    pub(super) reason: String,
+    /// What would help; nothing that imgtar could do if `None`.
+    pub(super) remedy: Option<Remedy>,
+}
+
+/// The list of images that an engine reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum List<'a> {
+    ManifestJson(&'a ImageList<ItemFacts>),
+    IndexJson(&'a ImageList<EntryFacts>),
+    Repositories(&'a V1Facts),
+}
+
+impl LoadObstacle {
+    /// Nothing is loaded.
+    fn no(reason: impl Into<String>, remedy: impl Into<Option<Remedy>>) -> Option<Self> {
+        Some(Self { verdict: Verdict::No, reason: reason.into(), remedy: remedy.into() })
+    }
+}
+
+impl<'a> List<'a> {
+    /// The lists that the engine tries, in its order.
+    pub(super) fn candidates(row: &EngineRow, facts: &'a LoadFacts) -> Vec<Self> {
+        let manifest = facts.manifest_json.as_ref().map(Self::ManifestJson);
+        let index = facts.index_json.as_ref().map(Self::IndexJson);
+        let repositories = facts.v1.as_ref().filter(|v1| v1.repositories).map(Self::Repositories);
+        match row.reads {
+            Reads::ManifestJson => Vec::from_iter(manifest),
+            Reads::ManifestJsonOrRepositories => Vec::from_iter(manifest.or(repositories)),
+            Reads::IndexJson => Vec::from_iter(index),
+            Reads::IndexJsonOrManifestJson => Vec::from_iter(index.or(manifest)),
+            Reads::IndexJsonThenManifestJson => index.into_iter().chain(manifest).collect(),
+            Reads::ByContainer => Vec::from_iter(if facts.directory { index } else { manifest }),
+        }
+    }
+
+    /// The images in it.
+    pub(super) fn images(self) -> Vec<&'a LoadedImage> {
+        match self {
+            Self::ManifestJson(list) => list.listed.iter().flatten().map(|item| &*item.image).collect(),
+            Self::IndexJson(list) => {
+                list.listed.iter().flatten().flat_map(|entry| &entry.images).map(|image| &**image).collect()
+            }
+            Self::Repositories(_) => Vec::new(),
+        }
+    }
+}
+
+/// All that is in the engine's way if it reads `list`. Without a list that it reads one would have to be made of another;
+/// what would be in the way then is part of the answer.
+pub(super) fn obstacles(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Vec<LoadObstacle> {
+    let mut found: Vec<LoadObstacle> = archive::CHECKS.iter().filter_map(|check| check(row, facts, list)).collect();
+    let (of_items, of_entries) = match list {
+        Some(_) => (items::CHECKS, entries::CHECKS),
+        None => (items::CHECKS_OF_OTHERS, entries::CHECKS_OF_OTHERS),
+    };
+    let other =
+        || facts.manifest_json.as_ref().map(List::ManifestJson).or(facts.index_json.as_ref().map(List::IndexJson));
+    let Some(images) = list.or_else(other) else { return found };
+    match images {
+        List::ManifestJson(ImageList { listed: Ok(items), .. }) if !items.is_empty() => {
+            found.extend(of_items.iter().filter_map(|check| check(row, items)));
+        }
+        List::IndexJson(ImageList { listed: Ok(entries), .. }) => {
+            found.extend(of_entries.iter().filter_map(|check| check(row, facts, entries)));
+        }
+        List::ManifestJson(_) | List::IndexJson(_) | List::Repositories(_) => {}
+    }
+    let is_layout = matches!(list, Some(List::IndexJson(_)));
+    let images = images.images();
+    let any = |check: &image::ImageCheck| images.iter().find_map(|image| check(row, image, is_layout));
+    found.extend(image::CHECKS.iter().filter_map(any));
+    found
+}

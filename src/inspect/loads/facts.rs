@@ -1,0 +1,171 @@
+//! The facts that decide which engines load an archive.
+//!
+//! Engines read one list of images and never look at the other (docs/formats.md O-26, G-18), so the facts of each list are
+//! kept apart. Those of an image are few and small, however many layers it has: an index may list it ten thousand times.
+
+use std::rc::Rc;
+
+use crate::archive::LinkChain;
+use crate::codec::Codec;
+use crate::spec::config_types::ConfigTypeFault;
+use crate::spec::platform::Platform;
+
+/// All facts about an archive.
+#[derive(Debug)]
+pub(in crate::inspect) struct LoadFacts {
+    /// Whether it is a directory.
+    pub(super) directory: bool,
+    /// Its compression as a whole.
+    pub(super) outer: Codec,
+    /// The items of `manifest.json`.
+    pub(super) manifest_json: Option<ImageList<ItemFacts>>,
+    /// The entries of `index.json`.
+    pub(super) index_json: Option<ImageList<EntryFacts>>,
+    /// Images of Docker 1.9 and older, where there is nothing else.
+    pub(super) v1: Option<V1Facts>,
+    /// Whether a symbolic link of the archive, even one that nothing names, does not lead to a file at once (G-7).
+    pub(super) indirect_link: bool,
+    /// Whether the name of a member begins with a slash (G-4).
+    pub(super) rooted_name: bool,
+}
+
+/// A document that lists images.
+#[derive(Debug)]
+pub(super) struct ImageList<T> {
+    /// Bytes of the document.
+    pub(super) size: u64,
+    /// Its images; or why they cannot be read.
+    pub(super) listed: Result<Vec<T>, String>,
+}
+
+/// An image of `manifest.json`.
+#[derive(Debug, Default, Clone)]
+pub(super) struct ItemFacts {
+    /// Its names as they are written.
+    pub(super) names: Vec<String>,
+    /// A number that is equal for items with the same config and layers.
+    pub(super) identity: u64,
+    /// A member is named in a way that must be cleaned first (G-4).
+    pub(super) unclean: bool,
+    /// A layer is there through a link alone (G-7).
+    pub(super) linked: bool,
+    /// The symbolic links that lead to its members (G-7).
+    pub(super) links: Vec<LinkChain>,
+    /// The members that are hard links (G-8).
+    pub(super) hard_links: Vec<String>,
+    /// The parent that it names cannot be its parent (L-4).
+    pub(super) wrong_parent: bool,
+    /// The image.
+    pub(super) image: Rc<LoadedImage>,
+}
+
+/// An entry of `index.json`.
+#[derive(Debug, Default, Clone)]
+pub(super) struct EntryFacts {
+    /// `io.containerd.image.name`.
+    pub(super) image_name: Option<String>,
+    /// `org.opencontainers.image.ref.name`.
+    pub(super) ref_name: Option<String>,
+    /// Whether it is listed as Docker's type of manifest or index (O-10).
+    pub(super) docker_type: bool,
+    /// Whether its media type says nothing.
+    pub(super) untyped: bool,
+    /// The images below it that are there.
+    pub(super) images: Vec<Rc<LoadedImage>>,
+    /// How many manifests there are below it, attestations among them.
+    pub(super) manifests: usize,
+    /// Whether it is not there itself.
+    pub(super) missing: bool,
+    /// Whether something that it lists is not there.
+    pub(super) absent: bool,
+    /// Whether something is named by another digest than SHA-256.
+    pub(super) other_digest: bool,
+}
+
+/// An image, as far as engines care.
+#[derive(Debug, Default, Clone)]
+pub(super) struct LoadedImage {
+    pub(super) platform: Platform,
+    /// How many layers it has.
+    pub(super) layers: usize,
+    /// The compressions of its layers, in the order in which they first occur.
+    pub(super) codecs: Vec<Codec>,
+    /// The number of a layer whose bytes are not there.
+    pub(super) absent_layer: Option<usize>,
+    pub(super) encrypted: bool,
+    /// The first media type of a layer that is neither Docker's nor OCI's.
+    pub(super) unknown_type: Option<String>,
+    /// Whether its manifest or a layer has a type of Docker's.
+    pub(super) docker_type: bool,
+    /// Whether a layer of Docker's type is in an OCI manifest.
+    pub(super) mixed_types: bool,
+    /// Whether a layer has the type of Docker's that no Docker ever wrote, that of zstd.
+    pub(super) docker_zstd: bool,
+    /// Whether the type of a compressed layer says that it is plain.
+    pub(super) called_plain: bool,
+    /// Whether a layer's type says something else than its bytes.
+    pub(super) mislabelled: bool,
+    /// The number of a layer whose stored bytes cannot be those that the config names.
+    pub(super) wrong_layer: Option<usize>,
+    /// Whether its manifest lists the layers in another order than its config (O-25).
+    pub(super) disordered: bool,
+    /// How many steps of its history make a layer.
+    pub(super) layer_steps: usize,
+    /// Bytes of its largest document.
+    pub(super) largest_document: u64,
+    /// Fields of its config that some engine cannot read.
+    pub(super) config_faults: Rc<[ConfigTypeFault]>,
+}
+
+/// Images of Docker 1.9 and older.
+#[derive(Debug, Default, Clone)]
+pub(super) struct V1Facts {
+    /// Whether `repositories` is there.
+    pub(super) repositories: bool,
+    /// Their names.
+    pub(super) names: Vec<String>,
+}
+
+impl LoadFacts {
+    /// No list of images yet.
+    pub(super) fn new(directory: bool, outer: Codec) -> Self {
+        Self {
+            directory,
+            outer,
+            manifest_json: None,
+            index_json: None,
+            v1: None,
+            indirect_link: false,
+            rooted_name: false,
+        }
+    }
+
+    /// Why a list of images cannot be read, where one of two cannot.
+    pub(in crate::inspect) fn unreadable(&self) -> Option<&str> {
+        let index_json = self.index_json.as_ref().and_then(|list| list.listed.as_ref().err());
+        index_json.or_else(|| self.manifest_json.as_ref()?.listed.as_ref().err()).map(String::as_str)
+    }
+
+    /// The items of `manifest.json`, if it is there and can be read.
+    pub(super) fn items(&self) -> &[ItemFacts] {
+        self.manifest_json.as_ref().and_then(|list| list.listed.as_deref().ok()).unwrap_or_default()
+    }
+
+    /// The entries of `index.json`, if it is there and can be read.
+    pub(super) fn entries(&self) -> &[EntryFacts] {
+        self.index_json.as_ref().and_then(|list| list.listed.as_deref().ok()).unwrap_or_default()
+    }
+
+    /// All images, those that both documents list twice.
+    pub(super) fn images(&self) -> impl Iterator<Item = &LoadedImage> {
+        let of_items = self.items().iter().map(|item| &*item.image);
+        of_items.chain(self.entries().iter().flat_map(|entry| &entry.images).map(|image| &**image))
+    }
+}
+
+impl EntryFacts {
+    /// Whether it has a name of any kind.
+    pub(super) fn is_named(&self) -> bool {
+        self.image_name.is_some() || self.ref_name.is_some()
+    }
+}

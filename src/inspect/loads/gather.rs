@@ -1,0 +1,325 @@
+//! Gathers the facts that decide which engines load an archive.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::facts::{EntryFacts, ImageList, ItemFacts, LoadFacts, LoadedImage, V1Facts};
+use crate::archive::MemberIndex;
+use crate::codec::Codec;
+use crate::digest::{Algorithm, Digest};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{IMAGE_NAME, Image, ImageEntry, ImageSet, Layer, Name, Node, REF_NAME};
+use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
+use crate::options::Half;
+use crate::path::escape_for_terminal;
+use crate::reader::{Archive, Format};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::spec::config_types::ConfigTypeFault;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
+use crate::spec::media_type::{Compression, Family, MediaType};
+use crate::spec::oci::{self, INDEX_MEMBER};
+use crate::stream::source::{Extent, Location};
+
+/// About what the facts of an item or entry take in memory, bytes.
+const FACTS_SIZE: u64 = 768;
+
+/// Gathers the facts about `archive`; `images` are those that were read of it, with `prefer`.
+///
+/// # Errors
+/// Limits and failing reads.
+pub(in crate::inspect) fn gather(
+    archive: &Archive,
+    images: &ImageSet,
+    prefer: Option<Half>,
+    run: &Run,
+) -> Result<LoadFacts> {
+    let mut facts = LoadFacts::new(archive.members.is_directory(), archive.outer);
+    let gatherer = Gatherer { members: &archive.members, run, hasher: RandomState::new() };
+    match archive.format {
+        Format::Oci => facts.index_json = Some(gatherer.index_json(images)?),
+        Format::Docker => facts.manifest_json = Some(gatherer.manifest_json(images)?),
+        Format::V1 => {
+            let names = images.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
+            facts.v1 = Some(V1Facts { repositories: archive.members.has(REPOSITORIES_MEMBER)?, names });
+        }
+        Format::Hybrid => {
+            facts.manifest_json = Some(gatherer.manifest_json(images)?);
+            // Where the other list was preferred, the layout has not been read yet.
+            let list = match prefer {
+                Some(Half::Docker) => {
+                    archive.images(Some(Half::Oci), run).and_then(|images| gatherer.index_json(&images))
+                }
+                Some(Half::Oci) | None => gatherer.index_json(images),
+            };
+            facts.index_json = Some(list.or_else(unreadable)?);
+        }
+    }
+    facts.indirect_link = archive.members.has_indirect_link();
+    facts.rooted_name = archive.members.has_rooted_name();
+    Ok(facts)
+}
+
+/// The list for engines if reading it has failed through a fault of the input.
+fn unreadable<T>(error: Error) -> Result<ImageList<T>> {
+    match error.kind() {
+        ErrorKind::Input => Ok(ImageList { size: 0, listed: Err(chain(&error)) }),
+        _ => Err(error),
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let text = escape_for_terminal(error.to_string().as_bytes());
+    error.source().map_or_else(|| text.clone(), |source| format!("{text}: {}", chain(source)))
+}
+
+struct Gatherer<'a> {
+    members: &'a MemberIndex,
+    run: &'a Run,
+    hasher: RandomState,
+}
+
+impl Gatherer<'_> {
+    /// The items of `manifest.json` as engines that read it see them.
+    fn manifest_json(&self, images: &ImageSet) -> Result<ImageList<ItemFacts>> {
+        let bytes = self.members.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, self.run)?;
+        let items = docker::read_manifest(&bytes, &self.members.at(MANIFEST_MEMBER))?;
+        let known = self.by_config(images);
+        let ids: HashMap<String, &Arc<Image>> =
+            known.values().map(|image| (image.image_id.to_string(), *image)).collect();
+        let mut faults = ConfigFaults::default();
+        let mut listed = Vec::with_capacity(items.len());
+        for item in &items {
+            self.run.budget.charge_memory(FACTS_SIZE, &self.members.at(MANIFEST_MEMBER))?;
+            let image = known.get(&self.members.at(&item.config)).copied();
+            let mut facts = self.item(item, image, &mut faults)?;
+            let parent = item.parent.as_ref();
+            facts.wrong_parent = parent.is_some_and(|parent| !is_parent(ids.get(parent).copied(), image));
+            listed.push(facts);
+        }
+        Ok(ImageList { size: bytes.len() as u64, listed: Ok(listed) })
+    }
+
+    /// Images by the place of their config.
+    fn by_config<'i>(&self, images: &'i ImageSet) -> HashMap<String, &'i Arc<Image>> {
+        let images = images.entries.iter().flat_map(|entry| entry.node.images());
+        let place = |image: &Image| match &image.manifest {
+            Some(_) => self.members.at(&image.image_id.blob_path()),
+            None => image.at.clone(),
+        };
+        images.map(|image| (place(image), image)).collect()
+    }
+
+    fn item(&self, item: &ManifestItem, image: Option<&Arc<Image>>, faults: &mut ConfigFaults) -> Result<ItemFacts> {
+        let mut extents = Vec::with_capacity(item.layers.len());
+        for name in &item.layers {
+            extents.push((name, self.members.find(name, MANIFEST_MEMBER)?));
+        }
+        // A link is harmless where the same image names the file itself, too.
+        let own: Vec<Location> = extents
+            .iter()
+            .filter(|(name, _)| !self.members.is_link(name))
+            .filter_map(|(_, extent)| Some(extent.as_ref()?.location()))
+            .collect();
+        let is_linked = |(name, extent): &(&String, Option<Extent>)| {
+            self.members.is_link(name) && extent.as_ref().is_some_and(|extent| !own.contains(&extent.location()))
+        };
+        let linked = extents.iter().any(is_linked);
+        let mut loaded = image.map_or_else(LoadedImage::default, |image| of_config(image, faults));
+        loaded.layers = extents.len();
+        for (number, (name, extent)) in extents.into_iter().enumerate() {
+            match extent {
+                Some(extent) => add_codec(&mut loaded.codecs, self.sniff(&extent, name)?),
+                None => loaded.absent_layer = loaded.absent_layer.or(Some(number)),
+            }
+        }
+        let named = || item.layers.iter().chain([&item.config]);
+        Ok(ItemFacts {
+            names: item.repo_tags.clone(),
+            identity: self.hasher.hash_one((&item.config, &item.layers)),
+            unclean: named().any(|name| is_unclean(name)),
+            linked,
+            links: named().filter_map(|name| self.members.link_chain(name)).collect(),
+            hard_links: named().filter(|name| self.members.is_hard_link(name)).cloned().collect(),
+            wrong_parent: false,
+            image: Rc::new(loaded),
+        })
+    }
+
+    fn sniff(&self, extent: &Extent, name: &str) -> Result<Codec> {
+        let head = extent.head::<{ Codec::SNIFF_LEN }>();
+        head.map(|head| Codec::sniff(&head)).map_err(|error| Error::io("reading", self.members.at(name), error))
+    }
+
+    /// The entries of `index.json` as engines that read it see them: an entry a name.
+    fn index_json(&self, images: &ImageSet) -> Result<ImageList<EntryFacts>> {
+        let at = self.members.at(INDEX_MEMBER);
+        let bytes = self.members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, self.run)?;
+        let index = oci::Index::read(&bytes, &at, None)?;
+        let mut entries: HashMap<&Digest, Vec<(&Descriptor, &ImageEntry)>> = HashMap::new();
+        for entry in &images.entries {
+            if let Some(descriptor) = &entry.descriptor {
+                entries.entry(descriptor.digest()).or_default().push((descriptor, entry));
+            }
+        }
+        let mut known = KnownImages::default();
+        let mut listed = Vec::with_capacity(index.entries().len());
+        for descriptor in index.entries() {
+            self.run.budget.charge_memory(FACTS_SIZE, &at)?;
+            let plain = Name::strip(descriptor.clone());
+            let alike = entries.get(descriptor.digest()).map(Vec::as_slice).unwrap_or_default();
+            let entry = alike.iter().find(|(other, _)| **other == plain).map(|(_, entry)| *entry);
+            listed.extend(entry.map(|entry| of_entry(descriptor, &entry.node, &mut known)));
+        }
+        Ok(ImageList { size: bytes.len() as u64, listed: Ok(listed) })
+    }
+}
+
+/// The faults of configs by image ID.
+type ConfigFaults = HashMap<Digest, Rc<[ConfigTypeFault]>>;
+
+/// Facts of images that have been looked at.
+#[derive(Default)]
+struct KnownImages {
+    images: HashMap<*const Image, Rc<LoadedImage>>,
+    faults: ConfigFaults,
+}
+
+impl KnownImages {
+    fn of(&mut self, image: &Arc<Image>) -> Rc<LoadedImage> {
+        let key = Arc::as_ptr(image);
+        if let Some(known) = self.images.get(&key) {
+            return Rc::clone(known);
+        }
+        let loaded = Rc::new(of_image(image, &mut self.faults));
+        self.images.insert(key, Rc::clone(&loaded));
+        loaded
+    }
+}
+
+fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages) -> EntryFacts {
+    let images: Vec<_> = node.images().into_iter().map(|image| known.of(image)).collect();
+    EntryFacts {
+        image_name: descriptor.annotation(IMAGE_NAME).map(str::to_owned),
+        ref_name: descriptor.annotation(REF_NAME).map(str::to_owned),
+        docker_type: is_dockers(descriptor.media_type()),
+        untyped: descriptor.media_type().as_str().is_empty(),
+        manifests: images.len() + node.carried().len(),
+        images,
+        missing: matches!(node, Node::Missing(_)),
+        absent: is_absent(node),
+        other_digest: digests(node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
+    }
+}
+
+/// The facts that an image's config tells.
+fn of_config(image: &Image, faults: &mut ConfigFaults) -> LoadedImage {
+    let of_config = || image.config.type_faults().into();
+    let config_faults = Rc::clone(faults.entry(image.image_id.clone()).or_insert_with(of_config));
+    LoadedImage {
+        platform: image.platform.clone(),
+        layer_steps: image.config.history().iter().filter(|step| !step.empty_layer).count(),
+        largest_document: image.config.raw().len() as u64,
+        config_faults,
+        ..LoadedImage::default()
+    }
+}
+
+/// The facts of an image of a layout.
+fn of_image(image: &Image, faults: &mut ConfigFaults) -> LoadedImage {
+    let mut loaded = of_config(image, faults);
+    let manifest = image.manifest.as_ref();
+    let family = manifest.map(|manifest| is_dockers(&manifest.media_type));
+    loaded.layers = image.layers.len();
+    loaded.disordered = family.is_none();
+    loaded.docker_type = family == Some(true);
+    loaded.largest_document = loaded.largest_document.max(manifest.map_or(0, |manifest| manifest.raw.len() as u64));
+    for (number, layer) in image.layers.iter().enumerate() {
+        add_layer(&mut loaded, number, layer);
+    }
+    loaded.mixed_types = loaded.docker_type && family == Some(false);
+    loaded
+}
+
+fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) {
+    loaded.encrypted |= layer.is_encrypted();
+    let Some(descriptor) = layer.descriptor() else { return };
+    let media_type = descriptor.media_type();
+    loaded.docker_type |= is_dockers(media_type);
+    loaded.docker_zstd |= *media_type == MediaType::Layer(Family::Docker, Compression::Zstd);
+    if !media_type.is_layer() && !layer.is_encrypted() {
+        loaded.unknown_type.get_or_insert_with(|| media_type.to_string());
+    }
+    let Some(blob) = &layer.blob else {
+        loaded.absent_layer = loaded.absent_layer.or(Some(number));
+        return;
+    };
+    add_codec(&mut loaded.codecs, blob.codec);
+    if layer.is_encrypted() {
+        return;
+    }
+    let label = media_type.compression();
+    loaded.called_plain |= *media_type == MediaType::Layer(Family::Oci, Compression::Plain) && !blob.is_plain();
+    loaded.mislabelled |= label.is_some_and(|label| !fits(label, blob.codec));
+    // The digest of a plain layer is its diff_id, so that nothing has to be read to tell that this is another one.
+    let is_wrong = blob.is_plain()
+        && *descriptor.digest().algorithm() == Algorithm::Sha256
+        && descriptor.digest() != layer.diff_id.digest();
+    if is_wrong {
+        loaded.wrong_layer = loaded.wrong_layer.or(Some(number));
+    }
+}
+
+fn add_codec(codecs: &mut Vec<Codec>, codec: Codec) {
+    if !codecs.contains(&codec) {
+        codecs.push(codec);
+    }
+}
+
+fn fits(label: Compression, codec: Codec) -> bool {
+    match codec {
+        Codec::Plain => label == Compression::Plain,
+        Codec::Gzip => label == Compression::Gzip,
+        Codec::Zstd => label == Compression::Zstd,
+        Codec::Xz | Codec::Bzip2 | Codec::Lz4 => false,
+    }
+}
+
+fn is_dockers(media_type: &MediaType) -> bool {
+    media_type.spelled_by(Family::Docker) == *media_type && media_type.spelled_by(Family::Oci) != *media_type
+}
+
+/// Whether Docker takes `parent` for the parent of `child`: its history is the child's without the last step (L-4).
+fn is_parent(parent: Option<&Arc<Image>>, child: Option<&Arc<Image>>) -> bool {
+    let (Some(parent), Some(child)) = (parent, child) else { return false };
+    let (parent, child) = (parent.config.history(), child.config.history());
+    (parent.is_empty() && child.is_empty()) || (parent.len() + 1 == child.len() && child.starts_with(parent))
+}
+
+fn is_unclean(name: &str) -> bool {
+    name.split('/').any(|part| matches!(part, "" | "." | ".."))
+}
+
+fn is_absent(node: &Node) -> bool {
+    match node {
+        Node::Missing(_) => true,
+        Node::Index(index) => index.children.iter().any(|child| is_absent(&child.node)),
+        Node::Image(_) | Node::Artifact(_) => false,
+    }
+}
+
+/// The digests by which the blobs of a node's indexes and images are named.
+fn digests(node: &Node) -> impl Iterator<Item = &Digest> {
+    let indexes = node.indexes().into_iter().map(|index| &index.document.digest);
+    indexes.chain(node.images().into_iter().flat_map(|image| digests_of(image)))
+}
+
+fn digests_of(image: &Image) -> impl Iterator<Item = &Digest> {
+    let manifest = image.manifest.iter();
+    let documents = manifest.flat_map(|manifest| [&manifest.digest, manifest.view.config().digest()]);
+    documents.chain(image.layers.iter().filter_map(Layer::listed_digest))
+}

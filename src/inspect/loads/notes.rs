@@ -1,0 +1,43 @@
+//! What is worth knowing of an archive that an engine loads.
+
+use super::checks::List;
+use super::facts::LoadFacts;
+use super::row::{EngineRow, NameRules, Several};
+
+/// The notes about `list`, of which the engine loads the images.
+pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
+    let notes: Vec<Option<String>> = match list {
+        List::IndexJson(_) => of_index_json(row, facts).to_vec(),
+        List::ManifestJson(_) => of_manifest_json(row, facts).to_vec(),
+        List::Repositories(_) => Vec::new(),
+    };
+    notes.into_iter().flatten().collect()
+}
+
+fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 4] {
+    let entries = facts.entries();
+    let (is_several, is_absent) = (entries.len() > 1, entries.iter().any(|entry| entry.absent));
+    let by_reference = matches!(row.several, Several::ByReference | Several::ByRefName);
+    let fails = |flag: &str| format!("{flag} fails, not all platforms are in it");
+    let note = |is_so: bool, text: &str| is_so.then(|| text.to_owned());
+    [
+        note(by_reference && is_several, "give it the ref.name of an image behind the path: PATH:REF.NAME"),
+        note(row.several == Several::OneOfAnArchive && is_several, "several images need `crane push --index`"),
+        note(row.several == Several::AllOfManifestJson && facts.directory, "the image gets the directory's name"),
+        match row.names {
+            _ if !is_absent => None,
+            NameRules::Needed => Some(fails("--all-platforms")),
+            _ if by_reference => Some(fails("--all")),
+            NameRules::Free | NameRules::Tagged | NameRules::References | NameRules::RefNameNeeded => None,
+        },
+    ]
+}
+
+fn of_manifest_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 2] {
+    let by_reference = row.several == Several::ByReference && facts.items().len() > 1;
+    let platforms = facts.entries().iter().map(|entry| entry.images.len()).max().unwrap_or_default();
+    [
+        by_reference.then(|| "give it the name of an image behind the path: PATH:NAME".to_owned()),
+        (platforms > 1).then(|| format!("one of {platforms} platforms")),
+    ]
+}

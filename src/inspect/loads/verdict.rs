@@ -1,0 +1,35 @@
+//! How much of an archive an engine loads.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// How much of an archive an engine loads; of several facts the least counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Nothing, or not all images.
+    No,
+    /// All images, but of several platforms under one name the first.
+    FirstPlatformOnly,
+    /// All images, but of several platforms under one name the last.
+    LastPlatformOnly,
+    /// All that the engine reads.
+    Yes,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::No => "no",
+            Self::FirstPlatformOnly => "first platform only",
+            Self::LastPlatformOnly => "last platform only",
+            Self::Yes => "yes",
+        })
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
