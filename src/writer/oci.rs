@@ -9,6 +9,7 @@ mod docker_manifest;
 mod index;
 mod layers;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ pub(super) fn write<'a, S: Store + Members<'a>>(
             options: oci,
             run,
             images: HashMap::new(),
-            indexes: Vec::new(),
+            indexes: Indexes::default(),
         };
         writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
         for entry in contents.entries {
@@ -74,8 +75,8 @@ pub(super) fn write<'a, S: Store + Members<'a>>(
             }
         }
         let descriptors = writer.top_level(contents.entries)?;
-        for (digest, bytes) in std::mem::take(&mut writer.indexes) {
-            writer.store.bytes(&digest, &bytes)?;
+        for (digest, bytes) in &writer.indexes.documents {
+            writer.store.bytes(digest, bytes)?;
         }
         for blob in &carried {
             writer.store.extent(&blob.digest, &blob.extent)?;
@@ -115,11 +116,18 @@ struct Writer<'a, S> {
     options: &'a OciOptions,
     run: &'a Run,
     images: Images,
-    /// Indexes to be written after all images, children before parents.
-    indexes: Vec<(Digest, Vec<u8>)>,
+    indexes: Indexes<'a>,
 }
 
-impl<S: Store> Writer<'_, S> {
+/// Indexes to be written after all images. Thousands of entries may list one, which is described once.
+#[derive(Default)]
+struct Indexes<'a> {
+    described: HashMap<*const ImageIndex, Descriptor>,
+    /// Children before parents.
+    documents: Vec<(Digest, Cow<'a, [u8]>)>,
+}
+
+impl<'a, S: Store> Writer<'a, S> {
     fn image(&mut self, image: &Arc<Image>) -> Result<()> {
         if self.images.contains_key(&Arc::as_ptr(image)) {
             return Ok(());
@@ -169,8 +177,8 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// The descriptors that `index.json` gets, one for each entry, without names.
-    fn top_level(&mut self, entries: &[ImageEntry]) -> Result<Vec<Descriptor>> {
-        let describe = |entry: &ImageEntry| {
+    fn top_level(&mut self, entries: &'a [ImageEntry]) -> Result<Vec<Descriptor>> {
+        let describe = |entry: &'a ImageEntry| {
             let described = match &entry.descriptor {
                 Some(descriptor) => descriptor.clone(),
                 None => self.new_descriptor(&entry.node),
@@ -192,7 +200,7 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// `descriptor` as it must read now that what it describes has been written.
-    fn descriptor(&mut self, descriptor: &Descriptor, node: &Node) -> Result<Descriptor> {
+    fn descriptor(&mut self, descriptor: &Descriptor, node: &'a Node) -> Result<Descriptor> {
         let written = match node {
             Node::Image(image) => self.images[&Arc::as_ptr(image)].manifest.clone(),
             Node::Index(index) => self.index(index)?,
@@ -205,7 +213,17 @@ impl<S: Store> Writer<'_, S> {
     }
 
     /// An index: the input's bytes where all it lists is as it was, a new one otherwise.
-    fn index(&mut self, index: &ImageIndex) -> Result<Descriptor> {
+    fn index(&mut self, index: &'a Arc<ImageIndex>) -> Result<Descriptor> {
+        if let Some(described) = self.indexes.described.get(&Arc::as_ptr(index)) {
+            return Ok(described.clone());
+        }
+        let (descriptor, bytes) = self.new_index(index)?;
+        self.indexes.documents.push((descriptor.digest().clone(), bytes));
+        self.indexes.described.insert(Arc::as_ptr(index), descriptor.clone());
+        Ok(descriptor)
+    }
+
+    fn new_index(&mut self, index: &'a ImageIndex) -> Result<(Descriptor, Cow<'a, [u8]>)> {
         let mut children = Vec::with_capacity(index.children.len());
         for child in &index.children {
             let descriptor = self.descriptor(&child.descriptor, &child.node)?;
@@ -217,14 +235,14 @@ impl<S: Store> Writer<'_, S> {
         let view = index.document.view.clone().with_entries(children);
         let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
         if view == index.document.view {
-            let size = index.document.raw.len() as u64;
-            self.indexes.push((index.document.digest.clone(), index.document.raw.clone()));
-            return Ok(Descriptor::new(index.document.media_type.clone(), index.document.digest.clone(), size));
+            let document = &index.document;
+            let size = document.raw.len() as u64;
+            let descriptor = Descriptor::new(document.media_type.clone(), document.digest.clone(), size);
+            return Ok((descriptor, Cow::Borrowed(&document.raw)));
         }
         let bytes = view.to_bytes();
-        let descriptor = Descriptor::of(view.media_type().clone(), &bytes);
-        self.indexes.push((descriptor.digest().clone(), bytes));
-        Ok(descriptor)
+        self.run.budget.charge_memory(bytes.len() as u64, "a rewritten index")?;
+        Ok((Descriptor::of(view.media_type().clone(), &bytes), Cow::Owned(bytes)))
     }
 
     /// A signature speaks of a manifest or index by its digest, as an attestation does (O-14).
@@ -236,7 +254,7 @@ impl<S: Store> Writer<'_, S> {
             .images
             .values()
             .map(|image| image.manifest.digest())
-            .chain(self.indexes.iter().map(|(digest, _)| digest))
+            .chain(self.indexes.documents.iter().map(|(digest, _)| digest))
             .collect();
         let gone: HashSet<&Digest> = manifests.chain(indexes).filter(|digest| !written.contains(digest)).collect();
         for carried in nodes().flat_map(Node::carried).filter(|carried| !carried.attestation) {

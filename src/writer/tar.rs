@@ -104,7 +104,13 @@ impl<'a> Tar<'a> {
     /// Adds a file with these bytes.
     pub(super) fn bytes(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         self.made(TarEntry::plain_file(path, bytes.len() as u64))?;
-        self.write(bytes)?;
+        if bytes.len() >= CHUNK {
+            self.flush()?;
+            self.out.write_all(bytes).map_err(failed)?;
+            self.position += bytes.len() as u64;
+        } else {
+            self.write(bytes)?;
+        }
         self.pad(bytes.len() as u64)
     }
 

@@ -8,11 +8,13 @@ use std::process::Stdio;
 
 use crate::support::image::TestImage;
 use crate::support::layer::file;
+use crate::support::layout::{Layout, OCI_INDEX, Types};
 use crate::support::process::{FOREGROUND, Process, noise, piped};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::sparse::Sparse;
+use serde_json::json;
 
 const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
 
@@ -48,6 +50,36 @@ fn memory_does_not_grow_with_the_layers() {
             assert!(peak < MOST, "{peak} KiB resident: {} to {target}", input.display());
             let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
         }
+    }
+}
+
+/// A layout whose index of a megabyte `times` entries list, each with an annotation of its own.
+fn listed_often(times: usize) -> Vec<u8> {
+    let mut layout = Layout::new();
+    let image = layout.image(&TestImage::new().layer([file("a", "1")]), Types::Oci);
+    let annotations: serde_json::Map<_, _> = (0..1000).map(|n| (format!("k{n}"), json!("v".repeat(1000)))).collect();
+    let index = json!({"schemaVersion": 2, "manifests": [image], "annotations": annotations});
+    let index = layout.blob(OCI_INDEX, index.to_string());
+    for nth in 0..times {
+        let mut entry = index.clone();
+        entry["annotations"] = json!({"n": nth.to_string()});
+        layout.list(&entry);
+    }
+    layout.tarball().bytes()
+}
+
+#[test]
+fn an_index_that_many_entries_list_is_held_once() {
+    const MOST: u64 = 48 << 10;
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", listed_often(200));
+    let out = scratch.path("out");
+    // The second conversion has to rewrite the index.
+    for more in [&[][..], &[Path::new("--compress=none")]] {
+        let more = [&[Path::new("-f"), Path::new("-o"), &out, &input], more].concat();
+        let (ended, peak) = Process::start(FOREGROUND, convert("oci", &more), Stdio::null()).end_and_peak();
+        ended.exits(0, []);
+        assert!(peak < MOST, "{peak} KiB resident: {more:?}");
     }
 }
 
