@@ -53,17 +53,28 @@ pub enum ExpectedDigest {
     Nothing,
 }
 
-/// What is said of a layer's bytes: where they lie, what they promise, their diff_id.
+/// What makes two references to a layer's bytes one: they are verified, and treated, once.
 ///
-/// Only what agrees in all of it is judged together: a second word on the same bytes may be a lie although the first is
-/// not (docs/formats.md M-11). Bytes with a descriptor lie where its digest says, so that a directory's, which is opened
-/// anew each time, are known again.
-pub(crate) type ContentKey = (Option<Location>, Expected, DiffId);
+/// Two references to the same bytes are verified separately if they disagree on digest, size or diff_id: one of them may be
+/// false although the other is not (docs/formats.md M-11).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ContentKey {
+    /// Where the bytes lie; `None` where the archive does not hold them.
+    location: Option<Location>,
+    /// Digest and size of the stored bytes.
+    expected: Expected,
+    /// The digest of the uncompressed tar.
+    diff_id: DiffId,
+    /// The digest and size by which a foreign layer is known elsewhere.
+    foreign: Option<Expected>,
+    /// The bytes cannot be decoded.
+    is_encrypted: bool,
+}
 
-/// Each of `layers` once: of those of which the same is said, the first.
+/// Each of `layers` once: of those with one key, the first.
 pub(crate) fn distinct<'l>(layers: impl Iterator<Item = &'l Layer>) -> impl Iterator<Item = &'l Layer> {
-    let mut words = HashSet::new();
-    layers.filter(move |layer| words.insert(layer.content_key()))
+    let mut keys = HashSet::new();
+    layers.filter(move |layer| keys.insert(layer.content_key()))
 }
 
 impl Blob {
@@ -102,9 +113,7 @@ impl Layer {
     /// What the stored bytes must be; nothing where only a name speaks for them and they are compressed.
     pub fn expected(&self) -> Expected {
         match (&self.claim, &self.blob) {
-            (ExpectedDigest::Descriptor(descriptor), _) => {
-                Expected { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
-            }
+            (ExpectedDigest::Descriptor(descriptor), _) => expected_by(descriptor),
             (ExpectedDigest::Computed(digest) | ExpectedDigest::Written { digest, .. }, _) => Expected::digest(digest),
             (ExpectedDigest::Name(_) | ExpectedDigest::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
                 Expected::digest(self.diff_id.digest())
@@ -113,10 +122,15 @@ impl Layer {
         }
     }
 
-    /// What is said of its bytes.
+    /// Returns what makes it one with another reference to the same bytes.
     pub(crate) fn content_key(&self) -> ContentKey {
-        let blob = self.blob.as_ref().filter(|_| self.descriptor().is_none());
-        (blob.map(|blob| blob.extent.location()), self.expected(), self.diff_id.clone())
+        ContentKey {
+            location: self.blob.as_ref().map(|blob| blob.extent.location()),
+            expected: self.expected(),
+            diff_id: self.diff_id.clone(),
+            foreign: self.foreign.as_ref().map(expected_by),
+            is_encrypted: self.is_encrypted(),
+        }
     }
 
     /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.
@@ -154,4 +168,8 @@ impl Layer {
     pub fn is_beyond_checking(&self) -> bool {
         self.certain_digest().is_some_and(|digest| matches!(digest.algorithm(), Algorithm::Other(_)))
     }
+}
+
+fn expected_by(descriptor: &Descriptor) -> Expected {
+    Expected { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) }
 }

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -82,7 +82,7 @@ enum Store {
     },
     /// Opened by each reader: a layout directory may have more blobs than a process may have files.
     Path {
-        path: PathBuf,
+        path: Arc<Path>,
         stamp: Stamp,
     },
     /// A part of a file of our own, to which more is written behind it.
@@ -134,7 +134,7 @@ impl Source {
             return Err(Error::invalid(Rule::G6, label, "not a regular file"));
         }
         let len = metadata.len();
-        Ok(Self(Arc::new(Inner { label, store: Store::Path { path, stamp: Stamp::of(&metadata) }, len })))
+        Ok(Self(Arc::new(Inner { label, store: Store::Path { path: path.into(), stamp: Stamp::of(&metadata) }, len })))
     }
 
     /// `len` bytes from `base` on of a temporary file that only this process has: what else is written to it changes nothing.
@@ -185,11 +185,20 @@ pub struct Extent {
 }
 
 /// The whereabouts of an [`Extent`], for as long as its source lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Location {
-    source: usize,
+    source: SourceId,
     offset: u64,
     len: u64,
+}
+
+/// What tells one [`Source`] from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum SourceId {
+    /// Its place in memory.
+    Address(usize),
+    /// The path of a file that each reader opens: every look-up in a directory makes a new source of it.
+    Path(Arc<Path>),
 }
 
 impl Extent {
@@ -215,9 +224,13 @@ impl Extent {
         Self { source: self.source.clone(), offset: self.offset + offset, len: len.min(self.len - offset) }
     }
 
-    /// Where the bytes lie: extents with one place are the same bytes.
+    /// Where the bytes lie: extents with one location are the same bytes.
     pub fn location(&self) -> Location {
-        Location { source: Arc::as_ptr(&self.source.0).addr(), offset: self.offset, len: self.len }
+        let source = match &self.source.0.store {
+            Store::Path { path, .. } => SourceId::Path(Arc::clone(path)),
+            Store::File { .. } | Store::Part { .. } | Store::Memory(_) => SourceId::Address(Arc::as_ptr(&self.source.0).addr()),
+        };
+        Location { source, offset: self.offset, len: self.len }
     }
 
     /// A reader with its own cursor.
