@@ -5,15 +5,17 @@ use std::thread::{self, Scope};
 
 use crate::archive::BLOCK;
 use crate::codec::{self, Codec, Decoder, Watch};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest, Layer};
 use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::copy;
+use crate::stream::finish::Finish;
 use crate::stream::pipe::{self, Ahead};
 use crate::stream::source::ExtentReader;
-use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
+use crate::stream::tap::{DigestAndSize, Expected, HashWriter, VerifyReader};
 
 /// Enough of a zstd frame to hold all of its header.
 const HEAD: usize = 18;
@@ -81,18 +83,19 @@ impl Layer {
         Ok(self.judged(self.decoded(Action::Convert, run)?))
     }
 
-    /// How long the uncompressed tar probably is, by what the compressed stream says of itself; only decoding will tell.
+    /// Returns how long the uncompressed tar is by what the compressed stream declares of itself, if its stored bytes can
+    /// hold so much; only decoding will tell.
     ///
     /// # Errors
     /// When the stored bytes cannot be read.
-    pub fn expected_size(&self) -> Result<Option<u64>> {
+    pub fn declared_size(&self) -> Result<Option<u64>> {
         let Some(Blob { extent, codec }) = &self.blob else { return Ok(None) };
         let failed = |error| Error::io("reading", &self.at, error);
         let head = extent.head::<HEAD>().map_err(failed)?;
         let end = extent.slice(extent.size().saturating_sub(4), 4).head::<4>().map_err(failed)?;
         let Ok(end) = end.try_into() else { return Ok(None) };
         let is_tar = |size: &u64| size.is_multiple_of(BLOCK as u64);
-        Ok(codec.expected_size(&head, end, extent.size()).filter(is_tar))
+        Ok(codec.declared_size(&head, end, extent.size()).filter(is_tar))
     }
 
     /// Writes the uncompressed tar to `out`, judging all it promises: its size in bytes.
@@ -138,10 +141,12 @@ impl Layer {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn sha256(&self, run: &Run) -> Result<DigestAndSize> {
-        let mut stored = VerifyReader::new(self.bytes(Action::Check, run)?, &self.at, Expected::default());
-        copy(&mut stored, &mut io::sink()).map_err(|error| Error::io("reading", &self.at, error))?;
-        Ok(stored.digest_and_size().cloned().expect("a copy that succeeds has found the end"))
+    pub fn sha256(&self, run: &Run) -> Result<Digest> {
+        let mut hasher = HashWriter::new(io::sink());
+        copy(&mut self.bytes(Action::Check, run)?, &mut hasher)
+            .and_then(|_| hasher.finish())
+            .map(|(digest, ..)| digest)
+            .map_err(|error| Error::io("reading", &self.at, error))
     }
 
     fn is_worth_threads(&self) -> bool {
@@ -239,8 +244,7 @@ mod tests {
     use super::*;
     use crate::codec::{Encoding, GzipLevel};
     use crate::diagnostics::Diagnostics;
-    use crate::digest::{DiffId, Digest};
-    use crate::stream::finish::Finish;
+    use crate::digest::DiffId;
     use crate::stream::source::Source;
 
     /// A layer of `size` bytes that no compression shortens, under a name that is not its digest.

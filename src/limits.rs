@@ -76,6 +76,27 @@ impl Budget {
         spend(&self.size, bytes, self.limits.size, at, "bytes decoded", "--max-size")
     }
 
+    /// Returns how many more bytes may be decoded.
+    pub(crate) fn left_to_decode(&self) -> u64 {
+        self.limits.size.saturating_sub(self.size.load(Ordering::Relaxed))
+    }
+
+    /// Returns what has been used so far: size, entries, metadata.
+    pub(crate) fn spent(&self) -> [u64; 3] {
+        self.counters().map(|counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// Forgets what was used since `spent`: all of it will be read and made once more.
+    pub(crate) fn restore(&self, spent: &[u64; 3]) {
+        for (counter, before) in self.counters().into_iter().zip(spent) {
+            counter.store(*before, Ordering::Relaxed);
+        }
+    }
+
+    fn counters(&self) -> [&AtomicU64; 3] {
+        [&self.size, &self.entries, &self.metadata]
+    }
+
     /// Counts one tar entry.
     ///
     /// # Errors

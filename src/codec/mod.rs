@@ -54,13 +54,13 @@ impl Codec {
         }
     }
 
-    /// How many plain bytes a stream of `stored` bytes probably holds, by what it says of itself at its ends: `None` where
-    /// it says nothing, or several members or frames may have their say. Whoever uses it counts what comes.
-    pub fn expected_size(self, head: &[u8], end: [u8; 4], stored: u64) -> Option<u64> {
+    /// Returns how many plain bytes a stream of `stored` bytes declares at its ends: `None` where it declares nothing, or
+    /// more than so many bytes can hold. There may be more members or frames than the one that is looked at.
+    pub fn declared_size(self, head: &[u8], end: [u8; 4], stored: u64) -> Option<u64> {
         match self {
             Self::Plain => Some(stored),
-            Self::Gzip => gzip::expected_size(end, stored),
-            Self::Zstd => zstd::expected_size(head),
+            Self::Gzip => gzip::declared_size(end, stored),
+            Self::Zstd => zstd::declared_size(head, stored),
             Self::Xz | Self::Bzip2 | Self::Lz4 => None,
         }
     }

@@ -44,9 +44,12 @@ impl decoder::Decode for Decode {
     }
 }
 
-/// Plain bytes of the frame that begins with `head`, if it says so.
-pub(super) fn expected_size(head: &[u8]) -> Option<u64> {
-    zstd_safe::get_frame_content_size(head).ok().flatten()
+/// Plain bytes of the frame that begins with `head`, if it declares them and `stored` bytes can hold so many.
+pub(super) fn declared_size(head: &[u8], stored: u64) -> Option<u64> {
+    /// A block of 128 KiB takes 4 bytes if all its bytes are one (RFC 8878, 3.1.1.2).
+    const MOST: u64 = (128 << 10) / 4;
+    let declared = zstd_safe::get_frame_content_size(head).ok().flatten();
+    declared.filter(|size| *size <= stored.saturating_mul(MOST))
 }
 
 /// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).

@@ -265,9 +265,4 @@ impl Image {
             None => NodeIdentity::Address(std::ptr::from_ref(self).cast()),
         }
     }
-
-    /// Whether a manifest of the input ties each layer to its place; otherwise only the diff_ids do (M-11).
-    pub fn is_vouched_for(&self) -> bool {
-        self.manifest.is_some()
-    }
 }

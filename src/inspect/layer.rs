@@ -95,7 +95,7 @@ pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLay
     })?;
     let digest = match layer.certain_digest() {
         Some(digest) => Some(digest),
-        None => layer.sha256(run)?.digest,
+        None => Some(layer.sha256(run)?),
     };
     Ok(DecodedLayer { digest, tar_size })
 }

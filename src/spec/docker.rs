@@ -52,9 +52,24 @@ pub fn read_manifest(bytes: &[u8], at: &str) -> Result<Vec<ManifestItem>> {
     json::read(bytes, at, MAX_MANIFEST_JSON, Rule::L4)
 }
 
-/// `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline.
-pub fn manifest(items: &[ManifestItem]) -> Vec<u8> {
-    json::write(items)
+/// Returns `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline. `admit` is asked for the bytes of
+/// each item before they are held.
+///
+/// # Errors
+/// Those of `admit`.
+pub fn manifest(
+    items: impl IntoIterator<Item = ManifestItem>,
+    mut admit: impl FnMut(usize) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let mut document = b"[".to_vec();
+    for (number, item) in items.into_iter().enumerate() {
+        let item = json::write(&item);
+        admit(item.len())?;
+        document.extend((number > 0).then_some(b','));
+        document.extend(item);
+    }
+    document.push(b']');
+    Ok(document)
 }
 
 impl Serialize for ManifestItem {
@@ -142,21 +157,25 @@ mod tests {
 
     const MANIFEST: &str = r#"[{"Config":"a.json","RepoTags":["a:1","b:<2>"],"Layers":["x/layer.tar","x/layer.tar"],"Parent":"sha256:p","LayerSources":{"sha256:0":{"mediaType":"m","size":1,"digest":"a:b","urls":["u"],"x":1},"sha256:1":{"mediaType":"m","size":2,"digest":"a:b"}}},{"Config":"b.json","RepoTags":null,"Layers":[]}]"#;
 
+    fn written(items: Vec<ManifestItem>) -> Vec<u8> {
+        manifest(items, |_| Ok(())).unwrap()
+    }
+
     #[test]
     fn a_manifest_is_written_as_it_was_read() {
         let items = read_manifest(MANIFEST.as_bytes(), "x").unwrap();
         assert_eq!(items[0].layer_sources["sha256:0"].size(), 1);
         assert!(items[1].repo_tags.is_empty() && items[1].parent.is_none());
-        assert_eq!(String::from_utf8(manifest(&items)).unwrap(), MANIFEST.replace("<2>", "\\u003c2\\u003e"));
+        assert_eq!(String::from_utf8(written(items)).unwrap(), MANIFEST.replace("<2>", "\\u003c2\\u003e"));
     }
 
     #[test]
     fn an_image_may_have_no_names_and_no_layers() {
         for tags in ["", r#""RepoTags":null,"#, r#""RepoTags":[],"#] {
             let items = read_manifest(format!(r#"[{{"Config":"a",{tags}"Layers":null}}]"#).as_bytes(), "x").unwrap();
-            assert_eq!(manifest(&items), br#"[{"Config":"a","RepoTags":null,"Layers":[]}]"#);
+            assert_eq!(written(items), br#"[{"Config":"a","RepoTags":null,"Layers":[]}]"#);
         }
-        assert_eq!(manifest(&read_manifest(b"[]", "x").unwrap()), b"[]");
+        assert_eq!(written(read_manifest(b"[]", "x").unwrap()), b"[]");
     }
 
     #[test]

@@ -228,7 +228,9 @@ impl Extent {
     pub fn location(&self) -> Location {
         let source = match &self.source.0.store {
             Store::Path { path, .. } => SourceId::Path(Arc::clone(path)),
-            Store::File { .. } | Store::Part { .. } | Store::Memory(_) => SourceId::Address(Arc::as_ptr(&self.source.0).addr()),
+            Store::File { .. } | Store::Part { .. } | Store::Memory(_) => {
+                SourceId::Address(Arc::as_ptr(&self.source.0).addr())
+            }
         };
         Location { source, offset: self.offset, len: self.len }
     }

@@ -3,20 +3,21 @@
 //! Sources: docs/formats.md D-1 to D-4, D-7, L-4, L-20, L-23, M-7, M-8.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
-use super::attempt;
+use super::manifest_json::{ImageItem, ManifestJson};
 use super::names::{Spelling, repo_tags};
-use super::plan::{Addressing, Foreign, Plan, Treatment};
+use super::plan::{Addressing, Decision, ForeignPolicy, Plan, Policy};
 use super::recode::{StoredBlob, recode};
 use super::tar::{Out, Tar};
-use super::{Contents, listed, loss, merged, single_images};
-use crate::codec::Codec;
+use super::{Contents, loss, single_images, speculative};
+use crate::codec::{Codec, Encoding};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Image, ImageEntry, Layer};
+use crate::image::{Image, Layer};
 use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::run::Run;
-use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
+use crate::spec::docker::{self, MANIFEST_MEMBER};
 
 /// Writes a compressed tarball.
 pub(super) fn write(
@@ -27,34 +28,60 @@ pub(super) fn write(
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
     let chosen = single_images(contents.entries);
-    let images = contents.images();
-    loss::refuse_encrypted(&images)?;
-    let compress = docker.compress.unwrap_or(Compress::Gzip(None));
-    let plan = |trust, run: &Run| {
-        let (sha256, foreign) = (Addressing::Sha256, Foreign::LikeOthers);
-        let plan = Plan::new(&images, compress, sha256, foreign, options.verify, trust, run)?;
-        let checks = plan.checks(&images, &[]);
-        Ok((plan, checks))
+    loss::refuse_encrypted(&contents.images())?;
+    let spelling = Spelling::of(docker.full_names);
+    let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
+    let policy = Policy {
+        compress: docker.compress.unwrap_or(Compress::Gzip(None)),
+        verify: options.verify,
+        addressing: Addressing::Sha256,
+        foreign: ForeignPolicy::LikeOthers,
     };
-    let again = run.another_look();
-    let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, _| {
-        let mut writer =
-            Writer { tar, plan, docker, run, configs: HashSet::new(), layers: HashSet::new(), recoded: HashMap::new() };
-        let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
-        let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
-        Ok((items, reports))
-    })?;
-    let (mut tar, (items, reports)) = written;
-    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&merged(items)))?;
+    let (mut tar, written) =
+        speculative::run_with_checks(contents, policy, Tar::new(out, run), run, |tar, plan, _| {
+            let mut writer = DockerWriter {
+                tar,
+                plan,
+                docker,
+                run,
+                images: HashMap::new(),
+                configs: HashSet::new(),
+                layers: HashSet::new(),
+                recoded: HashMap::new(),
+            };
+            chosen.iter().map(|(_, image)| writer.image(image)).collect::<Result<Vec<_>>>()
+        })?;
+    let mut manifest = ManifestJson::default();
+    let mut reports = Vec::with_capacity(chosen.len());
+    for (((_, image), names), written) in chosen.iter().zip(names).zip(written) {
+        reports.push(ImageReport {
+            names: names.clone(),
+            image_id: image.image_id.clone(),
+            manifest_kept: None,
+            layers_kept: (written.kept, image.layers.len()),
+        });
+        manifest.list(names, written.item);
+    }
+    tar.bytes(MANIFEST_MEMBER, &manifest.merged().to_bytes(run)?)?;
     tar.finish()?;
     Ok(reports)
 }
 
-struct Writer<'a, 'w> {
+/// An image as it was written.
+#[derive(Clone)]
+struct DockerImage {
+    item: Rc<ImageItem>,
+    /// Layers whose bytes are the input's.
+    kept: usize,
+}
+
+struct DockerWriter<'a, 'w, 'l> {
     tar: &'a mut Tar<'w>,
-    plan: &'a Plan<'a>,
+    plan: &'a Plan<'l>,
     docker: &'a DockerOptions,
     run: &'a Run,
+    /// Images that are there already, by where they are in memory: the model shares what is one.
+    images: HashMap<*const Image, DockerImage>,
     /// Configs that are there already.
     configs: HashSet<Digest>,
     /// Layers that are there already; a config's bytes may be a layer's too, under another name.
@@ -62,11 +89,15 @@ struct Writer<'a, 'w> {
     recoded: HashMap<DiffId, StoredBlob>,
 }
 
-impl Writer<'_, '_> {
-    fn image(&mut self, entry: &ImageEntry, image: &Image) -> Result<(ManifestItem, ImageReport)> {
+impl DockerWriter<'_, '_, '_> {
+    fn image(&mut self, image: &Image) -> Result<DockerImage> {
+        if let Some(written) = self.images.get(&std::ptr::from_ref(image)) {
+            return Ok(written.clone());
+        }
         loss::remark(image, self.run);
+        let config = docker::config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {
-            self.tar.bytes(&docker::config_member(&image.image_id), image.config.raw())?;
+            self.tar.bytes(&config, image.config.raw())?;
         }
         let mut layers = Vec::with_capacity(image.layers.len());
         let mut kept = 0;
@@ -75,42 +106,20 @@ impl Writer<'_, '_> {
             layers.push(member);
             kept += usize::from(is_kept);
         }
-        listed(&layers, &image.at, self.run)?;
-        let item = ManifestItem {
-            config: docker::config_member(&image.image_id),
-            repo_tags: repo_tags(entry, Spelling::of(self.docker.full_names), self.run)?,
-            layers,
-            parent: None,
-            layer_sources: loss::layer_sources(image),
-        };
-        let report = ImageReport {
-            names: item.repo_tags.clone(),
-            image_id: image.image_id.clone(),
-            manifest_kept: None,
-            layers_kept: (kept, image.layers.len()),
-        };
-        Ok((item, report))
+        let item = ImageItem { config, layers, parent: None, layer_sources: loss::layer_sources(image) };
+        let written = DockerImage { item: item.shared(&image.at, self.run)?, kept };
+        self.images.insert(image, written.clone());
+        Ok(written)
     }
 
     /// The member that holds the layer, and whether its bytes are the input's.
     fn layer(&mut self, layer: &Layer) -> Result<(String, bool)> {
-        match self.plan.treatment(layer) {
-            Treatment::Keep => Ok((self.keep(layer)?, true)),
-            Treatment::Recode(encoding) => {
-                if let Some(equal) = self.plan.stand_in(layer) {
-                    return Ok((self.keep(equal)?, false));
-                }
-                if let Some(stored) = self.recoded.get(&layer.diff_id) {
-                    return Ok((member(stored), false));
-                }
-                let run = self.run;
-                let stored =
-                    self.tar.produced(|out| recode(layer, encoding, out, run), |stored| Some(member(stored)))?;
-                self.layers.insert(stored.digest.clone());
-                self.recoded.insert(layer.diff_id.clone(), stored.clone());
-                Ok((member(&stored), false))
-            }
-            Treatment::Absent => {
+        let plan = self.plan;
+        match plan.decision(layer) {
+            Decision::Keep(stored) => Ok((self.keep(layer, stored)?, true)),
+            Decision::Recode(encoding) => Ok((self.recode(layer, *encoding)?, false)),
+            Decision::CopyOf(other) => Ok((self.layer(other)?.0, false)),
+            Decision::Leave => {
                 loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
                 let digest = layer.foreign.as_ref().map_or(layer.diff_id.digest(), |foreign| foreign.digest());
                 Ok((docker::layer_member(digest, ".tar.gz"), true))
@@ -118,13 +127,23 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// The member that holds a layer as it is.
-    fn keep(&mut self, layer: &Layer) -> Result<String> {
-        let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
-        let member = member(&kept);
-        if let (true, Some(blob)) = (self.layers.insert(kept.digest), &layer.blob) {
+    fn keep(&mut self, layer: &Layer, stored: &StoredBlob) -> Result<String> {
+        let member = member(stored);
+        if let (true, Some(blob)) = (self.layers.insert(stored.digest.clone()), &layer.blob) {
             self.tar.extent(&member, &blob.extent)?;
         }
+        Ok(member)
+    }
+
+    fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<String> {
+        if let Some(stored) = self.recoded.get(&layer.diff_id) {
+            return Ok(member(stored));
+        }
+        let run = self.run;
+        let stored = self.tar.produced(|out| recode(layer, encoding, out, run), |stored| Some(member(stored)))?;
+        let member = member(&stored);
+        self.layers.insert(stored.digest.clone());
+        self.recoded.insert(layer.diff_id.clone(), stored);
         Ok(member)
     }
 }

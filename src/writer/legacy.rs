@@ -6,21 +6,21 @@
 //! Sources: docs/formats.md L-1 to L-18, L-35, M-7, M-8.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::rc::Rc;
 
-use super::attempt::{self, Decoding, Elsewhere};
+use super::manifest_json::{ImageItem, ManifestJson};
 use super::names::{Spelling, repo_tags};
-use super::plan::{Addressing, Foreign, Plan, Treatment};
-use super::recode::recode;
+use super::plan::{Addressing, Decision, ForeignPolicy, Plan, Policy};
+use super::speculative::{self, PlainLayers};
 use super::tar::{Out, Tar};
 use super::{Contents, loss, single_images};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Image, ImageEntry, Layer};
+use crate::image::{Image, Layer};
 use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER, Repositories};
+use crate::spec::docker::{self, MANIFEST_MEMBER, REPOSITORIES_MEMBER, Repositories};
 use crate::spec::v1::{Steps, V1Id, layer_json};
 
 /// Writes a legacy archive.
@@ -34,157 +34,155 @@ pub(super) fn write(
     let chosen = single_images(contents.entries);
     let images = contents.images();
     loss::refuse_encrypted(&images)?;
-    let plan = |trust, run: &Run| {
-        let (any, foreign) = (Addressing::Any, Foreign::LikeOthers);
-        let plan = Plan::new(&images, Compress::None, any, foreign, options.verify, trust, run)?;
-        let checks = plan.checks(&images, &[]);
-        Ok((plan, checks))
+    let spelling = Spelling::of(docker.full_names);
+    let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
+    let policy = Policy {
+        compress: Compress::None,
+        verify: options.verify,
+        addressing: Addressing::Any,
+        foreign: ForeignPolicy::LikeOthers,
     };
     let known = known_digests(&images);
-    let again = run.another_look();
-    let written = attempt::members(contents, Tar::new(out, run), run, &again, plan, |tar, plan, run, elsewhere| {
-        let mut writer = Writer {
+    let output = Tar::new(out, run);
+    let (mut tar, written) = speculative::run_with_checks(contents, policy, output, run, |tar, plan, plain| {
+        let mut writer = LegacyWriter {
             tar,
             plan,
+            plain,
             docker,
             run,
-            elsewhere,
             known: &known,
+            images: HashMap::new(),
             configs: HashSet::new(),
             directories: HashSet::new(),
             layers: HashMap::new(),
-            repositories: Repositories::default(),
-            open: Arc::default(),
         };
-        let images = chosen.iter().map(|(entry, image)| writer.image(entry, image));
-        let (items, reports): (Vec<_>, Vec<_>) = images.collect::<Result<_>>()?;
-        Ok((items, writer.repositories, reports))
+        chosen.iter().map(|(_, image)| writer.image(image)).collect::<Result<Vec<_>>>()
     })?;
-    let (mut tar, (items, repositories, reports)) = written;
-    tar.bytes(MANIFEST_MEMBER, &docker::manifest(&items))?;
+    let mut manifest = ManifestJson::default();
+    let mut repositories = Repositories::default();
+    let mut reports = Vec::with_capacity(chosen.len());
+    for (((_, image), names), written) in chosen.iter().zip(names).zip(written) {
+        if let Some(top) = &written.top {
+            names.iter().for_each(|tag| repositories.insert(tag, top.as_str()));
+        }
+        reports.push(ImageReport {
+            names: names.clone(),
+            image_id: image.image_id.clone(),
+            manifest_kept: None,
+            layers_kept: (written.kept, image.layers.len()),
+        });
+        manifest.list(names, written.item);
+    }
+    tar.bytes(MANIFEST_MEMBER, &manifest.to_bytes(run)?)?;
     tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
     tar.finish()?;
     Ok(reports)
 }
 
-struct Writer<'a, 'w, 'l> {
+/// An image as it was written.
+#[derive(Clone)]
+struct LegacyImage {
+    item: Rc<ImageItem>,
+    /// The ID of the top layer.
+    top: Option<V1Id>,
+    /// Layers whose bytes are the input's.
+    kept: usize,
+}
+
+struct LegacyWriter<'a, 'p, 'w, 'l> {
     tar: &'a mut Tar<'w>,
     plan: &'a Plan<'l>,
+    plain: PlainLayers<'p, 'l>,
     docker: &'a DockerOptions,
     run: &'a Run,
-    elsewhere: Elsewhere<'a, 'l>,
     known: &'a KnownDigests<'l>,
+    /// Images that are there already, by where they are in memory: the model shares what is one.
+    images: HashMap<*const Image, LegacyImage>,
     configs: HashSet<Digest>,
     /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
     directories: HashSet<V1Id>,
     /// Where each diff_id is stored.
     layers: HashMap<DiffId, V1Id>,
-    repositories: Repositories,
-    /// Shared by all layers that are being decoded elsewhere: each has an open file.
-    open: Arc<()>,
 }
 
-impl<'l> Writer<'_, '_, 'l> {
-    fn image(&mut self, entry: &ImageEntry, image: &'l Image) -> Result<(ManifestItem, ImageReport)> {
+impl<'l> LegacyWriter<'_, '_, '_, 'l> {
+    fn image(&mut self, image: &'l Image) -> Result<LegacyImage> {
+        if let Some(written) = self.images.get(&std::ptr::from_ref(image)) {
+            return Ok(written.clone());
+        }
         loss::remark(image, self.run);
         let config = docker::legacy_config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {
             self.tar.bytes(&config, image.config.raw())?;
         }
-        let layers = self.layers(image)?;
-        let repo_tags = repo_tags(entry, Spelling::of(self.docker.full_names), self.run)?;
-        if let Some(top) = layers.last() {
-            for tag in &repo_tags {
-                self.repositories.insert(tag, top.id.as_str());
-            }
-        }
-        let report = ImageReport {
-            names: repo_tags.clone(),
-            image_id: image.image_id.clone(),
-            manifest_kept: None,
-            layers_kept: (layers.iter().filter(|layer| layer.kept).count(), layers.len()),
-        };
-        let layers: Vec<String> = layers.into_iter().map(|layer| layer.member).collect();
-        super::listed(&layers, &image.at, self.run)?;
-        let item = ManifestItem {
-            config,
-            repo_tags,
-            layers,
-            parent: image.parent.as_ref().filter(|parent| self.configs.contains(parent)).map(ToString::to_string),
-            layer_sources: loss::layer_sources(image),
-        };
-        Ok((item, report))
+        let ids = self.ids(image);
+        let (layers, kept) = self.layers(image, &ids)?;
+        let parent = image.parent.as_ref().filter(|parent| self.configs.contains(parent)).map(ToString::to_string);
+        let item = ImageItem { config, layers, parent, layer_sources: loss::layer_sources(image) };
+        let written = LegacyImage { item: item.shared(&image.at, self.run)?, top: ids.last().cloned(), kept };
+        self.images.insert(image, written.clone());
+        Ok(written)
     }
 
-    fn layers(&mut self, image: &'l Image) -> Result<Vec<WrittenLayer>> {
+    fn ids(&self, image: &Image) -> Vec<V1Id> {
         let listed: Vec<Digest> = image.layers.iter().map(|layer| listed(layer, self.known).clone()).collect();
-        let ids = V1Id::of_layers(&listed, image.config.raw());
+        V1Id::of_layers(&listed, image.config.raw())
+    }
+
+    /// The members that hold the image's layers, and how many of these are the input's bytes.
+    fn layers(&mut self, image: &'l Image, ids: &[V1Id]) -> Result<(Vec<String>, usize)> {
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
             let problem = "its history does not have one step a layer; the layer documents are made to fit";
             self.run.diagnostics.warn(Rule::L16, &image.at, problem)?;
         }
-        let mut written = Vec::with_capacity(ids.len());
-        for (position, (layer, id)) in image.layers.iter().zip(&ids).enumerate() {
-            let (member, kept) = self.layer(layer, id)?;
+        let mut members = Vec::with_capacity(ids.len());
+        let mut kept = 0;
+        for (position, (layer, id)) in image.layers.iter().zip(ids).enumerate() {
+            let (member, is_kept) = self.layer(layer, id)?;
             if self.directories.insert(id.clone()) {
                 let parent = position.checked_sub(1).map(|below| &ids[below]);
                 let config = (position + 1 == ids.len()).then_some(&image.config);
                 self.tar.bytes(&id.json_member(), &layer_json(id, parent, &steps.of_layers[position], config))?;
                 self.tar.bytes(&id.version_member(), docker::VERSION)?;
             }
-            written.push(WrittenLayer { id: id.clone(), member, kept });
+            members.push(member);
+            kept += usize::from(is_kept);
         }
-        Ok(written)
+        Ok((members, kept))
     }
 
     /// The regular member that holds the layer, and whether its bytes are the input's.
     fn layer(&mut self, layer: &'l Layer, id: &V1Id) -> Result<(String, bool)> {
         let member = id.layer_member();
-        let treatment = self.plan.treatment(layer);
-        let kept = treatment == Treatment::Keep;
+        let is_kept = matches!(self.plan.decision(layer), Decision::Keep(_));
         if let Some(first) = self.layers.get(&layer.diff_id) {
             if !self.directories.contains(id) {
                 self.tar.symlink(&member, &format!("../{}", first.layer_member()))?;
             }
-            return Ok((first.layer_member(), kept));
+            return Ok((first.layer_member(), is_kept));
         }
-        let source = self.plan.stand_in(layer).unwrap_or(layer);
-        match (self.plan.treatment(source), &source.blob) {
-            (Treatment::Keep, Some(blob)) => self.tar.extent(&member, &blob.extent)?,
-            (Treatment::Recode(_), Some(_)) if self.is_decoded_elsewhere(layer, &member)? => {}
-            (Treatment::Recode(encoding), _) => {
-                let run = self.run;
-                self.tar.produced(|out| recode(layer, encoding, out, run), |_| Some(member.clone()))?;
-            }
-            (Treatment::Keep, None) | (Treatment::Absent, _) => {
-                loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
-                return Ok((member, true));
-            }
+        if self.write(layer, &member)? {
+            self.layers.insert(layer.diff_id.clone(), id.clone());
+            return Ok((member, is_kept));
         }
-        self.layers.insert(layer.diff_id.clone(), id.clone());
-        Ok((member, kept))
+        loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
+        Ok((member, true))
     }
 
-    /// Leaves room for the layer, if its size can be foretold, and has it decoded into that room.
-    fn is_decoded_elsewhere(&mut self, layer: &'l Layer, member: &str) -> Result<bool> {
-        if layer.stored_size() < WORTH_A_TASK || Arc::strong_count(&self.open) > MOST_OPEN {
-            return Ok(false);
+    /// Writes the layer's tar as `member`; false if the archive does not hold it.
+    fn write(&mut self, layer: &'l Layer, member: &str) -> Result<bool> {
+        let plan = self.plan;
+        match (plan.decision(layer), &layer.blob) {
+            (Decision::Keep(_), Some(blob)) => self.tar.extent(member, &blob.extent)?,
+            (Decision::Recode(_), _) => self.plain.write(self.tar, member, layer)?,
+            (Decision::CopyOf(other), _) => return self.write(other, member),
+            (Decision::Keep(_), None) | (Decision::Leave, _) => return Ok(false),
         }
-        let Some(size) = self.plan.likely_size(layer)? else { return Ok(false) };
-        let Some(region) = self.tar.reserved(member, size)? else { return Ok(false) };
-        let (ahead, open) = (self.plan.is_large(layer), Arc::clone(&self.open));
-        (self.elsewhere)(Decoding { layer, region, ahead, open });
         Ok(true)
     }
 }
-
-/// StoredBlob bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
-/// the last of which seems to speak for all of them.
-const WORTH_A_TASK: u64 = 1 << 20;
-
-/// How many layers may wait to be decoded elsewhere: an archive may have more of them than a process may have files.
-const MOST_OPEN: usize = 32;
 
 /// What tar a digest stands for that the source lists.
 type KnownDigests<'l> = HashMap<&'l Digest, &'l DiffId>;
@@ -204,10 +202,4 @@ fn known_digests<'l>(images: &[&'l Image]) -> KnownDigests<'l> {
 fn listed<'l>(layer: &'l Layer, known: &KnownDigests<'_>) -> &'l Digest {
     let is_its_own = |digest: &&Digest| digest.is_sha256() && known.get(digest) == Some(&&layer.diff_id);
     layer.listed_digest().filter(is_its_own).unwrap_or(layer.diff_id.digest())
-}
-
-struct WrittenLayer {
-    id: V1Id,
-    member: String,
-    kept: bool,
 }

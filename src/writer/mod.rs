@@ -3,20 +3,21 @@
 //! A writer executes: which images, which platforms and which names is decided before (`convert`), what becomes of each
 //! layer by the plan. Writers never know what the input was.
 
-mod attempt;
+mod checks;
 mod docker;
 mod legacy;
 mod loss;
+mod manifest_json;
 mod names;
 mod oci;
 mod plan;
 mod recode;
 mod rootfs;
+mod speculative;
 mod store;
 mod tar;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::mem;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use tar::Out;
@@ -26,7 +27,6 @@ use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, Node, RawBlob};
 use crate::options::{ConvertOptions, ImageReport, Target};
 use crate::run::Run;
-use crate::spec::docker::ManifestItem;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::sink::Sink;
 use crate::stream::source::{Extent, Source};
@@ -113,13 +113,12 @@ pub(crate) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<ImageReport>> {
-    let again = run.another_look();
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
-            oci::write(contents, store::Directory::new(sink, run), oci, options, run, &again)
+            oci::write(contents, store::Directory::new(sink, run), oci, options, run)
         }
         (Target::Oci(oci), Output::Archive { sink, outer }) => {
-            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run, &again)
+            oci::write(contents, store::TarLayout::new(out(sink, outer, run)?, run), oci, options, run)
         }
         (Target::Docker(docker), Output::Archive { sink, outer }) => {
             docker::write(contents, out(sink, outer, run)?, docker, options, run)
@@ -143,31 +142,6 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
             codec::encode(encoding, sink, run.jobs).map_err(|error| Error::io("compressing", "the output", error))?,
         )),
     })
-}
-
-/// Counts what listing `layers` in a `manifest.json` takes: thousands of entries of an index may be one image, whose layers
-/// each of them lists again.
-fn listed(layers: &[String], at: &str, run: &Run) -> Result<()> {
-    let sizes = layers.iter().map(|layer| size_of::<String>() + layer.len());
-    run.budget.charge_memory(sizes.sum::<usize>() as u64, at)
-}
-
-/// Items that are one image but for their names as one, as readers take them: what made two images of them in the input,
-/// such as another compression of a layer, need not be there any more (docs/formats.md D-4).
-fn merged(mut items: Vec<ManifestItem>) -> Vec<ManifestItem> {
-    let mut known = HashMap::new();
-    let with_places = items.iter().enumerate();
-    let firsts = with_places.map(|(place, item)| {
-        let first = *known.entry((&item.config, &item.layers)).or_insert(place);
-        if items[first].layer_sources == item.layer_sources { first } else { place }
-    });
-    let firsts: Vec<usize> = firsts.collect();
-    for (place, &first) in firsts.iter().enumerate().filter(|(place, first)| place != *first) {
-        let names = mem::take(&mut items[place].repo_tags);
-        items[first].repo_tags.extend(names);
-    }
-    let is_first = |(place, item)| (firsts[place] == place).then_some(item);
-    items.into_iter().enumerate().filter_map(is_first).collect()
 }
 
 /// The images of entries that hold one each; selection has seen to it that docker's targets get no others.

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Contents;
-use super::attempt::{self, Elsewhere, Members};
-use super::plan::{Addressing, Foreign, Plan};
+use super::plan::{Addressing, ForeignPolicy, Plan, Policy};
 use super::recode::StoredBlob;
+use super::speculative::{self, Restart};
 use super::store::{Documents, Store};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -39,51 +39,47 @@ struct WrittenImage {
 }
 
 /// Writes a layout into `store`.
-///
-/// `again` is the run in which what was not as it seemed is written once more.
-pub(super) fn write<'a, S: Store + Members<'a>>(
+pub(super) fn write<S: Store + Restart>(
     contents: &Contents<'_>,
     store: S,
     oci: &OciOptions,
     options: &ConvertOptions,
-    run: &'a Run,
-    again: &'a Run,
+    run: &Run,
 ) -> Result<Vec<ImageReport>> {
     let images = contents.images();
-    let compress = oci.compress.unwrap_or(Compress::Keep);
-    let foreign = if oci.embed_foreign { Foreign::LikeOthers } else { Foreign::Kept };
     let carried = contents.carried();
-    let plan = |trust, run: &Run| {
-        let plan = Plan::new(&images, compress, Addressing::Any, foreign, options.verify, trust, run)?;
-        let checks = plan.checks(&images, &carried);
-        Ok((plan, checks))
+    let policy = Policy {
+        compress: oci.compress.unwrap_or(Compress::Keep),
+        verify: options.verify,
+        addressing: Addressing::Any,
+        foreign: if oci.embed_foreign { ForeignPolicy::LikeOthers } else { ForeignPolicy::Kept },
     };
-    let write = |store: &mut S, plan: &Plan<'_>, run, _: Elsewhere<'_, '_>| {
-        let mut writer = Writer {
-            store,
-            plan,
-            recoded: HashMap::new(),
-            options: oci,
-            run,
-            images: HashMap::new(),
-            indexes: Indexes::default(),
-        };
-        writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
-        for entry in contents.entries {
-            for image in entry.node.images() {
-                writer.image(image)?;
+    let (store, (descriptors, images)) =
+        speculative::run_with_checks(contents, policy, store, run, |store, plan, _| {
+            let mut writer = LayoutWriter {
+                store,
+                plan,
+                recoded: HashMap::new(),
+                options: oci,
+                run,
+                images: HashMap::new(),
+                indexes: Indexes::default(),
+            };
+            writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
+            for entry in contents.entries {
+                for image in entry.node.images() {
+                    writer.image(image)?;
+                }
             }
-        }
-        let descriptors = writer.top_level(contents.entries)?;
-        for (digest, bytes) in &writer.indexes.documents {
-            writer.store.bytes(digest, bytes)?;
-        }
-        for blob in &carried {
-            writer.store.extent(&blob.digest, &blob.extent)?;
-        }
-        Ok((descriptors, writer.images))
-    };
-    let (store, (descriptors, images)) = attempt::members(contents, store, run, again, plan, write)?;
+            let descriptors = writer.top_level(contents.entries)?;
+            for (digest, bytes) in &writer.indexes.documents {
+                writer.store.bytes(digest, bytes)?;
+            }
+            for blob in &carried {
+                writer.store.extent(&blob.digest, &blob.extent)?;
+            }
+            Ok((descriptors, writer.images))
+        })?;
     let entries = index::entries(contents.entries, descriptors);
     let index = index::merged(entries, store.existing_index()?, |entry| store.platform(entry))?;
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
@@ -109,7 +105,7 @@ fn algorithms(images: &[&Image], carried: &[&RawBlob], entries: &[ImageEntry]) -
 /// Images are told apart by where they are in memory: the model shares what is one.
 type Images = HashMap<*const Image, WrittenImage>;
 
-struct Writer<'a, S> {
+struct LayoutWriter<'a, S> {
     store: &'a mut S,
     plan: &'a Plan<'a>,
     recoded: HashMap<DiffId, StoredBlob>,
@@ -127,7 +123,7 @@ struct Indexes<'a> {
     documents: Vec<(Digest, Cow<'a, [u8]>)>,
 }
 
-impl<'a, S: Store> Writer<'a, S> {
+impl<'a, S: Store> LayoutWriter<'a, S> {
     fn image(&mut self, image: &Arc<Image>) -> Result<()> {
         if self.images.contains_key(&Arc::as_ptr(image)) {
             return Ok(());

@@ -1,87 +1,41 @@
-//! What becomes of each layer, decided before the first byte is written; and what has to be checked for it.
+//! What becomes of each layer's bytes: one decision for each [`ContentKey`], complete before the first byte is written.
 //!
-//! A kept layer is copied without being looked at, so its promises are judged beside the copying, by tasks that read the
-//! same bytes on other threads; nothing that would make the archive loadable is written before they are done. A layer
-//! whose digest nobody promises is read before the first byte is written, unless it is named like a digest and a wrong
-//! name could be taken back.
+//! A plan is a value. It is made from images and a [`Policy`] without reading a byte of a layer, and writers carry it out.
+//! Only the digest under which a kept layer is stored may be missing from what the input says: a [`PlanDraft`] lists the layers
+//! whose digest has to be found, and is completed with it.
 //!
-//! What is wanted in another form may be there in that form already, as a layer of another image: then that one is kept for
-//! both. It is held to its diff_id whatever else is checked, for it speaks for bytes that nobody else has vouched for.
+//! A layer that is wanted in another form may be there in that form already, as a layer of another image: that one is then
+//! written for both. Its diff_id is verified whatever else is, because it stands for bytes that are not written at all.
 //!
 //! Sources: docs/formats.md D-7, L-35, M-8, M-11, O-19; the table of `--compress`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
-use std::num::NonZeroUsize;
 
 use super::recode::StoredBlob;
 use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
-use crate::digest::{Algorithm, DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::image::{Blob, ContentKey, ExpectedDigest, Image, Layer, RawBlob};
+use crate::digest::{DiffId, Digest};
+use crate::error::Result;
+use crate::image::{Blob, ContentKey, Image, Layer};
 use crate::options::{Compress, Verify};
-use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::media_type::Compression;
-use crate::stream::pool;
-use crate::stream::source::Location;
-use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
+use crate::spec::descriptor::Descriptor;
+use crate::stream::tap::Expected;
 
-/// What becomes of a layer's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Treatment {
-    /// Copied as they are.
-    Keep,
-    /// Decoded and written in another form.
-    Recode(Encoding),
-    /// There are none.
-    Absent,
-}
-
-/// The decisions for one run, over layers that live for `'l`.
-pub(super) struct Plan<'l> {
-    compress: Compress,
-    verify: Verify,
-    addressing: Addressing,
-    foreign: Foreign,
-    trust: Trust,
-    /// Kept layers that others would become if they were recoded.
-    stand_ins: HashMap<&'l DiffId, &'l Layer>,
-    /// Digests by which layers are named, to be found true.
-    likely: HashMap<Location, Digest>,
-    /// Digests that had to be computed first.
-    measured: HashMap<Location, Digest>,
-    /// What was judged while they were computed.
-    judged: HashSet<ContentKey>,
-    share: Share,
-}
-
-/// StoredBlob bytes for each thread, if all had the same to do.
+/// What is asked of layers: by the target, and by the user.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Share(Option<u64>);
-
-impl Share {
-    /// For the work that `layers` make.
-    pub(super) fn of<'a>(layers: impl Iterator<Item = &'a Layer>, jobs: NonZeroUsize) -> Self {
-        let mut seen = HashSet::new();
-        let total: u64 = layers.filter(|layer| seen.insert(&layer.diff_id)).map(Layer::stored_size).sum();
-        Self((jobs.get() > 1).then(|| total / jobs.get() as u64))
-    }
-
-    /// Whether the other threads would have to wait for the one that decodes `layer`, unless another hashes for it.
-    pub(super) fn is_exceeded_by(self, layer: &Layer) -> bool {
-        let is_plain = layer.blob.as_ref().is_none_or(Blob::is_plain);
-        !is_plain && self.0.is_some_and(|share| layer.stored_size() > share)
-    }
-}
-
-/// What may be taken to be true before it has been checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trust {
-    /// What is likely: all can be written again.
-    Likely,
-    /// Only what must be true, or the run fails.
-    Certain,
+pub(super) struct Policy {
+    /// How layers are compressed.
+    pub(super) compress: Compress,
+    /// Which diff_ids are verified.
+    pub(super) verify: Verify,
+    /// Which digests the target can name blobs by.
+    pub(super) addressing: Addressing,
+    /// What becomes of foreign layers whose bytes are there.
+    pub(super) foreign: ForeignPolicy,
 }
 
 /// By which digests the target names what it stores.
@@ -95,292 +49,232 @@ pub(super) enum Addressing {
 
 /// What becomes of foreign layers whose bytes are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Foreign {
+pub(super) enum ForeignPolicy {
     /// What becomes of others.
     LikeOthers,
-    /// They are passed on as they are or left out (M-8).
+    /// They are passed on as they are, or left out where the bytes are not those that the descriptor means (M-8).
     Kept,
 }
 
-/// Something kept whose promises are judged beside the copying.
-pub(super) enum Check<'a> {
-    /// A layer; with `decode` its diff_id too, with `ahead` on more than one thread.
-    Layer {
-        layer: &'a Layer,
-        decode: bool,
-        ahead: bool,
-        /// The digest that it probably has.
-        likely: Option<Digest>,
-    },
-    /// A blob nobody looks into.
-    Blob(&'a RawBlob),
+/// What becomes of a layer's bytes. `K` is what is known of bytes that are kept: in a draft not yet their digest.
+pub(super) enum Decision<'l, K = StoredBlob> {
+    /// They are copied as they are, and stored so.
+    Keep(K),
+    /// They are decoded and written in this form.
+    Recode(Encoding),
+    /// This layer, which is kept or recoded itself, is the same tar in the form that is wanted.
+    CopyOf(&'l Layer),
+    /// They are not written: the archive does not hold them, or not in the form that a foreign layer's descriptor means.
+    Leave,
+}
+
+/// The decisions for some images.
+pub(super) struct Plan<'l> {
+    decisions: HashMap<ContentKey, Decision<'l>>,
+    /// What has to be verified although nothing decodes it to write it.
+    checks: Vec<LayerCheck<'l>>,
+}
+
+/// A layer to be held against what the input promises of it.
+#[derive(Clone, Copy)]
+pub(super) struct LayerCheck<'l> {
+    pub(super) layer: &'l Layer,
+    /// The diff_id is verified too.
+    pub(super) decode: bool,
 }
 
 impl<'l> Plan<'l> {
-    /// Decides for `images`, and reads what has to be known first.
+    /// Returns what becomes of `layer`. A layer of an image that the plan was not made for is left out.
+    pub(super) fn decision(&self, layer: &Layer) -> &Decision<'l> {
+        self.decisions.get(&layer.content_key()).unwrap_or(&Decision::Leave)
+    }
+
+    /// Returns what has to be verified although nothing decodes it to write it: each key once.
+    pub(super) fn checks(&self) -> &[LayerCheck<'l>] {
+        &self.checks
+    }
+}
+
+/// A plan that lacks the digests of some layers.
+pub(super) struct PlanDraft<'l> {
+    policy: Policy,
+    /// In the order in which images list them.
+    layers: Vec<DraftedLayer<'l>>,
+}
+
+struct DraftedLayer<'l> {
+    key: ContentKey,
+    check: LayerCheck<'l>,
+    decision: Decision<'l, &'l Blob>,
+}
+
+impl<'l> PlanDraft<'l> {
+    /// Decides for `images`.
+    pub(super) fn new(images: &[&'l Image], policy: Policy) -> Self {
+        let listed = listed(images);
+        let equivalents = policy.equivalents(listed.iter().map(|listed| listed.layer));
+        let mut recoded: HashMap<&DiffId, &'l Layer> = HashMap::new();
+        let mut copied = HashSet::new();
+        let mut decide = |layer: &'l Layer| {
+            let Some(blob) = &layer.blob else { return Decision::Leave };
+            let Some(encoding) = policy.recoding(layer, blob) else { return Decision::Keep(blob) };
+            if let Some(equivalent) = equivalents.get(&(&layer.diff_id, encoding.codec())) {
+                copied.insert(&layer.diff_id);
+                return Decision::CopyOf(equivalent);
+            }
+            let first = *recoded.entry(&layer.diff_id).or_insert(layer);
+            if std::ptr::eq(first, layer) { Decision::Recode(encoding) } else { Decision::CopyOf(first) }
+        };
+        let decisions: Vec<_> = listed.iter().map(|listed| decide(listed.layer)).collect();
+        let draft = |(listed, decision): (ListedLayer<'l>, _)| {
+            let ListedLayer { key, layer, has_manifest } = listed;
+            let decode = match decision {
+                Decision::Keep(blob) => copied.contains(&layer.diff_id) || policy.decodes(layer, blob, has_manifest),
+                Decision::CopyOf(_) => true,
+                Decision::Recode(_) | Decision::Leave => false,
+            };
+            DraftedLayer { key, check: LayerCheck { layer, decode }, decision }
+        };
+        Self { policy, layers: listed.into_iter().zip(decisions).map(draft).collect() }
+    }
+
+    /// Tells what is not verified, and what changes its form.
     ///
     /// # Errors
-    /// A layer that the target cannot hold; a broken promise of a layer that had to be read.
-    pub(super) fn new(
-        images: &[&'l Image],
-        compress: Compress,
-        addressing: Addressing,
-        foreign: Foreign,
-        verify: Verify,
-        trust: Trust,
-        run: &Run,
-    ) -> Result<Self> {
-        let share = Share::of(layers_of(images).map(|(_, layer)| layer), run.jobs);
-        let (stand_ins, likely, measured) = <(HashMap<_, _>, HashMap<_, _>, HashMap<_, _>)>::default();
-        let judged = HashSet::new();
-        let mut plan =
-            Self { compress, verify, addressing, foreign, trust, stand_ins, likely, measured, judged, share };
-        plan.stand_ins = plan.find_stand_ins(images);
-        let mut unknown = Vec::new();
-        for (image, layer) in layers_of(images) {
-            if layer.blob.is_none() {
-                continue;
+    /// Under `--strict` the first warning.
+    pub(super) fn remark(&self, run: &Run) -> Result<()> {
+        for DraftedLayer { check: LayerCheck { layer, .. }, .. } in &self.layers {
+            let Some(blob) = &layer.blob else { continue };
+            if layer.is_beyond_checking() {
+                let problem = "its digest is of an algorithm that cannot be computed here: not verified";
+                run.diagnostics.warn(Rule::M11, &layer.at, problem)?;
             }
-            let is_kept = plan.treatment(layer) == Treatment::Keep;
-            let is_unknown = is_kept && plan.known_digest(layer).is_none() || layer.is_foreign_copy();
-            if let Some((place, digest)) = plan.likely_digest(layer).filter(|_| is_unknown) {
-                plan.likely.insert(place, digest);
-            } else if is_unknown && plan.judged.insert(layer.content_key()) {
-                unknown.push((layer, plan.must_decode(image, layer)));
+            if let (Some(encoding), None) = (self.policy.recoding(layer, blob), layer.written_as()) {
+                let change = format!("{} becomes {}", blob.codec.name(), encoding.codec().name());
+                run.diagnostics.note(Rule::D7, &layer.at, change);
             }
-            plan.remark(layer, run)?;
-        }
-        run.progress.expect(plan.work(images));
-        plan.measured = measure(&unknown, share, run)?;
-        layers_of(images).try_for_each(|(_, layer)| plan.check_foreign(layer))?;
-        Ok(plan)
-    }
-
-    /// For each layer that would be recoded, the first that is kept and would be the same.
-    fn find_stand_ins(&self, images: &[&'l Image]) -> HashMap<&'l DiffId, &'l Layer> {
-        let mut kept = HashMap::new();
-        for (_, layer) in layers_of(images) {
-            let is_ours =
-                self.treatment(layer) == Treatment::Keep && !layer.is_encrypted() && !self.stays_foreign(layer);
-            if let (true, Some(blob)) = (is_ours, &layer.blob) {
-                kept.entry((&layer.diff_id, blob.codec)).or_insert(layer);
-            }
-        }
-        let stand_in = |layer: &'l Layer| match self.treatment(layer) {
-            Treatment::Recode(encoding) => Some((&layer.diff_id, *kept.get(&(&layer.diff_id, encoding.codec()))?)),
-            Treatment::Keep | Treatment::Absent => None,
-        };
-        layers_of(images).filter_map(|(_, layer)| stand_in(layer)).collect()
-    }
-
-    /// The layer that is kept in place of `layer`, which would be the same if it were recoded.
-    pub(super) fn stand_in(&self, layer: &Layer) -> Option<&'l Layer> {
-        let is_recoded = matches!(self.treatment(layer), Treatment::Recode(_));
-        self.stand_ins.get(&layer.diff_id).filter(|_| is_recoded).copied()
-    }
-
-    /// LayerSources that means the very bytes that are there promises their size too (M-11).
-    fn check_foreign(&self, layer: &Layer) -> Result<()> {
-        let (Some(foreign), Some(blob)) = (&layer.foreign, &layer.blob) else { return Ok(()) };
-        if layer.is_foreign_copy() && self.measured(layer) == Some(foreign.digest()) {
-            let promise = Expected { digest: None, size: Some(foreign.size()) };
-            promise.verify(&layer.at, None, blob.extent.size())?;
         }
         Ok(())
     }
 
-    /// Bytes to be read: what is kept is read to be judged and to be copied, the rest once; a diff_id is stored once.
-    fn work(&self, images: &[&Image]) -> u64 {
+    /// Returns how many bytes will be read: what is kept is read to be verified and to be copied, the rest once.
+    pub(super) fn work(&self) -> u64 {
         let mut seen = HashSet::new();
-        let of_layer = |layer: &Layer| match (self.treatment(layer), &layer.blob) {
-            (_, None) => 0,
-            (Treatment::Keep, Some(blob)) if !layer.is_computed() => 2 * blob.extent.size(),
-            (_, Some(blob)) => blob.extent.size(),
+        // A diff_id is stored once.
+        let layers = self.layers.iter().filter(|drafted| seen.insert(&drafted.check.layer.diff_id));
+        let size = |DraftedLayer { check: LayerCheck { layer, .. }, decision, .. }: &DraftedLayer<'_>| match decision {
+            Decision::Keep(_) if !layer.is_computed() => 2 * layer.stored_size(),
+            _ => layer.stored_size(),
         };
-        let layers = layers_of(images).map(|(_, layer)| layer);
-        layers.filter(|layer| seen.insert(&layer.diff_id)).map(of_layer).sum()
+        layers.map(size).sum()
     }
 
-    /// Whether the other threads would have to wait for the one that decodes `layer`, unless another hashes for it.
-    pub(super) fn is_large(&self, layer: &Layer) -> bool {
-        self.share.is_exceeded_by(layer)
+    /// Returns the layers whose digest has to be found before the draft can be completed.
+    pub(super) fn undigested(&self) -> Vec<LayerCheck<'l>> {
+        let lacking = self.layers.iter().filter(|drafted| drafted.lacks_digest(self.policy));
+        lacking.map(|drafted| drafted.check).collect()
     }
 
-    /// What becomes of `layer`.
-    pub(super) fn treatment(&self, layer: &Layer) -> Treatment {
-        let Some(blob) = &layer.blob else { return Treatment::Absent };
-        if layer.is_encrypted() || self.stays_foreign(layer) {
-            return Treatment::Keep;
+    /// Completes the draft; `digests` are those of the [undigested](Self::undigested) layers, in that order.
+    ///
+    /// # Errors
+    /// When a foreign layer has the digest that its descriptor promises, but another size.
+    pub(super) fn complete(self, digests: Vec<Digest>) -> Result<Plan<'l>> {
+        let mut digests = digests.into_iter();
+        let mut plan = Plan { decisions: HashMap::with_capacity(self.layers.len()), checks: Vec::new() };
+        for drafted in self.layers {
+            let LayerCheck { layer, .. } = drafted.check;
+            let found = if drafted.lacks_digest(self.policy) { digests.next() } else { self.policy.promised(layer) };
+            if let Some(found) = &found {
+                verify_foreign(layer, found)?;
+            }
+            let decision = match drafted.decision {
+                Decision::Keep(blob) => self.policy.kept(layer, blob, found),
+                Decision::Recode(encoding) => Decision::Recode(encoding),
+                Decision::CopyOf(other) => Decision::CopyOf(other),
+                Decision::Leave => Decision::Leave,
+            };
+            let is_decoded_to_be_written = matches!(decision, Decision::Recode(_));
+            if layer.blob.is_some() && !layer.is_computed() && !is_decoded_to_be_written {
+                plan.checks.push(drafted.check);
+            }
+            plan.decisions.insert(drafted.key, decision);
         }
-        let compress = match layer.written_as() {
-            Some(codec) if self.compress == Compress::Keep => like(codec),
-            Some(_) | None => self.compress,
+        Ok(plan)
+    }
+}
+
+impl DraftedLayer<'_> {
+    /// The digest of a kept layer is its name; that of a foreign one tells whether its descriptor means these bytes.
+    fn lacks_digest(&self, policy: Policy) -> bool {
+        let LayerCheck { layer, .. } = self.check;
+        let is_wanted = matches!(self.decision, Decision::Keep(_)) || layer.is_foreign_copy();
+        layer.blob.is_some() && is_wanted && policy.promised(layer).is_none()
+    }
+}
+
+impl Policy {
+    /// Returns the form that `layer` is brought into; `None` if it is kept as it is.
+    fn recoding(self, layer: &Layer, blob: &Blob) -> Option<Encoding> {
+        if layer.is_encrypted() || self.keeps_foreign(layer) {
+            return None;
+        }
+        let compress = match (self.compress, layer.written_as()) {
+            (Compress::Keep, Some(codec)) => like(codec),
+            (compress, _) => compress,
         };
         match (compress, blob.codec) {
             (Compress::Keep, Codec::Plain | Codec::Gzip | Codec::Zstd)
             | (Compress::None, Codec::Plain)
             | (Compress::Gzip(_), Codec::Gzip)
-            | (Compress::Zstd(_), Codec::Zstd) => Treatment::Keep,
-            (Compress::Keep, Codec::Xz | Codec::Bzip2 | Codec::Lz4) => {
-                Treatment::Recode(Encoding::Gzip(GzipLevel::DEFAULT))
+            | (Compress::Zstd(_), Codec::Zstd) => None,
+            (Compress::Keep, Codec::Xz | Codec::Bzip2 | Codec::Lz4) => Some(Encoding::Gzip(GzipLevel::DEFAULT)),
+            (Compress::None, _) => Some(Encoding::Plain),
+            (Compress::Gzip(level), _) => Some(Encoding::Gzip(level.unwrap_or(GzipLevel::DEFAULT))),
+            (Compress::Zstd(level), _) => Some(Encoding::Zstd(level.unwrap_or(ZstdLevel::DEFAULT))),
+        }
+    }
+
+    /// Returns, for each tar in each form that layers are kept in, the first such layer.
+    fn equivalents<'l>(self, layers: impl Iterator<Item = &'l Layer>) -> HashMap<(&'l DiffId, Codec), &'l Layer> {
+        let mut equivalents = HashMap::new();
+        for layer in layers.filter(|layer| !layer.is_encrypted() && !self.keeps_foreign(layer)) {
+            if let Some(blob) = layer.blob.as_ref().filter(|blob| self.recoding(layer, blob).is_none()) {
+                equivalents.entry((&layer.diff_id, blob.codec)).or_insert(layer);
             }
-            (Compress::None, _) => Treatment::Recode(Encoding::Plain),
-            (Compress::Gzip(level), _) => Treatment::Recode(Encoding::Gzip(level.unwrap_or(GzipLevel::DEFAULT))),
-            (Compress::Zstd(level), _) => Treatment::Recode(Encoding::Zstd(level.unwrap_or(ZstdLevel::DEFAULT))),
         }
+        equivalents
     }
 
-    fn stays_foreign(&self, layer: &Layer) -> bool {
-        layer.foreign.is_some() && self.foreign == Foreign::Kept
+    fn keeps_foreign(self, layer: &Layer) -> bool {
+        layer.foreign.is_some() && self.foreign == ForeignPolicy::Kept
     }
 
-    /// A kept layer as it will stand in the output.
-    pub(super) fn kept(&self, layer: &Layer) -> Option<StoredBlob> {
-        let blob = layer.blob.as_ref()?;
-        let place = blob.extent.location();
-        let found = || self.measured.get(&place).or_else(|| self.likely.get(&place)).cloned();
-        let digest = self.known_digest(layer).or_else(found)?;
-        Some(StoredBlob { digest, size: blob.extent.size(), codec: blob.codec })
-    }
-
-    /// The digest to store the layer under, where it is certain without reading.
-    fn known_digest(&self, layer: &Layer) -> Option<Digest> {
-        layer.certain_digest().filter(|digest| self.addressing == Addressing::Any || digest.is_sha256())
-    }
-
-    /// The digest by which the layer is named, where that may be trusted. Which form of a foreign layer is there has to be
-    /// certain (M-8).
-    fn likely_digest(&self, layer: &Layer) -> Option<(Location, Digest)> {
-        let is_trusted = self.trust == Trust::Likely && !layer.is_foreign_copy();
-        match (&layer.claim, &layer.blob) {
-            (ExpectedDigest::Name(name), Some(blob)) if is_trusted && name.is_sha256() => {
-                Some((blob.extent.location(), name.clone()))
-            }
-            _ => None,
-        }
-    }
-
-    /// How long the layer's plain tar is, where that may be trusted.
-    pub(super) fn likely_size(&self, layer: &Layer) -> Result<Option<u64>> {
-        match self.trust {
-            Trust::Likely => layer.expected_size(),
-            Trust::Certain => Ok(None),
-        }
-    }
-
-    /// What the stored bytes hash to, for a layer that had to be read first.
-    pub(super) fn measured(&self, layer: &Layer) -> Option<&Digest> {
-        self.measured.get(&layer.blob.as_ref()?.extent.location())
-    }
-
-    /// Whether a kept layer's diff_id is judged (M-11).
-    fn must_decode(&self, image: &Image, layer: &Layer) -> bool {
-        let is_plain = layer.blob.as_ref().is_some_and(Blob::is_plain);
+    /// Returns true if the diff_id of a kept layer is verified (M-11).
+    fn decodes(self, layer: &Layer, blob: &Blob, has_manifest: bool) -> bool {
         match self.verify {
             _ if layer.is_encrypted() => false,
-            _ if self.stand_ins.contains_key(&layer.diff_id) => true,
             // It costs no decoding, and the two digests are one.
-            _ if is_plain => true,
+            _ if blob.is_plain() => true,
             Verify::Full => true,
-            Verify::Auto => !image.is_vouched_for(),
+            Verify::Auto => !has_manifest,
             Verify::Digests => false,
         }
     }
 
-    /// What is judged beside the copying, each word once: kept layers that were not read before, and
-    /// layers in another form that nobody decodes because their diff_id is there already.
-    pub(super) fn checks<'a>(&self, images: &[&'a Image], carried: &[&'a RawBlob]) -> Vec<Check<'a>> {
-        let mut seen = HashSet::new();
-        let mut recoded = HashSet::new();
-        let mut checks = Vec::new();
-        for (image, layer) in layers_of(images).filter(|(_, layer)| layer.blob.is_some()) {
-            let word = layer.content_key();
-            let is_kept = self.treatment(layer) == Treatment::Keep;
-            let is_recoded = !is_kept && self.stand_in(layer).is_none() && recoded.insert(&layer.diff_id);
-            let decode = !is_kept || self.must_decode(image, layer);
-            let is_judged_elsewhere = layer.is_computed() || self.judged.contains(&word) || is_recoded;
-            if seen.insert((word, decode)) && !is_judged_elsewhere {
-                let likely = layer.blob.as_ref().and_then(|blob| self.likely.get(&blob.extent.location())).cloned();
-                checks.push(Check::Layer { layer, decode, ahead: self.is_large(layer), likely });
-            }
-        }
-        checks.extend(carried.iter().map(|blob| Check::Blob(blob)));
-        checks
+    /// Returns the digest that the stored bytes have or the run fails, if the target can name them by it.
+    fn promised(self, layer: &Layer) -> Option<Digest> {
+        layer.certain_digest().filter(|digest| self.addressing == Addressing::Any || digest.is_sha256())
     }
 
-    fn remark(&self, layer: &Layer, run: &Run) -> Result<()> {
-        if layer.is_beyond_checking() {
-            let problem = "its digest is of an algorithm that cannot be computed here: not verified";
-            run.diagnostics.warn(Rule::M11, &layer.at, problem)?;
-        }
-        if layer.written_as().is_some() {
-            return Ok(());
-        }
-        if let (Treatment::Recode(encoding), Some(blob)) = (self.treatment(layer), &layer.blob) {
-            run.diagnostics.note(
-                Rule::D7,
-                &layer.at,
-                format!("{} becomes {}", blob.codec.name(), encoding.codec().name()),
-            );
-        }
-        Ok(())
-    }
-}
-
-impl Check<'_> {
-    /// Bytes to read.
-    pub(super) fn size(&self) -> u64 {
-        match self {
-            Self::Layer { layer, .. } => layer.stored_size(),
-            Self::Blob(blob) => blob.extent.size(),
+    /// Returns the decision for a layer that is kept as it is and whose bytes have the digest `found`.
+    fn kept<'l>(self, layer: &Layer, blob: &Blob, found: Option<Digest>) -> Decision<'l> {
+        let meant = layer.foreign.as_ref().filter(|_| self.keeps_foreign(layer)).map(Descriptor::digest);
+        match found.filter(|found| meant.is_none_or(|meant| meant == found)) {
+            Some(digest) => Decision::Keep(StoredBlob { digest, size: blob.extent.size(), codec: blob.codec }),
+            None => Decision::Leave,
         }
     }
-
-    /// Reads the bytes and judges them: whether they are what they were likely to be.
-    pub(super) fn run(&self, run: &Run) -> Result<bool> {
-        match self {
-            Self::Layer { layer, decode, ahead, likely } => {
-                let found = layer.check(*decode, *ahead, run)?.digest;
-                Ok(likely.is_none() || *likely == found)
-            }
-            Self::Blob(blob) => check_blob(blob, run).map(|()| true),
-        }
-    }
-}
-
-fn check_blob(blob: &RawBlob, run: &Run) -> Result<()> {
-    let at = format!("{}: {}", blob.extent.source().label(), blob.digest.blob_path());
-    if let Algorithm::Other(_) = blob.digest.algorithm() {
-        return run.diagnostics.warn(Rule::M11, &at, "its digest cannot be computed here: not verified");
-    }
-    let failed = |error| Error::io("reading", &at, error);
-    let promise = Expected { digest: Some(blob.digest.clone()), size: blob.size };
-    let task = run.progress.begin(Action::Check, &at, Some(blob.extent.size()));
-    let mut reader = VerifyReader::new(ProgressReader::new(blob.extent.reader().map_err(failed)?, task), &at, promise);
-    crate::stream::copy::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
-    Ok(())
-}
-
-/// Reads layers whose digest nobody promises. One whose name does not fit is decoded whatever was asked for (D-6).
-fn measure(layers: &[(&Layer, bool)], share: Share, run: &Run) -> Result<HashMap<Location, Digest>> {
-    let work = |(layer, decode): &(&Layer, bool)| -> Result<DigestAndSize> {
-        let ahead = share.is_exceeded_by(layer);
-        let measure = layer.check(*decode, ahead, run)?;
-        if layer.certain_digest().is_some_and(|digest| !digest.is_sha256()) {
-            return layer.sha256(run);
-        }
-        if !decode && matches!(&layer.claim, ExpectedDigest::Name(name) if measure.digest.as_ref() != Some(name)) {
-            return layer.check(true, ahead, run);
-        }
-        Ok(measure)
-    };
-    let digests = pool::for_all(run.jobs, layers, |(layer, _)| layer.stored_size(), work)?;
-    let places = layers.iter().filter_map(|(layer, _)| Some(layer.blob.as_ref()?.extent.location()));
-    Ok(places.zip(digests).filter_map(|(place, measure)| Some((place, measure.digest?))).collect())
-}
-
-fn layers_of<'a>(images: &[&'a Image]) -> impl Iterator<Item = (&'a Image, &'a Layer)> {
-    images.iter().flat_map(|image| image.layers.iter().map(|layer| (*image, layer)))
 }
 
 /// The form in which a new layer is stored that takes the place of one stored as `codec` (docs/edit.md E-15).
@@ -392,12 +286,39 @@ fn like(codec: Codec) -> Compress {
     }
 }
 
-/// The word that media types have for what was written.
-pub(super) fn compression(codec: Codec) -> Option<Compression> {
-    match codec {
-        Codec::Plain => Some(Compression::Plain),
-        Codec::Gzip => Some(Compression::Gzip),
-        Codec::Zstd => Some(Compression::Zstd),
-        Codec::Xz | Codec::Bzip2 | Codec::Lz4 => None,
+/// Verifies the size that LayerSources promises, if it means the very bytes that are there (M-11).
+fn verify_foreign(layer: &Layer, found: &Digest) -> Result<()> {
+    let is_meant = |foreign: &&Descriptor| layer.is_foreign_copy() && found == foreign.digest();
+    match layer.foreign.as_ref().filter(is_meant) {
+        Some(foreign) => {
+            Expected { digest: None, size: Some(foreign.size()) }.verify(&layer.at, None, layer.stored_size())
+        }
+        None => Ok(()),
     }
+}
+
+/// A layer that images list, wherever they list it.
+struct ListedLayer<'l> {
+    key: ContentKey,
+    layer: &'l Layer,
+    /// Manifests of the input tie it to its place in each of these images.
+    has_manifest: bool,
+}
+
+/// Returns the layers of `images`, those with one key once.
+fn listed<'l>(images: &[&'l Image]) -> Vec<ListedLayer<'l>> {
+    let mut numbers: HashMap<ContentKey, usize> = HashMap::new();
+    let mut listed: Vec<ListedLayer<'l>> = Vec::new();
+    for image in images {
+        let has_manifest = image.manifest.is_some();
+        for layer in &image.layers {
+            let key = layer.content_key();
+            let number = *numbers.entry(key.clone()).or_insert(listed.len());
+            match listed.get_mut(number) {
+                Some(known) => known.has_manifest &= has_manifest,
+                None => listed.push(ListedLayer { key, layer, has_manifest }),
+            }
+        }
+    }
+    listed
 }

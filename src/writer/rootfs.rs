@@ -17,7 +17,8 @@ mod spools;
 use std::collections::HashMap;
 use std::io;
 
-use super::attempt::beside;
+use super::checks::{Share, run_beside};
+use super::plan::LayerCheck;
 use super::tar::{Out, Tar};
 use super::{Contents, single_images};
 use crate::archive::{EntryKind, TarEntry, TarTime};
@@ -30,7 +31,6 @@ use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::pool;
 use crate::stream::source::Extent;
-use crate::writer::plan::{Check, Share};
 
 use layer::PlainLayer;
 use spools::Spools;
@@ -64,13 +64,19 @@ pub(super) fn write(
     let is_unread =
         |layer: &&image::Layer| layer.blob.as_ref().is_some_and(image::Blob::is_plain) && !layer.is_computed();
     let checks = image::distinct(image.layers.iter().filter(is_unread));
-    let checks = checks.map(|layer| Check::Layer { layer, decode: true, ahead: false, likely: None }).collect();
-    let (tar, _) = beside(contents, checks, run, |_| {
-        let mut tar = Tar::new(out, run);
-        tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
-        let linked = HashMap::new();
-        Writer { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
-    })?;
+    let checks = checks.map(|layer| LayerCheck { layer, decode: true });
+    let (tar, _) = run_beside(
+        contents,
+        checks,
+        |check| check.layer.check(check.decode, false, run),
+        run,
+        |_| {
+            let mut tar = Tar::new(out, run);
+            tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
+            let linked = HashMap::new();
+            Writer { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
+        },
+    )?;
     tar.finish()?;
     Ok(vec![ImageReport {
         names: contents.entries[0].names.iter().map(ToString::to_string).collect(),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 
-use super::attempt::Members;
 use super::recode::StoredBlob;
+use super::speculative::Restart;
 use super::tar::{Body, Out, Tar};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -117,14 +117,14 @@ impl Store for TarLayout<'_> {
     }
 }
 
-impl<'a> Members<'a> for TarLayout<'a> {
-    fn can_begin_anew(&self) -> bool {
-        self.tar.can_begin_anew()
+impl Restart for TarLayout<'_> {
+    fn can_restart(&self) -> bool {
+        self.tar.can_restart()
     }
 
-    fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
+    fn restart(&mut self) -> Result<()> {
         self.stored.clear();
-        self.tar.begin_anew(run)
+        self.tar.restart()
     }
 }
 
@@ -219,15 +219,14 @@ impl Store for Directory<'_> {
     }
 }
 
-impl<'a> Members<'a> for Directory<'a> {
+impl Restart for Directory<'_> {
     /// A blob has its name as soon as it is written.
-    fn can_begin_anew(&self) -> bool {
+    fn can_restart(&self) -> bool {
         false
     }
 
-    fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
+    fn restart(&mut self) -> Result<()> {
         self.stored.clear();
-        self.run = run;
         Ok(())
     }
 }

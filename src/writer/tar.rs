@@ -8,7 +8,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::attempt::Members;
+use super::speculative::Restart;
 use crate::archive::{self, END, TarEntry, TarTime};
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
@@ -243,13 +243,12 @@ impl<'a> Tar<'a> {
     }
 }
 
-impl<'a> Members<'a> for Tar<'a> {
-    fn can_begin_anew(&self) -> bool {
+impl Restart for Tar<'_> {
+    fn can_restart(&self) -> bool {
         self.out.patchable().is_some()
     }
 
-    fn begin_anew(&mut self, run: &'a Run) -> Result<()> {
-        self.run = run;
+    fn restart(&mut self) -> Result<()> {
         self.gathered.clear();
         self.position = 0;
         let Some(mut file) = self.out.patchable() else { return Ok(()) };

@@ -17,6 +17,7 @@ mod cat;
 mod cli;
 mod compress;
 mod corpus;
+mod declared;
 mod diff;
 mod edit;
 mod escapes;

@@ -187,7 +187,7 @@ impl BlockFormat for Members {
 /// Plain bytes of a stream of one member whose last four bytes are `end`, if that makes sense for `stored` bytes: it counts
 /// modulo 2³² (RFC 1952), deflate makes nothing much longer, and what is a hundred times shorter has more likely other
 /// members before the last.
-pub(super) fn expected_size(end: [u8; 4], stored: u64) -> Option<u64> {
+pub(super) fn declared_size(end: [u8; 4], stored: u64) -> Option<u64> {
     const MODULUS: u64 = 1 << 32;
     const MOST: u64 = 100;
     let least = stored - stored / 64;
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_size_in_a_trailer_is_believed_where_it_can_be_true() {
-        let size = |end: u32, stored| super::expected_size(end.to_le_bytes(), stored);
+        let size = |end: u32, stored| super::declared_size(end.to_le_bytes(), stored);
         assert_eq!(size(1 << 20, 400_000), Some(1 << 20));
         assert_eq!(size(400_000, 400_100), Some(400_000));
         assert_eq!(size(1 << 18, 4 << 20), None);

@@ -2,20 +2,21 @@
 //!
 //! Sources: docs/formats.md O-27, O-28, L-4, N-6.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Images, WrittenImage};
+use super::{Images, WrittenImage, WrittenLayer};
 use crate::error::Result;
-use crate::image::{Image, ImageEntry, Name};
+use crate::image::{Image, ImageEntry, Layer, Name};
 use crate::options::{ConvertOptions, Platforms};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::docker::{self, ManifestItem};
 use crate::spec::media_type::{Compression, Family};
 use crate::spec::platform::Platform;
+use crate::writer::manifest_json::{ImageItem, ManifestJson};
 use crate::writer::names::{Spelling, repo_tags_beside_layout};
-use crate::writer::{listed, merged};
 
 /// The document, or nothing where docker could read none of the images.
 pub(super) fn document(
@@ -45,7 +46,8 @@ pub(super) fn document(
             *holder = if rank < holder.0 { (rank, image) } else { *holder };
         }
     }
-    let mut items = Vec::new();
+    let mut manifest = ManifestJson::default();
+    let mut items: HashMap<*const Image, Rc<ImageItem>> = HashMap::new();
     for (entry, image, written) in listed {
         let holds = |name: &&Name| Arc::ptr_eq(holders[*name].1, image);
         let names: Vec<Name> = entry.names.iter().filter(holds).cloned().collect();
@@ -54,15 +56,19 @@ pub(super) fn document(
             continue;
         }
         warn_of_zstd(image, written, run)?;
+        let item = match items.entry(Arc::as_ptr(image)) {
+            Entry::Occupied(known) => Rc::clone(known.get()),
+            Entry::Vacant(new) => Rc::clone(new.insert(item(image, written).shared(&image.at, run)?)),
+        };
         let entry = ImageEntry { names, ..entry.clone() };
-        items.push(item(&entry, image, written, Spelling::of(full_names), run)?);
+        manifest.list(repo_tags_beside_layout(&entry, Spelling::of(full_names), run), item);
     }
-    if items.is_empty() {
+    if manifest.is_empty() {
         let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
         run.diagnostics.warn_of_target(Rule::O28, "the output", problem)?;
         return Ok(None);
     }
-    Ok(Some(docker::manifest(&merged(items))))
+    manifest.merged().to_bytes(run).map(Some)
 }
 
 /// The platforms that stand for others, the first one best: those that were asked for, then linux/amd64 (O-27).
@@ -109,28 +115,16 @@ fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> 
     Ok(())
 }
 
-fn item(
-    entry: &ImageEntry,
-    image: &Image,
-    written: &WrittenImage,
-    spelling: Spelling,
-    run: &Run,
-) -> Result<ManifestItem> {
-    let foreign = image
-        .layers
-        .iter()
-        .zip(&written.layers)
-        .filter(|(_, layer)| layer.descriptor.media_type().is_nondistributable());
-    let layer_sources: BTreeMap<_, _> = foreign
-        .map(|(layer, written)| (layer.diff_id.to_string(), written.descriptor.clone().spelled_by(Family::Docker)))
-        .collect();
-    let layers: Vec<String> = written.layers.iter().map(|layer| layer.descriptor.digest().blob_path()).collect();
-    listed(&layers, &image.at, run)?;
-    Ok(ManifestItem {
+fn item(image: &Image, written: &WrittenImage) -> ImageItem {
+    let layers = image.layers.iter().zip(&written.layers);
+    let foreign = layers.filter(|(_, layer)| layer.descriptor.media_type().is_nondistributable());
+    let source = |(layer, written): (&Layer, &WrittenLayer)| {
+        (layer.diff_id.to_string(), written.descriptor.clone().spelled_by(Family::Docker))
+    };
+    ImageItem {
         config: written.config.blob_path(),
-        repo_tags: repo_tags_beside_layout(entry, spelling, run),
-        layers,
+        layers: written.layers.iter().map(|layer| layer.descriptor.digest().blob_path()).collect(),
         parent: None,
-        layer_sources,
-    })
+        layer_sources: foreign.map(source).collect(),
+    }
 }

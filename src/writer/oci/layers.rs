@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::super::plan::{Plan, Treatment, compression};
+use super::super::plan::{Decision, Plan};
 use super::super::recode::{StoredBlob, recode};
 use super::super::store::Store;
-use crate::codec::Encoding;
-use crate::digest::{DiffId, Digest};
+use crate::codec::{Codec, Encoding};
+use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::image::{Document, Image, Layer};
 use crate::options::OciOptions;
@@ -26,16 +26,16 @@ pub(super) struct WrittenLayer {
 }
 
 /// Writes layers into a store.
-pub(super) struct Layers<'a, S> {
+pub(super) struct Layers<'a, 'l, S> {
     pub(super) store: &'a mut S,
-    pub(super) plan: &'a Plan<'a>,
+    pub(super) plan: &'a Plan<'l>,
     /// Layers that were written in another form, by the one thing that all forms share.
     pub(super) recoded: &'a mut HashMap<DiffId, StoredBlob>,
     pub(super) options: &'a OciOptions,
     pub(super) run: &'a Run,
 }
 
-impl<S: Store> Layers<'_, S> {
+impl<S: Store> Layers<'_, '_, S> {
     /// All layers, base first.
     pub(super) fn write(&mut self, image: &Image) -> Result<Vec<WrittenLayer>> {
         image.layers.iter().map(|layer| self.layer(image, layer)).collect()
@@ -47,10 +47,8 @@ impl<S: Store> Layers<'_, S> {
         {
             return self.foreign(layer, foreign);
         }
-        let (stored, kept) = match self.plan.treatment(layer) {
-            Treatment::Keep => (self.keep(layer)?, true),
-            Treatment::Recode(encoding) => (self.recode(layer, encoding)?, false),
-            Treatment::Absent => return Err(Error::inexpressible(&layer.at, "the archive does not hold its bytes")),
+        let Some((stored, kept)) = self.store(layer)? else {
+            return Err(Error::inexpressible(&layer.at, "the archive does not hold its bytes"));
         };
         let family = match &image.manifest {
             Some(Document { media_type: MediaType::Manifest(family), .. }) => *family,
@@ -60,19 +58,22 @@ impl<S: Store> Layers<'_, S> {
         Ok(WrittenLayer { descriptor, present: true, kept })
     }
 
-    fn keep(&mut self, layer: &Layer) -> Result<StoredBlob> {
-        let kept = self.plan.kept(layer).expect("the plan has measured what promises nothing");
-        if let Some(blob) = &layer.blob {
-            self.store.extent(&kept.digest, &blob.extent)?;
+    /// Stores the layer's bytes: what is there now, and whether they are the input's. `None` if they are left out.
+    fn store(&mut self, layer: &Layer) -> Result<Option<(StoredBlob, bool)>> {
+        let plan = self.plan;
+        match (plan.decision(layer), &layer.blob) {
+            (Decision::Keep(stored), Some(blob)) => {
+                self.store.extent(&stored.digest, &blob.extent)?;
+                Ok(Some((stored.clone(), true)))
+            }
+            (Decision::Recode(encoding), _) => Ok(Some((self.recode(layer, *encoding)?, false))),
+            (Decision::CopyOf(other), _) => Ok(self.store(other)?.map(|(stored, _)| (stored, false))),
+            (Decision::Keep(_), None) | (Decision::Leave, _) => Ok(None),
         }
-        Ok(kept)
     }
 
     /// A layer in another form; one tar has one form, whatever it was stored as.
     fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<StoredBlob> {
-        if let Some(equal) = self.plan.stand_in(layer) {
-            return self.keep(equal);
-        }
         if let Some(stored) = self.recoded.get(&layer.diff_id) {
             return Ok(stored.clone());
         }
@@ -84,11 +85,9 @@ impl<S: Store> Layers<'_, S> {
 
     /// M-8: a foreign layer stays what it is; its blob comes along if it is the one that the descriptor means.
     fn foreign(&mut self, layer: &Layer, foreign: &Descriptor) -> Result<WrittenLayer> {
-        let found = layer.descriptor().map(Descriptor::digest).or_else(|| self.plan.measured(layer));
-        let is_it = |found: &Digest| found == foreign.digest();
-        let present = layer.blob.is_some() && found.is_some_and(is_it);
+        let present = self.store(layer)?.is_some();
         match &layer.blob {
-            Some(blob) if present => self.store.extent(foreign.digest(), &blob.extent)?,
+            Some(_) if present => {}
             Some(_) => self.run.diagnostics.note(
                 Rule::M8,
                 &layer.at,
@@ -107,8 +106,7 @@ impl<S: Store> Layers<'_, S> {
 
 /// The descriptor of a stored layer: the input's own where it is still true.
 fn describe(layer: &Layer, stored: &StoredBlob, kept: bool, family: Family) -> Descriptor {
-    let media_type =
-        MediaType::Layer(family, compression(stored.codec).expect("the plan writes nothing without a media type"));
+    let media_type = MediaType::Layer(family, compression(stored.codec));
     match layer.descriptor().cloned() {
         Some(descriptor) if kept && !descriptor.media_type().is_nondistributable() => descriptor,
         Some(descriptor) => descriptor.replaced_by(&media_type, &stored.digest, stored.size),
@@ -121,4 +119,14 @@ fn new_foreign(foreign: &Descriptor) -> Descriptor {
     let media_type =
         MediaType::ForeignLayer(Family::Oci, foreign.media_type().compression().unwrap_or(Compression::Gzip));
     Descriptor::new(media_type, foreign.digest().clone(), foreign.size()).with_urls(foreign.urls().to_vec())
+}
+
+/// The compression that media types have a word for. What they have none for is written in no layout but as a foreign or
+/// encrypted layer, whose descriptor stays.
+fn compression(codec: Codec) -> Compression {
+    match codec {
+        Codec::Plain => Compression::Plain,
+        Codec::Zstd => Compression::Zstd,
+        Codec::Gzip | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => Compression::Gzip,
+    }
 }

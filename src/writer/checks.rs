@@ -1,0 +1,106 @@
+//! What has to be verified while an archive is being written, on other threads than the one that writes.
+//!
+//! ```text
+//! writer    headers, documents, copies inside the kernel ──────────▶ documents that make it loadable
+//! pool      checks of what is copied, and what the writer hands over ──▶│
+//! ```
+//!
+//! A kept layer is copied without being looked at; its digests are verified beside, by tasks that read the same bytes. The
+//! documents that make an archive loadable are written when all tasks are done: a stream that breaks, or an input that is
+//! false or changes, never loads (docs/formats.md M-11, O-29).
+
+use std::collections::HashSet;
+use std::io;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use super::Contents;
+use super::plan::LayerCheck;
+use crate::digest::Algorithm;
+use crate::error::{Error, Result};
+use crate::image::{Blob, Layer, RawBlob};
+use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::stream::copy::copy;
+use crate::stream::pool::Tasks;
+use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
+
+/// Stored bytes for each thread, if all had the same to do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share(Option<u64>);
+
+impl Share {
+    /// For the work that `layers` make.
+    pub(super) fn of<'a>(layers: impl Iterator<Item = &'a Layer>, jobs: NonZeroUsize) -> Self {
+        let mut seen = HashSet::new();
+        let total: u64 = layers.filter(|layer| seen.insert(&layer.diff_id)).map(Layer::stored_size).sum();
+        Self((jobs.get() > 1).then(|| total / jobs.get() as u64))
+    }
+
+    /// Returns true if the other threads would have to wait for the one that decodes `layer`, unless another hashes for it.
+    pub(super) fn is_exceeded_by(self, layer: &Layer) -> bool {
+        let is_plain = layer.blob.as_ref().is_none_or(Blob::is_plain);
+        !is_plain && self.0.is_some_and(|share| layer.stored_size() > share)
+    }
+}
+
+impl LayerCheck<'_> {
+    /// Reads the layer and verifies what the input promises of it: what its stored bytes are.
+    pub(super) fn run(&self, share: Share, run: &Run) -> Result<DigestAndSize> {
+        self.layer.check(self.decode, share.is_exceeded_by(self.layer), run)
+    }
+}
+
+/// Reads a blob that is carried without being understood and verifies what the input promises of it.
+pub(super) fn check_blob(blob: &RawBlob, run: &Run) -> Result<()> {
+    let at = format!("{}: {}", blob.extent.source().label(), blob.digest.blob_path());
+    if let Algorithm::Other(_) = blob.digest.algorithm() {
+        return run.diagnostics.warn(Rule::M11, &at, "its digest cannot be computed here: not verified");
+    }
+    let failed = |error| Error::io("reading", &at, error);
+    let expected = Expected { digest: Some(blob.digest.clone()), size: blob.size };
+    let task = run.progress.begin(Action::Check, &at, Some(blob.extent.size()));
+    let mut reader = VerifyReader::new(ProgressReader::new(blob.extent.reader().map_err(failed)?, task), &at, expected);
+    copy(&mut reader, &mut io::sink()).map_err(failed)?;
+    Ok(())
+}
+
+/// A task for the pool.
+pub(super) trait Weigh: Send {
+    /// Returns how many bytes it reads.
+    fn weight(&self) -> u64;
+}
+
+impl Weigh for LayerCheck<'_> {
+    fn weight(&self) -> u64 {
+        self.layer.stored_size()
+    }
+}
+
+/// Runs `write` while the pool does `tasks` and those that `write` adds: what `write` returned, and what each task did.
+///
+/// # Errors
+/// Those of the tasks and of `write`; an input that changed meanwhile.
+pub(super) fn run_beside<J: Weigh, R: Send, T>(
+    contents: &Contents<'_>,
+    tasks: impl IntoIterator<Item = J>,
+    work: impl Fn(J) -> Result<R> + Copy + Send,
+    run: &Run,
+    write: impl FnOnce(&mut dyn FnMut(J)) -> Result<T>,
+) -> Result<(T, Vec<R>)> {
+    let shared = Tasks::new();
+    let done = thread::scope(|scope| {
+        let mut pool = shared.start(scope, run.jobs, work);
+        for task in tasks {
+            pool.add(task.weight(), task);
+        }
+        match write(&mut |task| pool.add(task.weight(), task)) {
+            Ok(written) => pool.finish().map(|results| (written, results)),
+            // A broken promise of the input says more than what it led to.
+            Err(error) => Err(pool.abandon().unwrap_or(error)),
+        }
+    })?;
+    contents.unchanged()?;
+    Ok(done)
+}

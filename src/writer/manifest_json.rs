@@ -1,0 +1,86 @@
+//! Docker's `manifest.json` in the making: thousands of entries may list one image, whose layers are held once.
+//!
+//! Sources: docs/formats.md D-4, L-4.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+use std::rc::Rc;
+
+use crate::error::Result;
+use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::docker::{self, ManifestItem};
+
+/// What an item says of its image, whatever its names.
+pub(super) struct ImageItem {
+    /// The config's member.
+    pub(super) config: String,
+    /// The layers' members, base first.
+    pub(super) layers: Vec<String>,
+    /// The image ID of the parent, if that is in the archive too.
+    pub(super) parent: Option<String>,
+    /// Foreign layers by diff_id.
+    pub(super) layer_sources: BTreeMap<String, Descriptor>,
+}
+
+impl ImageItem {
+    /// Returns the item to be shared by all that list it; `at` names the image.
+    ///
+    /// # Errors
+    /// When its members take more memory than is allowed.
+    pub(super) fn shared(self, at: &str, run: &Run) -> Result<Rc<Self>> {
+        let sizes = self.layers.iter().map(|layer| size_of::<String>() + layer.len());
+        run.budget.charge_memory(sizes.sum::<usize>() as u64, at)?;
+        Ok(Rc::new(self))
+    }
+}
+
+/// The items of the document, in order, each with its names.
+#[derive(Default)]
+pub(super) struct ManifestJson {
+    items: Vec<(Vec<String>, Rc<ImageItem>)>,
+}
+
+impl ManifestJson {
+    /// Lists an image under `names`.
+    pub(super) fn list(&mut self, names: Vec<String>, item: Rc<ImageItem>) {
+        self.items.push((names, item));
+    }
+
+    /// Returns true if no image is listed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Returns the document with items that are one image but for their names as one, as readers take them: what made two
+    /// images of them in the input, such as another compression of a layer, need not be there any more (D-4).
+    pub(super) fn merged(mut self) -> Self {
+        let mut known = HashMap::new();
+        let first_of = |(number, (_, item)): (usize, &(Vec<String>, Rc<ImageItem>))| {
+            let first = *known.entry((item.config.clone(), Rc::clone(item).layers.clone())).or_insert(number);
+            if self.items[first].1.layer_sources == item.layer_sources { first } else { number }
+        };
+        let firsts: Vec<usize> = self.items.iter().enumerate().map(first_of).collect();
+        for (number, &first) in firsts.iter().enumerate().filter(|(number, first)| number != *first) {
+            let names = mem::take(&mut self.items[number].0);
+            self.items[first].0.extend(names);
+        }
+        let is_first = |(number, item)| (firsts[number] == number).then_some(item);
+        Self { items: self.items.into_iter().enumerate().filter_map(is_first).collect() }
+    }
+
+    /// Returns the document's bytes.
+    ///
+    /// # Errors
+    /// When they take more memory than is allowed.
+    pub(super) fn to_bytes(&self, run: &Run) -> Result<Vec<u8>> {
+        let items = self.items.iter().map(|(names, item)| ManifestItem {
+            config: item.config.clone(),
+            repo_tags: names.clone(),
+            layers: item.layers.clone(),
+            parent: item.parent.clone(),
+            layer_sources: item.layer_sources.clone(),
+        });
+        docker::manifest(items, |bytes| run.budget.charge_memory(bytes as u64, docker::MANIFEST_MEMBER))
+    }
+}
