@@ -42,12 +42,12 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     Ok(verdict(is_loaded))
 }
 
-/// The facts; what reading the archive has to say is one of them.
+/// The facts; what reading the archive warns of and notes is among them.
 fn report(args: &InspectArgs) -> Result<InspectReport> {
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let listener = Arc::clone(&said);
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = Arc::clone(&heard);
     let listen = move |diagnostic: &Diagnostic| {
-        listener.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.line());
+        listener.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.clone());
     };
     let session = Session::begin_with(&args.answer.run, Diagnostics::new(args.answer.run.strict, listen))?;
     let archive = session.open(args.input.as_deref())?;
@@ -56,9 +56,10 @@ fn report(args: &InspectArgs) -> Result<InspectReport> {
     let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
     let mut report = inspect::inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
     session.run.diagnostics.finish();
-    let mut oddities = std::mem::take(&mut *said.lock().unwrap_or_else(PoisonError::into_inner));
-    oddities.append(&mut report.oddities);
-    report.oddities = oddities;
+    let mut findings = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+    findings.append(&mut report.findings);
+    findings.sort_by_key(|finding| finding.severity);
+    report.findings = findings;
     Ok(report)
 }
 

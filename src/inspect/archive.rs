@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::diagnostics::{Diagnostic, Rule};
 use crate::error::Result;
 use crate::image::{self, ImageEntry, ImageSet, Node};
 use crate::path::escape_for_terminal;
@@ -118,14 +119,15 @@ pub(super) fn unreferenced(images: &ImageSet) -> Option<UnreferencedFacts> {
     (blobs > 0).then_some(UnreferencedFacts { blobs, size })
 }
 
-/// What no reader warned of, because no conversion depends on it.
-pub(super) fn oddities(chosen: &[SelectedImage]) -> Vec<String> {
-    let oddity = |chosen: &SelectedImage| {
+/// Returns what the reader does not warn of, because no conversion depends on it.
+pub(super) fn findings(chosen: &[SelectedImage]) -> Vec<Diagnostic> {
+    let finding = |chosen: &SelectedImage| {
         let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());
         (!Steps::of(steps, layers).fit).then(|| {
             let made = steps.iter().filter(|step| !step.empty_layer).count();
-            format!("{}: its history tells of {made} layers, but it has {layers}", chosen.title())
+            let problem = format!("its history tells of {made} layers, but it has {layers}");
+            Diagnostic::warning(Rule::L16, chosen.title(), problem)
         })
     };
-    chosen.iter().filter_map(oddity).collect()
+    chosen.iter().filter_map(finding).collect()
 }

@@ -1,50 +1,61 @@
-//! Facts about the images that are meant.
+//! Facts about the images that are asked for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::layer::DecodedLayer;
 use super::{ConfigFacts, InspectDepth, LayerFacts, layer};
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::{ContentKey, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Name, Node, distinct};
 use crate::run::Run;
 use crate::select::SelectedImage;
+use crate::spec::json;
 use crate::spec::v1::Steps;
 use crate::stream::pool;
 
-/// One image for one platform.
+/// One image for one platform, as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ImageFacts {
-    /// The number by which `--image @N` means it; platforms of one index share it.
+    /// The number of `--image @N`; platforms of one index share it.
     pub position: usize,
     /// Its names in Docker's familiar spelling; none if it is untagged.
     pub names: Vec<String>,
-    /// The digest of its config.
-    pub image_id: String,
-    /// The manifest that ties config and layers together, where the format has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub manifest: Option<DocumentFacts>,
-    /// The index that lists it among other platforms.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub index: Option<DocumentFacts>,
     /// What it runs on: `os/architecture`, with a variant if it has one.
     pub platform: String,
     /// The version of the system it runs on, which images of Windows have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
+    /// The index that lists it among other platforms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<DocumentFacts>,
+    /// What it is, wherever it is listed.
+    #[serde(flatten, serialize_with = "shared")]
+    pub content: Arc<ImageContent>,
+}
+
+/// The facts of an image that do not depend on where it is listed; one that is listed often has them once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ImageContent {
+    /// The digest of its config.
+    pub image_id: String,
+    /// The manifest that ties config and layers together, where the format has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<DocumentFacts>,
     /// When it was made, as its config spells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// Who made it.
+    /// Its author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// The docker that made it.
+    /// The version of the Docker that made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docker_version: Option<String>,
-    /// The image ID of the parent, which only docker's own archives tell.
+    /// The image ID of the parent, which only Docker's own archives have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Bytes of its layers as stored, one that is repeated counted once.
@@ -70,8 +81,14 @@ pub struct DocumentFacts {
     pub size: u64,
 }
 
-/// About what the facts of a layer take in memory, bytes: they are told again for each entry of an index that is its image.
+/// About what the facts of a layer take in memory, bytes, beside the texts of its history.
 const LAYER_SIZE: u64 = 1024;
+/// The same for an image, without what it shares with others.
+const IMAGE_SIZE: u64 = 1024;
+
+fn shared<S: Serializer>(content: &Arc<ImageContent>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    content.as_ref().serialize(serializer)
+}
 
 /// The facts of `chosen`, images of `set`.
 pub(super) fn facts(
@@ -84,12 +101,9 @@ pub(super) fn facts(
         InspectDepth::Full => decoded(chosen, run)?,
         InspectDepth::Documents => HashMap::new(),
     };
-    let listed = EntryPlaces::of(set);
-    let of = |chosen: &SelectedImage| {
-        run.budget.charge_memory(LAYER_SIZE * chosen.image.layers.len() as u64, &chosen.image.at)?;
-        Ok(of(&listed, chosen, &decoded))
-    };
-    chosen.iter().map(of).collect()
+    let places = EntryPlaces::of(set);
+    let mut contents = ContentFacts { decoded, known: HashMap::new(), run };
+    chosen.iter().map(|chosen| of(&places, chosen, &mut contents)).collect()
 }
 
 /// What decoding the layers of `chosen` tells, side by side; those that images share are decoded once.
@@ -103,25 +117,54 @@ fn decoded(chosen: &[SelectedImage], run: &Run) -> Result<HashMap<ContentKey, De
     Ok(pool::for_all(run.jobs, distinct, weigh, decode)?.into_iter().collect())
 }
 
-fn of(listed: &EntryPlaces<'_>, chosen: &SelectedImage, decoded: &HashMap<ContentKey, DecodedLayer>) -> ImageFacts {
+fn of(places: &EntryPlaces<'_>, chosen: &SelectedImage, contents: &mut ContentFacts<'_>) -> Result<ImageFacts> {
     let SelectedImage { names, image } = chosen;
-    let (position, index) = listed.place(names, image);
-    let layers = layers(image, decoded);
-    let stored: HashMap<_, u64> = image
-        .layers
-        .iter()
-        .filter_map(|layer| layer.blob.as_ref())
-        .map(|blob| (blob.extent.location(), blob.extent.size()))
-        .collect();
-    let config = &image.config;
-    ImageFacts {
+    let (position, index) = places.place(names, image);
+    let facts = ImageFacts {
         position,
         names: names.iter().map(ToString::to_string).collect(),
-        image_id: image.image_id.to_string(),
-        manifest: image.manifest.as_ref().map(manifest),
-        index,
         platform: platform(image),
         os_version: Some(image.platform.os_version.clone()).filter(|version| !version.is_empty()),
+        index,
+        content: contents.of(image)?,
+    };
+    let names: usize = facts.names.iter().map(String::len).sum();
+    contents.run.budget.charge_memory(IMAGE_SIZE + names as u64, &image.at)?;
+    Ok(facts)
+}
+
+/// The contents of images, each gathered once.
+struct ContentFacts<'a> {
+    decoded: HashMap<ContentKey, DecodedLayer>,
+    known: HashMap<ImageKey, Arc<ImageContent>>,
+    run: &'a Run,
+}
+
+/// What makes two images the same in all that [`ImageContent`] tells: their manifest; without one, being the same.
+type ImageKey = (Digest, Option<*const Image>);
+
+impl ContentFacts<'_> {
+    fn of(&mut self, image: &Arc<Image>) -> Result<Arc<ImageContent>> {
+        let key = (image.own_digest().clone(), image.manifest.is_none().then_some(Arc::as_ptr(image)));
+        if let Some(known) = self.known.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let size = LAYER_SIZE * image.layers.len() as u64 + json::memory_size(image.config.raw());
+        self.run.budget.charge_memory(size, &image.at)?;
+        let content = Arc::new(content(image, &self.decoded));
+        self.known.insert(key, Arc::clone(&content));
+        Ok(content)
+    }
+}
+
+fn content(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> ImageContent {
+    let layers = layers(image, decoded);
+    let blobs = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
+    let stored: HashMap<_, u64> = blobs.map(|blob| (blob.extent.location(), blob.extent.size())).collect();
+    let config = &image.config;
+    ImageContent {
+        image_id: image.image_id.to_string(),
+        manifest: image.manifest.as_ref().map(document),
         created: config.created().map(str::to_owned),
         author: config.author().filter(|author| !author.is_empty()).map(str::to_owned),
         docker_version: config.docker_version().filter(|version| !version.is_empty()).map(str::to_owned),
@@ -133,10 +176,9 @@ fn of(listed: &EntryPlaces<'_>, chosen: &SelectedImage, decoded: &HashMap<Conten
     }
 }
 
-/// All layers.
 fn layers(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> Vec<LayerFacts> {
     let steps = Steps::of(image.config.history(), image.layers.len());
-    // Steps that do not fit the layers would be said of the wrong ones.
+    // Steps that do not fit the layers would be given to the wrong ones.
     let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };
     let numbered = image.layers.iter().enumerate();
     let facts = |(number, layer): (usize, &Layer)| {
@@ -145,22 +187,22 @@ fn layers(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> Vec<Lay
     numbered.map(facts).collect()
 }
 
-/// Which entries list an image, and their `@N`.
+/// The entries that list each image, with their `@N`.
 struct EntryPlaces<'a>(HashMap<*const Image, Vec<(usize, &'a ImageEntry)>>);
 
 impl<'a> EntryPlaces<'a> {
     fn of(set: &'a ImageSet) -> Self {
-        let mut listed: HashMap<_, Vec<_>> = HashMap::new();
+        let mut places: HashMap<_, Vec<_>> = HashMap::new();
         let with_images = set.entries.iter().map(|entry| (entry, entry.node.images()));
         for (position, (entry, images)) in with_images.filter(|(_, images)| !images.is_empty()).enumerate() {
             for image in images {
-                listed.entry(Arc::as_ptr(image)).or_default().push((position, entry));
+                places.entry(Arc::as_ptr(image)).or_default().push((position, entry));
             }
         }
-        Self(listed)
+        Self(places)
     }
 
-    /// Where `image` stands under `names`: its `@N`, and the innermost index that lists it.
+    /// The `@N` of `image` under `names`, and the innermost index that lists it.
     fn place(&self, names: &[Name], image: &Arc<Image>) -> (usize, Option<DocumentFacts>) {
         let Some(entries) = self.0.get(&Arc::as_ptr(image)) else { return (0, None) };
         let is_named = |(_, entry): &&(usize, &ImageEntry)| names.iter().all(|name| entry.names.contains(name));
@@ -168,12 +210,12 @@ impl<'a> EntryPlaces<'a> {
         let is_child = |index: &&Arc<ImageIndex>| {
             index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
         };
-        let index = entry.node.indexes().into_iter().find(is_child).map(|index| manifest(&index.document));
+        let index = entry.node.indexes().into_iter().find(is_child).map(|index| document(&index.document));
         (*position, index)
     }
 }
 
-fn manifest<V>(document: &Document<V>) -> DocumentFacts {
+fn document<V>(document: &Document<V>) -> DocumentFacts {
     DocumentFacts {
         digest: document.digest.to_string(),
         media_type: document.media_type.to_string(),

@@ -16,12 +16,13 @@ mod loads;
 pub(crate) use archive::format;
 pub use archive::{ArtifactFacts, MissingFacts, UnreferencedFacts};
 pub use config::ConfigFacts;
-pub use image::{DocumentFacts, ImageFacts};
+pub use image::{DocumentFacts, ImageContent, ImageFacts};
 pub use layer::LayerFacts;
 pub use loads::{Engine, EngineChoice, Loads, Verdict};
 
 use serde::Serialize;
 
+use crate::diagnostics::{Diagnostic, Rule};
 use crate::error::Result;
 use crate::image::ImageSet;
 use crate::options::Half;
@@ -60,8 +61,8 @@ pub struct InspectReport {
     /// Blobs of a layout that nothing refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreferenced: Option<UnreferencedFacts>,
-    /// What is not as it should be, a sentence each.
-    pub oddities: Vec<String>,
+    /// What is not as it should be.
+    pub findings: Vec<Diagnostic>,
     /// What each engine makes of the whole archive.
     pub loads: Vec<Loads>,
 }
@@ -90,8 +91,8 @@ pub fn inspect(
     let facts = loads::gather(archive, images, prefer, run)?;
     let entries = choice.entries(images)?;
     let chosen = choice.images(images)?;
-    let mut oddities = archive::oddities(&chosen);
-    oddities.extend(facts.unreadable().map(str::to_owned));
+    let mut findings = archive::findings(&chosen);
+    findings.extend(facts.unreadable().map(|why| Diagnostic::error(Rule::O26, "", why)));
     Ok(InspectReport {
         archive: images.archive.clone(),
         format: archive::format(archive)?,
@@ -101,7 +102,7 @@ pub fn inspect(
         artifacts: archive::artifacts(&entries),
         missing: archive::missing(&entries),
         unreferenced: archive::unreferenced(images),
-        oddities,
+        findings,
         loads: loads::all(&facts),
     })
 }

@@ -1,8 +1,15 @@
 //! `imgtar inspect`: the facts against an independent reader, the exact documents, and what loads where.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use imgtar::inspect::{InspectDepth, inspect};
+use imgtar::reader;
+use imgtar::run::Run;
+use imgtar::select::ImageSelector;
+use imgtar::stream::source::Input;
 use serde_json::{Value, json};
 
 use crate::support::archive::Archive;
@@ -223,7 +230,10 @@ fn layers_are_told_what_made_them() {
     let image = image.key("history", json!([{"created_by": "one"}, {"created_by": "two"}, {"created_by": "three"}]));
     let report = report(Shape::Oci.save_one(&image).bytes(), &[]);
     assert!(report["images"][0]["layers"][0].get("created_by").is_none(), "steps that do not fit are nobody's");
-    assert!(report["oddities"][0].as_str().unwrap().contains("tells of 3 layers, but it has 2"), "{report:#}");
+    assert!(
+        report["findings"][0]["problem"].as_str().unwrap().contains("tells of 3 layers, but it has 2"),
+        "{report:#}"
+    );
 }
 
 #[test]
@@ -308,16 +318,16 @@ fn what_is_listed_beside_images_and_what_is_not_there_is_said() {
 }
 
 #[test]
-fn oddities_are_part_of_the_answer_and_errors_under_strict() {
+fn findings_are_part_of_the_answer_and_errors_under_strict() {
     let tar = Shape::Crane
         .save_one(&TestImage::demo("app:1"))
         .editing("manifest.json", |json| json[0]["RepoTags"] = json!(["app"]));
     let said = imgtar(["inspect", "--json"]).stdin(tar.bytes()).success();
     assert_eq!(said.stderr, "");
     let report: Value = serde_json::from_str(&said.text()).unwrap();
-    assert!(report["oddities"][0].as_str().unwrap().contains("`app` has no tag"), "{report:#}");
+    assert!(report["findings"][0]["problem"].as_str().unwrap().contains("`app` has no tag"), "{report:#}");
     let table = imgtar(["inspect"]).stdin(tar.bytes()).success().text();
-    assert!(table.contains("\nodd\n"), "{table}");
+    assert!(table.contains("\nfindings\n"), "{table}");
     imgtar(["inspect", "--strict"]).stdin(tar.bytes()).exits(3).says(["no tag", "--strict"]);
 }
 
@@ -387,4 +397,24 @@ fn archives_without_images_are_answered_too() {
     assert!(loads.iter().all(|loads| loads["loads"] == "no"), "{found:#}");
     imgtar(["inspect", "--config"]).stdin(empty.bytes()).exits(4);
     imgtar(["inspect"]).stdin("no archive at all").exits(3);
+}
+
+#[test]
+fn an_image_listed_for_many_platforms_has_its_facts_once() {
+    let mut layout = Layout::new();
+    let image = (0..50).fold(TestImage::new(), |image, nth| image.layer([file("f", nth.to_string())]));
+    let listed = layout.image(&image, Types::Oci);
+    for nth in 0..40 {
+        let mut entry = listed.clone();
+        entry["platform"] = json!({"os": "linux", "architecture": format!("arch{nth}")});
+        layout.list(&entry);
+    }
+    let run = Run::quiet();
+    let input = Input::reader("in", Cursor::new(layout.tarball().bytes()));
+    let archive = reader::Archive::open(input, &run).unwrap();
+    let images = archive.images(None, &run).unwrap();
+    let report = inspect(&archive, &images, &ImageSelector::default(), None, InspectDepth::Documents, &run).unwrap();
+    assert_eq!(report.images.len(), 40);
+    let first = &report.images[0].content;
+    assert!(report.images.iter().all(|image| Arc::ptr_eq(&image.content, first)));
 }

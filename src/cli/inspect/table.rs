@@ -2,6 +2,7 @@
 
 use std::io;
 
+use imgtar::diagnostics::Diagnostic;
 use imgtar::inspect::{ConfigFacts, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
 use crate::cli::page::{Cell, Page, Table, Tone, cell};
@@ -21,11 +22,11 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
         let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
         title(page, &names)?;
         page.table(&facts(image, in_full))?;
-        page.table(&layers(&image.layers, in_full))?;
+        page.table(&layers(&image.content.layers, in_full))?;
     }
     listing(page, "beside images", artifacts(report))?;
     listing(page, "listed, but not there", missing(report))?;
-    listing(page, "odd", report.oddities.clone())?;
+    listing(page, "findings", report.findings.iter().map(Diagnostic::line).collect())?;
     page.gap()?;
     title(page, "loads")?;
     page.table(&loads(&report.loads))
@@ -65,17 +66,17 @@ fn facts(image: &ImageFacts, in_full: bool) -> Table {
     let version = image.os_version.as_ref().map_or_else(String::new, |version| format!(" ({version})"));
     let one = |value: Option<String>| vec![value.unwrap_or_default()];
     let mut facts = vec![
-        ("image ID", vec![digest(&image.image_id)]),
-        ("manifest", one(image.manifest.as_ref().map(|manifest| digest(&manifest.digest)))),
+        ("image ID", vec![digest(&image.content.image_id)]),
+        ("manifest", one(image.content.manifest.as_ref().map(|manifest| digest(&manifest.digest)))),
         ("index", one(image.index.as_ref().map(|index| digest(&index.digest)))),
-        ("parent", one(image.parent.as_deref().map(digest))),
+        ("parent", one(image.content.parent.as_deref().map(digest))),
         ("platform", vec![format!("{}{version}", image.platform)]),
-        ("created", one(image.created.clone())),
-        ("author", one(image.author.clone())),
-        ("size", vec![sizes(Some(image.size), image.tar_size)]),
+        ("created", one(image.content.created.clone())),
+        ("author", one(image.content.author.clone())),
+        ("size", vec![sizes(Some(image.content.size), image.content.tar_size)]),
     ];
-    facts.extend(config(&image.config));
-    facts.push(("layers", vec![image.layers.len().to_string()]));
+    facts.extend(config(&image.content.config));
+    facts.push(("layers", vec![image.content.layers.len().to_string()]));
     let mut table = Table::new(2);
     for (key, values) in facts.into_iter().filter(|(_, values)| !values.iter().all(String::is_empty)) {
         table.list(cell(key).tone(Tone::Key), values.into_iter().map(cell));

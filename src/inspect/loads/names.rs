@@ -13,10 +13,10 @@ use crate::spec::reference::Reference;
 
 /// The names that the engine gives to the images of `list`.
 pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
-    let naming = Naming::of(row.engine);
+    let naming = NameStyle::of(row.engine);
     let mut names: Vec<String> = match list {
         List::Repositories(v1) => v1.names.clone(),
-        List::IndexJson(_) if naming == Naming::Short && facts.directory => Vec::new(),
+        List::IndexJson(_) if naming == NameStyle::Short && facts.directory => Vec::new(),
         List::IndexJson(_) => facts.entries().iter().filter_map(|entry| naming.of_entry(entry)).collect(),
         List::ManifestJson(_) => {
             let names = facts.items().iter().flat_map(|item| &item.names);
@@ -30,7 +30,7 @@ pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<Stri
 
 /// The ways in which engines spell names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Naming {
+enum NameStyle {
     /// Docker: without its own registry.
     Familiar,
     /// containerd: in full.
@@ -43,7 +43,7 @@ enum Naming {
     None,
 }
 
-impl Naming {
+impl NameStyle {
     fn of(engine: Engine) -> Self {
         match engine {
             Engine::Docker20 | Engine::Docker29Classic | Engine::Docker29Containerd => Self::Familiar,
@@ -126,16 +126,16 @@ mod tests {
         };
         let full = "docker.io/library/app:1";
         for (naming, image_name, ref_name, expected) in [
-            (Naming::Familiar, Some(full), Some("1"), Some("app:1")),
-            (Naming::Familiar, None, Some("t1"), Some("t1")),
-            (Naming::Familiar, None, None, None),
-            (Naming::Full, Some(full), None, Some(full)),
-            (Naming::Full, None, Some("foo:1"), Some("foo:1")),
-            (Naming::Full, None, Some("t1"), Some("import-DATE:t1")),
-            (Naming::Short, Some(full), Some("1"), Some(full)),
-            (Naming::Short, None, Some("foo:1"), Some("localhost/foo:1")),
-            (Naming::RefName, Some(full), Some("1"), Some("1")),
-            (Naming::None, Some(full), Some("1"), None),
+            (NameStyle::Familiar, Some(full), Some("1"), Some("app:1")),
+            (NameStyle::Familiar, None, Some("t1"), Some("t1")),
+            (NameStyle::Familiar, None, None, None),
+            (NameStyle::Full, Some(full), None, Some(full)),
+            (NameStyle::Full, None, Some("foo:1"), Some("foo:1")),
+            (NameStyle::Full, None, Some("t1"), Some("import-DATE:t1")),
+            (NameStyle::Short, Some(full), Some("1"), Some(full)),
+            (NameStyle::Short, None, Some("foo:1"), Some("localhost/foo:1")),
+            (NameStyle::RefName, Some(full), Some("1"), Some("1")),
+            (NameStyle::None, Some(full), Some("1"), None),
         ] {
             assert_eq!(naming.of_entry(&entry(image_name, ref_name)).as_deref(), expected, "{naming:?} {ref_name:?}");
         }
