@@ -47,7 +47,6 @@
 //! Sources: docs/formats.md R-1 …, O-18, H-5, H-23; OCI image-spec `layer.md`.
 
 mod apply;
-mod index;
 mod layer;
 mod links;
 mod lookup;

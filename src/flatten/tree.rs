@@ -10,8 +10,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hashbrown::HashTable;
+
 use super::EntryId;
-use super::index::{self, Index};
 use super::text::{Text, Texts};
 use super::trace::Step;
 
@@ -46,7 +47,8 @@ pub(super) struct Tree {
     places: Vec<PlaceRecord>,
     inodes: Vec<InodeRecord>,
     texts: Texts,
-    index: Index,
+    /// All places but the root, by directory and name.
+    index: HashTable<Slot>,
     hasher: RandomState,
     /// Bytes taken since [`Tree::taken`] was last asked.
     taken: u64,
@@ -65,6 +67,16 @@ struct Gone {
     /// What took its place, or that of a directory above it; `None` if a whiteout removed it.
     by: Option<Inode>,
 }
+
+/// A place in the hash table, with its hash, so that the table grows without a look at names.
+#[derive(Debug, Clone)]
+struct Slot {
+    hash: u32,
+    place: Place,
+}
+
+/// Bytes that a place takes in the hash table, about: the table is between seven sixteenths and seven eighths full.
+const SLOT: usize = 2 * (size_of::<Slot>() + 1);
 
 #[derive(Debug, Clone)]
 struct PlaceRecord {
@@ -119,7 +131,7 @@ impl Tree {
             }],
             inodes: vec![InodeRecord { position: 0, layer: 0, names: 1, content }],
             texts,
-            index: Index::new(),
+            index: HashTable::new(),
             hasher: RandomState::new(),
             taken: 0,
             walked: AtomicU64::new(0),
@@ -205,11 +217,7 @@ impl Tree {
 
     /// The place called `name` in `directory`, if one is known; there may be nothing on it.
     pub(super) fn known(&self, directory: Place, name: &[u8]) -> Option<Place> {
-        let number = self.index.find(self.hash(directory, name), |number| {
-            let place = &self.places[number as usize];
-            place.parent == directory && self.texts.get(place.name) == name
-        })?;
-        place(number)
+        self.find(self.hash(directory, name), directory, name)
     }
 
     /// The place called `name` in `directory`, if something stands there.
@@ -228,17 +236,17 @@ impl Tree {
 
     /// The place called `name` in `directory`, made known if it was not.
     pub(super) fn place(&mut self, directory: Place, name: &[u8]) -> Result<Place, Full> {
-        if let Some(known) = self.known(directory, name) {
+        let hash = self.hash(directory, name);
+        if let Some(known) = self.find(hash, directory, name) {
             return Ok(known);
         }
-        let number = u32::try_from(self.places.len()).map_err(|_| Full)?;
-        let new = place(number).ok_or(Full)?;
+        let place = u32::try_from(self.places.len()).ok().and_then(place).ok_or(Full)?;
         let text = self.keep(name)?;
         let record = PlaceRecord { parent: directory, name: text, inode: None, next: None, previous: None, entered: 0 };
         self.places.push(record);
-        self.index.insert(self.hash(directory, name), number);
-        self.taken += (size_of::<PlaceRecord>() + index::BYTES) as u64;
-        Ok(new)
+        self.index.insert_unique(spread(hash), Slot { hash, place }, |slot| spread(slot.hash));
+        self.taken += (size_of::<PlaceRecord>() + SLOT) as u64;
+        Ok(place)
     }
 
     /// A copy of `text` that stays.
@@ -357,7 +365,7 @@ impl Tree {
 
     /// Bytes that all of it takes, about.
     pub(super) fn size(&self) -> u64 {
-        let places = self.places.len() * (size_of::<PlaceRecord>() + index::BYTES);
+        let places = self.places.len() * (size_of::<PlaceRecord>() + SLOT);
         (places + self.inodes.len() * size_of::<InodeRecord>() + self.texts.size()) as u64
     }
 
@@ -412,6 +420,16 @@ impl Tree {
         }
     }
 
+    fn find(&self, hash: u32, directory: Place, name: &[u8]) -> Option<Place> {
+        let is_it = |slot: &Slot| {
+            slot.hash == hash && {
+                let record = self.at(slot.place);
+                record.parent == directory && self.texts.get(record.name) == name
+            }
+        };
+        self.index.find(spread(hash), is_it).map(|slot| slot.place)
+    }
+
     fn hash(&self, directory: Place, name: &[u8]) -> u32 {
         self.hasher.hash_one((directory, name)) as u32
     }
@@ -423,6 +441,11 @@ impl Tree {
     fn at_mut(&mut self, place: Place) -> &mut PlaceRecord {
         &mut self.places[offset(place.0)]
     }
+}
+
+/// The table looks at the lowest and at the highest bits of a hash.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 fn place(number: u32) -> Option<Place> {
