@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::digest::DiffId;
 use crate::error::Result;
-use crate::flatten::{EntryId, Hidden, Options, Overlay};
+use crate::flatten::{EntryKey, Hidden, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
 use crate::path::escape_for_terminal;
@@ -224,11 +224,11 @@ struct HiddenEntry {
 fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<HiddenEntry>> {
     let mut overlay = Overlay::watching(Options::default());
     let mut lost = Vec::new();
-    let entry = |id: EntryId| indexes.entry(id.layer as usize, id.position);
+    let entry = |key: EntryKey| indexes.entry(key.layer as usize, key.position);
     for (by, layer) in layers.iter().enumerate() {
         indexes.apply(by, layer, &mut overlay, run)?;
-        for Hidden { id, by: replacement } in overlay.hidden() {
-            let file = entry(id);
+        for Hidden { key, by: replacement } in overlay.hidden() {
+            let file = entry(key);
             if !file.is_file() {
                 continue;
             }
@@ -237,7 +237,7 @@ fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<Hi
                 Some(replacement) if replacement.content == file.content => How::Duplicated,
                 Some(_) => How::Replaced,
             };
-            lost.push(HiddenEntry { layer: id.layer as usize, position: id.position, size: file.size, by, how });
+            lost.push(HiddenEntry { layer: key.layer as usize, position: key.position, size: file.size, by, how });
         }
     }
     Ok(lost)

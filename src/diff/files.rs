@@ -11,7 +11,7 @@ use crate::archive::EntryKind;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::files::Item;
-use crate::flatten::{EntryId, Flattened, Options, Overlay, Survivor, Survivors};
+use crate::flatten::{EntryKey, Flattened, FlattenedEntries, FlattenedEntry, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
 use crate::run::Run;
@@ -130,7 +130,7 @@ impl<'a> Tree<'a> {
     }
 
     fn paths(&self) -> Paths<'_> {
-        Paths { tree: self, survivors: self.flattened.survivors(), next: None }
+        Paths { tree: self, entries: self.flattened.entries(), next: None }
     }
 }
 
@@ -138,25 +138,27 @@ impl<'a> Tree<'a> {
 struct Node<'a> {
     tree: &'a Tree<'a>,
     path: Vec<u8>,
-    id: Option<EntryId>,
+    key: Option<EntryKey>,
 }
 
 impl<'a> Node<'a> {
-    fn of(tree: &'a Tree<'a>, survivor: Survivor) -> Self {
-        match survivor {
-            Survivor::Root { id } => Self { tree, path: Vec::new(), id: Some(id) },
-            Survivor::Entry { path, id, .. } | Survivor::HardLink { path, id, .. } => Self { tree, path, id: Some(id) },
-            Survivor::ImplicitDirectory { path } => Self { tree, path, id: None },
+    fn of(tree: &'a Tree<'a>, entry: FlattenedEntry) -> Self {
+        match entry {
+            FlattenedEntry::Root { key } => Self { tree, path: Vec::new(), key: Some(key) },
+            FlattenedEntry::Entry { path, key, .. } | FlattenedEntry::HardLink { path, key, .. } => {
+                Self { tree, path, key: Some(key) }
+            }
+            FlattenedEntry::ImplicitDirectory { path } => Self { tree, path, key: None },
         }
     }
 
-    fn layer(&self, id: EntryId) -> usize {
-        self.tree.base + id.layer as usize
+    fn layer(&self, key: EntryKey) -> usize {
+        self.tree.base + key.layer as usize
     }
 
     /// Whether both are described by one entry of one layer: then there is nothing to compare.
     fn is_the_same_entry(&self, other: &Self) -> bool {
-        match (self.id, other.id) {
+        match (self.key, other.key) {
             (Some(one), Some(two)) => {
                 one.position == two.position && self.tree.indexes.is_same(self.layer(one), other.layer(two))
             }
@@ -166,12 +168,12 @@ impl<'a> Node<'a> {
     }
 
     fn entry(&self) -> LayerEntry<'a> {
-        self.id.map_or(LayerEntry::IMPLICIT_DIRECTORY, |id| self.tree.indexes.entry(self.layer(id), id.position))
+        self.key.map_or(LayerEntry::IMPLICIT_DIRECTORY, |key| self.tree.indexes.entry(self.layer(key), key.position))
     }
 
     fn listed(self) -> Listed {
         let entry = self.entry();
-        let item = Item::new(self.path, &entry, self.id.map(|id| id.layer));
+        let item = Item::new(self.path, &entry, self.key.map(|key| key.layer));
         Listed { item, content: entry.content.map(Digest::from_sha256_bytes) }
     }
 }
@@ -179,14 +181,14 @@ impl<'a> Node<'a> {
 /// A tree's paths in order.
 struct Paths<'a> {
     tree: &'a Tree<'a>,
-    survivors: Survivors<'a>,
+    entries: FlattenedEntries<'a>,
     next: Option<Node<'a>>,
 }
 
 impl<'a> Paths<'a> {
     fn peek(&mut self) -> Option<&Node<'a>> {
         if self.next.is_none() {
-            self.next = self.survivors.next().map(|survivor| Node::of(self.tree, survivor));
+            self.next = self.entries.next().map(|entry| Node::of(self.tree, entry));
         }
         self.next.as_ref()
     }
@@ -222,7 +224,7 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-/// The order of survivors: directory by directory, names in ascending order, whatever they are names of.
+/// The order of a flattened tree: directory by directory, names in ascending order, whatever they are names of.
 fn in_walking_order(one: &[u8], other: &[u8]) -> Ordering {
     let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
     // What ends a name is less than what goes on with it.

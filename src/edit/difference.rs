@@ -1,7 +1,7 @@
 //! The difference of two trees as one layer: what has to be applied to the one to get the other.
 //!
 //! Pure: flattened trees in, items of a layer out, in the order in which they are written (E-10). Headers and bodies stay
-//! with the caller, who finds them again by their [`EntryId`]. Comparing trees rather than merging the entries of layers is
+//! with the caller, who finds them again by their [`EntryKey`]. Comparing trees rather than merging the entries of layers is
 //! what keeps deleted files deleted (E-1):
 //!
 //! | below | above | the layer holds |
@@ -20,7 +20,7 @@ use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
 
 use crate::error::Result;
-use crate::flatten::{EntryId, FlatNode, Flattened};
+use crate::flatten::{EntryKey, FlatNode, Flattened};
 
 /// One item of the layer. Paths are relative and clean.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) enum LayerItem {
         /// The path.
         path: Vec<u8>,
         /// The entry.
-        entry: EntryId,
+        entry: EntryKey,
         /// How many more names of it follow as [`LayerItem::HardLink`].
         links: u32,
     },
@@ -46,7 +46,7 @@ pub(super) enum LayerItem {
         /// The path of the item that carries the data.
         target: Vec<u8>,
         /// The entry whose metadata they share.
-        entry: EntryId,
+        entry: EntryKey,
     },
     /// A whiteout.
     Whiteout {
@@ -65,7 +65,7 @@ pub(super) enum LayerItem {
 pub(super) fn difference(
     below: &Flattened,
     above: &Flattened,
-    is_alike: &dyn Fn(Option<EntryId>, Option<EntryId>) -> bool,
+    is_alike: &dyn Fn(Option<EntryKey>, Option<EntryKey>) -> bool,
     mut emit: impl FnMut(LayerItem) -> Result<()>,
 ) -> Result<()> {
     let mut walk =
@@ -91,7 +91,7 @@ pub(super) fn difference(
 }
 
 /// The entries with several names of which one is new: they are written whole, wherever their data comes from (E-6).
-fn carried(below: &Flattened, above: &Flattened) -> HashSet<EntryId> {
+fn carried(below: &Flattened, above: &Flattened) -> HashSet<EntryKey> {
     let is_new_name =
         |old: Option<&FlatNode>, new: &FlatNode| new.names > 1 && old.is_none_or(|old| old.entry != new.entry);
     NodePairs::new(below, above)
@@ -102,10 +102,10 @@ fn carried(below: &Flattened, above: &Flattened) -> HashSet<EntryId> {
 
 /// The walk through both trees at once.
 struct DifferenceWalk<'a> {
-    carried: HashSet<EntryId>,
-    is_alike: &'a dyn Fn(Option<EntryId>, Option<EntryId>) -> bool,
+    carried: HashSet<EntryKey>,
+    is_alike: &'a dyn Fn(Option<EntryKey>, Option<EntryKey>) -> bool,
     /// Where entries with several names were written first.
-    carriers: HashMap<EntryId, Vec<u8>>,
+    carriers: HashMap<EntryKey, Vec<u8>>,
     /// The directories above the present path, and whether they were listed.
     open: Vec<(FlatNode, bool)>,
 }

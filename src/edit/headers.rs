@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::archive::{EntryKind, TarEntry};
 use crate::error::Result;
-use crate::flatten::{EntryId, Overlay};
+use crate::flatten::{EntryKey, Overlay};
 use crate::image::Layer;
 use crate::layer_index::{FileContent, LayerEntry, LayerIndex, read_layer};
 use crate::run::Run;
@@ -77,13 +77,13 @@ impl StackHeaders {
     }
 
     /// An entry's header.
-    pub(super) fn entry(&self, id: EntryId) -> LayerEntry<'_> {
+    pub(super) fn entry(&self, id: EntryKey) -> LayerEntry<'_> {
         self.layers[id.layer as usize].index.entry(id.position)
     }
 
     /// Whether two directories have the same metadata; `None` is one that no entry describes.
-    pub(super) fn is_alike(&self, one: Option<EntryId>, other: Option<EntryId>) -> bool {
-        let directory = |id: Option<EntryId>| match id {
+    pub(super) fn is_alike(&self, one: Option<EntryKey>, other: Option<EntryKey>) -> bool {
+        let directory = |id: Option<EntryKey>| match id {
             Some(id) => self.directory(Vec::new(), id),
             None => TarEntry { path: Vec::new(), ..TarEntry::directory(Vec::new()) },
         };
@@ -91,7 +91,7 @@ impl StackHeaders {
     }
 
     /// The directory that `id` describes, to be written as `path`.
-    pub(super) fn directory(&self, path: Vec<u8>, id: EntryId) -> TarEntry {
+    pub(super) fn directory(&self, path: Vec<u8>, id: EntryKey) -> TarEntry {
         let layer = &self.layers[id.layer as usize];
         let header = layer.index.entry(id.position);
         if let Some(directory) = layer.directories.get(&header.offset) {

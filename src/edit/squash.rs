@@ -15,7 +15,7 @@ use crate::archive::{EntryKind, TarEntry};
 use crate::codec::Codec;
 use crate::diagnostics::Rule;
 use crate::error::Result;
-use crate::flatten::{EntryId, Flattened, Options, Overlay};
+use crate::flatten::{EntryKey, Flattened, Options, Overlay};
 use crate::image::{Blob, ExpectedDigest, Layer};
 use crate::path::escape_for_terminal;
 
@@ -135,7 +135,7 @@ struct Writer<'a, 'w, 'o> {
     bodies: StackBodies<'w>,
     out: &'a mut LayerWriter<'o>,
     /// Entries that have names still to come, and how many.
-    linked: HashMap<EntryId, (TarEntry, u32)>,
+    linked: HashMap<EntryKey, (TarEntry, u32)>,
     /// The first of the layers that are replaced.
     from: usize,
     carried: &'a mut Carried,
@@ -157,7 +157,7 @@ impl Writer<'_, '_, '_> {
         }
     }
 
-    fn entry(&mut self, path: Vec<u8>, id: EntryId, links: u32) -> Result<()> {
+    fn entry(&mut self, path: Vec<u8>, id: EntryKey, links: u32) -> Result<()> {
         let path = if path.is_empty() { b".".to_vec() } else { path };
         let header = self.headers.entry(id);
         if header.kind == EntryKind::Directory {
@@ -177,7 +177,7 @@ impl Writer<'_, '_, '_> {
     }
 
     /// The entry at `id`, which has been written under another name.
-    fn another_name(&mut self, id: EntryId) -> Result<TarEntry> {
+    fn another_name(&mut self, id: EntryKey) -> Result<TarEntry> {
         if let Some((entry, left @ 2..)) = self.linked.get_mut(&id) {
             *left -= 1;
             return Ok(entry.clone());

@@ -2,7 +2,7 @@
 
 use super::{Files, Item, ItemKind};
 use crate::error::{Error, Result};
-use crate::flatten::{EntryId, Lookup, Standing, Survivor};
+use crate::flatten::{EntryKey, FlattenedEntry, Lookup, Standing};
 use crate::layer_index::LayerEntry;
 use crate::nearest::nearest;
 use crate::path::escape_for_terminal;
@@ -23,18 +23,18 @@ impl Files<'_> {
             Some((_, Lookup::Found { path, .. })) => path,
             Some((path, nowhere)) => return Err(self.nothing_at(path, nowhere)),
         };
-        let survivors = self.tree.survivors().filter(move |survivor| is_within(survivor.path(), &top));
-        Ok(survivors.map(|survivor| self.item(survivor)))
+        let entries = self.tree.entries().filter(move |entry| is_within(entry.path(), &top));
+        Ok(entries.map(|entry| self.item(entry)))
     }
 
     /// The entry that has the bytes of the file that `path` leads to, and the clean path.
-    pub(super) fn file(&self, path: &Path) -> Result<(Vec<u8>, EntryId)> {
+    pub(super) fn file(&self, path: &Path) -> Result<(Vec<u8>, EntryKey)> {
         let refuse = |found: &[u8], problem: &str| {
             let problem = format!("{}: `{}` {problem}", self.at, shown(found));
             Err(Error::Choice { problem, choices: Vec::new() })
         };
         match self.tree.follow(path) {
-            Lookup::Found { path, what: Standing::Regular(id) } => Ok((path, id)),
+            Lookup::Found { path, what: Standing::Regular(key) } => Ok((path, key)),
             Lookup::Found { path, what: Standing::Directory } => {
                 refuse(&path, "is a directory; `imgtar ls` lists what is in it")
             }
@@ -45,21 +45,21 @@ impl Files<'_> {
         }
     }
 
-    pub(super) fn entry(&self, id: EntryId) -> LayerEntry<'_> {
-        self.indexes.entry(id.layer as usize, id.position)
+    pub(super) fn entry(&self, key: EntryKey) -> LayerEntry<'_> {
+        self.indexes.entry(key.layer as usize, key.position)
     }
 
-    fn item(&self, survivor: Survivor) -> Item {
-        match survivor {
-            Survivor::Root { id } => Item::new(Vec::new(), &self.entry(id), Some(id.layer)),
-            Survivor::Entry { path, id, .. } => Item::new(path, &self.entry(id), Some(id.layer)),
-            Survivor::ImplicitDirectory { path } => Item::implicit_directory(path),
-            Survivor::HardLink { path, target, id } => Item {
+    fn item(&self, entry: FlattenedEntry) -> Item {
+        match entry {
+            FlattenedEntry::Root { key } => Item::new(Vec::new(), &self.entry(key), Some(key.layer)),
+            FlattenedEntry::Entry { path, key, .. } => Item::new(path, &self.entry(key), Some(key.layer)),
+            FlattenedEntry::ImplicitDirectory { path } => Item::implicit_directory(path),
+            FlattenedEntry::HardLink { path, target, key } => Item {
                 kind: ItemKind::HardLink,
                 target,
                 size: 0,
                 device: (0, 0),
-                ..Item::new(path, &self.entry(id), Some(id.layer))
+                ..Item::new(path, &self.entry(key), Some(key.layer))
             },
         }
     }

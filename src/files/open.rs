@@ -5,7 +5,7 @@ use std::io;
 use super::{Files, Path};
 use crate::archive::{Ending, Reader, TarEntry};
 use crate::error::{Error, Result};
-use crate::flatten::EntryId;
+use crate::flatten::EntryKey;
 use crate::image::{Blob, Layer};
 use crate::path::escape_for_terminal;
 use crate::progress::Task;
@@ -33,9 +33,9 @@ impl Files<'_> {
     /// # Errors
     /// [`Error::Choice`] when nothing, or no regular file, is there.
     pub fn open(&self, path: &Path) -> Result<Opened<'_>> {
-        let (path, id @ EntryId { layer: number, .. }) = self.file(path)?;
+        let (path, key @ EntryKey { layer: number, .. }) = self.file(path)?;
         let layer = &self.image.layers[number as usize];
-        Ok(Opened { path, number, layer, offset: self.entry(id).offset, run: self.run })
+        Ok(Opened { path, number, layer, offset: self.entry(key).offset, run: self.run })
     }
 }
 

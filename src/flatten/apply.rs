@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use super::links;
 use super::remarks::{Remarks, Sort};
 use super::resolve;
-use super::tree::{Content, Inode, Place, Tree};
+use super::tree::{Dentry, FileTree, Inode, InodeKind};
 use super::whiteout::{Role, split};
-use super::{Change, EntryId, Kind, Options};
+use super::{Change, ChangeKind, EntryKey, Options};
 use crate::error::{Error, Result};
 use crate::limits::Budget;
 use crate::path::{EntryPath, escape_for_terminal, quote};
@@ -15,7 +15,7 @@ use crate::rule::Rule;
 
 /// Applies the entries of one layer.
 pub(super) struct Applier<'a> {
-    pub(super) tree: &'a mut Tree,
+    pub(super) tree: &'a mut FileTree,
     pub(super) options: Options,
     pub(super) at: &'a str,
     pub(super) budget: &'a Budget,
@@ -24,12 +24,12 @@ pub(super) struct Applier<'a> {
     aside: HashMap<Box<[u8]>, Inode>,
     remarks: Remarks<'a>,
     /// Links that have been warned of.
-    warned: HashSet<Place>,
+    warned: HashSet<Dentry>,
 }
 
 impl<'a> Applier<'a> {
     pub(super) fn new(
-        tree: &'a mut Tree,
+        tree: &'a mut FileTree,
         options: Options,
         layer: u32,
         at: &'a str,
@@ -75,7 +75,7 @@ impl<'a> Applier<'a> {
 
     /// Warns of links from lower layers that lead to where this layer changes something: engines that stack layers make
     /// them directories instead.
-    pub(super) fn warn_of_links(&mut self, links: &[Place]) -> Result<()> {
+    pub(super) fn warn_of_links(&mut self, links: &[Dentry]) -> Result<()> {
         for &link in links {
             if !self.tree.was_entered(link, self.layer) && self.warned.insert(link) {
                 let tree = &*self.tree;
@@ -92,7 +92,7 @@ impl<'a> Applier<'a> {
     }
 
     fn warn_of_null_device(&mut self, change: Change<'_>) -> Result<()> {
-        if change.kind != (Kind::CharDevice { major: 0, minor: 0 }) {
+        if change.kind != (ChangeKind::CharDevice { major: 0, minor: 0 }) {
             return Ok(());
         }
         self.remarks.warn(Sort::NullDevice, || {
@@ -105,8 +105,8 @@ impl<'a> Applier<'a> {
 
     /// AUFS's own files are no part of the tree, but hard links may name them.
     fn keep_aside(&mut self, change: Change<'_>) -> Result<()> {
-        if change.kind == Kind::Regular {
-            let inode = self.add(change, Content::Regular)?;
+        if change.kind == ChangeKind::Regular {
+            let inode = self.add(change, InodeKind::Regular)?;
             self.aside.insert(change.path.into(), inode);
             self.budget.charge_memory(change.path.len() as u64, self.at)?;
         }
@@ -115,12 +115,12 @@ impl<'a> Applier<'a> {
 
     ///
     fn describe_root(&mut self, change: Change<'_>) -> Result<()> {
-        if change.kind != Kind::Directory {
+        if change.kind != ChangeKind::Directory {
             return Err(Error::invalid(Rule::R18, self.at, "the entry for the root is no directory"));
         }
         let root = self.tree.root();
         self.enter(root, change)?;
-        self.tree.describe(root, self.id(change));
+        self.tree.describe(root, self.key(change));
         self.tree.trace(change.position, root, self.tree.inode(root));
         Ok(())
     }
@@ -130,33 +130,33 @@ impl<'a> Applier<'a> {
         let (directory, name) = split(change.path);
         let parent = resolve::create(self.tree, directory).map_err(|why| self.refuse(Rule::R6, change.path, why))?;
         self.warn_of_links(&parent.links)?;
-        let place = self.tree.place(parent.end, name).map_err(|why| self.refuse(Rule::R6, change.path, why))?;
-        let place = self.behind_dirlink(place, change.kind).unwrap_or(place);
-        self.enter(place, change)?;
-        if change.kind == Kind::Directory && self.tree.is_directory(place) {
-            self.tree.describe(place, self.id(change));
+        let dentry = self.tree.dentry(parent.end, name).map_err(|why| self.refuse(Rule::R6, change.path, why))?;
+        let dentry = self.behind_dirlink(dentry, change.kind).unwrap_or(dentry);
+        self.enter(dentry, change)?;
+        if change.kind == ChangeKind::Directory && self.tree.is_directory(dentry) {
+            self.tree.describe(dentry, self.key(change));
         } else {
-            let inode = self.inode(place, change, lost)?;
-            self.tree.put(place, inode);
+            let inode = self.inode(dentry, change, lost)?;
+            self.tree.put(dentry, inode);
         }
-        self.tree.trace(change.position, place, self.tree.inode(place));
+        self.tree.trace(change.position, dentry, self.tree.inode(dentry));
         Ok(())
     }
 
-    /// The directory that a link on `place` leads to, if such links are to stay (`--keep-dirlinks`, R-7). A link that leads
+    /// The directory that a link on `dentry` leads to, if such links are to stay (`--keep-dirlinks`, R-7). A link that leads
     /// nowhere is no directory link, whatever the reason.
-    fn behind_dirlink(&self, place: Place, kind: Kind<'_>) -> Option<Place> {
-        let is_link = matches!(self.tree.content(place), Some(Content::Symlink(_)));
-        if !(self.options.keep_dirlinks && kind == Kind::Directory && is_link) {
+    fn behind_dirlink(&self, dentry: Dentry, kind: ChangeKind<'_>) -> Option<Dentry> {
+        let is_link = matches!(self.tree.kind_at(dentry), Some(InodeKind::Symlink(_)));
+        if !(self.options.keep_dirlinks && kind == ChangeKind::Directory && is_link) {
             return None;
         }
-        let route = resolve::find(self.tree, self.tree.parent(place), self.tree.name(place));
+        let route = resolve::find(self.tree, self.tree.parent(dentry), self.tree.name(dentry));
         route.ok().flatten().map(|route| route.end)
     }
 
-    /// Notes that this layer has an entry for `place`, and warns if it is not the first.
-    fn enter(&mut self, place: Place, change: Change<'_>) -> Result<()> {
-        if !self.tree.enter(place, self.layer) {
+    /// Notes that this layer has an entry for `dentry`, and warns if it is not the first.
+    fn enter(&mut self, dentry: Dentry, change: Change<'_>) -> Result<()> {
+        if !self.tree.enter(dentry, self.layer) {
             return Ok(());
         }
         self.remarks.warn(Sort::Twice, || {
@@ -164,35 +164,37 @@ impl<'a> Applier<'a> {
         })
     }
 
-    /// What `change` puts on `place`. No filesystem takes a symbolic link to nothing.
-    fn inode(&mut self, place: Place, change: Change<'_>, lost: Option<Inode>) -> Result<Inode> {
-        let content = match change.kind {
-            Kind::HardLink(target) => return self.linked(place, change, target, lost),
-            Kind::Directory => Content::Directory { first: None, implicit: false },
-            Kind::Regular => Content::Regular,
-            Kind::Symlink(b"") => return Err(self.refuse(Rule::R23, change.path, "a symbolic link without a target")),
-            Kind::Symlink(target) => {
-                Content::Symlink(self.tree.keep(target).map_err(|why| self.refuse(Rule::R6, change.path, why))?)
+    /// What `change` puts on `dentry`. No filesystem takes a symbolic link to nothing.
+    fn inode(&mut self, dentry: Dentry, change: Change<'_>, lost: Option<Inode>) -> Result<Inode> {
+        let kind = match change.kind {
+            ChangeKind::HardLink(target) => return self.linked(dentry, change, target, lost),
+            ChangeKind::Directory => InodeKind::Directory { first: None, implicit: false },
+            ChangeKind::Regular => InodeKind::Regular,
+            ChangeKind::Symlink(b"") => {
+                return Err(self.refuse(Rule::R23, change.path, "a symbolic link without a target"));
             }
-            Kind::CharDevice { .. } | Kind::BlockDevice | Kind::Fifo => Content::Special,
+            ChangeKind::Symlink(target) => {
+                InodeKind::Symlink(self.tree.keep(target).map_err(|why| self.refuse(Rule::R6, change.path, why))?)
+            }
+            ChangeKind::CharDevice { .. } | ChangeKind::BlockDevice | ChangeKind::Fifo => InodeKind::Special,
         };
-        self.add(change, content)
+        self.add(change, kind)
     }
 
-    /// What a hard link on `place` to `name` means at this moment.
-    fn linked(&self, place: Place, change: Change<'_>, name: &[u8], lost: Option<Inode>) -> Result<Inode> {
+    /// What a hard link on `dentry` to `name` means at this moment.
+    fn linked(&self, dentry: Dentry, change: Change<'_>, name: &[u8], lost: Option<Inode>) -> Result<Inode> {
         let target = EntryPath::clean(name).map_err(|why| self.refuse_link(change, name, why))?;
         if let Ok(Role::Bookkeeping) = Role::of(target.as_bytes()) {
             let aside = self.aside.get(target.as_bytes()).copied();
             return aside.ok_or_else(|| self.refuse_link(change, name, "no earlier entry of this layer has that name"));
         }
-        let found = links::target_place(self.tree, target.as_bytes());
+        let found = links::target_dentry(self.tree, target.as_bytes());
         let found = found.map_err(|why| self.refuse_link(change, name, why))?;
-        if found == Some(place) {
+        if found == Some(dentry) {
             return Err(self.refuse_link(change, name, "that is the link itself"));
         }
         match found.and_then(|found| self.tree.inode(found)) {
-            Some(inode) if matches!(self.tree.what(inode), Content::Directory { .. }) => {
+            Some(inode) if matches!(self.tree.kind(inode), InodeKind::Directory { .. }) => {
                 Err(self.refuse_link(change, name, "that is a directory"))
             }
             Some(inode) => Ok(inode),
@@ -204,13 +206,13 @@ impl<'a> Applier<'a> {
         self.refuse(Rule::R12, change.path, format!("hard link to `{}`: {why}", quote(target)))
     }
 
-    fn add(&mut self, change: Change<'_>, content: Content) -> Result<Inode> {
-        let id = self.id(change);
-        self.tree.add(content, id).map_err(|why| self.refuse(Rule::R6, change.path, why))
+    fn add(&mut self, change: Change<'_>, kind: InodeKind) -> Result<Inode> {
+        let key = self.key(change);
+        self.tree.add(kind, key).map_err(|why| self.refuse(Rule::R6, change.path, why))
     }
 
-    fn id(&self, change: Change<'_>) -> EntryId {
-        EntryId { layer: self.layer, position: change.position }
+    fn key(&self, change: Change<'_>) -> EntryKey {
+        EntryKey { layer: self.layer, position: change.position }
     }
 }
 

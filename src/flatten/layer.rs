@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::Applier;
+use super::layer_log::LayerLog;
 use super::links;
 use super::remarks::Remarks;
 use super::resolve;
-use super::stage::Stage;
-use super::tree::{Content, Inode, Place, Tree};
+use super::tree::{Dentry, FileTree, Inode, InodeKind};
 use super::whiteout::{Role, split};
-use super::{Change, Kind, Options};
+use super::{Change, ChangeKind, Options};
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::limits::Budget;
@@ -21,18 +21,18 @@ pub struct LayerBuilder<'a> {
     applier: Applier<'a>,
     /// Nothing lies below, so that whiteouts have nothing to remove and no entry need wait for them.
     base: bool,
-    stage: Stage,
+    log: LayerLog,
     /// What whiteouts name, in the state below.
-    removed: Vec<Place>,
+    removed: Vec<Dentry>,
     /// The directories that opaque markers stand in, in the state below.
-    opaque: BTreeSet<Place>,
+    opaque: BTreeSet<Dentry>,
     /// Links that opaque markers stand in, and where those are.
-    opaque_links: BTreeMap<Place, u64>,
+    opaque_links: BTreeMap<Dentry, u64>,
 }
 
 impl<'a> LayerBuilder<'a> {
     pub(super) fn new(
-        tree: &'a mut Tree,
+        tree: &'a mut FileTree,
         options: Options,
         layer: u32,
         at: &'a str,
@@ -44,7 +44,7 @@ impl<'a> LayerBuilder<'a> {
         Self {
             applier,
             base,
-            stage: Stage::default(),
+            log: LayerLog::default(),
             removed: Vec::new(),
             opaque: BTreeSet::new(),
             opaque_links: BTreeMap::new(),
@@ -65,7 +65,7 @@ impl<'a> LayerBuilder<'a> {
             Role::Opaque { directory } => self.hide_below(change.position, directory),
             Role::Plain | Role::Bookkeeping if self.base => self.applier.apply(change, None),
             Role::Plain | Role::Bookkeeping => {
-                let bytes = self.stage.push(change);
+                let bytes = self.log.push(change);
                 self.applier.budget.charge_memory(bytes as u64, self.applier.at)
             }
         }
@@ -82,10 +82,10 @@ impl<'a> LayerBuilder<'a> {
         } else {
             self.apply_whiteouts()?
         };
-        let (mut lost, stage) = (lost.into_iter(), std::mem::take(&mut self.stage));
-        let mut replay = stage.replay();
+        let (mut lost, log) = (lost.into_iter(), std::mem::take(&mut self.log));
+        let mut replay = log.replay();
         while let Some(change) = replay.next() {
-            let is_link = matches!(change.kind, Kind::HardLink(_));
+            let is_link = matches!(change.kind, ChangeKind::HardLink(_));
             self.applier.apply(change, if is_link { lost.next().flatten() } else { None })?;
         }
         self.applier.finish()
@@ -95,12 +95,12 @@ impl<'a> LayerBuilder<'a> {
     fn remove(&mut self, position: u64, directory: &[u8], name: &[u8]) -> Result<()> {
         let tree = &*self.applier.tree;
         let found = resolve::find(tree, tree.root(), directory);
-        let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, directory, obstacle))? else {
+        let Some(route) = found.map_err(|error| self.applier.refuse(Rule::R6, directory, error))? else {
             return Ok(());
         };
-        if let Some(place) = tree.child(route.end, name) {
-            self.removed.push(place);
-            self.applier.tree.trace(position, place, None);
+        if let Some(dentry) = tree.child(route.end, name) {
+            self.removed.push(dentry);
+            self.applier.tree.trace(position, dentry, None);
             self.applier.warn_of_links(&route.links)?;
         }
         Ok(())
@@ -117,16 +117,16 @@ impl<'a> LayerBuilder<'a> {
         }
         let (parent, name) = split(directory);
         let found = resolve::find(tree, tree.root(), parent);
-        let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, directory, obstacle))? else {
+        let Some(route) = found.map_err(|error| self.applier.refuse(Rule::R6, directory, error))? else {
             return Ok(());
         };
-        let Some(place) = tree.child(route.end, name) else { return Ok(()) };
-        match tree.content(place) {
-            Some(Content::Directory { .. }) => {
-                self.applier.tree.trace(position, place, None);
-                self.opaque.insert(place);
+        let Some(dentry) = tree.child(route.end, name) else { return Ok(()) };
+        match tree.kind_at(dentry) {
+            Some(InodeKind::Directory { .. }) => {
+                self.applier.tree.trace(position, dentry, None);
+                self.opaque.insert(dentry);
             }
-            Some(Content::Symlink(_)) => drop(self.opaque_links.insert(place, position)),
+            Some(InodeKind::Symlink(_)) => drop(self.opaque_links.insert(dentry, position)),
             _ => return Ok(()),
         }
         self.applier.warn_of_links(&route.links)
@@ -140,8 +140,8 @@ impl<'a> LayerBuilder<'a> {
         for &directory in &self.opaque {
             self.applier.tree.clear(directory);
         }
-        for &place in &self.removed {
-            self.applier.tree.remove(place);
+        for &dentry in &self.removed {
+            self.applier.tree.remove(dentry);
         }
         let after = self.link_targets();
         Ok(below.into_iter().zip(after).map(|(below, after)| below.filter(|_| after.is_none())).collect())
@@ -151,14 +151,14 @@ impl<'a> LayerBuilder<'a> {
     /// replace the link. With `--keep-dirlinks` none will.
     fn follow_opaque_links(&mut self) -> Result<()> {
         if !self.opaque_links.is_empty() && !self.applier.options.keep_dirlinks {
-            for replaced in self.directory_places() {
+            for replaced in self.directory_dentries() {
                 self.opaque_links.remove(&replaced);
             }
         }
         for (link, position) in std::mem::take(&mut self.opaque_links) {
             let tree = &*self.applier.tree;
             let found = resolve::find(tree, tree.parent(link), tree.name(link));
-            if let Some(route) = found.map_err(|obstacle| self.applier.refuse(Rule::R6, &tree.path(link), obstacle))? {
+            if let Some(route) = found.map_err(|error| self.applier.refuse(Rule::R6, &tree.path(link), error))? {
                 self.opaque.insert(route.end);
                 self.applier.tree.trace(position, route.end, None);
                 self.applier.warn_of_links(&route.links)?;
@@ -167,22 +167,22 @@ impl<'a> LayerBuilder<'a> {
         Ok(())
     }
 
-    /// The places, in the state below, that directory entries of this layer name.
-    fn directory_places(&self) -> Vec<Place> {
-        let (mut places, mut replay) = (Vec::new(), self.stage.replay());
+    /// The dentries, in the state below, that directory entries of this layer name.
+    fn directory_dentries(&self) -> Vec<Dentry> {
+        let (mut dentries, mut replay) = (Vec::new(), self.log.replay());
         while let Some(change) = replay.next() {
-            if change.kind == Kind::Directory {
-                places.extend(links::target_place(self.applier.tree, change.path).ok().flatten());
+            if change.kind == ChangeKind::Directory {
+                dentries.extend(links::target_dentry(self.applier.tree, change.path).ok().flatten());
             }
         }
-        places
+        dentries
     }
 
     /// What the hard links of this layer would name in the tree as it is, in order.
     fn link_targets(&self) -> Vec<Option<Inode>> {
-        let (mut targets, mut replay) = (Vec::new(), self.stage.replay());
+        let (mut targets, mut replay) = (Vec::new(), self.log.replay());
         while let Some(change) = replay.next() {
-            if let Kind::HardLink(target) = change.kind {
+            if let ChangeKind::HardLink(target) = change.kind {
                 let target = EntryPath::clean(target).ok();
                 targets.push(target.and_then(|target| links::target_inode(self.applier.tree, target.as_bytes())));
             }

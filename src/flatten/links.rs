@@ -1,12 +1,12 @@
 //! Hard links: what the name in a link entry means.
 
-use super::resolve::{self, Obstacle};
-use super::tree::{Content, Inode, Place, Tree};
+use super::resolve::{self, ResolveError};
+use super::tree::{Dentry, FileTree, Inode, InodeKind};
 use super::whiteout::split;
 
-/// The place that the cleaned `target` means now, whether or not something stands there. Its parents are resolved like
+/// The dentry that the cleaned `target` means now, whether or not something stands there. Its parents are resolved like
 /// those of an entry but never created; the last component is not followed.
-pub(super) fn target_place(tree: &Tree, target: &[u8]) -> Result<Option<Place>, Obstacle> {
+pub(super) fn target_dentry(tree: &FileTree, target: &[u8]) -> Result<Option<Dentry>, ResolveError> {
     if target.is_empty() {
         return Ok(Some(tree.root()));
     }
@@ -16,7 +16,7 @@ pub(super) fn target_place(tree: &Tree, target: &[u8]) -> Result<Option<Place>, 
 }
 
 /// What a link to the cleaned `target` would name now: nothing, if that is missing, a directory or out of reach.
-pub(super) fn target_inode(tree: &Tree, target: &[u8]) -> Option<Inode> {
-    let place = target_place(tree, target).ok().flatten()?;
-    tree.inode(place).filter(|&inode| !matches!(tree.what(inode), Content::Directory { .. }))
+pub(super) fn target_inode(tree: &FileTree, target: &[u8]) -> Option<Inode> {
+    let dentry = target_dentry(tree, target).ok().flatten()?;
+    tree.inode(dentry).filter(|&inode| !matches!(tree.kind(inode), InodeKind::Directory { .. }))
 }

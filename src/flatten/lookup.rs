@@ -1,9 +1,9 @@
 //! Looking a path up in the outcome, as a process whose root it is would.
 
-use super::resolve::{self, End};
-use super::survivors::Flattened;
-use super::tree::{Content, Place};
-use super::{EntryId, whiteout};
+use super::flattened::Flattened;
+use super::resolve::{self, PathEnd};
+use super::tree::{Dentry, InodeKind};
+use super::{EntryKey, whiteout};
 
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Standing {
     /// A directory.
     Directory,
     /// A regular file: the entry that carries its bytes.
-    Regular(EntryId),
+    Regular(EntryKey),
     /// A symbolic link that was not to be followed.
     Symlink,
     /// A device or named pipe.
@@ -52,10 +52,12 @@ impl Flattened {
     /// root whatever they say.
     pub fn follow(&self, path: &[u8]) -> Lookup {
         match resolve::follow(self.tree(), path) {
-            Ok(End::Found(place)) => self.found(place),
-            Ok(End::Missing { directory, name }) => Lookup::Missing { directory: self.tree().path(directory), name },
-            Ok(End::NoDirectory(place)) => Lookup::NoDirectory { path: self.tree().path(place) },
-            Err(obstacle) => Lookup::Endless { problem: obstacle.to_string() },
+            Ok(PathEnd::Found(dentry)) => self.found(dentry),
+            Ok(PathEnd::Missing { directory, name }) => {
+                Lookup::Missing { directory: self.tree().path(directory), name }
+            }
+            Ok(PathEnd::NoDirectory(dentry)) => Lookup::NoDirectory { path: self.tree().path(dentry) },
+            Err(error) => Lookup::Endless { problem: error.to_string() },
         }
     }
 
@@ -68,7 +70,7 @@ impl Flattened {
         }
         let (directory, name) = whiteout::split(path);
         match resolve::find(tree, tree.root(), directory) {
-            Ok(Some(route)) => tree.child(route.end, name).map_or(followed, |place| self.found(place)),
+            Ok(Some(route)) => tree.child(route.end, name).map_or(followed, |dentry| self.found(dentry)),
             Ok(None) | Err(_) => followed,
         }
     }
@@ -80,16 +82,16 @@ impl Flattened {
         route.map_or_else(Vec::new, |route| tree.children(route.end).map(|child| tree.name(child)).collect())
     }
 
-    fn found(&self, place: Place) -> Lookup {
+    fn found(&self, dentry: Dentry) -> Lookup {
         let tree = self.tree();
-        let entry = tree.inode(place).and_then(|inode| tree.entry(inode));
-        let what = match (tree.content(place), entry) {
-            (Some(Content::Directory { .. }), _) => Standing::Directory,
-            (Some(Content::Regular), Some(id)) => Standing::Regular(id),
-            (Some(Content::Symlink(_)), _) => Standing::Symlink,
-            (Some(Content::Regular | Content::Special) | None, _) => Standing::Special,
+        let entry = tree.inode(dentry).and_then(|inode| tree.entry(inode));
+        let what = match (tree.kind_at(dentry), entry) {
+            (Some(InodeKind::Directory { .. }), _) => Standing::Directory,
+            (Some(InodeKind::Regular), Some(key)) => Standing::Regular(key),
+            (Some(InodeKind::Symlink(_)), _) => Standing::Symlink,
+            (Some(InodeKind::Regular | InodeKind::Special) | None, _) => Standing::Special,
         };
-        Lookup::Found { path: tree.path(place), what }
+        Lookup::Found { path: tree.path(dentry), what }
     }
 }
 
@@ -103,10 +105,10 @@ fn trim(path: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
     use crate::diagnostics::Diagnostics;
-    use crate::flatten::{Change, Kind, Options, Overlay};
+    use crate::flatten::{Change, ChangeKind, Options, Overlay};
     use crate::limits::Budget;
 
-    fn tree(entries: &[(&str, Kind<'_>)]) -> Flattened {
+    fn tree(entries: &[(&str, ChangeKind<'_>)]) -> Flattened {
         let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
         let mut overlay = Overlay::new(Options::default());
         let mut layer = overlay.layer("layer 0", &diagnostics, &budget);
@@ -119,21 +121,21 @@ mod tests {
 
     fn sample() -> Flattened {
         tree(&[
-            ("usr/bin/sh", Kind::Regular),
-            ("bin", Kind::Symlink(b"/usr/bin")),
-            ("etc/os-release", Kind::Symlink(b"../usr/lib/os-release")),
-            ("usr/lib/os-release", Kind::Regular),
-            ("usr/lib/alias", Kind::HardLink(b"usr/lib/os-release")),
-            ("up", Kind::Symlink(b"../../../../etc/os-release")),
-            ("a", Kind::Symlink(b"b")),
-            ("b", Kind::Symlink(b"a")),
-            ("gone", Kind::Symlink(b"no/where")),
-            ("dev/null", Kind::CharDevice { major: 1, minor: 3 }),
+            ("usr/bin/sh", ChangeKind::Regular),
+            ("bin", ChangeKind::Symlink(b"/usr/bin")),
+            ("etc/os-release", ChangeKind::Symlink(b"../usr/lib/os-release")),
+            ("usr/lib/os-release", ChangeKind::Regular),
+            ("usr/lib/alias", ChangeKind::HardLink(b"usr/lib/os-release")),
+            ("up", ChangeKind::Symlink(b"../../../../etc/os-release")),
+            ("a", ChangeKind::Symlink(b"b")),
+            ("b", ChangeKind::Symlink(b"a")),
+            ("gone", ChangeKind::Symlink(b"no/where")),
+            ("dev/null", ChangeKind::CharDevice { major: 1, minor: 3 }),
         ])
     }
 
     fn file(path: &str, position: u64) -> Lookup {
-        Lookup::Found { path: path.into(), what: Standing::Regular(EntryId { layer: 0, position }) }
+        Lookup::Found { path: path.into(), what: Standing::Regular(EntryKey { layer: 0, position }) }
     }
 
     #[test]

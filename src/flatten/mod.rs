@@ -1,29 +1,29 @@
-//! Layers into one tree: which entry of which layer survives, under which paths, in which order.
+//! Layers into one tree: which entry of which layer is left, under which paths, in which order.
 //!
-//! The decision is pure: paths and kinds in, survivors out. Headers and bodies stay with the caller, who finds them again
-//! by [`EntryId`]. [`Overlay`] takes the layers base first, [`LayerBuilder`] the entries of one layer in archive order, and
+//! The decision is pure: paths and kinds in, [`FlattenedEntry`] values out. Headers and bodies stay with the caller, who finds them again
+//! by [`EntryKey`]. [`Overlay`] takes the layers base first, [`LayerBuilder`] the entries of one layer in archive order, and
 //! [`Flattened`] gives the outcome:
 //!
 //! ```
-//! # use imgtar::flatten::{Change, Kind, Options, Overlay, Survivor};
+//! # use imgtar::flatten::{Change, ChangeKind, Options, Overlay, FlattenedEntry};
 //! # use imgtar::{limits::Budget, diagnostics::Diagnostics};
 //! # fn main() -> imgtar::error::Result<()> {
 //! # let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
 //! let mut overlay = Overlay::new(Options::default());
 //! let mut layer = overlay.layer("layer 0", &diagnostics, &budget);
-//! layer.entry(Change { path: b"etc/old", kind: Kind::Regular, position: 0 })?;
-//! layer.entry(Change { path: b"etc/keep", kind: Kind::Regular, position: 512 })?;
+//! layer.entry(Change { path: b"etc/old", kind: ChangeKind::Regular, position: 0 })?;
+//! layer.entry(Change { path: b"etc/keep", kind: ChangeKind::Regular, position: 512 })?;
 //! layer.finish()?;
 //! let mut layer = overlay.layer("layer 1", &diagnostics, &budget);
-//! layer.entry(Change { path: b"etc/.wh.old", kind: Kind::Regular, position: 0 })?;
+//! layer.entry(Change { path: b"etc/.wh.old", kind: ChangeKind::Regular, position: 0 })?;
 //! layer.finish()?;
-//! let paths = overlay.finish().survivors().map(|survivor| survivor.path().to_vec()).collect::<Vec<_>>();
+//! let paths = overlay.finish().entries().map(|entry| entry.path().to_vec()).collect::<Vec<_>>();
 //! assert_eq!(paths, [&b"etc"[..], b"etc/keep"]);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # Order of the survivors (docs/formats.md R-24)
+//! # Order of what is left (docs/formats.md R-24)
 //! The root first, if some layer has an entry for it. Then directory by directory: an entry, and if it is a directory all
 //! that is beneath it before its next sibling; siblings in ascending order of the bytes of their names. Entries without a
 //! body stand among the others. Of a hard-link set the first path in this order carries the data. With
@@ -47,7 +47,10 @@
 //! Sources: docs/formats.md R-1 … R-12, R-18, R-22, R-24, R-26, O-18, H-5, H-23; OCI image-spec `layer.md`.
 
 mod apply;
+mod arena;
+mod flattened;
 mod layer;
+mod layer_log;
 mod links;
 mod lookup;
 #[cfg(test)]
@@ -55,28 +58,25 @@ pub(crate) mod naive;
 mod nodes;
 mod remarks;
 mod resolve;
-mod stage;
-mod survivors;
 #[cfg(test)]
 pub(crate) mod testing;
-mod text;
 mod trace;
 mod tree;
 #[cfg(test)]
 mod vectors;
 mod whiteout;
 
+pub(crate) use arena::{put_number, put_path, put_text, take_number, take_path, take_text};
+pub use flattened::{Flattened, FlattenedEntries, FlattenedEntry};
 pub use layer::LayerBuilder;
 pub use lookup::{Lookup, Standing};
 pub(crate) use nodes::FlatNode;
-pub use survivors::{Flattened, Survivor, Survivors};
-pub(crate) use text::{put_number, put_path, put_text, take_number, take_path, take_text};
 pub(crate) use trace::Placement;
 pub(crate) use whiteout::{BadWhiteout, Role};
 
 use crate::diagnostics::Diagnostics;
 use crate::limits::Budget;
-use tree::Tree;
+use tree::FileTree;
 
 /// One entry of a layer, as far as the decision needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +84,14 @@ pub struct Change<'a> {
     /// The name as the archive has it, uncleaned.
     pub path: &'a [u8],
     /// What it is.
-    pub kind: Kind<'a>,
+    pub kind: ChangeKind<'a>,
     /// Where it is: the caller's own measure, ascending within the layer (an offset or a count).
     pub position: u64,
 }
 
 /// What an entry is. An entry of type NUL whose name ends in a slash is a directory (R-4): the decoder's to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind<'a> {
+pub enum ChangeKind<'a> {
     /// A regular file.
     Regular,
     /// A directory.
@@ -115,7 +115,7 @@ pub enum Kind<'a> {
 
 /// Which entry of which layer: the key to its header and body. Ordered by layer, base first, then by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EntryId {
+pub struct EntryKey {
     /// The layer, counted from 0 at the base in the order of calls to [`Overlay::layer`].
     pub layer: u32,
     /// [`Change::position`].
@@ -126,10 +126,10 @@ pub struct EntryId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hidden {
     /// The entry.
-    pub id: EntryId,
+    pub key: EntryKey,
     /// What took its place, or that of a directory above it; `None` where a whiteout or opaque marker removed it, or a
     /// directory that no entry describes.
-    pub by: Option<EntryId>,
+    pub by: Option<EntryKey>,
 }
 
 /// What a user may choose.
@@ -139,14 +139,14 @@ pub struct Options {
     pub keep_dirlinks: bool,
     /// eStargz's table of contents and landmarks are left out (O-18).
     pub strip_estargz: bool,
-    /// Survivors ascend by their written names, byte by byte (R-24).
+    /// FlattenedEntries ascend by their written names, byte by byte (R-24).
     pub sort: bool,
 }
 
 /// The layers applied so far.
 #[derive(Debug, Clone)]
 pub struct Overlay {
-    tree: Tree,
+    tree: FileTree,
     options: Options,
     layers: u32,
 }
@@ -154,7 +154,7 @@ pub struct Overlay {
 impl Overlay {
     /// An empty root.
     pub fn new(options: Options) -> Self {
-        Self { tree: Tree::new(), options, layers: 0 }
+        Self { tree: FileTree::new(), options, layers: 0 }
     }
 
     /// The same, and [`Overlay::hidden`] will tell what each layer hides.
@@ -167,7 +167,7 @@ impl Overlay {
     /// What has been hidden since this was last asked, in no order that means anything; nothing unless it is watched.
     /// Something with several names is hidden when it has lost the last of them.
     pub fn hidden(&mut self) -> Vec<Hidden> {
-        self.tree.gone().into_iter().map(|(id, by)| Hidden { id, by }).collect()
+        self.tree.take_unlinked().into_iter().map(|(key, by)| Hidden { key, by }).collect()
     }
 
     /// Begins the next layer, base first; `at` names it in errors and warnings.

@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::testing::{change, listing};
-use super::{Kind, Options};
+use super::{ChangeKind, Options};
 
-type Path = Vec<String>;
-type Nodes = BTreeMap<Path, Node>;
+type NaivePath = Vec<String>;
+type Nodes = BTreeMap<NaivePath, NaiveNode>;
 
 #[derive(Debug, Clone, PartialEq)]
-struct Node {
+struct NaiveNode {
     /// Equal for all names of one inode.
     number: usize,
     what: What,
@@ -44,8 +44,8 @@ struct Model {
 
 impl Model {
     fn new(keep_dirlinks: bool) -> Self {
-        let root = Node { number: 0, what: What::Directory, entry: None };
-        Self { nodes: Nodes::from([(Path::new(), root)]), numbers: 1, keep_dirlinks }
+        let root = NaiveNode { number: 0, what: What::Directory, entry: None };
+        Self { nodes: Nodes::from([(NaivePath::new(), root)]), numbers: 1, keep_dirlinks }
     }
 
     fn apply(&mut self, layer: usize, entries: &[String]) -> Result<(), Refused> {
@@ -61,13 +61,13 @@ impl Model {
             if is_whiteout(&path) && !bookkeeping {
                 continue;
             }
-            let fresh = |what, number| Node { number, what, entry: Some((layer, position)) };
+            let fresh = |what, number| NaiveNode { number, what, entry: Some((layer, position)) };
             self.numbers += 1;
             let node = match change.kind {
-                Kind::Directory => fresh(What::Directory, self.numbers),
-                Kind::Symlink(target) => fresh(What::Link(text(target)), self.numbers),
-                Kind::HardLink(_) if bookkeeping => continue,
-                Kind::HardLink(target) => {
+                ChangeKind::Directory => fresh(What::Directory, self.numbers),
+                ChangeKind::Symlink(target) => fresh(What::Link(text(target)), self.numbers),
+                ChangeKind::HardLink(_) if bookkeeping => continue,
+                ChangeKind::HardLink(target) => {
                     let target = clean(target).ok_or_else(refused)?;
                     if path.is_empty() {
                         return Err(refused());
@@ -93,7 +93,7 @@ impl Model {
                 _ => fresh(What::Other, self.numbers),
             };
             if bookkeeping {
-                if change.kind == Kind::Regular {
+                if change.kind == ChangeKind::Regular {
                     aside.insert(path, node);
                 }
             } else if path.is_empty() {
@@ -141,11 +141,11 @@ impl Model {
     }
 
     /// The directory whose children an opaque marker hides.
-    fn opaque(&self, directory: &[String], entries: &[String]) -> Result<Option<Path>, Loop> {
+    fn opaque(&self, directory: &[String], entries: &[String]) -> Result<Option<NaivePath>, Loop> {
         let Some(place) = self.find(directory)? else { return Ok(None) };
-        let is_link = matches!(self.nodes.get(&place), Some(Node { what: What::Link(_), .. }));
+        let is_link = matches!(self.nodes.get(&place), Some(NaiveNode { what: What::Link(_), .. }));
         let is_replaced = entries.iter().map(|entry| change(entry, 0)).any(|change| {
-            let path = clean(change.path).filter(|_| change.kind == Kind::Directory);
+            let path = clean(change.path).filter(|_| change.kind == ChangeKind::Directory);
             path.is_some_and(|path| self.find(&path).is_ok_and(|entry| entry.as_ref() == Some(&place)))
         });
         if is_link && is_replaced && !self.keep_dirlinks {
@@ -155,8 +155,8 @@ impl Model {
     }
 
     /// Where `path` is when links among its parents are followed; `None` if a parent is missing.
-    fn find(&self, path: &[String]) -> Result<Option<Path>, Loop> {
-        let Some((name, directory)) = path.split_last() else { return Ok(Some(Path::new())) };
+    fn find(&self, path: &[String]) -> Result<Option<NaivePath>, Loop> {
+        let Some((name, directory)) = path.split_last() else { return Ok(Some(NaivePath::new())) };
         Ok(directory_in(&self.nodes, directory)?.map(|mut place| {
             place.push(name.clone());
             place
@@ -164,11 +164,11 @@ impl Model {
     }
 
     /// The same, with missing parents made.
-    fn place(&mut self, path: &[String]) -> Result<Path, Loop> {
-        let Some((name, directory)) = path.split_last() else { return Ok(Path::new()) };
+    fn place(&mut self, path: &[String]) -> Result<NaivePath, Loop> {
+        let Some((name, directory)) = path.split_last() else { return Ok(NaivePath::new()) };
         while let Err(blocked) = walk(&self.nodes, directory)? {
             self.numbers += 1;
-            let implicit = Node { number: self.numbers, what: What::Directory, entry: None };
+            let implicit = NaiveNode { number: self.numbers, what: What::Directory, entry: None };
             self.replace(blocked, implicit);
         }
         let mut place = walk(&self.nodes, directory)?.unwrap_or_default();
@@ -176,7 +176,7 @@ impl Model {
         Ok(place)
     }
 
-    fn put(&mut self, mut place: Path, node: Node) {
+    fn put(&mut self, mut place: NaivePath, node: NaiveNode) {
         let is_directory = |nodes: &Nodes, place| nodes.get(place).is_some_and(|node| node.what == What::Directory);
         if node.what == What::Directory {
             let through = directory_in(&self.nodes, &place).ok().flatten();
@@ -191,19 +191,19 @@ impl Model {
         self.replace(place, node);
     }
 
-    fn replace(&mut self, place: Path, node: Node) {
+    fn replace(&mut self, place: NaivePath, node: NaiveNode) {
         self.nodes.retain(|path, _| !path.starts_with(&place));
         self.nodes.insert(place, node);
     }
 
     fn listing(mut self, sort: bool) -> Vec<String> {
-        let root = self.nodes.remove(&Path::new());
+        let root = self.nodes.remove(&NaivePath::new());
         let mut lines: Vec<String> = root
             .and_then(|root| root.entry)
             .map(|(layer, position)| format!("./ {layer}.{position}"))
             .into_iter()
             .collect();
-        let mut written: Vec<(String, Node)> = Vec::new();
+        let mut written: Vec<(String, NaiveNode)> = Vec::new();
         for (path, node) in self.nodes {
             let slash = if node.what == What::Directory { "/" } else { "" };
             written.push((path.join("/") + slash, node));
@@ -229,8 +229,8 @@ impl Model {
 }
 
 /// The directory at `path`, or else the first path on the way that is missing or in the way.
-fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<Path, Path>, Loop> {
-    let (mut at, mut links) = (Path::new(), 0);
+fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<NaivePath, NaivePath>, Loop> {
+    let (mut at, mut links) = (NaivePath::new(), 0);
     let mut ahead: VecDeque<String> = path.iter().cloned().collect();
     while let Some(component) = ahead.pop_front() {
         match component.as_str() {
@@ -262,20 +262,20 @@ fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<Path, Path>, Loop> {
     Ok(Ok(at))
 }
 
-fn directory_in(nodes: &Nodes, path: &[String]) -> Result<Option<Path>, Loop> {
+fn directory_in(nodes: &Nodes, path: &[String]) -> Result<Option<NaivePath>, Loop> {
     Ok(walk(nodes, path)?.ok())
 }
 
 /// What a hard link to `target` would name in `nodes`.
-fn target_in(nodes: &Nodes, target: &[String]) -> Option<Node> {
+fn target_in(nodes: &Nodes, target: &[String]) -> Option<NaiveNode> {
     let (name, directory) = target.split_last()?;
     let mut place = directory_in(nodes, directory).ok().flatten()?;
     place.push(name.clone());
     nodes.get(&place).filter(|node| node.what != What::Directory).cloned()
 }
 
-fn clean(name: &[u8]) -> Option<Path> {
-    let mut path = Path::new();
+fn clean(name: &[u8]) -> Option<NaivePath> {
+    let mut path = NaivePath::new();
     for component in text(name).split('/') {
         match component {
             "" | "." => {}

@@ -1,8 +1,8 @@
 //! The outcome node by node: for those who compare trees rather than write one.
 
-use super::EntryId;
-use super::survivors::{Flattened, PathBuilder};
-use super::tree::{Content, Tree};
+use super::EntryKey;
+use super::flattened::{Flattened, PathBuilder};
+use super::tree::{FileTree, InodeKind};
 
 /// A path of a flattened tree and what stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(crate) struct FlatNode {
     /// The path, relative and clean; empty for the root.
     pub(crate) path: Vec<u8>,
     /// The entry that describes it; `None` for a directory that no layer lists.
-    pub(crate) entry: Option<EntryId>,
+    pub(crate) entry: Option<EntryKey>,
     /// Whether it is a directory.
     pub(crate) is_directory: bool,
     /// How many paths share it.
@@ -21,14 +21,14 @@ impl Flattened {
     /// The nodes in output order, which is the order of their paths component by component if the tree was not built with
     /// [`Options::sort`](super::Options::sort). The root is one of them if some layer has an entry for it.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = FlatNode> + '_ {
-        let tree: &Tree = self.tree();
+        let tree: &FileTree = self.tree();
         let mut paths = PathBuilder::new(tree);
-        self.places().iter().filter_map(move |&place| {
-            let inode = tree.inode(place)?;
+        self.dentries().iter().filter_map(move |&dentry| {
+            let inode = tree.inode(dentry)?;
             Some(FlatNode {
-                path: paths.walk_to(place).to_vec(),
+                path: paths.walk_to(dentry).to_vec(),
                 entry: tree.entry(inode),
-                is_directory: matches!(tree.what(inode), Content::Directory { .. }),
+                is_directory: matches!(tree.kind(inode), InodeKind::Directory { .. }),
                 names: tree.names(inode),
             })
         })

@@ -1,8 +1,8 @@
-//! From paths to places: symbolic links are followed inside the root and nowhere else (R-6, H-5).
+//! From paths to dentries: symbolic links are followed inside the root and nowhere else (R-6, H-5).
 
 use std::borrow::Cow;
 
-use super::tree::{Content, Full, Place, Tree};
+use super::tree::{Dentry, FileTree, Full, InodeKind};
 use super::whiteout::is_reserved;
 use crate::limits::MAX_LINKS;
 
@@ -15,7 +15,7 @@ const MAX_ALL_TARGETS: u64 = 256 << 20;
 
 /// Why a path leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Obstacle {
+pub(super) enum ResolveError {
     /// A loop, most likely.
     #[error("more than {MAX_LINKS} symbolic links in a row")]
     Links,
@@ -35,11 +35,11 @@ pub(super) enum Obstacle {
 
 /// A lookup on its way: every component is a directory or a link that leads to one.
 #[derive(Debug)]
-struct Walk<'a> {
-    at: Place,
+struct PathWalk<'a> {
+    at: Dentry,
     /// The path and, on top of it, the link targets that are being followed.
     pending: Vec<Pending<'a>>,
-    followed: Vec<Place>,
+    followed: Vec<Dentry>,
     targets: usize,
 }
 
@@ -52,7 +52,7 @@ struct Pending<'a> {
 }
 
 /// Where a walk has come to.
-enum Step {
+enum WalkState {
     /// At its end.
     Arrived,
     /// At a component that is missing or neither directory nor link.
@@ -60,97 +60,97 @@ enum Step {
 }
 
 /// The directory at `path` seen from `from`, and the links on the way; `None` if there is none.
-pub(super) fn find(tree: &Tree, from: Place, path: &[u8]) -> Result<Option<Route>, Obstacle> {
-    let mut walk = Walk::new(from, path);
+pub(super) fn find(tree: &FileTree, from: Dentry, path: &[u8]) -> Result<Option<Route>, ResolveError> {
+    let mut walk = PathWalk::new(from, path);
     Ok(match walk.advance(tree)? {
-        Step::Arrived => Some(walk.route()),
-        Step::Blocked => None,
+        WalkState::Arrived => Some(walk.route()),
+        WalkState::Blocked => None,
     })
 }
 
 /// The directory at `path`, created where it is missing or something else is in its way.
-pub(super) fn create(tree: &mut Tree, path: &[u8]) -> Result<Route, Obstacle> {
-    let mut walk = Walk::new(tree.root(), path);
-    while let Step::Blocked = walk.advance(tree)? {
+pub(super) fn create(tree: &mut FileTree, path: &[u8]) -> Result<Route, ResolveError> {
+    let mut walk = PathWalk::new(tree.root(), path);
+    while let WalkState::Blocked = walk.advance(tree)? {
         if is_reserved(walk.component()) {
-            return Err(Obstacle::Whiteout);
+            return Err(ResolveError::Whiteout);
         }
-        let place = tree.place(walk.at, walk.component())?;
-        tree.put_implicit_directory(place)?;
-        walk.at = place;
+        let dentry = tree.dentry(walk.at, walk.component())?;
+        tree.put_implicit_directory(dentry)?;
+        walk.at = dentry;
     }
     Ok(walk.route())
 }
 
 /// What stands at `path`, symbolic links followed to their end, as a process in the root would find it.
-pub(super) fn follow(tree: &Tree, path: &[u8]) -> Result<End, Obstacle> {
+pub(super) fn follow(tree: &FileTree, path: &[u8]) -> Result<PathEnd, ResolveError> {
     // Whoever looks something up in a finished tree, again and again, is no entry of an archive.
     tree.forget_walks();
-    let mut walk = Walk::new(tree.root(), path);
+    let mut walk = PathWalk::new(tree.root(), path);
     Ok(match walk.advance(tree)? {
-        Step::Arrived => End::Found(walk.at),
-        Step::Blocked => match tree.child(walk.at, walk.component()) {
-            Some(place) if walk.is_last() => End::Found(place),
-            Some(place) => End::NoDirectory(place),
-            None => End::Missing { directory: walk.at, name: walk.component().to_vec() },
+        WalkState::Arrived => PathEnd::Found(walk.at),
+        WalkState::Blocked => match tree.child(walk.at, walk.component()) {
+            Some(dentry) if walk.is_last() => PathEnd::Found(dentry),
+            Some(dentry) => PathEnd::NoDirectory(dentry),
+            None => PathEnd::Missing { directory: walk.at, name: walk.component().to_vec() },
         },
     })
 }
 
 /// Where following a path ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum PathEnd {
     /// Here.
-    Found(Place),
+    Found(Dentry),
     /// There is no such name in this directory.
-    Missing { directory: Place, name: Vec<u8> },
+    Missing { directory: Dentry, name: Vec<u8> },
     /// This is in the way: neither a directory nor a link to one.
-    NoDirectory(Place),
+    NoDirectory(Dentry),
 }
 
 /// A directory and how it was reached.
 #[derive(Debug)]
 pub(super) struct Route {
     /// The directory.
-    pub(super) end: Place,
+    pub(super) end: Dentry,
     /// The symbolic links that led there.
-    pub(super) links: Vec<Place>,
+    pub(super) links: Vec<Dentry>,
 }
 
-impl<'a> Walk<'a> {
-    fn new(from: Place, path: &'a [u8]) -> Self {
+impl<'a> PathWalk<'a> {
+    fn new(from: Dentry, path: &'a [u8]) -> Self {
         Self { at: from, pending: vec![Pending::new(path.into())], followed: Vec::new(), targets: 0 }
     }
 
-    fn advance(&mut self, tree: &Tree) -> Result<Step, Obstacle> {
+    fn advance(&mut self, tree: &FileTree) -> Result<WalkState, ResolveError> {
         while self.next_component() {
             match self.component() {
                 b"." => {}
                 b".." => self.at = tree.parent(self.at),
                 name => {
-                    let Some(place) = tree.child(self.at, name) else { return Ok(Step::Blocked) };
-                    match tree.content(place) {
-                        Some(Content::Directory { .. }) => self.at = place,
-                        Some(Content::Symlink(target)) => self.follow(tree, place, tree.text(target))?,
-                        _ => return Ok(Step::Blocked),
+                    let Some(dentry) = tree.child(self.at, name) else { return Ok(WalkState::Blocked) };
+                    match tree.kind_at(dentry) {
+                        Some(InodeKind::Directory { .. }) => self.at = dentry,
+                        Some(InodeKind::Symlink(target)) => self.follow(tree, dentry, tree.text(target))?,
+                        _ => return Ok(WalkState::Blocked),
                     }
                 }
             }
         }
-        Ok(Step::Arrived)
+        Ok(WalkState::Arrived)
     }
 
-    fn follow(&mut self, tree: &Tree, link: Place, target: &[u8]) -> Result<(), Obstacle> {
+    fn follow(&mut self, tree: &FileTree, link: Dentry, target: &[u8]) -> Result<(), ResolveError> {
         self.followed.push(link);
         self.targets += target.len();
         if self.followed.len() > MAX_LINKS {
-            return Err(Obstacle::Links);
+            return Err(ResolveError::Links);
         }
         if self.targets > MAX_TARGETS {
-            return Err(Obstacle::Targets);
+            return Err(ResolveError::Targets);
         }
         if tree.walked(target.len()) > MAX_ALL_TARGETS {
-            return Err(Obstacle::AllTargets);
+            return Err(ResolveError::AllTargets);
         }
         if target.first() == Some(&b'/') {
             self.at = tree.root();

@@ -2,16 +2,16 @@
 //! them.
 
 use super::resolve;
-use super::tree::{Inode, Place, Tree};
+use super::tree::{Dentry, FileTree, Inode};
 use super::whiteout::split;
-use super::{EntryId, Options, Overlay};
+use super::{EntryKey, Options, Overlay};
 use crate::path::EntryPath;
 
 /// Where one entry of a layer took effect.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct TraceStep {
     position: u64,
-    place: Place,
+    dentry: Dentry,
     inode: Option<Inode>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Placement {
     /// opaque marker. Whiteouts of what is not there have no placement.
     pub(crate) path: Vec<u8>,
     /// The entry that what was put there takes all it is from: itself, unless it is a hard link.
-    pub(crate) entry: Option<EntryId>,
+    pub(crate) entry: Option<EntryKey>,
 }
 
 impl Overlay {
@@ -39,12 +39,12 @@ impl Overlay {
     pub(crate) fn placements(&mut self) -> Vec<Placement> {
         let mut steps = self.tree.take_trace();
         steps.sort_by_key(|step| step.position);
-        let place = |step: &Step| Placement {
+        let placement = |step: &TraceStep| Placement {
             position: step.position,
-            path: self.tree.path(step.place),
+            path: self.tree.path(step.dentry),
             entry: step.inode.and_then(|inode| self.tree.entry(inode)),
         };
-        steps.iter().map(place).collect()
+        steps.iter().map(placement).collect()
     }
 
     /// The path that `path` means when the symbolic links among its parents are followed, whether anything is there or not;
@@ -59,33 +59,33 @@ impl Overlay {
 
     /// Whether something stands at the canonical `path`.
     pub(crate) fn exists(&self, path: &[u8]) -> bool {
-        self.at(path).is_some_and(|place| self.tree.inode(place).is_some())
+        self.at(path).is_some_and(|dentry| self.tree.inode(dentry).is_some())
     }
 
     /// Whether a directory stands at the canonical `path`.
     pub(crate) fn is_directory(&self, path: &[u8]) -> bool {
-        self.at(path).is_some_and(|place| self.tree.is_directory(place))
+        self.at(path).is_some_and(|dentry| self.tree.is_directory(dentry))
     }
 
     /// Whether the directory at the canonical `path` has anything in it.
     pub(crate) fn has_children(&self, path: &[u8]) -> bool {
-        self.at(path).is_some_and(|place| self.tree.children(place).next().is_some())
+        self.at(path).is_some_and(|dentry| self.tree.children(dentry).next().is_some())
     }
 
     /// The entry that describes what stands at the canonical `path`.
-    pub(crate) fn entry_at(&self, path: &[u8]) -> Option<EntryId> {
+    pub(crate) fn entry_at(&self, path: &[u8]) -> Option<EntryKey> {
         self.tree.inode(self.at(path)?).and_then(|inode| self.tree.entry(inode))
     }
 
-    fn at(&self, path: &[u8]) -> Option<Place> {
+    fn at(&self, path: &[u8]) -> Option<Dentry> {
         let names = path.split(|&byte| byte == b'/').filter(|name| !name.is_empty());
-        names.into_iter().try_fold(self.tree.root(), |place, name| self.tree.child(place, name))
+        names.into_iter().try_fold(self.tree.root(), |dentry, name| self.tree.child(dentry, name))
     }
 }
 
-impl Tree {
-    /// Notes that the entry at `position` has put `inode` on `place`, or hidden what stood there, if anybody asks.
-    pub(super) fn trace(&mut self, position: u64, place: Place, inode: Option<Inode>) {
-        self.note_step(Step { position, place, inode });
+impl FileTree {
+    /// Notes that the entry at `position` has put `inode` on `dentry`, or hidden what stood there, if anybody asks.
+    pub(super) fn trace(&mut self, position: u64, dentry: Dentry, inode: Option<Inode>) {
+        self.note_step(TraceStep { position, dentry, inode });
     }
 }

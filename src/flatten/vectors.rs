@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::testing::{change, listing, survivors};
-use super::{Change, EntryId, Kind, Options, Overlay, Survivor};
+use super::testing::{change, flatten, listing};
+use super::{Change, ChangeKind, EntryKey, FlattenedEntry, Options, Overlay};
 use crate::diagnostics::Diagnostics;
 use crate::error::ErrorKind;
 use crate::limits::{Budget, Limits};
@@ -32,7 +32,7 @@ fn remarks(layers: &[&[&str]]) -> Vec<String> {
     let diagnostics = Diagnostics::new(false, move |diagnostic| {
         listener.lock().unwrap().push(diagnostic.line());
     });
-    survivors(Options::default(), layers, &diagnostics).unwrap();
+    flatten(Options::default(), layers, &diagnostics).unwrap();
     let heard = heard.lock().unwrap();
     heard.clone()
 }
@@ -334,12 +334,12 @@ fn estargz_files_stay_unless_stripped() {
 }
 
 #[test]
-fn a_survivor_knows_how_many_names_it_has() {
+fn an_entry_knows_how_many_names_it_has() {
     let layers: &[&[&str]] = &[&["a", "b = a", "c = a", "d"], &[".wh.a", "d = c"]];
-    let survivors = survivors(Options::default(), layers, &Diagnostics::silent()).unwrap();
-    let id = EntryId { layer: 0, position: 0 };
-    let link = |path: &[u8]| Survivor::HardLink { path: path.to_vec(), target: b"b".to_vec(), id };
-    assert_eq!(survivors, [Survivor::Entry { path: b"b".to_vec(), id, names: 3 }, link(b"c"), link(b"d")]);
+    let entries = flatten(Options::default(), layers, &Diagnostics::silent()).unwrap();
+    let key = EntryKey { layer: 0, position: 0 };
+    let link = |path: &[u8]| FlattenedEntry::HardLink { path: path.to_vec(), target: b"b".to_vec(), key };
+    assert_eq!(entries, [FlattenedEntry::Entry { path: b"b".to_vec(), key, names: 3 }, link(b"c"), link(b"d")]);
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn a_path_takes_less_than_a_hundred_bytes() {
     let mut layer = overlay.layer("layer", &diagnostics, &budget);
     for number in 0..PATHS {
         let path = format!("usr/share/some-package-{}/a-file-{number}.txt", number / 20);
-        layer.entry(Change { path: path.as_bytes(), kind: Kind::Regular, position: number * 512 }).unwrap();
+        layer.entry(Change { path: path.as_bytes(), kind: ChangeKind::Regular, position: number * 512 }).unwrap();
     }
     layer.finish().unwrap();
 }

@@ -132,7 +132,7 @@ impl<'a> LayerEntry<'a> {
     }
 
     /// What it is to the overlay.
-    pub(super) fn change_kind(&self) -> flatten::Kind<'a> {
+    pub(super) fn change_kind(&self) -> flatten::ChangeKind<'a> {
         change_kind(self.kind, self.link, self.device)
     }
 }
@@ -162,15 +162,15 @@ impl<'a> Change<'a> {
     }
 }
 
-fn change_kind(kind: EntryKind, link: &[u8], (major, minor): (u32, u32)) -> flatten::Kind<'_> {
+fn change_kind(kind: EntryKind, link: &[u8], (major, minor): (u32, u32)) -> flatten::ChangeKind<'_> {
     match kind {
-        EntryKind::Regular => flatten::Kind::Regular,
-        EntryKind::HardLink => flatten::Kind::HardLink(link),
-        EntryKind::Symlink => flatten::Kind::Symlink(link),
-        EntryKind::CharDevice => flatten::Kind::CharDevice { major, minor },
-        EntryKind::BlockDevice => flatten::Kind::BlockDevice,
-        EntryKind::Directory => flatten::Kind::Directory,
-        EntryKind::Fifo => flatten::Kind::Fifo,
+        EntryKind::Regular => flatten::ChangeKind::Regular,
+        EntryKind::HardLink => flatten::ChangeKind::HardLink(link),
+        EntryKind::Symlink => flatten::ChangeKind::Symlink(link),
+        EntryKind::CharDevice => flatten::ChangeKind::CharDevice { major, minor },
+        EntryKind::BlockDevice => flatten::ChangeKind::BlockDevice,
+        EntryKind::Directory => flatten::ChangeKind::Directory,
+        EntryKind::Fifo => flatten::ChangeKind::Fifo,
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`read_layer`] and [`each_entry`] are the loops over a layer's tar, [`LayerIndex`] keeps what they meet and
 //! [`LayerIndexes`] does so for all layers of an image. `--to rootfs` uses the loop alone: it finds entries again in the tar.
 //! An entry is known by its position, which [`flatten`](crate::flatten) hands back as an
-//! [`EntryId`](crate::flatten::EntryId).
+//! [`EntryKey`](crate::flatten::EntryKey).
 //!
 //! # Memory
 //! Names lie end to end in one byte string, each without the front that it shares with the name before it, and can be

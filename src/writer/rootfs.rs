@@ -1,4 +1,4 @@
-//! One flattened filesystem: the survivors of all layers, each with everything its header said.
+//! One flattened filesystem: what is left of all layers, each entry with everything that its header says.
 //!
 //! Every layer is made a plain tar first: where it lies, if it is stored plain, else decoded into an unlinked temporary
 //! file. Then headers are indexed, the overlay decides, and bodies are copied from their places. A layer that the temporary
@@ -23,7 +23,7 @@ use super::tar::{Out, Tar};
 use super::{Contents, single_images};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::error::{Error, Result};
-use crate::flatten::{EntryId, Options, Overlay, Survivor};
+use crate::flatten::{EntryKey, FlattenedEntry, Options, Overlay};
 use crate::image::{self, ContentKey, Image};
 use crate::options::{ConvertOptions, ImageReport, RootfsOptions};
 use crate::path::escape_for_terminal;
@@ -123,7 +123,7 @@ struct Writer<'a, 'l> {
     /// Those being read, the one used last at the end.
     open: Vec<u32>,
     /// Entries that have names still to come, and how many: no layer is read backwards for them.
-    linked: HashMap<EntryId, (TarEntry, u32)>,
+    linked: HashMap<EntryKey, (TarEntry, u32)>,
     /// No time after this one.
     clamp: Option<i64>,
     run: &'a Run,
@@ -140,8 +140,8 @@ impl<'a, 'l> Writer<'a, 'l> {
         }
         let flattened = overlay.finish();
         self.refuse_endless_decoding(&flattened.rewinds())?;
-        for survivor in flattened.survivors() {
-            self.survivor(survivor)?;
+        for entry in flattened.entries() {
+            self.flattened(entry)?;
         }
         self.layers.into_iter().try_for_each(PlainLayer::finish)?;
         Ok(self.tar)
@@ -163,40 +163,40 @@ impl<'a, 'l> Writer<'a, 'l> {
         })
     }
 
-    fn survivor(&mut self, survivor: Survivor) -> Result<()> {
-        match survivor {
-            Survivor::Root { id } => self.entry(b".".to_vec(), id, 1),
-            Survivor::Entry { path, id, names } => self.entry(path, id, names),
-            Survivor::ImplicitDirectory { path } => self.bodiless(&TarEntry::directory(path)),
-            Survivor::HardLink { path, target, id } => {
-                let found = self.another_name(id)?;
+    fn flattened(&mut self, entry: FlattenedEntry) -> Result<()> {
+        match entry {
+            FlattenedEntry::Root { key } => self.entry(b".".to_vec(), key, 1),
+            FlattenedEntry::Entry { path, key, names } => self.entry(path, key, names),
+            FlattenedEntry::ImplicitDirectory { path } => self.bodiless(&TarEntry::directory(path)),
+            FlattenedEntry::HardLink { path, target, key } => {
+                let found = self.another_name(key)?;
                 let link = TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, ..found };
                 self.bodiless(&self.written(link))
             }
         }
     }
 
-    fn entry(&mut self, path: Vec<u8>, id: EntryId, names: u32) -> Result<()> {
-        let found = self.layer(id.layer).entry(id.position)?;
+    fn entry(&mut self, path: Vec<u8>, key: EntryKey, names: u32) -> Result<()> {
+        let found = self.layer(key.layer).entry(key.position)?;
         let written = self.written(TarEntry { path, ..found.clone() });
         self.charge(&written)?;
-        self.layers[id.layer as usize].copy(&found, &written, &mut self.tar)?;
+        self.layers[key.layer as usize].copy(&found, &written, &mut self.tar)?;
         if names > 1 {
             self.run.budget.charge_memory(size_of::<TarEntry>() as u64 + found.charge_memory(), "hard links")?;
-            self.linked.insert(id, (found, names - 1));
+            self.linked.insert(key, (found, names - 1));
         }
         Ok(())
     }
 
-    /// The entry at `id`, which has been written under another name.
-    fn another_name(&mut self, id: EntryId) -> Result<TarEntry> {
-        if let Some((entry, left @ 2..)) = self.linked.get_mut(&id) {
+    /// The entry at `key`, which has been written under another name.
+    fn another_name(&mut self, key: EntryKey) -> Result<TarEntry> {
+        if let Some((entry, left @ 2..)) = self.linked.get_mut(&key) {
             *left -= 1;
             return Ok(entry.clone());
         }
-        match self.linked.remove(&id) {
+        match self.linked.remove(&key) {
             Some((entry, _)) => Ok(entry),
-            None => self.layer(id.layer).entry(id.position),
+            None => self.layer(key.layer).entry(key.position),
         }
     }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::diagnostics::Diagnostics;
 use crate::flatten::naive::layers;
 use crate::flatten::testing::change;
-use crate::flatten::{Change, Kind, Options, Overlay};
+use crate::flatten::{Change, ChangeKind, Options, Overlay};
 use crate::limits::Budget;
 
 /// The base layer of the table.
@@ -52,10 +52,10 @@ fn text<L: AsRef<[E]>, E: AsRef<str>>(layers: &[L], item: &LayerItem) -> String 
         LayerItem::Entry { path, entry, .. } => {
             let given = layers[entry.layer as usize].as_ref()[entry.position as usize].as_ref();
             match change(given, 0).kind {
-                Kind::Directory if path.is_empty() => "./".to_owned(),
-                Kind::Directory => format!("{}/", name(path)),
-                Kind::Symlink(target) => format!("{} -> {}", name(path), name(target)),
-                Kind::CharDevice { .. } => format!("{} !", name(path)),
+                ChangeKind::Directory if path.is_empty() => "./".to_owned(),
+                ChangeKind::Directory => format!("{}/", name(path)),
+                ChangeKind::Symlink(target) => format!("{} -> {}", name(path), name(target)),
+                ChangeKind::CharDevice { .. } => format!("{} !", name(path)),
                 _ => name(path),
             }
         }
@@ -249,8 +249,8 @@ fn directories_that_are_alike_are_listed_as_parents_only() {
 }
 
 /// What stands in a tree: paths, the entries that describe them, and the path that carries the data.
-fn standing(tree: &Flattened, entry: impl Fn(EntryId) -> Option<EntryId>) -> Vec<String> {
-    let mut carriers: HashMap<EntryId, Vec<u8>> = HashMap::new();
+fn standing(tree: &Flattened, entry: impl Fn(EntryKey) -> Option<EntryKey>) -> Vec<String> {
+    let mut carriers: HashMap<EntryKey, Vec<u8>> = HashMap::new();
     let line = |node: FlatNode| {
         let carrier =
             node.entry.filter(|_| node.names > 1).map(|id| carriers.entry(id).or_insert(node.path.clone()).clone());
@@ -322,7 +322,7 @@ proptest! {
         let texts: Vec<String> = items.iter().map(|item| text(&layers, item)).collect();
         check_form(&texts, &below);
         let again = applied(&layers, base, &items);
-        let origin = |id: EntryId| match &items.get(id.position as usize) {
+        let origin = |id: EntryKey| match &items.get(id.position as usize) {
             _ if (id.layer as usize) < base => Some(id),
             Some(LayerItem::Entry { entry, .. } | LayerItem::HardLink { entry, .. }) => Some(*entry),
             _ => None,

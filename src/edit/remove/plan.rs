@@ -8,7 +8,7 @@ use super::{Targets, clean};
 use crate::archive::EntryKind;
 use crate::edit::headers::StackHeaders;
 use crate::error::Result;
-use crate::flatten::{Change, EntryId, Flattened, Kind, Options, Overlay, Placement, Role};
+use crate::flatten::{Change, ChangeKind, EntryKey, Flattened, Options, Overlay, Placement, Role};
 use crate::layer_index::LayerEntry;
 use crate::path::EntryPath;
 use crate::run::Run;
@@ -30,14 +30,14 @@ pub(super) enum Decision {
         /// The earlier name.
         target: Vec<u8>,
         /// The entry that has the metadata.
-        entry: EntryId,
+        entry: EntryKey,
     },
     /// A hard link that becomes the file itself, because its name is the first that is left in this layer (E-21).
     Become {
         /// The path.
         path: Vec<u8>,
         /// The entry that has header and data.
-        entry: EntryId,
+        entry: EntryKey,
     },
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Decision {
 pub(super) struct AddedDirectory {
     pub(super) path: Vec<u8>,
     /// The entry that describes it; `None` for one that was only implied.
-    pub(super) entry: Option<EntryId>,
+    pub(super) entry: Option<EntryKey>,
 }
 
 /// What becomes of a layer.
@@ -89,7 +89,7 @@ struct Found<'a> {
     name: &'a [u8],
     path: EntryPath,
     header: LayerEntry<'a>,
-    id: EntryId,
+    id: EntryKey,
     placement: Option<&'a Placement>,
 }
 
@@ -103,15 +103,15 @@ impl Found<'_> {
 /// The names that files have in the layer as it is written so far.
 #[derive(Default)]
 struct WrittenNames {
-    by_entry: HashMap<EntryId, Vec<u8>>,
-    by_path: HashMap<Vec<u8>, EntryId>,
+    by_entry: HashMap<EntryKey, Vec<u8>>,
+    by_path: HashMap<Vec<u8>, EntryKey>,
     /// The paths of dropped entries that held data.
-    dropped: HashMap<EntryId, Vec<u8>>,
+    dropped: HashMap<EntryKey, Vec<u8>>,
 }
 
 impl WrittenNames {
     /// Notes that `entry` now stands at the canonical `path`, written as `name`.
-    fn put(&mut self, path: &[u8], name: &[u8], entry: EntryId) {
+    fn put(&mut self, path: &[u8], name: &[u8], entry: EntryKey) {
         if let Some(other) = self.by_path.insert(path.to_vec(), entry).filter(|other| *other != entry) {
             self.by_entry.remove(&other);
         }
@@ -140,7 +140,7 @@ impl<'a> Planner<'a> {
         let mut listed: BTreeSet<Vec<u8>> = BTreeSet::new();
         let mut changes = NewLayer::default();
         self.headers.each(number, |name, position, header| {
-            let id = EntryId { layer: number as u32, position };
+            let id = EntryKey { layer: number as u32, position };
             let placement = by_position.get(&position).copied();
             let found = Found { name, path: clean(name), header, id, placement };
             let decision = self.decide(&found, &mut names, &mut plan, targets);
@@ -243,7 +243,7 @@ impl<'a> Planner<'a> {
         found: &Found<'_>,
         path: Vec<u8>,
         is_moved: bool,
-        entry: EntryId,
+        entry: EntryKey,
         names: &WrittenNames,
         plan: &mut LayerPlan,
         targets: &Targets<'_>,
@@ -357,13 +357,13 @@ impl NewLayer {
     fn apply(self, overlay: &mut Overlay, run: &Run) -> Result<()> {
         let mut layer = overlay.layer("the layer without what is removed", &run.diagnostics, &run.budget);
         for path in &self.directories {
-            layer.entry(Change { path, kind: Kind::Directory, position: 0 })?;
+            layer.entry(Change { path, kind: ChangeKind::Directory, position: 0 })?;
         }
         for (path, kind) in &self.entries {
             let kind = match kind {
-                OwnedKind::Other => Kind::Regular,
-                OwnedKind::Directory => Kind::Directory,
-                OwnedKind::Symlink(target) => Kind::Symlink(target),
+                OwnedKind::Other => ChangeKind::Regular,
+                OwnedKind::Directory => ChangeKind::Directory,
+                OwnedKind::Symlink(target) => ChangeKind::Symlink(target),
             };
             layer.entry(Change { path, kind, position: 0 })?;
         }

@@ -10,7 +10,7 @@ use crate::edit::headers::StackHeaders;
 use crate::edit::squash::form;
 use crate::edit::workshop::{LayerWriter, Workshop};
 use crate::error::{Error, Result};
-use crate::flatten::EntryId;
+use crate::flatten::EntryKey;
 use crate::image::Layer;
 use crate::stream::source::Extent;
 
@@ -79,19 +79,19 @@ impl Rewriter<'_, '_, '_> {
         self.out.entry(&entry, &mut io::empty())
     }
 
-    fn link(&mut self, path: &[u8], target: &[u8], id: EntryId) -> Result<()> {
+    fn link(&mut self, path: &[u8], target: &[u8], id: EntryKey) -> Result<()> {
         let found = self.found(id)?;
         let (path, link) = (path.to_vec(), target.to_vec());
         let link = TarEntry { path, link, kind: EntryKind::HardLink, device: (0, 0), size: 0, sparse: None, ..found };
         self.out.entry(&link, &mut io::empty())
     }
 
-    fn become_file(&mut self, path: &[u8], id: EntryId) -> Result<()> {
+    fn become_file(&mut self, path: &[u8], id: EntryKey) -> Result<()> {
         let found = self.found(id)?;
         self.bodies.copy(&TarEntry { path: path.to_vec(), sparse: None, ..found }, self.out)
     }
 
-    fn found(&mut self, id: EntryId) -> Result<TarEntry> {
+    fn found(&mut self, id: EntryKey) -> Result<TarEntry> {
         self.bodies.entry(id.layer as usize, self.headers.entry(id).offset)
     }
 }

@@ -14,7 +14,7 @@ use crate::stream::skip::{Sequential, Skip};
 use crate::stream::source::Extent;
 use crate::writer::tar::Tar;
 
-/// How far the reader in hand passes over entries that did not survive rather than starting anew; bounds the work that a
+/// How far the reader in hand passes over entries that are not wanted rather than starting anew; bounds the work that a
 /// layer in no order can make.
 const NEAR: u64 = 64 << 10;
 

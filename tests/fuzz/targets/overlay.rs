@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use imgtar::diagnostics::Diagnostics;
-use imgtar::flatten::{Change, Flattened, Kind, Options, Overlay, Survivor};
+use imgtar::flatten::{Change, ChangeKind, Flattened, FlattenedEntry, Options, Overlay};
 use imgtar::limits::{Budget, Limits};
 
 use crate::choice::Choice;
@@ -45,12 +45,12 @@ pub(crate) fn overlay(data: &[u8]) {
         for position in 0..=choice.below(24) as u64 {
             let (path, target) = (name(&mut choice), name(&mut choice));
             let kind = match choice.below(12) {
-                0..4 => Kind::Regular,
-                4..6 => Kind::Directory,
-                6..8 => Kind::Symlink(target),
-                8..10 => Kind::HardLink(target),
-                10 => Kind::CharDevice { major: 0, minor: 0 },
-                _ => Kind::Fifo,
+                0..4 => ChangeKind::Regular,
+                4..6 => ChangeKind::Directory,
+                6..8 => ChangeKind::Symlink(target),
+                8..10 => ChangeKind::HardLink(target),
+                10 => ChangeKind::CharDevice { major: 0, minor: 0 },
+                _ => ChangeKind::Fifo,
             };
             if layer.entry(Change { path, kind, position }).is_err() {
                 return;
@@ -77,18 +77,18 @@ fn name<'a>(choice: &mut Choice<'a>) -> &'a [u8] {
 fn judge(flattened: &Flattened) {
     let mut kinds: HashMap<Vec<u8>, bool> = HashMap::new();
     let mut count = 0;
-    for survivor in flattened.survivors() {
+    for entry in flattened.entries() {
         count += 1;
-        let path = survivor.path().to_vec();
+        let path = entry.path().to_vec();
         let shown = path.escape_ascii();
         assert!(!path.split(|&byte| byte == b'/').any(|name| name.starts_with(b".wh.")), "{shown}");
         if let Some(slash) = path.iter().rposition(|&byte| byte == b'/') {
             assert!(kinds.contains_key(&path[..slash]), "{shown} stands before its parent");
         }
-        if let Survivor::HardLink { target, .. } = &survivor {
+        if let FlattenedEntry::HardLink { target, .. } = &entry {
             assert_eq!(kinds.get(target), Some(&true), "{shown} is a link to what does not carry data");
         }
-        let carries = matches!(survivor, Survivor::Entry { .. });
+        let carries = matches!(entry, FlattenedEntry::Entry { .. });
         assert_eq!(kinds.insert(path.clone(), carries), None, "{} is there twice", path.escape_ascii());
     }
     assert_eq!((count, flattened.is_empty()), (flattened.len(), count == 0));

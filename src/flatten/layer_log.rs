@@ -4,18 +4,18 @@
 //! Each is written behind the one before it, sharing the front of its path: archives list neighbours together, so an entry
 //! takes about a third of its path's length and a dozen bytes.
 
-use super::text::{put_number, put_path, put_text, take_number, take_path, take_text};
-use super::{Change, Kind};
+use super::arena::{put_number, put_path, put_text, take_number, take_path, take_text};
+use super::{Change, ChangeKind};
 
 /// Changes in archive order.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
+pub(super) struct LayerLog {
     bytes: Vec<u8>,
     /// The path staged last.
     last: Vec<u8>,
 }
 
-impl Stage {
+impl LayerLog {
     /// Stages `change`; says how many bytes that took.
     pub(super) fn push(&mut self, change: Change<'_>) -> usize {
         let before = self.bytes.len();
@@ -31,7 +31,7 @@ impl Stage {
     }
 }
 
-/// Reads a [`Stage`] back.
+/// Reads a [`LayerLog`] back.
 #[derive(Debug)]
 pub(super) struct Replay<'a> {
     rest: &'a [u8],
@@ -51,39 +51,39 @@ impl Replay<'_> {
     }
 }
 
-fn put_kind(bytes: &mut Vec<u8>, kind: Kind<'_>) {
+fn put_kind(bytes: &mut Vec<u8>, kind: ChangeKind<'_>) {
     match kind {
-        Kind::Regular => bytes.push(b'0'),
-        Kind::HardLink(target) => {
+        ChangeKind::Regular => bytes.push(b'0'),
+        ChangeKind::HardLink(target) => {
             bytes.push(b'1');
             put_text(bytes, target);
         }
-        Kind::Symlink(target) => {
+        ChangeKind::Symlink(target) => {
             bytes.push(b'2');
             put_text(bytes, target);
         }
-        Kind::CharDevice { major, minor } => {
+        ChangeKind::CharDevice { major, minor } => {
             bytes.push(b'3');
             put_number(bytes, major.into());
             put_number(bytes, minor.into());
         }
-        Kind::BlockDevice => bytes.push(b'4'),
-        Kind::Directory => bytes.push(b'5'),
-        Kind::Fifo => bytes.push(b'6'),
+        ChangeKind::BlockDevice => bytes.push(b'4'),
+        ChangeKind::Directory => bytes.push(b'5'),
+        ChangeKind::Fifo => bytes.push(b'6'),
     }
 }
 
-fn take_kind<'a>(bytes: &mut &'a [u8]) -> Kind<'a> {
+fn take_kind<'a>(bytes: &mut &'a [u8]) -> ChangeKind<'a> {
     let (code, rest) = bytes.split_at(1);
     *bytes = rest;
     match code {
-        b"0" => Kind::Regular,
-        b"1" => Kind::HardLink(take_text(bytes)),
-        b"2" => Kind::Symlink(take_text(bytes)),
-        b"3" => Kind::CharDevice { major: take_number(bytes) as u32, minor: take_number(bytes) as u32 },
-        b"4" => Kind::BlockDevice,
-        b"5" => Kind::Directory,
-        _ => Kind::Fifo,
+        b"0" => ChangeKind::Regular,
+        b"1" => ChangeKind::HardLink(take_text(bytes)),
+        b"2" => ChangeKind::Symlink(take_text(bytes)),
+        b"3" => ChangeKind::CharDevice { major: take_number(bytes) as u32, minor: take_number(bytes) as u32 },
+        b"4" => ChangeKind::BlockDevice,
+        b"5" => ChangeKind::Directory,
+        _ => ChangeKind::Fifo,
     }
 }
 
@@ -94,19 +94,19 @@ mod tests {
     #[test]
     fn changes_come_back_in_order() {
         let changes = [
-            Change { path: b"usr/lib", kind: Kind::Directory, position: 0 },
-            Change { path: b"usr/lib/libc.so", kind: Kind::Regular, position: 512 },
-            Change { path: b"usr/lib/libm.so", kind: Kind::HardLink(b"/usr/lib/libc.so"), position: u64::MAX },
-            Change { path: b"usr", kind: Kind::Symlink(b""), position: 7 },
-            Change { path: b"", kind: Kind::Fifo, position: 8 },
-            Change { path: b"dev/n", kind: Kind::CharDevice { major: 1, minor: u32::MAX }, position: 9 },
-            Change { path: b"dev/b", kind: Kind::BlockDevice, position: 10 },
+            Change { path: b"usr/lib", kind: ChangeKind::Directory, position: 0 },
+            Change { path: b"usr/lib/libc.so", kind: ChangeKind::Regular, position: 512 },
+            Change { path: b"usr/lib/libm.so", kind: ChangeKind::HardLink(b"/usr/lib/libc.so"), position: u64::MAX },
+            Change { path: b"usr", kind: ChangeKind::Symlink(b""), position: 7 },
+            Change { path: b"", kind: ChangeKind::Fifo, position: 8 },
+            Change { path: b"dev/n", kind: ChangeKind::CharDevice { major: 1, minor: u32::MAX }, position: 9 },
+            Change { path: b"dev/b", kind: ChangeKind::BlockDevice, position: 10 },
         ];
-        let mut stage = Stage::default();
+        let mut log = LayerLog::default();
         for change in changes {
-            assert!(stage.push(change) > 0);
+            assert!(log.push(change) > 0);
         }
-        let mut replay = stage.replay();
+        let mut replay = log.replay();
         for change in changes {
             assert_eq!(replay.next(), Some(change));
         }

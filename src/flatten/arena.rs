@@ -2,17 +2,17 @@
 
 use super::tree::Full;
 
-/// A byte string of a [`Texts`].
+/// A byte string of a [`StringArena`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Text(u32);
+pub(super) struct StringKey(u32);
 
 /// Names and link targets, end to end. Nothing is ever taken out.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Texts {
+pub(super) struct StringArena {
     bytes: Vec<u8>,
 }
 
-impl Texts {
+impl StringArena {
     /// Bytes kept.
     pub(super) fn size(&self) -> usize {
         self.bytes.len()
@@ -22,14 +22,14 @@ impl Texts {
     ///
     /// # Errors
     /// The arena ends at 4 GiB.
-    pub(super) fn add(&mut self, text: &[u8]) -> Result<Text, Full> {
+    pub(super) fn add(&mut self, text: &[u8]) -> Result<StringKey, Full> {
         let start = u32::try_from(self.bytes.len()).map_err(|_| Full)?;
         put_text(&mut self.bytes, text);
-        Ok(Text(start))
+        Ok(StringKey(start))
     }
 
     /// The bytes of `text`.
-    pub(super) fn get(&self, text: Text) -> &[u8] {
+    pub(super) fn get(&self, text: StringKey) -> &[u8] {
         let mut rest = &self.bytes[text.0 as usize..];
         take_text(&mut rest)
     }
@@ -128,11 +128,11 @@ mod tests {
 
     #[test]
     fn texts_come_back() {
-        let mut texts = Texts::default();
+        let mut strings = StringArena::default();
         let long = vec![b'x'; 300];
-        let kept = [&b"a"[..], b"", &long, b"\xff\0"].map(|text| (text.to_vec(), texts.add(text).unwrap()));
+        let kept = [&b"a"[..], b"", &long, b"\xff\0"].map(|text| (text.to_vec(), strings.add(text).unwrap()));
         for (text, key) in kept {
-            assert_eq!(texts.get(key), text);
+            assert_eq!(strings.get(key), text);
         }
     }
 }

@@ -1,0 +1,234 @@
+//! What is left, in the order in which it is written (R-24; the order is described in the module above).
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+use super::tree::{Dentry, FileTree, Inode, InodeKind};
+use super::{EntryKey, Options};
+
+/// What eStargz adds to a layer's root: its table of contents and its landmarks (O-18).
+const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
+
+/// The outcome: one tree, its paths in output order.
+#[derive(Debug)]
+pub struct Flattened {
+    tree: FileTree,
+    order: Vec<Dentry>,
+    layers: u32,
+}
+
+/// One path of the outcome. Paths are relative and clean, without a directory's trailing slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlattenedEntry {
+    /// The root, which some layer has an entry for.
+    Root {
+        /// The entry that describes it.
+        key: EntryKey,
+    },
+    /// A path that takes all it is from one entry: header, records and body, only the name may differ.
+    Entry {
+        /// The path.
+        path: Vec<u8>,
+        /// The entry.
+        key: EntryKey,
+        /// How many paths share this inode: those beyond the first follow as [`FlattenedEntry::HardLink`].
+        names: u32,
+    },
+    /// A directory that no entry describes: 0755, 0:0, mtime 0.
+    ImplicitDirectory {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// A further name of something that an earlier entry carries.
+    HardLink {
+        /// The path.
+        path: Vec<u8>,
+        /// The path of the [`FlattenedEntry::Entry`] that carries the data, as it was given there.
+        target: Vec<u8>,
+        /// The entry whose metadata they share.
+        key: EntryKey,
+    },
+}
+
+impl FlattenedEntry {
+    /// The path; empty for the root.
+    pub fn path(&self) -> &[u8] {
+        match self {
+            Self::Root { .. } => b"",
+            Self::Entry { path, .. } | Self::ImplicitDirectory { path } | Self::HardLink { path, .. } => path,
+        }
+    }
+}
+
+impl Flattened {
+    pub(super) fn new(mut tree: FileTree, options: Options, layers: u32) -> Self {
+        if options.strip_estargz {
+            strip_estargz(&mut tree);
+        }
+        let compare = if options.sort { by_written_name } else { by_name };
+        let order = walk(&tree, compare);
+        Self { tree, order, layers }
+    }
+
+    pub(super) fn tree(&self) -> &FileTree {
+        &self.tree
+    }
+
+    /// The dentries of the outcome in output order.
+    pub(super) fn dentries(&self) -> &[Dentry] {
+        &self.order
+    }
+
+    /// Returns what is left in output order.
+    pub fn entries(&self) -> FlattenedEntries<'_> {
+        let paths = PathBuilder::new(&self.tree);
+        FlattenedEntries { tree: &self.tree, order: self.order.iter(), paths, carriers: HashMap::new() }
+    }
+
+    /// The first path in output order whose last component is `name`. [`Flattened::entries`] would spell out every path in between,
+    /// which takes long where directories are deep.
+    pub fn first_called(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let found = self.order.iter().find(|&&dentry| self.tree.name(dentry) == name);
+        found.map(|&dentry| self.tree.path(dentry))
+    }
+
+    /// Counts what is left.
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether nothing survives.
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// For each layer, base first: how often one who reads it forward only has to begin anew to meet the entries of
+    /// [`FlattenedEntry::Root`] and [`FlattenedEntry::Entry`] in output order.
+    pub fn rewinds(&self) -> Vec<u64> {
+        let mut layers = vec![(0, 0); self.layers as usize];
+        let mut met = HashSet::new();
+        for &dentry in &self.order {
+            let Some(inode) = self.tree.inode(dentry) else { continue };
+            let Some(key) = self.tree.entry(inode) else { continue };
+            if self.tree.names(inode) > 1 && !met.insert(inode) {
+                continue;
+            }
+            let (rewinds, last) = &mut layers[key.layer as usize];
+            *rewinds += u64::from(key.position < *last);
+            *last = key.position;
+        }
+        layers.into_iter().map(|(rewinds, _)| rewinds).collect()
+    }
+}
+
+/// What is left in a [`Flattened`], in output order.
+#[derive(Debug)]
+pub struct FlattenedEntries<'a> {
+    tree: &'a FileTree,
+    order: std::slice::Iter<'a, Dentry>,
+    paths: PathBuilder<'a>,
+    /// Where inodes with several names have been written.
+    carriers: HashMap<Inode, Dentry>,
+}
+
+impl Iterator for FlattenedEntries<'_> {
+    type Item = FlattenedEntry;
+
+    fn next(&mut self) -> Option<FlattenedEntry> {
+        let &dentry = self.order.next()?;
+        let inode = self.tree.inode(dentry)?;
+        let path = self.paths.walk_to(dentry).to_vec();
+        let Some(key) = self.tree.entry(inode) else { return Some(FlattenedEntry::ImplicitDirectory { path }) };
+        if dentry == self.tree.root() {
+            return Some(FlattenedEntry::Root { key });
+        }
+        let names = self.tree.names(inode);
+        if names == 1 {
+            return Some(FlattenedEntry::Entry { path, key, names });
+        }
+        Some(match *self.carriers.entry(inode).or_insert(dentry) {
+            carrier if carrier == dentry => FlattenedEntry::Entry { path, key, names },
+            carrier => FlattenedEntry::HardLink { path, target: self.tree.path(carrier), key },
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.order.size_hint()
+    }
+}
+
+impl ExactSizeIterator for FlattenedEntries<'_> {}
+
+/// The path of one dentry after the other, each built from the one before it.
+#[derive(Debug)]
+pub(super) struct PathBuilder<'a> {
+    tree: &'a FileTree,
+    /// The path given last, of which the next one shares what is above both.
+    path: Vec<u8>,
+    /// Where that leads.
+    at: Dentry,
+}
+
+impl<'a> PathBuilder<'a> {
+    /// At the root.
+    pub(super) fn new(tree: &'a FileTree) -> Self {
+        Self { tree, path: Vec::new(), at: tree.root() }
+    }
+
+    /// The path of `dentry`, which is next in output order: up from the last one as far as needed, then one step down.
+    pub(super) fn walk_to(&mut self, dentry: Dentry) -> &[u8] {
+        let (tree, parent) = (self.tree, self.tree.parent(dentry));
+        while self.at != parent {
+            let above = self.path.len() - tree.name(self.at).len();
+            self.path.truncate(above.saturating_sub(1));
+            self.at = tree.parent(self.at);
+        }
+        if dentry != parent {
+            if !self.path.is_empty() {
+                self.path.push(b'/');
+            }
+            self.path.extend_from_slice(tree.name(dentry));
+            self.at = dentry;
+        }
+        &self.path
+    }
+}
+
+fn strip_estargz(tree: &mut FileTree) {
+    for name in ESTARGZ {
+        let dentry = tree.child(tree.root(), name);
+        if let Some(dentry) = dentry.filter(|&dentry| tree.kind_at(dentry) == Some(InodeKind::Regular)) {
+            tree.remove(dentry);
+        }
+    }
+}
+
+/// Every dentry on which something stands, each directory right before what is in it, siblings in the order of `compare`.
+/// The root comes first if it is described.
+fn walk(tree: &FileTree, compare: fn(&FileTree, Dentry, Dentry) -> Ordering) -> Vec<Dentry> {
+    let (mut order, mut ahead) = (Vec::new(), vec![tree.root()]);
+    let mut children = Vec::new();
+    while let Some(dentry) = ahead.pop() {
+        if dentry != tree.root() || tree.inode(dentry).is_some_and(|root| tree.entry(root).is_some()) {
+            order.push(dentry);
+        }
+        children.extend(tree.children(dentry));
+        children.sort_unstable_by(|&one, &other| compare(tree, other, one));
+        ahead.append(&mut children);
+    }
+    order
+}
+
+/// As engines walk a directory when they make a layer of it.
+fn by_name(tree: &FileTree, one: Dentry, other: Dentry) -> Ordering {
+    tree.name(one).cmp(tree.name(other))
+}
+
+/// As `tar t` prints them: `a-b` before `a/`.
+fn by_written_name(tree: &FileTree, one: Dentry, other: Dentry) -> Ordering {
+    fn written(tree: &FileTree, dentry: Dentry) -> impl Iterator<Item = &u8> {
+        let slash = if tree.is_directory(dentry) { &b"/"[..] } else { b"" };
+        tree.name(dentry).iter().chain(slash)
+    }
+    written(tree, one).cmp(written(tree, other))
+}
