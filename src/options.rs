@@ -80,6 +80,8 @@ pub struct OciOptions {
     pub no_docker_manifest: bool,
     /// Rewrite docker media types as OCI's (M-6).
     pub oci_types: bool,
+    /// List the platforms of one name side by side in `index.json`, not in an index of their own (N-9).
+    pub flat_index: bool,
     /// Carry blobs that nothing refers to (O-3).
     pub all_blobs: bool,
     /// Store the bytes of a foreign layer as an ordinary layer (M-8).

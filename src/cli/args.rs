@@ -161,6 +161,7 @@ pub(crate) struct ConvertArgs {
     mut_arg("rename", |arg| arg.hide(true)),
     mut_arg("no_tags", |arg| arg.hide(true)),
     mut_arg("oci_types", |arg| arg.hide(true)),
+    mut_arg("flat_index", |arg| arg.hide(true)),
     mut_arg("all_blobs", |arg| arg.hide(true)),
     mut_arg("embed_foreign", |arg| arg.hide(true)),
     mut_arg("allow_missing_foreign", |arg| arg.hide(true)),
@@ -339,6 +340,10 @@ pub(crate) struct OciArgs {
     /// Rewrite docker media types as OCI's; changes manifest digests, never image IDs.
     #[arg(hide_short_help = true, long)]
     pub(crate) oci_types: bool,
+
+    /// List the platforms of one name side by side in index.json; of such, most engines load one alone.
+    #[arg(hide_short_help = true, long)]
+    pub(crate) flat_index: bool,
 
     /// Carry blobs that nothing refers to.
     #[arg(hide_short_help = true, long)]

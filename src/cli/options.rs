@@ -68,6 +68,7 @@ pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOpti
         (layers.allow_missing_foreign, "--allow-missing-foreign", DOCKER),
         (oci.no_docker_manifest, "--no-docker-manifest", OCI),
         (oci.oci_types, "--oci-types", OCI),
+        (oci.flat_index, "--flat-index", OCI),
         (oci.all_blobs, "--all-blobs", OCI),
         (rootfs.sort, "--sort", ROOTFS),
         (rootfs.keep_dirlinks, "--keep-dirlinks", ROOTFS),
@@ -113,6 +114,7 @@ fn target(args: &WriteArgs, epoch: Option<i64>) -> Result<Target> {
             full_names: args.names.full_names,
             no_docker_manifest: args.oci.no_docker_manifest || args.to == FormatArg::OciDir,
             oci_types: args.oci.oci_types,
+            flat_index: args.oci.flat_index,
             all_blobs: args.oci.all_blobs,
             embed_foreign: args.layers.embed_foreign,
         }),
@@ -210,13 +212,16 @@ mod tests {
         let all = RootfsOptions { sort: true, keep_dirlinks: true, strip_estargz: true, clamp_mtime: Some(7) };
         assert_eq!(rootfs, Target::Rootfs(all));
 
-        let oci =
-            options("--to oci --no-docker-manifest --oci-types --all-blobs --embed-foreign --compress none").unwrap();
+        let oci = options(
+            "--to oci --no-docker-manifest --oci-types --flat-index --all-blobs --embed-foreign --compress none",
+        )
+        .unwrap();
         let all = OciOptions {
             compress: Some(Compress::None),
             full_names: false,
             no_docker_manifest: true,
             oci_types: true,
+            flat_index: true,
             all_blobs: true,
             embed_foreign: true,
         };
@@ -276,6 +281,7 @@ mod tests {
             "--to legacy --oci-types",
             "--to docker --index keep",
             "--to docker --all-blobs",
+            "--to legacy --flat-index",
             "--to docker --embed-foreign",
             "--to rootfs --compress gzip",
             "--to rootfs --compress none",

@@ -20,14 +20,15 @@ use super::speculative::{self, Restart};
 use super::store::{Documents, Store};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Image, ImageEntry, ImageIndex, Layer, Node, RawBlob};
+use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, RawBlob};
 use crate::options::{Compress, ConvertOptions, ImageReport, OciOptions};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::media_type::{Family, MediaType};
-use crate::spec::oci;
+use crate::spec::media_type::{Compression, Family, MediaType};
+use crate::spec::oci::{self, Index};
 
+use index::{IndexJson, WrittenEntry};
 use layers::{Layers, WrittenLayer};
 
 /// An image as it was written.
@@ -54,34 +55,40 @@ pub(super) fn write<S: Store + Restart>(
         addressing: Addressing::Any,
         foreign: if oci.embed_foreign { ForeignPolicy::LikeOthers } else { ForeignPolicy::Kept },
     };
-    let (store, (descriptors, images)) =
-        speculative::run_with_checks(contents, policy, store, run, |store, plan, _| {
-            let mut writer = LayoutWriter {
-                store,
-                plan,
-                recoded: HashMap::new(),
-                options: oci,
-                run,
-                images: HashMap::new(),
-                indexes: Indexes::default(),
-            };
-            writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
-            for entry in contents.entries {
-                for image in entry.node.images() {
-                    writer.image(image)?;
-                }
+    let (store, (index, images)) = speculative::run_with_checks(contents, policy, store, run, |store, plan, _| {
+        let mut writer = LayoutWriter {
+            store,
+            plan,
+            recoded: HashMap::new(),
+            options: oci,
+            run,
+            images: HashMap::new(),
+            indexes: Indexes::default(),
+        };
+        writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
+        for entry in contents.entries {
+            for image in entry.node.images() {
+                writer.image(image)?;
             }
-            let descriptors = writer.top_level(contents.entries)?;
-            for (digest, bytes) in &writer.indexes.documents {
-                writer.store.bytes(digest, bytes)?;
-            }
-            for blob in &carried {
-                writer.store.extent(&blob.digest, &blob.extent)?;
-            }
-            Ok((descriptors, writer.images))
-        })?;
-    let entries = index::entries(contents.entries, descriptors);
-    let index = index::merged(entries, store.existing_index()?, |entry| store.platform(entry))?;
+        }
+        let existing = writer.store.existing_index()?;
+        let entries = writer.entries(contents.entries, existing.as_ref())?;
+        let listed = IndexJson::of(&entries, existing.as_ref(), writer.store, !oci.flat_index)?;
+        for (digest, bytes) in &writer.indexes.documents {
+            writer.store.bytes(digest, bytes)?;
+        }
+        for bytes in &listed.made {
+            writer.store.bytes(&Digest::sha256(bytes), bytes)?;
+        }
+        for blob in &carried {
+            writer.store.extent(&blob.digest, &blob.extent)?;
+        }
+        let index = match existing {
+            Some(existing) => existing.with_entries(listed.entries),
+            None => Index::new(listed.entries),
+        };
+        Ok((index, writer.images))
+    })?;
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
     let docker_manifest = if wants_manifest {
         docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
@@ -164,7 +171,13 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
                     let size = manifest.raw.len() as u64;
                     return (manifest.raw.clone(), Descriptor::new(media_type, manifest.digest.clone(), size), true);
                 }
-                view
+                if is_beyond_docker(&view) {
+                    let change = "becomes an OCI manifest: docker has no media type for zstd layers";
+                    self.run.diagnostics.note(Rule::M1, &image.at, change);
+                    view.spelled_by(Family::Oci)
+                } else {
+                    view
+                }
             }
         };
         let bytes = view.to_bytes();
@@ -172,18 +185,42 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         (bytes, descriptor, false)
     }
 
-    /// The descriptors that `index.json` gets, one for each entry, without names.
-    fn top_level(&mut self, entries: &'a [ImageEntry]) -> Result<Vec<Descriptor>> {
-        let describe = |entry: &'a ImageEntry| {
+    /// What was written of `entries`, and what shares a name with others, those of `existing` included.
+    fn entries(&mut self, entries: &'a [ImageEntry], existing: Option<&Index>) -> Result<Vec<WrittenEntry>> {
+        let mut seen: HashSet<Name> = existing.map_or(&[][..], Index::entries).iter().filter_map(Name::of).collect();
+        let mut shared = seen.clone();
+        let names = entries.iter().flat_map(|entry| &entry.names);
+        shared.extend(names.filter(|name| !seen.insert((*name).clone())).cloned());
+        let mut written = Vec::with_capacity(entries.len());
+        for entry in entries {
             let described = match &entry.descriptor {
                 Some(descriptor) => descriptor.clone(),
                 None => self.new_descriptor(&entry.node),
             };
-            self.descriptor(&described, &entry.node)
-        };
-        let descriptors = entries.iter().map(describe).collect::<Result<_>>()?;
+            let descriptor = self.descriptor(&described, &entry.node)?;
+            let mut members = Vec::new();
+            if entry.names.iter().any(|name| shared.contains(name)) {
+                self.members(&descriptor, &entry.node, &mut members)?;
+            }
+            written.push(WrittenEntry { names: entry.names.clone(), descriptor, members });
+        }
         self.warn_of_referrers(entries)?;
-        Ok(descriptors)
+        Ok(written)
+    }
+
+    /// Adds the images and attestations that `descriptor` leads to, as an index of several platforms lists them.
+    fn members(&mut self, descriptor: &Descriptor, node: &'a Node, found: &mut Vec<Descriptor>) -> Result<()> {
+        match node {
+            Node::Image(image) => found.push(index::member(descriptor, Some(&image.platform))),
+            Node::Artifact(_) | Node::Missing(_) => found.push(index::member(descriptor, None)),
+            Node::Index(index) => {
+                for child in &index.children {
+                    let descriptor = self.descriptor(&child.descriptor, &child.node)?;
+                    self.members(&descriptor, &child.node, found)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The descriptor of an image that had none.
@@ -228,8 +265,12 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
             }
             children.push(descriptor);
         }
+        let types =
+            children.iter().zip(&index.children).map(|(new, old)| (new.media_type(), old.descriptor.media_type()));
+        // A list of docker's is for docker's manifests.
+        let has_new_types = types.into_iter().any(|(new, old)| new != old);
         let view = index.document.view.clone().with_entries(children);
-        let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
+        let view = if self.options.oci_types || has_new_types { view.spelled_by(Family::Oci) } else { view };
         if view == index.document.view {
             let document = &index.document;
             let size = document.raw.len() as u64;
@@ -276,6 +317,12 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
             None => Ok(()),
         }
     }
+}
+
+/// Returns true for a manifest of docker's that lists zstd layers (M-1).
+fn is_beyond_docker(manifest: &oci::Manifest) -> bool {
+    let is_zstd = |layer: &Descriptor| layer.media_type().compression() == Some(Compression::Zstd);
+    *manifest.media_type() == MediaType::Manifest(Family::Docker) && manifest.layers().iter().any(is_zstd)
 }
 
 fn report(entries: &[ImageEntry], images: &Images) -> Vec<ImageReport> {

@@ -42,6 +42,9 @@ pub(super) trait Store {
     /// What the image that `descriptor` lists runs on: by the descriptor, else by its config, where that can be read here.
     fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>>;
 
+    /// The index that `descriptor` lists, if it is one and was here before.
+    fn index(&self, descriptor: &Descriptor) -> Result<Option<Index>>;
+
     /// Writes the documents that make it a layout, and ends.
     fn finish(self, documents: &Documents) -> Result<()>;
 }
@@ -105,6 +108,10 @@ impl Store for TarLayout<'_> {
 
     fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
         Ok(descriptor.platform().cloned())
+    }
+
+    fn index(&self, _descriptor: &Descriptor) -> Result<Option<Index>> {
+        Ok(None)
     }
 
     fn finish(mut self, documents: &Documents) -> Result<()> {
@@ -210,6 +217,14 @@ impl Store for Directory<'_> {
         }
         let Some((config, at)) = self.document(manifest.config())? else { return Ok(None) };
         Ok(Some(ImageConfig::read(config, &at)?.platform().clone()))
+    }
+
+    fn index(&self, descriptor: &Descriptor) -> Result<Option<Index>> {
+        if !descriptor.media_type().is_index() {
+            return Ok(None);
+        }
+        let found = self.document(descriptor)?;
+        found.map(|(bytes, at)| Index::read(&bytes, &at, Some(descriptor.media_type()))).transpose()
     }
 
     fn finish(self, documents: &Documents) -> Result<()> {

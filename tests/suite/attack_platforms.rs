@@ -8,7 +8,7 @@ use crate::support::digest;
 use crate::support::expect::{Target, assert_names, convert, refuse};
 use crate::support::image::TestImage;
 use crate::support::judge;
-use crate::support::layout::{Layout, OCI_MANIFEST, REF_NAME, Types};
+use crate::support::layout::{FULL_NAME, Layout, OCI_INDEX, OCI_MANIFEST, REF_NAME, Types, blob_path};
 use crate::support::name::full;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
@@ -40,8 +40,13 @@ fn nested() -> Tarball {
     layout.tarball()
 }
 
+/// The platforms of the one name that there is: side by side, or in the index to which its entry leads.
 fn architectures(archive: &Archive) -> Vec<String> {
-    let index: Value = archive.json("index.json");
+    let mut index: Value = archive.json("index.json");
+    if index["manifests"][0]["mediaType"] == OCI_INDEX {
+        assert_eq!(index["manifests"].as_array().unwrap().len(), 1, "N-9: one entry a name");
+        index = archive.json(&blob_path(index["manifests"][0]["digest"].as_str().unwrap()));
+    }
     let entries = index["manifests"].as_array().unwrap();
     entries.iter().map(|entry| entry["platform"]["architecture"].as_str().unwrap_or("none").to_owned()).collect()
 }
@@ -56,6 +61,53 @@ fn a_name_that_is_asked_for_keeps_all_its_platforms() {
         assert_eq!(one.images[0].id, image(architecture).id());
     }
     refuse(&flat().bytes(), Target::Docker, &["--image", NAME], 4).says(["linux/amd64", "linux/arm64"]);
+}
+
+#[test]
+fn the_platforms_of_one_name_are_written_as_one_index() {
+    let nested = convert(&flat(), Target::Oci, &[]);
+    let index: Value = nested.archive.json("index.json");
+    let [entry] = index["manifests"].as_array().unwrap().as_slice() else { panic!("{index}") };
+    assert_eq!(entry["mediaType"], OCI_INDEX);
+    assert_eq!(entry["annotations"], json!({FULL_NAME: full(NAME), REF_NAME: "1"}));
+    let inner: Value = nested.archive.json(&blob_path(entry["digest"].as_str().unwrap()));
+    for (child, architecture) in inner["manifests"].as_array().unwrap().iter().zip(["amd64", "arm64"]) {
+        let keys: Vec<_> = child.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["mediaType", "digest", "size", "platform"], "names are the entry's");
+        assert_eq!(child["platform"]["architecture"], architecture);
+    }
+    // What has its name alone stays as it is, and so does all of it where that is asked for.
+    let apart = convert(&flat(), Target::Oci, &["--flat-index"]);
+    let index: Value = apart.archive.json("index.json");
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 2);
+    let again = imgtar(["convert", "--to", "oci"]).stdin(apart.bytes).success().stdout;
+    assert!(again == nested.bytes);
+}
+
+#[test]
+fn an_appended_platform_takes_its_place_in_the_index_and_nothing_else_s() {
+    let scratch = Scratch::new();
+    let dir = scratch.path("layout");
+    let mut layout = Layout::new();
+    let mut children = ["amd64", "arm64"].map(|architecture| layout.image(&image(architecture), Types::Oci)).to_vec();
+    let attestations: Vec<_> = children.iter().map(|child| layout.attestation(child)).collect();
+    children.extend(attestations.clone());
+    let index = layout.nested(&children, Types::Oci);
+    layout.list_as(&index, &[NAME.to_owned()]);
+    imgtar(["convert", "--to", "oci-dir", "-o"]).arg(&dir).stdin(layout.tarball().bytes()).success();
+    // Another image for arm64.
+    let mut newer = Layout::new();
+    let arm64 = TestImage::demo(NAME).platform("linux/arm64").key("author", json!("x"));
+    let descriptor = newer.image(&arm64, Types::Oci);
+    newer.list_as(&descriptor, &[NAME.to_owned()]);
+    imgtar(["convert", "--to", "oci-dir", "--append", "-o"]).arg(&dir).stdin(newer.tarball().bytes()).success();
+    let archive = Archive::of_dir(&dir);
+    let entry: Value = archive.json("index.json");
+    let entry = entry["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let inner: Value = archive.json(&blob_path(&entry));
+    let digests: Vec<_> = inner["manifests"].as_array().unwrap().iter().map(|child| &child["digest"]).collect();
+    assert_eq!(digests, [&children[0]["digest"], &descriptor["digest"], &attestations[0]["digest"]]);
+    imgtar(["verify"]).arg(&dir).success();
 }
 
 #[test]

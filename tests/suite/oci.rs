@@ -383,3 +383,37 @@ fn what_refers_to_a_manifest_that_had_to_be_rewritten_is_warned_about() {
         convert(&layout.tarball(), Target::Oci, &["--strict"]).outcome.never_says(["refers"]);
     }
 }
+
+#[test]
+fn a_docker_manifest_that_is_rewritten_for_zstd_layers_becomes_oci_s() {
+    for nested in [false, true] {
+        let mut layout = Layout::new();
+        let mut descriptor = layout.image(&image(), Types::Docker);
+        if nested {
+            descriptor = layout.nested(&[descriptor], Types::Docker);
+        }
+        layout.list_as(&descriptor, &image().tags);
+        for (target, compress) in [(Target::Oci, "zstd"), (Target::OciDir, "zstd"), (Target::Oci, "none")] {
+            let converted = convert(&layout.tarball(), target, &["--compress", compress]);
+            let family = if compress == "zstd" { "application/vnd.oci." } else { "application/vnd.docker." };
+            let mut listed = converted.archive.json("index.json")["manifests"][0].clone();
+            let mut types = vec![listed["mediaType"].clone()];
+            if nested {
+                listed = converted.archive.json(&path(&listed))["manifests"][0].clone();
+                types.push(listed["mediaType"].clone());
+            }
+            let manifest: Value = converted.archive.json(&path(&listed));
+            types.extend([manifest["mediaType"].clone(), manifest["config"]["mediaType"].clone()]);
+            types.extend(manifest["layers"].as_array().unwrap().iter().map(|layer| layer["mediaType"].clone()));
+            let all = types.iter().all(|media_type| media_type.as_str().unwrap().starts_with(family));
+            assert!(all, "M-1: {types:?}");
+        }
+    }
+    // One that stays lists what it listed.
+    let mut layout = Layout::new();
+    let zstd = image().all_stored(Codec::Zstd);
+    let descriptor = layout.image(&zstd, Types::Docker);
+    layout.list_as(&descriptor, &zstd.tags);
+    let kept = convert(&layout.tarball(), Target::Oci, &[]);
+    assert_eq!(kept.archive.body(&path(&descriptor)), layout.bytes_of(&descriptor));
+}

@@ -1,25 +1,148 @@
 //! `index.json`: an entry for each name, spelled so that every reader finds it.
 //!
+//! Several platforms of one name stand in an index of their own, under one entry: of entries side by side Docker and
+//! containerd keep the last, and skopeo takes the first.
+//!
 //! Sources: docs/formats.md O-12, O-20 to O-24, O-30, N-9.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::super::store::Store;
 use crate::error::Result;
-use crate::image::{IMAGE_NAME, ImageEntry, Name, REF_NAME};
+use crate::image::{IMAGE_NAME, Name, REF_NAME};
+use crate::limits::MAX_INDEX_DEPTH;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::{Family, MediaType};
 use crate::spec::oci::Index;
 use crate::spec::platform::Platform;
 
-/// One descriptor a name, an untagged entry once without any.
-pub(super) fn entries(entries: &[ImageEntry], descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
-    let mut listed = Vec::new();
-    for (entry, descriptor) in entries.iter().zip(descriptors) {
-        if entry.names.is_empty() {
-            listed.push(descriptor.clone());
-        }
-        listed.extend(entry.names.iter().map(|name| named(descriptor.clone(), name)));
+/// The annotation by which an attestation names what it is about (O-13).
+const ATTESTS_TO: &str = "vnd.docker.reference.digest";
+
+/// What was written of an entry.
+pub(super) struct WrittenEntry {
+    pub(super) names: Vec<Name>,
+    pub(super) descriptor: Descriptor,
+    /// The images and attestations that it leads to; empty where nothing else has one of its names.
+    pub(super) members: Vec<Descriptor>,
+}
+
+/// What `index.json` will list, and the indexes that had to be made for it.
+pub(super) struct IndexJson {
+    pub(super) entries: Vec<Descriptor>,
+    pub(super) made: Vec<Vec<u8>>,
+}
+
+/// Returns `descriptor` as an index of several platforms lists it: what names it goes, its platform is there.
+pub(super) fn member(descriptor: &Descriptor, platform: Option<&Platform>) -> Descriptor {
+    let stripped = Name::strip(descriptor.clone());
+    let bare = Descriptor::new(stripped.media_type().clone(), stripped.digest().clone(), stripped.size());
+    let annotated =
+        stripped.annotations().iter().fold(bare, |member, (key, value)| member.with_annotation(key, Some(value)));
+    match stripped.platform().or(platform) {
+        Some(platform) => annotated.with_platform(platform),
+        None => annotated,
     }
-    listed
+}
+
+impl IndexJson {
+    /// Lists `new` entries, and those of `existing` that have other names or platforms (O-30).
+    ///
+    /// # Errors
+    /// When what is there already cannot be read.
+    pub(super) fn of(new: &[WrittenEntry], existing: Option<&Index>, store: &impl Store, nest: bool) -> Result<Self> {
+        let mut named: HashMap<&Name, Vec<&WrittenEntry>> = HashMap::new();
+        for entry in new {
+            entry.names.iter().for_each(|name| named.entry(name).or_default().push(entry));
+        }
+        let mut listed = Self { entries: Vec::new(), made: Vec::new() };
+        let mut old: HashMap<Name, Vec<&Descriptor>> = HashMap::new();
+        for entry in existing.map_or(&[][..], Index::entries) {
+            match Name::of(entry) {
+                Some(name) if named.contains_key(&name) => old.entry(name).or_default().push(entry),
+                Some(_) => listed.entries.push(entry.clone()),
+                None if new.iter().any(|new| new.names.is_empty() && new.descriptor.digest() == entry.digest()) => {}
+                None => listed.entries.push(entry.clone()),
+            }
+        }
+        for entry in new {
+            if entry.names.is_empty() {
+                listed.entries.push(entry.descriptor.clone());
+            }
+            for name in &entry.names {
+                // Whoever comes first speaks for all of this name.
+                let Some(alike) = named.remove(name) else { continue };
+                listed.list(name, &alike, old.get(name).map_or(&[][..], Vec::as_slice), store, nest)?;
+            }
+        }
+        listed.entries = told_apart(listed.entries);
+        Ok(listed)
+    }
+
+    fn list(
+        &mut self,
+        name: &Name,
+        new: &[&WrittenEntry],
+        old: &[&Descriptor],
+        store: &impl Store,
+        nest: bool,
+    ) -> Result<()> {
+        let members: Vec<Descriptor> = new.iter().flat_map(|entry| entry.members.iter().cloned()).collect();
+        let surviving = surviving(old, &members, store)?;
+        match new {
+            [only] if surviving.is_empty() => self.entries.push(named(only.descriptor.clone(), name)),
+            _ if nest => {
+                let (attestations, images): (Vec<_>, Vec<_>) =
+                    surviving.into_iter().chain(members).partition(Descriptor::is_attestation);
+                let mut seen = HashSet::new();
+                let mut members = [images, attestations].concat();
+                members.retain(|member| seen.insert(member.digest().clone()));
+                let bytes = Index::new(members).to_bytes();
+                self.entries.push(named(Descriptor::of(MediaType::Index(Family::Oci), &bytes), name));
+                self.made.push(bytes);
+            }
+            _ => {
+                let new = new.iter().map(|entry| &entry.descriptor);
+                self.entries.extend(surviving.iter().chain(new).map(|entry| named(entry.clone(), name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what stays of `old` entries that have the name of `new` images: those for other platforms, and what attests to
+/// them.
+fn surviving(old: &[&Descriptor], new: &[Descriptor], store: &impl Store) -> Result<Vec<Descriptor>> {
+    let mut found = Vec::new();
+    old.iter().try_for_each(|entry| flatten(entry, MAX_INDEX_DEPTH, store, &mut found))?;
+    let images = || new.iter().filter(|member| !member.is_attestation());
+    let platforms: Option<Vec<&Platform>> = images().map(Descriptor::platform).collect();
+    let mut kept = Vec::new();
+    for old in found.iter().filter(|old| !old.is_attestation()) {
+        let platform = store.platform(old)?;
+        let differs =
+            |platform: &Platform| platforms.as_ref().is_some_and(|new| !new.iter().any(|new| platform.matches(new)));
+        if platform.as_ref().is_some_and(differs) {
+            kept.push(member(old, platform.as_ref()));
+        }
+    }
+    let digests: HashSet<String> = kept.iter().map(|member| member.digest().to_string()).collect();
+    let attests = |old: &&Descriptor| old.annotation(ATTESTS_TO).is_some_and(|subject| digests.contains(subject));
+    kept.extend(found.iter().filter(|old| old.is_attestation()).filter(attests).cloned());
+    Ok(kept)
+}
+
+/// Adds what `entry` leads to through indexes.
+fn flatten(entry: &Descriptor, depth: usize, store: &impl Store, found: &mut Vec<Descriptor>) -> Result<()> {
+    match store.index(entry)? {
+        Some(index) if depth > 0 => {
+            index.entries().iter().try_for_each(|child| flatten(child, depth - 1, store, found))
+        }
+        _ => {
+            found.push(entry.clone());
+            Ok(())
+        }
+    }
 }
 
 fn named(descriptor: Descriptor, name: &Name) -> Descriptor {
@@ -50,50 +173,4 @@ fn told_apart(entries: Vec<Descriptor>) -> Vec<Descriptor> {
             _ => entry,
         })
         .collect()
-}
-
-/// The index with these entries; one that is there already keeps those of other names and platforms (O-30).
-///
-/// # Errors
-/// Those of `platform`, which is asked what an entry runs on where two have one name.
-pub(super) fn merged(
-    entries: Vec<Descriptor>,
-    existing: Option<Index>,
-    platform: impl Fn(&Descriptor) -> Result<Option<Platform>>,
-) -> Result<Index> {
-    let Some(existing) = existing else { return Ok(Index::new(told_apart(entries))) };
-    let mut new: HashMap<Option<Name>, Vec<&Descriptor>> = HashMap::new();
-    for entry in &entries {
-        new.entry(Name::of(entry)).or_default().push(entry);
-    }
-    let mut all = Vec::new();
-    for old in existing.entries() {
-        let name = Name::of(old);
-        let new = new.get(&name).map_or(&[][..], Vec::as_slice);
-        let is_replaced = match name {
-            Some(_) => is_replaced(old, new, &platform)?,
-            None => new.iter().any(|new| new.digest() == old.digest()),
-        };
-        if !is_replaced {
-            all.push(old.clone());
-        }
-    }
-    all.extend(entries.iter().cloned());
-    Ok(existing.with_entries(told_apart(all)))
-}
-
-/// Whether one of `new` takes the place of `old`, which has the same name, because nothing says that it is for another
-/// platform.
-fn is_replaced(
-    old: &Descriptor,
-    new: &[&Descriptor],
-    platform: impl Fn(&Descriptor) -> Result<Option<Platform>>,
-) -> Result<bool> {
-    for new in new {
-        match (platform(old)?, platform(new)?) {
-            (Some(old), Some(new)) if !old.matches(&new) => {}
-            _ => return Ok(true),
-        }
-    }
-    Ok(false)
 }

@@ -166,6 +166,7 @@ fn target(choice: &mut Choice<'_>) -> Target {
             full_names: flag(6),
             no_docker_manifest: flag(5),
             oci_types: flag(7),
+            flat_index: false,
             all_blobs: flag(4),
             embed_foreign: flag(3),
         }),
