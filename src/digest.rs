@@ -19,6 +19,9 @@ pub struct Digest {
     encoded: Box<str>,
 }
 
+/// Characters of a digest that people are shown.
+const SHORT: usize = 12;
+
 /// The algorithm of a [`Digest`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -60,6 +63,11 @@ impl Digest {
     /// The algorithm.
     pub fn algorithm(&self) -> &Algorithm {
         &self.algorithm
+    }
+
+    /// As much of what follows the colon as tells it from other digests: 12 characters.
+    pub fn short(&self) -> &str {
+        &self.encoded[..self.encoded.len().min(SHORT)]
     }
 
     /// What follows the colon.

@@ -159,6 +159,7 @@ pub mod options;
 pub mod path;
 pub mod progress;
 pub mod reader;
+pub mod report;
 mod rule;
 pub mod run;
 pub mod select;

@@ -4,23 +4,21 @@ mod cli;
 
 use std::process::ExitCode;
 
-use imgtar::error::Error;
-
 use crate::cli::exit::Exit;
-use crate::cli::{help, terminal};
+use crate::cli::help;
+use crate::cli::messages::Messages;
 
 fn main() -> ExitCode {
     let cli = help::parse();
-    let exit = cli::run(&cli).unwrap_or_else(failed);
-    terminal::left_behind();
+    let messages = Messages::of(&cli);
+    let exit = cli::run(&cli, messages).unwrap_or_else(|error| {
+        let exit = Exit::of(&error);
+        if !exit.is_silent() {
+            messages.error(error);
+        }
+        exit
+    });
+    messages.left_behind();
+    messages.done(exit);
     exit.into()
-}
-
-/// Says why the run failed, to whoever does not know.
-fn failed(error: Error) -> Exit {
-    let exit = Exit::of(&error);
-    if !exit.is_silent() {
-        terminal::error(&anyhow::Error::from(error));
-    }
-    exit
 }

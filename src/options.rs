@@ -4,7 +4,6 @@
 //! cannot be expressed.
 
 use crate::codec::{GzipLevel, ZstdLevel};
-use crate::digest::Digest;
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 
@@ -178,20 +177,6 @@ pub enum Attestations {
     Keep,
     /// Drop them.
     Drop,
-}
-
-/// How one written image relates to what was read (docs/formats.md M-5, M-7).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ImageReport {
-    /// Names as written.
-    pub names: Vec<String>,
-    /// Digest of the config.
-    pub image_id: Digest,
-    /// The manifest is the input's, byte for byte; `None` where the target or the input has none.
-    pub manifest_kept: Option<bool>,
-    /// Layer blobs kept byte for byte, of how many.
-    pub layers_kept: (usize, usize),
 }
 
 /// A half of a hybrid archive.

@@ -1,7 +1,7 @@
 //! What the commands share that answer: opening the archive, and saying the answer on standard output.
 //!
 //! ```text
-//! let session = Session::begin(&args.answer.run)?;
+//! let session = Session::begin(&args.answer.run, messages)?;
 //! let archive = session.open(args.input.as_deref())?;
 //! let images = session.images(&archive, &args.answer.choice)?;
 //! let chosen = choice(&args.answer.choice).one(&images)?;
@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use super::args::{ChoiceArgs, RunArgs};
 use super::exit::Exit;
-use super::terminal::{self, Verbosity};
+use super::messages::Messages;
 use super::values::PlatformArg;
 use super::{environment, input, json, signals, write};
 
@@ -35,8 +35,7 @@ use super::{environment, input, json, signals, write};
 pub(super) struct Session {
     /// What the library needs.
     pub(super) run: Run,
-    /// How much is said on standard error.
-    pub(super) verbosity: Verbosity,
+    messages: Messages,
 }
 
 impl Session {
@@ -44,21 +43,18 @@ impl Session {
     ///
     /// # Errors
     /// When the system has no room to watch for signals, or `IMGTAR_JOBS` is no number of threads.
-    pub(super) fn begin(args: &RunArgs) -> Result<Self> {
-        let verbosity = Verbosity::of(args);
-        let diagnostics = Diagnostics::new(args.strict, move |said| terminal::diagnostic(verbosity, said));
-        Self::begin_with(args, diagnostics)
+    pub(super) fn begin(args: &RunArgs, messages: Messages) -> Result<Self> {
+        Self::begin_with(args, messages, Diagnostics::new(args.strict, move |said| messages.diagnostic(said)))
     }
 
     /// A run whose diagnostics are part of the answer.
     ///
     /// # Errors
     /// As [`Session::begin`].
-    pub(super) fn begin_with(args: &RunArgs, diagnostics: Diagnostics) -> Result<Self> {
-        signals::watch()?;
-        let verbosity = Verbosity::of(args);
+    pub(super) fn begin_with(args: &RunArgs, messages: Messages, diagnostics: Diagnostics) -> Result<Self> {
+        signals::watch(messages)?;
         let jobs = environment::jobs(args.jobs)?;
-        Ok(Self { run: Run { diagnostics, ..write::new_run(args, verbosity, jobs, None) }, verbosity })
+        Ok(Self { run: write::new_run(args, messages, diagnostics, jobs, None), messages })
     }
 
     /// Finds and waits for what `given` names.
@@ -67,7 +63,7 @@ impl Session {
     /// Those of finding the input.
     pub(super) fn input(&self, given: Option<&Path>) -> Result<Input> {
         let input = input::find(given)?;
-        input::wait(&input, self.verbosity)?;
+        input::wait(&input, self.messages)?;
         Ok(input)
     }
 
@@ -123,6 +119,11 @@ impl Answer {
     /// When the system gives no more descriptors.
     pub(super) fn begin() -> Result<Self> {
         Ok(Self(BufWriter::with_capacity(64 << 10, Sink::stdout()?)))
+    }
+
+    /// An answer that goes to `sink`.
+    pub(super) fn to(sink: Sink) -> Self {
+        Self(BufWriter::new(sink))
     }
 
     /// Says `value` as one JSON document, indented, with a newline at its end.

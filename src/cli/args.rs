@@ -106,6 +106,14 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, max_term_width = 100, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
+    /// Print errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Running")]
+    pub(crate) quiet: bool,
+
+    /// Print more: what became of each layer, notes of verify, whole digests of inspect.
+    #[arg(short, long, global = true, help_heading = "Running")]
+    pub(crate) verbose: bool,
+
     #[command(subcommand)]
     pub(crate) command: CommandArgs,
 }
@@ -123,6 +131,24 @@ pub(crate) enum CommandArgs {
     Diff(Box<DiffArgs>),
     Completions(CompletionsArgs),
     Man(ManArgs),
+}
+
+impl CommandArgs {
+    /// Returns how the command runs, if it reads an archive.
+    pub(crate) fn run_args(&self) -> Option<&RunArgs> {
+        match self {
+            Self::Convert(args) => Some(&args.write.run),
+            Self::Edit(args) => Some(&args.write.run),
+            Self::Import(args) => Some(&args.write.run),
+            Self::Inspect(args) => Some(&args.answer.run),
+            Self::Ls(args) => Some(&args.answer.run),
+            Self::Cat(args) => Some(&args.answer.run),
+            Self::History(args) => Some(&args.answer.run),
+            Self::Verify(args) => Some(&args.run),
+            Self::Diff(args) => Some(&args.answer.run),
+            Self::Completions(_) | Self::Man(_) => None,
+        }
+    }
 }
 
 /// Write the images of an archive in another format.
@@ -253,6 +279,10 @@ pub(crate) struct OutputArgs {
     /// archive; `gzip` is what most do.
     #[arg(short = 'z', long, value_name = "FORM", value_enum)]
     pub(crate) outer: Option<OuterArg>,
+
+    /// Write what was done as one JSON document: to a file, or `-` for standard output if the archive goes elsewhere.
+    #[arg(hide_short_help = true, long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -397,20 +427,14 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// Say nothing but errors.
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub(crate) quiet: bool,
-
     /// How to show progress, on standard error.
     ///
     /// Each document of `json` has an `event`. `begin`, `advance` and `end` are about one task, numbered `task`: its `action`
     /// (spool, check, copy, convert, flatten), the `layer` or what else it reads or writes, the `bytes` that have passed and
     /// the `total`, null if unknown; `end` says whether it is `complete`. `whole` has `bytes` and `total` of all layers; what is
-    /// checked and copied counts twice, and the total may grow. Other lines are remarks.
+    /// checked and copied counts twice, and the total may grow. `notice` has the `severity` (error, warning, note), the
+    /// `rule` of docs/formats.md, the `place` and the `problem`, `wrote` what was written (as --report does), and `done`, the
+    /// last one, the `exit` code.
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) progress: ProgressArg,
-
-    /// Say more about what was done.
-    #[arg(short, long)]
-    pub(crate) verbose: bool,
 }

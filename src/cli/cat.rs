@@ -13,22 +13,22 @@ use imgtar::stream::sink::Sink;
 use super::answer::{Session, choice, refuse_two_inputs};
 use super::args::CatArgs;
 use super::input::hinted;
-use super::terminal;
+use super::messages::Messages;
 
 /// Writes the file to standard output.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of finding image and file.
-pub(super) fn run(args: &CatArgs) -> Result<()> {
+pub(super) fn run(args: &CatArgs, messages: Messages) -> Result<()> {
     refuse_two_inputs(args.input.as_deref(), Some(Path::new(&args.path)))?;
-    let session = Session::begin(&args.answer.run)?;
+    let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
     let files = Files::of(&images.archive, &chosen, &session.run)?;
     let file = files.open(args.path.as_encoded_bytes())?;
     let found = format!("`{}` is in layer {} ({})", escape_for_terminal(&file.path), file.number, file.layer.at);
-    terminal::detail(session.verbosity, &found);
+    messages.detail(&found);
     let mut out = Sink::stdout()?;
     if out.is_terminal() { file.copy_to(&mut TextOnly { out, path: &file.path }) } else { file.copy_to(&mut out) }
 }

@@ -95,7 +95,7 @@ pub(crate) enum ProgressArg {
 
 impl FormatArg {
     /// The word that selects it.
-    pub(crate) fn content_key(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
             Self::Docker => "docker",

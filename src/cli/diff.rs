@@ -16,22 +16,22 @@ use serde_json::Value;
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said, verdict};
 use super::args::DiffArgs;
 use super::exit::Exit;
+use super::messages::Messages;
 use super::page::{Page, Tone, cell};
-use super::terminal;
 use super::words::size;
 
 /// Compares the one image of each archive that is meant: no is the answer if they differ.
 ///
 /// # Errors
 /// Those of the command line, of choosing the images, and of reading their layers.
-pub(super) fn run(args: &DiffArgs) -> Result<Exit> {
+pub(super) fn run(args: &DiffArgs, messages: Messages) -> Result<Exit> {
     refuse_two_inputs(Some(&args.a), Some(&args.b))?;
-    let session = Session::begin(&args.answer.run)?;
+    let session = Session::begin(&args.answer.run, messages)?;
     let a = Side::of(&args.a, args.image_a.as_ref(), args, &session)?;
     let b = Side::of(&args.b, args.image_b.as_ref(), args, &session)?;
     let diff = diff(&a.chosen.image, &b.chosen.image, &session.run)?;
     if diff.same {
-        terminal::detail(session.verbosity, &format!("both are {}", a.chosen.image.image_id));
+        messages.detail(&format!("both are {}", a.chosen.image.image_id));
     }
     answer(args, &a, &b, &diff)?;
     Ok(verdict(diff.same))

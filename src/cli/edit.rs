@@ -1,28 +1,30 @@
 //! `imgtar edit`: what was typed becomes changes of images.
 
-use imgtar::edit::{ConfigChanges, EditOptions, EditReport, Squash};
+use imgtar::edit::{ConfigChanges, EditOptions, Squash};
 use imgtar::error::{Error, Result};
 use imgtar::spec::platform::Platform;
 
 use super::args::{EditArgs, LayerChangeArgs};
+use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
-use super::terminal::{self, Verbosity};
 use super::values::PlatformArg;
-use super::{config, environment, write};
+use super::{config, environment, report, write};
 
-/// Changes images, and says which became which.
+/// Changes images, and tells which became which.
 ///
 /// # Errors
 /// Those of the command line, of the archive and of the changes.
-pub(crate) fn run(args: &EditArgs) -> Result<()> {
+pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let options = options::edit(args, environment::source_date_epoch()?)?;
     let changes = changes(args)?;
-    let edit = |input, output, run: &_| imgtar::convert::edit(input, &changes, output, &options, run);
-    let reports: Vec<EditReport> = write::edit(args.input.as_deref(), &args.write, args.dry_run, edit)?;
-    for report in &reports {
-        terminal::edited(Verbosity::of(&args.write.run), report, args.dry_run);
+    let input = args.input.as_deref();
+    if args.dry_run {
+        let preview = |input, run: &_| imgtar::convert::preview_edit(input, &changes, &options, run);
+        report::announce_preview(&write::dry_run(input, &args.write, messages, preview)?, messages);
+        return Ok(());
     }
-    Ok(())
+    let edit = |input, output, run: &_| imgtar::convert::edit(input, &changes, output, &options, run);
+    write::run(input, &args.write, messages, edit)
 }
 
 /// What is to be changed.

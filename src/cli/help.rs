@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::Cli;
 use super::exit::Exit;
-use super::terminal;
+use super::messages;
 
 /// Reads the command line. Ends the process where it asks for help or is not understood.
 pub(crate) fn parse() -> Cli {
@@ -18,7 +18,7 @@ pub(crate) fn parse() -> Cli {
             error.exit()
         }
         _ => {
-            terminal::usage(&with_tip(error).render());
+            messages::usage(&with_tip(error).render());
             std::process::exit(Exit::Usage.code().into())
         }
     })

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::answer::{Answer, Session, choice, said};
 use super::args::HistoryArgs;
+use super::messages::Messages;
 use super::page::{Cell, Page, Table, Tone, cell};
 use super::words::{counted, size};
 
@@ -19,8 +20,8 @@ const WITH_DATES: usize = 100;
 ///
 /// # Errors
 /// Those of the command line, of choosing an image, and of reading its layers.
-pub(super) fn run(args: &HistoryArgs) -> Result<()> {
-    let session = Session::begin(&args.answer.run)?;
+pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<()> {
+    let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref())?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;

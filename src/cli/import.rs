@@ -11,15 +11,15 @@ use imgtar::select::ImageSelector;
 use imgtar::spec::platform::Platform;
 
 use super::args::{ImageArgs, ImportArgs};
+use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
-use super::terminal::{self, Verbosity};
 use super::{config, environment, input, write};
 
-/// Imports, and says which image was made.
+/// Imports, and tells what was written.
 ///
 /// # Errors
 /// Those of the command line and of the import.
-pub(crate) fn run(args: &ImportArgs) -> Result<()> {
+pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
     let config = config(args)?;
     let options = ConvertOptions {
         // The diff_id is computed from the bytes that are written: there is no other promise to decode a layer for.
@@ -27,12 +27,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<()> {
         ..options::all_of(&args.write, environment::source_date_epoch()?)?
     };
     let import = |input, output, run: &_| imgtar::convert::import(input, &config, output, &options, run);
-    let reports = write::run(args.input.as_deref(), &args.write, import)?;
-    // The tree that comes out of `rootfs` is no image.
-    for report in reports.iter().filter(|_| IMAGES.contains(&args.write.to)) {
-        terminal::imported(Verbosity::of(&args.write.run), report);
-    }
-    Ok(())
+    write::run(args.input.as_deref(), &args.write, messages, import)
 }
 
 /// What the image is said to be.

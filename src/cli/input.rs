@@ -12,8 +12,8 @@ use imgtar::spec::reference::Reference;
 use imgtar::stream::metadata;
 use imgtar::stream::source::Input;
 
+use super::messages::Messages;
 use super::sys::{self, StreamState};
-use super::terminal::{self, Verbosity};
 
 /// What skopeo puts in front of a file.
 const SCHEMES: [&str; 4] = ["docker-archive:", "oci-archive:", "oci:", "dir:"];
@@ -74,11 +74,11 @@ fn meant(path: &Path) -> Option<String> {
 ///
 /// # Errors
 /// [`Error::Invalid`] if its end comes first.
-pub(crate) fn wait(input: &Input, verbosity: Verbosity) -> Result<()> {
+pub(crate) fn wait(input: &Input, messages: Messages) -> Result<()> {
     let Input::Stdin(stdin) = input else { return Ok(()) };
     let mut seen = sys::wait(stdin, Some(TIMEOUT));
     if seen == StreamState::Nothing {
-        terminal::note(verbosity, "waiting for an archive on standard input");
+        messages.note("waiting for an archive on standard input");
         seen = sys::wait(stdin, None);
     }
     if seen == StreamState::End { Err(nothing()) } else { Ok(()) }

@@ -18,17 +18,18 @@ use imgtar::spec::oci::INDEX_MEMBER;
 use super::answer::{Answer, Session, choice, said, verdict};
 use super::args::InspectArgs;
 use super::exit::Exit;
+use super::messages::{Messages, Verbosity};
 use super::page::Page;
 
 /// Prints what the archive holds, or whether one engine loads it.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of choosing an image.
-pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
+pub(super) fn run(args: &InspectArgs, messages: Messages) -> Result<Exit> {
     if args.raw || args.config || args.manifest {
-        return document(args).map(|()| Exit::Done);
+        return document(args, messages).map(|()| Exit::Done);
     }
-    let mut report = report(args)?;
+    let mut report = report(args, messages)?;
     let is_loaded = args.engine.is_none_or(|engine| report.limit_to(engine));
     let mut out = Answer::begin()?;
     if args.json {
@@ -36,20 +37,20 @@ pub(super) fn run(args: &InspectArgs) -> Result<Exit> {
     } else if args.engine.is_some() {
         said(table::write_loads(&mut Page::new(&mut out), &report))?;
     } else {
-        said(table::write(&mut Page::new(&mut out), &report, args.answer.run.verbose))?;
+        said(table::write(&mut Page::new(&mut out), &report, messages.verbosity() == Verbosity::Verbose))?;
     }
     out.finish()?;
     Ok(verdict(is_loaded))
 }
 
 /// The facts; what reading the archive warns of and notes is among them.
-fn report(args: &InspectArgs) -> Result<InspectReport> {
+fn report(args: &InspectArgs, messages: Messages) -> Result<InspectReport> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&heard);
     let listen = move |diagnostic: &Diagnostic| {
         listener.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.clone());
     };
-    let session = Session::begin_with(&args.answer.run, Diagnostics::new(args.answer.run.strict, listen))?;
+    let session = Session::begin_with(&args.answer.run, messages, Diagnostics::new(args.answer.run.strict, listen))?;
     let archive = session.open(args.input.as_deref())?;
     let images = session.images(&archive, &args.answer.choice)?;
     let depth = if args.full { InspectDepth::Full } else { InspectDepth::Documents };
@@ -64,8 +65,8 @@ fn report(args: &InspectArgs) -> Result<InspectReport> {
 }
 
 /// One document, byte for byte.
-fn document(args: &InspectArgs) -> Result<()> {
-    let session = Session::begin(&args.answer.run)?;
+fn document(args: &InspectArgs, messages: Messages) -> Result<()> {
+    let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref())?;
     let bytes = if args.raw {
         raw(&archive, args.answer.choice.prefer.map(Into::into), &session)?

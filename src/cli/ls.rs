@@ -14,16 +14,16 @@ use imgtar::select::SelectedImage;
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
 use super::args::LsArgs;
 use super::input::hinted;
-use super::terminal;
+use super::messages::Messages;
 use long::Long;
 
 /// Lists the image's files, or a layer's entries.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of finding image, layer and path.
-pub(super) fn run(args: &LsArgs) -> Result<()> {
+pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
     refuse_two_inputs(args.input.as_deref(), args.path.as_deref().map(Path::new))?;
-    let session = Session::begin(&args.answer.run)?;
+    let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
@@ -31,12 +31,12 @@ pub(super) fn run(args: &LsArgs) -> Result<()> {
     let mut lines = Lines { out: Answer::begin()?, form: ListingForm::of(args) };
     if let Some(number) = args.layer {
         let layer = layer(&images.archive, &chosen, number)?;
-        terminal::detail(session.verbosity, &format!("layer {number} is {}", layer.at));
+        messages.detail(&format!("layer {number} is {}", layer.at));
         list_layer(layer, number, path, &session.run, |item| lines.say(&item))?;
     } else {
         let files = Files::of(&images.archive, &chosen, &session.run)?;
         let layers = chosen.image.layers.len();
-        terminal::detail(session.verbosity, &format!("{}: {layers} layers are one tree", chosen.title()));
+        messages.detail(&format!("{}: {layers} layers are one tree", chosen.title()));
         files.list(path)?.try_for_each(|item| lines.say(&item))?;
     }
     lines.out.finish()

@@ -19,13 +19,14 @@ mod inspect;
 mod json;
 mod ls;
 mod man;
+pub(crate) mod messages;
 mod options;
 mod output;
 mod page;
 mod progress;
+mod report;
 mod signals;
 mod sys;
-pub(crate) mod terminal;
 mod values;
 mod verify;
 mod version;
@@ -36,24 +37,25 @@ use imgtar::error::{ErrorKind, Result};
 
 use self::args::{Cli, CommandArgs};
 use self::exit::Exit;
+use self::messages::Messages;
 
 /// Does what was asked.
 ///
 /// # Errors
 /// Those of the command.
-pub(crate) fn run(cli: &Cli) -> Result<Exit> {
+pub(crate) fn run(cli: &Cli, messages: Messages) -> Result<Exit> {
     match &cli.command {
-        CommandArgs::Convert(args) => convert::run(args).map(|()| Exit::Done),
-        CommandArgs::Edit(args) => edit::run(args).map(|()| Exit::Done),
-        CommandArgs::Import(args) => import::run(args).map(|()| Exit::Done),
-        CommandArgs::Cat(args) => answered(cat::run(args).map(|()| Exit::Done)),
+        CommandArgs::Convert(args) => convert::run(args, messages).map(|()| Exit::Done),
+        CommandArgs::Edit(args) => edit::run(args, messages).map(|()| Exit::Done),
+        CommandArgs::Import(args) => import::run(args, messages).map(|()| Exit::Done),
+        CommandArgs::Cat(args) => answered(cat::run(args, messages).map(|()| Exit::Done)),
         CommandArgs::Completions(args) => answered(completions::run(args).map(|()| Exit::Done)),
         CommandArgs::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
-        CommandArgs::Ls(args) => answered(ls::run(args).map(|()| Exit::Done)),
-        CommandArgs::Inspect(args) => answered(inspect::run(args)),
-        CommandArgs::History(args) => answered(history::run(args).map(|()| Exit::Done)),
-        CommandArgs::Verify(args) => answered(verify::run(args)),
-        CommandArgs::Diff(args) => answered(diff::run(args)),
+        CommandArgs::Ls(args) => answered(ls::run(args, messages).map(|()| Exit::Done)),
+        CommandArgs::Inspect(args) => answered(inspect::run(args, messages)),
+        CommandArgs::History(args) => answered(history::run(args, messages).map(|()| Exit::Done)),
+        CommandArgs::Verify(args) => answered(verify::run(args, messages)),
+        CommandArgs::Diff(args) => answered(diff::run(args, messages)),
     }
 }
 

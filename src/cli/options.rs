@@ -90,8 +90,8 @@ pub(super) fn reject_inapplicable_flags(target: FormatArg, flags: &[Flag<'_>]) -
     match flags.iter().find(|(given, _, formats)| *given && !formats.contains(&target)) {
         None => Ok(()),
         Some((_, flag, formats)) => {
-            let words: Vec<_> = formats.iter().map(|format| format.content_key()).collect();
-            let target = target.content_key();
+            let words: Vec<_> = formats.iter().map(|format| format.word()).collect();
+            let target = target.word();
             Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", words.join(", "))))
         }
     }

@@ -11,6 +11,7 @@ use imgtar::stream::sink::Sink;
 use imgtar::stream::source::Input;
 use imgtar::writer::Output;
 
+use super::answer::Answer;
 use super::args::{OutputArgs, WriteArgs};
 use super::choices::{FormatArg, OuterArg};
 use super::sys;
@@ -112,6 +113,21 @@ fn mode(args: &OutputArgs) -> Mode {
         (true, _) => Mode::Append,
         (false, true) => Mode::Force,
         (false, false) => Mode::New,
+    }
+}
+
+/// Opens the file of `--report`, which replaces one that is there; `None` if no report is asked for.
+///
+/// # Errors
+/// [`Error::Usage`] for standard output where the archive goes there, else those of [`Sink`].
+pub(super) fn report(args: &OutputArgs) -> Result<Option<Answer>> {
+    match args.report.as_deref() {
+        None => Ok(None),
+        Some(path) if path != Path::new("-") => Sink::file(path, true).map(|sink| Some(Answer::to(sink))),
+        Some(_) if is_standard(args) => {
+            Err(Error::Usage("--report - needs -o FILE: the archive is on standard output".to_owned()))
+        }
+        Some(_) => Answer::begin().map(Some),
     }
 }
 

@@ -43,7 +43,18 @@ pub(super) struct Cell {
     text: String,
     tone: Tone,
     is_right: bool,
-    is_cut: bool,
+    fit: Fit,
+}
+
+/// What becomes of the last cell of a row where the columns end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// It goes on below, words that are longer than a line too.
+    Wrapped,
+    /// It goes on below, but words stay whole, so that they can be searched for and copied.
+    Words,
+    /// It ends.
+    Cut,
 }
 
 /// Rows whose cells stand below one another; the last cell of a row is wrapped or cut where the columns end.
@@ -56,7 +67,7 @@ pub(super) struct Table {
 /// Returns a cell of plain text.
 pub(super) fn cell(text: impl Into<String>) -> Cell {
     let text = presentable(&text.into()).replace('\n', "\\n");
-    Cell { text, tone: Tone::Plain, is_right: false, is_cut: false }
+    Cell { text, tone: Tone::Plain, is_right: false, fit: Fit::Wrapped }
 }
 
 impl Cell {
@@ -71,12 +82,17 @@ impl Cell {
 
     /// Cuts the text, instead of wrapping it, where the columns end.
     pub(super) fn cut(self) -> Self {
-        Self { is_cut: true, ..self }
+        Self { fit: Fit::Cut, ..self }
+    }
+
+    /// Keeps words whole, however long they are.
+    pub(super) fn words(self) -> Self {
+        Self { fit: Fit::Words, ..self }
     }
 
     /// Cuts the text after so many columns, or where they end.
     pub(super) fn cut_at(self, columns: usize) -> Self {
-        Self { text: cut(&self.text, columns), is_cut: true, ..self }
+        Self { text: cut(&self.text, columns), fit: Fit::Cut, ..self }
     }
 }
 
@@ -170,7 +186,11 @@ impl<'a> Page<'a> {
         let left = display_width(line);
         // A character takes two columns at most.
         let room = self.columns.saturating_sub(left).max(2);
-        let lines = if last.is_cut { vec![cut(&last.text, room)] } else { wrap(&last.text, room, "", true) };
+        let lines = match last.fit {
+            Fit::Wrapped => wrap(&last.text, room, "", true),
+            Fit::Words => wrap(&last.text, room, "", false),
+            Fit::Cut => vec![cut(&last.text, room)],
+        };
         for (number, text) in lines.iter().enumerate() {
             let before = if number == 0 { line.to_owned() } else { " ".repeat(left) };
             writeln!(self.out, "{}", format!("{before}{}", self.shown(last, text)).trim_end())?;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use imgtar::progress::{Action, Event, Progress};
 
 use super::choices;
-use super::terminal::{self, Verbosity};
+use super::messages::{self, Messages, Verbosity};
 
 pub(super) use bars::aside;
 
@@ -23,9 +23,9 @@ pub(super) use bars::aside;
 const DIGITS: usize = 12;
 
 /// The listener that `--progress` asks for.
-pub(super) fn listen(form: choices::ProgressArg, verbosity: Verbosity) -> Progress {
+pub(super) fn listen(form: choices::ProgressArg, messages: Messages) -> Progress {
     match form {
-        choices::ProgressArg::Auto if verbosity > Verbosity::Quiet && can_draw() => bars::draw(),
+        choices::ProgressArg::Auto if messages.verbosity() > Verbosity::Quiet && can_draw() => bars::draw(),
         choices::ProgressArg::Auto | choices::ProgressArg::None => Progress::silent(),
         choices::ProgressArg::Plain => {
             let mut plain = plain::Plain::default();
@@ -50,7 +50,7 @@ fn lines(say: impl FnMut(&Event<'_>, Duration) -> String + Send + 'static) -> Pr
         let mut say = say.lock().unwrap_or_else(PoisonError::into_inner);
         let text = say(event, start.elapsed());
         if !text.is_empty() {
-            terminal::write(&text);
+            messages::write(text.as_bytes());
         }
     })
 }

@@ -7,22 +7,23 @@ use std::process;
 use imgtar::error::{Error, Result};
 use imgtar::stream::unfinished;
 
-use super::{progress, sys, terminal};
+use super::messages::Messages;
+use super::{progress, sys};
 
 /// From now on a signal removes unfinished outputs and ends the process with 128 and its number, unless the output is
 /// complete.
 ///
 /// # Errors
 /// [`Error::Io`] if the system has no room for a handler or a thread.
-pub(crate) fn watch() -> Result<()> {
-    sys::on_signal(end).map_err(|error| Error::io("watching for", "signals", error))
+pub(crate) fn watch(messages: Messages) -> Result<()> {
+    sys::on_signal(move |signal| end(signal, messages)).map_err(|error| Error::io("watching for", "signals", error))
 }
 
-fn end(signal: i32) {
+fn end(signal: i32, messages: Messages) {
     let abandoned = unfinished::abandon_all();
     // A run that ends with a signal's status has left no output.
     if !abandoned.is_too_late() {
-        terminal::left_behind();
+        messages.left_behind();
         progress::aside(|| process::exit(128 + signal));
     }
 }

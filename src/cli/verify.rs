@@ -9,21 +9,20 @@ use imgtar::verify::{Extents, Report, verify};
 use super::answer::{Answer, Session, said, verdict};
 use super::args::VerifyArgs;
 use super::exit::Exit;
-use super::page::{Page, Tone, cell};
-use super::terminal::Verbosity;
+use super::messages::{Messages, Verbosity};
+use super::page::{Cell, Page, Table, Tone, cell};
 use super::words::{counted, size};
 
 /// Checks the archive: no is the answer if anything is wrong, or, with `--strict`, doubtful.
 ///
 /// # Errors
 /// Those of the command line, and those of an archive that cannot be read at all.
-pub(super) fn run(args: &VerifyArgs) -> Result<Exit> {
-    let session = Session::begin(&args.run)?;
+pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
+    let session = Session::begin(&args.run, messages)?;
     let input = session.input(args.input.as_deref())?;
-    let verbosity = session.verbosity;
     let report = verify(input, session.run)?;
     let doubtful = args.run.strict && report.counts.warnings > 0;
-    answer(args, &report, verbosity)?;
+    answer(args, &report, messages.verbosity())?;
     Ok(verdict(report.sound && !doubtful))
 }
 
@@ -37,58 +36,56 @@ fn answer(args: &VerifyArgs, report: &Report, verbosity: Verbosity) -> Result<()
     out.finish()
 }
 
-/// A line for each finding, and one for all that was looked at.
+/// Writes the verdict, and a row for each finding below it.
 fn write(page: &mut Page<'_>, report: &Report, verbosity: Verbosity) -> io::Result<()> {
     let least = match verbosity {
         Verbosity::Quiet => Severity::Error,
         Verbosity::Normal => Severity::Warning,
         Verbosity::Verbose => Severity::Note,
     };
-    for finding in report.findings.iter().filter(|finding| finding.severity <= least) {
-        line(page, finding)?;
+    if verbosity > Verbosity::Quiet || !report.sound {
+        verdict_line(page, report)?;
     }
-    if verbosity > Verbosity::Quiet {
-        summary(page, report)?;
-    }
-    Ok(())
+    let mut table = Table::new(2);
+    report.findings.iter().filter(|finding| finding.severity <= least).for_each(|finding| table.row(row(finding)));
+    page.table(&table)
 }
 
-fn line(page: &mut Page<'_>, finding: &Diagnostic) -> io::Result<()> {
-    let (tone, word) = match finding.severity {
-        Severity::Error => (Tone::Bad, "error"),
-        Severity::Warning => (Tone::Fair, "warning"),
-        Severity::Note => (Tone::Key, "note"),
-    };
-    let rule = finding.rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
-    let values = match (&finding.expected, &finding.found) {
-        (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
-        _ => String::new(),
-    };
-    page.line(&cell(word).tone(tone), &format!(": {}: {}{values}{rule}", finding.at, finding.message))
-}
-
-/// `sound: app.tar: 1 image, 2 layers, 5 blobs of 1.2 MiB; 1 note`.
-fn summary(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+/// `OK      app.tar: 1 image, 3 layers, 754.0 KiB`, `FAILED  app.tar: 2 errors`.
+fn verdict_line(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     let counts = report.counts;
     let (tone, verdict) = match (report.sound, counts.warnings) {
-        (false, _) => (Tone::Bad, "not sound"),
-        (true, 0) => (Tone::Good, "sound"),
-        (true, _) => (Tone::Fair, "sound"),
+        (false, _) => (Tone::Bad, "FAILED  "),
+        (true, 0) => (Tone::Good, "OK      "),
+        (true, _) => (Tone::Fair, "OK      "),
     };
     let kinds = [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")];
     let some = kinds.into_iter().filter(|(number, _)| *number > 0);
     let found: Vec<String> = some.map(|(number, noun)| counted(number as u64, noun)).collect();
-    let found = if found.is_empty() { String::new() } else { format!("; {}", found.join(", ")) };
-    page.line(&cell(verdict).tone(tone), &format!(": {}: {}{found}", report.archive, checked(report.checked)))
+    let facts = match (report.sound, found.is_empty()) {
+        (false, _) => found.join(", "),
+        (true, true) => checked(report.checked),
+        (true, false) => format!("{}; {}", checked(report.checked), found.join(", ")),
+    };
+    page.line(&cell(verdict).tone(tone), &format!("{}: {facts}", report.archive))
 }
 
 fn checked(checked: Extents) -> String {
-    let Extents { images, layers, blobs, bytes, .. } = checked;
-    format!(
-        "{}, {}, {} of {}",
-        counted(images as u64, "image"),
-        counted(layers as u64, "layer"),
-        counted(blobs as u64, "blob"),
-        size(bytes)
-    )
+    let Extents { images, layers, bytes, .. } = checked;
+    format!("{}, {}, {}", counted(images as u64, "image"), counted(layers as u64, "layer"), size(bytes))
+}
+
+fn row(finding: &Diagnostic) -> [Cell; 3] {
+    let (tone, severity) = match finding.severity {
+        Severity::Error => (Tone::Bad, "error"),
+        Severity::Warning => (Tone::Fair, "warning"),
+        Severity::Note => (Tone::Key, "note"),
+    };
+    let values = match (&finding.expected, &finding.found) {
+        (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
+        _ => String::new(),
+    };
+    let rule = finding.rule.map(|rule| rule.to_string()).unwrap_or_default();
+    let text = format!("{}: {}{values}", finding.at, finding.message);
+    [cell(severity).tone(tone), cell(rule), cell(text).words()]
 }

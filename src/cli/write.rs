@@ -2,69 +2,91 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{mem, thread};
 
-use imgtar::diagnostics::Diagnostics;
-use imgtar::edit::EditReport;
+use imgtar::diagnostics::{Diagnostic, Diagnostics, Severity};
 use imgtar::error::Result;
 use imgtar::limits::{Budget, Limits};
+use imgtar::report::ConversionReport;
 use imgtar::run::Run;
 use imgtar::stream::source::Input;
 use imgtar::writer::Output;
 
 use super::args::{RunArgs, WriteArgs};
-use super::terminal::{self, Verbosity};
+use super::messages::Messages;
+use super::report::ReportDocument;
 use super::{environment, input, output, progress, signals};
 
-/// Does `work` from `given` to where `args` say; all that can be refused without reading the input is refused first.
+/// Does `work` from `given` to where `args` say, and tells what was written; all that can be refused without reading the
+/// input is refused first.
 ///
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
-pub(super) fn run<R>(
+pub(super) fn run(
     given: Option<&Path>,
     args: &WriteArgs,
-    work: impl FnOnce(Input, Output, &Run) -> Result<Vec<R>>,
-) -> Result<Vec<R>> {
-    let verbosity = Verbosity::of(&args.run);
-    let epoch = environment::source_date_epoch()?;
-    let jobs = environment::jobs(args.run.jobs)?;
+    messages: Messages,
+    work: impl FnOnce(Input, Output, &Run) -> Result<ConversionReport>,
+) -> Result<()> {
+    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let outer = output::outer(args)?;
     let input = input::find(given)?;
     output::refuse_input(args, &input)?;
-    signals::watch()?;
+    signals::watch(messages)?;
     let output = output::open(args, outer)?;
-    input::wait(&input, verbosity)?;
-    work(input, output, &new_run(&args.run, verbosity, jobs, epoch))
+    let report_file = output::report(&args.output)?;
+    input::wait(&input, messages)?;
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let diagnostics = recording(args, messages, Arc::clone(&warnings));
+    let report = work(input, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
+    let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
+    let report = ReportDocument::new(&args.output.output, args.to, outer.codec(), report, warnings);
+    report.announce(args.to, messages);
+    report_file.map_or(Ok(()), |mut file| file.json(&report).and_then(|()| file.finish()))
 }
 
-/// Does `work` as [`run`] does; with `is_dry` without an output, which is then not looked at.
+/// Does `work` from `given`, without an output.
 ///
 /// # Errors
-/// Those of finding the input and the output, and those of `work`.
-pub(super) fn edit(
+/// Those of finding the input, and those of `work`.
+pub(super) fn dry_run<T>(
     given: Option<&Path>,
     args: &WriteArgs,
-    is_dry: bool,
-    work: impl FnOnce(Input, Option<Output>, &Run) -> Result<Vec<EditReport>>,
-) -> Result<Vec<EditReport>> {
-    if !is_dry {
-        return run(given, args, |input, output, run| work(input, Some(output), run));
-    }
-    let verbosity = Verbosity::of(&args.run);
+    messages: Messages,
+    work: impl FnOnce(Input, &Run) -> Result<T>,
+) -> Result<T> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let input = input::find(given)?;
-    signals::watch()?;
-    input::wait(&input, verbosity)?;
-    work(input, None, &new_run(&args.run, verbosity, jobs, epoch))
+    signals::watch(messages)?;
+    input::wait(&input, messages)?;
+    let diagnostics = Diagnostics::new(args.run.strict, move |said| messages.diagnostic(said));
+    work(input, &new_run(&args.run, messages, diagnostics, jobs, epoch))
 }
 
-/// A run with the limits and places that `args` name, `jobs` threads if that is said; `epoch` is `SOURCE_DATE_EPOCH`.
-pub(super) fn new_run(args: &RunArgs, verbosity: Verbosity, jobs: Option<u16>, epoch: Option<i64>) -> Run {
+/// Passes diagnostics on, and keeps the warnings.
+fn recording(args: &WriteArgs, messages: Messages, warnings: Arc<Mutex<Vec<Diagnostic>>>) -> Diagnostics {
+    Diagnostics::new(args.run.strict, move |diagnostic| {
+        if diagnostic.severity == Severity::Warning {
+            warnings.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.clone());
+        }
+        messages.diagnostic(diagnostic);
+    })
+}
+
+/// A run with the limits and places that `args` name, `jobs` threads if that is given; `epoch` is `SOURCE_DATE_EPOCH`.
+pub(super) fn new_run(
+    args: &RunArgs,
+    messages: Messages,
+    diagnostics: Diagnostics,
+    jobs: Option<u16>,
+    epoch: Option<i64>,
+) -> Run {
     let limits = Limits { size: args.max_size, entries: args.max_entries, metadata: args.max_metadata };
     let jobs = jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
     Run {
-        diagnostics: Diagnostics::new(args.strict, move |said| terminal::diagnostic(verbosity, said)),
-        progress: progress::listen(args.progress, verbosity),
+        diagnostics,
+        progress: progress::listen(args.progress, messages),
         budget: Budget::new(limits),
         tmpdir: args.tmpdir.clone().unwrap_or_else(environment::tmpdir),
         jobs: jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),

@@ -4,20 +4,21 @@ use std::path::Path;
 
 pub use crate::options::*;
 
-use crate::edit::{self, EditOptions, EditReport, NewConfig};
+use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig};
 use crate::error::Result;
 use crate::image::{ImageSet, RawBlob};
 use crate::reader;
+use crate::report::ConversionReport;
 use crate::run::Run;
 use crate::select;
 use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
 
-/// Converts the archive in `input`, whole or not at all: what was kept of each image that was written.
+/// Converts the archive in `input`, whole or not at all.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
-pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
+pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
     let images = reader::open(input, options.prefer, run)?;
     write(&images, output, options, run)
 }
@@ -35,33 +36,55 @@ pub fn import(
     output: Output,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<ImageReport>> {
+) -> Result<ConversionReport> {
     let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
     let images = reader::import(input, &config, run)?;
-    write(&images, output, options, run)
+    let mut report = write(&images, output, options, run)?;
+    report.images.iter_mut().for_each(|image| image.source_image_id = None);
+    Ok(report)
 }
 
-/// Changes the images of the archive in `input` and writes them; without an `output` only says what would be written.
+/// Changes the images of the archive in `input` and writes them.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn edit(
     input: Input,
     changes: &EditOptions,
-    output: Option<Output>,
+    output: Output,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<EditReport>> {
+) -> Result<ConversionReport> {
+    let (images, edited) = edited(input, changes, options, run)?;
+    let contents = Contents { entries: &edited.entries, unreferenced: unreferenced(&images, options) };
+    let mut report = writer::write(&contents, output, options, run)?;
+    for (image, edited) in report.images.iter_mut().zip(edited.images) {
+        image.source_image_id = Some(edited.old_image_id);
+        image.changes = edited.changes;
+    }
+    Ok(report)
+}
+
+/// Tells what [`edit`] would change, and writes nothing.
+///
+/// # Errors
+/// Those of [`edit`], but for those of writing.
+pub fn preview_edit(
+    input: Input,
+    changes: &EditOptions,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<EditedImage>> {
+    edited(input, changes, options, run).map(|(_, edited)| edited.images)
+}
+
+fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &Run) -> Result<(ImageSet, Edited)> {
     let images = reader::open(input, options.prefer, run)?;
     let mut entries = select::select(&images, options, run)?;
     select::names::apply(&mut entries, &options.names, &options.target, run)?;
     let open = |path: &Path| reader::open(path.into(), None, run);
     let edited = edit::apply(&entries, changes, &open, run)?;
-    if let Some(output) = output {
-        let contents = Contents { entries: &edited.entries, unreferenced: unreferenced(&images, options) };
-        writer::write(&contents, output, options, run)?;
-    }
-    Ok(edited.reports)
+    Ok((images, edited))
 }
 
 fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawBlob] {
@@ -69,7 +92,7 @@ fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawB
     if is_wanted { &images.unreferenced } else { &[] }
 }
 
-fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageReport>> {
+fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
     let mut entries = select::select(images, options, run)?;
     select::names::apply(&mut entries, &options.names, &options.target, run)?;
     let contents = Contents { entries: &entries, unreferenced: unreferenced(images, options) };

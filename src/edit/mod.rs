@@ -75,7 +75,7 @@ struct OtherArchives {
 /// What became of one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct EditReport {
+pub struct EditedImage {
     /// Its names as written.
     pub names: Vec<String>,
     /// What it runs on.
@@ -92,8 +92,8 @@ pub struct EditReport {
 pub(crate) struct Edited {
     /// What is to be written.
     pub(crate) entries: Vec<ImageEntry>,
-    /// One for each image of the entries, in their order.
-    pub(crate) reports: Vec<EditReport>,
+    /// The images of the entries, each once, in their order.
+    pub(crate) images: Vec<EditedImage>,
 }
 
 /// Changes the images of `entries`; `open` reads another archive.
@@ -124,11 +124,11 @@ pub(crate) fn apply(
         }
     }
     removal.refuse_no_hit(&options.remove)?;
-    let reports = report(entries, &changed, &changes);
+    let images = edited(entries, &changed, &changes);
     let entries = references::replace(entries, &changed, run)?;
     let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
     removal.content.check(&written, run)?;
-    Ok(Edited { entries, reports })
+    Ok(Edited { entries, images })
 }
 
 /// What was removed from all images together.
@@ -210,17 +210,27 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&
     Ok(all().filter(is_wanted).filter(|image| seen.insert(Arc::as_ptr(image))).collect())
 }
 
-fn report(
+fn edited(
     entries: &[ImageEntry],
     changed: &ChangedImages,
     changes: &HashMap<*const Image, Vec<String>>,
-) -> Vec<EditReport> {
-    let mut reports = Vec::new();
+) -> Vec<EditedImage> {
+    let mut images: Vec<EditedImage> = Vec::new();
+    let mut places: HashMap<_, usize> = HashMap::new();
     for entry in entries {
+        let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
         for image in entry.node.images() {
+            if let Some(&place) = places.get(&Arc::as_ptr(image)) {
+                let known = &mut images[place].names;
+                if !known.ends_with(&names) {
+                    known.extend_from_slice(&names);
+                }
+                continue;
+            }
+            places.insert(Arc::as_ptr(image), images.len());
             let new = changed.get(&Arc::as_ptr(image)).unwrap_or(image);
-            reports.push(EditReport {
-                names: entry.names.iter().map(ToString::to_string).collect(),
+            images.push(EditedImage {
+                names: names.clone(),
                 platform: new.platform.clone(),
                 old_image_id: image.image_id.clone(),
                 image_id: new.image_id.clone(),
@@ -228,5 +238,5 @@ fn report(
             });
         }
     }
-    reports
+    images
 }

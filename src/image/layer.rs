@@ -71,6 +71,11 @@ pub(crate) struct ContentKey {
     is_encrypted: bool,
 }
 
+/// Returns what messages call a layer: `layer 1 (0123456789ab)`, counted from 0 at the base.
+pub fn layer_title(number: usize, diff_id: &DiffId) -> String {
+    format!("layer {number} ({})", diff_id.digest().short())
+}
+
 /// Each of `layers` once: of those with one key, the first.
 pub(crate) fn distinct<'l>(layers: impl Iterator<Item = &'l Layer>) -> impl Iterator<Item = &'l Layer> {
     let mut keys = HashSet::new();

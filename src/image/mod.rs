@@ -16,7 +16,7 @@ mod name;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use layer::{Blob, ExpectedDigest, Layer};
+pub use layer::{Blob, ExpectedDigest, Layer, layer_title};
 pub(crate) use layer::{ContentKey, distinct};
 pub use name::{IMAGE_NAME, Name, REF_NAME};
 

@@ -15,7 +15,8 @@ use crate::codec::{Codec, Encoding};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, Layer};
-use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
+use crate::options::{Compress, ConvertOptions, DockerOptions};
+use crate::report::{ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER};
 
@@ -26,7 +27,7 @@ pub(super) fn write(
     docker: &DockerOptions,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<ImageReport>> {
+) -> Result<ConversionReport> {
     let chosen = single_images(contents.entries);
     loss::refuse_encrypted(&contents.images())?;
     let spelling = Spelling::of(docker.full_names);
@@ -52,27 +53,20 @@ pub(super) fn write(
             chosen.iter().map(|(_, image)| writer.image(image)).collect::<Result<Vec<_>>>()
         })?;
     let mut manifest = ManifestJson::default();
-    let mut reports = Vec::with_capacity(chosen.len());
+    let mut reports = ImageReports::default();
     for (((_, image), names), written) in chosen.iter().zip(names).zip(written) {
-        reports.push(ImageReport {
-            names: names.clone(),
-            image_id: image.image_id.clone(),
-            manifest_kept: None,
-            layers_kept: (written.kept, image.layers.len()),
-        });
+        reports.add(image, &names, || (None, written.layers.to_vec()));
         manifest.list(names, written.item);
     }
     tar.bytes(MANIFEST_MEMBER, &manifest.merged().to_bytes(run)?)?;
-    tar.finish()?;
-    Ok(reports)
+    Ok(reports.finish(tar.finish()?))
 }
 
 /// An image as it was written.
 #[derive(Clone)]
 struct DockerImage {
     item: Rc<ImageItem>,
-    /// Layers whose bytes are the input's.
-    kept: usize,
+    layers: Rc<[LayerReport]>,
 }
 
 struct DockerWriter<'a, 'w, 'l> {
@@ -99,52 +93,60 @@ impl DockerWriter<'_, '_, '_> {
         if self.configs.insert(image.image_id.clone()) {
             self.tar.bytes(&config, image.config.raw())?;
         }
-        let mut layers = Vec::with_capacity(image.layers.len());
-        let mut kept = 0;
-        for layer in &image.layers {
-            let (member, is_kept) = self.layer(layer)?;
-            layers.push(member);
-            kept += usize::from(is_kept);
-        }
-        let item = ImageItem { config, layers, parent: None, layer_sources: loss::layer_sources(image) };
-        let written = DockerImage { item: item.shared(&image.at, self.run)?, kept };
+        let layers = image.layers.iter().enumerate().map(|(number, layer)| self.layer(number, layer));
+        let (members, layers): (Vec<_>, Vec<_>) = layers.collect::<Result<_>>()?;
+        let item = ImageItem { config, layers: members, parent: None, layer_sources: loss::layer_sources(image) };
+        let written = DockerImage { item: item.shared(&image.at, self.run)?, layers: layers.into() };
         self.images.insert(image, written.clone());
         Ok(written)
     }
 
-    /// The member that holds the layer, and whether its bytes are the input's.
-    fn layer(&mut self, layer: &Layer) -> Result<(String, bool)> {
-        let plan = self.plan;
-        match plan.decision(layer) {
-            Decision::Keep(stored) => Ok((self.keep(layer, stored)?, true)),
-            Decision::Recode(encoding) => Ok((self.recode(layer, *encoding)?, false)),
-            Decision::CopyOf(other) => Ok((self.layer(other)?.0, false)),
-            Decision::Leave => {
+    /// The member that holds the layer, and what became of the layer.
+    fn layer(&mut self, number: usize, layer: &Layer) -> Result<(String, LayerReport)> {
+        let action = match self.plan.decision(layer) {
+            Decision::Keep(_) => LayerAction::Kept,
+            Decision::Recode(_) | Decision::CopyOf(_) => LayerAction::Converted,
+            Decision::Leave => LayerAction::LeftOut,
+        };
+        let stored = self.store(layer)?;
+        let member = match &stored {
+            Some(stored) => member(stored),
+            None => {
                 loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
                 let digest = layer.foreign.as_ref().map_or(layer.diff_id.digest(), |foreign| foreign.digest());
-                Ok((docker::layer_member(digest, ".tar.gz"), true))
+                docker::layer_member(digest, ".tar.gz")
             }
+        };
+        Ok((member, LayerReport::new(number, layer, action, stored.map(Into::into))))
+    }
+
+    /// Stores the layer, if it is not there yet; `None` if its bytes are left out.
+    fn store(&mut self, layer: &Layer) -> Result<Option<StoredBlob>> {
+        let plan = self.plan;
+        match plan.decision(layer) {
+            Decision::Keep(stored) => self.keep(layer, stored).map(|()| Some(stored.clone())),
+            Decision::Recode(encoding) => self.recode(layer, *encoding).map(Some),
+            Decision::CopyOf(other) => self.store(other),
+            Decision::Leave => Ok(None),
         }
     }
 
-    fn keep(&mut self, layer: &Layer, stored: &StoredBlob) -> Result<String> {
-        let member = member(stored);
-        if let (true, Some(blob)) = (self.layers.insert(stored.digest.clone()), &layer.blob) {
-            self.tar.extent(&member, &blob.extent)?;
+    fn keep(&mut self, layer: &Layer, stored: &StoredBlob) -> Result<()> {
+        match &layer.blob {
+            Some(blob) if self.layers.insert(stored.digest.clone()) => self.tar.extent(&member(stored), &blob.extent),
+            _ => Ok(()),
         }
-        Ok(member)
     }
 
-    fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<String> {
+    fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<StoredBlob> {
         if let Some(stored) = self.recoded.get(&layer.diff_id) {
-            return Ok(member(stored));
+            return Ok(stored.clone());
         }
         let run = self.run;
         let stored = self.tar.produced(|out| recode(layer, encoding, out, run), |stored| Some(member(stored)))?;
-        let member = member(&stored);
         self.layers.insert(stored.digest.clone());
-        self.recoded.insert(layer.diff_id.clone(), stored);
-        Ok(member)
+        self.recoded.insert(layer.diff_id.clone(), stored.clone());
+        Ok(stored)
     }
 }
 

@@ -14,10 +14,12 @@ use super::plan::{Addressing, Decision, ForeignPolicy, Plan, Policy};
 use super::speculative::{self, PlainLayers};
 use super::tar::{Out, Tar};
 use super::{Contents, loss, single_images};
+use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, Layer};
-use crate::options::{Compress, ConvertOptions, DockerOptions, ImageReport};
+use crate::options::{Compress, ConvertOptions, DockerOptions};
+use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER, REPOSITORIES_MEMBER, Repositories};
@@ -30,7 +32,7 @@ pub(super) fn write(
     docker: &DockerOptions,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<ImageReport>> {
+) -> Result<ConversionReport> {
     let chosen = single_images(contents.entries);
     let images = contents.images();
     loss::refuse_encrypted(&images)?;
@@ -61,23 +63,17 @@ pub(super) fn write(
     })?;
     let mut manifest = ManifestJson::default();
     let mut repositories = Repositories::default();
-    let mut reports = Vec::with_capacity(chosen.len());
+    let mut reports = ImageReports::default();
     for (((_, image), names), written) in chosen.iter().zip(names).zip(written) {
         if let Some(top) = &written.top {
             names.iter().for_each(|tag| repositories.insert(tag, top.as_str()));
         }
-        reports.push(ImageReport {
-            names: names.clone(),
-            image_id: image.image_id.clone(),
-            manifest_kept: None,
-            layers_kept: (written.kept, image.layers.len()),
-        });
+        reports.add(image, &names, || (None, written.layers.to_vec()));
         manifest.list(names, written.item);
     }
     tar.bytes(MANIFEST_MEMBER, &manifest.to_bytes(run)?)?;
     tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
-    tar.finish()?;
-    Ok(reports)
+    Ok(reports.finish(tar.finish()?))
 }
 
 /// An image as it was written.
@@ -86,8 +82,7 @@ struct LegacyImage {
     item: Rc<ImageItem>,
     /// The ID of the top layer.
     top: Option<V1Id>,
-    /// Layers whose bytes are the input's.
-    kept: usize,
+    layers: Rc<[LayerReport]>,
 }
 
 struct LegacyWriter<'a, 'p, 'w, 'l> {
@@ -102,8 +97,8 @@ struct LegacyWriter<'a, 'p, 'w, 'l> {
     configs: HashSet<Digest>,
     /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
     directories: HashSet<V1Id>,
-    /// Where each diff_id is stored.
-    layers: HashMap<DiffId, V1Id>,
+    /// Where each diff_id is stored, and how long its tar is.
+    layers: HashMap<DiffId, (V1Id, u64)>,
 }
 
 impl<'l> LegacyWriter<'_, '_, '_, 'l> {
@@ -117,10 +112,11 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
             self.tar.bytes(&config, image.config.raw())?;
         }
         let ids = self.ids(image);
-        let (layers, kept) = self.layers(image, &ids)?;
+        let (members, layers) = self.layers(image, &ids)?;
         let parent = image.parent.as_ref().filter(|parent| self.configs.contains(parent)).map(ToString::to_string);
-        let item = ImageItem { config, layers, parent, layer_sources: loss::layer_sources(image) };
-        let written = LegacyImage { item: item.shared(&image.at, self.run)?, top: ids.last().cloned(), kept };
+        let item = ImageItem { config, layers: members, parent, layer_sources: loss::layer_sources(image) };
+        let written =
+            LegacyImage { item: item.shared(&image.at, self.run)?, top: ids.last().cloned(), layers: layers.into() };
         self.images.insert(image, written.clone());
         Ok(written)
     }
@@ -130,17 +126,16 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
         V1Id::of_layers(&listed, image.config.raw())
     }
 
-    /// The members that hold the image's layers, and how many of these are the input's bytes.
-    fn layers(&mut self, image: &'l Image, ids: &[V1Id]) -> Result<(Vec<String>, usize)> {
+    /// The members that hold the image's layers, and what became of these.
+    fn layers(&mut self, image: &'l Image, ids: &[V1Id]) -> Result<(Vec<String>, Vec<LayerReport>)> {
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
             let problem = "its history does not have one step a layer; the layer documents are made to fit";
             self.run.diagnostics.warn(Rule::L16, &image.at, problem)?;
         }
-        let mut members = Vec::with_capacity(ids.len());
-        let mut kept = 0;
+        let (mut members, mut reports) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
         for (position, (layer, id)) in image.layers.iter().zip(ids).enumerate() {
-            let (member, is_kept) = self.layer(layer, id)?;
+            let (member, report) = self.layer(position, layer, id)?;
             if self.directories.insert(id.clone()) {
                 let parent = position.checked_sub(1).map(|below| &ids[below]);
                 let config = (position + 1 == ids.len()).then_some(&image.config);
@@ -148,39 +143,46 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
                 self.tar.bytes(&id.version_member(), docker::VERSION)?;
             }
             members.push(member);
-            kept += usize::from(is_kept);
+            reports.push(report);
         }
-        Ok((members, kept))
+        Ok((members, reports))
     }
 
-    /// The regular member that holds the layer, and whether its bytes are the input's.
-    fn layer(&mut self, layer: &'l Layer, id: &V1Id) -> Result<(String, bool)> {
+    /// The regular member that holds the layer, and what became of the layer.
+    fn layer(&mut self, number: usize, layer: &'l Layer, id: &V1Id) -> Result<(String, LayerReport)> {
         let member = id.layer_member();
         let is_kept = matches!(self.plan.decision(layer), Decision::Keep(_));
-        if let Some(first) = self.layers.get(&layer.diff_id) {
+        let action = if is_kept { LayerAction::Kept } else { LayerAction::Converted };
+        let report = |size| {
+            let plain = BlobReport::new(layer.diff_id.digest().clone(), size, Codec::Plain);
+            LayerReport::new(number, layer, action, Some(plain))
+        };
+        if let Some((first, size)) = self.layers.get(&layer.diff_id) {
             if !self.directories.contains(id) {
                 self.tar.symlink(&member, &format!("../{}", first.layer_member()))?;
             }
-            return Ok((first.layer_member(), is_kept));
+            return Ok((first.layer_member(), report(*size)));
         }
-        if self.write(layer, &member)? {
-            self.layers.insert(layer.diff_id.clone(), id.clone());
-            return Ok((member, is_kept));
+        if let Some(size) = self.write(layer, &member)? {
+            self.layers.insert(layer.diff_id.clone(), (id.clone(), size));
+            return Ok((member, report(size)));
         }
         loss::allow_missing(layer, self.docker.allow_missing_foreign)?;
-        Ok((member, true))
+        Ok((member, LayerReport::new(number, layer, LayerAction::LeftOut, None)))
     }
 
-    /// Writes the layer's tar as `member`; false if the archive does not hold it.
-    fn write(&mut self, layer: &'l Layer, member: &str) -> Result<bool> {
+    /// Writes the layer's tar as `member`: its bytes; `None` if the archive does not hold it.
+    fn write(&mut self, layer: &'l Layer, member: &str) -> Result<Option<u64>> {
         let plan = self.plan;
         match (plan.decision(layer), &layer.blob) {
-            (Decision::Keep(_), Some(blob)) => self.tar.extent(member, &blob.extent)?,
-            (Decision::Recode(_), _) => self.plain.write(self.tar, member, layer)?,
-            (Decision::CopyOf(other), _) => return self.write(other, member),
-            (Decision::Keep(_), None) | (Decision::Leave, _) => return Ok(false),
+            (Decision::Keep(_), Some(blob)) => {
+                self.tar.extent(member, &blob.extent)?;
+                Ok(Some(blob.extent.size()))
+            }
+            (Decision::Recode(_), _) => self.plain.write(self.tar, member, layer).map(Some),
+            (Decision::CopyOf(other), _) => self.write(other, member),
+            (Decision::Keep(_), None) | (Decision::Leave, _) => Ok(None),
         }
-        Ok(true)
     }
 }
 

@@ -38,10 +38,10 @@ pub(super) fn layer_sources(image: &Image) -> BTreeMap<String, Descriptor> {
     foreign.map(|(layer, foreign)| (layer.diff_id.to_string(), foreign.clone().spelled_by(Family::Docker))).collect()
 }
 
-/// Says once what of an image's manifest goes with it (M-7).
+/// Notes what goes with an image's manifest beside its digest (M-7).
 pub(super) fn remark(image: &Image, run: &Run) {
     let Some(manifest) = &image.manifest else { return };
-    let mut lost = vec!["the manifest and its digest"];
+    let mut lost = Vec::new();
     if !manifest.view.annotations().is_empty() {
         lost.push("annotations");
     }
@@ -54,10 +54,12 @@ pub(super) fn remark(image: &Image, run: &Run) {
     if manifest.view.artifact_type().is_some() {
         lost.push("artifactType");
     }
-    if !manifest.digest.is_sha256()
-        || image.layers.iter().any(|layer| layer.listed_digest().is_some_and(|digest| !digest.is_sha256()))
-    {
+    let has_others = |layer: &Layer| layer.listed_digest().is_some_and(|digest| !digest.is_sha256());
+    if !manifest.digest.is_sha256() || image.layers.iter().any(has_others) {
         lost.push("digests other than sha256");
     }
-    run.diagnostics.note(Rule::M7, &image.at, format!("lost: {}", lost.join(", ")));
+    if !lost.is_empty() {
+        let message = format!("the target format has no place for its {}", lost.join(", "));
+        run.diagnostics.note(Rule::M7, &image.at, message);
+    }
 }

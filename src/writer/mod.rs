@@ -20,12 +20,13 @@ mod tar;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub use tar::Out;
+pub use tar::{CountedSink, Out};
 
 use crate::codec::{self, Encoding};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, Node, RawBlob};
-use crate::options::{ConvertOptions, ImageReport, Target};
+use crate::options::{ConvertOptions, Target};
+use crate::report::ConversionReport;
 use crate::run::Run;
 use crate::stream::dir_sink::DirSink;
 use crate::stream::sink::Sink;
@@ -112,7 +113,7 @@ pub(crate) fn write(
     output: Output,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<ImageReport>> {
+) -> Result<ConversionReport> {
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
             oci::write(contents, store::Directory::new(sink, run), oci, options, run)
@@ -139,7 +140,8 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
     Ok(match outer {
         Encoding::Plain => Out::Plain(sink),
         encoding => Out::Packed(Box::new(
-            codec::encode(encoding, sink, run.jobs).map_err(|error| Error::io("compressing", "the output", error))?,
+            codec::encode(encoding, CountedSink::new(sink), run.jobs)
+                .map_err(|error| Error::io("compressing", "the output", error))?,
         )),
     })
 }

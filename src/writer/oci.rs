@@ -21,7 +21,8 @@ use super::store::{Documents, Store};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, RawBlob};
-use crate::options::{Compress, ConvertOptions, ImageReport, OciOptions};
+use crate::options::{Compress, ConvertOptions, OciOptions};
+use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -46,7 +47,7 @@ pub(super) fn write<S: Store + Restart>(
     oci: &OciOptions,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<ImageReport>> {
+) -> Result<ConversionReport> {
     let images = contents.images();
     let carried = contents.carried();
     let policy = Policy {
@@ -95,8 +96,8 @@ pub(super) fn write<S: Store + Restart>(
     } else {
         None
     };
-    store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::LAYOUT_MARKER })?;
-    Ok(report(contents.entries, &images))
+    let size = store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::LAYOUT_MARKER })?;
+    Ok(reports(contents.entries, &images).finish(size))
 }
 
 /// Under which algorithms blobs will be stored: SHA-256, and those that the input used.
@@ -325,19 +326,33 @@ fn is_beyond_docker(manifest: &oci::Manifest) -> bool {
     *manifest.media_type() == MediaType::Manifest(Family::Docker) && manifest.layers().iter().any(is_zstd)
 }
 
-fn report(entries: &[ImageEntry], images: &Images) -> Vec<ImageReport> {
-    let mut reports = Vec::new();
+fn reports(entries: &[ImageEntry], written: &Images) -> ImageReports {
+    let mut reports = ImageReports::default();
     for entry in entries {
+        let names: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
         for image in entry.node.images() {
-            let written = &images[&Arc::as_ptr(image)];
-            let kept = written.layers.iter().filter(|layer| layer.kept).count();
-            reports.push(ImageReport {
-                names: entry.names.iter().map(ToString::to_string).collect(),
-                image_id: image.image_id.clone(),
-                manifest_kept: image.manifest.as_ref().map(|_| written.manifest_kept),
-                layers_kept: (kept, written.layers.len()),
+            reports.add(image, &names, || {
+                let WrittenImage { manifest, manifest_kept: kept, layers, .. } = &written[&Arc::as_ptr(image)];
+                let layers = image.layers.iter().zip(layers).enumerate();
+                let layers = layers.map(|(number, (layer, written))| layer_report(number, layer, written));
+                (Some(ManifestReport { digest: manifest.digest().clone(), kept: *kept }), layers.collect())
             });
         }
     }
     reports
+}
+
+fn layer_report(number: usize, layer: &Layer, written: &WrittenLayer) -> LayerReport {
+    let action = match (written.codec, written.kept) {
+        (None, _) => LayerAction::LeftOut,
+        (Some(_), true) => LayerAction::Kept,
+        (Some(_), false) => LayerAction::Converted,
+    };
+    let blob = |compression| BlobReport {
+        digest: Some(written.descriptor.digest().clone()),
+        size: written.descriptor.size(),
+        compression,
+        media_type: Some(written.descriptor.media_type().clone()),
+    };
+    LayerReport::new(number, layer, action, written.codec.map(blob))
 }

@@ -138,20 +138,15 @@ impl<'l> PlanDraft<'l> {
         Self { policy, layers: listed.into_iter().zip(decisions).map(draft).collect() }
     }
 
-    /// Tells what is not verified, and what changes its form.
+    /// Warns of what cannot be verified.
     ///
     /// # Errors
     /// Under `--strict` the first warning.
     pub(super) fn remark(&self, run: &Run) -> Result<()> {
         for DraftedLayer { check: LayerCheck { layer, .. }, .. } in &self.layers {
-            let Some(blob) = &layer.blob else { continue };
-            if layer.is_beyond_checking() {
+            if layer.blob.is_some() && layer.is_beyond_checking() {
                 let problem = "its digest is of an algorithm that cannot be computed here: not verified";
                 run.diagnostics.warn(Rule::M11, &layer.at, problem)?;
-            }
-            if let (Some(encoding), None) = (self.policy.recoding(layer, blob), layer.written_as()) {
-                let change = format!("{} becomes {}", blob.codec.name(), encoding.codec().name());
-                run.diagnostics.note(Rule::D7, &layer.at, change);
             }
         }
         Ok(())

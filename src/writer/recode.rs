@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::Layer;
 use crate::progress::Action;
+use crate::report::BlobReport;
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::finish::Finish;
@@ -22,6 +23,12 @@ pub(super) struct StoredBlob {
     pub(super) size: u64,
     /// How they are compressed.
     pub(super) codec: Codec,
+}
+
+impl From<StoredBlob> for BlobReport {
+    fn from(StoredBlob { digest, size, codec }: StoredBlob) -> Self {
+        Self::new(digest, size, codec)
+    }
 }
 
 /// Decodes `layer`, judging all it promises, and writes it to `out` in `encoding`.

@@ -25,9 +25,10 @@ use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryKey, FlattenedEntry, Options, Overlay};
 use crate::image::{self, ContentKey, Image};
-use crate::options::{ConvertOptions, ImageReport, RootfsOptions};
+use crate::options::{ConvertOptions, RootfsOptions};
 use crate::path::escape_for_terminal;
 use crate::progress::Action;
+use crate::report::{ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::run::Run;
 use crate::stream::pool;
 use crate::stream::source::Extent;
@@ -53,7 +54,7 @@ pub(super) fn write(
     rootfs: &RootfsOptions,
     _options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<ImageReport>> {
+) -> Result<ConversionReport> {
     let image = only(contents.entries)?;
     let again = run.another_look();
     let stored = image::distinct(image.layers.iter()).filter_map(|layer| layer.blob.as_ref());
@@ -77,13 +78,12 @@ pub(super) fn write(
             Writer { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
         },
     )?;
-    tar.finish()?;
-    Ok(vec![ImageReport {
-        names: contents.entries[0].names.iter().map(ToString::to_string).collect(),
-        image_id: image.image_id.clone(),
-        manifest_kept: None,
-        layers_kept: (0, image.layers.len()),
-    }])
+    let names: Vec<_> = contents.entries[0].names.iter().map(ToString::to_string).collect();
+    let layers = image.layers.iter().enumerate();
+    let layers = layers.map(|(number, layer)| LayerReport::new(number, layer, LayerAction::Flattened, None));
+    let mut reports = ImageReports::default();
+    reports.add(image, &names, || (None, layers.collect()));
+    Ok(reports.finish(tar.finish()?))
 }
 
 /// A filesystem is one image's, and not of Windows, whose layers are no plain trees.

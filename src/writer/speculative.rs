@@ -225,25 +225,25 @@ pub(super) struct PlainLayers<'e, 'l> {
 }
 
 impl<'l> PlainLayers<'_, 'l> {
-    /// Adds the uncompressed tar of `layer` to `tar` under the name `member`.
-    pub(super) fn write(&mut self, tar: &mut Tar<'_>, member: &str, layer: &'l Layer) -> Result<()> {
-        if let Some(region) = self.reserve(tar, member, layer)? {
+    /// Adds the uncompressed tar of `layer` to `tar` under the name `member`, and returns its bytes.
+    pub(super) fn write(&mut self, tar: &mut Tar<'_>, member: &str, layer: &'l Layer) -> Result<u64> {
+        if let Some((region, size)) = self.reserve(tar, member, layer)? {
             (self.add)(SideTask::Decode(Decoding { layer, region, open: Arc::clone(&self.open) }));
-            return Ok(());
+            return Ok(size);
         }
         let run = self.run;
-        tar.produced(|out| recode(layer, Encoding::Plain, out, run), |_| Some(member.to_owned()))?;
-        Ok(())
+        let stored = tar.produced(|out| recode(layer, Encoding::Plain, out, run), |_| Some(member.to_owned()))?;
+        Ok(stored.size)
     }
 
     /// Leaves room for the layer, if it declares a size that it can have.
-    fn reserve(&mut self, tar: &mut Tar<'_>, member: &str, layer: &Layer) -> Result<Option<Region>> {
+    fn reserve(&mut self, tar: &mut Tar<'_>, member: &str, layer: &Layer) -> Result<Option<(Region, u64)>> {
         let Some(room) = &mut self.room else { return Ok(None) };
         if layer.stored_size() < WORTH_A_TASK || Arc::strong_count(&self.open) > MOST_OPEN {
             return Ok(None);
         }
         let Some(size) = layer.declared_size()?.filter(|size| size <= room) else { return Ok(None) };
         *room -= size;
-        tar.reserved(member, size)
+        Ok(tar.reserved(member, size)?.map(|region| (region, size)))
     }
 }

@@ -45,8 +45,8 @@ pub(super) trait Store {
     /// The index that `descriptor` lists, if it is one and was here before.
     fn index(&self, descriptor: &Descriptor) -> Result<Option<Index>>;
 
-    /// Writes the documents that make it a layout, and ends.
-    fn finish(self, documents: &Documents) -> Result<()>;
+    /// Writes the documents that make it a layout, and ends: the bytes that were written.
+    fn finish(self, documents: &Documents) -> Result<u64>;
 }
 
 /// What makes a set of blobs a layout.
@@ -114,7 +114,7 @@ impl Store for TarLayout<'_> {
         Ok(None)
     }
 
-    fn finish(mut self, documents: &Documents) -> Result<()> {
+    fn finish(mut self, documents: &Documents) -> Result<u64> {
         self.tar.bytes("index.json", &documents.index)?;
         if let Some(manifest) = &documents.docker_manifest {
             self.tar.bytes("manifest.json", manifest)?;
@@ -142,12 +142,14 @@ impl Restart for TarLayout<'_> {
 pub(super) struct Directory<'a> {
     sink: DirSink,
     stored: HashSet<Digest>,
+    /// Bytes of the blobs that were written.
+    size: u64,
     run: &'a Run,
 }
 
 impl<'a> Directory<'a> {
     pub(super) fn new(sink: DirSink, run: &'a Run) -> Self {
-        Self { sink, stored: HashSet::new(), run }
+        Self { sink, stored: HashSet::new(), size: 0, run }
     }
 
     /// A document that is there, and how messages call it.
@@ -169,6 +171,7 @@ impl Store for Directory<'_> {
         if !self.stored.insert(digest.clone()) {
             return Ok(());
         }
+        self.size += bytes.len() as u64;
         let mut blob = self.sink.blob()?;
         blob.write_all(bytes).map_err(|error| Error::io("writing", digest.blob_path(), error))?;
         blob.persist(digest)
@@ -178,6 +181,7 @@ impl Store for Directory<'_> {
         if !self.stored.insert(digest.clone()) {
             return Ok(());
         }
+        self.size += extent.size();
         let mut blob = self.sink.blob()?;
         let failed = |error| Error::io("copying", digest.blob_path(), error);
         let mut reader = extent.reader().map_err(failed)?;
@@ -191,6 +195,7 @@ impl Store for Directory<'_> {
         let mut blob = self.sink.blob()?;
         let stored = produce(&mut blob)?;
         if self.stored.insert(stored.digest.clone()) {
+            self.size += stored.size;
             blob.persist(&stored.digest)?;
         } else {
             blob.discard()?;
@@ -227,10 +232,11 @@ impl Store for Directory<'_> {
         found.map(|(bytes, at)| Index::read(&bytes, &at, Some(descriptor.media_type()))).transpose()
     }
 
-    fn finish(self, documents: &Documents) -> Result<()> {
+    fn finish(self, documents: &Documents) -> Result<u64> {
         self.sink.document("oci-layout", documents.layout)?;
         self.sink.document("index.json", &documents.index)?;
-        self.sink.finish()
+        self.sink.finish()?;
+        Ok(self.size + (documents.layout.len() + documents.index.len()) as u64)
     }
 }
 
@@ -242,6 +248,7 @@ impl Restart for Directory<'_> {
 
     fn restart(&mut self) -> Result<()> {
         self.stored.clear();
+        self.size = 0;
         Ok(())
     }
 }

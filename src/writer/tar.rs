@@ -26,7 +26,31 @@ pub enum Out {
     /// As they are.
     Plain(Sink),
     /// Compressed as a whole.
-    Packed(Box<Encoder<Sink>>),
+    Packed(Box<Encoder<CountedSink>>),
+}
+
+/// A sink that counts the bytes that it takes.
+pub struct CountedSink {
+    sink: Sink,
+    bytes: u64,
+}
+
+impl CountedSink {
+    pub(super) fn new(sink: Sink) -> Self {
+        Self { sink, bytes: 0 }
+    }
+}
+
+impl Write for CountedSink {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.sink.write(buf)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
 }
 
 impl Out {
@@ -50,17 +74,6 @@ impl Write for Out {
         match self {
             Self::Plain(sink) => sink.flush(),
             Self::Packed(encoder) => encoder.flush(),
-        }
-    }
-}
-
-impl Finish for Out {
-    type Output = ();
-
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Self::Plain(sink) => sink.finish(),
-            Self::Packed(encoder) => encoder.finish()?.finish(),
         }
     }
 }
@@ -207,12 +220,18 @@ impl<'a> Tar<'a> {
         self.pad(body.size())
     }
 
-    /// Writes the end marker and whatever the output still owes.
-    pub(super) fn finish(mut self) -> Result<()> {
+    /// Writes the end marker and whatever the output still owes: the bytes that were written, compressed if they are.
+    pub(super) fn finish(mut self) -> Result<u64> {
         self.write(&END)?;
         self.flush()?;
         self.task.complete();
-        self.out.finish().map_err(failed)
+        let finished = match self.out {
+            Out::Plain(sink) => sink.finish().map(|()| self.position),
+            Out::Packed(encoder) => {
+                encoder.finish().and_then(|CountedSink { sink, bytes }| sink.finish().map(|()| bytes))
+            }
+        };
+        finished.map_err(failed)
     }
 
     /// The header of an entry that no input knows.

@@ -55,19 +55,19 @@ fn legacy_layers_are_plain_and_only_plain() {
 }
 
 #[test]
-fn a_docker_tarball_has_gzip_layers_and_a_notice_for_each_that_changed() {
-    let converted =
-        convert(&Shape::Crane.save_one(&mixed().layer([file("x", "1")]).stored(Codec::Xz)), Target::Docker, &[]);
+fn a_docker_tarball_has_gzip_layers_and_says_which_changed() {
+    let mixed = Shape::Crane.save_one(&mixed().layer([file("x", "1")]).stored(Codec::Xz));
+    let converted = convert(&mixed, Target::Docker, &["-v"]);
     assert_eq!(codecs(&converted), [Codec::Gzip; 4], "D-7");
-    converted.outcome.says(["zstd", "xz", "gzip"]);
+    converted.outcome.says(["3 compressed with gzip", ": zstd, ", ": xz, ", " -> gzip, "]);
 }
 
 #[test]
-fn xz_and_bzip2_layers_become_gzip_in_a_layout_with_a_notice() {
+fn xz_and_bzip2_layers_become_gzip_in_a_layout_which_says_so() {
     let image = TestImage::demo("app:1").stored(Codec::Xz).layer([file("b", "1")]).stored(Codec::Bzip2);
-    let converted = convert(&Shape::Crane.save_one(&image), Target::Oci, &[]);
+    let converted = convert(&Shape::Crane.save_one(&image), Target::Oci, &["-v"]);
     assert_eq!(codecs(&converted), [Codec::Gzip; 3]);
-    converted.outcome.says(["xz", "bzip2"]);
+    converted.outcome.says(["2 compressed with gzip", ": xz, ", ": bzip2, "]);
 }
 
 #[test]

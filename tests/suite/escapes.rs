@@ -32,7 +32,9 @@ fn assert_clean_answer(outcome: &Outcome, poison: &str) {
 fn assert_clean(outcome: &Outcome, poison: &str) {
     assert!(!outcome.stderr.contains(is_obeyed), "{poison}\n{:?}", outcome.stderr);
     assert!(!outcome.stderr.contains("panicked"), "{poison}\n{outcome}");
-    let is_ours = |line: &str| line.starts_with("imgtar: ") || line.starts_with("  ") || line.starts_with('{');
+    let is_ours = |line: &str| {
+        line.starts_with("imgtar: ") || line.starts_with("wrote ") || line.starts_with("  ") || line.starts_with('{')
+    };
     assert!(outcome.stderr.lines().all(is_ours), "{poison}\n{outcome}");
 }
 

@@ -18,7 +18,7 @@ const STAND_INS: [(&str, &str); 4] = [
 ];
 
 /// Examples that print nothing when all is well.
-const SILENT: [&str; 5] = ["convert", "import", "completions", "man --out-dir", "verify app.tar --json"];
+const SILENT: [&str; 6] = ["convert", "edit", "import", "completions", "man --out-dir", "verify app.tar --json"];
 
 /// The commands of a help page's examples, each on one line.
 fn examples(command: &str) -> Vec<String> {
@@ -38,16 +38,20 @@ fn examples(command: &str) -> Vec<String> {
     examples
 }
 
-fn app(name: &str) -> TestImage {
-    let base = [
+/// What `app` is built on.
+fn debian() -> TestImage {
+    TestImage::new().layer([
         dir("etc"),
         file("etc/os-release", "ID=demo\n"),
         file("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
         file("bin/su", vec![b'x'; 1000]).mode(0o4755),
         file("old", "old"),
-        file("usr/bin/app", name),
-    ];
-    TestImage::new().layer(base).layer([file("bin/app", name), whiteout("old")]).tag(name)
+    ])
+}
+
+fn app(name: &str) -> TestImage {
+    let layer = [file("usr/bin/app", name), file("etc/app/key.pem", "secret")];
+    debian().layer(layer).layer([file("bin/app", name), whiteout("old")]).tag(name)
 }
 
 fn host() -> Host {
@@ -60,7 +64,8 @@ fn host() -> Host {
     let mut host = Host::with_everything()
         .with("saved.tar", one.clone())
         .with("app.tar", one.clone())
-        .with("two.tar", layout.tarball().bytes())
+        .with("debian.tar", Shape::Docker20.save_one(&debian().tag("debian:13")).bytes())
+        .with("multi.tar", layout.tarball().bytes())
         .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());
     for (name, bytes) in [("app-1", &one), ("a", &one), ("first", &one), ("second", &one)] {
         host = host.with(&format!("{name}.tar"), bytes.clone());
@@ -102,7 +107,7 @@ fn run(example: &str) {
     }
     // An image for two platforms is asked about one of them.
     let line = if example.contains("--platform linux/arm64") {
-        example.replace("app.tar", "two.tar")
+        example.replace("app.tar", "multi.tar")
     } else {
         example.to_owned()
     };

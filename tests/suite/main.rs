@@ -51,6 +51,7 @@ mod pipes;
 #[cfg(target_os = "linux")]
 mod progress;
 mod readme;
+mod report;
 mod resources;
 mod rootfs;
 mod roundtrip;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::codec::Codec;
 use crate::support::layer::{file, layer_tar};
 use crate::support::process::noise;
 use crate::support::run::{Outcome, imgtar};
@@ -20,7 +21,7 @@ fn run(form: &str, target: &str) -> Outcome {
 }
 
 fn documents(outcome: &Outcome) -> Vec<Value> {
-    let lines = outcome.stderr.lines().filter(|line| line.starts_with('{'));
+    let lines = outcome.stderr.lines();
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
@@ -89,6 +90,25 @@ fn nothing_is_said_without_a_terminal_or_when_asked_for_nothing() {
 }
 
 #[test]
+fn json_holds_every_message_and_ends_with_the_exit_code() {
+    let zstd = TestImage::demo("app:1").all_stored(Codec::Zstd);
+    let convert = || imgtar(["convert", "--to", "oci", "--progress", "json"]);
+    let documents = documents(&convert().stdin(Shape::Oci.save_one(&zstd).bytes()).success());
+    let notice = documents.iter().find(|it| it["event"] == "notice").expect("zstd is warned about");
+    assert_eq!(notice["severity"], "warning");
+    let [.., wrote, done] = &documents[..] else { panic!("two at the end") };
+    assert_eq!((&wrote["event"], &wrote["images"][0]["names"][0]), (&"wrote".into(), &"app:1".into()));
+    assert_eq!(*done, serde_json::json!({"event": "done", "exit": 0}));
+
+    let documents = self::documents(&convert().stdin("no archive").exits(3));
+    let [.., error, done] = &documents[..] else { panic!("two at the end") };
+    assert_eq!((&error["event"], &error["severity"]), (&"notice".into(), &"error".into()));
+    assert_eq!(done["exit"], 3);
+    let answer = imgtar(["inspect", "--progress", "json"]).stdin(source()).success();
+    assert!(self::documents(&answer).last().is_some_and(|it| it["event"] == "done"), "{answer}");
+}
+
+#[test]
 fn progress_changes_no_byte() {
     for target in ["legacy", "docker", "oci", "rootfs"] {
         let expected = run("none", target).stdout;
@@ -117,8 +137,19 @@ fn bars_fit_and_leave_no_trace() {
             assert!(seen.ever(&["standard input"]), "{:#?}", seen.frames);
         }
         assert!(seen.ever(&["%"]), "{:#?}", seen.frames);
-        let (first, last) = (&seen.last()[0], seen.last().last().unwrap());
-        assert!(first.starts_with("imgtar: ") && last.ends_with("config"), "{:#?}", seen.last());
+        let first = &seen.last()[0];
+        assert!(
+            first.starts_with("wrote")
+                && seen
+                    .last()
+                    .join(" ")
+                    .split_whitespace()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+                    .ends_with("2 layers, compressed with gzip"),
+            "{:#?}",
+            seen.last()
+        );
         assert!(
             !seen.last().iter().any(|line| line.is_empty() || line.contains(['%', '━', '─'])),
             "{:#?}",

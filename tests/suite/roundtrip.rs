@@ -95,17 +95,6 @@ fn v1_ids_come_from_the_layers_listed_digests() {
 }
 
 #[test]
-fn the_report_says_what_was_preserved() {
-    let gzip = Shape::Oci.save_one(&image());
-    convert(&gzip, Target::Oci, &["-v"]).outcome.says(["preserved: manifest"]);
-    convert(&gzip, Target::Docker, &["-v"]).outcome.says(["preserved: layers"]);
-    convert(&gzip, Target::Legacy, &["-v"]).outcome.says(["preserved: config"]);
-    convert(&gzip, Target::Oci, &["--no-tags"])
-        .outcome
-        .says(["untagged image (sha256:", "): preserved: manifest, layers, config"]);
-}
-
-#[test]
 fn plain_layers_of_docker_save_stay_plain_in_a_layout() {
     let converted = through(&Shape::Docker20.save_one(&image()), &[Target::OciDir, Target::Oci]);
     assert!(converted.images[0].layers.iter().all(|layer| layer.codec == Codec::Plain));

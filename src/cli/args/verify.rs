@@ -40,8 +40,6 @@ Exit codes:
 #[command(
     after_long_help = EXAMPLES,
     mut_arg("strict", |arg| arg.help("Let warnings, too, be a reason for exit 1")),
-    mut_arg("quiet", |arg| arg.help("List errors only, and no summary")),
-    mut_arg("verbose", |arg| arg.help("List notes as well")),
 )]
 pub(crate) struct VerifyArgs {
     /// The archive to check: a file, an OCI layout directory, or `-` for standard input.

@@ -95,7 +95,7 @@ fn obstacle(written: &WrittenImage) -> Option<&'static str> {
     if digests.into_iter().any(|digest| !digest.is_sha256()) {
         return Some("it is stored under digests other than sha256");
     }
-    if written.layers.iter().any(|layer| !layer.present) {
+    if written.layers.iter().any(|layer| layer.codec.is_none()) {
         return Some("a foreign layer's blob is not there");
     }
     let is_readable =

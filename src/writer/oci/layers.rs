@@ -19,8 +19,8 @@ use crate::spec::media_type::{Compression, Family, MediaType};
 #[derive(Clone)]
 pub(super) struct WrittenLayer {
     pub(super) descriptor: Descriptor,
-    /// Its blob is in the layout.
-    pub(super) present: bool,
+    /// How its blob is compressed; `None` where that is not in the layout.
+    pub(super) codec: Option<Codec>,
     /// Its blob is the input's, byte for byte.
     pub(super) kept: bool,
 }
@@ -55,7 +55,7 @@ impl<S: Store> Layers<'_, '_, S> {
             _ => Family::Oci,
         };
         let descriptor = describe(layer, &stored, kept, family);
-        Ok(WrittenLayer { descriptor, present: true, kept })
+        Ok(WrittenLayer { descriptor, codec: Some(stored.codec), kept })
     }
 
     /// Stores the layer's bytes: what is there now, and whether they are the input's. `None` if they are left out.
@@ -85,9 +85,9 @@ impl<S: Store> Layers<'_, '_, S> {
 
     /// M-8: a foreign layer stays what it is; its blob comes along if it is the one that the descriptor means.
     fn foreign(&mut self, layer: &Layer, foreign: &Descriptor) -> Result<WrittenLayer> {
-        let present = self.store(layer)?.is_some();
+        let codec = self.store(layer)?.map(|(stored, _)| stored.codec);
         match &layer.blob {
-            Some(_) if present => {}
+            Some(_) if codec.is_some() => {}
             Some(_) => self.run.diagnostics.note(
                 Rule::M8,
                 &layer.at,
@@ -100,7 +100,7 @@ impl<S: Store> Layers<'_, '_, S> {
             None => self.run.diagnostics.note(Rule::M8, &layer.at, "the blob of this foreign layer is left out"),
         }
         let descriptor = layer.descriptor().cloned().unwrap_or_else(|| new_foreign(foreign));
-        Ok(WrittenLayer { descriptor, present, kept: true })
+        Ok(WrittenLayer { descriptor, codec, kept: true })
     }
 }
 

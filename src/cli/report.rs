@@ -1,0 +1,166 @@
+//! What a conversion wrote: sentences for people, a document for programs.
+
+use std::path::Path;
+
+use imgtar::codec::Codec;
+use imgtar::diagnostics::Diagnostic;
+use imgtar::edit::EditedImage;
+use imgtar::image::layer_title;
+use imgtar::path::{escape_for_terminal, presentable};
+use imgtar::report::{BlobReport, ConversionReport, ImageReport, LayerAction, LayerReport};
+use serde::Serialize;
+
+use super::choices::FormatArg;
+use super::messages::{self, Messages, Verbosity};
+use super::words::{counted, size};
+
+/// A conversion as `--report` has it.
+#[derive(Serialize)]
+pub(super) struct ReportDocument {
+    /// A path, or `-` for standard output.
+    output: String,
+    /// The word of `--to`.
+    format: &'static str,
+    /// How the archive is compressed as a whole.
+    compression: &'static str,
+    #[serde(flatten)]
+    report: ConversionReport,
+    warnings: Vec<Diagnostic>,
+}
+
+/// The same as `--progress json` has it.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum ReportEvent<'a> {
+    Wrote(&'a ReportDocument),
+}
+
+impl ReportDocument {
+    pub(super) fn new(
+        output: &Path,
+        format: FormatArg,
+        outer: Codec,
+        report: ConversionReport,
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
+        let output = escape_for_terminal(output.as_os_str().as_encoded_bytes());
+        Self { output, format: format.word(), compression: outer.compression(), report, warnings }
+    }
+
+    /// Writes what was done to standard error, as the run wants it.
+    pub(super) fn announce(&self, format: FormatArg, messages: Messages) {
+        if messages.is_json() {
+            return messages.document(&ReportEvent::Wrote(self));
+        }
+        if messages.verbosity() == Verbosity::Quiet {
+            return;
+        }
+        let mut text = self.archive(format);
+        // What came in as a root filesystem and goes out as one is no image.
+        let is_image = |image: &&ImageReport| format != FormatArg::Rootfs || image.source_image_id.is_some();
+        for image in self.report.images.iter().filter(is_image) {
+            text += &format!("  {}\n", sentence(image, format));
+            image.changes.iter().for_each(|change| text += &format!("    {}\n", presentable(change)));
+            if messages.verbosity() == Verbosity::Verbose {
+                image.layers.iter().for_each(|layer| text += &format!("    {}\n", layer_sentence(layer)));
+            }
+        }
+        messages::lines(&text);
+    }
+
+    /// `wrote app.tar: OCI layout, 2 images, 754.0 KiB`.
+    fn archive(&self, format: FormatArg) -> String {
+        let output = if self.output == "-" { "to standard output" } else { &self.output };
+        let what = match format {
+            FormatArg::Legacy => "docker save archive",
+            FormatArg::Docker => "docker tarball",
+            FormatArg::Oci => "OCI layout",
+            FormatArg::OciDir => "OCI layout directory",
+            FormatArg::Rootfs => "root filesystem",
+        };
+        let compression = match self.compression {
+            "none" => String::new(),
+            codec => format!(" compressed with {codec}"),
+        };
+        let images = match format {
+            FormatArg::Rootfs => String::new(),
+            _ => format!("{}, ", counted(self.report.images.len() as u64, "image")),
+        };
+        format!("wrote {output}: {what}{compression}, {images}{}\n", size(self.report.size))
+    }
+}
+
+/// Writes which images an edit would change, and how.
+pub(super) fn announce_preview(images: &[EditedImage], messages: Messages) {
+    for image in images {
+        let names = if image.names.is_empty() { "untagged image".to_owned() } else { image.names.join(", ") };
+        let id = match image.image_id == image.old_image_id {
+            true => "unchanged".to_owned(),
+            false => format!("would become {}", image.image_id.short()),
+        };
+        let changes: String = image.changes.iter().map(|change| format!("; {change}")).collect();
+        messages.note(&format!("{names} ({}): image ID {}, {id}{changes}", image.platform, image.old_image_id.short()));
+    }
+}
+
+/// `app:1 (linux/amd64): image ID 0123456789ab, unchanged; 3 layers, unchanged; manifest sha256:0123456789ab…, new`.
+fn sentence(image: &ImageReport, format: FormatArg) -> String {
+    let names = if image.names.is_empty() { "untagged image".to_owned() } else { image.names.join(", ") };
+    let id = match &image.source_image_id {
+        _ if format == FormatArg::Rootfs => String::new(),
+        Some(source) if *source == image.image_id => ", unchanged".to_owned(),
+        Some(source) => format!(", new (was {})", source.short()),
+        None => ", new".to_owned(),
+    };
+    let manifest = image.manifest.as_ref().map_or_else(String::new, |manifest| {
+        let kept = if manifest.kept { "unchanged" } else { "new" };
+        format!("; manifest {}:{}…, {kept}", manifest.digest.algorithm(), manifest.digest.short())
+    });
+    let title = presentable(&format!("{names} ({})", image.platform));
+    format!("{title}: image ID {}{id}; {}{manifest}", image.image_id.short(), layers_clause(&image.layers))
+}
+
+/// `3 layers, unchanged`; `3 layers, 1 unchanged, 2 compressed with gzip`.
+fn layers_clause(layers: &[LayerReport]) -> String {
+    let mut kinds: Vec<(&str, u64)> = Vec::new();
+    for layer in layers {
+        let kind = became(layer);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, number)) => *number += 1,
+            None => kinds.push((kind, 1)),
+        }
+    }
+    let all = counted(layers.len() as u64, "layer");
+    match &kinds[..] {
+        [] => all,
+        [(only, _)] => format!("{all}, {only}"),
+        several => {
+            let several: Vec<_> = several.iter().map(|(kind, number)| format!("{number} {kind}")).collect();
+            format!("{all}, {}", several.join(", "))
+        }
+    }
+}
+
+fn became(layer: &LayerReport) -> &'static str {
+    match (layer.action, layer.written.as_ref().map(|blob| blob.compression)) {
+        (LayerAction::Converted, Some(Codec::Gzip)) => "compressed with gzip",
+        (LayerAction::Converted, Some(Codec::Zstd)) => "compressed with zstd",
+        (LayerAction::Converted, _) => "uncompressed",
+        (LayerAction::Flattened, _) => "flattened",
+        (LayerAction::LeftOut, _) => "left out",
+        (_, _) => "unchanged",
+    }
+}
+
+/// `layer 1 (0123456789ab): zstd, 1.2 MiB -> gzip, 1.3 MiB`.
+fn layer_sentence(layer: &LayerReport) -> String {
+    let blob = |blob: &BlobReport| format!("{}, {}", blob.compression.name(), size(blob.size));
+    let name = layer_title(layer.number, &layer.diff_id);
+    match (layer.action, &layer.source, &layer.written) {
+        (LayerAction::Converted, Some(source), Some(written)) => {
+            format!("{name}: {} -> {}", blob(source), blob(written))
+        }
+        (_, Some(source), _) => format!("{name}: {}, {}", blob(source), became(layer)),
+        (_, None, _) => format!("{name}: {}", became(layer)),
+    }
+}

@@ -1,0 +1,177 @@
+//! What a conversion did: the archive that it wrote, the images in it, and what became of each layer (docs/formats.md M-5, M-7).
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::ptr;
+
+use serde::{Serialize, Serializer};
+
+use crate::codec::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::image::{Image, Layer};
+use crate::spec::media_type::MediaType;
+use crate::spec::platform::Platform;
+
+/// A written archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ConversionReport {
+    /// Bytes that were written; of a layout directory those that were not there before.
+    pub size: u64,
+    /// The images, in the archive's order; one that is listed several times is here once, with all its names.
+    pub images: Vec<ImageReport>,
+}
+
+/// A written image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ImageReport {
+    /// Names as written.
+    pub names: Vec<String>,
+    /// The platform that it is for.
+    #[serde(serialize_with = "displayed")]
+    pub platform: Platform,
+    /// Digest of the config.
+    pub image_id: Digest,
+    /// Digest of the config of the image that it was made from; `None` for one that was made of nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_image_id: Option<Digest>,
+    /// What was done to it, a sentence each; nothing in a conversion.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// Its manifest; `None` where the format has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<ManifestReport>,
+    /// Its layers, base first.
+    pub layers: Vec<LayerReport>,
+}
+
+/// A written manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ManifestReport {
+    /// Digest of its bytes.
+    pub digest: Digest,
+    /// Whether it is the input's, byte for byte.
+    pub kept: bool,
+}
+
+/// A layer of a written image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LayerReport {
+    /// Its place, counted from 0 at the base.
+    pub number: usize,
+    /// Digest of its uncompressed tar.
+    pub diff_id: DiffId,
+    /// What became of its blob.
+    pub action: LayerAction,
+    /// The blob that was read; `None` where the input has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<BlobReport>,
+    /// The blob that was written; `None` where the output has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written: Option<BlobReport>,
+}
+
+/// What became of a layer's blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LayerAction {
+    /// It was copied byte for byte.
+    Kept,
+    /// It was stored with another compression.
+    Converted,
+    /// Its files became part of a root filesystem.
+    Flattened,
+    /// It is listed, but its bytes are not in the output: a layer that is distributed elsewhere.
+    LeftOut,
+}
+
+/// A layer blob, read or written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BlobReport {
+    /// Digest of the stored bytes, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Stored bytes.
+    pub size: u64,
+    /// How they are compressed.
+    #[serde(serialize_with = "compression")]
+    pub compression: Codec,
+    /// The media type by which a manifest lists it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<MediaType>,
+}
+
+/// Reports of images as they are written. An archive may list an image thousands of times, and an image thousands of layers.
+#[derive(Debug, Default)]
+pub(crate) struct ImageReports {
+    images: Vec<ImageReport>,
+    /// Images are told apart by where they are in memory: the model shares what is one.
+    places: HashMap<*const Image, usize>,
+}
+
+impl ImageReports {
+    /// Adds an image, of which `written` tells the manifest and the layers, or only `names` if the image is there already.
+    pub(crate) fn add(
+        &mut self,
+        image: &Image,
+        names: &[String],
+        written: impl FnOnce() -> (Option<ManifestReport>, Vec<LayerReport>),
+    ) {
+        if let Some(&place) = self.places.get(&ptr::from_ref(image)) {
+            let known = &mut self.images[place].names;
+            if !known.ends_with(names) {
+                known.extend_from_slice(names);
+            }
+            return;
+        }
+        self.places.insert(image, self.images.len());
+        let (manifest, layers) = written();
+        self.images.push(ImageReport {
+            names: names.to_vec(),
+            platform: image.platform.clone(),
+            image_id: image.image_id.clone(),
+            source_image_id: Some(image.image_id.clone()),
+            changes: Vec::new(),
+            manifest,
+            layers,
+        });
+    }
+
+    /// Returns the report of an archive of `size` bytes with these images.
+    pub(crate) fn finish(self, size: u64) -> ConversionReport {
+        ConversionReport { size, images: self.images }
+    }
+}
+
+impl LayerReport {
+    /// Returns the report of the `number`th layer, which became `written`.
+    pub(crate) fn new(number: usize, layer: &Layer, action: LayerAction, written: Option<BlobReport>) -> Self {
+        let source = layer.blob.as_ref().map(|blob| BlobReport {
+            digest: layer.certain_digest().or_else(|| layer.listed_digest().cloned()),
+            size: blob.extent.size(),
+            compression: blob.codec,
+            media_type: layer.descriptor().map(|descriptor| descriptor.media_type().clone()),
+        });
+        Self { number, diff_id: layer.diff_id.clone(), action, source, written }
+    }
+}
+
+impl BlobReport {
+    /// Returns the report of a blob that no manifest lists.
+    pub(crate) fn new(digest: Digest, size: u64, compression: Codec) -> Self {
+        Self { digest: Some(digest), size, compression, media_type: None }
+    }
+}
+
+fn displayed<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn compression<S: Serializer>(codec: &Codec, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(codec.compression())
+}
