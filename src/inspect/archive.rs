@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::image::DecodedLayers;
 use crate::diagnostics::{Diagnostic, Rule};
 use crate::error::Result;
-use crate::image::{self, ImageEntry, ImageSet, Node};
+use crate::image::{self, ImageEntry, ImageSet, Node, distinct};
 use crate::path::escape_for_terminal;
 use crate::reader::{Archive, Format};
 use crate::select::SelectedImage;
@@ -120,8 +121,8 @@ pub(super) fn unreferenced(images: &ImageSet) -> Option<UnreferencedFacts> {
 }
 
 /// Returns what the reader does not warn of, because no conversion depends on it.
-pub(super) fn findings(chosen: &[SelectedImage]) -> Vec<Diagnostic> {
-    let finding = |chosen: &SelectedImage| {
+pub(super) fn findings(chosen: &[SelectedImage], decoded: &DecodedLayers) -> Vec<Diagnostic> {
+    let history = |chosen: &SelectedImage| {
         let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());
         (!Steps::of(steps, layers).fit).then(|| {
             let made = steps.iter().filter(|step| !step.empty_layer).count();
@@ -129,5 +130,7 @@ pub(super) fn findings(chosen: &[SelectedImage]) -> Vec<Diagnostic> {
             Diagnostic::warning(Rule::L16, chosen.title(), problem)
         })
     };
-    chosen.iter().filter_map(finding).collect()
+    let layers = distinct(chosen.iter().flat_map(|chosen| &chosen.image.layers));
+    let of_layers = layers.filter_map(|layer| Some(decoded.get(&layer.content_key())?.findings(&layer.at)));
+    chosen.iter().filter_map(history).chain(of_layers.flatten()).collect()
 }

@@ -94,20 +94,22 @@ fn shared<S: Serializer>(content: &Arc<ImageContent>, serializer: S) -> std::res
 pub(super) fn facts(
     set: &ImageSet,
     chosen: &[SelectedImage],
-    depth: InspectDepth,
+    decoded: &DecodedLayers,
     run: &Run,
 ) -> Result<Vec<ImageFacts>> {
-    let decoded = match depth {
-        InspectDepth::Full => decoded(chosen, run)?,
-        InspectDepth::Documents => HashMap::new(),
-    };
     let places = EntryPlaces::of(set);
     let mut contents = ContentFacts { decoded, known: HashMap::new(), run };
     chosen.iter().map(|chosen| of(&places, chosen, &mut contents)).collect()
 }
 
-/// What decoding the layers of `chosen` tells, side by side; those that images share are decoded once.
-fn decoded(chosen: &[SelectedImage], run: &Run) -> Result<HashMap<ContentKey, DecodedLayer>> {
+/// What decoding tells of layers, by their content.
+pub(super) type DecodedLayers = HashMap<ContentKey, DecodedLayer>;
+
+/// Decodes the layers of `chosen`, side by side if `depth` asks for it; those that images share are decoded once.
+pub(super) fn decoded(chosen: &[SelectedImage], depth: InspectDepth, run: &Run) -> Result<DecodedLayers> {
+    if depth == InspectDepth::Documents {
+        return Ok(HashMap::new());
+    }
     let layers = chosen.iter().flat_map(|chosen| &chosen.image.layers);
     let layers = layers.filter(|layer| layer.blob.is_some() && !layer.is_encrypted());
     let distinct: Vec<&Layer> = distinct(layers).collect();
@@ -135,7 +137,7 @@ fn of(places: &EntryPlaces<'_>, chosen: &SelectedImage, contents: &mut ContentFa
 
 /// The contents of images, each gathered once.
 struct ContentFacts<'a> {
-    decoded: HashMap<ContentKey, DecodedLayer>,
+    decoded: &'a DecodedLayers,
     known: HashMap<ImageKey, Arc<ImageContent>>,
     run: &'a Run,
 }
@@ -151,13 +153,13 @@ impl ContentFacts<'_> {
         }
         let size = LAYER_SIZE * image.layers.len() as u64 + json::memory_size(image.config.raw());
         self.run.budget.charge_memory(size, &image.at)?;
-        let content = Arc::new(content(image, &self.decoded));
+        let content = Arc::new(content(image, self.decoded));
         self.known.insert(key, Arc::clone(&content));
         Ok(content)
     }
 }
 
-fn content(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> ImageContent {
+fn content(image: &Image, decoded: &DecodedLayers) -> ImageContent {
     let layers = layers(image, decoded);
     let blobs = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
     let stored: HashMap<_, u64> = blobs.map(|blob| (blob.extent.location(), blob.extent.size())).collect();
@@ -176,7 +178,7 @@ fn content(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> ImageC
     }
 }
 
-fn layers(image: &Image, decoded: &HashMap<ContentKey, DecodedLayer>) -> Vec<LayerFacts> {
+fn layers(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFacts> {
     let steps = Steps::of(image.config.history(), image.layers.len());
     // Steps that do not fit the layers would be given to the wrong ones.
     let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };

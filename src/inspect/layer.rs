@@ -1,17 +1,23 @@
 //! Facts about one layer, with or without decoding it.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
 use serde::Serialize;
 
+use crate::archive::{Ending, Reader};
+use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::Layer;
+use crate::layer_index::{UnpackCheck, UnpackFault};
+use crate::path::quote;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::spec::config::History;
 use crate::stream::copy::copy;
+use crate::stream::skip::{Sequential, Skip};
 
 /// One layer of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,6 +63,8 @@ pub struct LayerFacts {
 pub(super) struct DecodedLayer {
     digest: Option<Digest>,
     tar_size: u64,
+    /// What stops engines that unpack it, each with the first path that has it.
+    pub(super) faults: Arc<[(UnpackFault, String)]>,
 }
 
 /// The facts of `layer`, made by `step`; `decoded` is what decoding it has told.
@@ -87,15 +95,46 @@ pub(super) fn facts(
     }
 }
 
-/// Decodes `layer` to its end and judges all it promises.
+/// Decodes `layer` to its end, checks its digests, and looks at its entries as engines that unpack it do.
 pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLayer> {
+    let mut check = UnpackCheck::default();
     let tar_size = thread::scope(|scope| {
-        let mut plain = layer.plain(Action::Check, ahead, run, scope)?;
-        copy(&mut plain, &mut io::sink()).map_err(|error| Error::io("decoding", &layer.at, error))
+        let plain = Sequential::new(layer.plain(Action::Check, ahead, run, scope)?);
+        let mut reader = Reader::new(plain, Ending::Optional, &layer.at, &run.budget, &run.diagnostics);
+        entries(&mut reader, &mut check, layer, run)?;
+        let mut plain = reader.into_inner().into_inner();
+        copy(&mut plain, &mut io::sink()).map_err(|error| Error::io("decoding", &layer.at, error))?;
+        Ok(plain.digest_and_size().map_or(0, |found| found.size))
     })?;
     let digest = match layer.certain_digest() {
         Some(digest) => Some(digest),
         None => Some(layer.sha256(run)?),
     };
-    Ok(DecodedLayer { digest, tar_size })
+    let faults = check.finish().into_iter().map(|(fault, path)| (fault, quote(path))).collect();
+    Ok(DecodedLayer { digest, tar_size, faults })
+}
+
+/// Hands `check` the entries of a layer, as far as its tar can be read: what is no tar can be copied all the same.
+fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: &Layer, run: &Run) -> Result<()> {
+    loop {
+        match reader.next_entry() {
+            Ok(Some(entry)) => run.budget.charge_memory(check.entry(&entry, reader.flag()), &layer.at)?,
+            Ok(None) => return Ok(()),
+            Err(Error::Invalid { .. }) => {
+                check.end_unreadable();
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl DecodedLayer {
+    /// The faults as findings about the layer that messages call `at`.
+    pub(super) fn findings<'a>(&'a self, at: &'a str) -> impl Iterator<Item = Diagnostic> + 'a {
+        self.faults.iter().map(move |(fault, path)| {
+            let at = if path.is_empty() { at.to_owned() } else { format!("{at}: `{path}`") };
+            Diagnostic::warning(fault.rule(), at, format!("{}: not every engine unpacks it", fault.problem()))
+        })
+    }
 }

@@ -36,7 +36,7 @@ pub enum InspectDepth {
     /// Not at all: what documents and member sizes tell.
     #[default]
     Documents,
-    /// Every layer is decoded and held against all it promises, so that its sizes and digest are known.
+    /// Every layer is decoded and its digests are checked, so that its sizes are known and what stops engines that unpack it.
     Full,
 }
 
@@ -88,17 +88,18 @@ pub fn inspect(
     depth: InspectDepth,
     run: &Run,
 ) -> Result<InspectReport> {
-    let facts = loads::gather(archive, images, prefer, run)?;
     let entries = choice.entries(images)?;
     let chosen = choice.images(images)?;
-    let mut findings = archive::findings(&chosen);
+    let decoded = image::decoded(&chosen, depth, run)?;
+    let facts = loads::gather(archive, images, prefer, &decoded, run)?;
+    let mut findings = archive::findings(&chosen, &decoded);
     findings.extend(facts.unreadable().map(|why| Diagnostic::error(Rule::O26, "", why)));
     Ok(InspectReport {
         archive: images.archive.clone(),
         format: archive::format(archive)?,
         directory: archive.members.is_directory(),
         compression: archive.outer.compression(),
-        images: image::facts(images, &chosen, depth, run)?,
+        images: image::facts(images, &chosen, &decoded, run)?,
         artifacts: archive::artifacts(&entries),
         missing: archive::missing(&entries),
         unreferenced: archive::unreferenced(images),

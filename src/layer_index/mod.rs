@@ -15,10 +15,12 @@
 mod entry;
 mod layers;
 mod read;
+mod unpack;
 
 pub(crate) use entry::LayerEntry;
 pub(crate) use layers::LayerIndexes;
 pub(crate) use read::{FileContent, each_entry, read_layer};
+pub(crate) use unpack::{UnpackCheck, UnpackFault, Unpacker};
 
 use crate::archive::TarEntry;
 use crate::error::Result;

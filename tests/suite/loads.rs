@@ -8,8 +8,10 @@ use crate::support::codec::Codec;
 use crate::support::digest;
 use crate::support::docker::{self, docker_19};
 use crate::support::image::TestImage;
-use crate::support::layer::file;
-use crate::support::layout::{DOCKER_CONFIG, DOCKER_MANIFEST, Layout, Types, blob_path};
+use crate::support::layer::{dir, file, hardlink, symlink, whiteout};
+use crate::support::layout::{
+    DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types, blob_path,
+};
 use crate::support::run::imgtar;
 use crate::support::schema;
 use crate::support::scratch::Scratch;
@@ -372,19 +374,22 @@ fn every_remedy_that_is_named_helps() {
         ("several platforms", nested("oci", false).bytes()),
         ("a flat index", flat("oci").bytes()),
         ("packed", Shape::Crane.save_one(&demo).compressed(Codec::Zstd)),
+        ("padded", padded("docker").bytes()),
+        ("padded in a layout", padded("oci-nodm").bytes()),
+        ("many layers", deep(130)),
     ] {
         for loads in report(bytes.clone())["loads"].as_array().unwrap() {
-            let Some(flags) = loads["remedy"].as_str() else {
+            let Some(command) = loads["remedy"].as_str() else {
                 assert_eq!(loads["loads"], "yes", "{what}: {loads}");
                 continue;
             };
             let scratch = Scratch::new();
             let out = scratch.path("out");
-            let words = flags.split(' ').map(|word| if word == "NAME" { "new:1" } else { word });
-            imgtar(["convert", "-o"]).arg(&out).args(words.collect::<Vec<_>>()).stdin(bytes.clone()).success();
+            let words = command.split(' ').map(|word| if word == "NAME" { "new:1" } else { word });
+            imgtar(words).args(["-o"]).arg(&out).stdin(bytes.clone()).success();
             let again = report_of_path(&out);
             let again = verdict(&again, loads["engine"].as_str().unwrap());
-            assert_eq!(again["loads"], "yes", "{what}: {flags} for {loads}: {again}");
+            assert_eq!(again["loads"], "yes", "{what}: {command} for {loads}: {again}");
             assert!(again.get("remedy").is_none(), "{what}: {again}");
             checked += 1;
         }
@@ -427,15 +432,76 @@ fn configs_that_go_cannot_read_are_for_no_engine_that_reads_them() {
     }
 }
 
+/// An image of so many layers.
+fn deep(layers: usize) -> Vec<u8> {
+    let image = (0..layers).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file("f", nth.to_string())]));
+    Shape::Crane.save_one(&image).bytes()
+}
+
+/// A layer's gzip stream is followed by zero bytes.
+fn padded(form: &str) -> Tarball {
+    let image = TestImage::new().layer([file("f", "1")]).tag("app:1");
+    let mut blob = image.layers[0].blob();
+    blob.extend([0; 100]);
+    if form == "docker" {
+        let tar = Shape::Crane.save_one(&image);
+        let member = tar.name_ending(".tar.gz");
+        return tar.replacing(&member, Kind::File(blob));
+    }
+    let mut layout = Layout::new();
+    let layer = layout.blob(&format!("{OCI_LAYER}+gzip"), blob);
+    let config = layout.blob(OCI_CONFIG, image.config());
+    let manifest =
+        layout.manifest(&json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]}));
+    layout.list_as(&manifest, &image.tags);
+    layout.tarball()
+}
+
+#[test]
+fn o17_zero_bytes_behind_gzip_are_for_those_who_copy() {
+    assert_eq!(letters(&report(padded("docker").bytes())), "nnnnnnnyynnynn");
+    assert_eq!(letters(&report(padded("oci-nodm").bytes())), "nnnnnnnnnyynnn");
+    let empty = TestImage::new().layer_bytes(Vec::new()).tag("app:1");
+    assert_eq!(
+        letters(&report(Shape::Crane.save_one(&empty).bytes())),
+        "yyyyyyyyynnynn",
+        "an empty stream ends with zeros"
+    );
+}
+
+/// The letters with `--full`.
+fn letters_in_full(image: &TestImage) -> String {
+    let bytes = Shape::Crane.save_one(image).bytes();
+    let without = report(bytes.clone());
+    assert_eq!(letters(&without), "yyyyyyyyynnynn", "without --full nothing is known of the layers");
+    let said = imgtar(["inspect", "--json", "--full"]).stdin(bytes).success();
+    let report: Value = serde_json::from_str(&said.text()).unwrap();
+    schema::check("inspect", &report);
+    assert!(!report["findings"].as_array().unwrap().is_empty(), "{report:#}");
+    letters(&report)
+}
+
+#[test]
+fn layers_that_engines_cannot_unpack_are_told_in_full() {
+    let base = || TestImage::new().layer([dir("d"), file("d/x", "1"), file("f", "2")]).tag("app:1");
+    for (what, image, expected) in [
+        ("a path twice (R-10)", base().layer([file("a", "1"), file("a", "2")]), "nnyyyynyynnynn"),
+        ("a whiteout behind its path (V-2)", base().layer([file("f", "3"), whiteout("f")]), "nnnnnnnyynnynn"),
+        ("a file below a whiteout (V-6)", base().layer([whiteout("d"), file("d/n", "")]), "nnnnnnnyynnynn"),
+        ("a link into a lower layer (V-18)", base().layer([hardlink("c", "f")]), "nnnnnnnyynnynn"),
+        ("a link to nothing yet", base().layer([symlink("a", "b"), whiteout("a/x"), dir("b")]), "nnyyyynyynnynn"),
+        ("a whiteout of nothing (R-3)", base().layer([file("d/.wh.", "")]), "nnnnnnnyynnynn"),
+        ("no tar", base().layer_bytes("no tar at all"), "nnnnnnnyynnynn"),
+    ] {
+        assert_eq!(letters_in_full(&image), expected, "{what}");
+    }
+}
+
 #[test]
 fn layers_that_docker_cannot_stack_or_count() {
-    let deep = |layers: usize| {
-        let image =
-            (0..layers).fold(TestImage::new().tag("app:1"), |image, nth| image.layer([file("f", nth.to_string())]));
-        letters(&report(Shape::Crane.save_one(&image).bytes()))
-    };
-    assert_eq!(deep(125), "yyyyyyyyynnynn");
-    assert_eq!(deep(126), "nnyyyyyyynnynn");
+    let letters_of = |layers: usize| letters(&report(deep(layers)));
+    assert_eq!(letters_of(125), "yyyyyyyyynnynn");
+    assert_eq!(letters_of(126), "nnyyyyyyynnynn");
     let steps = json!([{"created_by": "a"}, {"created_by": "b"}, {"created_by": "c"}]);
     let long = TestImage::demo("app:1").key("history", steps);
     assert_eq!(letters(&report(Shape::Crane.save_one(&long).bytes())), "nnyyyyyyynnynn", "more steps than layers");

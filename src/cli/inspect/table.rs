@@ -146,7 +146,7 @@ fn loads(loads: &[Loads]) -> Table {
         let verdict = [format!("{}{names}", first.loads)];
         let words = verdict.iter().chain(&first.reasons).chain(&first.notes).map(String::as_str);
         let verdict = cell(words.collect::<Vec<_>>().join("; "));
-        let remedy = first.remedy.as_ref().map(|flags| cell(format!("helps: imgtar convert {flags}")));
+        let remedy = first.remedy.as_ref().map(|command| cell(format!("helps: imgtar {command}")));
         let engine = format!("{} {releases}", first.engine.program());
         table.list(cell(engine.trim_end()).tone(tone), [verdict].into_iter().chain(remedy));
     }

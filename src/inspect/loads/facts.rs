@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::archive::LinkChain;
 use crate::codec::Codec;
+use crate::layer_index::UnpackFault;
 use crate::spec::config_types::ConfigTypeFault;
 use crate::spec::platform::Platform;
 
@@ -107,6 +108,8 @@ pub(super) struct LoadedImage {
     pub(super) mislabelled: bool,
     /// The number of a layer whose stored bytes cannot be those that the config names.
     pub(super) wrong_layer: Option<usize>,
+    /// The number of a layer whose gzip stream is followed by zero bytes (O-17).
+    pub(super) padded_layer: Option<usize>,
     /// Whether its manifest lists the layers in another order than its config (O-25).
     pub(super) disordered: bool,
     /// How many steps of its history make a layer.
@@ -115,6 +118,17 @@ pub(super) struct LoadedImage {
     pub(super) largest_document: u64,
     /// Fields of its config that some engine cannot read.
     pub(super) config_faults: Rc<[ConfigTypeFault]>,
+    /// What stops engines that unpack its layers, as far as that is known.
+    pub(super) unpack_faults: Vec<LayerFault>,
+}
+
+/// What stops engines that unpack a layer.
+#[derive(Debug, Clone)]
+pub(super) struct LayerFault {
+    pub(super) layer: usize,
+    pub(super) fault: UnpackFault,
+    /// The first path that has it; empty where it is the layer's as a whole.
+    pub(super) path: String,
 }
 
 /// Images of Docker 1.9 and older.

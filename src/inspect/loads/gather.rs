@@ -5,7 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::facts::{EntryFacts, ImageList, ItemFacts, LoadFacts, LoadedImage, V1Facts};
+use super::super::image::DecodedLayers;
+use super::facts::{EntryFacts, ImageList, ItemFacts, LayerFault, LoadFacts, LoadedImage, V1Facts};
 use crate::archive::MemberIndex;
 use crate::codec::Codec;
 use crate::digest::{Algorithm, Digest};
@@ -27,7 +28,8 @@ use crate::stream::source::{Extent, Location};
 /// About what the facts of an item or entry take in memory, bytes.
 const FACTS_SIZE: u64 = 768;
 
-/// Gathers the facts about `archive`; `images` are those that were read of it, with `prefer`.
+/// Gathers the facts about `archive`; `images` are those that were read of it, with `prefer`, and `decoded` is what is known of
+/// their layers' content.
 ///
 /// # Errors
 /// Limits and failing reads.
@@ -35,10 +37,11 @@ pub(in crate::inspect) fn gather(
     archive: &Archive,
     images: &ImageSet,
     prefer: Option<Half>,
+    decoded: &DecodedLayers,
     run: &Run,
 ) -> Result<LoadFacts> {
     let mut facts = LoadFacts::new(archive.members.is_directory(), archive.outer);
-    let gatherer = Gatherer { members: &archive.members, run, hasher: RandomState::new() };
+    let gatherer = Gatherer { members: &archive.members, decoded, run, hasher: RandomState::new() };
     match archive.format {
         Format::Oci => facts.index_json = Some(gatherer.index_json(images)?),
         Format::Docker => facts.manifest_json = Some(gatherer.manifest_json(images)?),
@@ -79,6 +82,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 struct Gatherer<'a> {
     members: &'a MemberIndex,
+    decoded: &'a DecodedLayers,
     run: &'a Run,
     hasher: RandomState,
 }
@@ -129,11 +133,15 @@ impl Gatherer<'_> {
             self.members.is_link(name) && extent.as_ref().is_some_and(|extent| !own.contains(&extent.location()))
         };
         let linked = extents.iter().any(is_linked);
-        let mut loaded = image.map_or_else(LoadedImage::default, |image| of_config(image, faults));
+        let mut loaded = image.map_or_else(LoadedImage::default, |image| of_config(image, self.decoded, faults));
         loaded.layers = extents.len();
         for (number, (name, extent)) in extents.into_iter().enumerate() {
             match extent {
-                Some(extent) => add_codec(&mut loaded.codecs, self.sniff(&extent, name)?),
+                Some(extent) => {
+                    let codec = self.sniff(&extent, name)?;
+                    add_codec(&mut loaded.codecs, codec);
+                    note_padding(&mut loaded, number, &extent, codec, &self.members.at(name))?;
+                }
                 None => loaded.absent_layer = loaded.absent_layer.or(Some(number)),
             }
         }
@@ -166,14 +174,16 @@ impl Gatherer<'_> {
                 entries.entry(descriptor.digest()).or_default().push((descriptor, entry));
             }
         }
-        let mut known = KnownImages::default();
+        let mut known = KnownImages::new(self.decoded);
         let mut listed = Vec::with_capacity(index.entries().len());
         for descriptor in index.entries() {
             self.run.budget.charge_memory(FACTS_SIZE, &at)?;
             let plain = Name::strip(descriptor.clone());
             let alike = entries.get(descriptor.digest()).map(Vec::as_slice).unwrap_or_default();
             let entry = alike.iter().find(|(other, _)| **other == plain).map(|(_, entry)| *entry);
-            listed.extend(entry.map(|entry| of_entry(descriptor, &entry.node, &mut known)));
+            if let Some(entry) = entry {
+                listed.push(of_entry(descriptor, &entry.node, &mut known)?);
+            }
         }
         Ok(ImageList { size: bytes.len() as u64, listed: Ok(listed) })
     }
@@ -183,27 +193,31 @@ impl Gatherer<'_> {
 type ConfigFaults = HashMap<Digest, Rc<[ConfigTypeFault]>>;
 
 /// Facts of images that have been looked at.
-#[derive(Default)]
-struct KnownImages {
+struct KnownImages<'a> {
     images: HashMap<*const Image, Rc<LoadedImage>>,
     faults: ConfigFaults,
+    decoded: &'a DecodedLayers,
 }
 
-impl KnownImages {
-    fn of(&mut self, image: &Arc<Image>) -> Rc<LoadedImage> {
+impl<'a> KnownImages<'a> {
+    fn new(decoded: &'a DecodedLayers) -> Self {
+        Self { images: HashMap::new(), faults: ConfigFaults::default(), decoded }
+    }
+
+    fn of(&mut self, image: &Arc<Image>) -> Result<Rc<LoadedImage>> {
         let key = Arc::as_ptr(image);
         if let Some(known) = self.images.get(&key) {
-            return Rc::clone(known);
+            return Ok(Rc::clone(known));
         }
-        let loaded = Rc::new(of_image(image, &mut self.faults));
+        let loaded = Rc::new(of_image(image, self.decoded, &mut self.faults)?);
         self.images.insert(key, Rc::clone(&loaded));
-        loaded
+        Ok(loaded)
     }
 }
 
-fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages) -> EntryFacts {
-    let images: Vec<_> = node.images().into_iter().map(|image| known.of(image)).collect();
-    EntryFacts {
+fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -> Result<EntryFacts> {
+    let images: Vec<_> = node.images().into_iter().map(|image| known.of(image)).collect::<Result<_>>()?;
+    Ok(EntryFacts {
         image_name: descriptor.annotation(IMAGE_NAME).map(str::to_owned),
         ref_name: descriptor.annotation(REF_NAME).map(str::to_owned),
         docker_type: is_dockers(descriptor.media_type()),
@@ -213,11 +227,11 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages) -> En
         missing: matches!(node, Node::Missing(_)),
         absent: is_absent(node),
         other_digest: digests(node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
-    }
+    })
 }
 
 /// The facts that an image's config tells.
-fn of_config(image: &Image, faults: &mut ConfigFaults) -> LoadedImage {
+fn of_config(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) -> LoadedImage {
     let of_config = || image.config.type_faults().into();
     let config_faults = Rc::clone(faults.entry(image.image_id.clone()).or_insert_with(of_config));
     LoadedImage {
@@ -225,13 +239,28 @@ fn of_config(image: &Image, faults: &mut ConfigFaults) -> LoadedImage {
         layer_steps: image.config.history().iter().filter(|step| !step.empty_layer).count(),
         largest_document: image.config.raw().len() as u64,
         config_faults,
+        unpack_faults: unpack_faults(image, decoded),
         ..LoadedImage::default()
     }
 }
 
+/// The faults of the image's layers, those of each kind in one layer only.
+fn unpack_faults(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFault> {
+    let mut faults: Vec<LayerFault> = Vec::new();
+    for (number, layer) in image.layers.iter().enumerate() {
+        let found = decoded.get(&layer.content_key()).into_iter().flat_map(|decoded| decoded.faults.iter());
+        for (fault, path) in found {
+            if !faults.iter().any(|known| known.fault == *fault) {
+                faults.push(LayerFault { layer: number, fault: *fault, path: path.clone() });
+            }
+        }
+    }
+    faults
+}
+
 /// The facts of an image of a layout.
-fn of_image(image: &Image, faults: &mut ConfigFaults) -> LoadedImage {
-    let mut loaded = of_config(image, faults);
+fn of_image(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) -> Result<LoadedImage> {
+    let mut loaded = of_config(image, decoded, faults);
     let manifest = image.manifest.as_ref();
     let family = manifest.map(|manifest| is_dockers(&manifest.media_type));
     loaded.layers = image.layers.len();
@@ -239,15 +268,15 @@ fn of_image(image: &Image, faults: &mut ConfigFaults) -> LoadedImage {
     loaded.docker_type = family == Some(true);
     loaded.largest_document = loaded.largest_document.max(manifest.map_or(0, |manifest| manifest.raw.len() as u64));
     for (number, layer) in image.layers.iter().enumerate() {
-        add_layer(&mut loaded, number, layer);
+        add_layer(&mut loaded, number, layer)?;
     }
     loaded.mixed_types = loaded.docker_type && family == Some(false);
-    loaded
+    Ok(loaded)
 }
 
-fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) {
+fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) -> Result<()> {
     loaded.encrypted |= layer.is_encrypted();
-    let Some(descriptor) = layer.descriptor() else { return };
+    let Some(descriptor) = layer.descriptor() else { return Ok(()) };
     let media_type = descriptor.media_type();
     loaded.docker_type |= is_dockers(media_type);
     loaded.docker_zstd |= *media_type == MediaType::Layer(Family::Docker, Compression::Zstd);
@@ -256,11 +285,12 @@ fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) {
     }
     let Some(blob) = &layer.blob else {
         loaded.absent_layer = loaded.absent_layer.or(Some(number));
-        return;
+        return Ok(());
     };
     add_codec(&mut loaded.codecs, blob.codec);
+    note_padding(loaded, number, &blob.extent, blob.codec, &layer.at)?;
     if layer.is_encrypted() {
-        return;
+        return Ok(());
     }
     let label = media_type.compression();
     loaded.called_plain |= *media_type == MediaType::Layer(Family::Oci, Compression::Plain) && !blob.is_plain();
@@ -272,6 +302,21 @@ fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) {
     if is_wrong {
         loaded.wrong_layer = loaded.wrong_layer.or(Some(number));
     }
+    Ok(())
+}
+
+/// Zero bytes at the end of a gzip stream, more than that itself can end with: an empty one has nine.
+const PADDING: usize = 10;
+
+/// Notes whether the layer in `extent` is a gzip stream with zero bytes behind it (O-17).
+fn note_padding(loaded: &mut LoadedImage, number: usize, extent: &Extent, codec: Codec, at: &str) -> Result<()> {
+    let Some(start) = extent.size().checked_sub(PADDING as u64).filter(|_| codec == Codec::Gzip) else { return Ok(()) };
+    let end = extent.slice(start, PADDING as u64).head::<PADDING>();
+    let end = end.map_err(|error| Error::io("reading", at, error))?;
+    if end == [0; PADDING] {
+        loaded.padded_layer.get_or_insert(number);
+    }
+    Ok(())
 }
 
 fn add_codec(codecs: &mut Vec<Codec>, codec: Codec) {

@@ -44,7 +44,7 @@ pub struct Loads {
     pub reasons: Vec<String>,
     /// What is worth knowing although it loads.
     pub notes: Vec<String>,
-    /// Flags of `imgtar convert` that would help.
+    /// A command of imgtar, without its input and output, whose output the engine loads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -93,12 +93,12 @@ fn verdict(obstacles: &[LoadObstacle]) -> Verdict {
     obstacles.iter().map(|obstacle| obstacle.verdict).min().unwrap_or(Verdict::Yes)
 }
 
-/// The flags that clear everything out of the way, if all can be.
+/// The command that clears everything out of the way, if one does.
 fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Option<String> {
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;
     let sum = remedies.into_iter().reduce(Remedy::and)?;
     let platform = facts.images().next().map(|image| image.platform.to_string());
-    Some(sum.flags(row.target, platform.as_deref().unwrap_or_default()))
+    Some(sum.command(row.target, platform.as_deref().unwrap_or_default()))
 }
 
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What would help: flags of `imgtar convert` whose output an engine takes.
+//! What would help: a command of imgtar whose output an engine takes.
 
 use std::fmt;
 
@@ -11,20 +11,47 @@ pub(super) struct Remedy {
     pub(super) image: bool,
     /// One platform is chosen.
     pub(super) platform: bool,
-    /// Layers become gzip.
-    pub(super) gzip: bool,
+    /// Layers are compressed in another way.
+    pub(super) compress: Option<Recompress>,
     /// Docker's media types become OCI's.
     pub(super) oci_types: bool,
     /// The image gets a name.
     pub(super) tag: bool,
+    /// Layers become one, which makes another image.
+    pub(super) squash: Option<SquashRemedy>,
+}
+
+/// The compression that layers get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Recompress {
+    Gzip,
+    /// None, which suits all who read gzip, too.
+    Plain,
+}
+
+/// Layers that become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SquashRemedy {
+    /// So many at the top.
+    Top(usize),
+    All,
 }
 
 impl Remedy {
     /// Converting, to whatever the engine reads best.
-    pub(super) const CONVERT: Self =
-        Self { target: None, image: false, platform: false, gzip: false, oci_types: false, tag: false };
+    pub(super) const CONVERT: Self = Self {
+        target: None,
+        image: false,
+        platform: false,
+        compress: None,
+        oci_types: false,
+        tag: false,
+        squash: None,
+    };
     /// The same with gzip layers.
-    pub(super) const GZIP: Self = Self { gzip: true, ..Self::CONVERT };
+    pub(super) const GZIP: Self = Self { compress: Some(Recompress::Gzip), ..Self::CONVERT };
+    /// The same with plain layers.
+    pub(super) const PLAIN: Self = Self { compress: Some(Recompress::Plain), ..Self::CONVERT };
     /// To Docker's tarball, where SHA-256 names everything.
     pub(super) const DOCKER: Self = Self { target: Some("docker"), ..Self::CONVERT };
     /// The same with OCI's media types.
@@ -33,6 +60,14 @@ impl Remedy {
     pub(super) const IMAGE: Self = Self { image: true, ..Self::CONVERT };
     /// One platform.
     pub(super) const PLATFORM: Self = Self { platform: true, ..Self::CONVERT };
+
+    /// One layer in place of all.
+    pub(super) const SQUASH: Self = Self { squash: Some(SquashRemedy::All), ..Self::CONVERT };
+
+    /// One layer in place of so many at the top.
+    pub(super) fn squash_top(layers: usize) -> Self {
+        Self { squash: Some(SquashRemedy::Top(layers)), ..Self::CONVERT }
+    }
 
     /// A name for the image, which has to be chosen where there are `several`.
     pub(super) fn tag(several: bool) -> Self {
@@ -46,15 +81,21 @@ impl Remedy {
             target: self.target.or(other.target),
             image: self.image || other.image,
             platform: self.platform || other.platform,
-            gzip: self.gzip || other.gzip,
+            compress: self.compress.max(other.compress),
             oci_types: self.oci_types || other.oci_types,
             tag: self.tag || other.tag,
+            squash: self.squash.max(other.squash),
         }
     }
 
-    /// The flags; `target` is what the engine reads best, `platform` one that is in the archive.
-    pub(super) fn flags(self, target: &str, platform: &str) -> String {
-        let mut flags = format!("--to {}", self.target.unwrap_or(target));
+    /// The command; `target` is what the engine reads best, `platform` one that is in the archive.
+    pub(super) fn command(self, target: &str, platform: &str) -> String {
+        let command = match self.squash {
+            None => "convert".to_owned(),
+            Some(SquashRemedy::All) => "edit --squash".to_owned(),
+            Some(SquashRemedy::Top(layers)) => format!("edit --squash-top {layers}"),
+        };
+        let mut flags = format!("{command} --to {}", self.target.unwrap_or(target));
         let mut add = |is_set: bool, flag: &dyn fmt::Display| {
             if is_set {
                 flags.push_str(&format!(" {flag}"));
@@ -62,7 +103,9 @@ impl Remedy {
         };
         add(self.image, &"--image @0");
         add(self.platform, &format_args!("--platform {platform}"));
-        add(self.gzip && self.target != Some("docker"), &"--compress gzip");
+        // Docker's tarball has gzip layers unless something else is asked for.
+        add(self.compress == Some(Recompress::Gzip) && self.target != Some("docker"), &"--compress gzip");
+        add(self.compress == Some(Recompress::Plain), &"--compress none");
         add(self.oci_types && self.target != Some("docker"), &"--oci-types");
         add(self.tag, &"--tag NAME");
         flags
@@ -76,9 +119,11 @@ mod tests {
     #[test]
     fn remedies_add_up() {
         let all = Remedy::GZIP.and(Remedy::tag(true)).and(Remedy::PLATFORM).and(Remedy::OCI_TYPES);
-        let flags = "--to oci --image @0 --platform linux/arm64 --compress gzip --oci-types --tag NAME";
-        assert_eq!(all.flags("oci", "linux/arm64"), flags);
-        assert_eq!(Remedy::CONVERT.flags("oci-dir", ""), "--to oci-dir");
-        assert_eq!(Remedy::DOCKER.and(Remedy::GZIP).flags("oci", ""), "--to docker");
+        let command = "convert --to oci --image @0 --platform linux/arm64 --compress gzip --oci-types --tag NAME";
+        assert_eq!(all.command("oci", "linux/arm64"), command);
+        assert_eq!(Remedy::CONVERT.command("oci-dir", ""), "convert --to oci-dir");
+        assert_eq!(Remedy::DOCKER.and(Remedy::GZIP).command("oci", ""), "convert --to docker");
+        assert_eq!(Remedy::squash_top(6).command("oci", ""), "edit --squash-top 6 --to oci");
+        assert_eq!(Remedy::squash_top(6).and(Remedy::SQUASH).command("oci", ""), "edit --squash --to oci");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use crate::codec::Codec;
+use crate::layer_index::Unpacker;
 use crate::spec::config_types::ConfigReader;
 
 /// What an engine reads and refuses: a row of the table.
@@ -44,8 +45,8 @@ pub(super) struct EngineRow {
     pub(super) checks_history: bool,
     /// The most layers that an image may have.
     pub(super) max_layers: Option<usize>,
-    /// Whether it unpacks layers, for which they must be tars and decrypted; others copy them.
-    pub(super) unpacks: bool,
+    /// Its way to unpack layers, for which they must be tars and decrypted; `None` if it copies them as they are.
+    pub(super) unpacks: Option<Unpacker>,
     /// Members of an archive that are links.
     pub(super) links: LinkRule,
     /// The largest `manifest.json`, bytes.

@@ -12,6 +12,7 @@ use super::row::{
     Several,
 };
 use crate::codec::Codec::{Bzip2, Gzip, Plain, Xz, Zstd};
+use crate::layer_index::Unpacker;
 use crate::spec::config_types::ConfigReader;
 
 const MIB: u64 = 1 << 20;
@@ -37,7 +38,7 @@ pub(super) const DOCKER_20: EngineRow = EngineRow {
     absent_platforms: true,
     checks_history: true,
     max_layers: Some(125),
-    unpacks: true,
+    unpacks: Some(Unpacker::Docker),
     links: LinkRule::Followed,
     max_manifest_json: None,
     max_document: None,
@@ -69,6 +70,7 @@ pub(super) const DOCKER_29_CONTAINERD: EngineRow = EngineRow {
     ipv6_names: true,
     checks_history: false,
     max_layers: None,
+    unpacks: Some(Unpacker::Containerd),
     links: LinkRule::Containerd,
     max_manifest_json: Some(20 * MIB),
     ..DOCKER_20
@@ -122,7 +124,7 @@ pub(super) const PODMAN_4: EngineRow = EngineRow {
     several: Several::AllOfManifestJson,
     flat_index: FlatIndex::Refused,
     names: NameRules::Tagged,
-    unpacks: true,
+    unpacks: Some(Unpacker::Docker),
     ..SKOPEO_19_DOCKER_ARCHIVE
 };
 
@@ -139,7 +141,7 @@ pub(super) const SKOPEO_19_DOCKER_ARCHIVE: EngineRow = EngineRow {
     platforms: PlatformRule::Any,
     checks_history: false,
     max_layers: None,
-    unpacks: false,
+    unpacks: None,
     links: LinkRule::ContainersImage,
     max_manifest_json: Some(MIB),
     max_document: Some(4 * MIB),
@@ -193,7 +195,7 @@ pub(super) const CRANE: EngineRow = EngineRow {
     platforms: PlatformRule::Any,
     checks_history: false,
     max_layers: None,
-    unpacks: false,
+    unpacks: None,
     links: LinkRule::GoContainerregistry,
     ..DOCKER_20
 };
@@ -215,6 +217,7 @@ pub(super) const UMOCI_04: EngineRow = EngineRow {
     platforms: PlatformRule::Any,
     checks_history: false,
     max_layers: None,
+    unpacks: Some(Unpacker::InPlace),
     target: "oci-dir",
     ..DOCKER_20
 };

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::super::facts::LoadedImage;
+use super::super::facts::{LayerFault, LoadedImage};
 use super::super::remedy::Remedy;
 use super::super::row::{Containers, DockerTypes, EngineRow, LayerForms, LayerTypes, PlatformRule, Reads};
 use super::LoadObstacle;
 use crate::codec::Codec;
+use crate::layer_index::UnpackFault;
 use crate::spec::config_types::ConfigReader;
 
 pub(super) type ImageCheck = fn(&EngineRow, &LoadedImage, bool) -> Option<LoadObstacle>;
@@ -25,6 +26,8 @@ pub(super) const CHECKS: &[ImageCheck] = &[
     history,
     config,
     documents,
+    padding,
+    unpacking,
 ];
 
 /// The compression of layers (L-3, D-5).
@@ -88,7 +91,7 @@ fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option
 
 /// Encrypted layers (O-19).
 fn encrypted(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
-    (row.unpacks && image.encrypted).then_some(())?;
+    (row.unpacks.is_some() && image.encrypted).then_some(())?;
     LoadObstacle::no("its layers are encrypted, and it has no keys", None)
 }
 
@@ -118,7 +121,11 @@ fn order(_: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObst
 /// More layers than the store can stack (M-15).
 fn depth(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
     let most = row.max_layers.filter(|&most| image.layers > most)?;
-    LoadObstacle::no(format!("an image has {} layers, and it stacks {most} at most", image.layers), None)
+    let top = image.layers + 1 - most;
+    LoadObstacle::no(
+        format!("an image has {} layers, and it stacks {most} at most", image.layers),
+        Remedy::squash_top(top),
+    )
 }
 
 /// An image without layers (L-17).
@@ -145,6 +152,22 @@ fn config(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadO
 fn documents(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
     let most = row.max_document.filter(|&most| image.largest_document > most)?;
     LoadObstacle::no(format!("it reads no config and no manifest of more than {} MiB", most >> 20), None)
+}
+
+/// Zero bytes behind a gzip stream, which Go's gzip refuses; what Docker and containerd do depends on the machine (O-17).
+fn padding(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
+    let layer = image.padded_layer.filter(|_| row.unpacks.is_some())?;
+    LoadObstacle::no(format!("zero bytes follow the gzip stream of layer {layer}, which Go refuses"), Remedy::PLAIN)
+}
+
+/// Layers that cannot be unpacked in the engine's way.
+fn unpacking(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
+    let unpacker = row.unpacks.filter(|_| image.platform.os != "windows")?;
+    let LayerFault { layer, fault, path } = image.unpack_faults.iter().find(|found| found.fault.stops(unpacker))?;
+    let path = if path.is_empty() { String::new() } else { format!(" (`{path}`)") };
+    // One layer is made of several, entry by entry.
+    let remedy = (image.layers > 1 && *fault != UnpackFault::Unreadable).then_some(Remedy::SQUASH);
+    LoadObstacle::no(format!("it does not unpack layer {layer}: {}{path}", fault.problem()), remedy)
 }
 
 /// Platforms of several names, each with its images: of other operating systems, or such that no machine runs all of them.

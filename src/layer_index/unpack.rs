@@ -1,0 +1,362 @@
+//! A layer as engines unpack it: alone, into an empty directory, entry by entry, with whiteouts as device files.
+//!
+//! Overlay stores do so, which makes some layers impossible for them that are right by the specification (docs/formats.md
+//! V-2, V-5, V-6, V-18). [`UnpackCheck`] takes the entries of one layer in archive order and finds what stops whom. Paths are
+//! held as hashes: no layer is refused for a collision, and a false alarm takes two paths in 2⁶⁴.
+//!
+//! Sources: docs/formats.md, S-4; moby `pkg/archive`, tar-split, containerd
+//! `pkg/archive`; what Docker 20.10, containerd 1.6 and podman 4.3 did.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use crate::archive::{EntryKind, TarEntry};
+use crate::flatten::{BadWhiteout, Role};
+use crate::limits::MAX_LINKS;
+use crate::path::EntryPath;
+use crate::rule::Rule;
+
+/// Something in a layer that some engines do not unpack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum UnpackFault {
+    /// The tar cannot be read to its end.
+    Unreadable,
+    /// A type of entry that Go's `archive/tar` knows but no engine unpacks: old GNU sparse files, contiguous files.
+    UnknownType,
+    /// A path that is there twice.
+    PathTwice,
+    /// An entry for the root that is no directory.
+    RootNoDirectory,
+    /// A whiteout that names nothing.
+    NamelessWhiteout,
+    /// A whiteout of something that the layer has itself, before it.
+    WhiteoutOfOwn,
+    /// An entry below a whiteout or a file of the same layer.
+    BelowNoDirectory,
+    /// A hard link to what is in no entry before it, but perhaps in a lower layer.
+    LinkToElsewhere,
+    /// An entry below a symbolic link that leads nowhere within the layer.
+    BelowDanglingLink,
+}
+
+/// An engine's way to unpack layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unpacker {
+    /// Docker's graph stores, and podman: an overlay, and a record of each path by tar-split.
+    Docker,
+    /// containerd: an overlay.
+    Containerd,
+    /// umoci: into the tree of the layers below.
+    InPlace,
+}
+
+impl UnpackFault {
+    /// Whether it stops `unpacker`.
+    pub(crate) fn stops(self, unpacker: Unpacker) -> bool {
+        match self {
+            Self::Unreadable | Self::UnknownType | Self::NamelessWhiteout => true,
+            Self::WhiteoutOfOwn | Self::BelowNoDirectory | Self::LinkToElsewhere => unpacker != Unpacker::InPlace,
+            Self::PathTwice | Self::RootNoDirectory | Self::BelowDanglingLink => unpacker == Unpacker::Docker,
+        }
+    }
+
+    /// The rule of docs/formats.md that explains it.
+    pub(crate) fn rule(self) -> Rule {
+        match self {
+            Self::Unreadable => Rule::H18,
+            Self::UnknownType => Rule::R13,
+            Self::PathTwice => Rule::R10,
+            Self::RootNoDirectory => Rule::R18,
+            Self::NamelessWhiteout => Rule::R3,
+            Self::WhiteoutOfOwn => Rule::R1,
+            Self::BelowNoDirectory | Self::BelowDanglingLink => Rule::R6,
+            Self::LinkToElsewhere => Rule::R12,
+        }
+    }
+
+    /// What is wrong, as a clause.
+    pub(crate) fn problem(self) -> &'static str {
+        match self {
+            Self::Unreadable => "its tar cannot be read",
+            Self::UnknownType => "an entry has a type that no engine unpacks",
+            Self::PathTwice => "a path is there twice",
+            Self::RootNoDirectory => "the entry for the root is no directory",
+            Self::NamelessWhiteout => "a whiteout names nothing",
+            Self::WhiteoutOfOwn => "a whiteout stands behind what it removes",
+            Self::BelowNoDirectory => "an entry lies below a whiteout or a file of its own layer",
+            Self::LinkToElsewhere => "a hard link leads to no earlier entry of its own layer",
+            Self::BelowDanglingLink => "an entry lies below a symbolic link that leads nowhere within its layer",
+        }
+    }
+}
+
+/// What stands at a path of the directory into which the layer is unpacked.
+#[derive(Debug, Clone)]
+enum Unpacked {
+    Directory,
+    Symlink(Box<[u8]>),
+    /// A file, or the device file that stands for a whiteout.
+    Other,
+}
+
+/// Checks the entries of one layer.
+#[derive(Debug, Default)]
+pub(crate) struct UnpackCheck {
+    hasher: RandomState,
+    /// What is there, by the hash of its path.
+    there: HashMap<u64, Unpacked>,
+    /// The paths of all entries as tar-split compares them.
+    paths: HashSet<u64>,
+    /// For each fault the first path.
+    faults: BTreeMap<UnpackFault, Vec<u8>>,
+}
+
+/// About what an entry takes in memory, bytes, and what a path of the tree does.
+const ENTRY_SIZE: u64 = 32;
+const PATH_SIZE: u64 = 64;
+
+impl UnpackCheck {
+    /// Takes the next entry, whose header has this type flag; returns the bytes of memory that it takes.
+    pub(crate) fn entry(&mut self, entry: &TarEntry, flag: u8) -> u64 {
+        if matches!(flag, b'S' | b'7') {
+            self.fault(UnpackFault::UnknownType, entry);
+        }
+        let Ok(path) = EntryPath::clean(&entry.path) else { return 0 };
+        let before = self.there.len();
+        let is_rooted = entry.path.first() == Some(&b'/');
+        if !self.paths.insert(self.hasher.hash_one((is_rooted, path.as_bytes()))) {
+            self.fault(UnpackFault::PathTwice, entry);
+        }
+        match Role::of(path.as_bytes()) {
+            Ok(Role::Plain) if path.is_root() && entry.kind != EntryKind::Directory => {
+                self.fault(UnpackFault::RootNoDirectory, entry);
+            }
+            // Hard links may lead to AUFS's own files.
+            Ok(Role::Plain | Role::Bookkeeping) => self.put(entry, path.as_bytes()),
+            Ok(Role::Remove { directory, name }) => self.whiteout(entry, directory, name),
+            Err(BadWhiteout::Nameless) => self.fault(UnpackFault::NamelessWhiteout, entry),
+            Ok(Role::Opaque { .. }) | Err(BadWhiteout::InTheMiddle) => {}
+        }
+        ENTRY_SIZE + PATH_SIZE * (self.there.len() - before) as u64 + entry.link.len() as u64
+    }
+
+    /// Notes that the tar cannot be read any further.
+    pub(crate) fn end_unreadable(&mut self) {
+        self.faults.entry(UnpackFault::Unreadable).or_default();
+    }
+
+    /// The faults, each with the first path that has it.
+    pub(crate) fn finish(self) -> BTreeMap<UnpackFault, Vec<u8>> {
+        self.faults
+    }
+
+    fn fault(&mut self, fault: UnpackFault, entry: &TarEntry) {
+        self.faults.entry(fault).or_insert_with(|| entry.path.clone());
+    }
+
+    fn put(&mut self, entry: &TarEntry, path: &[u8]) {
+        let Some(place) = self.parent(entry, path) else { return };
+        let node = match entry.kind {
+            EntryKind::Directory => Unpacked::Directory,
+            EntryKind::Symlink => Unpacked::Symlink(entry.link.as_slice().into()),
+            EntryKind::HardLink => match self.target(&entry.link) {
+                Some(node) => node,
+                None => return self.fault(UnpackFault::LinkToElsewhere, entry),
+            },
+            EntryKind::Regular | EntryKind::CharDevice | EntryKind::BlockDevice | EntryKind::Fifo => Unpacked::Other,
+        };
+        self.there.insert(place, node);
+    }
+
+    fn whiteout(&mut self, entry: &TarEntry, directory: &[u8], name: &[u8]) {
+        let path = if directory.is_empty() { name.to_vec() } else { [directory, name].join(&b'/') };
+        let Some(place) = self.parent(entry, &path) else { return };
+        if self.there.insert(place, Unpacked::Other).is_some() {
+            self.fault(UnpackFault::WhiteoutOfOwn, entry);
+        }
+    }
+
+    /// Makes the directories above `path`, as far as they are missing, and returns the place of `path`; nothing where it cannot
+    /// be reached, which is a fault.
+    fn parent(&mut self, entry: &TarEntry, path: &[u8]) -> Option<u64> {
+        match self.walk(path, true) {
+            Ok(place) => Some(place),
+            Err(fault) => {
+                self.fault(fault, entry);
+                None
+            }
+        }
+    }
+
+    /// The node that a hard link to `link` shares.
+    fn target(&mut self, link: &[u8]) -> Option<Unpacked> {
+        let path = EntryPath::clean(link).ok()?;
+        let place = self.walk(path.as_bytes(), false).ok()?;
+        self.there.get(&place).cloned()
+    }
+
+    /// Goes to `path` through the symbolic links on the way, but not at its end; with `make` missing directories are made.
+    fn walk(&mut self, path: &[u8], make: bool) -> Result<u64, UnpackFault> {
+        let mut path = path.to_vec();
+        let mut through_link = false;
+        for _ in 0..=MAX_LINKS {
+            match self.step(&path, make && !through_link) {
+                Step::There(place) => return Ok(place),
+                Step::Missing if through_link => return Err(UnpackFault::BelowDanglingLink),
+                Step::Missing | Step::NoDirectory => return Err(UnpackFault::BelowNoDirectory),
+                Step::Link(next) => path = next,
+            }
+            through_link = true;
+        }
+        Err(UnpackFault::BelowDanglingLink)
+    }
+
+    /// Goes to `path` up to the first symbolic link.
+    fn step(&mut self, path: &[u8], make: bool) -> Step {
+        let mut prefix = self.hasher.build_hasher();
+        let mut components = path.split(|&byte| byte == b'/').peekable();
+        let mut end = 0;
+        while let Some(component) = components.next() {
+            prefix.write(component);
+            prefix.write_u8(b'/');
+            end += component.len();
+            let place = prefix.finish();
+            if components.peek().is_none() {
+                return Step::There(place);
+            }
+            match self.there.get(&place) {
+                Some(Unpacked::Directory) => {}
+                Some(Unpacked::Symlink(target)) => return link(&path[..end], target, &path[end + 1..]),
+                Some(Unpacked::Other) => return Step::NoDirectory,
+                None if make => drop(self.there.insert(place, Unpacked::Directory)),
+                None => return Step::Missing,
+            }
+            end += 1;
+        }
+        Step::Missing
+    }
+}
+
+/// The outcome of going along a path.
+enum Step {
+    There(u64),
+    Missing,
+    NoDirectory,
+    /// A symbolic link: the path that it makes of the one that was asked for.
+    Link(Vec<u8>),
+}
+
+/// The path to `rest` below the symbolic link at `link`; what climbs above the root stays there.
+fn link(link: &[u8], target: &[u8], rest: &[u8]) -> Step {
+    let directory = link.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &link[..slash]);
+    let from = if target.first() == Some(&b'/') { &b""[..] } else { directory };
+    let mut path: Vec<&[u8]> = Vec::new();
+    let components = |bytes| <[u8]>::split(bytes, |&byte: &u8| byte == b'/');
+    for component in components(from).chain(components(target)).chain(components(rest)) {
+        match component {
+            b"" | b"." => {}
+            b".." => drop(path.pop()),
+            _ => path.push(component),
+        }
+    }
+    Step::Link(path.join(&b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, kind: EntryKind, link: &str) -> TarEntry {
+        let mut entry = TarEntry::plain_file(path, 0);
+        entry.kind = kind;
+        entry.link = link.as_bytes().to_vec();
+        entry
+    }
+
+    fn file(path: &str) -> TarEntry {
+        entry(path, EntryKind::Regular, "")
+    }
+
+    fn dir(path: &str) -> TarEntry {
+        entry(path, EntryKind::Directory, "")
+    }
+
+    fn symlink(path: &str, target: &str) -> TarEntry {
+        entry(path, EntryKind::Symlink, target)
+    }
+
+    fn hardlink(path: &str, target: &str) -> TarEntry {
+        entry(path, EntryKind::HardLink, target)
+    }
+
+    fn faults(entries: &[TarEntry]) -> Vec<UnpackFault> {
+        let mut check = UnpackCheck::default();
+        for entry in entries {
+            check.entry(entry, b'0');
+        }
+        check.finish().into_keys().collect()
+    }
+
+    #[test]
+    fn what_overlay_stores_unpack_has_no_faults() {
+        for entries in [
+            vec![dir("d/"), file("d/x"), file("e/f/g"), hardlink("h", "d/x"), hardlink("i", "/d/x")],
+            vec![file("d/.wh.a"), file("d/a"), file("d/.wh..wh..opq")],
+            vec![file(".wh..wh.aufs"), dir(".wh..wh.plnk/"), file(".wh..wh.plnk/1"), hardlink("a", ".wh..wh.plnk/1")],
+            vec![dir("usr/"), dir("usr/lib/"), symlink("lib", "usr/lib"), file("lib/x"), hardlink("y", "lib/x")],
+            vec![symlink("a", "../../../usr"), dir("usr/"), file("a/x")],
+            vec![file("a"), hardlink(".wh.b", ".wh.a")],
+            vec![dir("./"), dir("etc/"), file("etc//a"), file("/etc/a")],
+        ] {
+            assert_eq!(faults(&entries), [], "{entries:#?}");
+        }
+    }
+
+    #[test]
+    fn each_fault_is_found() {
+        use UnpackFault::{
+            BelowDanglingLink, BelowNoDirectory, LinkToElsewhere, NamelessWhiteout, PathTwice, RootNoDirectory,
+            WhiteoutOfOwn,
+        };
+        for (entries, fault) in [
+            (vec![file("a"), file("./a")], PathTwice),
+            (vec![dir("d/"), dir("d")], PathTwice),
+            (vec![symlink("/", ".")], RootNoDirectory),
+            (vec![file("etc/.wh.")], NamelessWhiteout),
+            (vec![file("f"), file(".wh.f")], WhiteoutOfOwn),
+            (vec![file("d/f"), file(".wh.d")], WhiteoutOfOwn),
+            (vec![file("test/.wh.test"), file(".wh.test")], WhiteoutOfOwn),
+            (vec![file(".wh.d"), file("d/n")], BelowNoDirectory),
+            (vec![file("f"), file("f/k")], BelowNoDirectory),
+            (vec![hardlink("a", "lower")], LinkToElsewhere),
+            (vec![hardlink("a", "later"), file("later")], LinkToElsewhere),
+            (vec![hardlink("self", "self")], LinkToElsewhere),
+            (vec![symlink("a", "b"), file("a/.wh.a"), dir("b")], BelowDanglingLink),
+            (vec![symlink("a", "b"), symlink("b", "a"), file("a/x")], BelowDanglingLink),
+        ] {
+            assert_eq!(faults(&entries), [fault], "{entries:#?}");
+        }
+        let mut check = UnpackCheck::default();
+        check.entry(&file("sparse"), b'S');
+        check.end_unreadable();
+        assert_eq!(check.finish().into_keys().collect::<Vec<_>>(), [UnpackFault::Unreadable, UnpackFault::UnknownType]);
+    }
+
+    #[test]
+    fn a_fault_stops_those_who_were_seen_to_stop() {
+        use Unpacker::{Containerd, Docker, InPlace};
+        for (fault, stopped) in [
+            (UnpackFault::UnknownType, &[Docker, Containerd, InPlace][..]),
+            (UnpackFault::PathTwice, &[Docker]),
+            (UnpackFault::RootNoDirectory, &[Docker]),
+            (UnpackFault::WhiteoutOfOwn, &[Docker, Containerd]),
+            (UnpackFault::BelowNoDirectory, &[Docker, Containerd]),
+            (UnpackFault::LinkToElsewhere, &[Docker, Containerd]),
+            (UnpackFault::BelowDanglingLink, &[Docker]),
+        ] {
+            for unpacker in [Docker, Containerd, InPlace] {
+                assert_eq!(fault.stops(unpacker), stopped.contains(&unpacker), "{fault:?} {unpacker:?}");
+            }
+        }
+    }
+}
