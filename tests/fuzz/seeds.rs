@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use crate::choice::Choice;
 use crate::generate;
-use crate::mutate::repair_digests;
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
 use crate::support::image::TestImage;
 use crate::support::layer::layer_tar;
+use crate::support::repair::repair_digests;
 use crate::support::sparse::Sparse;
 use crate::support::tarball::{Kind, Tarball};
 

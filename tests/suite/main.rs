@@ -24,6 +24,8 @@ mod escapes;
 #[cfg(target_os = "linux")]
 mod faults;
 mod foreign;
+#[cfg(target_os = "linux")]
+mod growth;
 mod h_rules;
 mod help;
 #[cfg(unix)]

@@ -5,6 +5,8 @@
 
 pub(crate) mod archive;
 pub(crate) mod codec;
+#[cfg(target_os = "linux")]
+pub(crate) mod cost;
 pub(crate) mod docker;
 pub(crate) mod expect;
 pub(crate) mod image;
@@ -18,6 +20,7 @@ pub(crate) mod name;
 pub(crate) mod order;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
+pub(crate) mod repair;
 pub(crate) mod rootfs;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -1,0 +1,69 @@
+//! The cost of a run of the command: the processor's time, memory, and what it writes to standard error.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStderr, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use wait4::Wait4;
+
+use super::process::peak;
+
+/// Seconds of the processor after which the system ends a run: what grows without bound is a failure, not a stuck suite.
+const MOST_SECONDS: u32 = 120;
+/// Bytes of standard error that are kept to be shown.
+const SHOWN: usize = 600;
+
+/// What one run took.
+#[derive(Debug, Clone)]
+pub(crate) struct Cost {
+    /// The exit code; 128 + n for a run that signal n ended.
+    pub(crate) code: i32,
+    /// The processor's time, of all threads.
+    pub(crate) cpu: Duration,
+    /// The most memory seen resident, KiB.
+    pub(crate) peak: u64,
+    /// Bytes of standard error, and how they begin.
+    pub(crate) stderr: (usize, String),
+}
+
+/// Runs the command to its end. What it writes to standard output is dropped.
+pub(crate) fn cost(args: &[OsString]) -> Cost {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!(r#"ulimit -t {MOST_SECONDS}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_imgtar")]);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    for key in ["IMGTAR_JOBS", "SOURCE_DATE_EPOCH", "NO_COLOR"] {
+        command.env_remove(key);
+    }
+    let mut child = command.spawn().expect("the shell starts");
+    let stream = child.stderr.take().expect("stderr is piped");
+    let stderr = thread::spawn(move || drain(stream));
+    let process = child.id();
+    let watch = thread::spawn(move || {
+        // Nothing is told of a process that has ended and is not waited for yet.
+        let peaks = std::iter::from_fn(|| {
+            thread::sleep(Duration::from_millis(1));
+            peak(process)
+        });
+        peaks.max().unwrap_or(0)
+    });
+    let used = child.wait4().unwrap();
+    let code = used.status.code().or(used.status.signal().map(|signal| 128 + signal)).expect("it ended");
+    let cpu = used.rusage.utime + used.rusage.stime;
+    Cost { code, cpu, peak: watch.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+fn drain(mut stream: ChildStderr) -> (usize, String) {
+    let (mut begins, mut length, mut buffer) = (Vec::new(), 0, vec![0; 1 << 16]);
+    loop {
+        match stream.read(&mut buffer).expect("reading what the command wrote") {
+            0 => return (length, String::from_utf8_lossy(&begins).into_owned()),
+            read => {
+                length += read;
+                begins.extend_from_slice(&buffer[..read.min(SHOWN - begins.len())]);
+            }
+        }
+    }
+}
