@@ -50,6 +50,7 @@ mod output;
 #[cfg(unix)]
 mod pipelines;
 mod pipes;
+mod plain_words;
 #[cfg(target_os = "linux")]
 mod progress;
 mod readme;
