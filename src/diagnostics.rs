@@ -6,7 +6,7 @@
 //!
 //! Sources: docs/formats.md (the rules), H-25 (what may be shown on a terminal).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
@@ -103,30 +103,33 @@ impl Diagnostic {
         Self { expected: Some(one_line(&expected.to_string())), found: Some(one_line(&found.to_string())), ..self }
     }
 
-    /// The place and the message as one line: `app.tar: manifest.json: it lists no images`. Where there is no place, the
-    /// rule tells what it is about.
+    /// The place, the message and the values as one line: `app.tar: manifest.json: it lists no images`. Where there is no
+    /// place, the rule tells what it is about.
     pub fn line(&self) -> String {
+        let values = match (&self.expected, &self.found) {
+            (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
+            _ => String::new(),
+        };
         match (&*self.at, self.rule) {
-            ("", Some(rule)) => format!("{} ({rule})", self.message),
-            ("", None) => self.message.clone(),
-            (at, _) => format!("{at}: {}", self.message),
+            ("", Some(rule)) => format!("{}{values} ({rule})", self.message),
+            ("", None) => format!("{}{values}", self.message),
+            (at, _) => format!("{at}: {}{values}", self.message),
         }
     }
 }
 
 /// The sink of all diagnostics of a run. Shared by its threads.
 pub struct Diagnostics {
-    strict: bool,
-    reported: Mutex<Reported>,
-    listener: Box<dyn Fn(&Diagnostic) + Send + Sync>,
+    log: Mutex<DiagnosticLog>,
+    mode: SinkMode,
 }
 
-/// What has been reported so far.
-#[derive(Default)]
-struct Reported {
-    distinct: HashSet<Diagnostic>,
-    /// How many of each rule there were, the reported ones included.
-    counts: BTreeMap<(Severity, Option<Rule>), u64>,
+/// What a sink does with its diagnostics.
+enum SinkMode {
+    /// Passes warnings and notes on; an error ends the run, and where it is strict so does a warning.
+    Listen { strict: bool, listener: Box<dyn Fn(&Diagnostic) + Send + Sync> },
+    /// Keeps all of them.
+    Collect,
 }
 
 impl Diagnostics {
@@ -134,7 +137,12 @@ impl Diagnostics {
     ///
     /// The listener may be called from several threads at once.
     pub fn new(strict: bool, listener: impl Fn(&Diagnostic) + Send + Sync + 'static) -> Self {
-        Self { strict, reported: Mutex::default(), listener: Box::new(listener) }
+        Self { log: Mutex::default(), mode: SinkMode::Listen { strict, listener: Box::new(listener) } }
+    }
+
+    /// A sink that keeps every diagnostic, errors of the input too, so that nothing of a run has to end it.
+    pub(crate) fn collecting() -> Self {
+        Self { log: Mutex::default(), mode: SinkMode::Collect }
     }
 
     /// A sink that drops every diagnostic and fails on no warning.
@@ -172,36 +180,57 @@ impl Diagnostics {
     /// Reports `diagnostic`, unless the same has been reported or a hundred others of its rule have.
     ///
     /// # Errors
-    /// An error is returned as an error, and under `strict` so is a warning, of the class that its subject has.
+    /// An error is returned as an error, and under `strict` so is a warning, of the class that its subject has; unless all
+    /// of them are collected.
     pub fn report(&self, diagnostic: Diagnostic) -> Result<()> {
-        match diagnostic.severity {
-            Severity::Error => Err(diagnostic.into_error("")),
-            Severity::Warning if self.strict => Err(diagnostic.into_error(" (an error because of --strict)")),
-            Severity::Warning | Severity::Note => {
+        match (&self.mode, diagnostic.severity) {
+            (SinkMode::Listen { .. }, Severity::Error) => return Err(diagnostic.into_error("")),
+            (SinkMode::Listen { strict: true, .. }, Severity::Warning) => {
+                return Err(diagnostic.into_error(" (an error because of --strict)"));
+            }
+            (SinkMode::Listen { .. }, Severity::Warning | Severity::Note) | (SinkMode::Collect, _) => {}
+        }
+        self.pass_on(&diagnostic);
+        Ok(())
+    }
+
+    /// Reports an error from which the caller can recover: `Err` is to stop, `Ok` to go on as well as is possible.
+    ///
+    /// # Errors
+    /// The error itself, unless it is one of the input and all of these are collected.
+    pub fn fault(&self, error: Error) -> Result<()> {
+        match (&self.mode, Diagnostic::of(&error)) {
+            (SinkMode::Collect, Some(diagnostic)) => {
                 self.pass_on(&diagnostic);
                 Ok(())
             }
+            _ => Err(error),
         }
+    }
+
+    /// Whether errors are collected, so that all that can be found is wanted.
+    pub(crate) fn collects(&self) -> bool {
+        matches!(self.mode, SinkMode::Collect)
     }
 
     /// Reports how many diagnostics of each rule were not reported, if there were more than a hundred, and forgets them:
     /// to be called at the end of an archive or a run. Dropping the sink does it too.
     pub fn finish(&self) {
-        let counts = std::mem::take(&mut *self.reported.lock().unwrap_or_else(PoisonError::into_inner)).counts;
-        for ((severity, rule), count) in counts {
-            if let Some(more) = count.checked_sub(REPORTED).filter(|&more| more > 0) {
-                let like_these = if more == 1 { "like this" } else { "like these" };
-                let message = format!("and {} more {like_these}", thousands(more));
-                (self.listener)(&Diagnostic::new(severity, rule, "", message));
-            }
+        if let SinkMode::Listen { listener, .. } = &self.mode {
+            self.take().counted("").for_each(|diagnostic| listener(&diagnostic));
         }
+    }
+
+    /// What has been reported so far, which is forgotten.
+    pub(crate) fn take(&self) -> DiagnosticLog {
+        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Calls the listener, but not while the lock is held: it may report something itself.
     fn pass_on(&self, diagnostic: &Diagnostic) {
-        let is_new = self.reported.lock().unwrap_or_else(PoisonError::into_inner).take(diagnostic);
-        if is_new {
-            (self.listener)(diagnostic);
+        let is_new = self.log.lock().unwrap_or_else(PoisonError::into_inner).add(diagnostic.clone());
+        if let (true, SinkMode::Listen { listener, .. }) = (is_new, &self.mode) {
+            listener(diagnostic);
         }
     }
 }
@@ -212,7 +241,104 @@ impl Drop for Diagnostics {
     }
 }
 
+/// Diagnostics in the order in which they were reported: each once, a hundred of each rule, and how many more there were.
+#[derive(Debug, Default)]
+pub(crate) struct DiagnosticLog {
+    /// Each with its place in the order and its message. Two that find the same value in the place of the same are one,
+    /// whatever their messages.
+    distinct: HashMap<Diagnostic, (usize, String)>,
+    /// How many of each rule there were, the listed ones included.
+    counts: BTreeMap<(Severity, Option<Rule>), u64>,
+}
+
+impl DiagnosticLog {
+    /// Counts `diagnostic`: whether it is to be reported.
+    pub(crate) fn add(&mut self, mut diagnostic: Diagnostic) -> bool {
+        let message = match diagnostic.expected {
+            Some(_) => std::mem::take(&mut diagnostic.message),
+            None => String::new(),
+        };
+        if self.distinct.contains_key(&diagnostic) {
+            return false;
+        }
+        let count = self.counts.entry((diagnostic.severity, diagnostic.rule)).or_default();
+        *count += 1;
+        let place = self.distinct.len();
+        *count <= REPORTED && self.distinct.insert(diagnostic, (place, message)).is_none()
+    }
+
+    /// The first error, if there is one.
+    pub(crate) fn first_error(&self) -> Option<Error> {
+        let errors = self.distinct.iter().filter(|(diagnostic, _)| diagnostic.severity == Severity::Error);
+        let (first, (_, message)) = errors.min_by_key(|(_, (place, _))| *place)?;
+        Some(with_message(first.clone(), message.clone()).into_error(""))
+    }
+
+    /// Adds all of `other` behind these.
+    pub(crate) fn append(&mut self, other: Self) {
+        let unlisted = other.unlisted();
+        for diagnostic in other.into_ordered() {
+            self.add(diagnostic);
+        }
+        for (kind, more) in unlisted {
+            *self.counts.entry(kind).or_default() += more;
+        }
+    }
+
+    /// How many diagnostics of each rule are not listed.
+    fn unlisted(&self) -> Vec<((Severity, Option<Rule>), u64)> {
+        let more = |(kind, count): (&_, &u64)| Some((*kind, count.checked_sub(REPORTED).filter(|&more| more > 0)?));
+        self.counts.iter().filter_map(more).collect()
+    }
+
+    /// A diagnostic about `at` for each rule of which more were found than are listed.
+    fn counted(&self, at: &str) -> impl Iterator<Item = Diagnostic> {
+        self.unlisted().into_iter().map(move |((severity, rule), more)| {
+            Diagnostic::new(severity, rule, at, format!("and {} more like these", thousands(more)))
+        })
+    }
+
+    fn into_ordered(self) -> Vec<Diagnostic> {
+        let mut ordered: Vec<_> = self.distinct.into_iter().collect();
+        ordered.sort_by_key(|(_, (place, _))| *place);
+        ordered.into_iter().map(|(diagnostic, (_, message))| with_message(diagnostic, message)).collect()
+    }
+
+    /// All of them, and how many of each rule `archive` has besides.
+    pub(crate) fn into_list(self, archive: &str) -> Vec<Diagnostic> {
+        let counted: Vec<Diagnostic> = self.counted(archive).collect();
+        self.into_ordered().into_iter().chain(counted).collect()
+    }
+}
+
 impl Diagnostic {
+    /// The diagnostic that `error` is, if it is one of the input.
+    pub(crate) fn of(error: &Error) -> Option<Self> {
+        Some(match error {
+            Error::Invalid { rule, at, problem, values } => {
+                let diagnostic = Self::error(*rule, at, problem);
+                values.iter().fold(diagnostic, |diagnostic, values| diagnostic.values(&values.expected, &values.found))
+            }
+            Error::DigestMismatch { at, expected, found } => {
+                Self::error(Rule::H3, at, "its content has another digest").values(expected, found)
+            }
+            Error::SizeMismatch { at, expected, found } => {
+                Self::error(Rule::O6, at, "its content has another size").values(expected, found)
+            }
+            Error::MissingMember { rule, archive, member, named_by } => {
+                Self::error(*rule, format!("{archive}: {named_by}"), format!("the archive does not hold `{member}`"))
+            }
+            Error::Within { source, .. } => return Self::of(source),
+            Error::Choice { .. }
+            | Error::Inexpressible { .. }
+            | Error::Usage(_)
+            | Error::Limit { .. }
+            | Error::Output { .. }
+            | Error::Io { .. }
+            | Error::ClosedPipe => return None,
+        })
+    }
+
     fn into_error(self, why: &str) -> Error {
         let message = format!("{}{why}", self.message);
         match (self.subject, self.rule) {
@@ -222,16 +348,9 @@ impl Diagnostic {
     }
 }
 
-impl Reported {
-    /// Counts `diagnostic`: whether it is to be reported.
-    fn take(&mut self, diagnostic: &Diagnostic) -> bool {
-        if self.distinct.contains(diagnostic) {
-            return false;
-        }
-        let count = self.counts.entry((diagnostic.severity, diagnostic.rule)).or_default();
-        *count += 1;
-        *count <= REPORTED && self.distinct.insert(diagnostic.clone())
-    }
+/// What [`DiagnosticLog::add`] took apart.
+fn with_message(diagnostic: Diagnostic, message: String) -> Diagnostic {
+    if message.is_empty() { diagnostic } else { Diagnostic { message, ..diagnostic } }
 }
 
 /// Text on one line, with what could deceive a terminal escaped (H-25), and no longer than a message may be.

@@ -4,6 +4,7 @@
 //! name. Readers and taps deep in a stream can only return [`io::Error`], so an `Error` passes through one unharmed:
 //! `io::Error::from(error)` wraps it and [`Error::io`] unwraps it again.
 
+use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::digest::Digest;
@@ -15,22 +16,21 @@ const MAX_CHOICES: usize = 100;
 /// The result of everything in this library that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What becomes of a fault that need not be the end: given back, it is; taken, the work goes on as well as it can.
-pub type Faults<'f> = dyn FnMut(Error) -> Result<()> + 'f;
-
 /// Why an image could not be read, written or flattened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The input breaks a rule of its format: damaged, hostile, or no image archive at all.
-    #[error("{at}: {problem}")]
+    #[error("{at}: {problem}{}", values.as_deref().map(ToString::to_string).unwrap_or_default())]
     Invalid {
         /// The rule of docs/formats.md.
         rule: Rule,
         /// The archive, member, layer or document that is wrong.
         at: String,
-        /// What is wrong with it, expected and found.
+        /// What is wrong with it.
         problem: String,
+        /// What was expected and what was found, where that are values.
+        values: Option<Box<Values>>,
     },
     /// Bytes are not the bytes that their name, descriptor or diff_id promises (docs/formats.md M-11).
     #[error("{at}: content is {found}, expected {expected}")]
@@ -120,8 +120,23 @@ pub enum Error {
         /// The larger thing: an image, a layer, an archive.
         at: String,
         /// What went wrong there.
-        source: Box<Error>,
+        source: Arc<Error>,
     },
+}
+
+/// A value that should be there, and the one that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values {
+    /// What should be there.
+    pub expected: String,
+    /// What is.
+    pub found: String,
+}
+
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ": expected {}, found {}", self.expected, self.found)
+    }
 }
 
 /// The class of an [`Error`]: what a script needs to know.
@@ -144,7 +159,19 @@ pub enum ErrorKind {
 impl Error {
     /// The input at `at` breaks `rule`.
     pub fn invalid(rule: Rule, at: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Invalid { rule, at: at.into(), problem: problem.into() }
+        Self::Invalid { rule, at: at.into(), problem: problem.into(), values: None }
+    }
+
+    /// The input at `at` breaks `rule`, because something is not what it should be.
+    pub fn mismatch(
+        rule: Rule,
+        at: impl Into<String>,
+        problem: impl Into<String>,
+        expected: &impl ToString,
+        found: &impl ToString,
+    ) -> Self {
+        let values = Values { expected: expected.to_string(), found: found.to_string() };
+        Self::Invalid { rule, at: at.into(), problem: problem.into(), values: Some(Box::new(values)) }
     }
 
     /// The target cannot say what `at` holds.
@@ -174,7 +201,7 @@ impl Error {
     /// This error, said to have happened within `at`.
     #[must_use]
     pub fn within(self, at: impl Into<String>) -> Self {
-        Self::Within { at: at.into(), source: Box::new(self) }
+        Self::Within { at: at.into(), source: Arc::new(self) }
     }
 
     /// The rule of docs/formats.md that the input breaks, where it breaks one.

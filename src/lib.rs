@@ -34,7 +34,7 @@
 //! let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
 //! for chosen in ImageSelector::default().images(&set)? {
 //!     println!("{} for {}: {}", chosen.title(), chosen.image.platform, chosen.image.image_id);
-//!     for layer in &chosen.image.layers {
+//!     for layer in chosen.image.layers.iter() {
 //!         println!("  {} in {} bytes", layer.diff_id, layer.stored_size());
 //!     }
 //! #   assert_eq!(chosen.title(), "example.com/demo:v1");

@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::entry::{EntryKind, TarEntry};
 use super::reader::{Ending, Reader};
-use crate::error::{Error, Faults, Problem, Result};
+use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_LINKS;
 use crate::path::{EntryPath, quote, quote_member};
 use crate::rule::Rule;
@@ -81,17 +81,9 @@ impl Scan {
     /// Reads all headers of `tar` and passes over the bodies.
     ///
     /// # Errors
-    /// What the tar decoder refuses; a name that climbs out of the archive (H-1); a sparse member.
+    /// What the tar decoder refuses; a name that climbs out of the archive (H-1); a sparse member. Where the diagnostics of
+    /// `run` go on, so does the scan, without such a member, and ends where the tar is damaged.
     pub fn read(tar: impl Skip, label: &str, run: &Run) -> Result<Self> {
-        Self::read_on(tar, label, run, &mut Err)
-    }
-
-    /// The same, but each fault goes to `faults`. If it is taken there, the scan goes on without the member that is
-    /// refused, or ends where the tar is damaged.
-    ///
-    /// # Errors
-    /// What `faults` gives back.
-    pub fn read_on(tar: impl Skip, label: &str, run: &Run, faults: &mut Faults<'_>) -> Result<Self> {
         let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.diagnostics);
         let mut scan = Self { members: Vec::new(), has_rooted_name: false };
         loop {
@@ -103,12 +95,12 @@ impl Scan {
                             run.budget.charge_memory(MEMBER_SIZE, label)?;
                             scan.members.push(member);
                         }
-                        Err(fault) => faults(fault)?,
+                        Err(fault) => run.diagnostics.fault(fault)?,
                     }
                 }
                 Ok(None) => break,
                 Err(fault) => {
-                    faults(fault)?;
+                    run.diagnostics.fault(fault)?;
                     break;
                 }
             }
@@ -203,8 +195,10 @@ impl MemberIndex {
     /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is no file, and several members of this
     /// name with different bytes (H-12). `named_by` is the document that led here.
     pub fn find(&self, name: &str, named_by: &str) -> Result<Option<Extent>> {
-        let refuse =
-            |Problem { rule, message }| Error::invalid(rule, self.at(name), format!("{message} (named by {named_by})"));
+        let refuse = |Problem { rule, message }| {
+            let at = self.at(if name.is_empty() { named_by } else { name });
+            Error::invalid(rule, at, format!("{message} (named by {named_by})"))
+        };
         let path =
             EntryPath::clean(name.as_bytes()).map_err(|error| refuse(Problem::new(error.rule(), error.to_string())))?;
         match &self.store {

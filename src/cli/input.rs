@@ -42,7 +42,9 @@ pub(crate) fn find(given: Option<&Path>) -> Result<Input> {
 /// `error` and a word about what may have been meant.
 pub(super) fn hinted(error: Error, hint: &str) -> Error {
     match error {
-        Error::Invalid { rule, at, problem } => Error::Invalid { rule, at, problem: format!("{problem}; {hint}") },
+        Error::Invalid { rule, at, problem, values } => {
+            Error::Invalid { rule, at, problem: format!("{problem}; {hint}"), values }
+        }
         Error::Usage(problem) => Error::Usage(format!("{problem}; {hint}")),
         Error::Io { doing, at, source } => {
             let source = io::Error::new(source.kind(), format!("{source}; {hint}"));

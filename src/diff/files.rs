@@ -80,7 +80,7 @@ pub enum Field {
 
 /// Compares the trees of two images; layers that both have are read once.
 pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
-    let layers: Vec<&Layer> = a.layers.iter().chain(&b.layers).collect();
+    let layers: Vec<&Layer> = a.layers.iter().chain(b.layers.iter()).collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
     let (a, b) = (Tree::of(a, 0, &indexes, run)?, Tree::of(b, a.layers.len(), &indexes, run)?);
     let mut diff = FilesDiff::default();

@@ -78,7 +78,7 @@ pub fn diff(a: &Image, b: &Image, run: &Run) -> Result<Diff> {
 }
 
 fn layers(a: &Image, b: &Image) -> LayersDiff {
-    let common = a.layers.iter().zip(&b.layers).take_while(|(a, b)| a.diff_id == b.diff_id).count();
+    let common = a.layers.iter().zip(b.layers.iter()).take_while(|(a, b)| a.diff_id == b.diff_id).count();
     let above = |image: &Image| image.layers.iter().enumerate().skip(common).map(LayerOf::of).collect();
     LayersDiff { common, a: above(a), b: above(b) }
 }

@@ -143,9 +143,9 @@ impl Draft {
             image_id: config.image_id(),
             platform: self.image.platform.updated(self.image.config.platform(), config.platform()),
             layers: self.layers.into_iter().map(|layer| layer.layer).collect(),
-            manifest,
+            manifest: manifest.map(Arc::new),
             parent: None,
-            config,
+            config: Arc::new(config),
         }))
     }
 

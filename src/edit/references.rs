@@ -60,7 +60,7 @@ fn collect_gone(node: &Node, changed: &ChangedImages, gone: &mut HashSet<Digest>
             }
             is_changed
         }
-        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => false,
+        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => false,
     }
 }
 
@@ -95,7 +95,7 @@ impl Stale {
                 image.manifest.as_ref().and_then(|manifest| manifest.view.subject()).map(Descriptor::digest)
             }
             Node::Index(index) => index.document.view.subject().map(Descriptor::digest),
-            Node::Missing(_) => None,
+            Node::Missing(_) | Node::Broken(_) => None,
         };
         attested.is_some_and(is_about) || subject.is_some_and(|subject| self.gone.contains(subject))
     }
@@ -116,7 +116,7 @@ impl Stale {
         match node {
             Node::Image(image) => Ok(Node::Image(Arc::clone(changed.get(&Arc::as_ptr(image)).unwrap_or(image)))),
             Node::Index(index) => self.index(index, changed, run).map(Node::Index),
-            Node::Artifact(_) | Node::Missing(_) => Ok(node.clone()),
+            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => Ok(node.clone()),
         }
     }
 
@@ -140,7 +140,7 @@ impl Stale {
     fn warn(&self, node: &Node, descriptor: Option<&Descriptor>, run: &Run) -> Result<()> {
         let what = match node {
             Node::Artifact(artifact) => artifact.what.clone(),
-            Node::Image(_) | Node::Index(_) | Node::Missing(_) => "an image".to_owned(),
+            Node::Image(_) | Node::Index(_) | Node::Missing(_) | Node::Broken(_) => "an image".to_owned(),
         };
         let digest = descriptor.map_or_else(String::new, |descriptor| format!(" ({})", descriptor.digest()));
         let problem = "left out: it is about an image before its change";

@@ -10,17 +10,36 @@ use crate::stream::tap::Expected;
 
 /// One layer of an image.
 #[derive(Clone)]
-pub struct Layer {
+pub struct Layer<Id = DiffId> {
     /// How messages call it: the archive and the member.
     pub at: String,
     /// What its uncompressed tar must hash to, by the config.
-    pub diff_id: DiffId,
+    pub diff_id: Id,
     /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8).
     pub blob: Option<Blob>,
     /// What the input says of the bytes.
     pub claim: ExpectedDigest,
     /// For a layer that may not be distributed: its descriptor, with the `urls` where it may be had (M-8).
     pub foreign: Option<Descriptor>,
+}
+
+/// A layer of an image that cannot be read as a whole: its diff_id may be unknown.
+pub type PartialLayer = Layer<Option<DiffId>>;
+
+impl PartialLayer {
+    /// The layer, if its diff_id is known and its bytes are there or may be absent.
+    pub(crate) fn whole(&self) -> Option<Layer> {
+        let Self { at, diff_id, blob, claim, foreign } = self.clone();
+        let may_be = blob.is_some() || foreign.is_some();
+        may_be.then_some(Layer { at, diff_id: diff_id?, blob, claim, foreign })
+    }
+}
+
+impl<Id> Layer<Id> {
+    /// Whether the layer can only be passed on as it is (O-19).
+    pub fn is_encrypted(&self) -> bool {
+        matches!(&self.claim, ExpectedDigest::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
+    }
 }
 
 /// A layer's bytes as stored.
@@ -157,11 +176,6 @@ impl Layer {
             | ExpectedDigest::Computed(_)
             | ExpectedDigest::Nothing => None,
         }
-    }
-
-    /// Whether the layer can only be passed on as it is (O-19).
-    pub fn is_encrypted(&self) -> bool {
-        matches!(&self.claim, ExpectedDigest::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
     }
 
     /// Whether these are bytes of a foreign layer that may be in another form than its descriptor means (L-22, M-8).

@@ -7,7 +7,8 @@
 //! ImageSet ─ ImageEntry (names) ─ Node ┬ Image ─ Layer ─ Blob ─ Extent
 //!                                 ├ ImageIndex ─ Child ─ Node …
 //!                                 ├ Artifact: artifacts, attestations, anything without a filesystem
-//!                                 └ Missing: listed, but not in the archive
+//!                                 ├ Missing: listed, but not in the archive
+//!                                 └ Broken: listed, but refused
 //! ```
 
 mod layer;
@@ -16,7 +17,7 @@ mod name;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use layer::{Blob, ExpectedDigest, Layer, layer_title};
+pub use layer::{Blob, ExpectedDigest, Layer, PartialLayer, layer_title};
 pub(crate) use layer::{ContentKey, distinct};
 pub use name::{IMAGE_NAME, Name, REF_NAME};
 
@@ -25,12 +26,14 @@ use crate::error::Error;
 use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::docker::ManifestItem;
 use crate::spec::media_type::MediaType;
 use crate::spec::oci;
 use crate::spec::platform::Platform;
 use crate::stream::source::Extent;
 
 /// Everything an archive holds, in its order.
+#[derive(Default)]
 pub struct ImageSet {
     /// How messages call the archive.
     pub archive: String,
@@ -38,6 +41,34 @@ pub struct ImageSet {
     pub entries: Vec<ImageEntry>,
     /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
     pub unreferenced: Vec<RawBlob>,
+    /// The items of `manifest.json`, where it was read.
+    pub manifest_json: Option<Listing<ManifestItem>>,
+    /// The entries of `index.json`, where it was read.
+    pub index_json: Option<Listing<Descriptor>>,
+}
+
+/// What a document lists, as it is written: an image under several names once for each.
+pub struct Listing<T> {
+    /// Bytes of the document.
+    pub size: u64,
+    /// In the document's order.
+    pub listed: Vec<Listed<T>>,
+}
+
+impl<T> Default for Listing<T> {
+    fn default() -> Self {
+        Self { size: 0, listed: Vec::new() }
+    }
+}
+
+/// One item or entry of a [`Listing`].
+pub struct Listed<T> {
+    /// How messages call it.
+    pub at: String,
+    /// What is written.
+    pub written: T,
+    /// What it leads to.
+    pub node: Node,
 }
 
 /// One thing that names point at: the entries of an `index.json` that share a digest, or an item of a `manifest.json`.
@@ -62,6 +93,8 @@ pub enum Node {
     Artifact(Arc<Artifact>),
     /// Listed, but some of it is not in the archive (O-15).
     Missing(Arc<Missing>),
+    /// Listed, but it breaks a rule: whatever needs it fails.
+    Broken(Arc<Broken>),
 }
 
 /// A document kept as the exact bytes that were read.
@@ -86,18 +119,19 @@ pub enum NodeIdentity<'n> {
     Address(*const ()),
 }
 
-/// An image: one config, its layers, one platform.
+/// An image: one config, its layers, one platform. Cheap to clone.
+#[derive(Clone)]
 pub struct Image {
     /// How messages call it.
     pub at: String,
     /// The config, whose bytes no conversion touches (M-2).
-    pub config: ImageConfig,
+    pub config: Arc<ImageConfig>,
     /// Digest of the config's bytes: SHA-256, the image's identity in docker's world.
     pub image_id: Digest,
     /// Base first.
-    pub layers: Vec<Layer>,
+    pub layers: Arc<[Layer]>,
     /// The manifest that ties config and layers together; `None` where the format has none.
-    pub manifest: Option<Document<oci::Manifest>>,
+    pub manifest: Option<Arc<Document<oci::Manifest>>>,
     /// What it runs on: the descriptor's word, else the config's.
     pub platform: Platform,
     /// The image ID of the parent, which only docker's own archives tell (L-4).
@@ -145,6 +179,7 @@ pub struct RawBlob {
 }
 
 /// What a listed but missing node is known by.
+#[derive(Clone)]
 pub struct Missing {
     /// Its platform, if its descriptor tells.
     pub platform: Option<Platform>,
@@ -152,8 +187,39 @@ pub struct Missing {
     pub member: String,
     /// The document that names it.
     pub named_by: String,
+    /// What else of it is missing.
+    pub others: Vec<String>,
     /// The blobs of it that are there, if any; `--index keep` carries them.
-    pub present: Vec<RawBlob>,
+    pub present: Arc<[RawBlob]>,
+    /// What there is of the image that it would be.
+    pub image: Option<Arc<PartialImage>>,
+}
+
+/// What is listed and breaks a rule.
+#[derive(Clone)]
+pub struct Broken {
+    /// Its platform, if its descriptor tells.
+    pub platform: Option<Platform>,
+    /// What is wrong with it; `None` where that has been reported, because all errors are collected.
+    pub error: Option<Arc<Error>>,
+    /// The document that is wrong, as messages call it.
+    pub at: String,
+    /// What can be read of the image that it would be.
+    pub image: Option<Arc<PartialImage>>,
+}
+
+/// An image as far as it can be read.
+pub struct PartialImage {
+    /// The document that ties it together, as messages call it.
+    pub at: String,
+    /// Its config, as messages call it.
+    pub config_at: String,
+    /// The digest of its config, where that is there.
+    pub image_id: Option<Digest>,
+    /// Its config, where nothing is wrong with it.
+    pub config: Option<Arc<ImageConfig>>,
+    /// Base first.
+    pub layers: Vec<PartialLayer>,
 }
 
 impl ImageEntry {
@@ -165,7 +231,7 @@ impl ImageEntry {
         match &self.node {
             Node::Image(image) => image.own_digest().to_string(),
             Node::Index(index) => index.document.digest.to_string(),
-            Node::Artifact(_) | Node::Missing(_) => self
+            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => self
                 .descriptor
                 .as_ref()
                 .map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string()),
@@ -205,7 +271,27 @@ impl Node {
         match self {
             Self::Artifact(carried) => vec![carried],
             Self::Index(index) => index.children.iter().flat_map(|child| child.node.carried()).collect(),
-            Self::Image(_) | Self::Missing(_) => Vec::new(),
+            Self::Image(_) | Self::Missing(_) | Self::Broken(_) => Vec::new(),
+        }
+    }
+
+    /// The image IDs of all images below, also of those that cannot be read as a whole.
+    pub(crate) fn image_ids(&self) -> Vec<&Digest> {
+        match self {
+            Self::Image(image) => vec![&image.image_id],
+            Self::Index(index) => index.children.iter().flat_map(|child| child.node.image_ids()).collect(),
+            Self::Missing(missing) => missing.image.iter().filter_map(|image| image.image_id.as_ref()).collect(),
+            Self::Broken(broken) => broken.image.iter().filter_map(|image| image.image_id.as_ref()).collect(),
+            Self::Artifact(_) => Vec::new(),
+        }
+    }
+
+    /// The first below that is broken.
+    pub fn first_broken(&self) -> Option<&Arc<Broken>> {
+        match self {
+            Self::Broken(broken) => Some(broken),
+            Self::Index(index) => index.children.iter().find_map(|child| child.node.first_broken()),
+            Self::Image(_) | Self::Artifact(_) | Self::Missing(_) => None,
         }
     }
 
@@ -213,7 +299,9 @@ impl Node {
     pub fn identity(&self) -> NodeIdentity<'_> {
         match self {
             Self::Image(image) => image.identity(),
-            Self::Index(_) | Self::Artifact(_) | Self::Missing(_) => NodeIdentity::Address(self.address()),
+            Self::Index(_) | Self::Artifact(_) | Self::Missing(_) | Self::Broken(_) => {
+                NodeIdentity::Address(self.address())
+            }
         }
     }
 
@@ -229,6 +317,7 @@ impl Node {
             Self::Index(index) => Arc::as_ptr(index).cast(),
             Self::Artifact(artifact) => Arc::as_ptr(artifact).cast(),
             Self::Missing(missing) => Arc::as_ptr(missing).cast(),
+            Self::Broken(broken) => Arc::as_ptr(broken).cast(),
         }
     }
 
@@ -236,7 +325,7 @@ impl Node {
         match self {
             Self::Image(image) => found.push(image),
             Self::Index(index) => index.children.iter().for_each(|child| child.node.collect(found)),
-            Self::Artifact(_) | Self::Missing(_) => {}
+            Self::Artifact(_) | Self::Missing(_) | Self::Broken(_) => {}
         }
     }
 }
@@ -249,6 +338,16 @@ impl Missing {
             None => archive.to_owned(),
         };
         Error::MissingMember { rule: Rule::O15, archive, member: self.member.clone(), named_by: self.named_by.clone() }
+    }
+}
+
+impl Broken {
+    /// The error of a conversion that needs it, as part of what `title` names.
+    pub fn error(&self, title: impl Into<String>) -> Error {
+        match &self.error {
+            Some(error) => Error::Within { at: title.into(), source: Arc::clone(error) },
+            None => Error::invalid(Rule::X2, &self.at, "it cannot be read"),
+        }
     }
 }
 

@@ -38,6 +38,14 @@ impl Name {
         }
     }
 
+    /// The name that an item of `manifest.json` or `repositories` gives (L-7).
+    pub fn of_repo_tag(text: &str) -> Self {
+        match text.parse::<Reference>() {
+            Ok(reference) => Self::Reference(reference.normalized()),
+            Err(_) => Self::Text(text.to_owned()),
+        }
+    }
+
     /// `descriptor` without the annotations that are names.
     pub fn strip(descriptor: Descriptor) -> Descriptor {
         descriptor.with_annotation(IMAGE_NAME, None).with_annotation(REF_NAME, None)

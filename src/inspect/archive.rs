@@ -114,6 +114,14 @@ fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T
     found
 }
 
+/// What is wrong with what is listed below `entries` and broken.
+pub(super) fn broken(entries: &[ImageEntry]) -> Vec<Diagnostic> {
+    leaves(entries, |node| match node {
+        Node::Broken(broken) => broken.error.as_ref().and_then(|error| Diagnostic::of(error)),
+        _ => None,
+    })
+}
+
 /// What nothing refers to.
 pub(super) fn unreferenced(images: &ImageSet) -> Option<UnreferencedFacts> {
     let (blobs, size) = (images.unreferenced.len(), images.unreferenced.iter().map(|blob| blob.extent.size()).sum());
@@ -130,7 +138,7 @@ pub(super) fn findings(chosen: &[SelectedImage], decoded: &DecodedLayers) -> Vec
             Diagnostic::warning(Rule::L16, chosen.title(), problem)
         })
     };
-    let layers = distinct(chosen.iter().flat_map(|chosen| &chosen.image.layers));
+    let layers = distinct(chosen.iter().flat_map(|chosen| chosen.image.layers.iter()));
     let of_layers = layers.filter_map(|layer| Some(decoded.get(&layer.content_key())?.findings(&layer.at)));
     chosen.iter().filter_map(history).chain(of_layers.flatten()).collect()
 }

@@ -110,7 +110,7 @@ pub(super) fn decoded(chosen: &[SelectedImage], depth: InspectDepth, run: &Run) 
     if depth == InspectDepth::Documents {
         return Ok(HashMap::new());
     }
-    let layers = chosen.iter().flat_map(|chosen| &chosen.image.layers);
+    let layers = chosen.iter().flat_map(|chosen| chosen.image.layers.iter());
     let layers = layers.filter(|layer| layer.blob.is_some() && !layer.is_encrypted());
     let distinct: Vec<&Layer> = distinct(layers).collect();
     let ahead = distinct.len() < run.jobs.get();
@@ -166,7 +166,7 @@ fn content(image: &Image, decoded: &DecodedLayers) -> ImageContent {
     let config = &image.config;
     ImageContent {
         image_id: image.image_id.to_string(),
-        manifest: image.manifest.as_ref().map(document),
+        manifest: image.manifest.as_deref().map(document),
         created: config.created().map(str::to_owned),
         author: config.author().filter(|author| !author.is_empty()).map(str::to_owned),
         docker_version: config.docker_version().filter(|version| !version.is_empty()).map(str::to_owned),

@@ -93,6 +93,7 @@ pub fn inspect(
     let decoded = image::decoded(&chosen, depth, run)?;
     let facts = loads::gather(archive, images, prefer, &decoded, run)?;
     let mut findings = archive::findings(&chosen, &decoded);
+    findings.extend(archive::broken(&entries));
     findings.extend(facts.unreadable().map(|why| Diagnostic::error(Rule::O26, "", why)));
     Ok(InspectReport {
         archive: images.archive.clone(),

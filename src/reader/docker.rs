@@ -9,14 +9,18 @@ use std::sync::Arc;
 
 use super::layer;
 use crate::archive::MemberIndex;
+use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::image::{ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{
+    Blob, Broken, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Listed, Listing, Name, Node, PartialImage,
+    PartialLayer,
+};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
-use crate::path::escape_for_terminal;
+use crate::path::quote;
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::config::ImageConfig;
+use crate::spec::config::ConfigParts;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
 use crate::spec::reference::Reference;
@@ -28,139 +32,195 @@ const LAYER_SIZE: u64 = 512;
 const NAME_SIZE: u64 = 256;
 
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
-pub(super) fn read(index: &MemberIndex, run: &Run) -> Result<ImageSet> {
-    let items = items(index, run)?;
+pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
+    let listing = listing(members, run).or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
-    let mut places = Places::default();
-    for (position, item) in items.iter().enumerate() {
-        let image = image(index, item, position, &mut places, run)?;
-        let names = names(item, &image.at, run)?;
-        match known.entry(identity(&image)) {
+    for Listed { written, node, .. } in &listing.listed {
+        let names = written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect();
+        let Node::Image(image) = node else {
+            entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
+            continue;
+        };
+        match known.entry(identity(image)) {
             hash_map::Entry::Occupied(entry) => entries[*entry.get()].names.extend(names),
             hash_map::Entry::Vacant(place) => {
                 place.insert(entries.len());
-                entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+                entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
             }
         }
     }
-    Ok(ImageSet { archive: index.label().to_owned(), entries, unreferenced: Vec::new() })
+    let archive = members.label().to_owned();
+    Ok(ImageSet { archive, entries, manifest_json: Some(listing), ..ImageSet::default() })
 }
 
-/// The items of `manifest.json`.
-pub(super) fn items(index: &MemberIndex, run: &Run) -> Result<Vec<ManifestItem>> {
-    let bytes = index.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
-    docker::read_manifest(&bytes, &index.at(MANIFEST_MEMBER))
-}
-
-/// Which diff_id a stored file was said to have: one file cannot have two (G-9).
-#[derive(Default)]
-pub(super) struct Places(HashMap<Location, DiffId>);
-
-/// One item as an image.
-pub(super) fn image(
-    index: &MemberIndex,
-    item: &ManifestItem,
-    position: usize,
-    places: &mut Places,
-    run: &Run,
-) -> Result<Image> {
-    let named_by = format!("{MANIFEST_MEMBER} (image {position})");
-    let at = index.at(&item.config);
-    let config = ImageConfig::read(index.document(Rule::L6, &item.config, &named_by, MAX_DOCUMENT, run)?, &at)?;
-    let image_id = config.image_id();
-    check_config_name(&item.config, &image_id, &at, run)?;
-    let diff_ids = config.diff_ids();
-    if diff_ids.len() != item.layers.len() {
-        return Err(Error::invalid(
-            Rule::L5,
-            index.at(&named_by),
-            format!("it lists {} layers, but its config has {} diff_ids", item.layers.len(), diff_ids.len()),
-        ));
+/// The items of `manifest.json` with the images that they name.
+pub(super) fn listing(members: &MemberIndex, run: &Run) -> Result<Listing<ManifestItem>> {
+    let at = members.at(MANIFEST_MEMBER);
+    let bytes = members.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
+    let items = docker::read_manifest(&bytes, &at, &run.diagnostics)?;
+    if items.is_empty() && run.diagnostics.collects() {
+        run.diagnostics.fault(Error::invalid(Rule::H19, &at, "it lists no images"))?;
     }
-    run.budget.charge_memory(LAYER_SIZE * diff_ids.len() as u64, &at)?;
-    let mut layers = Vec::with_capacity(diff_ids.len());
-    for (member, diff_id) in item.layers.iter().zip(diff_ids) {
-        layers.push(layer(index, item, member, diff_id, &named_by, places, run)?);
+    let mut reading = Items { members, run, diff_ids: HashMap::new() };
+    let mut listed = Vec::with_capacity(items.len());
+    for (nth, written) in items.into_iter().enumerate().filter_map(|(nth, item)| Some((nth, item?))) {
+        let at = docker::item_at(&at, nth);
+        check_names(&written, &at, run)?;
+        let node = reading.node(&written, &docker::item_at(MANIFEST_MEMBER, nth), &at)?;
+        listed.push(Listed { at, written, node });
     }
-    let platform = config.platform().clone();
-    let parent = item.parent.as_deref().and_then(|parent| parent.parse().ok());
-    Ok(Image { at, config, image_id, layers, manifest: None, platform, parent })
+    Ok(Listing { size: bytes.len() as u64, listed })
 }
 
-fn layer(
-    index: &MemberIndex,
-    item: &ManifestItem,
-    member: &str,
-    diff_id: &DiffId,
-    named_by: &str,
-    places: &mut Places,
-    run: &Run,
-) -> Result<Layer> {
-    let at = index.at(member);
-    let source = layer_source(item, member, diff_id);
-    let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
-    let Some(extent) = index.find(member, named_by)? else {
-        if foreign.is_none() {
-            return Err(index.missing(Rule::L23, member, named_by));
+/// Reads the images of items.
+struct Items<'a> {
+    members: &'a MemberIndex,
+    run: &'a Run,
+    /// The diff_id of each stored file by the configs: one file cannot have two (G-9).
+    diff_ids: HashMap<Location, DiffId>,
+}
+
+impl Items<'_> {
+    /// The image of one item. What is wrong with it is no reason not to read the others.
+    fn node(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Node> {
+        match self.image(item, named_by, at) {
+            Err(error) if error.kind() == ErrorKind::Input => {
+                let error = self.run.diagnostics.fault(error).err().map(Arc::new);
+                Ok(Node::Broken(Arc::new(Broken { platform: None, error, at: at.to_owned(), image: None })))
+            }
+            node => node,
         }
-        return Ok(Layer { at, diff_id: diff_id.clone(), blob: None, claim: ExpectedDigest::Nothing, foreign });
-    };
-    if let Some(other) = places.0.insert(extent.location(), diff_id.clone()).filter(|other| other != diff_id) {
-        return Err(Error::invalid(
-            Rule::H20,
-            at,
-            format!("the config gives this one file two diff_ids, {other} and {diff_id}"),
-        ));
     }
-    let blob = layer::blob(extent, &at)?;
-    let claim = match digest_in_name(member) {
-        Some(name) if blob.is_plain() && name != *diff_id.digest() => {
+
+    fn image(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Node> {
+        let partial = self.partial(item, named_by, at)?;
+        let layers = partial.layers.iter().map(PartialLayer::whole).collect::<Option<Arc<[Layer]>>>();
+        let (Some(config), Some(layers)) = (&partial.config, layers) else {
+            let at = at.to_owned();
+            return Ok(Node::Broken(Arc::new(Broken {
+                platform: None,
+                error: None,
+                at,
+                image: Some(Arc::new(partial)),
+            })));
+        };
+        Ok(Node::Image(Arc::new(Image {
+            at: partial.config_at.clone(),
+            image_id: config.image_id(),
+            layers,
+            manifest: None,
+            platform: config.platform().clone(),
+            config: Arc::clone(config),
+            parent: item.parent.as_deref().and_then(|parent| parent.parse().ok()),
+        })))
+    }
+
+    /// The image as far as it can be read.
+    fn partial(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<PartialImage> {
+        let config_at = self.members.at(&item.config);
+        let parts = self.config(item, named_by, &config_at)?;
+        let (image_id, diff_ids, config) = match parts {
+            Some(ConfigParts { image_id, diff_ids, whole }) => (Some(image_id), diff_ids, whole),
+            None => (None, Vec::new(), None),
+        };
+        if config.is_some() && diff_ids.len() != item.layers.len() {
+            let problem = "it lists another number of layers than its config has diff_ids";
+            let error = Error::mismatch(Rule::L5, at, problem, &diff_ids.len(), &item.layers.len());
+            self.run.diagnostics.fault(error)?;
+        }
+        self.run.budget.charge_memory(LAYER_SIZE * item.layers.len() as u64, &config_at)?;
+        let diff_ids = diff_ids.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let layers = item.layers.iter().zip(diff_ids);
+        let layers = layers.map(|(member, diff_id)| self.layer(item, member, diff_id, named_by));
+        let layers = layers.collect::<Result<_>>()?;
+        Ok(PartialImage { at: at.to_owned(), config_at, image_id, config: config.map(Arc::new), layers })
+    }
+
+    fn config(&self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Option<ConfigParts>> {
+        let raw = match self.members.document(Rule::L6, &item.config, named_by, MAX_DOCUMENT, self.run) {
+            Ok(raw) => raw,
+            Err(error) => return self.run.diagnostics.fault(error).map(|()| None),
+        };
+        let parts = ConfigParts::read(raw, at, &self.run.diagnostics)?;
+        check_config_name(&item.config, &parts.image_id, at, self.run)?;
+        Ok(Some(parts))
+    }
+
+    fn layer(
+        &mut self,
+        item: &ManifestItem,
+        member: &str,
+        diff_id: Option<&DiffId>,
+        named_by: &str,
+    ) -> Result<PartialLayer> {
+        let at = self.members.at(member);
+        let source = item.layer_source(member, diff_id);
+        let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
+        let layer = PartialLayer { at, diff_id: diff_id.cloned(), blob: None, claim: ExpectedDigest::Nothing, foreign };
+        let extent = match self.members.find(member, named_by) {
+            Ok(Some(extent)) => extent,
+            Ok(None) if layer.foreign.is_some() => return Ok(layer),
+            Ok(None) => {
+                let error = self.members.missing(Rule::L23, member, named_by);
+                return self.run.diagnostics.fault(error).map(|()| layer);
+            }
+            Err(error) => {
+                return self.run.diagnostics.fault(error).map(|()| layer);
+            }
+        };
+        if let Some(diff_id) = diff_id {
+            self.check_diff_id(&extent, diff_id, &layer.at)?;
+        }
+        let blob = layer::blob(extent, &layer.at)?;
+        let claim = claim_of_name(member, &blob, diff_id, &layer.at, self.run)?;
+        if let (Some(source), None) = (source, &layer.foreign) {
+            check_source(source, &blob.extent, &claim, &layer.at, self.run)?;
+        }
+        Ok(PartialLayer { blob: Some(blob), claim, ..layer })
+    }
+
+    /// H-20: no file has two diff_ids.
+    fn check_diff_id(&mut self, extent: &Extent, diff_id: &DiffId, at: &str) -> Result<()> {
+        match self.diff_ids.insert(extent.location(), diff_id.clone()) {
+            Some(other) if other != *diff_id => {
+                let problem = format!("the config gives this one file two diff_ids, {other} and {diff_id}");
+                self.run.diagnostics.fault(Error::invalid(Rule::H20, at, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the name of a layer promises (D-6).
+fn claim_of_name(member: &str, blob: &Blob, diff_id: Option<&DiffId>, at: &str, run: &Run) -> Result<ExpectedDigest> {
+    match (docker::digest_in_name(member), diff_id) {
+        (Some(name), Some(diff_id)) if blob.is_plain() && name != *diff_id.digest() => {
             let problem = format!("the member is named like a digest, but by the config its content is {diff_id}");
-            run.diagnostics.warn(Rule::D6, &at, problem)?;
-            ExpectedDigest::Nothing
+            run.diagnostics.warn(Rule::D6, at, problem)?;
+            Ok(ExpectedDigest::Nothing)
         }
-        Some(name) => ExpectedDigest::Name(name),
-        None => ExpectedDigest::Nothing,
-    };
-    if let (Some(source), None) = (source, &foreign) {
-        check_source(source, &blob.extent, &claim, &at, run)?;
+        (Some(name), _) => Ok(ExpectedDigest::Name(name)),
+        (None, _) => Ok(ExpectedDigest::Nothing),
     }
-    Ok(Layer { at, diff_id: diff_id.clone(), blob: Some(blob), claim, foreign })
-}
-
-/// The item's `LayerSources` entry for a layer: keyed by diff_id, or by layer digest as regclient has it (L-20).
-fn layer_source<'a>(item: &'a ManifestItem, member: &str, diff_id: &DiffId) -> Option<&'a Descriptor> {
-    let by_diff_id = item.layer_sources.get(&diff_id.to_string());
-    by_diff_id.or_else(|| item.layer_sources.get(&digest_in_name(member)?.to_string()))
 }
 
 /// An ordinary layer's entry is information: the bytes that are there win (L-21, H-21).
 fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at: &str, run: &Run) -> Result<()> {
-    let named = match claim {
-        ExpectedDigest::Name(name) => Some(name),
-        ExpectedDigest::Descriptor(_)
+    let warn = |what: &str| Diagnostic::warning(Rule::H21, at, format!("its LayerSources entry says another {what}"));
+    if source.size() != extent.size() {
+        run.diagnostics.report(warn("size").values(&source.size(), &extent.size()))?;
+    }
+    match claim {
+        ExpectedDigest::Name(name) if name != source.digest() => {
+            run.diagnostics.report(warn("digest").values(source.digest(), name))
+        }
+        ExpectedDigest::Name(_)
+        | ExpectedDigest::Descriptor(_)
         | ExpectedDigest::Computed(_)
         | ExpectedDigest::Written { .. }
-        | ExpectedDigest::Nothing => None,
-    };
-    let contradicts = source.size() != extent.size() || named.is_some_and(|name| name != source.digest());
-    if contradicts {
-        let problem = format!(
-            "LayerSources says {} with {} bytes, the archive holds {} bytes; the entry is ignored",
-            source.digest(),
-            source.size(),
-            extent.size()
-        );
-        run.diagnostics.warn(Rule::H21, at, problem)?;
+        | ExpectedDigest::Nothing => Ok(()),
     }
-    Ok(())
-}
-
-/// The digest that a layer's name seems to be: `<64 hex>` before its extensions (D-6).
-fn digest_in_name(member: &str) -> Option<Digest> {
-    let last = member.rsplit('/').next().unwrap_or_default();
-    Digest::from_sha256_hex(last.split('.').next().unwrap_or_default())
 }
 
 /// L-6: nobody checks a config's name, so the computed image ID stands and a false name is worth a word.
@@ -177,32 +237,19 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
     }
 }
 
-/// L-7: everything is taken, what no engine would take with a warning.
-pub(super) fn names(item: &ManifestItem, at: &str, run: &Run) -> Result<Vec<Name>> {
+/// L-7: everything is taken, what some engine would not take with a warning.
+fn check_names(item: &ManifestItem, at: &str, run: &Run) -> Result<()> {
     run.budget.charge_memory(NAME_SIZE * item.repo_tags.len() as u64, at)?;
-    let mut names = Vec::new();
     for tag in &item.repo_tags {
-        let shown = escape_for_terminal(tag.as_bytes());
-        match tag.parse::<Reference>() {
-            Ok(reference) => {
-                let oddity = match (reference.tag(), reference.digest()) {
-                    (_, Some(_)) => Some("is a digest"),
-                    (None, None) => Some("has no tag"),
-                    (Some(_), None) => None,
-                };
-                if let Some(oddity) = oddity {
-                    let problem = format!("the name `{shown}` {oddity}, which not every engine loads");
-                    run.diagnostics.warn(Rule::L7, at, problem)?;
-                }
-                names.push(Name::Reference(reference.normalized()));
-            }
-            Err(error) => {
-                run.diagnostics.warn(Rule::L7, at, format!("{error}; the name is kept in a layout only"))?;
-                names.push(Name::Text(tag.clone()));
-            }
-        }
+        let problem = match tag.parse::<Reference>().map(|name| (name.tag().is_some(), name.digest().is_some())) {
+            Ok((true, false)) => continue,
+            Ok((_, true)) => format!("the name `{}` is a digest, which not every engine loads", quote(tag)),
+            Ok((false, false)) => format!("the name `{}` has no tag, which not every engine loads", quote(tag)),
+            Err(error) => format!("{error}; the name is kept in a layout only"),
+        };
+        run.diagnostics.warn(Rule::L7, at, problem)?;
     }
-    Ok(names)
+    Ok(())
 }
 
 /// What makes two items one image, of which `crane pull` writes an item for each reference (D-4, G-10).

@@ -1,62 +1,64 @@
 //! Layouts with docker's `manifest.json` beside: what Docker 25 and later, containerd and imgtar itself write.
 //!
 //! Half of the engines read one half, half the other, so the two must name the same images. `index.json` is the truth
-//! here, because it alone can carry manifests; `manifest.json` is held against it.
+//! here, because it alone can carry manifests; `manifest.json` is compared with it.
 //!
 //! Sources: docs/formats.md O-25, O-26, L-8, H-13.
 
-use std::collections::{HashMap, HashSet, hash_map};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::sync::Arc;
 
 use super::{docker, oci};
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, Name, Node};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, Listed, Listing, Name, Node};
 use crate::options::Half;
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem};
+use crate::spec::docker::ManifestItem;
+use crate::spec::oci::INDEX_MEMBER;
 
 /// Reads both halves and refuses what they disagree about, or reads the one that is preferred.
-pub(super) fn read(index: &MemberIndex, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+pub(super) fn read(members: &MemberIndex, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     if prefer == Some(Half::Docker) {
-        return docker::read(index, run);
+        return docker::read(members, run);
     }
-    let mut set = oci::read(index, run)?;
-    let items = docker::items(index, run)?;
-    put_in_order(&mut set.entries, &items, run)?;
+    let mut set = oci::read(members, run)?;
+    let listing = match docker::listing(members, run) {
+        Ok(listing) => listing,
+        Err(error) if prefer.is_some() && error.kind() == ErrorKind::Input => return Ok(set),
+        Err(error) => run.diagnostics.fault(error).map(|()| Listing::default())?,
+    };
+    put_in_order(&mut set, &listing, run)?;
     if prefer.is_none() {
-        reconcile(index, &items, &mut set, run)?;
+        reconcile(&listing, &mut set, run)?;
     }
+    set.manifest_json = Some(listing);
     Ok(set)
 }
 
-/// Holds `manifest.json` against the images of the layout; untagged items that are only there are added (O-25).
-fn reconcile(index: &MemberIndex, items: &[ManifestItem], set: &mut ImageSet, run: &Run) -> Result<()> {
+/// Compares `manifest.json` with the images of the layout; untagged items that are only there are added (O-25).
+fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> Result<()> {
     let known = Known::of(set);
-    let mut places = docker::Places::default();
-    for (position, item) in items.iter().enumerate() {
-        let image = docker::image(index, item, position, &mut places, run)?;
-        let names = docker::names(item, &image.at, run)?;
-        if names.is_empty() {
-            if !known.images.contains(&image.image_id) {
-                let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
-                run.diagnostics.warn(Rule::O25, &image.at, problem)?;
-                set.entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
-            }
+    for Listed { at, written, node } in &listing.listed {
+        if let Node::Broken(broken) = node
+            && broken.error.is_some()
+        {
+            return Err(broken.error(at));
+        }
+        let Some(&image_id) = node.image_ids().first() else { continue };
+        let names: Vec<Name> = written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect();
+        if names.is_empty() && !known.images.contains(image_id) {
+            let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
+            run.diagnostics.warn(Rule::O25, at, problem)?;
+            set.entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
             continue;
         }
-        let is_known = |name: &&Name| known.named.contains(&((*name).clone(), image.image_id.clone()));
-        if let Some(name) = names.iter().find(|name| !is_known(name)) {
-            return Err(Error::invalid(
-                Rule::H13,
-                index.at(MANIFEST_MEMBER),
-                format!(
-                    "it says that {name} is image {}, index.json does not; --prefer oci or --prefer docker decides",
-                    image.image_id
-                ),
-            ));
+        for name in names {
+            if let Some(error) = known.contradiction(&name, image_id, at) {
+                run.diagnostics.fault(error)?;
+            }
         }
     }
     Ok(())
@@ -65,36 +67,66 @@ fn reconcile(index: &MemberIndex, items: &[ManifestItem], set: &mut ImageSet, ru
 /// What `index.json` says, as far as `manifest.json` can say it too.
 struct Known {
     images: HashSet<Digest>,
-    named: HashSet<(Name, Digest)>,
+    /// The images under each name, one for each platform.
+    named: HashMap<Name, BTreeSet<Digest>>,
 }
 
 impl Known {
     fn of(set: &ImageSet) -> Self {
-        let mut known = Self { images: HashSet::new(), named: HashSet::new() };
+        let mut known = Self { images: HashSet::new(), named: HashMap::new() };
         for entry in &set.entries {
-            for image in entry.node.images() {
-                known.images.insert(image.image_id.clone());
-                known.named.extend(entry.names.iter().map(|name| (name.clone(), image.image_id.clone())));
+            for image_id in entry.node.image_ids() {
+                known.images.insert(image_id.clone());
+                for name in &entry.names {
+                    known.named.entry(name.clone()).or_default().insert(image_id.clone());
+                }
             }
         }
         known
     }
+
+    /// The error if `name` is not that of the image `image_id` in the layout (O-26).
+    fn contradiction(&self, name: &Name, image_id: &Digest, at: &str) -> Option<Error> {
+        const ADVICE: &str = "; --prefer oci or --prefer docker decides";
+        match self.named.get(name) {
+            Some(known) if known.contains(image_id) => None,
+            Some(known) => {
+                let problem = format!("{name} is another image than in {INDEX_MEMBER}{ADVICE}");
+                Some(Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id))
+            }
+            None => Some(Error::invalid(
+                Rule::H13,
+                at,
+                format!("{name} is image {image_id}, and {INDEX_MEMBER} does not know the name{ADVICE}"),
+            )),
+        }
+    }
+}
+
+/// The first of `digests`, and how many more there are: a name may stand for thousands, and be wrong a thousand times.
+fn some_of(digests: &BTreeSet<Digest>) -> String {
+    const SHOWN: usize = 16;
+    let mut texts: Vec<String> = digests.iter().take(SHOWN).map(ToString::to_string).collect();
+    texts.extend(digests.len().checked_sub(SHOWN).filter(|&more| more > 0).map(|more| format!("{more} more")));
+    texts.join(", ")
 }
 
 /// Gives images whose manifest lists the layers in another order than their config the config's order, each once however
 /// often it is listed.
-fn put_in_order(entries: &mut [ImageEntry], items: &[ManifestItem], run: &Run) -> Result<()> {
-    let mut listed: HashMap<&str, &[String]> = HashMap::new();
-    for item in items {
-        listed.entry(&item.config).or_insert(&item.layers);
+fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) -> Result<()> {
+    let mut by_config: HashMap<&str, &[String]> = HashMap::new();
+    for Listed { written, .. } in &listing.listed {
+        by_config.entry(&written.config).or_insert(&written.layers);
     }
     let mut seen: HashMap<*const Image, Option<Arc<Image>>> = HashMap::new();
-    for entry in entries {
-        let Node::Image(image) = &entry.node else { continue };
+    let entries = set.entries.iter_mut().map(|entry| &mut entry.node);
+    let listed = set.index_json.iter_mut().flat_map(|listing| &mut listing.listed).map(|entry| &mut entry.node);
+    for node in entries.chain(listed) {
+        let Node::Image(image) = node else { continue };
         let in_order = match seen.entry(Arc::as_ptr(image)) {
             hash_map::Entry::Occupied(seen) => seen.into_mut(),
             hash_map::Entry::Vacant(unseen) => {
-                let layers = in_order(image, &listed);
+                let layers = in_order(image, &by_config);
                 if layers.is_some() {
                     let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; \
                                    the config's order is used and the manifest made anew";
@@ -104,7 +136,7 @@ fn put_in_order(entries: &mut [ImageEntry], items: &[ManifestItem], run: &Run) -
             }
         };
         if let Some(image) = in_order {
-            entry.node = Node::Image(Arc::clone(image));
+            *node = Node::Image(Arc::clone(image));
         }
     }
     Ok(())
@@ -114,20 +146,20 @@ fn put_in_order(entries: &mut [ImageEntry], items: &[ManifestItem], run: &Run) -
 ///
 /// Plain layers tell their place by their digest, the others by `manifest.json`, whose order was never wrong. Either way the
 /// manifest vouches for nothing any more, so the diff_ids are checked (M-11).
-fn in_order(image: &Image, listed: &HashMap<&str, &[String]>) -> Option<Vec<Layer>> {
+fn in_order(image: &Image, by_config: &HashMap<&str, &[String]>) -> Option<Vec<Layer>> {
     let paths: Vec<String> = image.layers.iter().filter_map(Layer::listed_digest).map(Digest::blob_path).collect();
     let all_plain = image.layers.iter().all(|layer| layer.blob.as_ref().is_some_and(Blob::is_plain));
     let order: Vec<String> = if all_plain {
         image.config.diff_ids().iter().map(|diff_id| diff_id.digest().blob_path()).collect()
     } else {
         let config = image.manifest.as_ref()?.view.config().digest().blob_path();
-        listed.get(&*config)?.to_vec()
+        by_config.get(&*config)?.to_vec()
     };
     if paths == order || order.len() != paths.len() {
         return None;
     }
     let mut rest: HashMap<String, Vec<&Layer>> = HashMap::new();
-    for (path, layer) in paths.into_iter().zip(&image.layers).rev() {
+    for (path, layer) in paths.into_iter().zip(image.layers.iter()).rev() {
         rest.entry(path).or_default().push(layer);
     }
     let in_place = |(member, diff_id): (&String, &DiffId)| {
@@ -138,13 +170,19 @@ fn in_order(image: &Image, listed: &HashMap<&str, &[String]>) -> Option<Vec<Laye
 }
 
 fn reordered(image: &Image, layers: Vec<Layer>) -> Image {
-    Image {
-        at: image.at.clone(),
-        config: image.config.clone(),
-        image_id: image.image_id.clone(),
-        layers,
-        manifest: None,
-        platform: image.platform.clone(),
-        parent: image.parent.clone(),
+    Image { layers: layers.into(), manifest: None, ..Image::clone(image) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_digests_some_are_shown_in_one_order() {
+        let digests = |count: u8| (0..count).map(|n| Digest::sha256(&[n])).collect::<BTreeSet<_>>();
+        let (few, many) = (some_of(&digests(3)), some_of(&digests(20)));
+        assert!(few.split(", ").is_sorted() && few.matches("sha256:").count() == 3, "{few}");
+        assert!(many.ends_with(", 4 more") && many.matches("sha256:").count() == 16, "{many}");
+        assert!(!some_of(&digests(16)).contains("more"));
     }
 }

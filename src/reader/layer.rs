@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use crate::codec::{self, Codec, Watch};
+use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Blob, ExpectedDigest};
@@ -35,8 +36,8 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
     if agrees {
         return Ok(());
     }
-    let problem = format!("its descriptor says {media_type}, but its content is {}", blob.codec.name());
-    run.diagnostics.warn(Rule::O9, at, problem)
+    let problem = "its content is compressed otherwise than its media type says";
+    run.diagnostics.report(Diagnostic::warning(Rule::O9, at, problem).values(media_type, &blob.codec.name()))
 }
 
 /// A layer's digests, for archives that promise none: that of its uncompressed tar, and that of the bytes as stored (L-31).

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use crate::archive::{MemberIndex, Scan};
 use crate::codec::{self, Codec, Watch};
-use crate::error::{Error, ErrorKind, Faults, Result};
+use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::options::Half;
 use crate::progress::{Action, ProgressReader};
@@ -69,37 +69,13 @@ impl Archive {
     /// Finds the members of the archive in `input` and decides what it is; reads none of its documents.
     ///
     /// # Errors
-    /// When the input cannot be read, or is no image archive.
+    /// When the input cannot be read, or is no image archive. Of one that is damaged as a tar all is found that can be, if
+    /// the diagnostics of `run` go on.
     pub fn open(input: Input, run: &Run) -> Result<Self> {
-        Self::find(input, run, &mut Err)
-    }
-
-    /// The same for an archive that may be damaged: what can be found of its members, and what is wrong with it as a tar.
-    ///
-    /// # Errors
-    /// When what can be found makes no image archive; limits and failing reads.
-    pub fn open_damaged(input: Input, run: &Run) -> Result<(Self, Vec<Error>)> {
-        let mut damage = Vec::new();
-        let mut take = |error: Error| match error.kind() {
-            ErrorKind::Input => {
-                damage.push(error);
-                Ok(())
-            }
-            _ => Err(error),
-        };
-        match Self::find(input, run, &mut take) {
-            Ok(archive) => Ok((archive, damage)),
-            // The damage may well have taken what would make it an archive.
-            Err(error) if error.kind() == ErrorKind::Input => Err(damage.into_iter().next().unwrap_or(error)),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn find(input: Input, run: &Run, faults: &mut Faults<'_>) -> Result<Self> {
         let label = input.label();
         let (members, outer) = match input {
             Input::Path(path) if path.is_dir() => (directory(&label, &path)?, Codec::Plain),
-            input => indexed(&label, Incoming::open(input, &label)?, run, faults)?,
+            input => indexed(&label, Incoming::open(input, &label)?, run)?,
         };
         Ok(Self { format: format(&members)?, members, outer })
     }
@@ -118,23 +94,18 @@ impl Archive {
     }
 }
 
-fn indexed(
-    label: &str,
-    incoming: (Codec, Incoming),
-    run: &Run,
-    faults: &mut Faults<'_>,
-) -> Result<(MemberIndex, Codec)> {
+fn indexed(label: &str, incoming: (Codec, Incoming), run: &Run) -> Result<(MemberIndex, Codec)> {
     let (codec, source) = match incoming {
         (codec, Incoming::Passing(stream)) => {
-            return Ok((spooled(label, codec, told(stream, label, None, run), run, faults)?, codec));
+            return Ok((spooled(label, codec, told(stream, label, None, run), run)?, codec));
         }
         (codec, Incoming::AtRest(source)) => (codec, source),
     };
     let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
     match codec {
-        Codec::Plain => Ok((Scan::read_on(reader, label, run, faults)?.bind(&source), codec)),
+        Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), codec)),
         codec => {
-            let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run, faults)?;
+            let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
             source.unchanged()?;
             Ok((index, codec))
         }
@@ -146,12 +117,12 @@ fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) ->
 }
 
 /// Indexes a stream while it is laid down, decoded, in a temporary file.
-fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run, faults: &mut Faults<'_>) -> Result<MemberIndex> {
+fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<MemberIndex> {
     let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.diagnostics))
         .map_err(|error| Error::io("reading", label, error))?;
     let mut spool = Spool::new(decoder, &run.tmpdir)?;
-    let scan = Scan::read_on(&mut spool, label, run, faults)?;
-    spool.drain(label).or_else(faults)?;
+    let scan = Scan::read(&mut spool, label, run)?;
+    spool.drain(label).or_else(|error| run.diagnostics.fault(error))?;
     let source = spool.laid_down(label)?;
     Ok(scan.bind(&source))
 }

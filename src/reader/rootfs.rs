@@ -61,7 +61,7 @@ pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &R
     };
     let image = image(&label, found, Blob { extent, codec }, config)?;
     let entry = ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
-    Ok(ImageSet { archive: label, entries: vec![entry], unreferenced: Vec::new() })
+    Ok(ImageSet { archive: label, entries: vec![entry], ..ImageSet::default() })
 }
 
 /// What one pass found out about the bytes.
@@ -111,10 +111,10 @@ fn image(
     Ok(Image {
         at: label.to_owned(),
         image_id: config.image_id(),
-        layers: vec![layer],
+        layers: [layer].into(),
         manifest: None,
         platform: config.platform().clone(),
-        config,
+        config: Arc::new(config),
         parent: None,
     })
 }

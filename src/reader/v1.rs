@@ -11,10 +11,12 @@ use std::sync::Arc;
 use super::layer;
 use crate::archive::MemberIndex;
 use crate::digest::DiffId;
-use crate::error::{Error, Result};
-use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::{
+    Blob, Broken, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Name, Node, PartialImage, PartialLayer,
+};
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
-use crate::path::escape_for_terminal;
+use crate::path::quote;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
@@ -27,169 +29,281 @@ use crate::stream::pool;
 const LAYER_SIZE: u64 = 1024;
 
 /// Whether the archive has a layer directory.
-pub(super) fn is_one(index: &MemberIndex) -> Result<bool> {
-    Ok(!directories(index)?.is_empty())
+pub(super) fn is_one(members: &MemberIndex) -> Result<bool> {
+    Ok(directories(members)?.values().any(|directory| directory.json && directory.layer))
+}
+
+/// What of a layer directory is there.
+#[derive(Default)]
+struct Directory {
+    json: bool,
+    layer: bool,
 }
 
 /// All layer directories: `<64 hex>/json` with a `layer.tar` beside it.
-fn directories(index: &MemberIndex) -> Result<BTreeSet<V1Id>> {
-    let mut ids = BTreeSet::new();
-    for path in index.names()? {
-        let id = path.split().and_then(|(directory, last)| {
-            let directory = std::str::from_utf8(directory.as_bytes()).ok()?;
-            (last == b"json").then(|| directory.parse::<V1Id>().ok())?
-        });
-        if let Some(id) = id
-            && index.has(&id.layer_member())?
-        {
-            ids.insert(id);
-        }
+fn directories(members: &MemberIndex) -> Result<BTreeMap<V1Id, Directory>> {
+    let mut directories: BTreeMap<V1Id, Directory> = BTreeMap::new();
+    for path in members.names()? {
+        let Some((directory, last)) = path.split() else { continue };
+        let Some(id) = std::str::from_utf8(directory.as_bytes()).ok().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let directory = directories.entry(id).or_default();
+        directory.json |= last == b"json";
+        directory.layer |= last == b"layer.tar";
     }
-    Ok(ids)
+    Ok(directories)
 }
 
 /// Reads every image that `repositories` names; without it those that are no other's parent, untagged (L-31).
-pub(super) fn read(index: &MemberIndex, run: &Run) -> Result<ImageSet> {
-    let mut layers = HashMap::new();
-    let tops = match index.has(REPOSITORIES_MEMBER)? {
-        true => named(index, run)?,
-        false => unnamed(index, &mut layers, run)?,
+pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
+    let directories = directories(members)?;
+    let mut reading = Reading { members, run, documents: HashMap::new() };
+    let tops = match members.has(REPOSITORIES_MEMBER)? {
+        true => reading.named()?,
+        false => reading.unnamed(&directories)?,
     };
     let mut chains = Vec::with_capacity(tops.len());
-    for (id, names) in tops {
-        chains.push((chain(index, &id, &mut layers, run)?, names));
+    for (top, names) in tops {
+        let (chain, error) = reading.chain(&top)?;
+        chains.push((top, names, chain, error));
     }
-    let contents = contents(index, chains.iter().flat_map(|(chain, _)| chain), run)?;
+    let used: BTreeSet<&V1Id> = chains.iter().flat_map(|(_, _, chain, _)| chain).collect();
+    reading.check_strays(&directories, &used)?;
+    let contents = reading.contents(used)?;
     let mut entries = Vec::new();
-    for (chain, names) in chains {
-        let image = image(index, &chain, &layers, &contents, run)?;
-        entries.push(ImageEntry { names, descriptor: None, node: Node::Image(Arc::new(image)) });
+    for (top, names, chain, error) in &chains {
+        let node = match error {
+            None => reading.image(top, chain, &contents)?,
+            Some(error) => reading.broken(top, chain, &contents, error.clone()),
+        };
+        entries.push(ImageEntry { names: names.clone(), descriptor: None, node });
     }
-    Ok(ImageSet { archive: index.label().to_owned(), entries, unreferenced: Vec::new() })
+    Ok(ImageSet { archive: members.label().to_owned(), entries, ..ImageSet::default() })
 }
 
-/// The top layers that `repositories` names, in its order, each with all its names.
-fn named(index: &MemberIndex, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
-    let at = index.at(REPOSITORIES_MEMBER);
-    let bytes = index.document(Rule::L31, REPOSITORIES_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
-    let mut tops: Vec<(V1Id, Vec<Name>)> = Vec::new();
-    let mut places: HashMap<V1Id, usize> = HashMap::new();
-    for (repository, tags) in Repositories::read(&bytes, &at)?.0 {
-        for (tag, id) in tags {
-            let shown = escape_for_terminal(format!("{repository}:{tag}").as_bytes());
-            let id: V1Id = id.parse().map_err(|error| Error::invalid(Rule::L31, &at, format!("{shown}: {error}")))?;
-            let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
-            let name = match text.parse::<Reference>() {
-                Ok(reference) => Name::Reference(reference.normalized()),
-                Err(error) => {
-                    run.diagnostics.warn(Rule::L7, &at, format!("{error}; the name is kept in a layout only"))?;
-                    Name::Text(text)
+/// The top layer of an image, and the image's names.
+type Top = (V1Id, Vec<Name>);
+
+/// What is wrong with an image: `None` inside where it has been reported.
+type Fault = Option<Arc<Error>>;
+
+/// A layer's bytes, if they are there, and what they hash to, if they can be decoded.
+struct LayerContent {
+    blob: Option<Blob>,
+    digests: std::result::Result<(DiffId, ExpectedDigest), Fault>,
+}
+
+type LayerContents = BTreeMap<V1Id, LayerContent>;
+
+/// Reads the documents of layers, each once.
+struct Reading<'a> {
+    members: &'a MemberIndex,
+    run: &'a Run,
+    documents: HashMap<V1Id, LegacyLayer>,
+}
+
+impl Reading<'_> {
+    /// The top layers that `repositories` names, in its order, each with all its names.
+    fn named(&self) -> Result<Vec<Top>> {
+        let (at, diagnostics) = (self.members.at(REPOSITORIES_MEMBER), &self.run.diagnostics);
+        let bytes = self.members.document(Rule::L31, REPOSITORIES_MEMBER, "the format", MAX_MANIFEST_JSON, self.run)?;
+        let repositories = match Repositories::read(&bytes, &at) {
+            Ok(Repositories(repositories)) => repositories,
+            Err(error) => return diagnostics.fault(error).map(|()| Vec::new()),
+        };
+        let mut tops: Vec<Top> = Vec::new();
+        let mut places: HashMap<V1Id, usize> = HashMap::new();
+        for (repository, tags) in &repositories {
+            for (tag, id) in tags {
+                let text = if tag.is_empty() { repository.clone() } else { format!("{repository}:{tag}") };
+                let id: V1Id = match id.parse() {
+                    Ok(id) => id,
+                    Err(error) => {
+                        diagnostics.fault(Error::invalid(Rule::L31, &at, format!("{}: {error}", quote(text))))?;
+                        continue;
+                    }
+                };
+                let name = Name::of_repo_tag(&text);
+                if let Err(error) = text.parse::<Reference>() {
+                    diagnostics.warn(Rule::L7, &at, format!("{error}; the name is kept in a layout only"))?;
                 }
-            };
-            match places.entry(id) {
-                hash_map::Entry::Occupied(place) => tops[*place.get()].1.push(name),
-                hash_map::Entry::Vacant(place) => {
-                    tops.push((place.key().clone(), vec![name]));
-                    place.insert(tops.len() - 1);
+                match places.entry(id) {
+                    hash_map::Entry::Occupied(place) => tops[*place.get()].1.push(name),
+                    hash_map::Entry::Vacant(place) => {
+                        tops.push((place.key().clone(), vec![name]));
+                        place.insert(tops.len() - 1);
+                    }
                 }
             }
         }
+        Ok(tops)
     }
-    Ok(tops)
-}
 
-type LayerDocuments = HashMap<V1Id, LegacyLayer>;
+    /// The layers that are no other's parent.
+    fn unnamed(&mut self, directories: &BTreeMap<V1Id, Directory>) -> Result<Vec<Top>> {
+        let is_whole = |(id, directory): (&V1Id, &Directory)| (directory.json && directory.layer).then(|| id.clone());
+        let ids: BTreeSet<V1Id> = directories.iter().filter_map(is_whole).collect();
+        let mut tops = ids.clone();
+        for id in ids {
+            match self.document(&id, "its directory") {
+                Ok(layer) => {
+                    layer.parent().map(|parent| tops.remove(parent));
+                }
+                Err(error) => self.run.diagnostics.fault(error)?,
+            }
+        }
+        if tops.is_empty() {
+            let problem = "every layer is another one's parent: they form a cycle";
+            self.run.diagnostics.fault(Error::invalid(Rule::L31, self.members.label(), problem))?;
+        }
+        Ok(tops.into_iter().map(|id| (id, Vec::new())).collect())
+    }
 
-fn unnamed(index: &MemberIndex, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<(V1Id, Vec<Name>)>> {
-    let mut tops = directories(index)?;
-    for id in tops.clone() {
-        if let Some(parent) = document(index, &id, layers, run)?.parent() {
-            tops.remove(parent);
+    /// The layers from base to `top`; and what is wrong where the base is not reached.
+    fn chain(&mut self, top: &V1Id) -> Result<(Vec<V1Id>, Option<Fault>)> {
+        let (mut seen, mut chain) = (BTreeSet::new(), Vec::new());
+        let mut next = Some((top.clone(), REPOSITORIES_MEMBER.to_owned()));
+        let mut fault = None;
+        while let Some((id, named_by)) = next.take() {
+            let at = self.members.at(&id.json_member());
+            // Images that share their layers hold them once each: few documents can make long chains of many.
+            self.run.budget.charge_memory(LAYER_SIZE, &at)?;
+            let document = match seen.insert(id.clone()) {
+                true => self.document(&id, &named_by),
+                false => Err(Error::invalid(Rule::L31, at, "the layer is its own ancestor")),
+            };
+            match document {
+                Ok(layer) => next = layer.parent().map(|parent| (parent.clone(), id.json_member())),
+                Err(error) => {
+                    fault = Some(self.fault(error)?);
+                    break;
+                }
+            }
+            chain.push(id);
+        }
+        chain.reverse();
+        Ok((chain, fault))
+    }
+
+    fn document(&mut self, id: &V1Id, named_by: &str) -> Result<&LegacyLayer> {
+        if !self.documents.contains_key(id) {
+            let member = id.json_member();
+            let bytes = self.members.document(Rule::L31, &member, named_by, MAX_DOCUMENT, self.run)?;
+            let layer = LegacyLayer::read(&bytes, &self.members.at(&member), id)?;
+            self.documents.insert(id.clone(), layer);
+        }
+        Ok(&self.documents[id])
+    }
+
+    /// Where all faults are wanted, those of directories that no image uses: Docker reads every one of them (L-30).
+    fn check_strays(&mut self, directories: &BTreeMap<V1Id, Directory>, used: &BTreeSet<&V1Id>) -> Result<()> {
+        if !self.run.diagnostics.collects() {
+            return Ok(());
+        }
+        for (id, directory) in directories {
+            for (is_there, member, what) in
+                [(directory.layer, id.layer_member(), "layer"), (directory.json, id.json_member(), "metadata")]
+            {
+                if !is_there {
+                    let problem = format!("the directory has no {what}");
+                    self.run.diagnostics.warn(Rule::L30, self.members.at(&member), problem)?;
+                }
+            }
+            if directory.json
+                && !used.contains(id)
+                && let Err(error) = self.document(id, "its directory")
+            {
+                self.run.diagnostics.fault(error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The contents of layers. What is wrong with one is wrong with the images that have it.
+    fn contents(&self, ids: BTreeSet<&V1Id>) -> Result<LayerContents> {
+        let (mut contents, mut found) = (LayerContents::new(), Vec::with_capacity(ids.len()));
+        for id in ids {
+            let member = id.layer_member();
+            let at = self.members.at(&member);
+            match self.members.member(Rule::L31, &member, &id.json_member()) {
+                Ok(extent) => found.push((id.clone(), layer::blob(extent, &at)?, at)),
+                Err(error) => {
+                    let digests = Err(self.fault(error)?);
+                    contents.insert(id.clone(), LayerContent { blob: None, digests });
+                }
+            }
+        }
+        // Where all faults are wanted, those of bodies are looked for by reading them once more.
+        let silent = self.run.diagnostics.collects().then(|| self.run.another_look());
+        let run = silent.as_ref().unwrap_or(self.run);
+        let size = |(_, blob, _): &&(V1Id, Blob, String)| blob.extent.size();
+        let computed = pool::for_all(run.jobs, &found, size, |(_, blob, at)| match layer::computed(blob, at, run) {
+            Err(error) if error.kind() == ErrorKind::Input => Ok(Err(error)),
+            computed => computed.map(Ok),
+        })?;
+        for ((id, blob, _), computed) in found.into_iter().zip(computed) {
+            let digests = match computed {
+                Ok(digests) => Ok(digests),
+                Err(error) => Err(self.fault(error)?),
+            };
+            contents.insert(id, LayerContent { blob: Some(blob), digests });
+        }
+        Ok(contents)
+    }
+
+    /// What is wrong with an image because of `error`.
+    fn fault(&self, error: Error) -> Result<Fault> {
+        match error.kind() {
+            ErrorKind::Input => Ok(self.run.diagnostics.fault(error).err().map(Arc::new)),
+            _ => Err(error),
         }
     }
-    if tops.is_empty() {
-        return Err(Error::invalid(Rule::L31, index.label(), "every layer is another one's parent: they form a cycle"));
-    }
-    Ok(tops.into_iter().map(|id| (id, Vec::new())).collect())
-}
 
-/// The layers from base to `top`.
-fn chain(index: &MemberIndex, top: &V1Id, layers: &mut LayerDocuments, run: &Run) -> Result<Vec<V1Id>> {
-    let mut seen = BTreeSet::new();
-    let mut chain = Vec::new();
-    let mut next = Some(top.clone());
-    while let Some(id) = next {
-        if !seen.insert(id.clone()) {
-            return Err(Error::invalid(Rule::L31, index.at(&id.json_member()), "the layer is its own ancestor"));
+    /// The image of a chain of layers.
+    fn image(&self, top: &V1Id, chain: &[V1Id], contents: &LayerContents) -> Result<Node> {
+        let mut layers = Vec::with_capacity(chain.len());
+        for id in chain {
+            let at = self.members.at(&id.layer_member());
+            let LayerContent { blob, digests } = &contents[id];
+            match digests.clone() {
+                Ok((diff_id, claim)) => layers.push(Layer { at, diff_id, blob: blob.clone(), claim, foreign: None }),
+                Err(error) => return Ok(self.broken(top, chain, contents, error)),
+            }
         }
-        // Images that share their layers hold them once each: few documents can make long chains of many.
-        run.budget.charge_memory(LAYER_SIZE, &index.at(&id.json_member()))?;
-        next = document(index, &id, layers, run)?.parent().cloned();
-        chain.push(id);
+        let at = self.members.at(&top.json_member());
+        let steps: Vec<(&LegacyLayer, &DiffId)> =
+            chain.iter().zip(&layers).map(|(id, layer)| (&self.documents[id], &layer.diff_id)).collect();
+        if self.documents[top].has_another_id_in_docker() {
+            let problem = "it was made by docker before 1.8.3: docker itself would give it another image ID";
+            self.run.diagnostics.warn(Rule::L32, &at, problem)?;
+        }
+        let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(Rule::L31, &at, "the image has no layers"))?;
+        self.run.budget.charge_memory(raw.len() as u64, &at)?;
+        let config = ImageConfig::read(raw, &at)?;
+        Ok(Node::Image(Arc::new(Image {
+            image_id: config.image_id(),
+            layers: layers.into(),
+            manifest: None,
+            platform: config.platform().clone(),
+            config: Arc::new(config),
+            parent: None,
+            at,
+        })))
     }
-    chain.reverse();
-    Ok(chain)
-}
 
-fn document<'a>(index: &MemberIndex, id: &V1Id, layers: &'a mut LayerDocuments, run: &Run) -> Result<&'a LegacyLayer> {
-    if !layers.contains_key(id) {
-        let member = id.json_member();
-        let bytes = index.document(Rule::L31, &member, "`repositories` or the layer above", MAX_DOCUMENT, run)?;
-        layers.insert(id.clone(), LegacyLayer::read(&bytes, &index.at(&member), id)?);
+    /// What there is of an image with which `error` is wrong.
+    fn broken(&self, top: &V1Id, chain: &[V1Id], contents: &LayerContents, error: Fault) -> Node {
+        let at = self.members.at(&top.json_member());
+        let layers = chain.iter().map(|id| PartialLayer {
+            at: self.members.at(&id.layer_member()),
+            diff_id: None,
+            blob: contents[id].blob.clone(),
+            claim: ExpectedDigest::Nothing,
+            foreign: None,
+        });
+        let layers = layers.collect();
+        let image = PartialImage { at: at.clone(), config_at: at.clone(), image_id: None, config: None, layers };
+        Node::Broken(Arc::new(Broken { platform: None, error, at, image: Some(Arc::new(image)) }))
     }
-    Ok(&layers[id])
-}
-
-/// A layer's bytes and what they hash to.
-type Content = (Blob, DiffId, ExpectedDigest);
-
-fn contents<'a>(
-    index: &MemberIndex,
-    ids: impl Iterator<Item = &'a V1Id>,
-    run: &Run,
-) -> Result<BTreeMap<V1Id, Content>> {
-    let ids: BTreeSet<&V1Id> = ids.collect();
-    let mut blobs = Vec::with_capacity(ids.len());
-    for id in &ids {
-        let member = id.layer_member();
-        let at = index.at(&member);
-        blobs.push((layer::blob(index.member(Rule::L31, &member, "the format")?, &at)?, at));
-    }
-    let size = |(blob, _): &&(Blob, String)| blob.extent.size();
-    let computed = pool::for_all(run.jobs, &blobs, size, |(blob, at)| layer::computed(blob, at, run))?;
-    let contents = blobs.into_iter().zip(computed).map(|((blob, _), (diff_id, claim))| (blob, diff_id, claim));
-    Ok(ids.into_iter().cloned().zip(contents).collect())
-}
-
-fn image(
-    index: &MemberIndex,
-    chain: &[V1Id],
-    documents: &LayerDocuments,
-    contents: &BTreeMap<V1Id, Content>,
-    run: &Run,
-) -> Result<Image> {
-    let steps: Vec<(&LegacyLayer, &DiffId)> = chain.iter().map(|id| (&documents[id], &contents[id].1)).collect();
-    let top = steps.last().map(|(layer, _)| *layer);
-    let at = index.at(&top.map_or_else(String::new, |layer| layer.id().json_member()));
-    if top.is_some_and(LegacyLayer::has_another_id_in_docker) {
-        let problem = "it was made by docker before 1.8.3: docker itself would give it another image ID";
-        run.diagnostics.warn(Rule::L32, &at, problem)?;
-    }
-    let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(Rule::L31, &at, "the image has no layers"))?;
-    run.budget.charge_memory(raw.len() as u64, &at)?;
-    let config = ImageConfig::read(raw, &at)?;
-    let layers = chain.iter().map(|id| {
-        let (blob, diff_id, claim) = contents[id].clone();
-        let at = index.at(&id.layer_member());
-        Layer { at, diff_id, blob: Some(blob), claim, foreign: None }
-    });
-    Ok(Image {
-        at: at.clone(),
-        image_id: config.image_id(),
-        layers: layers.collect(),
-        manifest: None,
-        platform: config.platform().clone(),
-        config,
-        parent: None,
-    })
 }

@@ -23,7 +23,7 @@ pub(super) fn for_layout(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Ru
     match node {
         Node::Image(_) => wanted.images().map(|_| Some(node.clone())),
         Node::Index(index) => on_platforms(index, wanted, options.attestations == Some(Attestations::Keep), run),
-        Node::Missing(_) | Node::Artifact(_) => prune(node, &at, options.index, run),
+        Node::Missing(_) | Node::Artifact(_) | Node::Broken(_) => prune(node, &at, options.index, run),
     }
 }
 
@@ -68,6 +68,10 @@ fn left_out(index: &ImageIndex, is_kept: impl Fn(&Node) -> bool) -> Vec<String> 
             let what = missing.platform.as_ref().map_or_else(|| missing.member.clone(), ToString::to_string);
             Some(format!("{what} (absent)"))
         }
+        Node::Broken(broken) => {
+            let what = broken.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
+            Some(format!("{what} (broken)"))
+        }
         Node::Index(_) => None,
     })
     .collect()
@@ -90,6 +94,7 @@ pub(super) fn is_attestation(node: &Node) -> bool {
 fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option<Node>> {
     match node {
         Node::Image(_) | Node::Artifact(_) => Ok(Some(node.clone())),
+        Node::Broken(broken) => Err(broken.error(at)),
         Node::Missing(missing) => match policy {
             IndexPolicy::Strict | IndexPolicy::Keep => Ok(Some(node.clone())),
             IndexPolicy::Prune => {
@@ -119,7 +124,7 @@ fn without_attestations(node: &Node) -> Option<Node> {
             });
             with_children(index, children.collect()).map(Node::Index)
         }
-        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => Some(node.clone()),
+        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => Some(node.clone()),
     }
 }
 
@@ -137,7 +142,7 @@ fn keep_images(index: &Arc<ImageIndex>, images: &[&Arc<Image>], attestations: bo
                 let is_kept = subject.is_some_and(|subject| manifests.contains(subject));
                 (attestations && artifact.attestation && is_kept).then(|| child.node.clone())
             }
-            Node::Missing(_) => None,
+            Node::Missing(_) | Node::Broken(_) => None,
         };
         node.map(|node| Child { descriptor: child.descriptor.clone(), node })
     });

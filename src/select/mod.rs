@@ -11,6 +11,7 @@ mod pick;
 mod platforms;
 mod selector;
 
+pub(crate) use platforms::{Naming, OneName};
 pub use selector::{ImageSelector, SelectedImage};
 
 use std::collections::HashMap;
@@ -73,10 +74,13 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
         }
         ([image], _) => Ok(Some(Arc::clone(image))),
         ([], Node::Missing(missing)) => Err(missing.missing(&wanted.at())),
+        ([], Node::Broken(broken)) => Err(broken.error(wanted.at())),
         ([], _) => {
             let (rule, what) = match node {
                 Node::Artifact(artifact) => (Rule::O14, artifact.what.as_str()),
-                Node::Index(_) | Node::Image(_) | Node::Missing(_) => (Rule::O12, "an index without images"),
+                Node::Index(_) | Node::Image(_) | Node::Missing(_) | Node::Broken(_) => {
+                    (Rule::O12, "an index without images")
+                }
             };
             run.diagnostics.note(rule, wanted.at(), format!("{what} is left out"));
             Ok(None)
@@ -120,6 +124,6 @@ fn first_missing(node: &Node) -> Option<&Missing> {
     match node {
         Node::Missing(missing) => Some(missing),
         Node::Index(index) => index.children.iter().find_map(|child| first_missing(&child.node)),
-        Node::Image(_) | Node::Artifact(_) => None,
+        Node::Image(_) | Node::Artifact(_) | Node::Broken(_) => None,
     }
 }

@@ -156,6 +156,7 @@ fn identity(entry: &ImageEntry) -> String {
         Node::Image(image) => image.own_digest().to_string(),
         Node::Index(index) => index.document.digest.to_string(),
         Node::Artifact(carried) => carried.what.clone(),
-        Node::Missing(absent) => absent.member.clone(),
+        Node::Missing(missing) => missing.member.clone(),
+        Node::Broken(broken) => broken.at.clone(),
     }
 }

@@ -51,7 +51,11 @@ pub(super) fn drop_repeated(names: &mut Vec<Name>) {
 }
 
 fn at_position(set: &ImageSet, n: usize) -> Result<Picked> {
-    let mut with_images = set.entries.iter().enumerate().filter(|(_, entry)| !entry.node.images().is_empty());
+    let mut with_images = set
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| !entry.node.images().is_empty() || entry.node.first_broken().is_some());
     let (position, entry) = with_images.nth(n).ok_or_else(|| choices::unknown(set, &format!("@{n}")))?;
     Ok((position, entry.clone()))
 }
@@ -165,7 +169,7 @@ impl<'t> DigestPrefix<'t> {
             let is_hit = match node {
                 Node::Image(image) => self.fits(&image.image_id) || self.fits(image.own_digest()),
                 Node::Index(index) => self.fits(&index.document.digest),
-                Node::Artifact(_) | Node::Missing(_) => {
+                Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => {
                     descriptor.is_some_and(|descriptor| self.fits(descriptor.digest()))
                 }
             };
@@ -174,7 +178,7 @@ impl<'t> DigestPrefix<'t> {
                 Node::Index(index) => {
                     waiting.extend(index.children.iter().map(|child| (&child.node, Some(&child.descriptor))));
                 }
-                Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => {}
+                Node::Image(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => {}
             }
         }
         found

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::choices;
 use crate::error::Result;
-use crate::image::{Image, ImageEntry, Name, Node};
+use crate::image::{Broken, Image, ImageEntry, Name, Node};
 use crate::options::Platforms;
 use crate::spec::platform::Platform;
 
@@ -54,16 +54,24 @@ impl<'e> Wanted<'e> {
     /// The images that are wanted, each once.
     ///
     /// # Errors
-    /// [`Error::Choice`](crate::error::Error::Choice) when a wanted platform has no image, or several.
+    /// [`Error::Choice`](crate::error::Error::Choice) when a wanted platform has no image, or several; the error of what is
+    /// broken, where that is wanted or may be.
     pub(super) fn images(&self) -> Result<Vec<&'e Arc<Image>>> {
         let node = &self.entry.node;
-        let Some(platforms) = &self.platforms else { return Ok(node.distinct_images()) };
+        let Some(platforms) = &self.platforms else {
+            return node
+                .first_broken()
+                .map_or_else(|| Ok(node.distinct_images()), |broken| Err(broken.error(self.at())));
+        };
         let images = node.images();
         let mut found: Vec<&Arc<Image>> = Vec::new();
         let mut seen = HashSet::new();
         for platform in platforms {
             let fitting: Vec<_> = images.iter().copied().filter(|image| platform.matches(&image.platform)).collect();
             let distinct: HashSet<_> = fitting.iter().map(|image| image.identity()).collect();
+            if let ([], Some(broken)) = (&fitting[..], broken_on(node, platform)) {
+                return Err(broken.error(self.at()));
+            }
             let problem = match (&fitting[..], distinct.len()) {
                 ([image, ..], 1) => {
                     if seen.insert(image.identity()) {
@@ -90,18 +98,29 @@ impl<'e> Wanted<'e> {
     }
 }
 
+/// What below `node` is broken and may be for `platform`.
+fn broken_on<'n>(node: &'n Node, platform: &Platform) -> Option<&'n Arc<Broken>> {
+    match node {
+        Node::Broken(broken) => {
+            Some(broken).filter(|broken| broken.platform.as_ref().is_none_or(|other| platform.matches(other)))
+        }
+        Node::Index(index) => index.children.iter().find_map(|child| broken_on(&child.node, platform)),
+        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => None,
+    }
+}
+
 /// The platforms that are one machine, each with its version and features; `None` is any of them.
 type Machines<'e> = ((String, String, String), Option<&'e str>, Option<&'e [String]>);
 
 /// The entries that one name stands for: images of which no two are for one platform (N-9).
 #[derive(Default)]
-pub(super) struct OneName<'e> {
+pub(crate) struct OneName<'e> {
     pub(super) entries: Vec<&'e ImageEntry>,
     images: HashMap<Machines<'e>, &'e ImageEntry>,
 }
 
 /// The outcome of giving a name to an entry.
-pub(super) enum Naming<'e> {
+pub(crate) enum Naming<'e> {
     /// The name stands for the entry too.
     Added,
     /// The name stands for this image on this platform already.
@@ -112,10 +131,10 @@ pub(super) enum Naming<'e> {
 
 impl<'e> OneName<'e> {
     /// Gives the name to `entry` too, where that can be.
-    pub(super) fn add(&mut self, entry: &'e ImageEntry) -> Naming<'e> {
+    pub(crate) fn add(&mut self, entry: &'e ImageEntry) -> Naming<'e> {
         let naming = match &entry.node {
             Node::Image(image) => self.naming(entry, &image.platform),
-            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => {
+            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => {
                 self.entries.first().map_or(Naming::Added, |first| Naming::Taken(first))
             }
         };
@@ -177,7 +196,8 @@ mod tests {
         let config = ImageConfig::read(config.to_vec(), "config").unwrap();
         let image_id = config.image_id();
         let at = "image".to_owned();
-        let image = Image { at, config, image_id, layers: Vec::new(), manifest: None, platform, parent: None };
+        let (config, layers) = (Arc::new(config), Arc::default());
+        let image = Image { at, config, image_id, layers, manifest: None, platform, parent: None };
         ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) }
     }
 

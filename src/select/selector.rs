@@ -45,7 +45,8 @@ impl ImageSelector {
     /// listed several times for one platform is one, with all the names.
     ///
     /// # Errors
-    /// [`Error::Choice`] with the list of what there is, when the image or platform is not there.
+    /// [`Error::Choice`] with the list of what there is, when the image or platform is not there. What is broken is left
+    /// out, unless there is nothing else.
     pub fn images(&self, set: &ImageSet) -> Result<Vec<SelectedImage>> {
         let entries = self.entries(set)?;
         let mut selected: Vec<SelectedImage> = Vec::new();
@@ -54,7 +55,9 @@ impl ImageSelector {
             let node = &wanted.entry.node;
             let images = match node {
                 Node::Image(_) | Node::Index(_) if wanted.platforms.is_some() => wanted.images()?,
-                Node::Image(_) | Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => node.images(),
+                Node::Image(_) | Node::Index(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => {
+                    node.images()
+                }
             };
             for image in images {
                 let place = *places.entry((image.identity(), image.platform.machine())).or_insert(selected.len());
@@ -66,6 +69,9 @@ impl ImageSelector {
                 }
             }
         }
+        if selected.is_empty() {
+            refuse_broken(set, &entries)?;
+        }
         selected.iter_mut().for_each(|selected| drop_repeated(&mut selected.names));
         Ok(selected)
     }
@@ -76,6 +82,8 @@ impl ImageSelector {
     /// As [`ImageSelector::images`], and [`Error::Choice`] when there are several; [`Error::MissingMember`] or
     /// [`Error::Choice`] when there is none.
     pub fn one(&self, set: &ImageSet) -> Result<SelectedImage> {
+        // What is broken may be what is meant.
+        refuse_broken(set, &self.entries(set)?)?;
         let selected = self.images(set)?;
         let mut rest = selected.iter();
         let Some(first) = rest.next() else { return Err(choices::nothing_left(set)) };
@@ -87,6 +95,15 @@ impl ImageSelector {
         drop_repeated(&mut names);
         Ok(SelectedImage { names, image: Arc::clone(&first.image) })
     }
+}
+
+/// The error of the first of `entries` that is broken.
+fn refuse_broken(set: &ImageSet, entries: &[ImageEntry]) -> Result<()> {
+    let broken = |entry: &ImageEntry| {
+        let broken = entry.node.first_broken()?;
+        Some(broken.error(format!("{}: {}", set.archive, entry.title())))
+    };
+    entries.iter().find_map(broken).map_or(Ok(()), Err)
 }
 
 /// Several images: of one name if they differ in platform only, else of several.

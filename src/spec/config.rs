@@ -10,16 +10,19 @@ use serde_json::{Map, Value};
 
 use super::json::{self, null_as_default};
 use super::platform::Platform;
+use crate::diagnostics::Diagnostics;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
+use crate::path::quote;
 use crate::rule::Rule;
 
 /// An image's config.
 #[derive(Debug, Clone)]
 pub struct ImageConfig {
     raw: Vec<u8>,
-    said: Fields,
+    diff_ids: Vec<DiffId>,
+    fields: Fields,
     platform: Platform,
 }
 
@@ -40,8 +43,9 @@ struct Fields {
 struct RootFs {
     #[serde(rename = "type")]
     kind: String,
-    #[serde(default, deserialize_with = "null_as_default")]
-    diff_ids: Vec<DiffId>,
+    /// Each is looked at for itself; here it only has to be a list.
+    #[serde(default, deserialize_with = "null_as_default", rename = "diff_ids")]
+    _diff_ids: Vec<Value>,
 }
 
 /// One step of an image's making.
@@ -60,19 +64,74 @@ pub struct History {
     pub empty_layer: bool,
 }
 
+/// A config as far as it can be read.
+#[derive(Debug)]
+pub struct ConfigParts {
+    /// The image ID.
+    pub image_id: Digest,
+    /// The layers' digests uncompressed, base first; `None` in the place of one that is refused.
+    pub diff_ids: Vec<Option<DiffId>>,
+    /// The config, where nothing is wrong with it.
+    pub whole: Option<ImageConfig>,
+}
+
+impl ConfigParts {
+    /// Reads the config that `raw` is as far as `diagnostics` let it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] unless `diagnostics` go on: for what is no config of an image made of layers (M-11), and for a
+    /// diff_id that is no digest (H-2).
+    pub fn read(raw: Vec<u8>, at: &str, diagnostics: &Diagnostics) -> Result<Self> {
+        let image_id = Digest::sha256(&raw);
+        let object: Value = match json::read(&raw, at, MAX_DOCUMENT, Rule::G14) {
+            Ok(object) => object,
+            Err(error) => {
+                return diagnostics.fault(error).map(|()| Self { image_id, diff_ids: Vec::new(), whole: None });
+            }
+        };
+        let diff_ids = diff_ids(&object, at, diagnostics)?;
+        let whole = match (Fields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
+            (Ok((fields, platform)), Some(diff_ids)) => Some(ImageConfig { raw, diff_ids, fields, platform }),
+            // The diff_id that is refused has been reported.
+            (_, None) => None,
+            (Err(message), Some(_)) => diagnostics.fault(Error::invalid(Rule::M11, at, message)).map(|()| None)?,
+        };
+        Ok(Self { image_id, diff_ids, whole })
+    }
+}
+
+impl Fields {
+    /// What `object` says, and the platform that it names.
+    fn parse(object: &Value) -> std::result::Result<(Self, Platform), String> {
+        let fields = Self::deserialize(object).map_err(|error| error.to_string())?;
+        if fields.rootfs.kind != "layers" {
+            return Err(format!("rootfs.type is `{}`, expected `layers`", quote(&fields.rootfs.kind)));
+        }
+        Ok((fields, Platform::deserialize(object).map_err(|error| error.to_string())?))
+    }
+}
+
+/// The diff_ids that the config `object` lists.
+fn diff_ids(object: &Value, at: &str, diagnostics: &Diagnostics) -> Result<Vec<Option<DiffId>>> {
+    let listed = object.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
+    let diff_id = |(nth, value): (usize, &Value)| match DiffId::deserialize(value) {
+        Ok(diff_id) => Ok(Some(diff_id)),
+        Err(error) => {
+            let at = format!("{at}: rootfs.diff_ids[{nth}]");
+            diagnostics.fault(Error::invalid(Rule::H2, at, error.to_string())).map(|()| None)
+        }
+    };
+    listed.map_or(&[][..], Vec::as_slice).iter().enumerate().map(diff_id).collect()
+}
+
 impl ImageConfig {
     /// Reads the config that `raw` is and keeps every byte.
     ///
     /// # Errors
     /// [`Error::Invalid`] for what is no config of an image made of layers (M-11).
     pub fn read(raw: Vec<u8>, at: &str) -> Result<Self> {
-        let said: Fields = json::read(&raw, at, MAX_DOCUMENT, Rule::M11)?;
-        if said.rootfs.kind != "layers" {
-            let kind = said.rootfs.kind.escape_debug();
-            return Err(Error::invalid(Rule::M11, at, format!("rootfs.type is `{kind}`, expected `layers`")));
-        }
-        let platform = json::read(&raw, at, MAX_DOCUMENT, Rule::M11)?;
-        Ok(Self { raw, said, platform })
+        let parts = ConfigParts::read(raw, at, &Diagnostics::silent())?;
+        parts.whole.ok_or_else(|| Error::invalid(Rule::M11, at, "it is no config of an image"))
     }
 
     /// The bytes exactly as they were read.
@@ -87,12 +146,12 @@ impl ImageConfig {
 
     /// The layers' digests uncompressed, base first.
     pub fn diff_ids(&self) -> &[DiffId] {
-        &self.said.rootfs.diff_ids
+        &self.diff_ids
     }
 
     /// How the image was made, oldest step first; steps need not match the layers (L-16).
     pub fn history(&self) -> &[History] {
-        &self.said.history
+        &self.fields.history
     }
 
     /// What the image runs on; fills in for a descriptor that does not say (O-12).
@@ -102,27 +161,27 @@ impl ImageConfig {
 
     /// When the image was made, as it was written.
     pub fn created(&self) -> Option<&str> {
-        self.said.created.as_deref()
+        self.fields.created.as_deref()
     }
 
     /// Who made the image.
     pub fn author(&self) -> Option<&str> {
-        self.said.author.as_deref()
+        self.fields.author.as_deref()
     }
 
     /// The container that a docker image was committed from.
     pub fn container(&self) -> Option<&str> {
-        self.said.container.as_deref()
+        self.fields.container.as_deref()
     }
 
     /// The docker that made the image.
     pub fn docker_version(&self) -> Option<&str> {
-        self.said.docker_version.as_deref()
+        self.fields.docker_version.as_deref()
     }
 
     /// What a container of the image starts with: `Cmd`, `Env`, `Labels` and so on, as they were written.
     pub fn runtime(&self) -> &Map<String, Value> {
-        &self.said.config
+        &self.fields.config
     }
 }
 

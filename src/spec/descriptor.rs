@@ -16,12 +16,14 @@ use super::json::null_as_default;
 use super::media_type::{Family, MediaType};
 use super::platform::Platform;
 use crate::digest::{Digest, Hasher};
+use crate::error::Problem;
+use crate::rule::Rule;
 
 /// A blob's media type, digest and size, and what else is said about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Descriptor {
-    /// What `object` says, read.
-    said: Fields,
+    /// What the known keys say.
+    fields: Fields,
     /// The known keys and all unknown keys, in the order they were read in; this is what is written.
     object: Map<String, Value>,
 }
@@ -55,7 +57,7 @@ impl Descriptor {
     ///
     /// `size` is below 2^63, as that of everything that was ever stored.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
-        let said = Fields {
+        let fields = Fields {
             media_type,
             digest,
             size,
@@ -66,11 +68,11 @@ impl Descriptor {
             artifact_type: None,
         };
         let object = Map::from_iter([
-            ("mediaType".to_owned(), said.media_type.as_str().into()),
-            ("digest".to_owned(), said.digest.to_string().into()),
+            ("mediaType".to_owned(), fields.media_type.as_str().into()),
+            ("digest".to_owned(), fields.digest.to_string().into()),
             ("size".to_owned(), size.into()),
         ]);
-        Self { said, object }
+        Self { fields, object }
     }
 
     /// The descriptor of a document held in memory.
@@ -80,58 +82,58 @@ impl Descriptor {
 
     /// What the blob is.
     pub fn media_type(&self) -> &MediaType {
-        &self.said.media_type
+        &self.fields.media_type
     }
 
     /// The digest of the blob as stored.
     pub fn digest(&self) -> &Digest {
-        &self.said.digest
+        &self.fields.digest
     }
 
     /// The size of the blob as stored, in bytes; below 2^63.
     pub fn size(&self) -> u64 {
-        self.said.size
+        self.fields.size
     }
 
     /// Where the blob could be had; nothing here ever goes there (M-9), and it says nothing of the blob's nature (M-10).
     pub fn urls(&self) -> &[String] {
-        &self.said.urls
+        &self.fields.urls
     }
 
     /// All annotations.
     pub fn annotations(&self) -> &BTreeMap<String, String> {
-        &self.said.annotations
+        &self.fields.annotations
     }
 
     /// One annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.said.annotations.get(key).map(String::as_str)
+        self.fields.annotations.get(key).map(String::as_str)
     }
 
     /// The platform, where the descriptor names one.
     pub fn platform(&self) -> Option<&Platform> {
-        self.said.platform.as_ref()
+        self.fields.platform.as_ref()
     }
 
     /// The type of the artifact that the manifest described here is said to be; proves nothing alone (O-13).
     pub fn artifact_type(&self) -> Option<&str> {
-        self.said.artifact_type.as_deref()
+        self.fields.artifact_type.as_deref()
     }
 
     /// The blob itself, where the descriptor embeds it (O-7); it has been held against digest and size.
     pub fn data(&self) -> Option<Vec<u8>> {
-        BASE64.decode(self.said.data.as_deref()?).ok()
+        BASE64.decode(self.fields.data.as_deref()?).ok()
     }
 
     /// Whether the manifest described here is BuildKit's attestation of another one: nothing that runs (O-13).
     pub fn is_attestation(&self) -> bool {
-        self.said.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
+        self.fields.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
     }
 
     /// This descriptor with an annotation set to `value`, or removed; written in ascending order, as Go does (L-9).
     #[must_use]
     pub fn with_annotation(self, key: &str, value: Option<&str>) -> Self {
-        let mut annotations = self.said.annotations.clone();
+        let mut annotations = self.fields.annotations.clone();
         match value {
             Some(value) => annotations.insert(key.into(), value.into()),
             None => annotations.remove(key),
@@ -154,7 +156,7 @@ impl Descriptor {
     /// The same blob, its media type in the words of `family` (M-1).
     #[must_use]
     pub fn spelled_by(self, family: Family) -> Self {
-        let media_type = self.said.media_type.spelled_by(family);
+        let media_type = self.fields.media_type.spelled_by(family);
         self.with("mediaType", media_type.as_str())
     }
 
@@ -163,7 +165,7 @@ impl Descriptor {
     /// What described the old bytes goes: `data`, `urls`, and annotations of their compression (O-18). The rest stays.
     #[must_use]
     pub fn replaced_by(self, media_type: &MediaType, digest: &Digest, size: u64) -> Self {
-        let mut annotations = self.said.annotations.clone();
+        let mut annotations = self.fields.annotations.clone();
         annotations.retain(|key, _| !OF_THE_COMPRESSION.iter().any(|prefix| key.starts_with(prefix)));
         self.with("mediaType", media_type.as_str())
             .with("digest", digest.to_string())
@@ -177,7 +179,7 @@ impl Descriptor {
     /// (O-7).
     #[must_use]
     pub fn with_content(self, bytes: &[u8]) -> Self {
-        let data = if self.said.data.is_some() { Value::from(BASE64.encode(bytes)) } else { Value::Null };
+        let data = if self.fields.data.is_some() { Value::from(BASE64.encode(bytes)) } else { Value::Null };
         self.with("digest", Digest::sha256(bytes).to_string()).with("size", bytes.len() as u64).with("data", data)
     }
 
@@ -205,45 +207,59 @@ impl Descriptor {
             Value::Object(object) if object.is_empty() => drop(self.object.shift_remove(key)),
             value => drop(self.object.insert(key.into(), value)),
         }
-        self.said = Fields::deserialize(&self.object).expect("only what these types gave was changed");
+        self.fields = Fields::deserialize(&self.object).expect("only what these types gave was changed");
         self
     }
 
-    fn parse(object: Map<String, Value>) -> Result<Self, String> {
-        let said = Fields::deserialize(&object).map_err(|error| format!("descriptor: {error}"))?;
-        if let Some(data) = &said.data {
-            check_data(data, &said.digest, said.size)
-                .map_err(|problem| format!("descriptor of {}: {problem}", said.digest))?;
+    /// The descriptor that a JSON value is.
+    pub(crate) fn parse(value: Value) -> Result<Self, Problem> {
+        let Value::Object(object) = value else { return Err(Problem::new(Rule::O6, "a descriptor is no JSON object")) };
+        if let Some(Value::String(digest)) = object.get("digest") {
+            digest.parse::<Digest>().map_err(|error| Problem::new(Rule::H2, error.to_string()))?;
         }
-        Ok(Self { said, object })
+        if let Some(Value::Number(number)) = object.get("size") {
+            bytes_in(number).map_err(|message| Problem::new(Rule::H11, message))?;
+        }
+        let fields =
+            Fields::deserialize(&object).map_err(|error| Problem::new(Rule::O6, format!("descriptor: {error}")))?;
+        let descriptor = Self { fields, object };
+        match descriptor.check_data() {
+            Ok(()) => Ok(descriptor),
+            Err(message) => Err(Problem::new(Rule::O7, format!("descriptor of {}: {message}", descriptor.digest()))),
+        }
+    }
+
+    /// The descriptor without its embedded copy of the blob, which is a false one.
+    pub(crate) fn parse_without_data(value: &Value) -> Option<Self> {
+        let mut object = value.as_object()?.clone();
+        object.shift_remove("data");
+        Self::parse(object.into()).ok()
+    }
+
+    /// O-7: an embedded copy has to be the blob.
+    fn check_data(&self) -> Result<(), String> {
+        let Some(data) = &self.fields.data else { return Ok(()) };
+        let bytes = BASE64.decode(data).map_err(|error| format!("`data` is no base64: {error}"))?;
+        if bytes.len() as u64 != self.size() {
+            return Err(format!("`data` has {} bytes, expected {}", bytes.len(), self.size()));
+        }
+        let Some(mut hasher) = Hasher::of(self.digest().algorithm()) else { return Ok(()) };
+        hasher.update(&bytes);
+        let found = hasher.finish();
+        if found == *self.digest() { Ok(()) } else { Err(format!("`data` is {found}")) }
     }
 }
 
 /// A whole number of bytes that fits what every reader holds it in, a signed 64-bit integer (H-11).
-fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    let number = Number::deserialize(deserializer)?;
+fn bytes_in(number: &Number) -> Result<u64, String> {
     number.as_i64().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
         let shown: String = number.as_str().chars().take(40).collect();
-        de::Error::custom(format!("a size of {shown} is no number of bytes"))
+        format!("a size of {shown} is no number of bytes")
     })
 }
 
-/// O-7: an embedded copy has to be the blob.
-fn check_data(data: &str, digest: &Digest, size: u64) -> Result<(), String> {
-    let bytes = BASE64.decode(data).map_err(|error| format!("`data` is no base64: {error}"))?;
-    if bytes.len() as u64 != size {
-        return Err(format!("`data` has {} bytes, expected {size}", bytes.len()));
-    }
-    let Some(mut hasher) = Hasher::of(digest.algorithm()) else { return Ok(()) };
-    hasher.update(&bytes);
-    let found = hasher.finish();
-    if found == *digest { Ok(()) } else { Err(format!("`data` is {found}")) }
-}
-
-impl<'de> Deserialize<'de> for Descriptor {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(Map::deserialize(deserializer)?).map_err(de::Error::custom)
-    }
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    bytes_in(&Number::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 impl Serialize for Descriptor {
@@ -260,7 +276,8 @@ mod tests {
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn read(text: &str) -> crate::error::Result<Descriptor> {
-        json::read(text.as_bytes(), "x", 1 << 20, crate::rule::Rule::O6)
+        let value = json::read(text.as_bytes(), "x", 1 << 20, Rule::O6)?;
+        Descriptor::parse(value).map_err(|problem| problem.at("x"))
     }
 
     fn written(value: &impl Serialize) -> String {

@@ -13,9 +13,11 @@ use serde_json::Value;
 
 use super::descriptor::Descriptor;
 use super::json::{self, null_as_default};
-use crate::digest::Digest;
-use crate::error::Result;
+use crate::diagnostics::Diagnostics;
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
 use crate::limits::MAX_MANIFEST_JSON;
+use crate::path::quote;
 use crate::rule::Rule;
 
 /// The member that lists a docker archive's images.
@@ -26,30 +28,81 @@ pub const REPOSITORIES_MEMBER: &str = "repositories";
 pub const VERSION: &[u8] = b"1.0";
 
 /// One image of `manifest.json` (L-4).
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ManifestItem {
     /// The config's member. A digest in it proves nothing (L-6).
     pub config: String,
     /// The image's names as they were written; `null`, missing and empty alike are none (L-7).
-    #[serde(default, deserialize_with = "null_as_default")]
     pub repo_tags: Vec<String>,
     /// The layers' members, base first; one named twice is applied twice (G-9).
-    #[serde(deserialize_with = "null_as_default")]
     pub layers: Vec<String>,
     /// The image ID of the parent, where that is in the archive too.
     pub parent: Option<String>,
     /// Descriptors of layers by diff_id, or by layer digest as regclient has it (L-20).
-    #[serde(default, deserialize_with = "null_as_default")]
     pub layer_sources: BTreeMap<String, Descriptor>,
 }
 
-/// Reads `manifest.json`; `[]` is an archive without images, `null` is an error (H-19).
+/// The keys of an item.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ItemFields {
+    config: String,
+    #[serde(default, deserialize_with = "null_as_default")]
+    repo_tags: Vec<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    layers: Vec<String>,
+    parent: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    layer_sources: BTreeMap<String, Value>,
+}
+
+/// Reads `manifest.json`; `[]` is an archive without images, `null` is an error (H-19). `None` stands in the place of an
+/// item that is refused.
 ///
 /// # Errors
-/// [`crate::error::Error::Invalid`] for what is no list of images, naming the place.
-pub fn read_manifest(bytes: &[u8], at: &str) -> Result<Vec<ManifestItem>> {
-    json::read(bytes, at, MAX_MANIFEST_JSON, Rule::L4)
+/// [`Error::Invalid`] for what is no list; and unless `diagnostics` go on, for an item that is not as it should be.
+pub fn read_manifest(bytes: &[u8], at: &str, diagnostics: &Diagnostics) -> Result<Vec<Option<ManifestItem>>> {
+    let items: Vec<Value> = json::read(bytes, at, MAX_MANIFEST_JSON, Rule::G14)?;
+    let item = |(nth, value)| ManifestItem::parse(value, &item_at(at, nth), diagnostics);
+    items.into_iter().enumerate().map(item).collect()
+}
+
+/// How messages call an item of the `manifest.json` that they call `at`.
+pub fn item_at(at: &str, nth: usize) -> String {
+    format!("{at}: [{nth}]")
+}
+
+impl ManifestItem {
+    fn parse(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<Option<Self>> {
+        let ItemFields { config, repo_tags, layers, parent, layer_sources: listed } =
+            match serde_json::from_value(value) {
+                Ok(fields) => fields,
+                Err(error) => {
+                    let error = Error::invalid(Rule::L4, at, error.to_string());
+                    return diagnostics.fault(error).map(|()| None);
+                }
+            };
+        let mut layer_sources = BTreeMap::new();
+        for (key, value) in listed {
+            match Descriptor::parse(value) {
+                Ok(source) => drop(layer_sources.insert(key, source)),
+                Err(problem) => diagnostics.fault(problem.at(format!("{at}: LayerSources[{}]", quote(&key))))?,
+            }
+        }
+        Ok(Some(Self { config, repo_tags, layers, parent, layer_sources }))
+    }
+
+    /// The `LayerSources` entry of a layer: by its diff_id, or by its digest as regclient has it (L-20).
+    pub fn layer_source(&self, member: &str, diff_id: Option<&DiffId>) -> Option<&Descriptor> {
+        let by_diff_id = diff_id.and_then(|diff_id| self.layer_sources.get(&diff_id.to_string()));
+        by_diff_id.or_else(|| self.layer_sources.get(&digest_in_name(member)?.to_string()))
+    }
+}
+
+/// The digest that a layer's name seems to be: `<64 hex>` before its extensions (D-6).
+pub fn digest_in_name(member: &str) -> Option<Digest> {
+    let last = member.rsplit('/').next().unwrap_or_default();
+    Digest::from_sha256_hex(last.split('.').next().unwrap_or_default())
 }
 
 /// Returns `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline. `admit` is asked for the bytes of
@@ -155,6 +208,11 @@ pub fn layer_member(digest: &Digest, extension: &str) -> String {
 mod tests {
     use super::*;
 
+    fn read_items(text: impl AsRef<[u8]>) -> Result<Vec<ManifestItem>> {
+        let items = read_manifest(text.as_ref(), "x", &Diagnostics::silent())?;
+        Ok(items.into_iter().flatten().collect())
+    }
+
     const MANIFEST: &str = r#"[{"Config":"a.json","RepoTags":["a:1","b:<2>"],"Layers":["x/layer.tar","x/layer.tar"],"Parent":"sha256:p","LayerSources":{"sha256:0":{"mediaType":"m","size":1,"digest":"a:b","urls":["u"],"x":1},"sha256:1":{"mediaType":"m","size":2,"digest":"a:b"}}},{"Config":"b.json","RepoTags":null,"Layers":[]}]"#;
 
     fn written(items: Vec<ManifestItem>) -> Vec<u8> {
@@ -163,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_manifest_is_written_as_it_was_read() {
-        let items = read_manifest(MANIFEST.as_bytes(), "x").unwrap();
+        let items = read_items(MANIFEST).unwrap();
         assert_eq!(items[0].layer_sources["sha256:0"].size(), 1);
         assert!(items[1].repo_tags.is_empty() && items[1].parent.is_none());
         assert_eq!(String::from_utf8(written(items)).unwrap(), MANIFEST.replace("<2>", "\\u003c2\\u003e"));
@@ -172,10 +230,10 @@ mod tests {
     #[test]
     fn an_image_may_have_no_names_and_no_layers() {
         for tags in ["", r#""RepoTags":null,"#, r#""RepoTags":[],"#] {
-            let items = read_manifest(format!(r#"[{{"Config":"a",{tags}"Layers":null}}]"#).as_bytes(), "x").unwrap();
+            let items = read_items(format!(r#"[{{"Config":"a",{tags}"Layers":null}}]"#)).unwrap();
             assert_eq!(written(items), br#"[{"Config":"a","RepoTags":null,"Layers":[]}]"#);
         }
-        assert_eq!(written(read_manifest(b"[]", "x").unwrap()), b"[]");
+        assert_eq!(written(read_items(b"[]").unwrap()), b"[]");
     }
 
     #[test]
@@ -183,7 +241,7 @@ mod tests {
         for (text, expected) in [
             ("null", "invalid type: null, expected a sequence"),
             ("{}", "invalid type: map, expected a sequence"),
-            ("[null]", "expected struct ManifestItem"),
+            ("[null]", "expected struct ItemFields"),
             (r#"[{"config":"a","Layers":[]}]"#, "missing field `Config`"),
             (r#"[{"Config":"a","layers":[]}]"#, "missing field `Layers`"),
             (r#"[{"Config":"a","Layers":[1]}]"#, "expected a string"),
@@ -194,7 +252,7 @@ mod tests {
             (r#"[{"Config":"a","Layers":[],"LayerSources":{"b":{}}}]"#, "missing field `mediaType`"),
             (r#"[{"Config":"a","Layers":[]}] x"#, "trailing characters"),
         ] {
-            let error = read_manifest(text.as_bytes(), "x").unwrap_err().to_string();
+            let error = read_items(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

@@ -1,11 +1,11 @@
-//! All stored bytes that something is said about, each once, whatever names lead to them.
+//! All stored bytes of which something is promised, each once, whatever names lead to them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 
 use super::body::{Body, Examined};
 use crate::codec::Codec;
-use crate::diagnostics::{Diagnostic, Severity};
+use crate::diagnostics::{Diagnostic, DiagnosticLog, Severity};
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::rule::Rule;
@@ -18,68 +18,82 @@ use crate::stream::source::{Extent, Location};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct BodyId(usize);
 
-/// What is to be read.
+/// The bodies to be read.
 #[derive(Default)]
 pub(super) struct Bodies {
     bodies: Vec<Body>,
     known: HashMap<Location, BodyId>,
-    promises: Vec<Promised>,
+    /// In a directory, where each look-up finds another place, they are known by their names.
+    by_name: Option<HashMap<String, BodyId>>,
+    digests: Vec<ExpectedBody>,
+    sizes: Vec<(BodyId, u64)>,
     foreign: Vec<(BodyId, Descriptor)>,
 }
 
-/// Somebody's word on what stored bytes hash to.
-struct Promised {
+/// The digest that stored bytes should have.
+struct ExpectedBody {
     body: BodyId,
     digest: Digest,
     severity: Severity,
     rule: Rule,
-    /// Who says so.
-    by: String,
+    /// Where the digest is from.
+    by: &'static str,
 }
 
 impl Bodies {
-    /// The bytes in `extent`, which the member `at` leads to.
+    /// None yet, of an archive or of a directory.
+    pub(super) fn new(is_directory: bool) -> Self {
+        Self { by_name: is_directory.then(HashMap::new), ..Self::default() }
+    }
+
+    /// Adds the bytes in `extent`, which messages call `at`.
     pub(super) fn add(&mut self, extent: Extent, at: &str) -> Result<BodyId> {
-        if let Some(known) = self.known.get(&extent.location()) {
+        let by_name = self.by_name.as_ref().and_then(|known| known.get(at));
+        if let Some(known) = by_name.or_else(|| self.known.get(&extent.location())) {
             return Ok(*known);
         }
         let head = extent.head::<{ Codec::SNIFF_LEN }>().map_err(|error| Error::io("reading", at, error))?;
         let id = BodyId(self.bodies.len());
         self.known.insert(extent.location(), id);
+        if let Some(known) = &mut self.by_name {
+            known.insert(at.to_owned(), id);
+        }
         let codec = Codec::sniff(&head);
         self.bodies.push(Body { extent, at: at.to_owned(), stored: BTreeSet::new(), layer: None, codec });
         Ok(id)
     }
 
-    /// Notes what the bytes must hash to as they are stored; `by` says who promised it.
-    pub(super) fn expect(&mut self, id: BodyId, digest: &Digest, broken: (Severity, Rule), by: &str) {
+    /// Expects the stored bytes to have `digest`, as `by` says; `broken` is how bad it is if they have not.
+    pub(super) fn expect(&mut self, id: BodyId, digest: &Digest, broken: (Severity, Rule), by: &'static str) {
         self.bodies[id.0].stored.insert(digest.clone());
         let (severity, rule) = broken;
-        self.promises.push(Promised { body: id, digest: digest.clone(), severity, rule, by: by.to_owned() });
+        self.digests.push(ExpectedBody { body: id, digest: digest.clone(), severity, rule, by });
     }
 
-    /// Notes where a foreign layer could be had. Its bytes here may be in another form than is meant (L-22); only if they
-    /// are the very ones that are meant is their size a promise too (M-11).
+    /// Expects the stored bytes to be `size` bytes.
+    pub(super) fn expect_size(&mut self, id: BodyId, size: u64) {
+        if self.bodies[id.0].extent.size() != size {
+            self.sizes.push((id, size));
+        }
+    }
+
+    /// Adds the source of a foreign layer. Its bytes here may be in another form than is meant there (L-22); only if they
+    /// are the very ones that are meant should they have its size too (M-11).
     pub(super) fn foreign(&mut self, id: BodyId, source: &Descriptor) {
         self.bodies[id.0].stored.insert(source.digest().clone());
         self.foreign.push((id, source.clone()));
     }
 
-    /// Notes that the bytes are a layer, and which diff_id some config gives it.
+    /// Makes the bytes a layer, with the diff_id that some config gives it.
     pub(super) fn layer(&mut self, id: BodyId, diff_id: Option<&DiffId>) {
         let diff_ids = self.bodies[id.0].layer.get_or_insert_default();
         diff_ids.extend(diff_id.map(|diff_id| diff_id.digest().clone()));
     }
 
-    /// Notes that the bytes are a layer whose tar is to be compared with another one's.
-    pub(super) fn plain(&mut self, id: BodyId, like: BodyId) {
-        let diff_ids = self.bodies[like.0].layer.clone().unwrap_or_default();
+    /// Makes the bytes a layer whose tar is to be compared with that of `other`.
+    pub(super) fn comparable(&mut self, id: BodyId, other: BodyId) {
+        let diff_ids = self.bodies[other.0].layer.clone().unwrap_or_default();
         self.bodies[id.0].layer.get_or_insert_default().extend(diff_ids);
-    }
-
-    /// One body.
-    pub(super) fn get(&self, id: BodyId) -> &Body {
-        &self.bodies[id.0]
     }
 
     /// How many there are.
@@ -101,31 +115,29 @@ impl Bodies {
     ///
     /// # Errors
     /// Limits and failing reads.
-    pub(super) fn examine(self, run: &Run) -> Result<Outcome> {
+    pub(super) fn examine(self, run: &Run) -> Result<ExaminedBodies> {
         run.progress.expect(self.size());
-        let Self { bodies, promises, foreign, known: _ } = self;
-        let layers = bodies.iter().filter(|body| body.layer.is_some()).count();
-        let ahead = NonZeroUsize::new(layers).is_some_and(|layers| layers < run.jobs);
-        let examined = pool::for_all(run.jobs, &bodies, |body| body.extent.size(), |body| body.examine(ahead, run))?;
-        Ok(Outcome { bodies, examined, promises, foreign })
+        let layers = NonZeroUsize::new(self.layers());
+        let ahead = layers.is_some_and(|layers| layers < run.jobs);
+        let examined =
+            pool::for_all(run.jobs, &self.bodies, |body| body.extent.size(), |body| body.examine(ahead, run))?;
+        Ok(ExaminedBodies { bodies: self, examined })
     }
 }
 
-/// What the bodies turned out to be.
-pub(super) struct Outcome {
-    bodies: Vec<Body>,
+/// The bodies, and what has been found out about each.
+pub(super) struct ExaminedBodies {
+    bodies: Bodies,
     examined: Vec<Examined>,
-    promises: Vec<Promised>,
-    foreign: Vec<(BodyId, Descriptor)>,
 }
 
-impl Outcome {
+impl ExaminedBodies {
     /// The body itself.
     pub(super) fn body(&self, id: BodyId) -> &Body {
-        &self.bodies[id.0]
+        &self.bodies.bodies[id.0]
     }
 
-    /// What it turned out to be.
+    /// What has been found out about it.
     pub(super) fn of(&self, id: BodyId) -> &Examined {
         &self.examined[id.0]
     }
@@ -135,15 +147,25 @@ impl Outcome {
         self.examined.iter().map(|examined| examined.entries).sum()
     }
 
-    /// Everything that is wrong with the bodies themselves.
-    pub(super) fn findings(&self) -> Vec<Diagnostic> {
-        let mut findings: Vec<Diagnostic> = self.promises.iter().filter_map(|promised| self.broken(promised)).collect();
-        findings.extend(self.foreign.iter().filter_map(|(id, source)| self.false_size(*id, source)));
-        findings.extend(self.examined.iter().flat_map(|examined| &examined.findings).cloned());
-        findings
+    /// Adds everything that is wrong with the bodies themselves to `log`.
+    pub(super) fn report(&mut self, log: &mut DiagnosticLog) {
+        for (id, size) in &self.bodies.sizes {
+            let body = self.body(*id);
+            let diagnostic = Diagnostic::error(Rule::O6, &body.at, "its content has another size");
+            log.add(diagnostic.values(size, &body.extent.size()));
+        }
+        for diagnostic in self.bodies.digests.iter().filter_map(|expected| self.broken(expected)) {
+            log.add(diagnostic);
+        }
+        for diagnostic in self.bodies.foreign.iter().filter_map(|(id, source)| self.false_size(*id, source)) {
+            log.add(diagnostic);
+        }
+        for examined in &mut self.examined {
+            log.append(std::mem::take(&mut examined.log));
+        }
     }
 
-    /// What is wrong about a layer's diff_id; nothing where it could not be decoded, which has been said.
+    /// What is wrong about a layer's diff_id; nothing where it could not be decoded, which has been reported.
     pub(super) fn verify(&self, id: BodyId, diff_id: &DiffId) -> Option<Diagnostic> {
         let at = &self.body(id).at;
         let found = match_algorithm(&self.of(id).plain, diff_id.digest());
@@ -158,7 +180,8 @@ impl Outcome {
             ),
             Some(_) => None,
             None if Hasher::of(diff_id.digest().algorithm()).is_none() => {
-                Some(Diagnostic::warning(Rule::M11, at, format!("not verified: {diff_id} cannot be computed here")))
+                let message = format!("not verified: {diff_id} cannot be computed here");
+                Some(Diagnostic::warning(Rule::M11, at, message))
             }
             None => None,
         }
@@ -167,20 +190,23 @@ impl Outcome {
     fn false_size(&self, id: BodyId, source: &Descriptor) -> Option<Diagnostic> {
         let (body, is_meant) = (self.body(id), self.of(id).stored.contains(source.digest()));
         let size = body.extent.size();
-        let finding = Diagnostic::error(Rule::O6, &body.at, "its content has another size than LayerSources says");
-        (is_meant && size != source.size()).then(|| finding.values(&source.size(), &size))
+        let diagnostic = Diagnostic::error(Rule::O6, &body.at, "its content has another size than LayerSources says");
+        (is_meant && size != source.size()).then(|| diagnostic.values(&source.size(), &size))
     }
 
-    fn broken(&self, promised: &Promised) -> Option<Diagnostic> {
-        let Promised { body, digest, severity, rule, by } = promised;
-        let at = self.body(*body).at.clone();
+    fn broken(&self, expected: &ExpectedBody) -> Option<Diagnostic> {
+        let ExpectedBody { body, digest, severity, rule, by } = expected;
+        let at = &self.body(*body).at;
         match match_algorithm(&self.of(*body).stored, digest) {
             Some(found) if found == digest => None,
             Some(found) => {
                 let message = format!("its content has another digest than {by} says");
                 Some(Diagnostic::new(*severity, *rule, at, message).values(digest, found))
             }
-            None => Some(Diagnostic::warning(Rule::M11, at, format!("not verified: {digest} cannot be computed here"))),
+            None => {
+                let message = format!("not verified: {digest} cannot be computed here");
+                Some(Diagnostic::warning(Rule::M11, at, message))
+            }
         }
     }
 }

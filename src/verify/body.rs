@@ -7,18 +7,20 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::thread;
 
-use super::entries::Entries;
-use super::finding;
-use super::heard::Heard;
-use crate::codec::{self, Codec, Decoder, Watch};
-use crate::diagnostics::Diagnostic;
+use crate::archive::{Ending, Reader};
+use crate::codec::{self, Codec, Watch};
+use crate::diagnostics::{Diagnostic, DiagnosticLog, Diagnostics};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
-use crate::layer_index::LayerIndex;
+use crate::flatten::Role;
+use crate::layer_index::{LayerIndex, each_entry};
+use crate::path::{EntryPath, quote};
 use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::copy;
 use crate::stream::pipe;
+use crate::stream::skip::Sequential;
 use crate::stream::source::{Extent, ExtentReader};
 
 /// Bytes to be read, and what is wanted of them.
@@ -35,7 +37,7 @@ pub(super) struct Body {
     pub(super) codec: Codec,
 }
 
-/// What bytes turned out to be.
+/// What has been found out about bytes.
 #[derive(Default)]
 pub(super) struct Examined {
     /// The digests of the stored bytes, one for each algorithm that was asked for and can be computed.
@@ -43,35 +45,49 @@ pub(super) struct Examined {
     /// The same of the plain tar; none where it cannot be decoded to its end.
     pub(super) plain: Vec<Digest>,
     /// What is wrong with compression and tar.
-    pub(super) findings: Vec<Diagnostic>,
+    pub(super) log: DiagnosticLog,
     /// The layer's entries, if all of them can be applied.
     pub(super) index: Option<LayerIndex>,
     /// Entries of the layer.
     pub(super) entries: u64,
 }
 
+/// The entries of a tar that has been read.
+#[derive(Default)]
+struct Entries {
+    index: LayerIndex,
+    count: u64,
+    is_broken: bool,
+}
+
 impl Body {
     /// Reads the bytes to their end; with `ahead` a layer is decoded on a thread of its own.
     pub(super) fn examine(&self, ahead: bool, run: &Run) -> Result<Examined> {
-        let failed = |error| Error::io("reading", &self.at, error);
-        let reader = self.extent.reader().map_err(failed)?;
-        let told = ProgressReader::new(reader, run.progress.begin(Action::Check, &self.at, Some(self.extent.size())));
-        match &self.layer {
+        let diagnostics = Diagnostics::collecting();
+        let reader = self.extent.reader().map_err(|error| self.failed(error))?;
+        let task = run.progress.begin(Action::Check, &self.at, Some(self.extent.size()));
+        let bytes = ProgressReader::new(reader, task);
+        let examined = match &self.layer {
             None => {
-                let mut stored = Tap::new(told, &algorithms(&self.stored));
-                copy(&mut stored, &mut io::sink()).map_err(failed)?;
-                Ok(Examined { stored: stored.digests(), ..Examined::default() })
+                let mut stored = Tap::new(bytes, &algorithms(&self.stored));
+                self.drain(&mut stored)?;
+                Examined { stored: stored.digests(), ..Examined::default() }
             }
             Some(diff_ids) if self.codec == Codec::Plain => {
                 // One pass of the hasher does for both.
                 let both = self.stored.union(diff_ids).cloned().collect();
-                let mut layer = self.parse(Tap::new(told, &algorithms(&both)), run)?;
-                copy(&mut layer.plain, &mut io::sink()).map_err(failed)?;
-                let digests = layer.plain.digests();
-                Ok(Examined { stored: digests.clone(), plain: digests, ..layer.examined })
+                let (mut plain, Entries { index, count, is_broken }) =
+                    self.entries(Tap::new(bytes, &algorithms(&both)), &diagnostics, run)?;
+                self.drain(&mut plain)?;
+                let (stored, plain) = (plain.digests(), plain.digests());
+                let index = (!is_broken).then_some(index);
+                Examined { stored, plain, index, entries: count, ..Examined::default() }
             }
-            Some(diff_ids) => self.decode(Tap::new(told, &algorithms(&self.stored)), diff_ids, ahead, run),
-        }
+            Some(diff_ids) => {
+                self.decode(Tap::new(bytes, &algorithms(&self.stored)), diff_ids, ahead, &diagnostics, run)?
+            }
+        };
+        Ok(Examined { log: diagnostics.take(), ..examined })
     }
 
     fn decode(
@@ -79,60 +95,83 @@ impl Body {
         stored: Tap<ProgressReader<'_, ExtentReader>>,
         diff_ids: &BTreeSet<Digest>,
         ahead: bool,
+        diagnostics: &Diagnostics,
         run: &Run,
     ) -> Result<Examined> {
-        let failed = |error| Error::io("reading", &self.at, error);
-        let heard = Heard::new();
-        let watch = Watch::new(&self.at, &run.budget, &heard.diagnostics);
-        let decoder = codec::decode(self.codec, stored, watch).map_err(failed)?;
-        let (decoder, digests, mut examined) = if ahead {
+        let algorithms = algorithms(diff_ids);
+        let watch = Watch::new(&self.at, &run.budget, diagnostics);
+        let decoder = codec::decode(self.codec, stored, watch).map_err(|error| self.failed(error))?;
+        let (mut decoder, digests, entries) = if ahead {
             thread::scope(|scope| {
-                let decoder = pipe::ahead(scope, decoder).map_err(failed)?;
-                let Parsed { plain, examined } = self.parse(Tap::new(decoder, &algorithms(diff_ids)), run)?;
-                let (decoder, digests) = plain.finish();
-                Ok((decoder.into_inner(), digests, examined))
+                let decoder = pipe::ahead(scope, decoder).map_err(|error| self.failed(error))?;
+                let (plain, entries) = self.entries(Tap::new(decoder, &algorithms), diagnostics, run)?;
+                let (decoder, digests) = self.to_the_end(plain);
+                Ok::<_, Error>((decoder.into_inner(), digests, entries))
             })?
         } else {
-            let Parsed { plain, examined } = self.parse(Tap::new(decoder, &algorithms(diff_ids)), run)?;
-            let (decoder, digests) = plain.finish();
-            (decoder, digests, examined)
+            let (plain, entries) = self.entries(Tap::new(decoder, &algorithms), diagnostics, run)?;
+            let (decoder, digests) = self.to_the_end(plain);
+            (decoder, digests, entries)
         };
-        let (mut stored, damage) = self.end(decoder)?;
-        copy(&mut stored, &mut io::sink()).map_err(failed)?;
-        examined.stored = stored.digests();
-        examined.findings.extend(heard.said.findings(&self.at));
-        match damage {
-            // A tar that is cut short because its compression is broken says so twice.
-            Some(damage) => {
-                examined.findings.retain(|finding| finding.message != damage.message);
-                examined.findings.push(damage);
-                examined.index = None;
-            }
-            None => examined.plain = digests,
-        }
-        Ok(examined)
-    }
-
-    /// Whether the decoder has found a proper end, and the stored bytes below.
-    fn end<R: Read>(&self, mut decoder: Decoder<'_, R>) -> Result<(R, Option<Diagnostic>)> {
+        // What kept the tar from being read is found once more by looking for the decoder's proper end.
         let damage = copy(&mut decoder, &mut io::sink()).err().map(|error| Error::io("decoding", &self.at, error));
-        let damage = damage.map(|error| finding::of(error, &self.at)).transpose()?;
-        Ok((decoder.into_inner(), damage))
+        let is_damaged = damage.is_some();
+        damage.map_or(Ok(()), |damage| diagnostics.fault(damage))?;
+        let mut stored = decoder.into_inner();
+        self.drain(&mut stored)?;
+        let Entries { index, count, is_broken } = entries;
+        Ok(Examined {
+            stored: stored.digests(),
+            plain: if is_damaged { Vec::new() } else { digests },
+            index: (!is_damaged && !is_broken).then_some(index),
+            entries: count,
+            ..Examined::default()
+        })
     }
 
-    /// Reads the tar and whatever stands behind it; what keeps the decoder from giving it is left to [`Body::end`].
-    fn parse<R: Read>(&self, plain: Tap<R>, run: &Run) -> Result<Parsed<R>> {
-        let mut entries = Entries::new(&self.at, run);
-        let mut plain = entries.read(plain)?;
+    /// Reads the tar up to its end or to where it breaks; gives the reader below back.
+    fn entries<R: Read>(&self, plain: Tap<R>, diagnostics: &Diagnostics, run: &Run) -> Result<(Tap<R>, Entries)> {
+        let (at, budget) = (&self.at, &run.budget);
+        let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, budget, diagnostics);
+        let mut entries = Entries::default();
+        let read = each_entry(&mut reader, |entry, _| {
+            entries.count += 1;
+            if let Some(fault) = fault_of_name(&entry.path, at) {
+                entries.is_broken = true;
+                diagnostics.report(fault)?;
+            }
+            budget.charge_memory(entries.index.push(&entry, None), at)
+        });
+        if let Err(error) = read {
+            entries.is_broken = true;
+            diagnostics.fault(error)?;
+        }
+        Ok((reader.into_inner().into_inner(), entries))
+    }
+
+    /// Reads what stands behind a tar, as far as the decoder gives it: the reader below, and the digests.
+    fn to_the_end<R: Read>(&self, mut plain: Tap<R>) -> (R, Vec<Digest>) {
         let _ = copy(&mut plain, &mut io::sink());
-        Ok(Parsed { plain, examined: entries.finish() })
+        let digests = plain.digests();
+        (plain.inner, digests)
+    }
+
+    fn drain(&self, bytes: &mut impl Read) -> Result<()> {
+        copy(bytes, &mut io::sink()).map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("reading", &self.at, error)
     }
 }
 
-/// A tar that has been read, and the reader below it.
-struct Parsed<R> {
-    plain: Tap<R>,
-    examined: Examined,
+/// What is wrong with an entry's name.
+fn fault_of_name(name: &[u8], at: &str) -> Option<Diagnostic> {
+    let fault = |rule, why: String| Some(Diagnostic::error(rule, format!("{at}: `{}`", quote(name)), why));
+    match EntryPath::clean(name) {
+        Ok(path) => Role::of(path.as_bytes()).err().and_then(|why| fault(why.rule(), why.to_string())),
+        Err(why) => fault(Rule::R4, why.to_string()),
+    }
 }
 
 /// The algorithms to compute: those of the promises.
@@ -153,11 +192,6 @@ impl<R> Tap<R> {
 
     fn digests(&self) -> Vec<Digest> {
         self.hashers.iter().cloned().map(Hasher::finish).collect()
-    }
-
-    fn finish(self) -> (R, Vec<Digest>) {
-        let digests = self.digests();
-        (self.inner, digests)
     }
 }
 

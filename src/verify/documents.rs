@@ -1,165 +1,253 @@
-//! Documents, read as far as they go: one part that is wrong is a finding, and the rest is still looked at.
+//! What the documents of images say of one another, and what of an image is not there.
+//!
+//! Sources: docs/formats.md H-2, H-21, L-16, L-20, L-23, L-30, O-3, O-12, O-15.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use std::collections::HashSet;
 
-use super::Checker;
-use super::finding;
-use crate::diagnostics::Diagnostic;
+use super::Verification;
+use crate::diagnostics::{Diagnostic, Severity};
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, Result};
-use crate::limits::MAX_DOCUMENT;
+use crate::error::Result;
+use crate::image::{Blob, Image, Listed, Missing, Node, PartialImage};
+use crate::path::quote;
+use crate::reader::Format;
 use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
-use crate::spec::descriptor::Descriptor;
-use crate::spec::json;
-use crate::spec::media_type::MediaType;
-use crate::spec::oci;
-use crate::stream::source::Extent;
+use crate::spec::docker::{ManifestItem, REPOSITORIES_MEMBER, digest_in_name};
+use crate::spec::platform::Platform;
+use crate::spec::v1::V1Id;
 
-/// A manifest, as far as it can be read.
-pub(super) struct ManifestView {
-    /// `None` if its descriptor cannot be read.
-    pub(super) config: Option<Descriptor>,
-    /// `None` where a descriptor cannot be read.
-    pub(super) layers: Vec<Option<Descriptor>>,
-}
-
-/// A config, as far as it can be read.
-pub(super) struct ConfigView {
-    pub(super) image_id: Digest,
-    /// `None` where a diff_id cannot be read, or there is no list.
-    pub(super) diff_ids: Vec<Option<DiffId>>,
-    /// All else, if nothing is wrong with it.
-    pub(super) config: Option<ImageConfig>,
-}
-
-impl Checker<'_> {
-    /// The bytes of a document, if it is not too large.
-    pub(super) fn bytes(&mut self, extent: &Extent, place: &str, cap: u64) -> Result<Option<Vec<u8>>> {
-        match extent.read(place, cap) {
-            Ok(bytes) => {
-                self.run.budget.charge_memory(json::memory_size(&bytes), place)?;
-                Ok(Some(bytes))
-            }
-            Err(error) => {
-                self.refused(error, place)?;
-                Ok(None)
+impl Verification<'_> {
+    /// Takes in all images that the archive lists.
+    pub(super) fn images(&mut self) -> Result<()> {
+        let set = self.set;
+        for entry in &set.entries {
+            self.node(&entry.node)?;
+        }
+        for listed in set.index_json.iter().flat_map(|listing| &listing.listed) {
+            if let Some(missing) = self.missing(&listed.node)? {
+                let problem = format!("the archive does not hold {}", missing.member);
+                self.add(Diagnostic::error(Rule::O3, &listed.at, problem));
             }
         }
-    }
-
-    /// What `bytes` say, if they are a JSON document of this form; `rule` is that of the form.
-    pub(super) fn json<T: DeserializeOwned>(
-        &mut self,
-        bytes: &[u8],
-        place: &str,
-        cap: u64,
-        rule: Rule,
-    ) -> Result<Option<T>> {
-        match json::read(bytes, place, cap, rule) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => {
-                self.refused(error, place)?;
-                Ok(None)
-            }
+        let Some(listing) = &set.manifest_json else { return Ok(()) };
+        for item in &listing.listed {
+            self.node(&item.node)?;
+            self.item(item)?;
         }
-    }
-
-    /// Takes note of what another module refused.
-    pub(super) fn refused(&mut self, error: Error, place: &str) -> Result<()> {
-        let finding = finding::of(error, place)?;
-        self.add(finding);
         Ok(())
     }
 
-    /// The entries of the index that `bytes` are (O-2); `None` if it is no JSON object.
-    pub(super) fn index(
-        &mut self,
-        bytes: &[u8],
-        place: &str,
-        promised: Option<&MediaType>,
-    ) -> Result<Option<Vec<Descriptor>>> {
-        let Some(object) = self.object(bytes, place)? else { return Ok(None) };
-        let before = self.findings.len();
-        let entries = self.descriptors(object.get("manifests"), "manifests", place);
-        self.refused_unless_said(before, oci::Index::read(bytes, place, promised).err(), place)?;
-        Ok(Some(entries.into_iter().flatten().collect()))
-    }
-
-    /// The manifest that `bytes` are (O-8); `None` if it is no JSON object.
-    pub(super) fn manifest(&mut self, bytes: &[u8], place: &str, promised: &MediaType) -> Result<Option<ManifestView>> {
-        let Some(object) = self.object(bytes, place)? else { return Ok(None) };
-        let before = self.findings.len();
-        let config = object.get("config").and_then(|config| self.descriptor(config, &format!("{place}: config")));
-        let layers = self.descriptors(object.get("layers"), "layers", place);
-        self.refused_unless_said(before, oci::Manifest::read(bytes, place, Some(promised)).err(), place)?;
-        Ok(Some(ManifestView { config, layers }))
-    }
-
-    /// The config that `bytes` are (M-11).
-    pub(super) fn config(&mut self, bytes: Vec<u8>, place: &str) -> Result<ConfigView> {
-        let image_id = Digest::sha256(&bytes);
-        let unreadable = |image_id| ConfigView { image_id, diff_ids: Vec::new(), config: None };
-        let Some(object) = self.object(&bytes, place)? else { return Ok(unreadable(image_id)) };
-        let listed = object.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
-        let diff_ids = listed.map(|listed| self.diff_ids(listed, place)).unwrap_or_default();
-        let config = match ImageConfig::read(bytes, place) {
-            Ok(config) => Some(config),
-            // The diff_id that cannot be read has been named.
-            Err(_) if diff_ids.contains(&None) => None,
-            Err(error) => {
-                self.refused(error, place)?;
-                None
-            }
-        };
-        Ok(ConfigView { image_id, diff_ids, config })
-    }
-
-    fn diff_ids(&mut self, listed: &[Value], place: &str) -> Vec<Option<DiffId>> {
-        let mut diff_ids = Vec::with_capacity(listed.len());
-        for (nth, value) in listed.iter().enumerate() {
-            let parsed = DiffId::deserialize(value);
-            if let Err(error) = &parsed {
-                self.add(Diagnostic::error(Rule::H2, format!("{place}: rootfs.diff_ids[{nth}]"), error.to_string()));
-            }
-            diff_ids.push(parsed.ok());
+    /// Takes in the members that are bodies by their place, whether anything leads to them or not.
+    pub(super) fn members(&mut self) -> Result<()> {
+        match self.archive.format {
+            Format::Oci | Format::Hybrid => self.blobs(),
+            Format::V1 => self.layer_directories(),
+            Format::Docker => Ok(()),
         }
-        diff_ids
     }
 
-    fn object(&mut self, bytes: &[u8], place: &str) -> Result<Option<Map<String, Value>>> {
-        self.json(bytes, place, MAX_DOCUMENT, Rule::G14)
+    /// Every blob is what its name says (O-3).
+    fn blobs(&mut self) -> Result<()> {
+        let unreferenced: HashSet<&Digest> = self.set.unreferenced.iter().map(|blob| &blob.digest).collect();
+        for path in self.archive.members.names()? {
+            let Some(rest) = path.as_bytes().strip_prefix(b"blobs/") else { continue };
+            let at = self.archive.members.at(&path.to_string());
+            let name = std::str::from_utf8(rest).ok().and_then(|rest| rest.split_once('/'));
+            let digest = name.map(|(algorithm, encoded)| format!("{algorithm}:{encoded}").parse::<Digest>());
+            let Some(Ok(digest)) = digest else {
+                self.add(Diagnostic::warning(Rule::H2, at, "its name is no digest, and nothing can refer to it"));
+                continue;
+            };
+            let Some(extent) = self.find(&digest.blob_path(), "its name")? else { continue };
+            if unreferenced.contains(&digest) {
+                self.add(Diagnostic::note(Rule::O3, &at, "nothing refers to this blob"));
+            }
+            let body = self.bodies.add(extent, &at)?;
+            self.bodies.expect(body, &digest, (Severity::Error, Rule::H3), "its name");
+        }
+        Ok(())
     }
 
-    /// The document as a whole was refused; not worth a finding if one of its parts, looked at before, has the same fault.
-    fn refused_unless_said(&mut self, before: usize, error: Option<Error>, place: &str) -> Result<()> {
-        let Some(error) = error else { return Ok(()) };
-        let text = error.to_string();
-        if self.findings[before..].iter().any(|finding| text.contains(&finding.message)) {
+    /// Every layer of Docker 1.9 and older, and whether Docker from 1.10 on would load them (L-30).
+    fn layer_directories(&mut self) -> Result<()> {
+        if !self.archive.members.has(REPOSITORIES_MEMBER)? {
+            let problem = "there is none: Docker from 1.10 on loads no archive without it and without manifest.json";
+            self.add(Diagnostic::note(Rule::L30, self.archive.members.at(REPOSITORIES_MEMBER), problem));
+        }
+        for path in self.archive.members.names()? {
+            let Some((directory, b"layer.tar")) = path.split() else { continue };
+            let id = std::str::from_utf8(directory.as_bytes()).ok().and_then(|name| name.parse::<V1Id>().ok());
+            let Some(member) = id.map(|id| id.layer_member()) else { continue };
+            if let Some(extent) = self.find(&member, "its directory")? {
+                let body = self.bodies.add(extent, &self.archive.members.at(&member))?;
+                self.bodies.layer(body, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, node: &Node) -> Result<()> {
+        if !self.known.insert(node.address()) {
             return Ok(());
         }
-        self.refused(error, place)
-    }
-
-    fn descriptors(&mut self, list: Option<&Value>, key: &str, place: &str) -> Vec<Option<Descriptor>> {
-        let values = list.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let place = |nth| format!("{place}: {key}[{nth}]");
-        values.iter().enumerate().map(|(nth, value)| self.descriptor(value, &place(nth))).collect()
-    }
-
-    /// A descriptor; one whose `data` is false counts without it (O-7).
-    fn descriptor(&mut self, value: &Value, place: &str) -> Option<Descriptor> {
-        match Descriptor::deserialize(value) {
-            Ok(descriptor) => Some(descriptor),
-            Err(error) => {
-                let problem = error.to_string();
-                self.add(Diagnostic::error(super::rules::told(&problem).unwrap_or(Rule::O6), place, problem));
-                let mut rest = value.as_object()?.clone();
-                rest.shift_remove("data")?;
-                Descriptor::deserialize(Value::Object(rest)).ok()
+        match node {
+            Node::Image(image) => self.image(image),
+            Node::Index(index) => index.children.iter().try_for_each(|child| self.node(&child.node)),
+            Node::Artifact(artifact) => {
+                for blob in &artifact.blobs {
+                    let at = self.archive.members.at(&blob.digest.blob_path());
+                    let body = self.bodies.add(blob.extent.clone(), &at)?;
+                    blob.size.into_iter().for_each(|size| self.bodies.expect_size(body, size));
+                }
+                Ok(())
             }
+            Node::Missing(missing) => missing.image.as_ref().map_or(Ok(()), |image| self.partial(image)),
+            Node::Broken(broken) => broken.image.as_ref().map_or(Ok(()), |image| self.partial(image)),
         }
     }
+
+    fn image(&mut self, image: &Image) -> Result<()> {
+        let config_at = match &image.manifest {
+            Some(manifest) => self.archive.members.at(&manifest.view.config().digest().blob_path()),
+            None => image.at.clone(),
+        };
+        self.checked.insert((image.image_id.clone(), Some(image.platform.machine())));
+        // What has no config was given one by the reader (L-32).
+        if self.archive.format != Format::V1 {
+            self.config(&image.config, &config_at);
+        }
+        self.platform(&image.platform, image.config.platform(), &image.at);
+        self.stack(image)
+    }
+
+    fn partial(&mut self, image: &PartialImage) -> Result<()> {
+        if let Some(image_id) = &image.image_id {
+            let machine = image.config.as_ref().map(|config| config.platform().machine());
+            self.checked.insert((image_id.clone(), machine));
+        }
+        if let Some(config) = &image.config {
+            self.config(config, &image.config_at);
+        }
+        self.partial_stack(image)
+    }
+
+    /// L-16, O-12: no engine needs a history that fits, but ggcr refuses to write such an image as legacy.
+    fn config(&mut self, config: &ImageConfig, at: &str) {
+        let steps = config.history().iter().filter(|step| !step.empty_layer).count();
+        if steps > 0 && steps != config.diff_ids().len() {
+            let problem = "its history has another number of steps that make a layer than there are diff_ids";
+            self.add(Diagnostic::warning(Rule::L16, at, problem).values(&config.diff_ids().len(), &steps));
+        }
+        if config.platform().os.is_empty() || config.platform().architecture.is_empty() {
+            let problem = "the config does not say on which operating system and architecture the image runs";
+            self.add(Diagnostic::warning(Rule::O12, at, problem));
+        }
+    }
+
+    /// O-12: a descriptor that says something else than the config is believed by those who choose by it.
+    fn platform(&mut self, described: &Platform, config: &Platform, at: &str) {
+        let is_known = !config.os.is_empty() && !config.architecture.is_empty();
+        if is_known && is_of_another_machine(described, config) {
+            let problem = "its descriptor names another platform than its config";
+            self.add(Diagnostic::warning(Rule::O12, at, problem).values(config, described));
+        }
+    }
+
+    /// Reports what below `node` is not there; returns `node` itself if nothing of it is.
+    fn missing<'n>(&mut self, node: &'n Node) -> Result<Option<&'n Missing>> {
+        match node {
+            Node::Missing(missing) if is_gone(missing) => Ok(Some(missing)),
+            Node::Missing(missing) => {
+                let at = self.archive.members.at(&missing.named_by);
+                for member in std::iter::once(&missing.member).chain(&missing.others) {
+                    self.add(Diagnostic::error(Rule::O3, &at, format!("the archive does not hold {member}")));
+                }
+                Ok(None)
+            }
+            Node::Index(index) => {
+                let mut gone = Vec::new();
+                for child in &index.children {
+                    gone.extend(self.missing(&child.node)?.map(|missing| (&child.descriptor, missing)));
+                }
+                if node.images().is_empty() && !gone.is_empty() {
+                    return Ok(Some(gone[0].1));
+                }
+                let at = self.archive.members.at(&index.document.digest.blob_path());
+                for (child, missing) in gone {
+                    let what = child.platform().map_or_else(|| "an entry".to_owned(), ToString::to_string);
+                    let problem = format!("{what} is listed, but the archive does not hold {}", missing.member);
+                    self.add(Diagnostic::warning(Rule::O15, &at, problem));
+                }
+                Ok(None)
+            }
+            Node::Image(_) | Node::Artifact(_) | Node::Broken(_) => Ok(None),
+        }
+    }
+
+    /// What an item of `manifest.json` says of its layers.
+    fn item(&mut self, item: &Listed<ManifestItem>) -> Result<()> {
+        let nothing: &[_] = &[];
+        match &item.node {
+            Node::Image(image) => {
+                let layers = image.layers.iter().map(|layer| (layer.blob.as_ref(), Some(&layer.diff_id)));
+                self.item_layers(item, &layers.collect::<Vec<_>>())
+            }
+            Node::Broken(broken) => {
+                let layers = broken.image.as_ref().map_or(nothing, |image| &image.layers);
+                let layers = layers.iter().map(|layer| (layer.blob.as_ref(), layer.diff_id.as_ref()));
+                self.item_layers(item, &layers.collect::<Vec<_>>())
+            }
+            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => Ok(()),
+        }
+    }
+
+    fn item_layers(&mut self, item: &Listed<ManifestItem>, layers: &[(Option<&Blob>, Option<&DiffId>)]) -> Result<()> {
+        for (member, (blob, diff_id)) in item.written.layers.iter().zip(layers) {
+            let Some(source) = item.written.layer_source(member, *diff_id) else { continue };
+            let is_foreign = source.media_type().is_nondistributable();
+            match blob {
+                Some(blob) => {
+                    let body = self.bodies.add(blob.extent.clone(), &self.archive.members.at(member))?;
+                    match is_foreign {
+                        true => self.bodies.foreign(body, source),
+                        false => {
+                            self.bodies.expect(body, source.digest(), (Severity::Warning, Rule::H21), "LayerSources");
+                        }
+                    }
+                }
+                None if is_foreign => {
+                    let problem = format!(
+                        "the archive does not hold its layer `{}`, which may not be distributed",
+                        quote(member)
+                    );
+                    self.add(Diagnostic::note(Rule::L23, &item.at, problem));
+                }
+                None => {}
+            }
+        }
+        let by_name = item.written.layers.iter().filter_map(|member| digest_in_name(member));
+        let by_config = layers.iter().filter_map(|(_, diff_id)| Some(diff_id.as_ref()?.digest().clone()));
+        let known: HashSet<String> = by_name.chain(by_config).map(|digest| digest.to_string()).collect();
+        for key in item.written.layer_sources.keys().filter(|key| !known.contains(*key)) {
+            let problem = format!("LayerSources has an entry for `{}`, which is none of its layers", quote(key));
+            self.add(Diagnostic::note(Rule::L20, &item.at, problem));
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing that a manifest names is there: a platform that was not exported (O-15).
+fn is_gone(missing: &Missing) -> bool {
+    missing.present.len() <= 1
+        && missing
+            .image
+            .as_ref()
+            .is_none_or(|image| image.image_id.is_none() && image.layers.iter().all(|layer| layer.blob.is_none()))
+}
+
+/// Variants are left out: older tools never wrote them into configs.
+fn is_of_another_machine(one: &Platform, other: &Platform) -> bool {
+    let (one, other) = (one.machine(), other.machine());
+    (one.0, one.1) != (other.0, other.1)
 }

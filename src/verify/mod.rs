@@ -1,60 +1,49 @@
-//! Everything that can be said against an archive, not only the first thing.
+//! Everything that is wrong with an archive, not only the first thing.
 //!
-//! The reader stops at the first fault, because a conversion has to. A check goes on: it has its own walk over the same
-//! documents, which takes from each what can be read and notes what cannot, and one reading of every stored byte, which
-//! judges digests, sizes, compression and tar at once. What a fault costs others is left to the severity of its
-//! [`Diagnostic`]:
+//! The reader is the one of a conversion, told to collect what is wrong instead of stopping at it, so that an archive is the
+//! same to both. What it cannot know is added here: what the documents say of one another beyond what a conversion needs,
+//! and what only bodies tell. Each is read once, for its digests, sizes, compression and tar; then the layers are applied
+//! in order.
 //!
 //! | severity | when |
 //! | --- | --- |
 //! | error | a conversion refuses it, or what it makes may not be what was meant |
-//! | warning | a conversion takes it with a warning, because engines disagree about it |
+//! | warning | a conversion takes it, but engines disagree about it |
 //! | note | harmless, and worth knowing |
 //!
 //! ```text
-//! archive ── layout ─┐                     ┌─ bodies: digests, compression, tar (side by side)
-//!         ── docker ─┼─ images, bodies ────┤
-//!         ── v1 ─────┘                     └─ images: diff_ids, layers applied in order
+//! reader ── ImageSet ─┬─ documents: names, platforms, histories, what is missing
+//!                     └─ bodies: digests, compression, tar ── stacks: diff_ids, layers applied in order
 //! ```
 //!
 //! Layers are never held; of their entries the headers are, until the layers have been applied.
 //!
-//! Sources: docs/formats.md M-11, section 8, and the rules that findings name.
+//! Sources: docs/formats.md M-11, section 8, and the rules that diagnostics name.
 
 mod bodies;
 mod body;
-mod docker;
 mod documents;
-mod entries;
-mod finding;
-mod heard;
-mod hybrid;
-mod image;
 mod names;
-mod oci;
 mod repositories;
-mod rules;
+mod stack;
 mod stacks;
-mod v1;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::Serialize;
 
-use crate::archive::MemberIndex;
-use crate::diagnostics::{Diagnostic, Severity};
-use crate::error::Result;
+use crate::diagnostics::{Diagnostic, DiagnosticLog, Diagnostics, Severity};
+use crate::digest::Digest;
+use crate::error::{ErrorKind, Result};
+use crate::image::ImageSet;
 use crate::inspect::format;
-use crate::path::escape_for_terminal;
-use crate::reader::{Archive, Format};
+use crate::reader::Archive;
 use crate::run::Run;
 use crate::stream::source::{Extent, Input};
 
 use bodies::Bodies;
-use heard::Heard;
-use image::Checked;
-use names::Names;
 use repositories::SameTop;
+use stack::Stacks;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -105,102 +94,100 @@ pub struct Counts {
 /// Checks everything in the archive in `input`.
 ///
 /// # Errors
-/// When it cannot be read as an image archive at all, a limit is passed, or reading fails. Whatever else is wrong with it is
-/// a finding, and so is what `run` would else have been told of.
+/// When it cannot be read as an image archive at all, a limit is passed, or reading fails. Whatever else is wrong with it
+/// is in the report, and so is what the diagnostics of `run` would have been.
 pub fn verify(input: Input, run: Run) -> Result<Report> {
-    let heard = Heard::new();
-    let run = Run { diagnostics: heard.diagnostics, ..run };
-    let (archive, damage) = Archive::open_damaged(input, &run)?;
-    let mut checker = Checker::new(&archive, &run);
-    for error in damage {
-        checker.refused(error, archive.members.label())?;
-    }
-    checker.findings.extend(heard.said.findings(archive.members.label()));
-    match archive.format {
-        Format::Oci => oci::check(&mut checker)?,
-        Format::Docker => docker::check(&mut checker)?,
-        Format::Hybrid => hybrid::check(&mut checker)?,
-        Format::V1 => v1::check(&mut checker)?,
-    }
-    checker.finish(&archive)
+    let run = Run { diagnostics: Diagnostics::collecting(), ..run };
+    let archive = match Archive::open(input, &run) {
+        Ok(archive) => archive,
+        // The damage that was found may well have taken what would make it an archive.
+        Err(error) if error.kind() == ErrorKind::Input => {
+            return Err(run.diagnostics.take().first_error().unwrap_or(error));
+        }
+        Err(error) => return Err(error),
+    };
+    let set = match archive.images(None, &run) {
+        Ok(set) => set,
+        Err(error) => run.diagnostics.fault(error).map(|()| ImageSet::default())?,
+    };
+    let mut check = Verification::new(&archive, &set, &run);
+    check.images()?;
+    check.members()?;
+    check.names();
+    check.repositories()?;
+    check.finish()
 }
 
-/// What has been seen of an archive so far.
-struct Checker<'a> {
-    members: &'a MemberIndex,
-    format: Format,
+/// Operating system, architecture and variant in the one spelling that stands for all.
+type Machine = (String, String, String);
+
+/// What has been found of an archive so far.
+struct Verification<'a> {
+    archive: &'a Archive,
+    set: &'a ImageSet,
     run: &'a Run,
-    findings: Vec<Diagnostic>,
+    log: DiagnosticLog,
+    /// Where the nodes that have been looked at lie.
+    known: HashSet<*const ()>,
+    /// The images, each once for each machine that it runs on: the halves of a hybrid list the same ones.
+    checked: HashSet<(Digest, Option<Machine>)>,
     bodies: Bodies,
-    images: Vec<Checked>,
-    names: Names,
+    stacks: Stacks,
     same_top: Vec<SameTop>,
-    /// Members that were found: a layout directory would give the same bytes another place each time.
-    found: HashMap<String, Extent>,
 }
 
-impl<'a> Checker<'a> {
-    fn new(archive: &'a Archive, run: &'a Run) -> Self {
+impl<'a> Verification<'a> {
+    fn new(archive: &'a Archive, set: &'a ImageSet, run: &'a Run) -> Self {
         Self {
-            members: &archive.members,
-            format: archive.format,
+            archive,
+            set,
             run,
-            findings: Vec::new(),
-            bodies: Bodies::default(),
-            images: Vec::new(),
-            names: Names::default(),
+            log: run.diagnostics.take(),
+            known: HashSet::new(),
+            checked: HashSet::new(),
+            bodies: Bodies::new(archive.members.is_directory()),
+            stacks: Stacks::default(),
             same_top: Vec::new(),
-            found: HashMap::new(),
         }
     }
 
-    fn add(&mut self, finding: Diagnostic) {
-        self.findings.push(finding);
+    fn add(&mut self, diagnostic: Diagnostic) {
+        self.log.add(diagnostic);
     }
 
-    /// The member `name`, through links; what is wrong with it is a finding, and then it counts as missing.
-    fn member(&mut self, name: &str, named_by: &str) -> Result<Option<Extent>> {
-        if let Some(found) = self.found.get(name) {
-            return Ok(Some(found.clone()));
-        }
-        match self.members.find(name, named_by) {
-            Ok(found) => {
-                self.found.extend(found.iter().map(|extent| (name.to_owned(), extent.clone())));
-                Ok(found)
-            }
-            Err(error) => {
-                let place = escape_for_terminal(name.as_bytes());
-                self.refused(error, &place)?;
-                Ok(None)
-            }
-        }
+    /// The member `name`, through links; one that is refused counts as missing.
+    fn find(&mut self, name: &str, named_by: &str) -> Result<Option<Extent>> {
+        self.archive.members.find(name, named_by).or_else(|error| {
+            self.run.diagnostics.fault(error)?;
+            self.log.append(self.run.diagnostics.take());
+            Ok(None)
+        })
     }
 
     /// Reads all bodies, applies all layers, and adds everything up.
-    fn finish(mut self, archive: &Archive) -> Result<Report> {
-        self.findings.extend(self.names.conflicts());
+    fn finish(mut self) -> Result<Report> {
         let (blobs, bytes, layers) = (self.bodies.len(), self.bodies.size(), self.bodies.layers());
-        let outcome = std::mem::take(&mut self.bodies).examine(self.run)?;
-        self.findings.extend(outcome.findings());
-        for image in &self.images {
-            self.findings.extend(image.verify(&outcome, archive.format));
+        let mut bodies = std::mem::take(&mut self.bodies).examine(self.run)?;
+        bodies.report(&mut self.log);
+        self.stacks.verify(&bodies, &mut self.log);
+        for same in &self.same_top {
+            same.verify(&bodies).map(|diagnostic| self.log.add(diagnostic));
         }
-        self.findings.extend(self.same_top.iter().filter_map(|same| same.verify(&outcome)));
-        self.findings.extend(stacks::apply(&self.images, &outcome, self.run)?);
-        let checked = Extents { images: self.distinct_images(), layers, blobs, bytes, entries: outcome.entries() };
-        Ok(report(archive.members.label(), format(archive)?, checked, self.findings))
-    }
-
-    /// The halves of a hybrid tell of the same images.
-    fn distinct_images(&self) -> usize {
-        let ids: HashSet<_> = self.images.iter().map(Checked::identity).collect();
-        ids.len()
+        stacks::apply(self.stacks.all(), &bodies, &mut self.log, self.run)?;
+        self.log.append(self.run.diagnostics.take());
+        let checked = Extents { images: self.checked.len(), layers, blobs, bytes, entries: bodies.entries() };
+        Ok(report(self.archive.members.label(), format(self.archive)?, checked, self.log))
     }
 }
 
-fn report(archive: &str, format: &'static str, checked: Extents, mut findings: Vec<Diagnostic>) -> Report {
-    let mut said = HashSet::new();
-    findings.retain(|finding| said.insert(finding.clone()));
+fn report(archive: &str, format: &'static str, checked: Extents, log: DiagnosticLog) -> Report {
+    let mut findings = log.into_list(archive);
+    let label = format!("{archive}: ");
+    for finding in &mut findings {
+        if let Some(place) = finding.at.strip_prefix(&label) {
+            finding.at = place.to_owned();
+        }
+    }
     findings.sort_by_key(|finding| finding.severity);
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts =

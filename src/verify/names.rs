@@ -1,108 +1,110 @@
-//! What images are called: names that engines refuse, and names that two images claim.
+//! Names that engines refuse, and names that two images claim.
 //!
-//! Sources: docs/formats.md L-7, N-1, N-9, O-20, O-23, O-24.
+//! Sources: docs/formats.md N-9, O-23, O-26.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use super::Checker;
+use super::Verification;
 use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
-use crate::image::{IMAGE_NAME, Name, REF_NAME};
-use crate::path::escape_for_terminal;
+use crate::image::{ImageEntry, Listed, Name, Node, REF_NAME};
+use crate::path::quote;
+use crate::reader::Format;
 use crate::rule::Rule;
+use crate::select::{Naming, OneName};
 use crate::spec::descriptor::Descriptor;
-use crate::spec::platform::Platform;
-use crate::spec::reference::Reference;
+use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
+use crate::spec::oci::INDEX_MEMBER;
 
-/// Who claims which name.
-#[derive(Default)]
-pub(super) struct Names(BTreeMap<Name, Vec<Claim>>);
-
-struct Claim {
-    /// What is called so: a manifest, an index or a config.
-    digest: Digest,
-    /// What it runs on, if that is said where the name is.
-    platform: Option<Platform>,
-    place: String,
-}
-
-impl Names {
-    /// `place` calls `digest` so.
-    pub(super) fn claim(&mut self, name: &Name, digest: &Digest, platform: Option<&Platform>, place: &str) {
-        let claim = Claim { digest: digest.clone(), platform: platform.cloned(), place: place.to_owned() };
-        self.0.entry(name.clone()).or_default().push(claim);
+impl Verification<'_> {
+    /// Checks the names of all that is listed.
+    pub(super) fn names(&mut self) {
+        if let Some(listing) = &self.set.index_json {
+            listing.listed.iter().for_each(|entry| self.ref_name(entry));
+            self.conflicts_of_entries(&listing.listed);
+        }
+        match (self.archive.format, &self.set.manifest_json) {
+            (Format::Docker, Some(listing)) => {
+                let items = listing.listed.iter().map(|item| (item.at.as_str(), names_of(item), &item.node));
+                self.conflicts(items);
+            }
+            (Format::V1, _) => {
+                let at = self.archive.members.at(REPOSITORIES_MEMBER);
+                let entries = self.set.entries.iter().map(|entry| (at.as_str(), entry.names.clone(), &entry.node));
+                self.conflicts(entries);
+            }
+            (Format::Hybrid, Some(listing)) => self.unknown_to_docker(&listing.listed),
+            (Format::Oci | Format::Hybrid | Format::Docker, _) => {}
+        }
     }
 
-    /// Names that stand for two images of one platform (N-9).
-    pub(super) fn conflicts(&self) -> Vec<Diagnostic> {
-        let mut findings = Vec::new();
-        for (name, claims) in &self.0 {
-            // Of claims that say the same the first will do: there may be a million.
-            let (mut others, mut seen): (Vec<&Claim>, _) = (Vec::new(), HashSet::new());
-            for claim in claims {
-                let other = others.iter().find(|other| other.digest != claim.digest && claim.is_beside(other));
-                if let Some(other) = other {
-                    let problem = format!("two images are called {name}, the other one by {}", other.place);
-                    findings
-                        .push(Diagnostic::error(Rule::N9, &claim.place, problem).values(&other.digest, &claim.digest));
-                }
-                if seen.insert((&claim.digest, &claim.platform)) {
-                    others.push(claim);
-                }
+    /// O-23: skopeo selects by names of one form alone.
+    fn ref_name(&mut self, entry: &Listed<Descriptor>) {
+        if let Some(text) = entry.written.annotation(REF_NAME).filter(|text| !is_ref_name(text)) {
+            let problem = format!("{REF_NAME}: `{}` is not of the form that skopeo can select", quote(text));
+            self.add(Diagnostic::warning(Rule::O23, &entry.at, problem));
+        }
+    }
+
+    /// N-9: a name stands for images of which no two are for one platform.
+    fn conflicts_of_entries(&mut self, listed: &[Listed<Descriptor>]) {
+        let there = listed.iter().filter(|entry| !matches!(entry.node, Node::Missing(_) | Node::Broken(_)));
+        let entries: Vec<(&str, Name, ImageEntry)> = there
+            .filter_map(|Listed { at, written, node }| {
+                let entry = ImageEntry { names: Vec::new(), descriptor: Some(written.clone()), node: node.clone() };
+                Some((at.as_str(), Name::of(written)?, entry))
+            })
+            .collect();
+        let places: HashMap<*const ImageEntry, &str> =
+            entries.iter().map(|(at, _, entry)| (std::ptr::from_ref(entry), *at)).collect();
+        let mut known: HashMap<&Name, OneName<'_>> = HashMap::new();
+        for (at, name, entry) in &entries {
+            let Naming::Taken(other) = known.entry(name).or_default().add(entry) else { continue };
+            let digest = |entry: &ImageEntry| entry.descriptor.as_ref().map(|descriptor| descriptor.digest().clone());
+            if let (Some(expected), Some(found)) = (digest(other), digest(entry)) {
+                self.conflict(name, at, places[&std::ptr::from_ref(other)], &expected, &found);
             }
         }
-        findings
     }
-}
 
-impl Claim {
-    /// Whether nothing tells the two apart for those who choose by platform.
-    fn is_beside(&self, other: &Self) -> bool {
-        match (&self.platform, &other.platform) {
-            (Some(one), Some(two)) => one.matches(two),
-            _ => true,
-        }
-    }
-}
-
-impl Checker<'_> {
-    /// The names in `RepoTags`; those that engines refuse are warned about (L-7).
-    pub(super) fn repo_tags(&mut self, tags: &[String], place: &str) -> Vec<Name> {
-        let mut names = Vec::with_capacity(tags.len());
-        for tag in tags {
-            let shown = escape_for_terminal(tag.as_bytes());
-            let problem = match tag.parse::<Reference>() {
-                Ok(reference) if reference.digest().is_some() => {
-                    Some(format!("the name `{shown}` is a digest, which no archive can keep"))
-                }
-                Ok(reference) if reference.tag().is_none() => Some(format!("the name `{shown}` has no tag")),
-                Ok(_) => None,
-                Err(error) => Some(error.to_string()),
-            };
-            names.push(match tag.parse::<Reference>() {
-                Ok(reference) => Name::Reference(reference.normalized()),
-                Err(_) => Name::Text(tag.clone()),
-            });
-            if let Some(problem) = problem {
-                self.add(Diagnostic::warning(Rule::L7, place, format!("{problem}; not every engine loads it")));
+    /// The same where platforms cannot be told by name, so that a name stands for one image.
+    fn conflicts<'n>(&mut self, listed: impl Iterator<Item = (&'n str, Vec<Name>, &'n Node)>) {
+        let mut known: HashMap<Name, (&str, &Digest)> = HashMap::new();
+        for (at, names, node) in listed {
+            let Node::Image(image) = node else { continue };
+            for name in names {
+                let (other_at, other) = *known.entry(name.clone()).or_insert((at, &image.image_id));
+                self.conflict(&name, at, other_at, other, &image.image_id);
             }
         }
-        names
     }
 
-    /// Names in annotations that some reader cannot use (O-23, O-24).
-    pub(super) fn annotated_names(&mut self, descriptor: &Descriptor, place: &str) {
-        if let Some(Err(error)) = descriptor.annotation(IMAGE_NAME).map(str::parse::<Reference>) {
-            self.add(Diagnostic::warning(Rule::O24, place, format!("{IMAGE_NAME}: {error}")));
-        }
-        if let Some(text) = descriptor.annotation(REF_NAME).filter(|text| !is_ref_name(text)) {
-            let problem = format!(
-                "{REF_NAME}: `{}` is not of the form that skopeo can select",
-                escape_for_terminal(text.as_bytes())
-            );
-            self.add(Diagnostic::warning(Rule::O23, place, problem));
+    fn conflict(&mut self, name: &Name, at: &str, other_at: &str, other: &Digest, digest: &Digest) {
+        if other != digest {
+            let problem = format!("two images are called {name}, the other one by {other_at}");
+            self.add(Diagnostic::error(Rule::N9, at, problem).values(other, digest));
         }
     }
+
+    /// O-26: names of the layout that engines which read `manifest.json` do not see.
+    fn unknown_to_docker(&mut self, items: &[Listed<ManifestItem>]) {
+        let known: HashSet<Name> = items.iter().flat_map(names_of).collect();
+        let of_layout = self.set.entries.iter().filter(|entry| entry.descriptor.is_some());
+        let with_images = of_layout.filter(|entry| !entry.node.image_ids().is_empty());
+        let mut unknown: Vec<&Name> =
+            with_images.flat_map(|entry| &entry.names).filter(|name| !known.contains(name)).collect();
+        unknown.sort();
+        let at = self.archive.members.at(MANIFEST_MEMBER);
+        for name in unknown {
+            let problem = format!("{name} is in {INDEX_MEMBER} only: engines that read this file do not see it");
+            self.add(Diagnostic::note(Rule::O26, &at, problem));
+        }
+    }
+}
+
+/// The names of an item of `manifest.json`.
+pub(super) fn names_of(item: &Listed<ManifestItem>) -> Vec<Name> {
+    item.written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect()
 }
 
 /// `C(/C)*` with `C = A((-|.|_|:|@|+|--)A)*` and `A = [A-Za-z0-9]+` (O-23).

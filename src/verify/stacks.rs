@@ -4,44 +4,41 @@
 //! shares is kept, so that a base is applied once and not for each of hundreds of images. Beside the tree in hand one is
 //! kept, no more: archives of images that share in turns cost more time, not more memory.
 
-use super::bodies::{BodyId, Outcome};
-use super::finding;
-use super::heard::Heard;
-use super::image::{Checked, CheckedLayer};
-use crate::diagnostics::Diagnostic;
+use super::bodies::{BodyId, ExaminedBodies};
+use super::stack::{Stack, StackLayer};
+use crate::diagnostics::{DiagnosticLog, Diagnostics};
 use crate::error::{ErrorKind, Result};
 use crate::flatten::{Options, Overlay};
 use crate::run::Run;
 
-/// Applies the layers of `images`: what is wrong with them.
-pub(super) fn apply(images: &[Checked], outcome: &Outcome, run: &Run) -> Result<Vec<Diagnostic>> {
-    let stacks = distinct(images);
-    let (mut findings, mut kept) = (Vec::new(), Begun::default());
-    for (nth, (bodies, image)) in stacks.iter().enumerate() {
-        let shared = stacks.get(nth + 1).map_or(0, |(next, _)| common(bodies, next));
+/// Applies the layers of `stacks` and adds what is wrong with them to `log`.
+pub(super) fn apply(stacks: &[Stack], bodies: &ExaminedBodies, log: &mut DiagnosticLog, run: &Run) -> Result<()> {
+    let stacks = distinct(stacks);
+    let mut kept = Begun::default();
+    for (nth, (ids, stack)) in stacks.iter().enumerate() {
+        let shared = stacks.get(nth + 1).map_or(0, |(next, _)| common(ids, next));
         let mut begun = std::mem::take(&mut kept);
         loop {
             if begun.layers == shared {
-                kept = begun.copy(&image.at, run)?;
+                kept = begun.copy(&stack.at, run)?;
             }
-            let Some(layer) = image.layers.get(begun.layers) else { break };
-            let (found, is_sound) = begun.add(layer, outcome, run)?;
-            findings.extend(found);
-            if !is_sound {
+            let Some(layer) = stack.layers.get(begun.layers) else { break };
+            if !begun.add(layer, bodies, log, run)? {
                 break;
             }
         }
     }
-    Ok(findings)
+    Ok(())
 }
 
-/// Images with their bodies, sorted by these, one for each tree. Layers of Windows are no plain trees.
-fn distinct(images: &[Checked]) -> Vec<(Vec<Option<BodyId>>, &Checked)> {
-    let is_plain = |image: &&Checked| image.platform().is_none_or(|platform| platform.os != "windows");
-    let mut stacks: Vec<_> = images.iter().filter(is_plain).map(|image| (image.bodies(), image)).collect();
-    stacks.sort_by(|(one, _), (other, _)| one.cmp(other));
-    stacks.dedup_by(|(one, _), (other, _)| one == other);
-    stacks
+/// Stacks with their bodies, sorted by these, one for each tree. Layers of Windows are no plain trees.
+fn distinct(stacks: &[Stack]) -> Vec<(Vec<Option<BodyId>>, &Stack)> {
+    let bodies = |stack: &Stack| stack.layers.iter().map(|layer| layer.body).collect::<Vec<_>>();
+    let plain = stacks.iter().filter(|stack| !stack.is_windows);
+    let mut distinct: Vec<_> = plain.map(|stack| (bodies(stack), stack)).collect();
+    distinct.sort_by(|(one, _), (other, _)| one.cmp(other));
+    distinct.dedup_by(|(one, _), (other, _)| one == other);
+    distinct
 }
 
 /// How many layers both have at their base.
@@ -68,22 +65,22 @@ impl Begun {
         Ok(Self { layers: self.layers, overlay: self.overlay.clone() })
     }
 
-    /// Applies the next layer: what is wrong with it, and whether more can be applied.
-    fn add(&mut self, layer: &CheckedLayer, outcome: &Outcome, run: &Run) -> Result<(Vec<Diagnostic>, bool)> {
-        let index = layer.body.and_then(|body| outcome.of(body).index.as_ref());
-        let Some(index) = index else { return Ok((Vec::new(), false)) };
-        let heard = Heard::new();
-        let mut builder = self.overlay.layer(&layer.at, &heard.diagnostics, &run.budget);
+    /// Applies the next layer; returns whether more can be applied.
+    fn add(&mut self, layer: &StackLayer, bodies: &ExaminedBodies, log: &mut DiagnosticLog, run: &Run) -> Result<bool> {
+        let Some(index) = layer.body.and_then(|body| bodies.of(body).index.as_ref()) else { return Ok(false) };
+        let diagnostics = Diagnostics::collecting();
+        let mut builder = self.overlay.layer(&layer.at, &diagnostics, &run.budget);
         let applied = index.apply(&mut builder).and_then(|()| builder.finish());
-        let mut findings = heard.said.findings(&layer.at);
         self.layers += 1;
-        match applied {
-            Ok(()) => Ok((findings, true)),
+        let is_sound = match applied {
+            Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::Input => {
-                findings.push(finding::of(error, &layer.at)?);
-                Ok((findings, false))
+                diagnostics.fault(error)?;
+                false
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => return Err(error),
+        };
+        log.append(diagnostics.take());
+        Ok(is_sound)
     }
 }

@@ -139,7 +139,10 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
             if self.directories.insert(id.clone()) {
                 let parent = position.checked_sub(1).map(|below| &ids[below]);
                 let config = (position + 1 == ids.len()).then_some(&image.config);
-                self.tar.bytes(&id.json_member(), &layer_json(id, parent, &steps.of_layers[position], config))?;
+                self.tar.bytes(
+                    &id.json_member(),
+                    &layer_json(id, parent, &steps.of_layers[position], config.map(|config| &**config)),
+                )?;
                 self.tar.bytes(&id.version_member(), docker::VERSION)?;
             }
             members.push(member);
@@ -192,7 +195,7 @@ type KnownDigests<'l> = HashMap<&'l Digest, &'l DiffId>;
 /// The digests by which the layers of `images` are listed. A member's name is only a name (D-6): one that two tars have
 /// stands for the first of them, or both would get one ID and lie in one place.
 fn known_digests<'l>(images: &[&'l Image]) -> KnownDigests<'l> {
-    let layers = || images.iter().flat_map(|image| &image.layers);
+    let layers = || images.iter().flat_map(|image| image.layers.iter());
     let mut known: KnownDigests<'_> = layers().map(|layer| (layer.diff_id.digest(), &layer.diff_id)).collect();
     for (digest, diff_id) in layers().filter_map(|layer| Some((layer.listed_digest()?, &layer.diff_id))) {
         known.entry(digest).or_insert(diff_id);

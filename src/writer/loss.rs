@@ -13,7 +13,7 @@ use crate::spec::media_type::Family;
 
 /// O-19: an encrypted layer is nothing but bytes, which only a layout can carry.
 pub(super) fn refuse_encrypted(images: &[&Image]) -> Result<()> {
-    match images.iter().flat_map(|image| &image.layers).find(|layer| layer.is_encrypted()) {
+    match images.iter().flat_map(|image| image.layers.iter()).find(|layer| layer.is_encrypted()) {
         Some(layer) => {
             Err(Error::inexpressible(&layer.at, "an encrypted layer can be passed on in an OCI layout only"))
         }

@@ -86,8 +86,9 @@ impl<'a> Contents<'a> {
                     waiting.extend(index.children.iter().map(|child| &child.node));
                     continue;
                 }
-                Node::Artifact(carried) => &carried.blobs,
+                Node::Artifact(carried) => carried.blobs.as_slice(),
                 Node::Missing(absent) => &absent.present,
+                Node::Broken(_) => &[],
             };
             blobs.extend(found.iter().map(|blob| ((&blob.digest, blob.size), blob)));
         }
@@ -97,7 +98,7 @@ impl<'a> Contents<'a> {
 
     /// Fails if somebody wrote to the input since it was opened: what is copied in one pass is judged in another.
     fn unchanged(&self) -> Result<()> {
-        let layers = self.images().into_iter().flat_map(|image| &image.layers);
+        let layers = self.images().into_iter().flat_map(|image| image.layers.iter());
         let blobs = layers.filter_map(|layer| layer.blob.as_ref());
         let extents = blobs.map(|blob| &blob.extent).chain(self.carried().into_iter().map(|blob| &blob.extent));
         extents.map(Extent::source).try_for_each(Source::unchanged)
@@ -152,7 +153,7 @@ fn single_images(entries: &[ImageEntry]) -> Vec<(&ImageEntry, &Image)> {
         .iter()
         .filter_map(|entry| match &entry.node {
             Node::Image(image) => Some((entry, &**image)),
-            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => None,
+            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => None,
         })
         .collect()
 }

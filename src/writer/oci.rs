@@ -104,7 +104,7 @@ pub(super) fn write<S: Store + Restart>(
 fn algorithms(images: &[&Image], carried: &[&RawBlob], entries: &[ImageEntry]) -> BTreeSet<String> {
     let manifests = images.iter().filter_map(|image| image.manifest.as_ref());
     let of_manifests = manifests.flat_map(|manifest| [&manifest.digest, manifest.view.config().digest()]);
-    let of_layers = images.iter().flat_map(|image| &image.layers).filter_map(Layer::listed_digest);
+    let of_layers = images.iter().flat_map(|image| image.layers.iter()).filter_map(Layer::listed_digest);
     let of_entries = entries.iter().flat_map(|entry| entry.node.indexes()).map(|index| &index.document.digest);
     let digests = of_manifests.chain(of_layers).chain(of_entries).chain(carried.iter().map(|blob| &blob.digest));
     digests.map(|digest| digest.algorithm().to_string()).chain(["sha256".to_owned()]).collect()
@@ -213,7 +213,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
     fn members(&mut self, descriptor: &Descriptor, node: &'a Node, found: &mut Vec<Descriptor>) -> Result<()> {
         match node {
             Node::Image(image) => found.push(index::member(descriptor, Some(&image.platform))),
-            Node::Artifact(_) | Node::Missing(_) => found.push(index::member(descriptor, None)),
+            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => found.push(index::member(descriptor, None)),
             Node::Index(index) => {
                 for child in &index.children {
                     let descriptor = self.descriptor(&child.descriptor, &child.node)?;
@@ -238,7 +238,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let written = match node {
             Node::Image(image) => self.images[&Arc::as_ptr(image)].manifest.clone(),
             Node::Index(index) => self.index(index)?,
-            Node::Artifact(_) | Node::Missing(_) => return Ok(descriptor.clone()),
+            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => return Ok(descriptor.clone()),
         };
         if written.digest() == descriptor.digest() {
             return Ok(descriptor.clone());

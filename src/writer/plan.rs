@@ -306,7 +306,7 @@ fn listed<'l>(images: &[&'l Image]) -> Vec<ListedLayer<'l>> {
     let mut listed: Vec<ListedLayer<'l>> = Vec::new();
     for image in images {
         let has_manifest = image.manifest.is_some();
-        for layer in &image.layers {
+        for layer in image.layers.iter() {
             let key = layer.content_key();
             let number = *numbers.entry(key.clone()).or_insert(listed.len());
             match listed.get_mut(number) {

@@ -121,7 +121,7 @@ impl Weigh for SideTask<'_> {
 
 impl<'c, 'l> Attempt<'c, 'l> {
     fn new(assume: Assume, contents: &'c Contents<'l>, run: &'c Run) -> Self {
-        let layers = contents.images().into_iter().flat_map(|image| &image.layers);
+        let layers = contents.images().into_iter().flat_map(|image| image.layers.iter());
         Self { assume, contents, share: Share::of(layers, run.jobs), run }
     }
 

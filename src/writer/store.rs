@@ -6,6 +6,7 @@ use std::io::Write;
 use super::recode::StoredBlob;
 use super::speculative::Restart;
 use super::tar::{Body, Out, Tar};
+use crate::diagnostics::Diagnostics;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
@@ -208,7 +209,7 @@ impl Store for Directory<'_> {
             check_layout(&layout, &self.sink.at(LAYOUT_MEMBER))?;
         }
         let index = self.sink.read(INDEX_MEMBER, MAX_DOCUMENT)?;
-        index.map(|bytes| Index::read(&bytes, &self.sink.at(INDEX_MEMBER), None)).transpose()
+        index.map(|bytes| Index::read(&bytes, &self.sink.at(INDEX_MEMBER), None, &Diagnostics::silent())).transpose()
     }
 
     fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
@@ -229,7 +230,9 @@ impl Store for Directory<'_> {
             return Ok(None);
         }
         let found = self.document(descriptor)?;
-        found.map(|(bytes, at)| Index::read(&bytes, &at, Some(descriptor.media_type()))).transpose()
+        found
+            .map(|(bytes, at)| Index::read(&bytes, &at, Some(descriptor.media_type()), &Diagnostics::silent()))
+            .transpose()
     }
 
     fn finish(self, documents: &Documents) -> Result<u64> {

@@ -50,7 +50,8 @@ impl RemovedContent {
         }
         let again = run.another_look();
         let is_there = |layer: &&Layer| layer.blob.is_some() && !layer.is_encrypted();
-        let layers: Vec<&Layer> = distinct(images.iter().flat_map(|image| &image.layers)).filter(is_there).collect();
+        let layers: Vec<&Layer> =
+            distinct(images.iter().flat_map(|image| image.layers.iter())).filter(is_there).collect();
         let ahead = layers.len() < run.jobs.get();
         let find = |layer: &Layer| self.find(layer, ahead, &again);
         let found = pool::for_all(run.jobs, layers, |layer| layer.stored_size(), find)?.concat();

@@ -11,18 +11,15 @@ use crate::archive::MemberIndex;
 use crate::codec::Codec;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{IMAGE_NAME, Image, ImageEntry, ImageSet, Layer, Name, Node, REF_NAME};
-use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
+use crate::image::{IMAGE_NAME, Image, ImageSet, Layer, Listing, Node, REF_NAME};
 use crate::options::Half;
 use crate::path::escape_for_terminal;
 use crate::reader::{Archive, Format};
-use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config_types::ConfigTypeFault;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
+use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
 use crate::spec::media_type::{Compression, Family, MediaType};
-use crate::spec::oci::{self, INDEX_MEMBER};
 use crate::stream::source::{Extent, Location};
 
 /// About what the facts of an item or entry take in memory, bytes.
@@ -42,24 +39,20 @@ pub(in crate::inspect) fn gather(
 ) -> Result<LoadFacts> {
     let mut facts = LoadFacts::new(archive.members.is_directory(), archive.outer);
     let gatherer = Gatherer { members: &archive.members, decoded, run, hasher: RandomState::new() };
+    facts.manifest_json = images.manifest_json.as_ref().map(|listing| gatherer.manifest_json(listing)).transpose()?;
+    facts.index_json = images.index_json.as_ref().map(|listing| gatherer.index_json(listing)).transpose()?;
     match archive.format {
-        Format::Oci => facts.index_json = Some(gatherer.index_json(images)?),
-        Format::Docker => facts.manifest_json = Some(gatherer.manifest_json(images)?),
+        // Where the other list was preferred, the layout has not been read yet.
+        Format::Hybrid if prefer == Some(Half::Docker) => {
+            let layout = archive.images(Some(Half::Oci), run);
+            let layout = layout.and_then(|images| gatherer.index_json(&images.index_json.unwrap_or_default()));
+            facts.index_json = Some(layout.or_else(unreadable)?);
+        }
         Format::V1 => {
             let names = images.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
             facts.v1 = Some(V1Facts { repositories: archive.members.has(REPOSITORIES_MEMBER)?, names });
         }
-        Format::Hybrid => {
-            facts.manifest_json = Some(gatherer.manifest_json(images)?);
-            // Where the other list was preferred, the layout has not been read yet.
-            let list = match prefer {
-                Some(Half::Docker) => {
-                    archive.images(Some(Half::Oci), run).and_then(|images| gatherer.index_json(&images))
-                }
-                Some(Half::Oci) | None => gatherer.index_json(images),
-            };
-            facts.index_json = Some(list.or_else(unreadable)?);
-        }
+        Format::Hybrid | Format::Oci | Format::Docker => {}
     }
     facts.indirect_link = archive.members.has_indirect_link();
     facts.rooted_name = archive.members.has_rooted_name();
@@ -89,33 +82,21 @@ struct Gatherer<'a> {
 
 impl Gatherer<'_> {
     /// The items of `manifest.json` as engines that read it see them.
-    fn manifest_json(&self, images: &ImageSet) -> Result<ImageList<ItemFacts>> {
-        let bytes = self.members.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, self.run)?;
-        let items = docker::read_manifest(&bytes, &self.members.at(MANIFEST_MEMBER))?;
-        let known = self.by_config(images);
-        let ids: HashMap<String, &Arc<Image>> =
-            known.values().map(|image| (image.image_id.to_string(), *image)).collect();
+    fn manifest_json(&self, listing: &Listing<ManifestItem>) -> Result<ImageList<ItemFacts>> {
+        let image = |node: &'_ Node| if let Node::Image(image) = node { Some(Arc::clone(image)) } else { None };
+        let images = listing.listed.iter().filter_map(|item| image(&item.node));
+        let ids: HashMap<String, Arc<Image>> = images.map(|image| (image.image_id.to_string(), image)).collect();
         let mut faults = ConfigFaults::default();
-        let mut listed = Vec::with_capacity(items.len());
-        for item in &items {
-            self.run.budget.charge_memory(FACTS_SIZE, &self.members.at(MANIFEST_MEMBER))?;
-            let image = known.get(&self.members.at(&item.config)).copied();
-            let mut facts = self.item(item, image, &mut faults)?;
-            let parent = item.parent.as_ref();
-            facts.wrong_parent = parent.is_some_and(|parent| !is_parent(ids.get(parent).copied(), image));
+        let mut listed = Vec::with_capacity(listing.listed.len());
+        for item in &listing.listed {
+            self.run.budget.charge_memory(FACTS_SIZE, &item.at)?;
+            let image = image(&item.node);
+            let mut facts = self.item(&item.written, image.as_ref(), &mut faults)?;
+            let parent = item.written.parent.as_ref();
+            facts.wrong_parent = parent.is_some_and(|parent| !is_parent(ids.get(parent), image.as_ref()));
             listed.push(facts);
         }
-        Ok(ImageList { size: bytes.len() as u64, listed: Ok(listed) })
-    }
-
-    /// Images by the place of their config.
-    fn by_config<'i>(&self, images: &'i ImageSet) -> HashMap<String, &'i Arc<Image>> {
-        let images = images.entries.iter().flat_map(|entry| entry.node.images());
-        let place = |image: &Image| match &image.manifest {
-            Some(_) => self.members.at(&image.image_id.blob_path()),
-            None => image.at.clone(),
-        };
-        images.map(|image| (place(image), image)).collect()
+        Ok(ImageList { size: listing.size, listed: Ok(listed) })
     }
 
     fn item(&self, item: &ManifestItem, image: Option<&Arc<Image>>, faults: &mut ConfigFaults) -> Result<ItemFacts> {
@@ -164,28 +145,14 @@ impl Gatherer<'_> {
     }
 
     /// The entries of `index.json` as engines that read it see them: an entry a name.
-    fn index_json(&self, images: &ImageSet) -> Result<ImageList<EntryFacts>> {
-        let at = self.members.at(INDEX_MEMBER);
-        let bytes = self.members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, self.run)?;
-        let index = oci::Index::read(&bytes, &at, None)?;
-        let mut entries: HashMap<&Digest, Vec<(&Descriptor, &ImageEntry)>> = HashMap::new();
-        for entry in &images.entries {
-            if let Some(descriptor) = &entry.descriptor {
-                entries.entry(descriptor.digest()).or_default().push((descriptor, entry));
-            }
-        }
+    fn index_json(&self, listing: &Listing<Descriptor>) -> Result<ImageList<EntryFacts>> {
         let mut known = KnownImages::new(self.decoded);
-        let mut listed = Vec::with_capacity(index.entries().len());
-        for descriptor in index.entries() {
-            self.run.budget.charge_memory(FACTS_SIZE, &at)?;
-            let plain = Name::strip(descriptor.clone());
-            let alike = entries.get(descriptor.digest()).map(Vec::as_slice).unwrap_or_default();
-            let entry = alike.iter().find(|(other, _)| **other == plain).map(|(_, entry)| *entry);
-            if let Some(entry) = entry {
-                listed.push(of_entry(descriptor, &entry.node, &mut known)?);
-            }
+        let mut listed = Vec::with_capacity(listing.listed.len());
+        for entry in &listing.listed {
+            self.run.budget.charge_memory(FACTS_SIZE, &entry.at)?;
+            listed.push(of_entry(&entry.written, &entry.node, &mut known)?);
         }
-        Ok(ImageList { size: bytes.len() as u64, listed: Ok(listed) })
+        Ok(ImageList { size: listing.size, listed: Ok(listed) })
     }
 }
 
@@ -224,7 +191,7 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -
         untyped: descriptor.media_type().as_str().is_empty(),
         manifests: images.len() + node.carried().len(),
         images,
-        missing: matches!(node, Node::Missing(_)),
+        missing: matches!(node, Node::Missing(_) | Node::Broken(_)),
         absent: is_absent(node),
         other_digest: digests(node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
     })
@@ -351,7 +318,7 @@ fn is_unclean(name: &str) -> bool {
 
 fn is_absent(node: &Node) -> bool {
     match node {
-        Node::Missing(_) => true,
+        Node::Missing(_) | Node::Broken(_) => true,
         Node::Index(index) => index.children.iter().any(|child| is_absent(&child.node)),
         Node::Image(_) | Node::Artifact(_) => false,
     }

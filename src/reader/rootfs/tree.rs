@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
 use crate::archive::{BLOCK, EntryKind, TarEntry};
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::limits::{Budget, MAX_MANIFEST_JSON};
 use crate::path::{EntryPath, quote};
@@ -157,7 +158,8 @@ impl<'a> Tree<'a> {
         if last == MANIFEST_MEMBER.as_bytes() && entry.size <= MAX_MANIFEST_JSON {
             let mut bytes = Vec::new();
             body.read_to_end(&mut bytes).map_err(|error| Error::io("reading", self.label, error))?;
-            let lists_images = docker::read_manifest(&bytes, self.label).is_ok_and(|images| !images.is_empty());
+            let lists_images = docker::read_manifest(&bytes, self.label, &Diagnostics::silent())
+                .is_ok_and(|images| !images.is_empty());
             self.tell_tale = self.tell_tale.take().or_else(|| lists_images.then(|| MANIFEST_MEMBER.to_owned()));
         }
         Ok(())

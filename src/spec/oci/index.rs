@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::INDEX;
+use super::{INDEX, subject};
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
@@ -16,7 +17,9 @@ use crate::spec::media_type::{Family, MediaType};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Index {
     media_type: MediaType,
-    said: Fields,
+    entries: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    fields: Fields,
     /// All keys in the order they were read in; this is what is written.
     object: Map<String, Value>,
 }
@@ -24,9 +27,6 @@ pub struct Index {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
-    #[serde(deserialize_with = "null_as_default")]
-    manifests: Vec<Descriptor>,
-    subject: Option<Descriptor>,
     artifact_type: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     annotations: BTreeMap<String, String>,
@@ -36,11 +36,14 @@ impl Index {
     /// Reads the index that `bytes` are; `promised` is the media type in the descriptor that led here, `None` for `index.json`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no index, and for one that is a manifest as well or contradicts `promised` (H-4).
-    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
-        let (media_type, object) = INDEX.read(bytes, at, promised)?;
-        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, error.to_string()))?;
-        Ok(Self { media_type, said, object })
+    /// [`Error::Invalid`] for what is no index; and unless `diagnostics` go on, for one that is a manifest as well or
+    /// contradicts `promised` (H-4), and for an entry that is no descriptor.
+    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
+        let (media_type, object) = INDEX.read(bytes, at, promised, diagnostics)?;
+        let entries = INDEX.descriptors(&object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
+        let subject = subject(&object, at, diagnostics)?;
+        let fields = Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, error.to_string()))?;
+        Ok(Self { media_type, entries, subject, fields, object })
     }
 
     /// A new index of `entries`, in OCI's words.
@@ -51,8 +54,8 @@ impl Index {
             ("mediaType".to_owned(), media_type.as_str().into()),
             ("manifests".to_owned(), entries.iter().map(Descriptor::to_value).collect()),
         ]);
-        let said = Fields { manifests: entries, subject: None, artifact_type: None, annotations: BTreeMap::new() };
-        Self { media_type, said, object }
+        let fields = Fields { artifact_type: None, annotations: BTreeMap::new() };
+        Self { media_type, entries, subject: None, fields, object }
     }
 
     /// The index's own type.
@@ -62,29 +65,29 @@ impl Index {
 
     /// What the index lists, in its order.
     pub fn entries(&self) -> &[Descriptor] {
-        &self.said.manifests
+        &self.entries
     }
 
     /// The manifest that this index is about; it may well be absent (O-14).
     pub fn subject(&self) -> Option<&Descriptor> {
-        self.said.subject.as_ref()
+        self.subject.as_ref()
     }
 
     /// What kind of artifact this is said to be.
     pub fn artifact_type(&self) -> Option<&str> {
-        self.said.artifact_type.as_deref()
+        self.fields.artifact_type.as_deref()
     }
 
     /// The index's own annotations.
     pub fn annotations(&self) -> &BTreeMap<String, String> {
-        &self.said.annotations
+        &self.fields.annotations
     }
 
     /// This index with other entries: some replaced, dropped or added; all else stays.
     #[must_use]
     pub fn with_entries(mut self, entries: Vec<Descriptor>) -> Self {
         self.object.insert("manifests".into(), entries.iter().map(Descriptor::to_value).collect());
-        self.said.manifests = entries;
+        self.entries = entries;
         self
     }
 
@@ -112,10 +115,14 @@ impl Index {
 mod tests {
     use super::*;
 
+    fn read(text: impl AsRef<[u8]>, promised: Option<&MediaType>) -> Result<Index> {
+        Index::read(text.as_ref(), "x", promised, &Diagnostics::silent())
+    }
+
     #[test]
     fn entries_of_any_type_are_carried() {
         let text = r#"{"x":[],"schemaVersion":2,"manifests":[{"mediaType":"text/x","digest":"a:b","size":7,"y":{}}]}"#;
-        let index = Index::read(text.as_bytes(), "x", None).unwrap();
+        let index = read(text, None).unwrap();
         assert_eq!(index.to_bytes(), text.as_bytes());
         assert_eq!(index.entries()[0].media_type().as_str(), "text/x");
         assert_eq!(index.clone().spelled_by(Family::Oci), index);
@@ -132,21 +139,21 @@ mod tests {
         assert!(index.to_bytes().starts_with(
             br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"#
         ));
-        assert_eq!(Index::read(&index.to_bytes(), "x", Some(index.media_type())).unwrap(), index);
+        assert_eq!(read(index.to_bytes(), Some(index.media_type())).unwrap(), index);
     }
 
     #[test]
     fn an_index_lists_manifests() {
         for text in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"manifests":{}}"#, "[]", "null"] {
-            assert!(Index::read(text.as_bytes(), "x", None).is_err(), "{text}");
+            assert!(read(text, None).is_err(), "{text}");
         }
-        assert!(Index::read(br#"{"schemaVersion":2,"manifests":null}"#, "x", None).unwrap().entries().is_empty());
+        assert!(read(br#"{"schemaVersion":2,"manifests":null}"#, None).unwrap().entries().is_empty());
     }
 
     #[test]
     fn a_docker_list_can_be_spelled_as_an_index() {
         let text = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[]}"#;
-        let index = Index::read(text.as_bytes(), "x", None).unwrap().spelled_by(Family::Oci);
+        let index = read(text, None).unwrap().spelled_by(Family::Oci);
         assert_eq!(index.to_bytes(), Index::new(Vec::new()).to_bytes());
     }
 }

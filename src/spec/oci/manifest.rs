@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::MANIFEST;
+use super::{MANIFEST, descriptor, subject};
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
@@ -16,7 +17,10 @@ use crate::spec::media_type::{Family, MediaType};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     media_type: MediaType,
-    said: Fields,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+    subject: Option<Descriptor>,
+    fields: Fields,
     /// All keys in the order they were read in; this is what is written.
     object: Map<String, Value>,
 }
@@ -24,14 +28,49 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
-    config: Descriptor,
-    // Go writes `null` for an image without layers.
-    #[serde(deserialize_with = "null_as_default")]
-    layers: Vec<Descriptor>,
-    subject: Option<Descriptor>,
     artifact_type: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     annotations: BTreeMap<String, String>,
+}
+
+/// The descriptors of a manifest as far as they can be read.
+#[derive(Debug)]
+pub struct ManifestParts {
+    /// That of the config.
+    pub config: Option<Descriptor>,
+    /// Those of the layers, base first.
+    pub layers: Vec<Option<Descriptor>>,
+    /// The manifest, where nothing is wrong with it.
+    pub whole: Option<Manifest>,
+}
+
+impl ManifestParts {
+    /// Reads the parts of the manifest that `bytes` are; `promised` is the media type in the descriptor that led here.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is no manifest; and unless `diagnostics` go on, for one that is an index as well or
+    /// contradicts `promised` (H-4), for schema 1 (M-1), and for a part that is no descriptor.
+    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
+        let (media_type, object) = MANIFEST.read(bytes, at, promised, diagnostics)?;
+        let config = match object.get("config") {
+            Some(value) => descriptor(value, || format!("{at}: config"), diagnostics)?,
+            None => diagnostics.fault(Error::invalid(Rule::O8, at, "it has no `config`")).map(|()| None)?,
+        };
+        let subject = subject(&object, at, diagnostics)?;
+        let layers = MANIFEST.descriptors(&object, "layers", at, diagnostics)?;
+        let fields = match Fields::deserialize(&object) {
+            Ok(fields) => Some(fields),
+            Err(error) => diagnostics.fault(Error::invalid(Rule::O8, at, error.to_string())).map(|()| None)?,
+        };
+        let whole_layers = layers.iter().cloned().collect::<Option<Vec<_>>>();
+        let whole = match (&config, whole_layers, fields) {
+            (Some(config), Some(layers), Some(fields)) => {
+                Some(Manifest { media_type, config: config.clone(), layers, subject, fields, object })
+            }
+            _ => None,
+        };
+        Ok(Self { config, layers, whole })
+    }
 }
 
 impl Manifest {
@@ -41,9 +80,8 @@ impl Manifest {
     /// [`Error::Invalid`] for what is no manifest, for one that is an index as well or contradicts `promised` (H-4), and
     /// for schema 1 (M-1).
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
-        let (media_type, object) = MANIFEST.read(bytes, at, promised)?;
-        let said = Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O8, at, error.to_string()))?;
-        Ok(Self { media_type, said, object })
+        let parts = ManifestParts::read(bytes, at, promised, &Diagnostics::silent())?;
+        parts.whole.ok_or_else(|| Error::invalid(Rule::O8, at, "it is no manifest"))
     }
 
     /// A manifest for an image that had none, in OCI's words and M-6's order of keys.
@@ -59,8 +97,8 @@ impl Manifest {
             let sorted = annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
             object.insert("annotations".into(), Value::Object(sorted.collect()));
         }
-        let said = Fields { config, layers, subject: None, artifact_type: None, annotations };
-        Self { media_type, said, object }
+        let fields = Fields { artifact_type: None, annotations };
+        Self { media_type, config, layers, subject: None, fields, object }
     }
 
     /// The manifest's own type.
@@ -70,27 +108,27 @@ impl Manifest {
 
     /// The image's config.
     pub fn config(&self) -> &Descriptor {
-        &self.said.config
+        &self.config
     }
 
     /// The layers, base first.
     pub fn layers(&self) -> &[Descriptor] {
-        &self.said.layers
+        &self.layers
     }
 
     /// The manifest that this one is about; it may well be absent (O-14).
     pub fn subject(&self) -> Option<&Descriptor> {
-        self.said.subject.as_ref()
+        self.subject.as_ref()
     }
 
     /// What kind of artifact this is said to be; ordinary images have it too (O-13).
     pub fn artifact_type(&self) -> Option<&str> {
-        self.said.artifact_type.as_deref()
+        self.fields.artifact_type.as_deref()
     }
 
     /// The manifest's own annotations.
     pub fn annotations(&self) -> &BTreeMap<String, String> {
-        &self.said.annotations
+        &self.fields.annotations
     }
 
     /// Whether this is an image that runs: its config is an image's and none of its layers is an attestation (O-13).
@@ -102,7 +140,7 @@ impl Manifest {
     #[must_use]
     pub fn with_layers(mut self, layers: Vec<Descriptor>) -> Self {
         self.object.insert("layers".into(), layers.iter().map(Descriptor::to_value).collect());
-        self.said.layers = layers;
+        self.layers = layers;
         self
     }
 
@@ -110,7 +148,7 @@ impl Manifest {
     #[must_use]
     pub fn with_config(mut self, config: Descriptor) -> Self {
         self.object.insert("config".into(), config.to_value());
-        self.said.config = config;
+        self.config = config;
         self
     }
 
@@ -118,7 +156,7 @@ impl Manifest {
     #[must_use]
     pub fn without_subject(mut self) -> Self {
         self.object.shift_remove("subject");
-        self.said.subject = None;
+        self.subject = None;
         self
     }
 
@@ -126,14 +164,14 @@ impl Manifest {
     #[must_use]
     pub fn with_annotation(mut self, key: &str, value: Option<&str>) -> Self {
         match value {
-            Some(value) => drop(self.said.annotations.insert(key.into(), value.into())),
-            None if self.said.annotations.remove(key).is_none() => return self,
+            Some(value) => drop(self.fields.annotations.insert(key.into(), value.into())),
+            None if self.fields.annotations.remove(key).is_none() => return self,
             None => {}
         }
-        if self.said.annotations.is_empty() {
+        if self.fields.annotations.is_empty() {
             self.object.shift_remove("annotations");
         } else {
-            let all = self.said.annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
+            let all = self.fields.annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
             self.object.insert("annotations".into(), Value::Object(all.collect()));
         }
         self
@@ -148,9 +186,9 @@ impl Manifest {
             self.object.insert("mediaType".into(), media_type.as_str().into());
             self.media_type = media_type;
         }
-        self.said.config = self.said.config.spelled_by(family);
-        self.object.insert("config".into(), self.said.config.to_value());
-        let layers = self.said.layers.iter().map(|layer| layer.clone().spelled_by(family)).collect();
+        self.config = self.config.spelled_by(family);
+        self.object.insert("config".into(), self.config.to_value());
+        let layers = self.layers.iter().map(|layer| layer.clone().spelled_by(family)).collect();
         self.with_layers(layers)
     }
 

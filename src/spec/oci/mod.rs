@@ -1,8 +1,10 @@
 //! The words of an OCI image layout: its marker, indexes and manifests.
 //!
 //! Indexes and manifests are read into a view beside the JSON object they came from; keys unknown here survive an edit.
-//! A document that is kept is written as the bytes it was read from, which whoever keeps it holds: nothing here can give
-//! them back.
+//! A document that is kept is written as the bytes it was read from, which its reader keeps: nothing here can give them
+//! back.
+//!
+//! What is wrong with a part of a document goes to the [`Diagnostics`]. Where these go on, so does reading, without the part.
 //!
 //! Sources: OCI image-spec `image-layout.md`, `image-index.md`, `manifest.md`, docs/formats.md O-1, O-2, O-8, H-4, M-6.
 
@@ -10,13 +12,15 @@ mod index;
 mod manifest;
 
 pub use index::Index;
-pub use manifest::Manifest;
+pub use manifest::{Manifest, ManifestParts};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::descriptor::Descriptor;
 use super::json;
 use super::media_type::{Family, MediaType};
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_DOCUMENT;
 use crate::path::quote;
@@ -80,10 +84,43 @@ impl Kind {
     /// Reads a document that is of this kind and no other, and its media type.
     ///
     /// `promised` is the type by which the document was found. One that says no type itself is of that, or of OCI's.
-    fn read(&self, bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<(MediaType, Map<String, Value>)> {
-        let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, self.rule)?;
-        let media_type = self.check(&object, promised).map_err(|problem| problem.at(at))?;
+    fn read(
+        &self,
+        bytes: &[u8],
+        at: &str,
+        promised: Option<&MediaType>,
+        diagnostics: &Diagnostics,
+    ) -> Result<(MediaType, Map<String, Value>)> {
+        let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
+        let media_type = match self.check(&object, promised) {
+            Ok(media_type) => media_type,
+            Err(problem) => {
+                diagnostics.fault(problem.at(at))?;
+                promised.unwrap_or(&self.usual).clone()
+            }
+        };
         Ok((media_type, object))
+    }
+
+    /// The descriptors that the list at `key` of `object` holds; `None` in the place of one that is refused.
+    fn descriptors(
+        &self,
+        object: &Map<String, Value>,
+        key: &str,
+        at: &str,
+        diagnostics: &Diagnostics,
+    ) -> Result<Vec<Option<Descriptor>>> {
+        let list = match object.get(key) {
+            Some(Value::Array(list)) => list,
+            // Go writes `null` for an empty list.
+            Some(Value::Null) => return Ok(Vec::new()),
+            other => {
+                let message = format!("`{key}` is {}, expected a list", shown(other.unwrap_or(&Value::Null)));
+                return diagnostics.fault(Error::invalid(self.rule, at, message)).map(|()| Vec::new());
+            }
+        };
+        let place = |nth| format!("{at}: {key}[{nth}]");
+        list.iter().enumerate().map(|(nth, value)| descriptor(value, || place(nth), diagnostics)).collect()
     }
 
     fn check(
@@ -120,6 +157,26 @@ impl Kind {
             (Some(other), _) => Err(wrong(format!("mediaType `{}` is no {}", quote(other.as_str()), self.name))),
             (None, promised) => Ok(promised.unwrap_or(&self.usual).clone()),
         }
+    }
+}
+
+/// The descriptor that `value` is; `None` if it is refused.
+fn descriptor(value: &Value, at: impl Fn() -> String, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
+    match Descriptor::parse(value.clone()) {
+        Ok(descriptor) => Ok(Some(descriptor)),
+        Err(problem) => {
+            let is_about_data = problem.rule == Rule::O7;
+            diagnostics.fault(problem.at(at()))?;
+            Ok(if is_about_data { Descriptor::parse_without_data(value) } else { None })
+        }
+    }
+}
+
+/// What the document that `object` is refers to, if it says so (O-14).
+fn subject(object: &Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
+    match object.get("subject").filter(|value| !value.is_null()) {
+        Some(value) => descriptor(value, || format!("{at}: subject"), diagnostics),
+        None => Ok(None),
     }
 }
 
@@ -167,19 +224,22 @@ mod tests {
             ),
         ] {
             let promised = (kind.name == MANIFEST.name).then_some(&docker);
-            let error = kind.read(text.as_bytes(), "x", promised).unwrap_err().to_string();
+            let error = kind.read(text.as_bytes(), "x", promised, &Diagnostics::silent()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
         let text = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
-        assert!(INDEX.read(text, "x", None).unwrap_err().to_string().contains("is no image index"));
+        assert!(
+            INDEX.read(text, "x", None, &Diagnostics::silent()).unwrap_err().to_string().contains("is no image index")
+        );
     }
 
     #[test]
     fn a_document_without_a_type_is_what_its_descriptor_says() {
         let docker = MediaType::Manifest(Family::Docker);
         for text in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"mediaType":"","manifests":null}"#] {
-            assert_eq!(MANIFEST.read(text.as_bytes(), "x", Some(&docker)).unwrap().0, docker);
-            assert_eq!(MANIFEST.read(text.as_bytes(), "x", None).unwrap().0, MediaType::Manifest(Family::Oci));
+            let read = |promised| MANIFEST.read(text.as_bytes(), "x", promised, &Diagnostics::silent()).unwrap().0;
+            assert_eq!(read(Some(&docker)), docker);
+            assert_eq!(read(None), MediaType::Manifest(Family::Oci));
         }
     }
 }

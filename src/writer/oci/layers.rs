@@ -50,7 +50,7 @@ impl<S: Store> Layers<'_, '_, S> {
         let Some((stored, kept)) = self.store(layer)? else {
             return Err(Error::inexpressible(&layer.at, "the archive does not hold its bytes"));
         };
-        let family = match &image.manifest {
+        let family = match image.manifest.as_deref() {
             Some(Document { media_type: MediaType::Manifest(family), .. }) => *family,
             _ => Family::Oci,
         };

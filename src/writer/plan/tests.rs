@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::fs;
 use std::num::NonZeroUsize;
 
@@ -76,9 +77,9 @@ fn image(layers: Vec<Layer>, has_manifest: bool) -> Image {
         at: "image".to_owned(),
         image_id: config.image_id(),
         platform: config.platform().clone(),
-        config,
-        layers,
-        manifest: has_manifest.then(|| Document { digest: Digest::sha256(&raw), raw, media_type, view }),
+        config: Arc::new(config),
+        layers: layers.into(),
+        manifest: has_manifest.then(|| Arc::new(Document { digest: Digest::sha256(&raw), raw, media_type, view })),
         parent: None,
     }
 }

@@ -1,0 +1,219 @@
+//! Manifests of a layout: the image that one ties together, or the artifact.
+//!
+//! Sources: docs/formats.md O-8, O-9, O-13, O-15, O-25, H-20, L-5.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Walk, broken, document, missing};
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, Result};
+use crate::image::{
+    Artifact, Blob, Broken, ExpectedDigest, Image, Layer, Missing, Node, PartialImage, PartialLayer, RawBlob,
+};
+use crate::reader::layer;
+use crate::rule::Rule;
+use crate::spec::config::ConfigParts;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::oci::{Manifest, ManifestParts};
+use crate::stream::source::Extent;
+
+/// About what a layer takes in memory beside its descriptor in the manifest, bytes.
+const LAYER_SIZE: u64 = 1024;
+
+/// A layer's descriptor, where it can be read, and its bytes, where they are there.
+type Found = (Option<Descriptor>, Option<Extent>);
+
+/// What a manifest ties together, as far as it is there.
+struct Parts {
+    config: Option<Descriptor>,
+    config_blob: Option<RawBlob>,
+    layers: Vec<Found>,
+}
+
+impl Parts {
+    /// What is named and not there, layers that may not be distributed apart (O-3, M-8).
+    fn absent(&self) -> Vec<&Descriptor> {
+        let config = self.config.iter().filter(|_| self.config_blob.is_none());
+        let layers = self.layers.iter().filter(|(_, extent)| extent.is_none()).filter_map(|(layer, _)| layer.as_ref());
+        config.chain(layers.filter(|layer| !layer.media_type().is_nondistributable())).collect()
+    }
+}
+
+impl Walk<'_> {
+    /// What the manifest in `blob` ties together.
+    pub(super) fn manifest(&mut self, descriptor: &Descriptor, blob: RawBlob) -> Result<Node> {
+        let at = self.at(descriptor);
+        let raw = self.document(descriptor, &blob.extent, &at)?;
+        let manifest = ManifestParts::read(&raw, &at, Some(descriptor.media_type()), &self.run.diagnostics)?;
+        let ManifestParts { config, layers, whole } = manifest;
+        // O-13. `artifactType` alone proves nothing: `crane` sets it on ordinary images.
+        let is_other = config.as_ref().is_some_and(|config| !config.media_type().is_config());
+        let is_artifact = descriptor.is_attestation() || whole.as_ref().map_or(is_other, |whole| !whole.is_image());
+        match &whole {
+            Some(whole) if is_artifact => return self.artifact(descriptor, whole, blob),
+            None if is_artifact => return Ok(broken(descriptor, at, None)),
+            _ => {}
+        }
+        let named_by = descriptor.digest().blob_path();
+        let config_blob = config.as_ref().map_or(Ok(None), |config| self.blob(config, &named_by))?;
+        let find = |descriptor: Option<Descriptor>| {
+            let blob = descriptor.as_ref().map_or(Ok(None), |descriptor| self.blob(descriptor, &named_by))?;
+            Ok((descriptor, blob.map(|blob| blob.extent)))
+        };
+        let layers = layers.into_iter().map(find).collect::<Result<_>>()?;
+        let parts = Parts { config, config_blob, layers };
+        let absent = parts.absent();
+        if absent.is_empty() {
+            return self.image(descriptor, raw, whole, parts, at);
+        }
+        let mut node = missing(descriptor, &absent, &named_by);
+        node.present = parts.config_blob.iter().cloned().chain([blob]).collect();
+        if self.run.diagnostics.collects() {
+            node.image = Some(Arc::new(self.partial(parts, at)?));
+        }
+        Ok(Node::Missing(Arc::new(node)))
+    }
+
+    /// The image, if nothing is wrong with it.
+    fn image(
+        &mut self,
+        descriptor: &Descriptor,
+        raw: Vec<u8>,
+        whole: Option<Manifest>,
+        parts: Parts,
+        at: String,
+    ) -> Result<Node> {
+        let partial = self.partial(parts, at)?;
+        let layers = partial.layers.iter().map(PartialLayer::whole).collect::<Option<Arc<[Layer]>>>();
+        let (Some(manifest), Some(config), Some(layers)) = (whole, &partial.config, layers) else {
+            let (platform, at) = (descriptor.platform().cloned(), partial.at.clone());
+            return Ok(Node::Broken(Arc::new(Broken { platform, error: None, at, image: Some(Arc::new(partial)) })));
+        };
+        Ok(Node::Image(Arc::new(Image {
+            at: partial.at.clone(),
+            image_id: config.image_id(),
+            layers,
+            manifest: Some(Arc::new(document(descriptor, raw, manifest))),
+            platform: descriptor.platform().unwrap_or(config.platform()).clone(),
+            config: Arc::clone(config),
+            parent: None,
+        })))
+    }
+
+    /// The image as far as it can be read.
+    fn partial(&mut self, Parts { config, config_blob, layers }: Parts, at: String) -> Result<PartialImage> {
+        let config_at = config.as_ref().map_or_else(|| at.clone(), |config| self.at(config));
+        let read = |(config, blob): (Descriptor, RawBlob)| {
+            let raw = self.document(&config, &blob.extent, &config_at)?;
+            ConfigParts::read(raw, &config_at, &self.run.diagnostics)
+        };
+        let config = config.zip(config_blob).map(read).transpose()?;
+        let (image_id, diff_ids, config) = match config {
+            Some(ConfigParts { image_id, diff_ids, whole }) => (Some(image_id), diff_ids, whole),
+            None => (None, Vec::new(), None),
+        };
+        let layers = self.layers(layers, &diff_ids, config.is_some(), &at)?;
+        Ok(PartialImage { at, config_at, image_id, config: config.map(Arc::new), layers })
+    }
+
+    /// Ties layers to their diff_ids; those beyond the last of either have none.
+    fn layers(
+        &mut self,
+        layers: Vec<Found>,
+        diff_ids: &[Option<DiffId>],
+        is_whole: bool,
+        at: &str,
+    ) -> Result<Vec<PartialLayer>> {
+        if is_whole && layers.len() != diff_ids.len() {
+            let problem = "it lists another number of layers than its config has diff_ids";
+            let error = Error::mismatch(Rule::L5, at, problem, &diff_ids.len(), &layers.len());
+            self.run.diagnostics.fault(error)?;
+        }
+        self.run.budget.charge_memory(LAYER_SIZE * layers.len() as u64, at)?;
+        let known: HashSet<&Digest> = diff_ids.iter().flatten().map(DiffId::digest).collect();
+        let diff_ids = diff_ids.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let layer = |(nth, (found, diff_id)): (usize, (Found, Option<&DiffId>))| match found {
+            (Some(descriptor), extent) => self.layer(descriptor, extent, diff_id, &known),
+            (None, _) => Ok(PartialLayer {
+                at: format!("{at}: layers[{nth}]"),
+                diff_id: diff_id.cloned(),
+                blob: None,
+                claim: ExpectedDigest::Nothing,
+                foreign: None,
+            }),
+        };
+        layers.into_iter().zip(diff_ids).enumerate().map(layer).collect()
+    }
+
+    fn layer(
+        &mut self,
+        descriptor: Descriptor,
+        extent: Option<Extent>,
+        diff_id: Option<&DiffId>,
+        known: &HashSet<&Digest>,
+    ) -> Result<PartialLayer> {
+        let at = self.at(&descriptor);
+        let blob = extent.map(|extent| layer::blob(extent, &at)).transpose()?;
+        if let Some(diff_id) = diff_id {
+            self.check_diff_id(&descriptor, blob.as_ref(), diff_id, known, &at)?;
+        }
+        if let Some(blob) = &blob {
+            layer::check_type(&descriptor, blob, &at, self.run)?;
+        }
+        let foreign = descriptor.media_type().is_nondistributable().then(|| descriptor.clone());
+        let claim = ExpectedDigest::Descriptor(Box::new(descriptor));
+        Ok(PartialLayer { at, diff_id: diff_id.cloned(), blob, claim, foreign })
+    }
+
+    /// H-20: no blob has two diff_ids.
+    fn check_diff_id(
+        &mut self,
+        descriptor: &Descriptor,
+        blob: Option<&Blob>,
+        diff_id: &DiffId,
+        known: &HashSet<&Digest>,
+        at: &str,
+    ) -> Result<()> {
+        // The digest of a plain layer is its diff_id. Where the config has that elsewhere, layers are in disorder: that of
+        // each image is another one, and they are no second statement about the blob (O-25).
+        let is_misplaced = blob.is_some_and(Blob::is_plain)
+            && descriptor.digest() != diff_id.digest()
+            && known.contains(descriptor.digest());
+        // What is encrypted is not looked into, and nothing that is known of it is worth a refusal.
+        if is_misplaced || descriptor.media_type().is_encrypted() {
+            return Ok(());
+        }
+        match self.diff_ids.insert(descriptor.digest().clone(), diff_id.clone()) {
+            Some(other) if other != *diff_id => {
+                let problem = format!("configs give this one blob two diff_ids, {other} and {diff_id}");
+                self.run.diagnostics.fault(Error::invalid(Rule::H20, at, problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A manifest that no container can run, with all its blobs.
+    fn artifact(&mut self, descriptor: &Descriptor, view: &Manifest, blob: RawBlob) -> Result<Node> {
+        let named_by = descriptor.digest().blob_path();
+        let (mut blobs, mut absent) = (Vec::new(), Vec::new());
+        for part in view.layers().iter().chain([view.config()]) {
+            match self.blob(part, &named_by)? {
+                Some(blob) => blobs.push(blob),
+                None if part.media_type().is_nondistributable() => {}
+                None => absent.push(part),
+            }
+        }
+        blobs.push(blob);
+        if !absent.is_empty() {
+            let node = Missing { present: blobs.into(), ..missing(descriptor, &absent, &named_by) };
+            return Ok(Node::Missing(Arc::new(node)));
+        }
+        let attestation =
+            descriptor.is_attestation() || view.layers().iter().any(|layer| layer.media_type().is_in_toto());
+        let kind = if attestation { "an attestation" } else { "an artifact" };
+        let what = format!("{} ({kind})", descriptor.digest());
+        let subject = view.subject().map(|subject| subject.digest().clone());
+        Ok(Node::Artifact(Arc::new(Artifact { what, attestation, subject, blobs })))
+    }
+}
