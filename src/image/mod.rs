@@ -52,7 +52,7 @@ pub struct Listing<T> {
     /// Bytes of the document.
     pub size: u64,
     /// In the document's order.
-    pub listed: Vec<Listed<T>>,
+    pub listed: Vec<ListedNode<T>>,
 }
 
 impl<T> Default for Listing<T> {
@@ -62,7 +62,7 @@ impl<T> Default for Listing<T> {
 }
 
 /// One item or entry of a [`Listing`].
-pub struct Listed<T> {
+pub struct ListedNode<T> {
     /// How messages call it.
     pub at: String,
     /// What is written.
@@ -91,9 +91,9 @@ pub enum Node {
     Index(Arc<ImageIndex>),
     /// Something to be carried from layout to layout, byte for byte, and dropped elsewhere.
     Artifact(Arc<Artifact>),
-    /// Listed, but some of it is not in the archive (O-15).
+    /// ListedNode, but some of it is not in the archive (O-15).
     Missing(Arc<Missing>),
-    /// Listed, but it breaks a rule: whatever needs it fails.
+    /// ListedNode, but it breaks a rule: whatever needs it fails.
     Broken(Arc<Broken>),
 }
 

@@ -7,7 +7,6 @@ use crate::diagnostics::{Diagnostic, Rule};
 use crate::error::Result;
 use crate::image::{self, ImageEntry, ImageSet, Node, distinct};
 use crate::path::escape_for_terminal;
-use crate::reader::{Archive, Format};
 use crate::select::SelectedImage;
 use crate::spec::v1::Steps;
 
@@ -47,27 +46,6 @@ pub struct UnreferencedFacts {
     pub blobs: usize,
     /// Their bytes together.
     pub size: u64,
-}
-
-/// The word for what the archive is; Docker's old and compressed tarballs have one reader, but two names.
-pub(crate) fn format(archive: &Archive) -> Result<&'static str> {
-    Ok(match archive.format {
-        Format::Oci => "oci",
-        Format::Hybrid => "hybrid",
-        Format::V1 => "v1",
-        Format::Docker if is_legacy(archive)? => "legacy",
-        Format::Docker => "docker",
-    })
-}
-
-/// layers in directories of their own, or what stood beside them.
-fn is_legacy(archive: &Archive) -> Result<bool> {
-    let names = archive.members.names()?;
-    let marks = [&b"layer.tar"[..], b"json", b"VERSION"];
-    let is_mark = |name: &crate::path::EntryPath| {
-        name.split().is_some_and(|(directory, last)| !directory.is_root() && marks.contains(&last))
-    };
-    Ok(names.iter().any(is_mark))
 }
 
 /// What is listed below `entries` beside images.

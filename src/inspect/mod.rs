@@ -13,7 +13,6 @@ mod image;
 mod layer;
 mod loads;
 
-pub(crate) use archive::format;
 pub use archive::{ArtifactFacts, MissingFacts, UnreferencedFacts};
 pub use config::ConfigFacts;
 pub use image::{DocumentFacts, ImageContent, ImageFacts};
@@ -97,7 +96,7 @@ pub fn inspect(
     findings.extend(facts.unreadable().map(|why| Diagnostic::error(Rule::O26, "", why)));
     Ok(InspectReport {
         archive: images.archive.clone(),
-        format: archive::format(archive)?,
+        format: archive.format_name()?,
         directory: archive.members.is_directory(),
         compression: archive.outer.compression(),
         images: image::facts(images, &chosen, &decoded, run)?,

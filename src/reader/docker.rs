@@ -13,7 +13,7 @@ use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{
-    Blob, Broken, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Listed, Listing, Name, Node, PartialImage,
+    Blob, Broken, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, ListedNode, Listing, Name, Node, PartialImage,
     PartialLayer,
 };
 use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
@@ -36,7 +36,7 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let listing = listing(members, run).or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
-    for Listed { written, node, .. } in &listing.listed {
+    for ListedNode { written, node, .. } in &listing.listed {
         let names = written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect();
         let Node::Image(image) = node else {
             entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
@@ -68,7 +68,7 @@ pub(super) fn listing(members: &MemberIndex, run: &Run) -> Result<Listing<Manife
         let at = docker::item_at(&at, nth);
         check_names(&written, &at, run)?;
         let node = reading.node(&written, &docker::item_at(MANIFEST_MEMBER, nth), &at)?;
-        listed.push(Listed { at, written, node });
+        listed.push(ListedNode { at, written, node });
     }
     Ok(Listing { size: bytes.len() as u64, listed })
 }

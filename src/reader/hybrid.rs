@@ -12,7 +12,7 @@ use super::{docker, oci};
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, Listed, Listing, Name, Node};
+use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, ListedNode, Listing, Name, Node};
 use crate::options::Half;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -41,7 +41,7 @@ pub(super) fn read(members: &MemberIndex, prefer: Option<Half>, run: &Run) -> Re
 /// Compares `manifest.json` with the images of the layout; untagged items that are only there are added (O-25).
 fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> Result<()> {
     let known = Known::of(set);
-    for Listed { at, written, node } in &listing.listed {
+    for ListedNode { at, written, node } in &listing.listed {
         if let Node::Broken(broken) = node
             && broken.error.is_some()
         {
@@ -115,7 +115,7 @@ fn some_of(digests: &BTreeSet<Digest>) -> String {
 /// often it is listed.
 fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) -> Result<()> {
     let mut by_config: HashMap<&str, &[String]> = HashMap::new();
-    for Listed { written, .. } in &listing.listed {
+    for ListedNode { written, .. } in &listing.listed {
         by_config.entry(&written.config).or_insert(&written.layers);
     }
     let mut seen: HashMap<*const Image, Option<Arc<Image>>> = HashMap::new();

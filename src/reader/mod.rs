@@ -20,6 +20,7 @@ use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::options::Half;
+use crate::path::EntryPath;
 use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -78,6 +79,29 @@ impl Archive {
             input => indexed(&label, Incoming::open(input, &label)?, run)?,
         };
         Ok(Self { format: format(&members)?, members, outer })
+    }
+
+    /// The word for its format; Docker's old and compressed tarballs have one reader, but two names.
+    ///
+    /// # Errors
+    /// When a directory cannot be read.
+    pub fn format_name(&self) -> Result<&'static str> {
+        Ok(match self.format {
+            Format::Oci => "oci",
+            Format::Hybrid => "hybrid",
+            Format::V1 => "v1",
+            Format::Docker if self.has_layer_directories()? => "legacy",
+            Format::Docker => "docker",
+        })
+    }
+
+    /// layers in directories of their own, or what stood beside them.
+    fn has_layer_directories(&self) -> Result<bool> {
+        let marks = [&b"layer.tar"[..], b"json", b"VERSION"];
+        let is_mark = |name: &EntryPath| {
+            name.split().is_some_and(|(directory, last)| !directory.is_root() && marks.contains(&last))
+        };
+        Ok(self.members.names()?.iter().any(is_mark))
     }
 
     /// All its images; `prefer` says which half of a hybrid is right where the two disagree.

@@ -15,8 +15,8 @@ use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{
-    Artifact, Broken, Child, Document, IMAGE_NAME, Image, ImageEntry, ImageIndex, ImageSet, Listed, Listing, Missing,
-    Name, Node, RawBlob,
+    Artifact, Broken, Child, Document, IMAGE_NAME, Image, ImageEntry, ImageIndex, ImageSet, ListedNode, Listing,
+    Missing, Name, Node, RawBlob,
 };
 use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::path::quote_member;
@@ -52,10 +52,10 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
 }
 
 /// What the entries of `index.json` point at: those that say the same of one thing, but for its name, are one.
-fn entries(listed: &[Listed<Descriptor>]) -> Vec<ImageEntry> {
+fn entries(listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
-    for Listed { written, node, .. } in listed {
+    for ListedNode { written, node, .. } in listed {
         let (name, descriptor) = (Name::of(written), Name::strip(written.clone()));
         let alike: &mut Vec<usize> = places.entry(descriptor.digest().clone()).or_default();
         match alike.iter().find(|&&place| entries[place].descriptor.as_ref() == Some(&descriptor)) {
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
                 diagnostics.warn(Rule::O24, &at, format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
             }
             let node = self.node(written, &format!("{INDEX_MEMBER}: manifests[{nth}]"))?;
-            listed.push(Listed { at, written: written.clone(), node });
+            listed.push(ListedNode { at, written: written.clone(), node });
         }
         Ok(Listing { size: bytes.len() as u64, listed })
     }

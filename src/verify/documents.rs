@@ -8,7 +8,7 @@ use super::Verification;
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Blob, Image, Listed, Missing, Node, PartialImage};
+use crate::image::{Blob, Image, ListedNode, Missing, Node, PartialImage};
 use crate::path::quote;
 use crate::reader::Format;
 use crate::rule::Rule;
@@ -186,7 +186,7 @@ impl Verification<'_> {
     }
 
     /// What an item of `manifest.json` says of its layers.
-    fn item(&mut self, item: &Listed<ManifestItem>) -> Result<()> {
+    fn item(&mut self, item: &ListedNode<ManifestItem>) -> Result<()> {
         let nothing: &[_] = &[];
         match &item.node {
             Node::Image(image) => {
@@ -202,7 +202,11 @@ impl Verification<'_> {
         }
     }
 
-    fn item_layers(&mut self, item: &Listed<ManifestItem>, layers: &[(Option<&Blob>, Option<&DiffId>)]) -> Result<()> {
+    fn item_layers(
+        &mut self,
+        item: &ListedNode<ManifestItem>,
+        layers: &[(Option<&Blob>, Option<&DiffId>)],
+    ) -> Result<()> {
         for (member, (blob, diff_id)) in item.written.layers.iter().zip(layers) {
             let Some(source) = item.written.layer_source(member, *diff_id) else { continue };
             let is_foreign = source.media_type().is_nondistributable();

@@ -36,7 +36,6 @@ use crate::diagnostics::{Diagnostic, DiagnosticLog, Diagnostics, Severity};
 use crate::digest::Digest;
 use crate::error::{ErrorKind, Result};
 use crate::image::ImageSet;
-use crate::inspect::format;
 use crate::reader::Archive;
 use crate::run::Run;
 use crate::stream::source::{Extent, Input};
@@ -176,7 +175,7 @@ impl<'a> Verification<'a> {
         stacks::apply(self.stacks.all(), &bodies, &mut self.log, self.run)?;
         self.log.append(self.run.diagnostics.take());
         let checked = Extents { images: self.checked.len(), layers, blobs, bytes, entries: bodies.entries() };
-        Ok(report(self.archive.members.label(), format(self.archive)?, checked, self.log))
+        Ok(report(self.archive.members.label(), self.archive.format_name()?, checked, self.log))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use super::Verification;
 use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
-use crate::image::{ImageEntry, Listed, Name, Node, REF_NAME};
+use crate::image::{ImageEntry, ListedNode, Name, Node, REF_NAME};
 use crate::path::quote;
 use crate::reader::Format;
 use crate::rule::Rule;
@@ -39,7 +39,7 @@ impl Verification<'_> {
     }
 
     /// O-23: skopeo selects by names of one form alone.
-    fn ref_name(&mut self, entry: &Listed<Descriptor>) {
+    fn ref_name(&mut self, entry: &ListedNode<Descriptor>) {
         if let Some(text) = entry.written.annotation(REF_NAME).filter(|text| !is_ref_name(text)) {
             let problem = format!("{REF_NAME}: `{}` is not of the form that skopeo can select", quote(text));
             self.add(Diagnostic::warning(Rule::O23, &entry.at, problem));
@@ -47,10 +47,10 @@ impl Verification<'_> {
     }
 
     /// N-9: a name stands for images of which no two are for one platform.
-    fn conflicts_of_entries(&mut self, listed: &[Listed<Descriptor>]) {
+    fn conflicts_of_entries(&mut self, listed: &[ListedNode<Descriptor>]) {
         let there = listed.iter().filter(|entry| !matches!(entry.node, Node::Missing(_) | Node::Broken(_)));
         let entries: Vec<(&str, Name, ImageEntry)> = there
-            .filter_map(|Listed { at, written, node }| {
+            .filter_map(|ListedNode { at, written, node }| {
                 let entry = ImageEntry { names: Vec::new(), descriptor: Some(written.clone()), node: node.clone() };
                 Some((at.as_str(), Name::of(written)?, entry))
             })
@@ -87,7 +87,7 @@ impl Verification<'_> {
     }
 
     /// O-26: names of the layout that engines which read `manifest.json` do not see.
-    fn unknown_to_docker(&mut self, items: &[Listed<ManifestItem>]) {
+    fn unknown_to_docker(&mut self, items: &[ListedNode<ManifestItem>]) {
         let known: HashSet<Name> = items.iter().flat_map(names_of).collect();
         let of_layout = self.set.entries.iter().filter(|entry| entry.descriptor.is_some());
         let with_images = of_layout.filter(|entry| !entry.node.image_ids().is_empty());
@@ -103,7 +103,7 @@ impl Verification<'_> {
 }
 
 /// The names of an item of `manifest.json`.
-pub(super) fn names_of(item: &Listed<ManifestItem>) -> Vec<Name> {
+pub(super) fn names_of(item: &ListedNode<ManifestItem>) -> Vec<Name> {
     item.written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect()
 }
 

@@ -11,7 +11,7 @@ use super::bodies::{BodyId, ExaminedBodies};
 use super::names::names_of;
 use crate::diagnostics::Diagnostic;
 use crate::error::{ErrorKind, Result};
-use crate::image::{Blob, Listed, Name, Node};
+use crate::image::{Blob, ListedNode, Name, Node};
 use crate::limits::MAX_MANIFEST_JSON;
 use crate::path::quote;
 use crate::reader::Format;
@@ -57,7 +57,7 @@ impl Verification<'_> {
             }
             Err(error) => return Err(error),
         };
-        let mut items: HashMap<Name, &Listed<ManifestItem>> = HashMap::new();
+        let mut items: HashMap<Name, &ListedNode<ManifestItem>> = HashMap::new();
         for item in &listing.listed {
             for name in names_of(item) {
                 items.entry(name).or_insert(item);
@@ -84,7 +84,7 @@ impl Verification<'_> {
     }
 
     /// One name and the top layer it stands for.
-    fn entry(&mut self, text: &str, id: &str, item: Option<&Listed<ManifestItem>>, at: &str) -> Result<()> {
+    fn entry(&mut self, text: &str, id: &str, item: Option<&ListedNode<ManifestItem>>, at: &str) -> Result<()> {
         let shown = quote(text);
         let Some(item) = item else {
             self.add(Diagnostic::warning(Rule::L8, at, format!("{shown} is no name of an image in manifest.json")));

@@ -15,7 +15,7 @@ use crate::rule::Rule;
 const LAYER_SIZE: u64 = 128;
 
 /// The layers of one image, or of several that share all of them.
-pub(super) struct Stack {
+pub(super) struct LayerStack {
     /// The document that lists them.
     pub(super) at: String,
     /// Base first.
@@ -38,12 +38,12 @@ pub(super) struct StackLayer {
 pub(super) struct Stacks {
     /// Where the layers of those that are here lie: images that differ in platform alone share them.
     known: HashSet<*const ()>,
-    stacks: Vec<Stack>,
+    stacks: Vec<LayerStack>,
 }
 
 impl Stacks {
     /// All of them.
-    pub(super) fn all(&self) -> &[Stack] {
+    pub(super) fn all(&self) -> &[LayerStack] {
         &self.stacks
     }
 
@@ -83,7 +83,7 @@ impl Verification<'_> {
             return Ok(());
         }
         self.run.budget.charge_memory(LAYER_SIZE * layers.len() as u64, at)?;
-        let mut stack = Stack { at: at.to_owned(), layers: Vec::with_capacity(layers.len()), is_windows };
+        let mut stack = LayerStack { at: at.to_owned(), layers: Vec::with_capacity(layers.len()), is_windows };
         for layer in layers {
             let (body, diff_id) = (self.layer(layer)?, diff_id(layer));
             if let Some(body) = body {

@@ -5,14 +5,14 @@
 //! kept, no more: archives of images that share in turns cost more time, not more memory.
 
 use super::bodies::{BodyId, ExaminedBodies};
-use super::stack::{Stack, StackLayer};
+use super::stack::{LayerStack, StackLayer};
 use crate::diagnostics::{DiagnosticLog, Diagnostics};
 use crate::error::{ErrorKind, Result};
 use crate::flatten::{Options, Overlay};
 use crate::run::Run;
 
 /// Applies the layers of `stacks` and adds what is wrong with them to `log`.
-pub(super) fn apply(stacks: &[Stack], bodies: &ExaminedBodies, log: &mut DiagnosticLog, run: &Run) -> Result<()> {
+pub(super) fn apply(stacks: &[LayerStack], bodies: &ExaminedBodies, log: &mut DiagnosticLog, run: &Run) -> Result<()> {
     let stacks = distinct(stacks);
     let mut kept = Begun::default();
     for (nth, (ids, stack)) in stacks.iter().enumerate() {
@@ -32,8 +32,8 @@ pub(super) fn apply(stacks: &[Stack], bodies: &ExaminedBodies, log: &mut Diagnos
 }
 
 /// Stacks with their bodies, sorted by these, one for each tree. Layers of Windows are no plain trees.
-fn distinct(stacks: &[Stack]) -> Vec<(Vec<Option<BodyId>>, &Stack)> {
-    let bodies = |stack: &Stack| stack.layers.iter().map(|layer| layer.body).collect::<Vec<_>>();
+fn distinct(stacks: &[LayerStack]) -> Vec<(Vec<Option<BodyId>>, &LayerStack)> {
+    let bodies = |stack: &LayerStack| stack.layers.iter().map(|layer| layer.body).collect::<Vec<_>>();
     let plain = stacks.iter().filter(|stack| !stack.is_windows);
     let mut distinct: Vec<_> = plain.map(|stack| (bodies(stack), stack)).collect();
     distinct.sort_by(|(one, _), (other, _)| one.cmp(other));

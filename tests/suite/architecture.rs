@@ -20,7 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("limits", &["error"]),
     ("run", &["diagnostics", "limits", "progress"]),
     // Documents; bytes; tars. None of them knows of an image.
-    ("spec", &["digest", "error", "limits", "path", "rule"]),
+    ("spec", &["diagnostics", "digest", "error", "limits", "path", "rule"]),
     ("stream", &["digest", "error", "limits", "path", "progress", "rule"]),
     ("codec", &["diagnostics", "error", "limits", "rule", "stream"]),
     ("archive", &["codec", "diagnostics", "error", "limits", "path", "rule", "run", "spec", "stream"]),
@@ -84,8 +84,21 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "reader",
         &[
-            "archive", "codec", "digest", "error", "image", "layer_io", "limits", "options", "path", "progress",
-            "rule", "run", "spec", "stream",
+            "archive",
+            "codec",
+            "diagnostics",
+            "digest",
+            "error",
+            "image",
+            "layer_io",
+            "limits",
+            "options",
+            "path",
+            "progress",
+            "rule",
+            "run",
+            "spec",
+            "stream",
         ],
     ),
     (
@@ -93,6 +106,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "archive",
             "codec",
+            "diagnostics",
             "digest",
             "error",
             "flatten",
@@ -151,6 +165,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "reader",
             "rule",
             "run",
+            "select",
             "spec",
             "stream",
         ],

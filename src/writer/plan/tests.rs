@@ -1,6 +1,7 @@
-use std::sync::Arc;
 use std::fs;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::Arc;
 
 use super::*;
 use crate::codec;

@@ -379,25 +379,25 @@ fn limits_end_a_check() {
 
 #[test]
 fn whoever_stops_reading_has_heard_enough() {
-    // More findings than a pipe holds.
-    let long = "long/".repeat(60);
-    let bad = |n: u32| {
-        [
-            file(format!("../{n}/{long}"), ""),
-            file(format!(".wh.{n}/{long}"), ""),
-            file(format!("{n}/{long}/.wh.."), ""),
-            file(format!("{n}//{long}"), ""),
-        ]
-    };
-    let (mut archive, _) = on_top(layer_tar((0..100).flat_map(bad)));
-    for n in 0..100 {
-        archive = archive.with(&format!("blobs/sha256/{n}{}", "-".repeat(150)), "");
-    }
-    let bytes = archive.bytes();
+    let (archive, _) = on_top(layer_tar([file("../x", "")]));
     for form in ["--json", "-v"] {
-        let heard = imgtar(["verify", form]).stdin(bytes.clone()).run();
-        assert!(heard.code == 1 && heard.stdout.len() > 64 << 10, "{form}: {heard}");
-        let outcome = imgtar(["verify", form]).stdin(bytes.clone()).run_and_hang_up_after(10);
+        // A report fits into a pipe, so nobody is there to read it from the first byte on.
+        let outcome = imgtar(["verify", form]).stdin(archive.bytes()).run_and_hang_up_after(0);
         assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{form}");
     }
+}
+
+#[test]
+fn a_hostile_archive_cannot_fill_a_log() {
+    let long = "long/".repeat(60);
+    let bad = |n: u32| [file(format!("../{n}/{long}"), ""), file(format!("{n}//{long}"), "")];
+    let (mut archive, _) = on_top(layer_tar((0..5000).flat_map(bad)));
+    for n in 0..5000 {
+        archive = archive.with(&format!("blobs/sha256/{n}{}", "-".repeat(200)), "");
+    }
+    let report = imgtar(["verify", "-v"]).stdin(archive.bytes()).run().text();
+    assert_eq!(report.matches("and 4,900 more like these").count(), 3, "{report}");
+    assert!(report.len() < 200 << 10, "{} bytes", report.len());
+    let converted = imgtar(["convert", "--to", "legacy"]).stdin(archive.bytes()).run();
+    assert!(converted.stderr.len() < 100 << 10, "{} bytes", converted.stderr.len());
 }
