@@ -1,7 +1,6 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::Arc;
 
 use super::*;
 use crate::codec;

@@ -341,3 +341,20 @@ fn schema1_is_named() {
     layout.list(&old);
     verify(&layout.tarball()).finds(&[("error", "M-1", "blobs/sha256/")]);
 }
+
+#[test]
+fn a_rule_is_never_chosen_by_the_words_that_a_message_quotes() {
+    // Words with which other rules are broken.
+    for words in ["is no digest", "climbs out of the archive", "truncated", "nested deeper", "sparse map", "`data`"] {
+        let layer = crane().name_ending(".tar.gz");
+        let tar = crane().replacing(&layer, Kind::Symlink(words.to_owned()));
+        verify(&tar).finds(&[("error", "G-7", &layer)]);
+        let twice = format!("[{{\"{words}\":1,\"{words}\":2}}]");
+        let tar = crane().replacing("manifest.json", Kind::File(twice.into()));
+        verify(&tar).finds(&[("error", "H-20", "manifest.json")]);
+        let tar = edited_item(|item| item["Layers"][0] = json!(words));
+        verify(&tar).finds(&[("error", "L-23", "manifest.json: [0]")]);
+        let odd = image().key("rootfs", json!({"type": words, "diff_ids": image().diff_ids()}));
+        verify(&Shape::Crane.save_one(&odd)).finds(&[("error", "M-11", &odd.id())]);
+    }
+}
