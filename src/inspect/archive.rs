@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::image::DecodedLayers;
 use crate::diagnostics::{Diagnostic, Rule};
-use crate::error::Result;
 use crate::image::{self, ImageEntry, ImageSet, Node, distinct};
 use crate::path::escape_for_terminal;
 use crate::select::SelectedImage;
