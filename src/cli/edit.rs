@@ -1,6 +1,6 @@
 //! `imgtar edit`: what was typed becomes changes of images.
 
-use imgtar::edit::{ConfigChanges, EditOptions, Squash};
+use imgtar::edit::{ConfigChanges, EditOptions, Normalize, Squash};
 use imgtar::error::{Error, Result};
 use imgtar::spec::platform::Platform;
 
@@ -49,6 +49,9 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
         platforms: only(&args.only),
         remove: args.layers.remove.clone(),
         squash: squash(&args.layers),
+        normalize: normalize(&args.layers),
+        add_layers: args.layers.add_layer.clone(),
+        add: args.layers.add.clone(),
         config: ConfigChanges {
             os: platform.os.clone(),
             architecture: platform.arch.clone(),
@@ -62,6 +65,12 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
 fn squash(args: &LayerChangeArgs) -> Option<Squash> {
     let top = args.squash_top.map(|count| Squash::Top(count as usize));
     args.squash.then_some(Squash::All).or(top).or_else(|| args.squash_above.clone().map(Squash::Above))
+}
+
+/// Which layers are normalized.
+fn normalize(args: &LayerChangeArgs) -> Option<Normalize> {
+    let above = args.above.clone().map_or(Normalize::All, Normalize::Above);
+    args.normalize.then_some(above)
 }
 
 /// The platforms to change; none stands for all.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::codec::{GzipLevel, ZstdLevel};
 use imgtar::convert::{Compress, ImageRef};
-use imgtar::edit::{ParsePatternError, PathPattern, check_healthcheck};
+use imgtar::edit::{Addition, ParsePatternError, PathPattern, check_healthcheck};
 use imgtar::inspect::EngineChoice;
 use imgtar::spec::platform::Platform;
 use imgtar::spec::reference::Reference;
@@ -86,6 +86,36 @@ pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
 /// A path or pattern of paths in an image.
 pub(crate) fn path_pattern(text: &str) -> Result<PathPattern, String> {
     text.parse().map_err(|error: ParsePatternError| error.to_string())
+}
+
+/// `SRC:DEST[:MODE[:UID:GID]]`; neither path has a colon, but for the one behind a drive of Windows.
+pub(crate) fn addition(text: &str) -> Result<Addition, String> {
+    let form = || "it has the form SRC:DEST[:MODE[:UID:GID]], with an octal MODE up to 7777".to_owned();
+    let drive = if cfg!(windows) && text.get(1..3) == Some(":\\") { 2 } else { 0 };
+    let (source, rest) = text[drive..].split_once(':').ok_or_else(form)?;
+    let source = &text[..drive + source.len()];
+    let parts: Vec<&str> = rest.split(':').collect();
+    let (destination, mode, owner) = match parts[..] {
+        [destination] => (destination, None, None),
+        [destination, mode] => (destination, Some(mode), None),
+        [destination, mode, uid, gid] => (destination, Some(mode), Some((uid, gid))),
+        _ => return Err(form()),
+    };
+    let number = |text: &str| text.parse::<u32>().ok().filter(|_| !text.starts_with('+'));
+    let parse_mode =
+        |text: &str| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777 && !text.starts_with('+'));
+    if source.is_empty() || destination.is_empty() {
+        return Err(form());
+    }
+    Ok(Addition {
+        source: source.into(),
+        destination: destination.to_owned(),
+        mode: mode.map(|text| parse_mode(text).ok_or_else(form)).transpose()?,
+        owner: match owner {
+            Some((uid, gid)) => Some((number(uid).ok_or_else(form)?, number(gid).ok_or_else(form)?)),
+            None => None,
+        },
+    })
 }
 
 /// `--healthcheck`: the `Healthcheck` of a config.
@@ -334,6 +364,18 @@ mod tests {
         }
         for text in ["", "{", "[", "{\"Test\":1}", "[1]"] {
             assert!(json(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_addition_has_two_paths_and_perhaps_a_mode_and_an_owner() {
+        let parts = |text: &str| addition(text).map(|it| (it.source, it.destination, it.mode, it.owner));
+        let expected = |mode, owner| Ok(("a/b".into(), "etc/".to_owned(), mode, owner));
+        assert_eq!(parts("a/b:etc/"), expected(None, None));
+        assert_eq!(parts("a/b:etc/:4755"), expected(Some(0o4755), None));
+        assert_eq!(parts("a/b:etc/:644:3:4"), expected(Some(0o644), Some((3, 4))));
+        for text in ["", "a", "a:", ":b", "a:b:9", "a:b:644:3", "a:b:644:x:4", "a:b:17777", "a:b:644:3:4:5"] {
+            assert!(addition(text).is_err(), "{text}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 pub use crate::options::*;
 
-use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig};
+use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::Result;
 use crate::image::{ImageSet, RawBlob};
 use crate::reader;
@@ -82,8 +82,10 @@ fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &R
     let images = reader::open(input, options.prefer, run)?;
     let mut entries = select::select(&images, options, run)?;
     select::names::apply(&mut entries, &options.names, &options.target, run)?;
-    let open = |path: &Path| reader::open(path.into(), None, run);
-    let edited = edit::apply(&entries, changes, &open, run)?;
+    let archive = |path: &Path| reader::open(path.into(), None, run);
+    let layer = |path: &Path| reader::single_layer(path.into(), run);
+    let readers = Readers { archive: &archive, layer: &layer };
+    let edited = edit::apply(&entries, changes, &readers, run)?;
     Ok((images, edited))
 }
 

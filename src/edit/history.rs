@@ -53,6 +53,11 @@ impl HistoryEntries {
         self.0
     }
 
+    /// Hands every entry to `change`.
+    pub(super) fn each(&mut self, change: impl FnMut(&mut Map<String, Value>)) {
+        self.0.iter_mut().filter_map(Value::as_object_mut).for_each(change);
+    }
+
     /// Adds the entry of a layer on top.
     pub(super) fn push(&mut self, created: &str, created_by: &str) {
         let entry = [("created", created), ("created_by", created_by)];

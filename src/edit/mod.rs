@@ -5,6 +5,7 @@
 //!
 //! Sources: docs/edit.md.
 
+mod add;
 mod base;
 mod bodies;
 mod config;
@@ -13,7 +14,9 @@ mod document;
 mod draft;
 mod headers;
 mod history;
+mod lint;
 mod new_config;
+mod normalize;
 mod pattern;
 mod references;
 mod remove;
@@ -26,6 +29,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use add::Addition;
 pub use config::{ConfigChanges, RuntimeChanges, check_variable};
 pub use new_config::NewConfig;
 pub use pattern::{ParsePatternError, PathPattern};
@@ -33,7 +37,7 @@ pub use shape::check_healthcheck;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, ImageSet};
+use crate::image::{Image, ImageEntry, ImageSet, Layer};
 use crate::run::Run;
 use crate::spec::platform::Platform;
 
@@ -52,8 +56,22 @@ pub struct EditOptions {
     pub remove: Vec<PathPattern>,
     /// Which layers become one.
     pub squash: Option<Squash>,
+    /// Whether what differs between two builds of the same files is made the same.
+    pub normalize: Option<Normalize>,
+    /// Tars to put on top as layers, as they are.
+    pub add_layers: Vec<PathBuf>,
+    /// Files of the disk to put on top, in one layer.
+    pub add: Vec<Addition>,
     /// The config.
     pub config: ConfigChanges,
+}
+
+/// Reads what a change needs beside the archive.
+pub(crate) struct Readers<'a> {
+    /// The images of another archive.
+    pub(crate) archive: &'a dyn Fn(&Path) -> Result<ImageSet>,
+    /// A tar that becomes a layer.
+    pub(crate) layer: &'a dyn Fn(&Path) -> Result<Layer>,
 }
 
 /// `--squash`, `--squash-top` and `--squash-above`: which layers become one.
@@ -67,9 +85,21 @@ pub enum Squash {
     Above(PathBuf),
 }
 
+/// `--normalize`: which layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Normalize {
+    /// All.
+    All,
+    /// Those above the layers of an image of this archive.
+    Above(PathBuf),
+}
+
 /// The other archives that a change needs, opened.
 struct OtherArchives {
     squash_above: Option<ImageSet>,
+    normalize_above: Option<ImageSet>,
+    /// Layers to be put on top.
+    layers: Vec<Layer>,
 }
 
 /// What became of one image.
@@ -96,21 +126,21 @@ pub(crate) struct Edited {
     pub(crate) images: Vec<EditedImage>,
 }
 
-/// Changes the images of `entries`; `open` reads another archive.
+/// Changes the images of `entries`.
 ///
 /// # Errors
 /// [`Error::Choice`] when no image is of a platform that is to be changed; what a change refuses.
-pub(crate) fn apply(
-    entries: &[ImageEntry],
-    options: &EditOptions,
-    open: &dyn Fn(&Path) -> Result<ImageSet>,
-    run: &Run,
-) -> Result<Edited> {
+pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, readers: &Readers<'_>, run: &Run) -> Result<Edited> {
     let others = OtherArchives {
         squash_above: match &options.squash {
-            Some(Squash::Above(path)) => Some(open(path)?),
+            Some(Squash::Above(path)) => Some((readers.archive)(path)?),
             Some(Squash::All | Squash::Top(_)) | None => None,
         },
+        normalize_above: match &options.normalize {
+            Some(Normalize::Above(path)) => Some((readers.archive)(path)?),
+            Some(Normalize::All) | None => None,
+        },
+        layers: options.add_layers.iter().map(|path| (readers.layer)(path)).collect::<Result<_>>()?,
     };
     let workshop = Workshop::new(run);
     let (mut changed, mut changes) = (ChangedImages::new(), HashMap::new());
@@ -175,6 +205,16 @@ fn change(
             // What else the image was built on may be part of it (E-36).
             draft.drop_base();
         }
+    }
+    if options.normalize.is_some() {
+        let base = others.normalize_above.as_ref().map(|archive| base_of(archive, &draft.image)).transpose()?;
+        normalize::normalize(draft, base.map_or(0, |base| base.layers.len()), workshop)?;
+    }
+    for layer in &others.layers {
+        add::add_layer(draft, layer, workshop)?;
+    }
+    if !options.add.is_empty() {
+        add::add(draft, &options.add, workshop)?;
     }
     options.config.apply(&mut draft.document, &workshop.run.diagnostics)
 }

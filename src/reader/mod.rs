@@ -31,7 +31,7 @@ use crate::stream::spool::Spool;
 
 use incoming::Incoming;
 
-pub use rootfs::import;
+pub use rootfs::{import, layer as single_layer};
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
 ///

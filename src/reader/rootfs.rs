@@ -36,6 +36,30 @@ use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 /// When the input cannot be read, is no tar, holds a name that climbs out of it, or is an image archive itself.
 pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
+    let image = image(&label, one_layer(input, Whiteouts::Warned, run)?, config)?;
+    let entry = ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
+    Ok(ImageSet { archive: label, entries: vec![entry], ..ImageSet::default() })
+}
+
+/// The layer that the tar in `input` is, plain or compressed, whiteouts and all.
+///
+/// # Errors
+/// Those of [`import`].
+pub fn layer(input: Input, run: &Run) -> Result<Layer> {
+    one_layer(input, Whiteouts::Meant, run)
+}
+
+/// What whiteouts are in a tar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whiteouts {
+    /// A mistake: there is nothing below that they could remove.
+    Warned,
+    /// Part of a layer.
+    Meant,
+}
+
+fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
+    let label = input.label();
     if matches!(&input, Input::Path(path) if path.is_dir()) {
         return Err(Error::invalid(
             Rule::X3,
@@ -49,35 +73,34 @@ pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &R
             let extent = source.extent();
             let reader = extent.reader().map_err(|error| Error::io("reading", &label, error))?;
             let task = run.progress.begin(Action::Check, &label, Some(extent.size()));
-            let (found, _) = pass(ProgressReader::new(reader, task), codec, &label, run)?;
+            let (found, _) = pass(ProgressReader::new(reader, task), codec, &label, whiteouts, run)?;
             source.unchanged()?;
             (found, extent)
         }
         Incoming::Passing(stream) => {
             let stream = ProgressReader::new(stream, run.progress.begin(Action::Spool, &label, None));
-            let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, run)?;
+            let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, whiteouts, run)?;
             (found, spool.finish(&label)?.extent())
         }
     };
-    let image = image(&label, found, Blob { extent, codec }, config)?;
-    let entry = ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
-    Ok(ImageSet { archive: label, entries: vec![entry], ..ImageSet::default() })
+    let (diff_id, claim) = found;
+    Ok(Layer { at: label, diff_id, blob: Some(Blob { extent, codec }), claim, foreign: None })
 }
 
 /// What one pass found out about the bytes.
 type Found = (DiffId, ExpectedDigest);
 
 /// Reads all of `bytes` once; gives them back for what is still to be done with them.
-fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Result<(Found, R)> {
+fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, whiteouts: Whiteouts, run: &Run) -> Result<(Found, R)> {
     let stored = layer::as_stored(bytes, codec, label);
     let watch = Watch::new(label, &run.budget, &run.diagnostics);
     let decoder = codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", label, error))?;
     let (diff_id, decoder) = thread::scope(|scope| {
         if run.jobs.get() == 1 {
-            return walk(decoder, label, run);
+            return walk(decoder, label, whiteouts, run);
         }
         let ahead = pipe::ahead(scope, decoder).map_err(|error| Error::io("starting a thread for", label, error))?;
-        let (diff_id, decoder) = walk(ahead, label, run)?;
+        let (diff_id, decoder) = walk(ahead, label, whiteouts, run)?;
         Ok((diff_id, decoder.into_inner()))
     })?;
     let stored = decoder.into_inner();
@@ -86,7 +109,7 @@ fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, run: &Run) -> Resul
 }
 
 /// Reads all of `plain` as a tar: its digest, and the reader.
-fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
+fn walk<R: Read>(plain: R, label: &str, whiteouts: Whiteouts, run: &Run) -> Result<(DiffId, R)> {
     let hashed = Sequential::new(VerifyReader::new(plain, label, Expected::default()));
     let mut reader = Reader::new(hashed, Ending::Optional, label, &run.budget, &run.diagnostics);
     let mut tree = Tree::new(label);
@@ -96,18 +119,12 @@ fn walk<R: Read>(plain: R, label: &str, run: &Run) -> Result<(DiffId, R)> {
     let hashed = reader.finish()?.into_inner();
     let DigestAndSize { digest, size } =
         hashed.digest_and_size().cloned().expect("a reader that is finished has found the end");
-    tree.verify(size, run)?;
+    tree.verify(size, whiteouts == Whiteouts::Warned, run)?;
     Ok((DiffId(digest.expect("SHA-256 can be computed")), hashed.into_inner()))
 }
 
-fn image(
-    label: &str,
-    (diff_id, claim): Found,
-    blob: Blob,
-    config: &dyn Fn(&DiffId) -> Result<Vec<u8>>,
-) -> Result<Image> {
-    let config = ImageConfig::read(config(&diff_id)?, label)?;
-    let layer = Layer { at: label.to_owned(), diff_id, blob: Some(blob), claim, foreign: None };
+fn image(label: &str, layer: Layer, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>) -> Result<Image> {
+    let config = ImageConfig::read(config(&layer.diff_id)?, label)?;
     Ok(Image {
         at: label.to_owned(),
         image_id: config.image_id(),

@@ -1,6 +1,8 @@
 //! `imgtar edit`: docs/edit.md, rule by rule.
 
+mod add;
 mod config;
+mod normalize;
 mod remove;
 mod squash;
 

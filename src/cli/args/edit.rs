@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgtar::edit::PathPattern;
+use imgtar::edit::{Addition, PathPattern};
 
 use super::{ConfigArgs, SelectionArgs, WriteArgs};
 use crate::cli::values::{self, PlatformArg};
@@ -19,6 +19,12 @@ Examples:
 
   One layer in place of all that were added to the base:
     imgtar edit app.tar --squash-above debian.tar --to oci -o small.tar
+
+  The same image from every build of the same files:
+    SOURCE_DATE_EPOCH=0 imgtar edit app.tar --normalize --to oci -o same.tar
+
+  A certificate on top:
+    imgtar edit app.tar --add ca.crt:etc/ssl/certs/ --to oci -o new.tar
 
   A label for one platform of several; the others keep their digests:
     imgtar edit multi.tar --only linux/arm64 --label beta=1 --to oci -o new.tar";
@@ -83,6 +89,29 @@ pub(crate) struct LayerChangeArgs {
     /// Make one layer of those above the layers of an image in this archive, the base.
     #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["squash", "squash_top"])]
     pub(crate) squash_above: Option<PathBuf>,
+
+    /// Make two builds of the same files one image: no time later than SOURCE_DATE_EPOCH, entries in the order of their paths,
+    /// no names of owners, nothing of the building host.
+    ///
+    /// Without SOURCE_DATE_EPOCH every time becomes 1970.
+    #[arg(long)]
+    pub(crate) normalize: bool,
+
+    /// With --normalize, leave the layers of an image in this archive as they are, so that they stay shared.
+    #[arg(long, value_name = "ARCHIVE", requires = "normalize")]
+    pub(crate) above: Option<PathBuf>,
+
+    /// Put a layer on top: a tar, plain or compressed, as it is. Repeatable, the last one topmost.
+    #[arg(long, value_name = "TAR")]
+    pub(crate) add_layer: Vec<PathBuf>,
+
+    /// Put a file, directory or symbolic link of the disk on top, as SRC:DEST[:MODE[:UID:GID]]. Repeatable, all in one layer.
+    ///
+    /// DEST is followed through the image's symbolic links; where it ends in a slash, or is a directory of the image, SRC goes
+    /// into it under its own name. Directories that the image has keep their metadata. Owner and group are 0 unless given,
+    /// MODE (octal) is that of files, else the disk's; times are those of SOURCE_DATE_EPOCH.
+    #[arg(long, value_name = "SRC:DEST", value_parser = values::addition)]
+    pub(crate) add: Vec<Addition>,
 }
 
 #[derive(Debug, Args)]

@@ -107,11 +107,11 @@ impl<'a> Tree<'a> {
         self.look_for_images(entry, &path, body)
     }
 
-    /// Judges the whole, which has `size` bytes.
+    /// Judges the whole, which has `size` bytes; in a tar that `is_filesystem` whiteouts are a mistake.
     ///
     /// # Errors
     /// No bytes at all; an image archive, which is `convert`'s business; under `--strict` what is warned about.
-    pub(super) fn verify(&self, size: u64, run: &Run) -> Result<()> {
+    pub(super) fn verify(&self, size: u64, is_filesystem: bool, run: &Run) -> Result<()> {
         if size == 0 {
             return Err(Error::invalid(Rule::H19, self.label, "there is nothing in it, not even a tar's end"));
         }
@@ -124,8 +124,10 @@ impl<'a> Tree<'a> {
             let problem = "there is no end marker: cut short between two files it would look the same";
             run.diagnostics.warn(Rule::G13, self.label, problem)?;
         }
+        if is_filesystem {
+            self.whiteouts.warn(Rule::R2, self.label, "to engines a whiteout of a layer, not a file", run)?;
+        }
         for (rule, finds, problem) in [
-            (Rule::R2, &self.whiteouts, "to engines a whiteout of a layer, not a file"),
             (
                 Rule::R20,
                 &self.sparse,

@@ -1,0 +1,320 @@
+//! Layers on top: one from a tar as it is, one made of files of the disk (E-37, E-38).
+//!
+//! What is added stands at its canonical path in the image's tree, below directories that keep the metadata they have there:
+//! a path that leads through a symbolic link would be a directory of its own to engines that stack layers.
+//!
+//! Sources: docs/edit.md E-5, E-10, E-37, E-38, E-52.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::draft::{Draft, DraftLayer};
+use super::headers::StackHeaders;
+use super::lint::warn_of_flaws;
+use super::squash::form;
+use super::workshop::{LayerWriter, Workshop};
+use crate::archive::{EntryKind, TarEntry, TarTime};
+use crate::codec::Codec;
+use crate::error::{Error, Result};
+use crate::flatten::{FlatNode, Flattened, Lookup, Options, Overlay, Standing};
+use crate::image::Layer;
+use crate::path::{EntryPath, escape_for_terminal};
+use crate::spec::timestamp::Timestamp;
+
+/// A file, directory or symbolic link of the disk, and where it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addition {
+    /// Where it is.
+    pub source: PathBuf,
+    /// Its path in the image; ending in a slash, or naming a directory there, the directory that it goes into.
+    pub destination: String,
+    /// The mode of files; what they have on the disk if none is given.
+    pub mode: Option<u32>,
+    /// Owner and group; 0 and 0 if none are given.
+    pub owner: Option<(u32, u32)>,
+}
+
+/// Puts `layer` on top, bytes as they are, and warns of what overlay filesystems make something else of.
+///
+/// # Errors
+/// What flattening refuses; with `--strict` the warnings.
+pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_>) -> Result<()> {
+    draft.change_layers()?;
+    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).chain([layer.clone()]).collect();
+    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+    let (top, mut overlay) = (layers.len() - 1, Overlay::tracing(Options::default()));
+    for number in 0..top {
+        headers.apply(number, &mut overlay, workshop.run)?;
+        overlay.placements();
+    }
+    let below = overlay.clone();
+    headers.apply(top, &mut overlay, workshop.run)?;
+    warn_of_flaws(&headers, top, &below, &overlay.placements(), &layer.at, workshop.run)?;
+    draft.changes.push(format!("{} added as a layer", layer.at));
+    push(draft, layer.clone(), "imgtar edit --add-layer", workshop)
+}
+
+/// Puts one layer on top that has all `additions`; of two at one path the later one counts.
+///
+/// # Errors
+/// What cannot be read from the disk; a file where the image has a directory, or the other way round.
+pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop<'_>) -> Result<()> {
+    draft.change_layers()?;
+    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
+    let (headers, tree) = tree(&layers, workshop)?;
+    let described: BTreeMap<Vec<u8>, FlatNode> =
+        tree.nodes().filter(|node| node.is_directory).map(|node| (node.path.clone(), node)).collect();
+    let mut plan = AddPlan {
+        tree: &tree,
+        headers: &headers,
+        described: &described,
+        epoch: workshop.run.epoch,
+        items: BTreeMap::new(),
+    };
+    for addition in additions {
+        plan.add(addition)?;
+    }
+    let items = plan.with_parents();
+    let codec = layers.last().map_or(Codec::Plain, form);
+    let at = format!("{}: the added layer", draft.at());
+    let layer = workshop.layer(&at, codec, |out| items.iter().try_for_each(|(_, item)| item.write(out)))?;
+    let count = items.len();
+    push(draft, layer, "imgtar edit --add", workshop)?;
+    draft.changes.push(format!("a layer of {count} entries added"));
+    Ok(())
+}
+
+/// The headers of `layers` and the tree that they make.
+fn tree(layers: &[Layer], workshop: &Workshop<'_>) -> Result<(StackHeaders, Flattened)> {
+    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+    let mut overlay = Overlay::new(Options::default());
+    for number in 0..headers.len() {
+        headers.apply(number, &mut overlay, workshop.run)?;
+    }
+    Ok((headers, overlay.finish()))
+}
+
+fn push(draft: &mut Draft, layer: Layer, created_by: &str, workshop: &Workshop<'_>) -> Result<()> {
+    let created = Timestamp::from_unix(workshop.run.epoch).map_or_else(|| draft.created(), |time| time.to_string());
+    let (layers, history) = draft.change_layers()?;
+    history.push(&created, created_by);
+    layers.push(DraftLayer { layer, input: None });
+    Ok(())
+}
+
+/// The entries of the layer, by their paths component by component.
+type Items = BTreeMap<Vec<Vec<u8>>, AddedItem>;
+
+/// One entry of the layer.
+struct AddedItem {
+    entry: TarEntry,
+    /// The file of the disk that has its content.
+    content: Option<PathBuf>,
+}
+
+impl AddedItem {
+    fn write(&self, out: &mut LayerWriter<'_>) -> Result<()> {
+        match &self.content {
+            Some(path) => out.entry(&self.entry, &mut File::open(path).map_err(|error| failed(path, error))?),
+            None => out.entry(&self.entry, &mut io::empty()),
+        }
+    }
+}
+
+struct AddPlan<'a> {
+    tree: &'a Flattened,
+    headers: &'a StackHeaders,
+    /// The image's directories by their canonical paths.
+    described: &'a BTreeMap<Vec<u8>, FlatNode>,
+    epoch: i64,
+    items: Items,
+}
+
+impl AddPlan<'_> {
+    fn add(&mut self, addition: &Addition) -> Result<()> {
+        let destination = addition.destination.as_bytes();
+        let clean = EntryPath::clean(destination)
+            .map_err(|error| Error::Usage(format!("--add: `{}`: {error}", escape_for_terminal(destination))))?;
+        let is_added =
+            self.items.get(&key(clean.as_bytes())).is_some_and(|item| item.entry.kind == EntryKind::Directory);
+        let is_directory = is_added || self.is_directory(clean.as_bytes());
+        let goes_into = destination.ends_with(b"/") || clean.is_root() || is_directory;
+        let path =
+            if goes_into { joined(clean.as_bytes(), name_of(&addition.source)?) } else { clean.as_bytes().to_vec() };
+        self.add_at(&addition.source, &path, addition)
+    }
+
+    /// Adds what is at `source`, with all below it.
+    fn add_at(&mut self, source: &Path, path: &[u8], addition: &Addition) -> Result<()> {
+        let metadata = fs::symlink_metadata(source).map_err(|error| failed(source, error))?;
+        let path = self.canonical(path)?;
+        if metadata.is_dir() {
+            return self.add_directory(source, &path, &metadata, addition);
+        }
+        if self.is_directory_itself(&path) {
+            return Err(self.clash(source, &path, "is a directory, which would go with all in it"));
+        }
+        let (uid, gid) = addition.owner.unwrap_or((0, 0));
+        let (entry, content) = if metadata.is_symlink() {
+            let target = fs::read_link(source).map_err(|error| failed(source, error))?;
+            (TarEntry::symlink(path.clone(), target.as_os_str().as_encoded_bytes().to_vec()), None)
+        } else if metadata.is_file() {
+            let mode = addition.mode.unwrap_or_else(|| mode_of(&metadata));
+            let file = TarEntry { mode, ..TarEntry::plain_file(path.clone(), metadata.len()) };
+            (file, Some(source.to_owned()))
+        } else {
+            return Err(Error::inexpressible(shown(source), "only files, directories and symbolic links can be added"));
+        };
+        let entry = TarEntry { uid: uid.into(), gid: gid.into(), mtime: TarTime::from_seconds(self.epoch), ..entry };
+        self.put(&path, AddedItem { entry, content })
+    }
+
+    /// A directory that the image has keeps the metadata that it has there.
+    fn add_directory(&mut self, source: &Path, path: &[u8], metadata: &Metadata, addition: &Addition) -> Result<()> {
+        if !self.is_directory(path) {
+            if !matches!(self.tree.find(path), Lookup::Missing { .. }) {
+                return Err(self.clash(source, path, "is no directory"));
+            }
+            let (uid, gid) = addition.owner.unwrap_or((0, 0));
+            let directory = TarEntry {
+                mode: mode_of(metadata),
+                uid: uid.into(),
+                gid: gid.into(),
+                mtime: TarTime::from_seconds(self.epoch),
+                ..TarEntry::directory(path.to_vec())
+            };
+            self.put(path, AddedItem { entry: directory, content: None })?;
+        }
+        let entries = fs::read_dir(source).map_err(|error| failed(source, error))?;
+        let mut below = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>();
+        below.as_mut().map(|paths| paths.sort_unstable()).ok();
+        for source in below.map_err(|error| failed(source, error))? {
+            let path = joined(path, name_of(&source)?);
+            self.add_at(&source, &path, addition)?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, path: &[u8], item: AddedItem) -> Result<()> {
+        let key = key(path);
+        let is_directory = |item: &AddedItem| item.entry.kind == EntryKind::Directory;
+        let is_below_file =
+            (1..key.len()).any(|length| self.items.get(&key[..length]).is_some_and(|above| !is_directory(above)));
+        let is_other = self.items.get(&key).is_some_and(|there| is_directory(there) != is_directory(&item));
+        if is_below_file || is_other {
+            let at = format!("`{}`", escape_for_terminal(path));
+            return Err(Error::inexpressible(at, "a file and a directory are added at one path"));
+        }
+        self.items.insert(key, item);
+        Ok(())
+    }
+
+    /// The path with the symbolic links among its parents followed in the image's tree.
+    fn canonical(&self, path: &[u8]) -> Result<Vec<u8>> {
+        let mut names: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
+        let last = names.pop().unwrap_or_default();
+        let (mut at, mut is_new) = (Vec::new(), false);
+        for name in names {
+            let next = joined(&at, name);
+            let refused = |path: &[u8], problem: &str| {
+                Error::inexpressible(
+                    format!("`{}`", escape_for_terminal(path)),
+                    format!("nothing can be added below it: {problem}"),
+                )
+            };
+            at = match self.tree.follow(&next) {
+                _ if is_new => next,
+                Lookup::Found { path, what: Standing::Directory } => path,
+                Lookup::Missing { directory, name } if joined(&directory, &name) == next => {
+                    is_new = true;
+                    next
+                }
+                Lookup::Missing { .. } => return Err(refused(&next, "it is a symbolic link that leads nowhere")),
+                Lookup::Found { path, .. } | Lookup::NoDirectory { path } => {
+                    return Err(refused(&path, "it is no directory"));
+                }
+                Lookup::Endless { problem } => return Err(refused(&next, &problem)),
+            };
+        }
+        Ok(joined(&at, last))
+    }
+
+    /// Whether `path` leads to a directory of the image, through a symbolic link or not.
+    fn is_directory(&self, path: &[u8]) -> bool {
+        matches!(self.tree.follow(path), Lookup::Found { what: Standing::Directory, .. })
+    }
+
+    fn is_directory_itself(&self, path: &[u8]) -> bool {
+        self.described.contains_key(path)
+    }
+
+    fn clash(&self, source: &Path, path: &[u8], problem: &str) -> Error {
+        let at = format!("--add {}", shown(source));
+        Error::inexpressible(at, format!("`{}` of the image {problem}", escape_for_terminal(path)))
+    }
+
+    /// The items with every directory above them (E-5).
+    fn with_parents(self) -> Items {
+        let Self { headers, described, epoch, items, .. } = self;
+        let mut all = Items::new();
+        for (path, item) in items {
+            for length in 1..path.len() {
+                let above = path[..length].to_vec();
+                if !all.contains_key(&above) {
+                    let directory = Self::parent(described, headers, &above.join(&b'/'), epoch);
+                    all.insert(above, AddedItem { entry: directory, content: None });
+                }
+            }
+            all.insert(path, item);
+        }
+        all
+    }
+
+    /// A directory above an item: as the image has it, else a new one.
+    fn parent(described: &BTreeMap<Vec<u8>, FlatNode>, headers: &StackHeaders, path: &[u8], epoch: i64) -> TarEntry {
+        match described.get(path).map(|node| node.entry) {
+            Some(Some(id)) => headers.directory(path.to_vec(), id),
+            Some(None) => TarEntry::directory(path.to_vec()),
+            None => TarEntry { mtime: TarTime::from_seconds(epoch), ..TarEntry::directory(path.to_vec()) },
+        }
+    }
+}
+
+fn key(path: &[u8]) -> Vec<Vec<u8>> {
+    path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect()
+}
+
+fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    let separator = if directory.is_empty() { &b""[..] } else { b"/" };
+    [directory, separator, name].concat()
+}
+
+/// The last component of a path of the disk.
+fn name_of(path: &Path) -> Result<&[u8]> {
+    let name =
+        path.file_name().ok_or_else(|| Error::Usage(format!("--add: `{}` has no name of its own", shown(path))))?;
+    Ok(name.as_encoded_bytes())
+}
+
+fn shown(path: &Path) -> String {
+    escape_for_terminal(path.as_os_str().as_encoded_bytes())
+}
+
+fn failed(path: &Path, error: io::Error) -> Error {
+    Error::io("reading", shown(path), error)
+}
+
+/// The permissions of a file or directory of the disk, without what lets it act for its owner (E-37).
+#[cfg(unix)]
+fn mode_of(metadata: &Metadata) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o777
+}
+
+/// What files and directories usually have, where the disk has no such permissions.
+#[cfg(not(unix))]
+fn mode_of(metadata: &Metadata) -> u32 {
+    if metadata.is_dir() { 0o755 } else { 0o644 }
+}

@@ -1,0 +1,111 @@
+//! What engines that stack layers make of a layer that was written elsewhere (E-38).
+//!
+//! Sources: docs/edit.md E-3 to E-6, E-38.
+
+use std::collections::BTreeSet;
+
+use super::headers::StackHeaders;
+use crate::archive::EntryKind;
+use crate::diagnostics::Rule;
+use crate::error::Result;
+use crate::flatten::{Overlay, Placement, Role};
+use crate::path::{EntryPath, escape_for_terminal};
+use crate::run::Run;
+
+/// What is wrong with some entries: the first of them, and how many there are.
+#[derive(Default)]
+struct Flaw {
+    first: Option<Vec<u8>>,
+    count: usize,
+}
+
+impl Flaw {
+    fn note(&mut self, path: &[u8]) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| path.to_vec());
+    }
+
+    fn warn(&self, rule: Rule, at: &str, problem: &str, run: &Run) -> Result<()> {
+        let Some(first) = &self.first else { return Ok(()) };
+        let more = if self.count > 1 { format!(" (and {} more)", self.count - 1) } else { String::new() };
+        run.diagnostics.warn(rule, at, format!("`{}`{more}: {problem}", escape_for_terminal(first)))
+    }
+}
+
+/// Warns of entries of layer `number` that overlay filesystems fail on or change; `below` is the tree of the layers below,
+/// `placements` is what the layer did.
+///
+/// # Errors
+/// With `--strict` the warnings.
+pub(super) fn warn_of_flaws(
+    headers: &StackHeaders,
+    number: usize,
+    below: &Overlay,
+    placements: &[Placement],
+    at: &str,
+    run: &Run,
+) -> Result<()> {
+    let (mut reaching, mut orphans, mut ghosts, mut contradictions) = <(Flaw, Flaw, Flaw, Flaw)>::default();
+    let (mut listed, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    headers.each(number, |name, position, header| {
+        let path = EntryPath::clean(name).unwrap_or_default();
+        let placement =
+            placements.binary_search_by_key(&position, |placed| placed.position).ok().map(|at| &placements[at]);
+        match Role::of(path.as_bytes()) {
+            Ok(Role::Remove { directory, name }) => {
+                let canonical = placement.map_or_else(|| path_of(directory, name), |placement| placement.path.clone());
+                if !below.is_directory(directory) {
+                    ghosts.note(path.as_bytes());
+                }
+                hidden.insert(canonical);
+            }
+            Ok(Role::Plain) => {
+                let is_elsewhere = |id: crate::flatten::EntryId| id.layer as usize != number;
+                if header.kind == EntryKind::HardLink
+                    && placement.and_then(|placed| placed.entry).is_some_and(is_elsewhere)
+                {
+                    reaching.note(path.as_bytes());
+                }
+                if header.kind == EntryKind::Directory {
+                    listed.insert(path.as_bytes().to_vec());
+                }
+                entries.push(path.as_bytes().to_vec());
+            }
+            Ok(Role::Opaque { .. } | Role::Bookkeeping) | Err(_) => {}
+        }
+        Ok(())
+    })?;
+    for path in &entries {
+        let mut above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
+        if above.clone().any(|directory| !listed.contains(directory)) {
+            orphans.note(path);
+        }
+        if hidden.contains(path) || above.any(|directory| hidden.contains(directory)) {
+            contradictions.note(path);
+        }
+    }
+    contradictions.warn(
+        Rule::E3,
+        at,
+        "a whiteout of it is in the same layer, on which overlay filesystems fail",
+        run,
+    )?;
+    ghosts.warn(
+        Rule::E4,
+        at,
+        "its directory is not in the layers below: overlay filesystems show a name that is not there",
+        run,
+    )?;
+    orphans.warn(
+        Rule::E5,
+        at,
+        "a directory above it is not listed in the layer: engines give it a mode of their own",
+        run,
+    )?;
+    reaching.warn(Rule::E6, at, "a hard link to a file of a lower layer, on which overlay filesystems fail", run)
+}
+
+fn path_of(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
+}

@@ -1,0 +1,223 @@
+//! What differs between two builds of the same files: times, order, the names of owners and the fields of the building host
+//! (E-60 to E-65). What an engine makes a container of stays.
+//!
+//! Sources: docs/edit.md E-10, E-60 to E-65; docs/formats.md R-10.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::{Map, Value};
+
+use super::bodies::StackBodies;
+use super::draft::Draft;
+use super::squash::form;
+use super::workshop::{LayerWriter, Workshop};
+use crate::archive::{Ending, EntryKind, Reader, TarEntry, TarTime};
+use crate::diagnostics::Rule;
+use crate::error::{Error, Result};
+use crate::flatten::Role;
+use crate::image::Layer;
+use crate::path::EntryPath;
+use crate::spec::timestamp::Timestamp;
+use crate::stream::source::Extent;
+
+/// Keys of the config that say where an image was built (E-63).
+const OF_THE_HOST: [&str; 2] = ["container", "container_config"];
+/// The same of what a container starts with.
+const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
+
+/// Brings the layers from `from` on, and the config, to a form that does not depend on the build. A layer that has it keeps
+/// every byte.
+///
+/// # Errors
+/// Layers that cannot be read; no room.
+pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<()> {
+    draft.change_layers()?;
+    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
+    let tars = workshop.plain(&layers[from..].iter().collect::<Vec<_>>())?;
+    let mut changed = 0;
+    for (number, tar) in (from..).zip(tars) {
+        let new = normalized(&layers[number], number, &layers, tar, workshop)?;
+        if new.diff_id != layers[number].diff_id {
+            changed += 1;
+            let (layers, _) = draft.change_layers()?;
+            layers[number].layer = new;
+        }
+    }
+    if changed > 0 && from == 0 {
+        draft.drop_base();
+    }
+    draft.changes.push(format!("{changed} of {} layers normalized", layers.len() - from));
+    let latest = Timestamp::from_unix(workshop.run.epoch).unwrap_or(Timestamp::ZERO);
+    let (_, history) = draft.change_layers()?;
+    history.each(|entry| clamp(entry, latest));
+    let object = draft.document.object_mut();
+    clamp(object, latest);
+    for key in OF_THE_HOST {
+        object.shift_remove(key);
+    }
+    if let Some(runtime) = object.get_mut("config").and_then(Value::as_object_mut) {
+        for key in RUNTIME_OF_THE_HOST {
+            runtime.shift_remove(key);
+        }
+    }
+    let note = "times that were later are now SOURCE_DATE_EPOCH, 1970 without it: what compares times, as Python does for \
+                compiled files, and make and apt for their own, may do its work again";
+    workshop.run.diagnostics.note(Rule::E64, draft.at(), note);
+    Ok(())
+}
+
+/// Sets `created` to `latest` if it is later.
+fn clamp(object: &mut Map<String, Value>, latest: Timestamp) {
+    let created = object.get("created").and_then(Value::as_str).and_then(|text| text.parse::<Timestamp>().ok());
+    if created.is_some_and(|created| created.instant() > latest.instant()) {
+        object.insert("created".to_owned(), latest.to_string().into());
+    }
+}
+
+/// One entry, as far as its place depends on it.
+struct Outline {
+    /// Where it stands, by the path of what it is or hides.
+    key: Vec<Vec<u8>>,
+    path: Vec<u8>,
+    kind: EntryKind,
+    /// The cleaned target of a hard link.
+    link: Vec<u8>,
+    offset: u64,
+}
+
+fn normalized(layer: &Layer, number: usize, layers: &[Layer], tar: Extent, workshop: &Workshop<'_>) -> Result<Layer> {
+    let mut outlines = outlines(layer, &tar, workshop)?;
+    let carriers = if is_regular(&outlines) { ordered(&mut outlines) } else { HashMap::new() };
+    let mut bodies = StackBodies::new(layers.to_vec(), HashMap::from([(number, tar)]), workshop);
+    workshop.layer(&layer.at, form(layer), |out| {
+        outlines.iter().try_for_each(|outline| write(outline, &carriers, number, &mut bodies, out, workshop.run.epoch))
+    })
+}
+
+/// Writes one entry. The first name of a file has its data, wherever that stood.
+fn write(
+    outline: &Outline,
+    carriers: &HashMap<Vec<u8>, Carrier>,
+    number: usize,
+    bodies: &mut StackBodies<'_>,
+    out: &mut LayerWriter<'_>,
+    epoch: i64,
+) -> Result<()> {
+    let path = if outline.path.is_empty() { b".".to_vec() } else { outline.path.clone() };
+    match carriers.get(&outline.path) {
+        Some(Carrier { data, first }) if *first == outline.path => {
+            let found = bodies.entry(number, *data)?;
+            bodies.copy(&plain(TarEntry { path, ..found }, epoch), out)
+        }
+        Some(Carrier { data, first }) => {
+            let found = plain(bodies.entry(number, *data)?, epoch);
+            let link =
+                TarEntry { path, link: first.clone(), kind: EntryKind::HardLink, size: 0, device: (0, 0), ..found };
+            out.entry(&link, &mut std::io::empty())
+        }
+        None => {
+            let found = bodies.entry(number, outline.offset)?;
+            let link = if found.kind == EntryKind::HardLink { outline.link.clone() } else { found.link.clone() };
+            bodies.copy(&plain(TarEntry { path, link, ..found }, epoch), out)
+        }
+    }
+}
+
+/// The entry without what depends on the build (E-62).
+fn plain(entry: TarEntry, epoch: i64) -> TarEntry {
+    let seconds = entry.mtime.seconds.min(epoch);
+    let mut records = entry.records;
+    records.sort();
+    let (uname, gname) = (Vec::new(), Vec::new());
+    TarEntry { mtime: TarTime::from_seconds(seconds), uname, gname, records, sparse: None, ..entry }
+}
+
+fn outlines(layer: &Layer, tar: &Extent, workshop: &Workshop<'_>) -> Result<Vec<Outline>> {
+    let reader = tar.reader().map_err(|error| Error::io("reading", &layer.at, error))?;
+    let again = workshop.again();
+    let mut reader = Reader::new(reader, Ending::Optional, &layer.at, &again.budget, &again.diagnostics);
+    let mut outlines = Vec::new();
+    while let Some(entry) = reader.next_entry()? {
+        let clean = |name: &[u8]| EntryPath::clean(name).map(|path| path.as_bytes().to_vec());
+        let path = clean(&entry.path).map_err(|error| Error::invalid(Rule::R4, &layer.at, error.to_string()))?;
+        let link = if entry.kind == EntryKind::HardLink { clean(&entry.link).unwrap_or_default() } else { Vec::new() };
+        let key = key(&path);
+        let taken = size_of::<Outline>() + 2 * path.len() + link.len() + key.len() * size_of::<Vec<u8>>();
+        workshop.run.budget.charge_memory(taken as u64, &layer.at)?;
+        outlines.push(Outline { key, path, kind: entry.kind, link, offset: entry.header_offset });
+    }
+    Ok(outlines)
+}
+
+/// The components of a path; a whiteout stands where what it hides would, an opaque marker first in its directory.
+fn key(path: &[u8]) -> Vec<Vec<u8>> {
+    let components = |path: &[u8]| path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    match Role::of(path) {
+        Ok(Role::Remove { directory, name }) if directory.is_empty() => vec![name.to_vec()],
+        Ok(Role::Remove { directory, name }) => components(&[directory, b"/", name].concat()),
+        Ok(Role::Opaque { directory }) => {
+            let mut key = if directory.is_empty() { Vec::new() } else { components(directory) };
+            key.push(Vec::new());
+            key
+        }
+        _ if path.is_empty() => Vec::new(),
+        _ => components(path),
+    }
+}
+
+/// Whether the order of the entries says nothing: no path twice, nothing below what is no directory, no link to a link that
+/// is not there.
+fn is_regular(outlines: &[Outline]) -> bool {
+    let mut seen = HashSet::new();
+    let files: HashSet<&[u8]> = outlines
+        .iter()
+        .filter(|outline| outline.kind != EntryKind::Directory)
+        .map(|outline| &outline.path[..])
+        .collect();
+    outlines.iter().all(|outline| {
+        let mut above =
+            outline.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &outline.path[..at]);
+        seen.insert(&outline.path[..]) && !above.any(|directory| files.contains(directory))
+    })
+}
+
+/// The data of a hard-linked file: where its entry begins, and the first of its names in the new order.
+struct Carrier {
+    data: u64,
+    first: Vec<u8>,
+}
+
+/// Orders the entries by their paths (E-10); returns, for every name of a file that has several here, where its data is.
+fn ordered(outlines: &mut [Outline]) -> HashMap<Vec<u8>, Carrier> {
+    let owners = owners(outlines);
+    outlines.sort_by(|one, other| one.key.cmp(&other.key).then_with(|| one.path.cmp(&other.path)));
+    let mut first: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    let mut carriers = HashMap::new();
+    for outline in outlines.iter() {
+        if let Some(&data) = owners.get(&outline.path) {
+            let first = first.entry(data).or_insert_with(|| outline.path.clone()).clone();
+            carriers.insert(outline.path.clone(), Carrier { data, first });
+        }
+    }
+    carriers
+}
+
+/// For every name of a file that has several in this layer, the entry that has the data.
+fn owners(outlines: &[Outline]) -> HashMap<Vec<u8>, u64> {
+    let mut data: HashMap<&[u8], u64> = HashMap::new();
+    let mut owners = HashMap::new();
+    for outline in outlines {
+        match outline.kind {
+            EntryKind::HardLink => {
+                if let Some(&offset) = data.get(&outline.link[..]) {
+                    data.insert(&outline.path, offset);
+                    owners.insert(outline.link.clone(), offset);
+                    owners.insert(outline.path.clone(), offset);
+                }
+            }
+            EntryKind::Directory => {}
+            _ => drop(data.insert(&outline.path, outline.offset)),
+        }
+    }
+    owners
+}
