@@ -61,7 +61,7 @@ pub(super) fn warn_of_flaws(
                 hidden.insert(canonical);
             }
             Ok(Role::Plain) => {
-                let is_elsewhere = |id: crate::flatten::EntryId| id.layer as usize != number;
+                let is_elsewhere = |id: crate::flatten::EntryKey| id.layer as usize != number;
                 if header.kind == EntryKind::HardLink
                     && placement.and_then(|placed| placed.entry).is_some_and(is_elsewhere)
                 {
