@@ -262,10 +262,10 @@ impl AddPlan<'_> {
         for (path, item) in items {
             for length in 1..path.len() {
                 let above = path[..length].to_vec();
-                if !all.contains_key(&above) {
-                    let directory = Self::parent(described, headers, &above.join(&b'/'), epoch);
-                    all.insert(above, AddedItem { entry: directory, content: None });
-                }
+                all.entry(above).or_insert_with_key(|above| AddedItem {
+                    entry: Self::parent(described, headers, &above.join(&b'/'), epoch),
+                    content: None,
+                });
             }
             all.insert(path, item);
         }

@@ -153,7 +153,7 @@ fn outlines(layer: &Layer, tar: &Extent, workshop: &Workshop<'_>) -> Result<Vec<
 fn key(path: &[u8]) -> Vec<Vec<u8>> {
     let components = |path: &[u8]| path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
     match Role::of(path) {
-        Ok(Role::Remove { directory, name }) if directory.is_empty() => vec![name.to_vec()],
+        Ok(Role::Remove { directory: b"", name }) => vec![name.to_vec()],
         Ok(Role::Remove { directory, name }) => components(&[directory, b"/", name].concat()),
         Ok(Role::Opaque { directory }) => {
             let mut key = if directory.is_empty() { Vec::new() } else { components(directory) };

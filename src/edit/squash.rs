@@ -43,7 +43,8 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
     let mut carried = Carried::default();
     let layer = workshop.layer(&at, codec, |out| {
         let (linked, run) = (HashMap::new(), workshop.run);
-        let mut writer = Writer { headers: &headers, bodies, out, linked, from, carried: &mut carried, at: &at, run };
+        let mut writer =
+            DifferenceWriter { headers: &headers, bodies, out, linked, from, carried: &mut carried, at: &at, run };
         let is_alike = |one, other| headers.is_alike(one, other);
         difference(&below, &above, &is_alike, |item| writer.item(item))
     })?;
@@ -130,7 +131,7 @@ impl Carried {
 }
 
 /// Writes the items of a difference.
-struct Writer<'a, 'w, 'o> {
+struct DifferenceWriter<'a, 'w, 'o> {
     headers: &'a StackHeaders,
     bodies: StackBodies<'w>,
     out: &'a mut LayerWriter<'o>,
@@ -143,7 +144,7 @@ struct Writer<'a, 'w, 'o> {
     run: &'a crate::run::Run,
 }
 
-impl Writer<'_, '_, '_> {
+impl DifferenceWriter<'_, '_, '_> {
     fn item(&mut self, item: LayerItem) -> Result<()> {
         match item {
             LayerItem::Entry { path, entry, links } => self.entry(path, entry, links),

@@ -15,7 +15,7 @@ use crate::run::Run;
 
 /// What becomes of one entry; those without a decision are copied as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Decision {
+pub(super) enum EntryDecision {
     /// It is left out.
     Drop,
     /// It stands at its canonical path (E-24).
@@ -53,7 +53,7 @@ pub(super) struct AddedDirectory {
 #[derive(Debug, Default)]
 pub(super) struct LayerPlan {
     /// By where the entry's header begins.
-    pub(super) decisions: HashMap<u64, Decision>,
+    pub(super) decisions: HashMap<u64, EntryDecision>,
     /// Directories to be written in front of the entry whose header begins there.
     pub(super) directories: BTreeMap<u64, Vec<AddedDirectory>>,
     /// What was removed: the paths that were asked for.
@@ -144,10 +144,10 @@ impl<'a> Planner<'a> {
             let placement = by_position.get(&position).copied();
             let found = Found { name, path: clean(name), header, id, placement };
             let decision = self.decide(&found, &mut names, &mut plan, targets);
-            if let Some(Decision::Move { path }) = &decision {
+            if let Some(EntryDecision::Move { path }) = &decision {
                 self.list_parents(path, found.header.offset, &mut listed, &mut plan, &mut changes);
             }
-            if found.header.kind == EntryKind::Directory && decision != Some(Decision::Drop) {
+            if found.header.kind == EntryKind::Directory && decision != Some(EntryDecision::Drop) {
                 listed.extend(found.placement.map(|placement| placement.path.clone()));
             }
             changes.add(&found, decision.as_ref());
@@ -165,7 +165,7 @@ impl<'a> Planner<'a> {
         names: &mut WrittenNames,
         plan: &mut LayerPlan,
         targets: &mut Targets<'_>,
-    ) -> Option<Decision> {
+    ) -> Option<EntryDecision> {
         match Role::of(found.path.as_bytes()) {
             Ok(Role::Remove { directory, name }) => {
                 let lexical = EntryPath::clean(directory).unwrap_or_default().join(name).unwrap_or_default();
@@ -184,28 +184,28 @@ impl<'a> Planner<'a> {
         lexical: &[u8],
         plan: &mut LayerPlan,
         targets: &mut Targets<'_>,
-    ) -> Option<Decision> {
+    ) -> Option<EntryDecision> {
         let hidden = found.placement.map_or(lexical, |placement| &placement.path);
         if let Some(front) = targets.take(found.number(), hidden) {
             plan.removed.insert(front.to_vec());
-            return Some(Decision::Drop);
+            return Some(EntryDecision::Drop);
         }
         if found.placement.is_some() && !self.new.exists(hidden) {
-            return Some(Decision::Drop);
+            return Some(EntryDecision::Drop);
         }
         let is_moved = self.lost_links && found.placement.is_some() && hidden != lexical;
-        is_moved.then(|| Decision::Move { path: whiteout_path(hidden) })
+        is_moved.then(|| EntryDecision::Move { path: whiteout_path(hidden) })
     }
 
     /// An opaque marker goes with its directory, and where nothing is left for it to hide (E-22).
-    fn opaque(&mut self, found: &Found<'_>, directory: &[u8], targets: &Targets<'_>) -> Option<Decision> {
+    fn opaque(&mut self, found: &Found<'_>, directory: &[u8], targets: &Targets<'_>) -> Option<EntryDecision> {
         let path = found.placement.map_or(directory, |placement| &placement.path);
         let has_lost = self.removed.iter().any(|gone| is_below(gone, path));
         if targets.is_hit(found.number(), path) || has_lost && !self.new.has_children(path) {
-            return Some(Decision::Drop);
+            return Some(EntryDecision::Drop);
         }
         let is_moved = self.lost_links && found.placement.is_some() && path != directory;
-        is_moved.then(|| Decision::Move { path: [path, b"/.wh..wh..opq"].concat() })
+        is_moved.then(|| EntryDecision::Move { path: [path, b"/.wh..wh..opq"].concat() })
     }
 
     fn plain(
@@ -214,7 +214,7 @@ impl<'a> Planner<'a> {
         names: &mut WrittenNames,
         plan: &mut LayerPlan,
         targets: &mut Targets<'_>,
-    ) -> Option<Decision> {
+    ) -> Option<EntryDecision> {
         let placement = found.placement?;
         if let Some(front) = targets.take(found.number(), &placement.path) {
             plan.removed.insert(front.to_vec());
@@ -223,14 +223,14 @@ impl<'a> Planner<'a> {
             if let Some(entry) = placement.entry.filter(|entry| *entry == found.id) {
                 names.dropped.insert(entry, placement.path.clone());
             }
-            return Some(Decision::Drop);
+            return Some(EntryDecision::Drop);
         }
         let is_moved = self.lost_links && placement.path != found.path.as_bytes();
         let written = if is_moved { placement.path.clone() } else { found.name.to_vec() };
         let entry = placement.entry?;
         let decision = match found.header.kind {
             EntryKind::HardLink => self.link(found, written.clone(), is_moved, entry, names, plan, targets),
-            _ => is_moved.then(|| Decision::Move { path: written.clone() }),
+            _ => is_moved.then(|| EntryDecision::Move { path: written.clone() }),
         };
         names.put(&placement.path, &written, entry);
         decision
@@ -247,7 +247,7 @@ impl<'a> Planner<'a> {
         names: &WrittenNames,
         plan: &mut LayerPlan,
         targets: &Targets<'_>,
-    ) -> Option<Decision> {
+    ) -> Option<EntryDecision> {
         let target = clean(found.header.link);
         let canonical = self.old.canonical(&target).unwrap_or_else(|| target.as_bytes().to_vec());
         let is_lost = targets.is_hit(found.number(), &canonical) || targets.is_hit(found.number(), target.as_bytes());
@@ -256,14 +256,14 @@ impl<'a> Planner<'a> {
             return None;
         }
         if let Some(target) = names.by_entry.get(&entry) {
-            return Some(Decision::Link { path, target: target.clone(), entry });
+            return Some(EntryDecision::Link { path, target: target.clone(), entry });
         }
         if !is_lost && entry.layer != found.id.layer {
-            return Some(Decision::Link { path, target: canonical, entry });
+            return Some(EntryDecision::Link { path, target: canonical, entry });
         }
         let gone = names.dropped.get(&entry).cloned().unwrap_or(canonical);
         plan.kept.push((gone, found.path.as_bytes().to_vec()));
-        Some(Decision::Become { path, entry })
+        Some(EntryDecision::Become { path, entry })
     }
 
     /// Lists the directories above the canonical `path` that this layer does not list yet (E-5).
@@ -294,7 +294,7 @@ impl<'a> Planner<'a> {
     ) -> Result<()> {
         let mut missing: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         self.headers.each(number, |_, position, header| {
-            let is_dropped = plan.decisions.get(&header.offset) == Some(&Decision::Drop);
+            let is_dropped = plan.decisions.get(&header.offset) == Some(&EntryDecision::Drop);
             let Some(placement) = placed.get(&position).filter(|_| is_dropped) else { return Ok(()) };
             for parent in parents(&placement.path) {
                 let is_lost = self.old.is_directory(parent) && !self.new.is_directory(parent);
@@ -335,11 +335,13 @@ enum OwnedKind {
 }
 
 impl NewLayer {
-    fn add(&mut self, found: &Found<'_>, decision: Option<&Decision>) {
+    fn add(&mut self, found: &Found<'_>, decision: Option<&EntryDecision>) {
         let path = match decision {
-            Some(Decision::Drop) => return,
+            Some(EntryDecision::Drop) => return,
             None => found.name,
-            Some(Decision::Move { path } | Decision::Link { path, .. } | Decision::Become { path, .. }) => path,
+            Some(
+                EntryDecision::Move { path } | EntryDecision::Link { path, .. } | EntryDecision::Become { path, .. },
+            ) => path,
         };
         let kind = match found.header.kind {
             EntryKind::Directory => OwnedKind::Directory,

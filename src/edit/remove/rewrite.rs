@@ -3,7 +3,7 @@
 use std::io;
 
 use super::RemovedContent;
-use super::plan::{AddedDirectory, Decision, LayerPlan};
+use super::plan::{AddedDirectory, EntryDecision, LayerPlan};
 use crate::archive::{Ending, EntryKind, Reader, TarEntry, padding};
 use crate::edit::bodies::StackBodies;
 use crate::edit::headers::StackHeaders;
@@ -37,16 +37,16 @@ pub(super) fn layer(
             }
             match plan.decisions.get(&entry.header_offset) {
                 None => rewriter.copy(&entry)?,
-                Some(Decision::Drop) if entry.kind == EntryKind::Regular => {
+                Some(EntryDecision::Drop) if entry.kind == EntryKind::Regular => {
                     removed.add(&entry.path, &mut reader.body(), &layer.at)?;
                 }
-                Some(Decision::Drop) => {}
-                Some(Decision::Move { path }) => {
+                Some(EntryDecision::Drop) => {}
+                Some(EntryDecision::Move { path }) => {
                     let moved = TarEntry { path: path.clone(), sparse: None, ..entry };
                     rewriter.out.entry(&moved, &mut reader.body())?;
                 }
-                Some(Decision::Link { path, target, entry }) => rewriter.link(path, target, *entry)?,
-                Some(Decision::Become { path, entry }) => rewriter.become_file(path, *entry)?,
+                Some(EntryDecision::Link { path, target, entry }) => rewriter.link(path, target, *entry)?,
+                Some(EntryDecision::Become { path, entry }) => rewriter.become_file(path, *entry)?,
             }
         }
         Ok(())
