@@ -154,8 +154,9 @@ pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, readers: &Rea
         }
     }
     removal.refuse_no_hit(&options.remove)?;
-    let images = edited(entries, &changed, &changes);
-    let entries = references::replace(entries, &changed, run)?;
+    let old = entries;
+    let entries = references::replace(old, &changed, run)?;
+    let images = edited(&entries, &changed, &changes, old);
     let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
     removal.content.check(&written, run)?;
     Ok(Edited { entries, images })
@@ -250,11 +251,16 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&
     Ok(all().filter(is_wanted).filter(|image| seen.insert(Arc::as_ptr(image))).collect())
 }
 
+/// What became of the images of `entries`, which have the changed ones, each once.
 fn edited(
     entries: &[ImageEntry],
     changed: &ChangedImages,
     changes: &HashMap<*const Image, Vec<String>>,
+    old: &[ImageEntry],
 ) -> Vec<EditedImage> {
+    let old_images = old.iter().flat_map(|entry| entry.node.images());
+    let new = |image: &Arc<Image>| changed.get(&Arc::as_ptr(image)).map_or(Arc::as_ptr(image), Arc::as_ptr);
+    let before: HashMap<*const Image, &Arc<Image>> = old_images.map(|image| (new(image), image)).collect();
     let mut images: Vec<EditedImage> = Vec::new();
     let mut places: HashMap<_, usize> = HashMap::new();
     for entry in entries {
@@ -268,13 +274,13 @@ fn edited(
                 continue;
             }
             places.insert(Arc::as_ptr(image), images.len());
-            let new = changed.get(&Arc::as_ptr(image)).unwrap_or(image);
+            let before = before.get(&Arc::as_ptr(image)).copied().unwrap_or(image);
             images.push(EditedImage {
                 names: names.clone(),
-                platform: new.platform.clone(),
-                old_image_id: image.image_id.clone(),
-                image_id: new.image_id.clone(),
-                changes: changes.get(&Arc::as_ptr(image)).cloned().unwrap_or_default(),
+                platform: image.platform.clone(),
+                old_image_id: before.image_id.clone(),
+                image_id: image.image_id.clone(),
+                changes: changes.get(&Arc::as_ptr(before)).cloned().unwrap_or_default(),
             });
         }
     }
