@@ -25,9 +25,9 @@ use crate::spec::config;
 /// An image's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct History {
+pub struct ImageHistory {
     /// Oldest first: every step of the config, and every layer.
-    pub steps: Vec<Step>,
+    pub steps: Vec<HistoryStep>,
     /// All layers together.
     pub total: Total,
     /// The largest of the files that nobody will see, largest first; no more than 20.
@@ -67,7 +67,7 @@ const NAMED: usize = 20;
 
 /// One step of the making, or a layer of which nobody knows what made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct HistoryStep {
     /// When, as the config has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
@@ -180,7 +180,7 @@ impl Hides {
 ///
 /// # Errors
 /// What reading or applying the layers refuses, a foreign layer whose bytes are not there among them.
-pub fn of(image: &Image, run: &Run) -> Result<History> {
+pub fn of(image: &Image, run: &Run) -> Result<ImageHistory> {
     let layers: Vec<&Layer> = image.layers.iter().collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
     let mut uses: Vec<LayerUse> = layers.iter().enumerate().map(|layer| LayerUse::of(layer, &indexes)).collect();
@@ -190,7 +190,7 @@ pub fn of(image: &Image, run: &Run) -> Result<History> {
         uses[file.layer].hidden.add(file.size);
     }
     let (total, largest_hidden) = (total(&uses), largest(hidden, &indexes));
-    Ok(History { steps: steps(image, uses, run)?, total, largest_hidden })
+    Ok(ImageHistory { steps: steps(image, uses, run)?, total, largest_hidden })
 }
 
 impl LayerUse {
@@ -287,7 +287,7 @@ fn total(uses: &[LayerUse]) -> Total {
 
 /// Gives each layer to the step that made it (L-16): steps that are not marked as empty, in order. Layers beyond the last
 /// of them come last, steps beyond the last layer go without.
-fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<Step>> {
+fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<HistoryStep>> {
     let history = image.config.history();
     let makers = history.iter().filter(|step| !step.empty_layer).count();
     if makers != layers.len() && makers > 0 {
@@ -296,16 +296,16 @@ fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<Step>> {
         run.diagnostics.warn(Rule::L16, &image.at, problem)?;
     }
     let mut layers = layers.into_iter();
-    let mut steps: Vec<Step> = Vec::with_capacity(history.len());
+    let mut steps: Vec<HistoryStep> = Vec::with_capacity(history.len());
     for said in history {
         let layer = if said.empty_layer { None } else { layers.next() };
-        steps.push(Step::new(said.clone(), layer));
+        steps.push(HistoryStep::new(said.clone(), layer));
     }
-    steps.extend(layers.map(|layer| Step::new(config::History::default(), Some(layer))));
+    steps.extend(layers.map(|layer| HistoryStep::new(config::History::default(), Some(layer))));
     Ok(steps)
 }
 
-impl Step {
+impl HistoryStep {
     fn new(said: config::History, layer: Option<LayerUse>) -> Self {
         let config::History { created, created_by, author, comment, empty_layer: _ } = said;
         Self { created, created_by, author, comment, layer }

@@ -70,17 +70,17 @@
 //!
 //! # A file of an image
 //!
-//! As a container would see it: [`Files`](files::Files) lists the tree that the layers make together, and finds what is in it.
+//! As a container would see it: [`ImageFiles`](files::ImageFiles) lists the tree that the layers make together, and finds what is in it.
 //!
 //! ```
-//! use imgtar::files::Files;
+//! use imgtar::files::ImageFiles;
 //! # use imgtar::{select::ImageSelector, reader, run::Run};
 //!
 //! # fn main() -> imgtar::error::Result<()> {
 //! # let run = Run::quiet();
 //! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
 //! # let chosen = ImageSelector::default().one(&set)?;
-//! let files = Files::of(&set.archive, &chosen, &run)?;
+//! let files = ImageFiles::of(&set.archive, &chosen, &run)?;
 //! let mut text = Vec::new();
 //! files.open(b"/etc/demo")?.copy_to(&mut text)?;
 //! assert_eq!(text, b"demo\n");

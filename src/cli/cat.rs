@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgtar::error::{Error, Result};
-use imgtar::files::Files;
+use imgtar::files::ImageFiles;
 use imgtar::path::escape_for_terminal;
 use imgtar::stream::copy::Destination;
 use imgtar::stream::sink::Sink;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &CatArgs, messages: Messages) -> Result<()> {
     let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
-    let files = Files::of(&images.archive, &chosen, &session.run)?;
+    let files = ImageFiles::of(&images.archive, &chosen, &session.run)?;
     let file = files.open(args.path.as_encoded_bytes())?;
     let found = format!("`{}` is in layer {} ({})", escape_for_terminal(&file.path), file.number, file.layer.at);
     messages.detail(&found);

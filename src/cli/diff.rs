@@ -5,9 +5,9 @@ use std::io;
 use std::path::Path;
 
 use imgtar::convert::ImageRef;
-use imgtar::diff::{Changed, ConfigChange, Diff, Field, FilesDiff, LayerOf, LayersDiff, Listed, diff};
+use imgtar::diff::{ConfigChange, Diff, FileChange, FileField, FileState, FilesDiff, LayerOf, LayersDiff, diff};
 use imgtar::error::Result;
-use imgtar::files::ItemKind;
+use imgtar::files::FileKind;
 use imgtar::path::escape_for_terminal;
 use imgtar::select::{ImageSelector, SelectedImage};
 use serde::Serialize;
@@ -157,8 +157,8 @@ fn files(page: &mut Page<'_>, files: &FilesDiff) -> io::Result<()> {
     }
     let [new, gone, other] = counts;
     heading(page, &format!("files: {new} added, {gone} removed, {other} changed"))?;
-    files.removed.iter().try_for_each(|listed| removed(page, &title(listed)))?;
-    files.added.iter().try_for_each(|listed| added(page, &title(listed)))?;
+    files.removed.iter().try_for_each(|state| removed(page, &title(state)))?;
+    files.added.iter().try_for_each(|state| added(page, &title(state)))?;
     files.changed.iter().try_for_each(|both| changed(page, &change(both)))
 }
 
@@ -171,34 +171,34 @@ fn shown(value: &Value) -> String {
 }
 
 /// A path and, for a file, its size.
-fn title(listed: &Listed) -> String {
-    let path = escape_for_terminal(&listed.item.written_path());
-    match listed.item.kind {
-        ItemKind::File => format!("{path} ({})", size(listed.item.size)),
-        ItemKind::Symlink => format!("{path} -> {}", escape_for_terminal(&listed.item.target)),
+fn title(state: &FileState) -> String {
+    let path = escape_for_terminal(&state.file.written_path());
+    match state.file.kind {
+        FileKind::File => format!("{path} ({})", size(state.file.size)),
+        FileKind::Symlink => format!("{path} -> {}", escape_for_terminal(&state.file.target)),
         _ => path,
     }
 }
 
 /// A path and what changed there, from what to what.
-fn change(changed: &Changed) -> String {
+fn change(changed: &FileChange) -> String {
     let fields: Vec<String> = changed.fields.iter().map(|field| from_to(*field, &changed.a, &changed.b)).collect();
-    format!("{}: {}", escape_for_terminal(&changed.b.item.written_path()), fields.join(", "))
+    format!("{}: {}", escape_for_terminal(&changed.b.file.written_path()), fields.join(", "))
 }
 
-fn from_to(field: Field, a: &Listed, b: &Listed) -> String {
-    let (a, b) = (&a.item, &b.item);
+fn from_to(field: FileField, a: &FileState, b: &FileState) -> String {
+    let (a, b) = (&a.file, &b.file);
     match field {
-        Field::Type => format!("type {} -> {}", kind(a.kind), kind(b.kind)),
-        Field::Mode => format!("mode {:04o} -> {:04o}", a.mode, b.mode),
-        Field::Owner => format!("owner {}:{} -> {}:{}", a.uid, a.gid, b.uid, b.gid),
-        Field::Size => format!("size {} -> {}", a.size, b.size),
-        Field::Mtime => format!("mtime {} -> {}", a.mtime, b.mtime),
-        Field::Target => format!("target {} -> {}", escape_for_terminal(&a.target), escape_for_terminal(&b.target)),
-        Field::Device => format!("device {},{} -> {},{}", a.device.0, a.device.1, b.device.0, b.device.1),
-        Field::Xattrs => format!("xattrs {}", keys_that_differ(&a.xattrs, &b.xattrs)),
-        Field::Pax => format!("PAX records {}", keys_that_differ(&a.pax, &b.pax)),
-        Field::Content => "content".to_owned(),
+        FileField::Type => format!("type {} -> {}", kind(a.kind), kind(b.kind)),
+        FileField::Mode => format!("mode {:04o} -> {:04o}", a.mode, b.mode),
+        FileField::Owner => format!("owner {}:{} -> {}:{}", a.uid, a.gid, b.uid, b.gid),
+        FileField::Size => format!("size {} -> {}", a.size, b.size),
+        FileField::Mtime => format!("mtime {} -> {}", a.mtime, b.mtime),
+        FileField::Target => format!("target {} -> {}", escape_for_terminal(&a.target), escape_for_terminal(&b.target)),
+        FileField::Device => format!("device {},{} -> {},{}", a.device.0, a.device.1, b.device.0, b.device.1),
+        FileField::Xattrs => format!("xattrs {}", keys_that_differ(&a.xattrs, &b.xattrs)),
+        FileField::Pax => format!("PAX records {}", keys_that_differ(&a.pax, &b.pax)),
+        FileField::Content => "content".to_owned(),
     }
 }
 
@@ -210,16 +210,16 @@ fn keys_that_differ(a: &[(Vec<u8>, Vec<u8>)], b: &[(Vec<u8>, Vec<u8>)]) -> Strin
     Vec::from_iter(&only(a, b) | &only(b, a)).join(" ")
 }
 
-fn kind(kind: ItemKind) -> &'static str {
+fn kind(kind: FileKind) -> &'static str {
     match kind {
-        ItemKind::File => "file",
-        ItemKind::Directory => "directory",
-        ItemKind::Symlink => "symlink",
-        ItemKind::HardLink => "hard link",
-        ItemKind::CharDevice => "character device",
-        ItemKind::BlockDevice => "block device",
-        ItemKind::Fifo => "named pipe",
-        ItemKind::Whiteout => "whiteout",
-        ItemKind::Opaque => "opaque marker",
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "symlink",
+        FileKind::HardLink => "hard link",
+        FileKind::CharDevice => "character device",
+        FileKind::BlockDevice => "block device",
+        FileKind::Fifo => "named pipe",
+        FileKind::Whiteout => "whiteout",
+        FileKind::Opaque => "opaque marker",
     }
 }

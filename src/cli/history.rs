@@ -3,7 +3,7 @@
 use std::io;
 
 use imgtar::error::Result;
-use imgtar::history::{self, HiddenFile, History, How, LayerUse, Step, Total};
+use imgtar::history::{self, HiddenFile, HistoryStep, How, ImageHistory, LayerUse, Total};
 use imgtar::select::SelectedImage;
 use serde::Serialize;
 
@@ -42,11 +42,11 @@ struct HistoryDocument<'a> {
     image_id: String,
     platform: String,
     #[serde(flatten)]
-    history: &'a History,
+    history: &'a ImageHistory,
 }
 
 impl<'a> HistoryDocument<'a> {
-    fn of(chosen: &SelectedImage, history: &'a History) -> Self {
+    fn of(chosen: &SelectedImage, history: &'a ImageHistory) -> Self {
         Self {
             names: chosen.names.iter().map(ToString::to_string).collect(),
             image_id: chosen.image.image_id.to_string(),
@@ -56,7 +56,7 @@ impl<'a> HistoryDocument<'a> {
     }
 }
 
-fn write(page: &mut Page<'_>, history: &History) -> io::Result<()> {
+fn write(page: &mut Page<'_>, history: &ImageHistory) -> io::Result<()> {
     page.table(&steps(&history.steps, page.columns() >= WITH_DATES))?;
     page.gap()?;
     page.table(&total(&history.total))?;
@@ -67,7 +67,7 @@ fn write(page: &mut Page<'_>, history: &History) -> io::Result<()> {
     page.table(&hidden(&history.largest_hidden))
 }
 
-fn steps(steps: &[Step], with_dates: bool) -> Table {
+fn steps(steps: &[HistoryStep], with_dates: bool) -> Table {
     let mut table = Table::new(0);
     let heading = [right("LAYER"), right("STORED"), right("SIZE"), right("HIDES")].into_iter();
     let date = with_dates.then(|| cell("CREATED"));
@@ -92,7 +92,7 @@ fn right(text: impl Into<String>) -> Cell {
 }
 
 /// What made a step, as a Dockerfile says it, on one line.
-fn instruction(step: &Step) -> String {
+fn instruction(step: &HistoryStep) -> String {
     let said = step.created_by.as_deref().or(step.comment.as_deref()).unwrap_or_default();
     let said = said.trim().trim_end_matches("# buildkit");
     let said = match (said.strip_prefix("/bin/sh -c #(nop)"), said.strip_prefix("/bin/sh -c ")) {
@@ -137,7 +137,7 @@ mod tests {
 
     fn said(created_by: &str) -> String {
         let created_by = Some(created_by.to_owned());
-        instruction(&Step { created: None, created_by, author: None, comment: None, layer: None })
+        instruction(&HistoryStep { created: None, created_by, author: None, comment: None, layer: None })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use imgtar::error::{Error, Result};
-use imgtar::files::{Files, Item, list_layer};
+use imgtar::files::{FileEntry, ImageFiles, list_layer};
 use imgtar::image::Layer;
 use imgtar::path::escape_for_terminal;
 use imgtar::select::SelectedImage;
@@ -32,12 +32,12 @@ pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
     if let Some(number) = args.layer {
         let layer = layer(&images.archive, &chosen, number)?;
         messages.detail(&format!("layer {number} is {}", layer.at));
-        list_layer(layer, number, path, &session.run, |item| lines.say(&item))?;
+        list_layer(layer, number, path, &session.run, |entry| lines.say(&entry))?;
     } else {
-        let files = Files::of(&images.archive, &chosen, &session.run)?;
+        let files = ImageFiles::of(&images.archive, &chosen, &session.run)?;
         let layers = chosen.image.layers.len();
         messages.detail(&format!("{}: {layers} layers are one tree", chosen.title()));
-        files.list(path)?.try_for_each(|item| lines.say(&item))?;
+        files.list(path)?.try_for_each(|entry| lines.say(&entry))?;
     }
     lines.out.finish()
 }
@@ -61,7 +61,7 @@ fn layer<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Result<&'
     })
 }
 
-/// How items are said.
+/// How entries are said.
 enum ListingForm {
     Paths,
     Long(Long),
@@ -84,12 +84,12 @@ struct Lines {
 }
 
 impl Lines {
-    fn say(&mut self, item: &Item) -> Result<()> {
+    fn say(&mut self, entry: &FileEntry) -> Result<()> {
         match &mut self.form {
-            ListingForm::Json => self.out.json_line(item),
-            ListingForm::Paths => said(writeln!(self.out, "{}", escape_for_terminal(&item.written_path()))),
+            ListingForm::Json => self.out.json_line(entry),
+            ListingForm::Paths => said(writeln!(self.out, "{}", escape_for_terminal(&entry.written_path()))),
             ListingForm::Long(long) => {
-                let line = long.line(item);
+                let line = long.line(entry);
                 said(writeln!(self.out, "{line}"))
             }
         }

@@ -10,8 +10,8 @@ use serde::Serialize;
 use crate::archive::EntryKind;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::files::Item;
-use crate::flatten::{EntryKey, Flattened, FlattenedEntries, FlattenedEntry, Options, Overlay};
+use crate::files::FileEntry;
+use crate::flatten::{EntryKey, FlatNode, Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
 use crate::run::Run;
@@ -21,20 +21,20 @@ use crate::run::Run;
 #[non_exhaustive]
 pub struct FilesDiff {
     /// What only the second has.
-    pub added: Vec<Listed>,
+    pub added: Vec<FileState>,
     /// What only the first has.
-    pub removed: Vec<Listed>,
+    pub removed: Vec<FileState>,
     /// What both have, but not the same.
-    pub changed: Vec<Changed>,
+    pub changed: Vec<FileChange>,
 }
 
-/// One path of a tree.
+/// What stands at one path of a tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Listed {
-    /// What stands there.
+pub struct FileState {
+    /// Path and metadata.
     #[serde(flatten)]
-    pub item: Item,
+    pub file: FileEntry,
     /// SHA-256 of a file's content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Digest>,
@@ -43,19 +43,19 @@ pub struct Listed {
 /// One path that is not the same in both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Changed {
+pub struct FileChange {
     /// In which ways.
-    pub fields: Vec<Field>,
+    pub fields: Vec<FileField>,
     /// What the first has.
-    pub a: Listed,
+    pub a: FileState,
     /// What the second has.
-    pub b: Listed,
+    pub b: FileState,
 }
 
 /// A way in which what stands at a path can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Field {
+pub enum FileField {
     /// File, directory, link and so on; all else is then of no account.
     Type,
     /// Permissions, setuid, setgid and sticky.
@@ -82,45 +82,49 @@ pub enum Field {
 pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
     let layers: Vec<&Layer> = a.layers.iter().chain(b.layers.iter()).collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
-    let (a, b) = (Tree::of(a, 0, &indexes, run)?, Tree::of(b, a.layers.len(), &indexes, run)?);
+    let (a, b) = (DiffTree::of(a, 0, &indexes, run)?, DiffTree::of(b, a.layers.len(), &indexes, run)?);
+    let (mut of_a, mut of_b) = (a.flattened.nodes().peekable(), b.flattened.nodes().peekable());
     let mut diff = FilesDiff::default();
-    for pair in (Pairs { a: a.paths(), b: b.paths() }) {
-        match pair {
-            Pair::A(node) => diff.removed.push(node.listed().counted(run)?),
-            Pair::B(node) => diff.added.push(node.listed().counted(run)?),
-            Pair::Both(one, two) if one.is_the_same_entry(&two) => {}
-            Pair::Both(one, two) => {
-                let fields = fields(&one.entry(), &two.entry());
-                if !fields.is_empty() {
-                    diff.changed.push(Changed { fields, a: one.listed().counted(run)?, b: two.listed().counted(run)? });
-                }
-            }
+    loop {
+        let order = match (of_a.peek(), of_b.peek()) {
+            (Some(one), Some(two)) => in_walking_order(&one.path, &two.path),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        match (of_a.next_if(|_| order.is_le()), of_b.next_if(|_| order.is_ge())) {
+            (Some(one), Some(two)) => diff.changed.extend(changed((&a, one), (&b, two), run)?),
+            (Some(one), None) => diff.removed.push(a.state(one, run)?),
+            (None, Some(two)) => diff.added.push(b.state(two, run)?),
+            (None, None) => return Ok(diff),
         }
     }
-    Ok(diff)
 }
 
-impl Listed {
-    /// Counts what it takes: one entry in a deep directory implies all above it, and a further name has all records of the
-    /// first, so the list may be many times longer than what it is made from (docs/formats.md H-15).
-    fn counted(self, run: &Run) -> Result<Self> {
-        let Item { path, target, xattrs, pax, .. } = &self.item;
-        let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
-        run.budget
-            .charge_memory((size_of::<Self>() + path.len() + target.len() + records) as u64, "the files that differ")?;
-        Ok(self)
+/// Compares what stands at one path of both trees.
+fn changed(
+    (a, one): (&DiffTree<'_>, FlatNode),
+    (b, two): (&DiffTree<'_>, FlatNode),
+    run: &Run,
+) -> Result<Option<FileChange>> {
+    if a.source(&one) == b.source(&two) {
+        return Ok(None);
     }
+    let fields = fields(&a.entry(&one), &b.entry(&two));
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(FileChange { fields, a: a.state(one, run)?, b: b.state(two, run)? }))
 }
 
-/// One image's tree.
-struct Tree<'a> {
+/// The tree of one of the images.
+struct DiffTree<'a> {
     indexes: &'a LayerIndexes,
     /// The number of the image's lowest layer in `indexes`.
     base: usize,
     flattened: Flattened,
 }
 
-impl<'a> Tree<'a> {
+impl<'a> DiffTree<'a> {
     fn of(image: &Image, base: usize, indexes: &'a LayerIndexes, run: &Run) -> Result<Self> {
         let mut overlay = Overlay::new(Options::default());
         for (number, layer) in image.layers.iter().enumerate() {
@@ -129,98 +133,31 @@ impl<'a> Tree<'a> {
         Ok(Self { indexes, base, flattened: overlay.finish() })
     }
 
-    fn paths(&self) -> Paths<'_> {
-        Paths { tree: self, entries: self.flattened.entries(), next: None }
-    }
-}
-
-/// What stands at a path, and the entry that describes it.
-struct Node<'a> {
-    tree: &'a Tree<'a>,
-    path: Vec<u8>,
-    key: Option<EntryKey>,
-}
-
-impl<'a> Node<'a> {
-    fn of(tree: &'a Tree<'a>, entry: FlattenedEntry) -> Self {
-        match entry {
-            FlattenedEntry::Root { key } => Self { tree, path: Vec::new(), key: Some(key) },
-            FlattenedEntry::Entry { path, key, .. } | FlattenedEntry::HardLink { path, key, .. } => {
-                Self { tree, path, key: Some(key) }
-            }
-            FlattenedEntry::ImplicitDirectory { path } => Self { tree, path, key: None },
-        }
+    /// The layer and the position of the entry that describes `node`: nothing can differ where both images have one.
+    fn source(&self, node: &FlatNode) -> Option<(usize, u64)> {
+        node.entry.map(|key| (self.indexes.place(self.number(key)), key.position))
     }
 
-    fn layer(&self, key: EntryKey) -> usize {
-        self.tree.base + key.layer as usize
+    fn entry(&self, node: &FlatNode) -> LayerEntry<'a> {
+        let implicit = LayerEntry::IMPLICIT_DIRECTORY;
+        node.entry.map_or(implicit, |key| self.indexes.entry(self.number(key), key.position))
     }
 
-    /// Whether both are described by one entry of one layer: then there is nothing to compare.
-    fn is_the_same_entry(&self, other: &Self) -> bool {
-        match (self.key, other.key) {
-            (Some(one), Some(two)) => {
-                one.position == two.position && self.tree.indexes.is_same(self.layer(one), other.layer(two))
-            }
-            (None, None) => true,
-            _ => false,
-        }
+    fn number(&self, key: EntryKey) -> usize {
+        self.base + key.layer as usize
     }
 
-    fn entry(&self) -> LayerEntry<'a> {
-        self.key.map_or(LayerEntry::IMPLICIT_DIRECTORY, |key| self.tree.indexes.entry(self.layer(key), key.position))
-    }
-
-    fn listed(self) -> Listed {
-        let entry = self.entry();
-        let item = Item::new(self.path, &entry, self.key.map(|key| key.layer));
-        Listed { item, content: entry.content.map(Digest::from_sha256_bytes) }
-    }
-}
-
-/// A tree's paths in order.
-struct Paths<'a> {
-    tree: &'a Tree<'a>,
-    entries: FlattenedEntries<'a>,
-    next: Option<Node<'a>>,
-}
-
-impl<'a> Paths<'a> {
-    fn peek(&mut self) -> Option<&Node<'a>> {
-        if self.next.is_none() {
-            self.next = self.entries.next().map(|entry| Node::of(self.tree, entry));
-        }
-        self.next.as_ref()
-    }
-}
-
-/// Two lists of paths, side by side.
-struct Pairs<'a> {
-    a: Paths<'a>,
-    b: Paths<'a>,
-}
-
-/// One path, and who has it.
-enum Pair<'a> {
-    A(Node<'a>),
-    B(Node<'a>),
-    Both(Node<'a>, Node<'a>),
-}
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = Pair<'a>;
-
-    fn next(&mut self) -> Option<Pair<'a>> {
-        let order = match (self.a.peek(), self.b.peek()) {
-            (Some(a), Some(b)) => in_walking_order(&a.path, &b.path),
-            (Some(_), None) => Ordering::Less,
-            (None, _) => Ordering::Greater,
-        };
-        match order {
-            Ordering::Less => self.a.next.take().map(Pair::A),
-            Ordering::Greater => self.b.next.take().map(Pair::B),
-            Ordering::Equal => Some(Pair::Both(self.a.next.take()?, self.b.next.take()?)),
-        }
+    /// Describes `node`, counted against the budget: one entry in a deep directory implies all above it, and a further name
+    /// has all records of the first, so a list may be many times longer than what it is made from (docs/formats.md H-15).
+    fn state(&self, node: FlatNode, run: &Run) -> Result<FileState> {
+        let entry = self.entry(&node);
+        let content = entry.content.map(Digest::from_sha256_bytes);
+        let state = FileState { file: FileEntry::new(node.path, &entry, node.entry.map(|key| key.layer)), content };
+        let FileEntry { path, target, xattrs, pax, .. } = &state.file;
+        let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
+        let size = size_of::<FileState>() + path.len() + target.len() + records;
+        run.budget.charge_memory(size as u64, "the files that differ")?;
+        Ok(state)
     }
 }
 
@@ -232,22 +169,22 @@ fn in_walking_order(one: &[u8], other: &[u8]) -> Ordering {
     rank(one).cmp(&rank(other))
 }
 
-fn fields(one: &LayerEntry<'_>, two: &LayerEntry<'_>) -> Vec<Field> {
+fn fields(one: &LayerEntry<'_>, two: &LayerEntry<'_>) -> Vec<FileField> {
     if one.kind != two.kind {
-        return vec![Field::Type];
+        return vec![FileField::Type];
     }
     let is_symlink = one.kind == EntryKind::Symlink;
     let differ = [
         // A symbolic link has none of its own: every writer puts another number there.
-        (Field::Mode, one.mode != two.mode && !is_symlink),
-        (Field::Owner, (one.uid, one.gid) != (two.uid, two.gid)),
-        (Field::Size, one.size != two.size),
-        (Field::Mtime, one.mtime != two.mtime),
-        (Field::Target, is_symlink && one.link != two.link),
-        (Field::Device, one.device != two.device),
-        (Field::Xattrs, one.records.xattrs().ne(two.records.xattrs())),
-        (Field::Pax, one.records.others().ne(two.records.others())),
-        (Field::Content, one.content != two.content),
+        (FileField::Mode, one.mode != two.mode && !is_symlink),
+        (FileField::Owner, (one.uid, one.gid) != (two.uid, two.gid)),
+        (FileField::Size, one.size != two.size),
+        (FileField::Mtime, one.mtime != two.mtime),
+        (FileField::Target, is_symlink && one.link != two.link),
+        (FileField::Device, one.device != two.device),
+        (FileField::Xattrs, one.records.xattrs().ne(two.records.xattrs())),
+        (FileField::Pax, one.records.others().ne(two.records.others())),
+        (FileField::Content, one.content != two.content),
     ];
     differ.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
 }

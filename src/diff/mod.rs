@@ -12,7 +12,7 @@ mod files;
 use serde::Serialize;
 
 pub use config::ConfigChange;
-pub use files::{Changed, Field, FilesDiff, Listed};
+pub use files::{FileChange, FileField, FileState, FilesDiff};
 
 use crate::digest::DiffId;
 use crate::error::Result;

@@ -1,34 +1,31 @@
 //! From a path to what stands there, and the words for what does not.
 
-use super::{Files, Item, ItemKind};
+use super::{FileEntry, FileKind, ImageFiles};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryKey, FlattenedEntry, Lookup, Standing};
 use crate::layer_index::LayerEntry;
 use crate::nearest::nearest;
 use crate::path::escape_for_terminal;
 
-/// A path in an image, as it was typed.
-pub type Path = [u8];
-
-impl Files<'_> {
-    /// The items at `path` and below it, the root's if there is none, in the order of [`flatten`](crate::flatten).
+impl ImageFiles<'_> {
+    /// The files at `path` and below it, the root's if there is none, in the order of [`flatten`](crate::flatten).
     ///
-    /// A symbolic link at the end of `path` is an item itself, unless it leads to a directory: then that is listed.
+    /// A symbolic link at the end of `path` is listed itself, unless it leads to a directory: then that is listed.
     ///
     /// # Errors
     /// [`Error::Choice`] when nothing stands there.
-    pub fn list(&self, path: Option<&Path>) -> Result<impl Iterator<Item = Item> + '_> {
+    pub fn list(&self, path: Option<&[u8]>) -> Result<impl Iterator<Item = FileEntry> + '_> {
         let top = match path.map(|path| (path, self.tree.find(path))) {
             None => Vec::new(),
             Some((_, Lookup::Found { path, .. })) => path,
             Some((path, nowhere)) => return Err(self.nothing_at(path, nowhere)),
         };
         let entries = self.tree.entries().filter(move |entry| is_within(entry.path(), &top));
-        Ok(entries.map(|entry| self.item(entry)))
+        Ok(entries.map(|entry| self.file_entry(entry)))
     }
 
     /// The entry that has the bytes of the file that `path` leads to, and the clean path.
-    pub(super) fn file(&self, path: &Path) -> Result<(Vec<u8>, EntryKey)> {
+    pub(super) fn file(&self, path: &[u8]) -> Result<(Vec<u8>, EntryKey)> {
         let refuse = |found: &[u8], problem: &str| {
             let problem = format!("{}: `{}` {problem}", self.at, shown(found));
             Err(Error::Choice { problem, choices: Vec::new() })
@@ -49,22 +46,22 @@ impl Files<'_> {
         self.indexes.entry(key.layer as usize, key.position)
     }
 
-    fn item(&self, entry: FlattenedEntry) -> Item {
+    fn file_entry(&self, entry: FlattenedEntry) -> FileEntry {
         match entry {
-            FlattenedEntry::Root { key } => Item::new(Vec::new(), &self.entry(key), Some(key.layer)),
-            FlattenedEntry::Entry { path, key, .. } => Item::new(path, &self.entry(key), Some(key.layer)),
-            FlattenedEntry::ImplicitDirectory { path } => Item::implicit_directory(path),
-            FlattenedEntry::HardLink { path, target, key } => Item {
-                kind: ItemKind::HardLink,
+            FlattenedEntry::Root { key } => FileEntry::new(Vec::new(), &self.entry(key), Some(key.layer)),
+            FlattenedEntry::Entry { path, key, .. } => FileEntry::new(path, &self.entry(key), Some(key.layer)),
+            FlattenedEntry::ImplicitDirectory { path } => FileEntry::implicit_directory(path),
+            FlattenedEntry::HardLink { path, target, key } => FileEntry {
+                kind: FileKind::HardLink,
                 target,
                 size: 0,
                 device: (0, 0),
-                ..Item::new(path, &self.entry(key), Some(key.layer))
+                ..FileEntry::new(path, &self.entry(key), Some(key.layer))
             },
         }
     }
 
-    fn nothing_at(&self, path: &Path, nowhere: Lookup) -> Error {
+    fn nothing_at(&self, path: &[u8], nowhere: Lookup) -> Error {
         let problem = match nowhere {
             Lookup::Missing { directory, name } => self.missing(path, &directory, &name),
             Lookup::NoDirectory { path } => format!(": `{}` is no directory", shown(&path)),
@@ -77,7 +74,7 @@ impl Files<'_> {
     }
 
     /// What was meant, if that can be guessed; else how far the path leads.
-    fn missing(&self, path: &Path, directory: &[u8], name: &[u8]) -> String {
+    fn missing(&self, path: &[u8], directory: &[u8], name: &[u8]) -> String {
         let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
         if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
             return format!("; did you mean `{}`?", escape_for_terminal(&meant));
@@ -104,7 +101,7 @@ fn shown(path: &[u8]) -> String {
 }
 
 /// Slashes around a path say nothing here.
-fn trim(path: &Path) -> &[u8] {
+fn trim(path: &[u8]) -> &[u8] {
     let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
     let end = path.iter().rposition(|&byte| byte != b'/').map_or(start, |last| last + 1);
     &path[start..end]

@@ -1,4 +1,4 @@
-//! An [`Item`] as JSON: the rows of `imgtar ls --json`, which docs/json.md describes.
+//! An [`FileEntry`] as JSON: the rows of `imgtar ls --json`, which docs/json.md describes.
 //!
 //! Names are bytes (docs/formats.md R-21) and JSON has none: one that is no UTF-8 is given twice, readable with
 //! replacement characters, and exact as base64.
@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
-use super::{Item, ItemKind};
+use super::{FileEntry, FileKind};
 use crate::archive::TarTime;
 use crate::spec::timestamp;
 
@@ -19,7 +19,7 @@ struct Row<'a> {
     path: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_base64: Option<String>,
-    r#type: ItemKind,
+    r#type: FileKind,
     mode: String,
     uid: u32,
     gid: u32,
@@ -46,7 +46,7 @@ struct Device {
     minor: u32,
 }
 
-impl Serialize for Item {
+impl Serialize for FileEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let target = self.kind.has_target().then_some(&self.target[..]);
         let (major, minor) = self.device;
@@ -57,7 +57,7 @@ impl Serialize for Item {
             mode: format!("{:04o}", self.mode),
             uid: self.uid,
             gid: self.gid,
-            size: (self.kind == ItemKind::File).then_some(self.size),
+            size: (self.kind == FileKind::File).then_some(self.size),
             mtime: time(self.mtime),
             target: target.map(String::from_utf8_lossy),
             target_base64: target.and_then(exact),
@@ -90,40 +90,40 @@ fn time(time: TarTime) -> String {
 mod tests {
     use super::*;
 
-    fn json(item: &Item) -> String {
-        serde_json::to_string(item).unwrap()
+    fn json(entry: &FileEntry) -> String {
+        serde_json::to_string(entry).unwrap()
     }
 
-    fn item(path: &[u8], kind: ItemKind) -> Item {
+    fn entry(path: &[u8], kind: FileKind) -> FileEntry {
         let mtime = TarTime { seconds: 1, nanos: 500_000_000 };
-        Item { kind, mtime, layer: Some(2), mode: 0o4755, ..Item::implicit_directory(path.to_vec()) }
+        FileEntry { kind, mtime, layer: Some(2), mode: 0o4755, ..FileEntry::implicit_directory(path.to_vec()) }
     }
 
     #[test]
     fn a_row_says_what_its_kind_has() {
         assert_eq!(
-            json(&Item { size: 7, ..item(b"bin/su", ItemKind::File) }),
+            json(&FileEntry { size: 7, ..entry(b"bin/su", FileKind::File) }),
             r#"{"path":"bin/su","type":"file","mode":"4755","uid":0,"gid":0,"size":7,"mtime":"1970-01-01T00:00:01.5Z","layer":2}"#
         );
         assert_eq!(
-            json(&Item { target: b"b".to_vec(), ..item(b"a", ItemKind::Symlink) }),
+            json(&FileEntry { target: b"b".to_vec(), ..entry(b"a", FileKind::Symlink) }),
             r#"{"path":"a","type":"symlink","mode":"4755","uid":0,"gid":0,"mtime":"1970-01-01T00:00:01.5Z","target":"b","layer":2}"#
         );
         assert_eq!(
-            json(&Item { device: (1, 3), ..item(b"null", ItemKind::CharDevice) }),
+            json(&FileEntry { device: (1, 3), ..entry(b"null", FileKind::CharDevice) }),
             r#"{"path":"null","type":"char","mode":"4755","uid":0,"gid":0,"mtime":"1970-01-01T00:00:01.5Z","device":{"major":1,"minor":3},"layer":2}"#
         );
         assert_eq!(
-            json(&Item::implicit_directory(b"d".to_vec())),
+            json(&FileEntry::implicit_directory(b"d".to_vec())),
             r#"{"path":"d","type":"directory","mode":"0755","uid":0,"gid":0,"mtime":"1970-01-01T00:00:00Z"}"#
         );
     }
 
     #[test]
     fn names_that_are_no_text_are_given_exactly_too() {
-        let odd = Item { target: b"\xfe".to_vec(), ..item(b"\xff", ItemKind::Symlink) };
-        let odd = Item { xattrs: vec![(b"user.x".to_vec(), b"\0\n".to_vec())], ..odd };
-        let odd = Item { pax: vec![(b"SCHILY.acl.access".to_vec(), b"user::rw-".to_vec())], ..odd };
+        let odd = FileEntry { target: b"\xfe".to_vec(), ..entry(b"\xff", FileKind::Symlink) };
+        let odd = FileEntry { xattrs: vec![(b"user.x".to_vec(), b"\0\n".to_vec())], ..odd };
+        let odd = FileEntry { pax: vec![(b"SCHILY.acl.access".to_vec(), b"user::rw-".to_vec())], ..odd };
         let value: serde_json::Value = serde_json::from_str(&json(&odd)).unwrap();
         assert_eq!((&value["path"], &value["path_base64"]), (&"\u{fffd}".into(), &"/w==".into()));
         assert_eq!((&value["target"], &value["target_base64"]), (&"\u{fffd}".into(), &"/g==".into()));

@@ -1,7 +1,7 @@
 //! One layer as it lies in the archive: every entry, whiteouts too, in its order.
 
 use super::find::is_within;
-use super::{Item, ItemKind, Path};
+use super::{FileEntry, FileKind};
 use crate::error::{Error, Result};
 use crate::flatten::Role;
 use crate::image::Layer;
@@ -9,7 +9,7 @@ use crate::layer_index::{FileContent, LayerIndex, read_layer};
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
-/// Hands the items of `layer`, the `number`th of its image, to `each`; with a `path` those at it and below it only.
+/// Hands the entries of `layer`, the `number`th of its image, to `each`; with a `path` those at it and below it only.
 ///
 /// A path is compared with the entries' cleaned names; no link is followed, because where it leads is not for one layer to say.
 ///
@@ -19,11 +19,11 @@ use crate::run::Run;
 pub fn list_layer(
     layer: &Layer,
     number: u32,
-    path: Option<&Path>,
+    path: Option<&[u8]>,
     run: &Run,
-    mut each: impl FnMut(Item) -> Result<()>,
+    mut each: impl FnMut(FileEntry) -> Result<()>,
 ) -> Result<()> {
-    let nothing = |path: &Path, why: &str| {
+    let nothing = |path: &[u8], why: &str| {
         let problem = format!("{}: there is no `{}` in this layer{why}", layer.at, escape_for_terminal(path));
         Error::Choice { problem, choices: Vec::new() }
     };
@@ -41,10 +41,10 @@ pub fn list_layer(
         let name = std::mem::take(&mut entry.path);
         index.clear();
         index.push(&entry, None);
-        let item = Item::new(name, &index.entry(0), Some(number));
+        let entry = FileEntry::new(name, &index.entry(0), Some(number));
         each(match clean {
-            Some(clean) => with_role(item, &clean),
-            None => item,
+            Some(clean) => with_role(entry, &clean),
+            None => entry,
         })
     })?;
     match path {
@@ -61,14 +61,14 @@ fn is_wanted(clean: Option<&EntryPath>, wanted: Option<&EntryPath>) -> bool {
     }
 }
 
-/// What the name makes of the item; a whiteout that breaks a rule is what its header says.
-fn with_role(item: Item, clean: &EntryPath) -> Item {
+/// What the name makes of the entry; a whiteout that breaks a rule is what its header says.
+fn with_role(entry: FileEntry, clean: &EntryPath) -> FileEntry {
     match Role::of(clean.as_bytes()) {
         Ok(Role::Remove { directory, name }) => {
             let separator = if directory.is_empty() { &b""[..] } else { b"/" };
-            Item { kind: ItemKind::Whiteout, target: [directory, separator, name].concat(), ..item }
+            FileEntry { kind: FileKind::Whiteout, target: [directory, separator, name].concat(), ..entry }
         }
-        Ok(Role::Opaque { directory }) => Item { kind: ItemKind::Opaque, target: directory.to_vec(), ..item },
-        Ok(Role::Plain | Role::Bookkeeping) | Err(_) => item,
+        Ok(Role::Opaque { directory }) => FileEntry { kind: FileKind::Opaque, target: directory.to_vec(), ..entry },
+        Ok(Role::Plain | Role::Bookkeeping) | Err(_) => entry,
     }
 }

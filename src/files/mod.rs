@@ -1,21 +1,20 @@
 //! An image's files, looked at without being written: listed, and read one by one.
 //!
-//! [`Files`] is the tree that a container would see, which is the one that `--to rootfs` writes; [`list_layer`] is one
+//! [`ImageFiles`] is the tree that a container would see, which is the one that `--to rootfs` writes; [`list_layer`] is one
 //! layer as it lies in the archive. Layers that are compressed are decoded once for their headers, and judged by all they
 //! promise; of those that lie plain in a file headers alone are read, whatever they hold in between.
 //!
 //! Sources: docs/formats.md section 7, H-25.
 
+mod entry;
 mod find;
-mod item;
 mod json;
 mod layer;
 mod open;
 
-pub use find::Path;
-pub use item::{Item, ItemKind};
+pub use entry::{FileEntry, FileKind};
 pub use layer::list_layer;
-pub use open::Opened;
+pub use open::OpenFile;
 
 use crate::error::{Error, Result};
 use crate::flatten::{Flattened, Options, Overlay};
@@ -25,7 +24,7 @@ use crate::run::Run;
 use crate::select::SelectedImage;
 
 /// The tree of one image: which entry of which layer stands where, and what its header says.
-pub struct Files<'a> {
+pub struct ImageFiles<'a> {
     /// How messages call the image.
     at: String,
     image: &'a Image,
@@ -35,7 +34,7 @@ pub struct Files<'a> {
     run: &'a Run,
 }
 
-impl<'a> Files<'a> {
+impl<'a> ImageFiles<'a> {
     /// Reads the headers of all layers and decides what is left of them; `archive` is what messages call the archive.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Files, Path};
+use super::ImageFiles;
 use crate::archive::{Ending, Reader, TarEntry};
 use crate::error::{Error, Result};
 use crate::flatten::EntryKey;
@@ -15,7 +15,7 @@ use crate::stream::copy::{Destination, copy, send};
 use crate::stream::skip::{Sequential, Skip};
 
 /// A file that was found, to be read.
-pub struct Opened<'a> {
+pub struct OpenFile<'a> {
     /// Its path without symbolic links.
     pub path: Vec<u8>,
     /// Which layer has its bytes, counted from 0 at the base.
@@ -27,19 +27,19 @@ pub struct Opened<'a> {
     run: &'a Run,
 }
 
-impl Files<'_> {
+impl ImageFiles<'_> {
     /// The regular file that `path` leads to, through symbolic and hard links and never out of the root.
     ///
     /// # Errors
     /// [`Error::Choice`] when nothing, or no regular file, is there.
-    pub fn open(&self, path: &Path) -> Result<Opened<'_>> {
+    pub fn open(&self, path: &[u8]) -> Result<OpenFile<'_>> {
         let (path, key @ EntryKey { layer: number, .. }) = self.file(path)?;
         let layer = &self.image.layers[number as usize];
-        Ok(Opened { path, number, layer, offset: self.entry(key).offset, run: self.run })
+        Ok(OpenFile { path, number, layer, offset: self.entry(key).offset, run: self.run })
     }
 }
 
-impl Opened<'_> {
+impl OpenFile<'_> {
     /// Writes the file's bytes to `out`, holes filled with zeros.
     ///
     /// # Errors

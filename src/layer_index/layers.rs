@@ -50,9 +50,9 @@ impl LayerIndexes {
         self.get(number).entry(position)
     }
 
-    /// Whether the layers with these numbers are one.
-    pub(crate) fn is_same(&self, one: usize, other: usize) -> bool {
-        self.numbers[one] == self.numbers[other]
+    /// Returns a number that layer `number` shares with the layers that are the same, and with no other.
+    pub(crate) fn place(&self, number: usize) -> usize {
+        self.numbers[number]
     }
 
     /// Applies `layer`, which is number `number`, to `overlay`.

@@ -75,7 +75,7 @@ pub(super) fn write(
             let mut tar = Tar::new(out, run);
             tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
             let linked = HashMap::new();
-            Writer { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
+            RootfsWriter { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
         },
     )?;
     let names: Vec<_> = contents.entries[0].names.iter().map(ToString::to_string).collect();
@@ -117,7 +117,7 @@ fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLay
     Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.content_key()].clone(), again)).collect())
 }
 
-struct Writer<'a, 'l> {
+struct RootfsWriter<'a, 'l> {
     tar: Tar<'a>,
     layers: Vec<PlainLayer<'l>>,
     /// Those being read, the one used last at the end.
@@ -129,7 +129,7 @@ struct Writer<'a, 'l> {
     run: &'a Run,
 }
 
-impl<'a, 'l> Writer<'a, 'l> {
+impl<'a, 'l> RootfsWriter<'a, 'l> {
     /// Writes everything but the end marker.
     fn all(mut self, rootfs: &RootfsOptions) -> Result<Tar<'a>> {
         let options =

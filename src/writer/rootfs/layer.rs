@@ -1,4 +1,4 @@
-//! A layer as a plain tar: indexed once, then asked for entries by their place.
+//! A layer as a plain tar: indexed once, then asked for entries by their positions.
 
 use std::thread;
 
@@ -24,22 +24,22 @@ const LARGE: u64 = 64 << 10;
 /// A layer's uncompressed tar.
 pub(super) struct PlainLayer<'a> {
     at: String,
-    tar: Whereabouts<'a>,
+    tar: TarSource<'a>,
     /// For reading again what was counted and remarked upon when it was indexed.
     again: &'a Run,
-    place: Option<Place<'a>>,
+    cursor: Option<LayerCursor<'a>>,
 }
 
 /// Where the tar is.
-enum Whereabouts<'a> {
-    /// In the archive or in a temporary file, readable at any place.
+enum TarSource<'a> {
+    /// In the archive or in a temporary file, readable from any position.
     Laid(Extent),
     /// In the compressed layer only: it is decoded from its start whenever it is wanted.
     Packed(&'a Layer),
 }
 
 /// A reader that stands behind the header of the entry it gave last.
-struct Place<'a> {
+struct LayerCursor<'a> {
     reader: Reader<'a, Box<dyn Skip + Send + 'a>>,
     /// Where in the layer the reader began; its own offsets count from there.
     base: u64,
@@ -50,8 +50,8 @@ struct Place<'a> {
 impl<'a> PlainLayer<'a> {
     /// The layer whose tar is `tar`, if it has been laid down anywhere.
     pub(super) fn new(layer: &'a Layer, tar: Option<Extent>, again: &'a Run) -> Self {
-        let tar = tar.map_or(Whereabouts::Packed(layer), Whereabouts::Laid);
-        Self { at: layer.at.clone(), tar, again, place: None }
+        let tar = tar.map_or(TarSource::Packed(layer), TarSource::Laid);
+        Self { at: layer.at.clone(), tar, again, cursor: None }
     }
 
     /// How messages call it.
@@ -62,16 +62,16 @@ impl<'a> PlainLayer<'a> {
     /// Bytes of its tar, if it has been laid down.
     pub(super) fn size(&self) -> Option<u64> {
         match &self.tar {
-            Whereabouts::Laid(extent) => Some(extent.size()),
-            Whereabouts::Packed(_) => None,
+            TarSource::Laid(extent) => Some(extent.size()),
+            TarSource::Packed(_) => None,
         }
     }
 
     /// Tells the overlay of every entry. A layer without a place is judged here.
     pub(super) fn index(&self, overlay: &mut Overlay, run: &Run) -> Result<()> {
         match self.tar {
-            Whereabouts::Laid(_) => self.index_from(self.bytes(0)?, overlay, run).map(drop),
-            Whereabouts::Packed(layer) => thread::scope(|scope| {
+            TarSource::Laid(_) => self.index_from(self.bytes(0)?, overlay, run).map(drop),
+            TarSource::Packed(layer) => thread::scope(|scope| {
                 let plain = layer.plain(Action::Convert, run.jobs.get() > 1, run, scope)?;
                 self.index_from(Sequential::new(plain), overlay, run)?.finish().map(drop)
             }),
@@ -88,21 +88,21 @@ impl<'a> PlainLayer<'a> {
 
     /// Whether it must be decoded again to be read.
     pub(super) fn is_packed(&self) -> bool {
-        matches!(self.tar, Whereabouts::Packed(_))
+        matches!(self.tar, TarSource::Packed(_))
     }
 
     /// The entry whose header stands at `position`.
     pub(super) fn entry(&mut self, position: u64) -> Result<TarEntry> {
-        let mut place = match self.place.take().filter(|place| self.is_ahead(place, position)) {
-            Some(place) => place,
+        let mut cursor = match self.cursor.take().filter(|cursor| self.is_ahead(cursor, position)) {
+            Some(cursor) => cursor,
             None => self.begin(position)?,
         };
         loop {
-            let entry = place.reader.next_entry()?.ok_or_else(|| self.lost(position))?;
-            let start = place.base + entry.header_offset;
-            place.next = place.base + entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
+            let entry = cursor.reader.next_entry()?.ok_or_else(|| self.lost(position))?;
+            let start = cursor.base + entry.header_offset;
+            cursor.next = cursor.base + entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
             if start == position {
-                self.place = Some(place);
+                self.cursor = Some(cursor);
                 return Ok(entry);
             }
             if start > position {
@@ -113,50 +113,50 @@ impl<'a> PlainLayer<'a> {
 
     /// Writes `written` with the body of `found`, the entry that [`Self::entry`] gave last.
     pub(super) fn copy(&mut self, found: &TarEntry, written: &TarEntry, tar: &mut Tar<'_>) -> Result<()> {
-        let Some(place) = &mut self.place else { return Err(self.lost(found.header_offset)) };
+        let Some(cursor) = &mut self.cursor else { return Err(self.lost(found.header_offset)) };
         match &self.tar {
-            Whereabouts::Laid(extent) if found.sparse.is_none() && found.stored >= LARGE => {
-                tar.entry_extent(written, &extent.slice(place.base + found.data_offset, found.stored))
+            TarSource::Laid(extent) if found.sparse.is_none() && found.stored >= LARGE => {
+                tar.entry_extent(written, &extent.slice(cursor.base + found.data_offset, found.stored))
             }
-            _ => tar.entry(written, &mut place.reader.body()),
+            _ => tar.entry(written, &mut cursor.reader.body()),
         }
     }
 
     /// Lets go of the file and the buffer with which the entry asked for last was read. A decoder is kept: to come back to
-    /// its place it would have to decode all before it again.
+    /// its position it would have to decode all before it again.
     pub(super) fn close(&mut self) {
-        if let Whereabouts::Laid(_) = self.tar {
-            self.place = None;
+        if let TarSource::Laid(_) = self.tar {
+            self.cursor = None;
         }
     }
 
     /// No more entries are wanted. A layer that was decoded again is judged again: it may have changed meanwhile.
     pub(super) fn finish(self) -> Result<()> {
-        match (self.tar, self.place) {
-            (Whereabouts::Packed(_), Some(place)) => place.reader.finish().map(drop),
+        match (self.tar, self.cursor) {
+            (TarSource::Packed(_), Some(cursor)) => cursor.reader.finish().map(drop),
             _ => Ok(()),
         }
     }
 
-    /// Whether going on from `place` is the way to `position`.
-    fn is_ahead(&self, place: &Place<'_>, position: u64) -> bool {
-        place.next <= position && (self.is_packed() || position - place.next <= NEAR)
+    /// Returns true if reading on from `cursor` is the way to `position`.
+    fn is_ahead(&self, cursor: &LayerCursor<'_>, position: u64) -> bool {
+        cursor.next <= position && (self.is_packed() || position - cursor.next <= NEAR)
     }
 
-    fn begin(&self, position: u64) -> Result<Place<'a>> {
+    fn begin(&self, position: u64) -> Result<LayerCursor<'a>> {
         let base = if self.is_packed() { 0 } else { position };
         let Run { budget, diagnostics, .. } = self.again;
         let reader = Reader::new(self.bytes(base)?, Ending::Optional, &self.at, budget, diagnostics);
-        Ok(Place { reader, base, next: base })
+        Ok(LayerCursor { reader, base, next: base })
     }
 
     fn bytes(&self, from: u64) -> Result<Box<dyn Skip + Send + 'a>> {
         Ok(match self.tar {
-            Whereabouts::Laid(ref extent) => {
+            TarSource::Laid(ref extent) => {
                 let reader = extent.slice(from, u64::MAX).reader();
                 Box::new(reader.map_err(|error| Error::io("reading", &self.at, error))?)
             }
-            Whereabouts::Packed(layer) => Box::new(Sequential::new(layer.plain_in_line(self.again)?)),
+            TarSource::Packed(layer) => Box::new(Sequential::new(layer.plain_in_line(self.again)?)),
         })
     }
 

@@ -16,24 +16,24 @@ use crate::stream::spool::Scratch;
 /// Temporary files, lent to one layer at a time.
 pub(super) struct Spools<'a> {
     tmpdir: &'a Path,
-    files: Mutex<Files>,
+    files: Mutex<IdleSpools>,
 }
 
 #[derive(Default)]
-struct Files {
-    idle: Vec<Spool>,
+struct IdleSpools {
+    idle: Vec<LayerSpool>,
     made: usize,
 }
 
 /// A file and how much of it is taken.
-struct Spool {
+struct LayerSpool {
     number: usize,
     scratch: Scratch,
     len: u64,
 }
 
 /// Where a layer's tar lies.
-pub(super) enum Place {
+pub(super) enum TarLocation {
     /// In the input, because it is stored plain.
     Input(Extent),
     /// In a temporary file.
@@ -49,23 +49,23 @@ impl<'a> Spools<'a> {
     }
 
     /// Finds the tar of `layer`; what must be decoded for it is, and judged by all it promises if there is room.
-    pub(super) fn plain(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<Place> {
+    pub(super) fn plain(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<TarLocation> {
         if let Some(blob) = layer.blob.as_ref().filter(|blob| blob.is_plain()) {
-            return Ok(Place::Input(blob.extent.clone()));
+            return Ok(TarLocation::Input(blob.extent.clone()));
         }
         let mut spool = self.lend()?;
         let place = match layer.decode_to(&mut spool.scratch, ahead, run) {
-            Ok(len) => Place::Spool { number: spool.number, offset: spool.len, len },
+            Ok(len) => TarLocation::Spool { number: spool.number, offset: spool.len, len },
             Err(_) if spool.scratch.is_full() => {
                 spool.scratch.cut(spool.len)?;
                 let tmpdir = escape_for_terminal(self.tmpdir.as_os_str().as_encoded_bytes());
                 run.diagnostics.note(None, &layer.at, format!("decoded twice, because {tmpdir} has no room for it"));
                 run.progress.expect(layer.blob.as_ref().map_or(0, |blob| blob.extent.size()));
-                Place::None
+                TarLocation::None
             }
             Err(error) => return Err(error),
         };
-        if let Place::Spool { len, .. } = place {
+        if let TarLocation::Spool { len, .. } = place {
             spool.len += len;
         }
         self.files().idle.push(spool);
@@ -80,7 +80,7 @@ impl<'a> Spools<'a> {
         sources.collect::<Result<_>>().map(Decoded)
     }
 
-    fn lend(&self) -> Result<Spool> {
+    fn lend(&self) -> Result<LayerSpool> {
         let number = {
             let mut files = self.files();
             if let Some(spool) = files.idle.pop() {
@@ -89,10 +89,10 @@ impl<'a> Spools<'a> {
             files.made += 1;
             files.made - 1
         };
-        Ok(Spool { number, scratch: Scratch::new(self.tmpdir)?, len: 0 })
+        Ok(LayerSpool { number, scratch: Scratch::new(self.tmpdir)?, len: 0 })
     }
 
-    fn files(&self) -> MutexGuard<'_, Files> {
+    fn files(&self) -> MutexGuard<'_, IdleSpools> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,11 +102,11 @@ pub(super) struct Decoded(Vec<Source>);
 
 impl Decoded {
     /// The bytes at `place`, if there are any.
-    pub(super) fn extent(&self, place: Place) -> Option<Extent> {
+    pub(super) fn extent(&self, place: TarLocation) -> Option<Extent> {
         match place {
-            Place::Input(extent) => Some(extent),
-            Place::Spool { number, offset, len } => Some(self.0[number].extent().slice(offset, len)),
-            Place::None => None,
+            TarLocation::Input(extent) => Some(extent),
+            TarLocation::Spool { number, offset, len } => Some(self.0[number].extent().slice(offset, len)),
+            TarLocation::None => None,
         }
     }
 }

@@ -9,12 +9,12 @@ use crate::layer_index::LayerEntry;
 
 /// An entry of a tree or of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct FileEntry {
     /// The path: in a tree clean and relative, in a layer as its tar spells it; without a directory's trailing slash. The
     /// root is empty.
     pub path: Vec<u8>,
     /// What it is.
-    pub kind: ItemKind,
+    pub kind: FileKind,
     /// Permissions, setuid, setgid and sticky.
     pub mode: u16,
     /// Owner.
@@ -37,17 +37,17 @@ pub struct Item {
     pub layer: Option<u32>,
 }
 
-/// What an [`Item`] is.
+/// What an [`FileEntry`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ItemKind {
+pub enum FileKind {
     /// A regular file.
     File,
     /// A directory.
     Directory,
     /// A symbolic link.
     Symlink,
-    /// A further name of an earlier item.
+    /// A further name of an earlier one.
     HardLink,
     /// A character device.
     #[serde(rename = "char")]
@@ -63,7 +63,7 @@ pub enum ItemKind {
     Opaque,
 }
 
-impl Item {
+impl FileEntry {
     /// The `entry` that stands at `path`, and the layer that has it.
     pub(crate) fn new(path: Vec<u8>, entry: &LayerEntry<'_>, layer: Option<u32>) -> Self {
         let owned = |(key, value): (&[u8], &[u8])| (key.to_vec(), value.to_vec());
@@ -92,13 +92,13 @@ impl Item {
     pub fn written_path(&self) -> Cow<'_, [u8]> {
         match (&self.path[..], self.kind) {
             (b"", _) => b"./"[..].into(),
-            (path, ItemKind::Directory) if !path.ends_with(b"/") => [path, b"/"].concat().into(),
+            (path, FileKind::Directory) if !path.ends_with(b"/") => [path, b"/"].concat().into(),
             (path, _) => path.into(),
         }
     }
 }
 
-impl ItemKind {
+impl FileKind {
     /// Whether it names something else.
     pub fn has_target(self) -> bool {
         matches!(self, Self::Symlink | Self::HardLink | Self::Whiteout | Self::Opaque)
@@ -110,7 +110,7 @@ impl ItemKind {
     }
 }
 
-impl From<EntryKind> for ItemKind {
+impl From<EntryKind> for FileKind {
     fn from(kind: EntryKind) -> Self {
         match kind {
             EntryKind::Regular => Self::File,
