@@ -102,8 +102,9 @@
 //! # let (input, output) = ("fixtures/saved20.tar.xz", &dir.path().join("oci.tar"));
 //! let oci = OciOptions { compress: Some(Compress::Gzip(None)), ..OciOptions::default() };
 //! let options = ConvertOptions::new(Target::Oci(oci));
-//! for image in convert(input.into(), Sink::file(output, false)?.into(), &options, &Run::quiet())? {
-//!     println!("{}: {} of {} layers as they were", image.image_id, image.layers_kept.0, image.layers_kept.1);
+//! let report = convert(input.into(), Sink::file(output, false)?.into(), &options, &Run::quiet())?;
+//! for image in report.images {
+//!     println!("{} for {}: {} layers", image.image_id, image.platform, image.layers.len());
 //! }
 //! # assert!(output.is_file());
 //! # Ok(())

@@ -105,7 +105,7 @@ fn push(draft: &mut Draft, layer: Layer, created_by: &str, workshop: &Workshop<'
 }
 
 /// The entries of the layer, by their paths component by component.
-type Items = BTreeMap<Vec<Vec<u8>>, AddedItem>;
+type AddedItems = BTreeMap<Vec<Vec<u8>>, AddedItem>;
 
 /// One entry of the layer.
 struct AddedItem {
@@ -129,7 +129,7 @@ struct AddPlan<'a> {
     /// The image's directories by their canonical paths.
     described: &'a BTreeMap<Vec<u8>, FlatNode>,
     epoch: i64,
-    items: Items,
+    items: AddedItems,
 }
 
 impl AddPlan<'_> {
@@ -256,9 +256,9 @@ impl AddPlan<'_> {
     }
 
     /// The items with every directory above them (E-5).
-    fn with_parents(self) -> Items {
+    fn with_parents(self) -> AddedItems {
         let Self { headers, described, epoch, items, .. } = self;
-        let mut all = Items::new();
+        let mut all = AddedItems::new();
         for (path, item) in items {
             for length in 1..path.len() {
                 let above = path[..length].to_vec();

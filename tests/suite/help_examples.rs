@@ -66,6 +66,7 @@ fn host() -> Host {
         .with("app.tar", one.clone())
         .with("debian.tar", Shape::Docker20.save_one(&debian().tag("debian:13")).bytes())
         .with("multi.tar", layout.tarball().bytes())
+        .with("ca.crt", b"a certificate".to_vec())
         .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());
     for (name, bytes) in [("app-1", &one), ("a", &one), ("first", &one), ("second", &one)] {
         host = host.with(&format!("{name}.tar"), bytes.clone());
