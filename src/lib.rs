@@ -14,7 +14,7 @@
 //!       stream       bytes at rest and in motion; has never heard of tar
 //! ```
 //!
-//! Who only asks goes other ways from the reader on: [`choice`] picks an image, [`files`] lists and reads what is in it,
+//! Who only asks goes other ways from the reader on: [`select`] picks an image, [`files`] lists and reads what is in it,
 //! [`inspect`] gathers facts about all of the archive.
 //!
 //! Readers and writers never know each other. Rules such as `M-11` are those of `docs/formats.md`.

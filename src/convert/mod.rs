@@ -65,10 +65,10 @@ pub fn edit(
     Ok(report)
 }
 
-/// Tells what [`edit`] would change, and writes nothing.
+/// Tells what [`edit()`] would change, and writes nothing.
 ///
 /// # Errors
-/// Those of [`edit`], but for those of writing.
+/// Those of [`edit()`], but for those of writing.
 pub fn preview_edit(
     input: Input,
     changes: &EditOptions,
