@@ -21,6 +21,7 @@ use crate::rule::Rule;
 #[derive(Debug, Clone)]
 pub struct ImageConfig {
     raw: Vec<u8>,
+    image_id: Digest,
     diff_ids: Vec<DiffId>,
     fields: Fields,
     platform: Platform,
@@ -91,7 +92,7 @@ impl ConfigParts {
         };
         let diff_ids = diff_ids(&object, at, diagnostics)?;
         let whole = match (Fields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
-            (Ok((fields, platform)), Some(diff_ids)) => Some(ImageConfig { raw, diff_ids, fields, platform }),
+            (Ok((fields, platform)), Some(diff_ids)) => Some(ImageConfig { raw, image_id: image_id.clone(), diff_ids, fields, platform }),
             // The diff_id that is refused has been reported.
             (_, None) => None,
             (Err(message), Some(_)) => diagnostics.fault(Error::invalid(Rule::M11, at, message)).map(|()| None)?,
@@ -141,7 +142,7 @@ impl ImageConfig {
 
     /// The image ID: the digest of the exact bytes. A name that says otherwise is only a name (L-6).
     pub fn image_id(&self) -> Digest {
-        Digest::sha256(&self.raw)
+        self.image_id.clone()
     }
 
     /// The layers' digests uncompressed, base first.
