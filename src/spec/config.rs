@@ -92,7 +92,9 @@ impl ConfigParts {
         };
         let diff_ids = diff_ids(&object, at, diagnostics)?;
         let whole = match (Fields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
-            (Ok((fields, platform)), Some(diff_ids)) => Some(ImageConfig { raw, image_id: image_id.clone(), diff_ids, fields, platform }),
+            (Ok((fields, platform)), Some(diff_ids)) => {
+                Some(ImageConfig { raw, image_id: image_id.clone(), diff_ids, fields, platform })
+            }
             // The diff_id that is refused has been reported.
             (_, None) => None,
             (Err(message), Some(_)) => diagnostics.fault(Error::invalid(Rule::M11, at, message)).map(|()| None)?,

@@ -2,16 +2,25 @@
 
 use super::checks::List;
 use super::facts::LoadFacts;
-use super::row::{EngineRow, NameRules, Several};
+use super::row::{EngineRow, NameRules, PlatformRule, Several};
 
 /// The notes about `list`, of which the engine loads the images.
 pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
-    let notes: Vec<Option<String>> = match list {
+    let mut notes: Vec<Option<String>> = match list {
         List::IndexJson(_) => of_index_json(row, facts).to_vec(),
         List::ManifestJson(_) => of_manifest_json(row, facts).to_vec(),
         List::Repositories(_) => Vec::new(),
     };
+    notes.push(of_platform(row, list));
     notes.into_iter().flatten().collect()
+}
+
+/// The flag without which only a machine of the images' own platform imports them.
+fn of_platform(row: &EngineRow, list: List<'_>) -> Option<String> {
+    let images = list.images();
+    let is_usual = images.iter().any(|image| image.platform.os == "linux" && image.platform.architecture == "amd64");
+    let first = images.first().filter(|_| row.platforms == PlatformRule::Machine && !is_usual)?;
+    Some(format!("on a machine of another platform it needs --platform {}", first.platform))
 }
 
 fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 4] {
@@ -23,7 +32,10 @@ fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 4] {
     [
         note(by_reference && is_several, "give it the ref.name of an image behind the path: PATH:REF.NAME"),
         note(row.several == Several::OneOfAnArchive && is_several, "several images need `crane push --index`"),
-        note(row.several == Several::AllOfManifestJson && facts.directory, "the image gets the directory's name"),
+        note(
+            row.several == Several::AllOfManifestJson && facts.directory,
+            "the image gets the path's name, which must be lower case",
+        ),
         match row.names {
             _ if !is_absent => None,
             NameRules::Needed => Some(fails("--all-platforms")),

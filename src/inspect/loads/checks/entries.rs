@@ -134,7 +134,7 @@ fn flat_index(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<
     groups(row, entries).into_values().find(|group| is_flat(group))?;
     let lost = |verdict, which: &str| {
         let reason = format!("several platforms share a name without an index of their own: it keeps the {which} one");
-        Some(LoadObstacle { verdict, reason, remedy: Some(Remedy::PLATFORM) })
+        Some(LoadObstacle { verdict, reason, remedy: Some(Remedy::CONVERT) })
     };
     match row.flat_index {
         FlatIndex::Whole => None,
@@ -142,7 +142,9 @@ fn flat_index(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<
         FlatIndex::FirstOnly => lost(Verdict::FirstPlatformOnly, "first"),
         FlatIndex::Refused => {
             let reason = "several platforms share a name without an index of their own, which it cannot load";
-            LoadObstacle::no(reason, Remedy::PLATFORM)
+            // In an index of their own they are ambiguous for who finds images by ref.name.
+            let is_by_ref_name = row.names == NameRules::RefNameNeeded;
+            LoadObstacle::no(reason, if is_by_ref_name { Remedy::PLATFORM } else { Remedy::CONVERT })
         }
     }
 }

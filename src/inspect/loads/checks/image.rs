@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::super::facts::{LayerFault, LoadedImage};
 use super::super::remedy::Remedy;
-use super::super::row::{Containers, DockerTypes, EngineRow, LayerForms, LayerTypes, PlatformRule, Reads};
+use super::super::row::{Containers, DockerTypes, EngineRow, LayerForms, LayerTypes, LinkRule, PlatformRule, Reads};
 use super::LoadObstacle;
 use crate::codec::Codec;
 use crate::layer_index::UnpackFault;
-use crate::spec::config_types::ConfigReader;
+use crate::spec::config_types::{ConfigReader, ConfigTypeFault};
 
 pub(super) type ImageCheck = fn(&EngineRow, &LoadedImage, bool) -> Option<LoadObstacle>;
 
@@ -144,7 +144,10 @@ fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle
 /// Fields of the config that have another type than the engine reads (M-14).
 fn config(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     let reader = row.config.filter(|&reader| !(is_layout && reader == ConfigReader::GoContainerregistry))?;
-    let fault = image.config_faults.iter().find(|fault| fault.stops(reader))?;
+    // podman reads what Docker's archives hold as containers/image does, before it makes an image of OCI of it.
+    let first = (row.links == LinkRule::ContainersImage && !is_layout).then_some(ConfigReader::ContainersImage);
+    let stops = |fault: &&ConfigTypeFault| fault.stops(reader) || first.is_some_and(|first| fault.stops(first));
+    let fault = image.config_faults.iter().find(stops)?;
     LoadObstacle::no(format!("it cannot read the config: {fault}"), None)
 }
 
@@ -155,8 +158,10 @@ fn documents(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstac
 }
 
 /// Zero bytes behind a gzip stream, which Go's gzip refuses; what Docker and containerd do depends on the machine (O-17).
-fn padding(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
-    let layer = image.padded_layer.filter(|_| row.unpacks.is_some())?;
+fn padding(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    // Of manifest.json containers/image has to decode a layer to know its size.
+    let decodes = row.unpacks.is_some() || (row.links == LinkRule::ContainersImage && !is_layout);
+    let layer = image.padded_layer.filter(|_| decodes)?;
     LoadObstacle::no(format!("zero bytes follow the gzip stream of layer {layer}, which Go refuses"), Remedy::PLAIN)
 }
 

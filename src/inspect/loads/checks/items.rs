@@ -46,6 +46,7 @@ fn nameless(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
 fn names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     let is_refused = |name: &str| match (row.names, name.parse::<Reference>()) {
         (NameRules::Free | NameRules::RefNameNeeded, _) => false,
+        (_, Ok(name)) if has_upper_case(name.domain()) => true,
         (_, Ok(name)) if !row.ipv6_names && name.domain().starts_with('[') => true,
         (NameRules::Tagged, Ok(name)) => name.tag().is_none() || name.digest().is_some(),
         (NameRules::Needed | NameRules::References, Ok(_)) => false,
@@ -59,6 +60,11 @@ fn names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
         }
         _ => LoadObstacle::no(format!("it refuses the name `{shown}`"), Remedy::tag(items.len() > 1)),
     }
+}
+
+/// Whether `domain` is a registry for its capitals alone, which not every release takes for one (N-2).
+fn has_upper_case(domain: &str) -> bool {
+    domain.contains(|char: char| char.is_ascii_uppercase()) && !domain.contains(['.', ':'])
 }
 
 /// One name for two images (N-9).
