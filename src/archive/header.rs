@@ -35,7 +35,7 @@ const GNU_SPARSE: Range<usize> = 386..482;
 const GNU_SPARSE_EXTENDED: usize = 482;
 const GNU_REAL_SIZE: Range<usize> = 483..495;
 
-/// What ustar, PAX and GNU headers share of [`MAGIC`].
+/// The bytes of [`MAGIC`] that ustar, PAX and GNU headers share.
 pub(super) const USTAR: &[u8] = b"ustar";
 pub(super) const USTAR_MAGIC: &[u8] = b"ustar\0";
 const GNU_MAGIC: &[u8] = b"ustar  \0";

@@ -39,7 +39,7 @@ enum MemberStore {
 
 /// The members of a tar.
 struct TarMembers {
-    /// Whether a name begins with a slash as it is stored.
+    /// True if a name begins with a slash as it is stored.
     has_rooted_name: bool,
     /// All occurrences of a name, in archive order.
     members: HashMap<EntryPath, Vec<Member<Extent>>>,

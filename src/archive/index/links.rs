@@ -7,11 +7,11 @@ use crate::path::EntryPath;
 /// The symbolic links through which a name leads to its file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LinkChain {
-    /// How many there are, one behind the other.
+    /// The number of links, one behind the other.
     pub length: usize,
-    /// Whether a target begins at the archive's root.
+    /// True if a target begins at the archive's root.
     pub is_absolute: bool,
-    /// Whether a directory on the way is a link.
+    /// True if a directory on the way is a link.
     pub through_directory: bool,
 }
 
