@@ -29,6 +29,9 @@ const MOST_TIMES: (u128, u128) = (320, 230);
 const ATTEMPTS: usize = 4;
 /// A run that takes no longer has not done enough to be judged.
 const LEAST: Duration = Duration::from_millis(40);
+/// Runs with a small archive, of which the largest peak is what the command takes at rest: memory is read while a command
+/// runs, and one that ends within milliseconds may have ended before it was looked at a last time.
+const IDLE_RUNS: usize = 12;
 /// Standard error, bytes.
 const MOST_SAID: usize = 1 << 20;
 /// `--max-metadata` where memory is looked at, in a debug build and in a release build, MiB.
@@ -115,6 +118,11 @@ impl Bench {
         args.extend(more.iter().map(OsString::from));
         cost(&args)
     }
+
+    /// The memory that `command` takes for its program and for the archive `one`, KiB.
+    fn peak_at_rest(&self, command: &[&str]) -> u64 {
+        (0..IDLE_RUNS).map(|_| self.run(command, "one", &[]).peak).max().expect("there are runs")
+    }
 }
 
 /// What is wrong with how `command` takes the archives, and a row of the table.
@@ -193,7 +201,7 @@ fn try_all(repeats: &[Repeat], first: usize, turns: usize) {
             false => COMMANDS.iter().cycle().skip(first + nth * turns).take(turns).collect(),
         };
         for command in tried {
-            let idle = *idle.entry(command).or_insert_with(|| small.run(command, "one", &[]).peak);
+            let idle = *idle.entry(command).or_insert_with(|| small.peak_at_rest(command));
             let (wrong, row) = judge(&bench, command, idle);
             if is_shown {
                 println!("{row}  {} {times}: {}", repeat.what, command.join(" "));
