@@ -1,6 +1,6 @@
 //! `imgtar edit`: what was typed becomes changes of images.
 
-use imgtar::edit::{ConfigChanges, EditOptions, Normalize, Squash};
+use imgtar::edit::{ConfigChanges, EditOptions, Normalize, Rebase, Squash};
 use imgtar::error::{Error, Result};
 use imgtar::spec::platform::Platform;
 
@@ -47,6 +47,8 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
     let config = config::changes(&args.config, to, platform.os.as_deref())?;
     Ok(EditOptions {
         platforms: only(&args.only),
+        rebase: args.layers.rebase.clone().map(|(old, new)| Rebase { old, new, force: args.layers.force_rebase }),
+        remove_layers: args.layers.remove_layer.iter().map(|number| *number as usize).collect(),
         remove: args.layers.remove.clone(),
         squash: squash(&args.layers),
         normalize: normalize(&args.layers),

@@ -1,6 +1,7 @@
 //! Values that a flag spells in its own little grammar. Text in, value or reason out; nothing is looked up.
 
 use std::num::ParseIntError;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -86,6 +87,14 @@ pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
 /// A path or pattern of paths in an image.
 pub(crate) fn path_pattern(text: &str) -> Result<PathPattern, String> {
     text.parse().map_err(|error: ParsePatternError| error.to_string())
+}
+
+/// `--rebase`: two archives. The first equals sign ends the path of the first one.
+pub(crate) fn rebase(text: &str) -> Result<(PathBuf, PathBuf), String> {
+    match text.split_once('=') {
+        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.into(), new.into())),
+        _ => Err("it has the form OLD=NEW, the paths of two archives".to_owned()),
+    }
 }
 
 /// `SRC:DEST[:MODE[:UID:GID]]`; neither path has a colon, but for the one behind a drive of Windows.

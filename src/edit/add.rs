@@ -10,9 +10,10 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::draft::{Draft, DraftLayer};
+use super::draft::Draft;
 use super::headers::StackHeaders;
 use super::lint::warn_of_flaws;
+use super::paths::{components, joined};
 use super::squash::form;
 use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{EntryKind, TarEntry, TarTime};
@@ -100,7 +101,7 @@ fn push(draft: &mut Draft, layer: Layer, created_by: &str, workshop: &Workshop<'
     let created = Timestamp::from_unix(workshop.run.epoch).map_or_else(|| draft.created(), |time| time.to_string());
     let (layers, history) = draft.change_layers()?;
     history.push(&created, created_by);
-    layers.push(DraftLayer { layer, input: None });
+    layers.push(layer.into());
     Ok(())
 }
 
@@ -138,7 +139,7 @@ impl AddPlan<'_> {
         let clean = EntryPath::clean(destination)
             .map_err(|error| Error::Usage(format!("--add: `{}`: {error}", escape_for_terminal(destination))))?;
         let is_added =
-            self.items.get(&key(clean.as_bytes())).is_some_and(|item| item.entry.kind == EntryKind::Directory);
+            self.items.get(&components(clean.as_bytes())).is_some_and(|item| item.entry.kind == EntryKind::Directory);
         let is_directory = is_added || self.is_directory(clean.as_bytes());
         let goes_into = destination.ends_with(b"/") || clean.is_root() || is_directory;
         let path =
@@ -198,7 +199,7 @@ impl AddPlan<'_> {
     }
 
     fn put(&mut self, path: &[u8], item: AddedItem) -> Result<()> {
-        let key = key(path);
+        let key = components(path);
         let is_directory = |item: &AddedItem| item.entry.kind == EntryKind::Directory;
         let is_below_file =
             (1..key.len()).any(|length| self.items.get(&key[..length]).is_some_and(|above| !is_directory(above)));
@@ -280,15 +281,6 @@ impl AddPlan<'_> {
             None => TarEntry { mtime: TarTime::from_seconds(epoch), ..TarEntry::directory(path.to_vec()) },
         }
     }
-}
-
-fn key(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect()
-}
-
-fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    let separator = if directory.is_empty() { &b""[..] } else { b"/" };
-    [directory, separator, name].concat()
 }
 
 /// The last component of a path of the disk.

@@ -4,25 +4,39 @@
 
 use std::sync::Arc;
 
+use super::draft::Draft;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageSet};
 
-/// The image of `archive` for the platform of `image` whose layers are the lowest of its layers; the one with most of them.
+/// The image of `archive` for the platform of `draft` whose layers are the lowest of its layers; the one with most of them.
 ///
 /// # Errors
 /// [`Error::Choice`] when there is none, with what is there.
-pub(super) fn base_of<'a>(archive: &'a ImageSet, image: &Image) -> Result<&'a Arc<Image>> {
-    let images = || archive.entries.iter().flat_map(|entry| entry.node.images());
+pub(super) fn base_of<'a>(archive: &'a ImageSet, draft: &Draft) -> Result<&'a Arc<Image>> {
+    let layers = draft.read_as();
     let is_base = |base: &&Arc<Image>| {
-        base.platform.matches(&image.platform) && image.config.diff_ids().starts_with(base.config.diff_ids())
+        let own = base.config.diff_ids();
+        base.platform.matches(&draft.image.platform)
+            && own.len() <= layers.len()
+            && own.iter().eq(layers[..own.len()].iter().copied())
     };
-    images().filter(is_base).max_by_key(|base| base.layers.len()).ok_or_else(|| Error::Choice {
+    let base = images(archive).filter(is_base).max_by_key(|base| base.layers.len());
+    base.ok_or_else(|| Error::Choice {
         problem: format!(
             "{}: it is not built on an image of {}, whose layers would be its lowest",
-            image.at, archive.archive
+            draft.at(),
+            archive.archive
         ),
-        choices: images()
-            .map(|base| format!("{} for {}: {} layers", base.at, base.platform, base.layers.len()))
-            .collect(),
+        choices: images(archive).map(|image| described(image)).collect(),
     })
+}
+
+/// The images of `archive`.
+pub(super) fn images(archive: &ImageSet) -> impl Iterator<Item = &Arc<Image>> {
+    archive.entries.iter().flat_map(|entry| entry.node.images())
+}
+
+/// An image in a list of choices.
+pub(super) fn described(image: &Image) -> String {
+    format!("{} for {}: {} layers", image.at, image.platform, image.layers.len())
 }

@@ -19,6 +19,7 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
 
+use super::paths::is_below;
 use crate::error::Result;
 use crate::flatten::{EntryKey, FlatNode, Flattened};
 
@@ -207,11 +208,6 @@ impl<B: Iterator<Item = FlatNode>, A: Iterator<Item = FlatNode>> Iterator for No
             Ordering::Greater => (None, self.above.next()),
         })
     }
-}
-
-/// Whether `path` is in the directory `directory`, at any depth.
-fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
 }
 
 /// Compares paths component by component, a directory before what is in it: a slash comes before every other byte.

@@ -4,6 +4,7 @@
 //!
 //! Sources: docs/edit.md E-15, E-36, E-40, E-41, E-51.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::document::ConfigDocument;
@@ -32,7 +33,7 @@ pub(super) struct Draft {
     layers: Vec<DraftLayer>,
     /// The config's history with one entry for each layer, once layers have changed.
     history: Option<HistoryEntries>,
-    base: BaseAnnotations,
+    pub(super) base: BaseAnnotations,
     /// What was done, a sentence each.
     pub(super) changes: Vec<String>,
 }
@@ -44,6 +45,15 @@ pub(super) struct DraftLayer {
     pub(super) layer: Layer,
     /// The number of the layer of the input that it is, or was rewritten from.
     pub(super) input: Option<usize>,
+    /// The diff_id by which a base is found: that of the layer that was read, wherever it came from (E-32).
+    pub(super) read_as: DiffId,
+}
+
+impl From<Layer> for DraftLayer {
+    /// A layer that is none of the input's.
+    fn from(layer: Layer) -> Self {
+        Self { input: None, read_as: layer.diff_id.clone(), layer }
+    }
 }
 
 /// What becomes of the annotations that name the base.
@@ -53,6 +63,15 @@ pub(super) enum BaseAnnotations {
     Kept,
     /// They are not true any more, and no base is known.
     Dropped,
+    /// They name another base.
+    Set {
+        /// Its name.
+        name: String,
+        /// The digest of its manifest or index, where it has one.
+        digest: Option<Digest>,
+        /// How many layers it has.
+        layers: usize,
+    },
 }
 
 impl Draft {
@@ -61,7 +80,7 @@ impl Draft {
     /// # Errors
     /// Those of reading its config.
     pub(super) fn new(image: &Arc<Image>) -> Result<Self> {
-        let layer = |(number, layer): (usize, &Layer)| DraftLayer { layer: layer.clone(), input: Some(number) };
+        let layer = |(number, layer): (usize, &Layer)| DraftLayer { input: Some(number), ..layer.clone().into() };
         Ok(Self {
             document: ConfigDocument::read(image.config.raw(), &image.at)?,
             layers: image.layers.iter().enumerate().map(layer).collect(),
@@ -84,7 +103,7 @@ impl Draft {
 
     /// How messages call a layer: by the number it has in the input.
     pub(super) fn layer_name(&self, place: usize) -> String {
-        let DraftLayer { layer, input } = &self.layers[place];
+        let DraftLayer { layer, input, .. } = &self.layers[place];
         let short = &layer.diff_id.digest().encoded()[..12.min(layer.diff_id.digest().encoded().len())];
         match input {
             Some(number) => format!("layer {number} ({short})"),
@@ -114,11 +133,18 @@ impl Draft {
         created.unwrap_or("1970-01-01T00:00:00Z").to_owned()
     }
 
-    /// Notes that the layers of the base are not those that they were (E-36).
-    pub(super) fn drop_base(&mut self) {
-        if self.history.is_some() {
-            self.base = BaseAnnotations::Dropped;
+    /// Notes that the layers from `first` on are not those that they were: how many the
+    /// base has that the annotations of the input name is not known (E-36).
+    pub(super) fn drop_base(&mut self, first: usize) {
+        match self.base {
+            BaseAnnotations::Set { layers, .. } if layers <= first => {}
+            _ => self.base = BaseAnnotations::Dropped,
         }
+    }
+
+    /// The diff_ids by which a base is found, those of the layers that were read.
+    pub(super) fn read_as(&self) -> Vec<&DiffId> {
+        self.layers.iter().map(|layer| &layer.read_as).collect()
     }
 
     /// The image with all changes; `None` if there are none.
@@ -152,7 +178,7 @@ impl Draft {
     /// The manifest with the new config (E-40). The descriptors of new layers are those of their tars: which form they are
     /// stored in is the writer's to decide.
     fn manifest(&self, config: &ImageConfig, run: &Run) -> Result<Option<Document<Manifest>>> {
-        let Some(old) = &self.image.manifest else { return Ok(None) };
+        let Some(old) = &self.image.manifest else { return Ok(self.new_manifest(config)) };
         if let Some(subject) = old.view.subject() {
             let problem =
                 format!("its subject {} is left out: it was about the image before its change", subject.digest());
@@ -167,14 +193,35 @@ impl Draft {
         let view = old.view.clone().without_subject();
         let view = view.with_layers(self.layers.iter().map(describe).collect());
         let view = view.with_config(old.view.config().clone().with_content(config.raw()));
-        let view = match &self.base {
-            BaseAnnotations::Kept => view,
-            BaseAnnotations::Dropped => view.with_annotation(BASE_NAME, None).with_annotation(BASE_DIGEST, None),
-        };
-        let raw = view.to_bytes();
-        let digest = Digest::sha256(&raw);
-        Ok(Some(Document { digest, media_type: old.media_type.clone(), raw, view }))
+        Ok(Some(document(self.base.annotate(view), old.media_type.clone())))
     }
+
+    /// A manifest for an image that had none, where there is something to be said in it.
+    fn new_manifest(&self, config: &ImageConfig) -> Option<Document<Manifest>> {
+        let BaseAnnotations::Set { .. } = self.base else { return None };
+        let config_type = MediaType::Config(Family::Oci);
+        let config = Descriptor::new(config_type, config.image_id(), config.raw().len() as u64);
+        let layers = self.layers.iter().map(|layer| plain(&layer.layer, Family::Oci)).collect();
+        let view = self.base.annotate(Manifest::new(config, layers, BTreeMap::new()));
+        let media_type = view.media_type().clone();
+        Some(document(view, media_type))
+    }
+}
+
+impl BaseAnnotations {
+    fn annotate(&self, manifest: Manifest) -> Manifest {
+        let (name, digest) = match self {
+            Self::Kept => return manifest,
+            Self::Dropped => (None, None),
+            Self::Set { name, digest, .. } => (Some(&**name), digest.as_ref().map(ToString::to_string)),
+        };
+        manifest.with_annotation(BASE_NAME, name).with_annotation(BASE_DIGEST, digest.as_deref())
+    }
+}
+
+fn document(view: Manifest, media_type: MediaType) -> Document<Manifest> {
+    let raw = view.to_bytes();
+    Document { digest: Digest::sha256(&raw), media_type, raw, view }
 }
 
 /// The descriptor of a layer by its tar.

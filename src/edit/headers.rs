@@ -33,15 +33,29 @@ impl StackHeaders {
     /// # Errors
     /// Layers that are encrypted or not in the archive; damaged tars; digests that are not as expected.
     pub(super) fn read(layers: &[&Layer], run: &Run) -> Result<Self> {
+        Self::read_with_content(layers, |_| FileContent::Skipped, run)
+    }
+
+    /// The same, and for the layers of which `content` says so the digests of their files.
+    ///
+    /// # Errors
+    /// Those of [`StackHeaders::read`].
+    pub(super) fn read_with_content(
+        layers: &[&Layer],
+        content: impl Fn(usize) -> FileContent,
+        run: &Run,
+    ) -> Result<Self> {
         // Of what lies plain headers alone are read.
-        let weigh = |layer: &Layer| match &layer.blob {
-            Some(blob) if blob.is_plain() => 0,
+        let weigh = |(layer, content): &(&Layer, FileContent)| match (&layer.blob, content) {
+            (Some(blob), FileContent::Skipped) if blob.is_plain() => 0,
             _ => layer.stored_size(),
         };
-        run.progress.expect(layers.iter().map(|layer| weigh(layer)).sum());
+        let layers: Vec<(&Layer, FileContent)> =
+            layers.iter().enumerate().map(|(number, layer)| (*layer, content(number))).collect();
+        run.progress.expect(layers.iter().map(weigh).sum());
         let ahead = layers.len() < run.jobs.get();
-        let read = |layer: &Layer| LayerHeaders::read(layer, ahead, run);
-        Ok(Self { layers: pool::for_all(run.jobs, layers.iter().copied(), |layer| weigh(layer), read)? })
+        let read = |(layer, content): (&Layer, FileContent)| LayerHeaders::read(layer, content, ahead, run);
+        Ok(Self { layers: pool::for_all(run.jobs, layers, weigh, read)? })
     }
 
     /// How many layers there are.
@@ -110,10 +124,10 @@ impl StackHeaders {
 }
 
 impl LayerHeaders {
-    fn read(layer: &Layer, ahead: bool, run: &Run) -> Result<Self> {
+    fn read(layer: &Layer, content: FileContent, ahead: bool, run: &Run) -> Result<Self> {
         let mut headers = Self { at: layer.at.clone(), ..Self::default() };
-        read_layer(layer, FileContent::Skipped, ahead, run, |entry, _| {
-            let (mut taken, offset) = (headers.index.push(&entry, None), entry.header_offset);
+        read_layer(layer, content, ahead, run, |entry, content| {
+            let (mut taken, offset) = (headers.index.push(&entry, content.as_ref()), entry.header_offset);
             let has_more = !(entry.uname.is_empty() && entry.gname.is_empty() && entry.records.len() < 2);
             if entry.kind == EntryKind::Directory && has_more {
                 taken += size_of::<TarEntry>() as u64 + entry.charge_memory();

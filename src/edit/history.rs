@@ -18,7 +18,6 @@ const EMPTY_LAYER: &str = "empty_layer";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct HistoryEntries(Vec<Value>);
 
-#[allow(dead_code, reason = "a change that follows")]
 /// How much of an image's history was told to be its base's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BaseHistory {
@@ -77,7 +76,6 @@ impl HistoryEntries {
         self.push(&newest, created_by);
     }
 
-    #[allow(dead_code, reason = "a change that follows")]
     /// Takes the entries of the layers with these numbers away (E-31).
     pub(super) fn remove_layers(&mut self, is_removed: impl Fn(usize) -> bool) {
         let entries = self.layer_entries();
@@ -87,7 +85,6 @@ impl HistoryEntries {
         self.0.retain(|_| at.next().is_none_or(|at| gone.binary_search(&at).is_err()));
     }
 
-    #[allow(dead_code, reason = "a change that follows")]
     /// The entries of `new`, then these without those of their base `old`, which has `layers` layers (E-33).
     pub(super) fn rebase(&mut self, old: &Self, layers: usize, new: Self) -> BaseHistory {
         let is_same = self.0.len() >= old.0.len() && self.0.iter().zip(&old.0).all(|(one, other)| is_alike(one, other));
@@ -117,7 +114,6 @@ fn set_empty(entry: &mut Value) {
     }
 }
 
-#[allow(dead_code, reason = "a change that follows")]
 /// Whether two entries are one step of a build: the same command, with or without a layer.
 fn is_alike(one: &Value, other: &Value) -> bool {
     let empty = |entry: &Value| entry.get(EMPTY_LAYER).and_then(Value::as_bool).unwrap_or_default();

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::headers::StackHeaders;
+use super::paths::{joined, parents};
 use crate::archive::EntryKind;
 use crate::diagnostics::Rule;
 use crate::error::Result;
@@ -54,7 +55,7 @@ pub(super) fn warn_of_flaws(
             placements.binary_search_by_key(&position, |placed| placed.position).ok().map(|at| &placements[at]);
         match Role::of(path.as_bytes()) {
             Ok(Role::Remove { directory, name }) => {
-                let canonical = placement.map_or_else(|| path_of(directory, name), |placement| placement.path.clone());
+                let canonical = placement.map_or_else(|| joined(directory, name), |placement| placement.path.clone());
                 if !below.is_directory(directory) {
                     ghosts.note(path.as_bytes());
                 }
@@ -77,11 +78,10 @@ pub(super) fn warn_of_flaws(
         Ok(())
     })?;
     for path in &entries {
-        let mut above = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[..at]);
-        if above.clone().any(|directory| !listed.contains(directory)) {
+        if parents(path).any(|directory| !listed.contains(directory)) {
             orphans.note(path);
         }
-        if hidden.contains(path) || above.any(|directory| hidden.contains(directory)) {
+        if hidden.contains(path) || parents(path).any(|directory| hidden.contains(directory)) {
             contradictions.note(path);
         }
     }
@@ -104,8 +104,4 @@ pub(super) fn warn_of_flaws(
         run,
     )?;
     reaching.warn(Rule::E6, at, "a hard link to a file of a lower layer, on which overlay filesystems fail", run)
-}
-
-fn path_of(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() { name.to_vec() } else { [directory, b"/", name].concat() }
 }

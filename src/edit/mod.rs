@@ -17,9 +17,14 @@ mod history;
 mod lint;
 mod new_config;
 mod normalize;
+mod paths;
 mod pattern;
+mod rebase;
 mod references;
 mod remove;
+mod remove_layers;
+mod restack;
+mod rewrite;
 mod shape;
 mod squash;
 mod workshop;
@@ -43,6 +48,7 @@ use crate::spec::platform::Platform;
 
 use base::base_of;
 use draft::Draft;
+use rebase::Bases;
 use references::ChangedImages;
 use remove::RemovedContent;
 use workshop::Workshop;
@@ -52,6 +58,10 @@ use workshop::Workshop;
 pub struct EditOptions {
     /// Images of these platforms are changed, others are written as they are; empty changes all.
     pub platforms: Vec<Platform>,
+    /// Which layers at the bottom become those of another image.
+    pub rebase: Option<Rebase>,
+    /// The numbers of layers to leave out.
+    pub remove_layers: Vec<usize>,
     /// Paths to take out of every layer.
     pub remove: Vec<PathPattern>,
     /// Which layers become one.
@@ -72,6 +82,17 @@ pub(crate) struct Readers<'a> {
     pub(crate) archive: &'a dyn Fn(&Path) -> Result<ImageSet>,
     /// A tar that becomes a layer.
     pub(crate) layer: &'a dyn Fn(&Path) -> Result<Layer>,
+}
+
+/// `--rebase`: two archives, of each of which one image is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebase {
+    /// The one whose layers are at the bottom.
+    pub old: PathBuf,
+    /// The one whose layers take their place.
+    pub new: PathBuf,
+    /// Whether directories that replace links and files of the new base are warned of rather than refused.
+    pub force: bool,
 }
 
 /// `--squash`, `--squash-top` and `--squash-above`: which layers become one.
@@ -96,6 +117,7 @@ pub enum Normalize {
 
 /// The other archives that a change needs, opened.
 struct OtherArchives {
+    rebase: Option<Bases>,
     squash_above: Option<ImageSet>,
     normalize_above: Option<ImageSet>,
     /// Layers to be put on top.
@@ -132,6 +154,10 @@ pub(crate) struct Edited {
 /// [`Error::Choice`] when no image is of a platform that is to be changed; what a change refuses.
 pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, readers: &Readers<'_>, run: &Run) -> Result<Edited> {
     let others = OtherArchives {
+        rebase: match &options.rebase {
+            Some(Rebase { old, new, .. }) => Some(Bases { old: (readers.archive)(old)?, new: (readers.archive)(new)? }),
+            None => None,
+        },
         squash_above: match &options.squash {
             Some(Squash::Above(path)) => Some((readers.archive)(path)?),
             Some(Squash::All | Squash::Top(_)) | None => None,
@@ -190,6 +216,12 @@ fn change(
     removal: &mut Removal,
     workshop: &Workshop<'_>,
 ) -> Result<()> {
+    if let (Some(bases), Some(Rebase { force, .. })) = (&others.rebase, &options.rebase) {
+        rebase::rebase(draft, bases, *force, workshop)?;
+    }
+    if !options.remove_layers.is_empty() {
+        remove_layers::remove_layers(draft, &options.remove_layers, workshop)?;
+    }
     if !options.remove.is_empty() {
         let hits = remove::remove(draft, &options.remove, &mut removal.content, workshop)?;
         removal.hits.iter_mut().zip(hits).for_each(|(all, one)| *all |= one);
@@ -201,14 +233,14 @@ fn change(
             Squash::Top(count) => format!("imgtar edit --squash-top {count}"),
             Squash::Above(_) => "imgtar edit --squash-above".to_owned(),
         };
-        squash::squash(draft, from, &created_by, workshop)?;
-        if !matches!(squash, Squash::Above(_)) {
-            // What else the image was built on may be part of it (E-36).
-            draft.drop_base();
+        let is_squashed = squash::squash(draft, from, &created_by, workshop)?;
+        if is_squashed && !matches!(squash, Squash::Above(_)) {
+            // What the image was built on may be part of it (E-36).
+            draft.drop_base(from);
         }
     }
     if options.normalize.is_some() {
-        let base = others.normalize_above.as_ref().map(|archive| base_of(archive, &draft.image)).transpose()?;
+        let base = others.normalize_above.as_ref().map(|archive| base_of(archive, draft)).transpose()?;
         normalize::normalize(draft, base.map_or(0, |base| base.layers.len()), workshop)?;
     }
     for layer in &others.layers {
@@ -228,7 +260,7 @@ fn squashed_from(draft: &Draft, squash: &Squash, others: &OtherArchives) -> Resu
             Err(Error::inexpressible(draft.at(), format!("it has {count} layers, and --squash-top asks for {top}")))
         }
         (Squash::Top(top), _) => Ok(count - top),
-        (Squash::Above(_), Some(archive)) => Ok(base_of(archive, &draft.image)?.layers.len()),
+        (Squash::Above(_), Some(archive)) => Ok(base_of(archive, draft)?.layers.len()),
         (Squash::All, _) | (Squash::Above(_), None) => Ok(0),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::bodies::StackBodies;
 use super::draft::Draft;
+use super::paths::{components, joined, parents};
 use super::squash::form;
 use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{Ending, EntryKind, Reader, TarEntry, TarTime};
@@ -44,7 +45,7 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
         }
     }
     if changed > 0 && from == 0 {
-        draft.drop_base();
+        draft.drop_base(from);
     }
     draft.changes.push(format!("{changed} of {} layers normalized", layers.len() - from));
     let latest = Timestamp::from_unix(workshop.run.epoch).unwrap_or(Timestamp::ZERO);
@@ -151,10 +152,8 @@ fn outlines(layer: &Layer, tar: &Extent, workshop: &Workshop<'_>) -> Result<Vec<
 
 /// The components of a path; a whiteout stands where what it hides would, an opaque marker first in its directory.
 fn key(path: &[u8]) -> Vec<Vec<u8>> {
-    let components = |path: &[u8]| path.split(|&byte| byte == b'/').map(<[u8]>::to_vec).collect::<Vec<_>>();
     match Role::of(path) {
-        Ok(Role::Remove { directory: b"", name }) => vec![name.to_vec()],
-        Ok(Role::Remove { directory, name }) => components(&[directory, b"/", name].concat()),
+        Ok(Role::Remove { directory, name }) => components(&joined(directory, name)),
         Ok(Role::Opaque { directory }) => {
             let mut key = if directory.is_empty() { Vec::new() } else { components(directory) };
             key.push(Vec::new());
@@ -175,9 +174,7 @@ fn is_regular(outlines: &[Outline]) -> bool {
         .map(|outline| &outline.path[..])
         .collect();
     outlines.iter().all(|outline| {
-        let mut above =
-            outline.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &outline.path[..at]);
-        seen.insert(&outline.path[..]) && !above.any(|directory| files.contains(directory))
+        seen.insert(&outline.path[..]) && !parents(&outline.path).any(|directory| files.contains(directory))
     })
 }
 

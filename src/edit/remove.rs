@@ -8,18 +8,20 @@
 
 mod check;
 mod plan;
-mod rewrite;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 pub(super) use check::RemovedContent;
 
 use super::draft::Draft;
 use super::headers::StackHeaders;
+use super::paths::MOST_NAMED;
 use super::pattern::PathPattern;
+use super::rewrite;
 use super::squash::{Stack, decoded};
 use super::workshop::Workshop;
-use crate::archive::EntryKind;
+use crate::archive::{EntryKind, TarEntry};
 use crate::error::Result;
 use crate::flatten::{Flattened, Lookup, Options, Overlay};
 use crate::image::Layer;
@@ -27,9 +29,6 @@ use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
 use plan::{LayerPlan, Planner};
-
-/// Paths or links that are named one by one; more are counted.
-const MOST_NAMED: usize = 20;
 
 /// Takes what `patterns` fit out of every layer; returns which of them fitted anything. What the files held is added to
 /// `removed`.
@@ -49,18 +48,20 @@ pub(super) fn remove(
     let mut summary = Summary::default();
     for number in 0..layers.len() {
         let plan = planner.layer(number, &mut targets)?;
-        if plan.is_empty() {
+        if plan.rewrite.is_empty() {
             continue;
         }
         let name = draft.layer_name(number);
         summary.add(&name, &plan);
-        let layer = rewrite::layer(&layers[number], number, &plan, &headers, &mut bodies, removed, workshop)?;
+        let old = &layers[number];
+        let dropped = |entry: &TarEntry, body: &mut dyn Read| removed.add(&entry.path, body, &old.at);
+        let layer = rewrite::layer(old, number, &plan.rewrite, &headers, &mut bodies, dropped, workshop)?;
         let (layers, _) = draft.change_layers()?;
         layers[number].layer = layer;
+        draft.drop_base(number);
     }
     summary.dangling(&planner.finish(), &headers, &targets);
     draft.changes.append(&mut summary.sentences());
-    draft.drop_base();
     Ok(targets.hits)
 }
 

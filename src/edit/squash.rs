@@ -8,8 +8,9 @@ use std::mem;
 
 use super::bodies::StackBodies;
 use super::difference::{LayerItem, difference};
-use super::draft::{Draft, DraftLayer};
+use super::draft::Draft;
 use super::headers::StackHeaders;
+use super::paths::whiteout_of;
 use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{EntryKind, TarEntry};
 use crate::codec::Codec;
@@ -22,16 +23,16 @@ use crate::path::escape_for_terminal;
 /// Extended attributes that some engines obey where they stand in a layer (E-12).
 const OVERLAY_ATTRIBUTES: &[u8] = b"SCHILY.xattr.trusted.overlay.";
 
-/// Puts one layer in place of those from `from` on, and says so in the history as `created_by`. Fewer than two stay as
-/// they are.
+/// Puts one layer in place of those from `from` on, and says so in the history as `created_by`; returns whether there were
+/// two of them at least, as fewer stay as they are.
 ///
 /// # Errors
 /// Layers that cannot be read, and what flattening refuses; with `--strict` what no layer can say in every engine.
-pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop: &Workshop<'_>) -> Result<()> {
+pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop: &Workshop<'_>) -> Result<bool> {
     let cut = draft.layers().len().saturating_sub(from);
     if cut < 2 {
         draft.changes.push(format!("nothing to squash: {}", if cut == 0 { "no layer" } else { "one layer" }));
-        return Ok(());
+        return Ok(false);
     }
     draft.change_layers()?;
     let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
@@ -49,7 +50,8 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
         difference(&below, &above, &is_alike, |item| writer.item(item))
     })?;
     carried.tell(draft);
-    record(draft, replaced, layer, created_by)
+    record(draft, replaced, layer, created_by)?;
+    Ok(true)
 }
 
 /// The headers and bodies of a stack of layers.
@@ -107,7 +109,7 @@ fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, cre
     let (layers, history) = draft.change_layers()?;
     history.squash(replaced.clone(), created_by, &created);
     layers.truncate(replaced.start);
-    layers.push(DraftLayer { layer, input: None });
+    layers.push(layer.into());
     Ok(())
 }
 
@@ -218,8 +220,6 @@ impl DifferenceWriter<'_, '_, '_> {
 }
 
 /// The whiteout of `hidden`: an empty file without any metadata (E-11).
-pub(super) fn whiteout(hidden: &[u8]) -> TarEntry {
-    let name = hidden.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    let path = [&hidden[..name], b".wh.", &hidden[name..]].concat();
-    TarEntry { mode: 0, ..TarEntry::plain_file(path, 0) }
+fn whiteout(hidden: &[u8]) -> TarEntry {
+    TarEntry { mode: 0, ..TarEntry::plain_file(whiteout_of(hidden), 0) }
 }

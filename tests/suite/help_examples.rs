@@ -65,6 +65,7 @@ fn host() -> Host {
         .with("saved.tar", one.clone())
         .with("app.tar", one.clone())
         .with("debian.tar", Shape::Docker20.save_one(&debian().tag("debian:13")).bytes())
+        .with("patched.tar", Shape::Oci.save_one(&debian().layer([file("patched", "")]).tag("debian:13")).bytes())
         .with("multi.tar", layout.tarball().bytes())
         .with("ca.crt", b"a certificate".to_vec())
         .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());

@@ -17,6 +17,9 @@ Examples:
   Another command, and a variable less:
     imgtar edit app.tar --cmd /bin/app --unset-env TOKEN --to oci -o new.tar
 
+  The same application on a patched base:
+    imgtar edit app.tar --rebase debian.tar=patched.tar --to oci -o new.tar
+
   One layer in place of all that were added to the base:
     imgtar edit app.tar --squash-above debian.tar --to oci -o small.tar
 
@@ -68,6 +71,25 @@ pub(crate) struct EditArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Changes of layers")]
 pub(crate) struct LayerChangeArgs {
+    /// Put the image of the archive NEW in the place of that of OLD, whose layers are at the bottom.
+    ///
+    /// OLD is found by its layers, however they are compressed; NEW's image is that for the same platform. Runtime settings stay
+    /// those of the image, and what it has as OLD had it is named. Refused where a directory of the image would take the place
+    /// of a link or file of NEW, as `lib/` does on a merged /usr.
+    #[arg(long, value_name = "OLD=NEW", value_parser = values::rebase)]
+    pub(crate) rebase: Option<(PathBuf, PathBuf)>,
+
+    /// With --rebase, replace links and files of NEW with directories of the image.
+    #[arg(hide_short_help = true, long, requires = "rebase")]
+    pub(crate) force_rebase: bool,
+
+    /// Leave out the layer with this number, counted from 0 at the base, and its entry of the history. Repeatable.
+    ///
+    /// Layers above it keep every byte unless they cannot: a whiteout in a directory that is gone is left out, a directory that
+    /// only this layer described is put in. Refused where a hard link or a path of theirs leads into it.
+    #[arg(long, value_name = "N")]
+    pub(crate) remove_layer: Vec<u32>,
+
     /// Take a path out of every layer, so that no blob holds it: a file, or a directory with all below it. Repeatable.
     ///
     /// `*` and `?` stand for anything but a slash, `**` for directories at any depth; the pattern is held against the whole

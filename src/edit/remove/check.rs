@@ -6,6 +6,7 @@ use std::io::Read;
 use crate::archive::EntryKind;
 use crate::diagnostics::Rule;
 use crate::digest::{Digest, Hasher};
+use crate::edit::paths::first;
 use crate::error::{Error, Result};
 use crate::image::{Image, Layer, distinct};
 use crate::layer_index::{FileContent, read_layer};
@@ -23,7 +24,7 @@ pub(in crate::edit) struct RemovedContent(HashMap<Digest, Vec<u8>>);
 
 impl RemovedContent {
     /// Adds the content of the file at `path`; one that is empty is no content.
-    pub(super) fn add(&mut self, path: &[u8], body: &mut impl Read, at: &str) -> Result<()> {
+    pub(super) fn add(&mut self, path: &[u8], body: &mut dyn Read, at: &str) -> Result<()> {
         let (mut hasher, mut buffer, mut size) = (Hasher::sha256(), Buffer::new(), 0);
         loop {
             match buffer.fill(body).map_err(|error| Error::io("reading", at, error))? {
@@ -61,14 +62,8 @@ impl RemovedContent {
             run.diagnostics.note(Rule::E26, "--remove", message);
             return Ok(());
         }
-        let more = found.len().saturating_sub(MOST_NAMED);
-        let rest = if more > 0 { format!(", and {more} more") } else { String::new() };
-        let named = found.into_iter().take(MOST_NAMED).collect::<Vec<_>>().join(", ");
-        run.diagnostics.warn_of_target(
-            Rule::E21,
-            "--remove",
-            format!("removed content is still there as {named}{rest}"),
-        )
+        let problem = format!("removed content is still there as {}", first(found.into_iter(), MOST_NAMED));
+        run.diagnostics.warn_of_target(Rule::E21, "--remove", problem)
     }
 
     fn find(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<Vec<String>> {

@@ -7,66 +7,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{Targets, clean};
 use crate::archive::EntryKind;
 use crate::edit::headers::StackHeaders;
+use crate::edit::paths::{is_below, parents, whiteout_of};
+use crate::edit::rewrite::{AddedDirectory, EntryDecision, LayerRewrite};
 use crate::error::Result;
 use crate::flatten::{Change, ChangeKind, EntryKey, Flattened, Options, Overlay, Placement, Role};
 use crate::layer_index::LayerEntry;
 use crate::path::EntryPath;
 use crate::run::Run;
 
-/// What becomes of one entry; those without a decision are copied as they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum EntryDecision {
-    /// It is left out.
-    Drop,
-    /// It stands at its canonical path (E-24).
-    Move {
-        /// The path.
-        path: Vec<u8>,
-    },
-    /// A hard link to another name of the same file, with all its metadata (E-7, E-21).
-    Link {
-        /// The path.
-        path: Vec<u8>,
-        /// The earlier name.
-        target: Vec<u8>,
-        /// The entry that has the metadata.
-        entry: EntryKey,
-    },
-    /// A hard link that becomes the file itself, because its name is the first that is left in this layer (E-21).
-    Become {
-        /// The path.
-        path: Vec<u8>,
-        /// The entry that has header and data.
-        entry: EntryKey,
-    },
-}
-
-/// A directory that is written in front of an entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AddedDirectory {
-    pub(super) path: Vec<u8>,
-    /// The entry that describes it; `None` for one that was only implied.
-    pub(super) entry: Option<EntryKey>,
-}
-
 /// What becomes of a layer.
 #[derive(Debug, Default)]
 pub(super) struct LayerPlan {
-    /// By where the entry's header begins.
-    pub(super) decisions: HashMap<u64, EntryDecision>,
-    /// Directories to be written in front of the entry whose header begins there.
-    pub(super) directories: BTreeMap<u64, Vec<AddedDirectory>>,
+    /// The entries that change.
+    pub(super) rewrite: LayerRewrite,
     /// What was removed: the paths that were asked for.
     pub(super) removed: BTreeSet<Vec<u8>>,
     /// Hard links that keep the content of a removed file: removed path, kept path.
     pub(super) kept: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl LayerPlan {
-    /// Whether the layer stays as it is.
-    pub(super) fn is_empty(&self) -> bool {
-        self.decisions.is_empty() && self.directories.is_empty()
-    }
 }
 
 /// Decides layer by layer, base first.
@@ -151,7 +108,7 @@ impl<'a> Planner<'a> {
                 listed.extend(found.placement.map(|placement| placement.path.clone()));
             }
             changes.add(&found, decision.as_ref());
-            plan.decisions.extend(decision.map(|decision| (found.header.offset, decision)));
+            plan.rewrite.decisions.extend(decision.map(|decision| (found.header.offset, decision)));
             Ok(())
         })?;
         changes.apply(&mut self.new, &self.again)?;
@@ -194,7 +151,7 @@ impl<'a> Planner<'a> {
             return Some(EntryDecision::Drop);
         }
         let is_moved = self.lost_links && found.placement.is_some() && hidden != lexical;
-        is_moved.then(|| EntryDecision::Move { path: whiteout_path(hidden) })
+        is_moved.then(|| EntryDecision::Move { path: whiteout_of(hidden) })
     }
 
     /// An opaque marker goes with its directory, and where nothing is left for it to hide (E-22).
@@ -279,7 +236,7 @@ impl<'a> Planner<'a> {
             if listed.insert(parent.to_vec()) {
                 let added = AddedDirectory { path: parent.to_vec(), entry: self.old.entry_at(parent) };
                 changes.directories.push(added.path.clone());
-                plan.directories.entry(offset).or_default().push(added);
+                plan.rewrite.directories.entry(offset).or_default().push(added);
             }
         }
     }
@@ -294,7 +251,7 @@ impl<'a> Planner<'a> {
     ) -> Result<()> {
         let mut missing: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         self.headers.each(number, |_, position, header| {
-            let is_dropped = plan.decisions.get(&header.offset) == Some(&EntryDecision::Drop);
+            let is_dropped = plan.rewrite.decisions.get(&header.offset) == Some(&EntryDecision::Drop);
             let Some(placement) = placed.get(&position).filter(|_| is_dropped) else { return Ok(()) };
             for parent in parents(&placement.path) {
                 let is_lost = self.old.is_directory(parent) && !self.new.is_directory(parent);
@@ -314,7 +271,7 @@ impl<'a> Planner<'a> {
             places.insert(path.clone(), offset);
             changes.directories.push(path.clone());
             let entry = self.old.entry_at(&path);
-            plan.directories.entry(offset).or_default().push(AddedDirectory { path, entry });
+            plan.rewrite.directories.entry(offset).or_default().push(AddedDirectory { path, entry });
         }
         changes.apply(&mut self.new, &self.again)
     }
@@ -371,18 +328,4 @@ impl NewLayer {
         }
         layer.finish()
     }
-}
-
-/// The directories above `path`, from the root's child down.
-fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(move |(at, _)| &path[..at])
-}
-
-fn is_below(path: &[u8], directory: &[u8]) -> bool {
-    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
-}
-
-fn whiteout_path(hidden: &[u8]) -> Vec<u8> {
-    let name = hidden.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    [&hidden[..name], b".wh.", &hidden[name..]].concat()
 }

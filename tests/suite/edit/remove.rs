@@ -4,33 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::rootfs::random::{Random, apply, from_env, shown};
 use crate::support::codec::Codec;
-use crate::support::expect::{Converted, Target, edit, refuse_edit};
+use crate::support::expect::{Target, edit, refuse_edit};
 use crate::support::layer::{Item, dir, file, hardlink, layer_tar, opaque, symlink, whiteout};
 use crate::support::model::Refused;
 use crate::support::rootfs::Rootfs;
 use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 
-use super::stacked;
-
-/// The names in each layer that was written, links with their targets.
-fn listing(written: &Converted) -> Vec<Vec<String>> {
-    let layers = written.images[0].layers.iter().map(|layer| layer.plain.clone().unwrap());
-    layers.map(|tar| names(&tar)).collect()
-}
-
-fn names(tar: &[u8]) -> Vec<String> {
-    let mut archive = tar::Archive::new(tar);
-    let name = |entry: tar::Entry<'_, &[u8]>| {
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        match (entry.header().entry_type().as_byte(), entry.link_name_bytes()) {
-            (b'1', Some(link)) => format!("{name} = {}", String::from_utf8_lossy(&link)),
-            (b'2', Some(link)) => format!("{name} -> {}", String::from_utf8_lossy(&link)),
-            _ => name,
-        }
-    };
-    archive.entries().unwrap().map(|entry| name(entry.unwrap())).collect()
-}
+use super::{listing, stacked};
 
 /// The listing after `paths` were removed.
 #[track_caller]

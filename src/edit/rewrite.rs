@@ -1,27 +1,81 @@
-//! A layer written again without what is removed: kept entries as the blocks that they are (E-25).
+//! A layer written again with some of its entries changed: all others as the blocks that they are (E-25).
 
-use std::io;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Read};
 
-use super::RemovedContent;
-use super::plan::{AddedDirectory, EntryDecision, LayerPlan};
+use super::bodies::StackBodies;
+use super::headers::StackHeaders;
+use super::squash::form;
+use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{Ending, EntryKind, Reader, TarEntry, padding};
-use crate::edit::bodies::StackBodies;
-use crate::edit::headers::StackHeaders;
-use crate::edit::squash::form;
-use crate::edit::workshop::{LayerWriter, Workshop};
 use crate::error::{Error, Result};
 use crate::flatten::EntryKey;
 use crate::image::Layer;
 use crate::stream::source::Extent;
 
-/// Writes layer `number` as `plan` says.
+/// The entries of a layer that change, by where their headers begin; all others are copied as they are.
+#[derive(Debug, Default)]
+pub(super) struct LayerRewrite {
+    /// What becomes of each.
+    pub(super) decisions: HashMap<u64, EntryDecision>,
+    /// Directories to be written in front of them.
+    pub(super) directories: BTreeMap<u64, Vec<AddedDirectory>>,
+}
+
+/// What becomes of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EntryDecision {
+    /// It is left out.
+    Drop,
+    /// It stands at its canonical path (E-24).
+    Move {
+        /// The path.
+        path: Vec<u8>,
+    },
+    /// A hard link to another name of the same file, with all its metadata (E-7, E-21).
+    Link {
+        /// The path.
+        path: Vec<u8>,
+        /// The earlier name.
+        target: Vec<u8>,
+        /// The entry that has the metadata.
+        entry: EntryKey,
+    },
+    /// A hard link that becomes the file itself, because its name is the first that is left in this layer (E-21).
+    Become {
+        /// The path.
+        path: Vec<u8>,
+        /// The entry that has header and data.
+        entry: EntryKey,
+    },
+}
+
+/// A directory that is written in front of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AddedDirectory {
+    pub(super) path: Vec<u8>,
+    /// The entry that describes it; `None` for one that was only implied.
+    pub(super) entry: Option<EntryKey>,
+}
+
+impl LayerRewrite {
+    /// Whether the layer stays as it is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.decisions.is_empty() && self.directories.is_empty()
+    }
+}
+
+/// Writes layer `number` of a stack as `changes` says; `dropped` sees the files that are left out.
+///
+/// # Errors
+/// A layer that cannot be read, no room for the new one, and errors of `dropped`.
 pub(super) fn layer(
     layer: &Layer,
     number: usize,
-    plan: &LayerPlan,
+    changes: &LayerRewrite,
     headers: &StackHeaders,
     bodies: &mut StackBodies<'_>,
-    removed: &mut RemovedContent,
+    mut dropped: impl FnMut(&TarEntry, &mut dyn Read) -> Result<()>,
     workshop: &Workshop<'_>,
 ) -> Result<Layer> {
     let tar = bodies.tar(number)?;
@@ -32,13 +86,13 @@ pub(super) fn layer(
         let mut reader = Reader::new(reader, Ending::Optional, &layer.at, &again.budget, &again.diagnostics);
         let mut rewriter = Rewriter { tar: &tar, headers, bodies, out };
         while let Some(entry) = reader.next_entry()? {
-            for directory in plan.directories.get(&entry.header_offset).into_iter().flatten() {
+            for directory in changes.directories.get(&entry.header_offset).into_iter().flatten() {
                 rewriter.directory(directory)?;
             }
-            match plan.decisions.get(&entry.header_offset) {
+            match changes.decisions.get(&entry.header_offset) {
                 None => rewriter.copy(&entry)?,
                 Some(EntryDecision::Drop) if entry.kind == EntryKind::Regular => {
-                    removed.add(&entry.path, &mut reader.body(), &layer.at)?;
+                    dropped(&entry, &mut reader.body())?;
                 }
                 Some(EntryDecision::Drop) => {}
                 Some(EntryDecision::Move { path }) => {

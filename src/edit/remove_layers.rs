@@ -1,0 +1,52 @@
+//! Layers left out, with their entries of the history (E-30, E-31).
+//!
+//! Sources: docs/edit.md E-30, E-31, E-35.
+
+use super::draft::Draft;
+use super::headers::StackHeaders;
+use super::paths::list;
+use super::restack::{BaseChange, restack};
+use super::workshop::Workshop;
+use crate::diagnostics::Rule;
+use crate::error::{Error, Result};
+use crate::image::Layer;
+
+/// Takes the layers out that have these numbers in the input, all at once.
+///
+/// # Errors
+/// [`Error::Inexpressible`] for a number that no layer has, and for layers that cannot stay without the others.
+pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Workshop<'_>) -> Result<()> {
+    draft.change_layers()?;
+    for number in numbers {
+        if draft.layers().iter().all(|layer| layer.input != Some(*number)) {
+            let problem = match draft.image.layers.len() {
+                count if *number < count => format!("--remove-layer {number}: --rebase has replaced that layer"),
+                0 => format!("--remove-layer {number}: it has no layers"),
+                count => format!("--remove-layer {number}: it has the layers 0 to {}", count - 1),
+            };
+            return Err(Error::inexpressible(draft.at(), problem));
+        }
+    }
+    let is_kept = |place: &usize| draft.layers()[*place].input.is_none_or(|number| !numbers.contains(&number));
+    let kept: Vec<usize> = (0..draft.layers().len()).filter(is_kept).collect();
+    let gone: Vec<String> =
+        (0..draft.layers().len()).filter(|place| !is_kept(place)).map(|place| draft.layer_name(place)).collect();
+    let first = (0..).find(|place| !kept.contains(place)).unwrap_or_default();
+    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
+    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+    let stacks = BaseChange { layers: &layers, headers: &headers, old: layers.len(), kept: &kept };
+    draft.changes.push(format!("{} left out", gone.join(", ")));
+    let restacked = restack(draft, &stacks, |_, _| Ok(()), workshop)?;
+    if !restacked.clashes.is_empty() {
+        let problem = format!(
+            "a directory takes the place of {}, a link or file that a removed layer hid",
+            list(restacked.clashes.iter())
+        );
+        workshop.run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;
+    }
+    let (layers, history) = draft.change_layers()?;
+    *layers = restacked.layers;
+    history.remove_layers(|place| kept.binary_search(&place).is_err());
+    draft.drop_base(first);
+    Ok(())
+}

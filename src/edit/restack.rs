@@ -1,0 +1,234 @@
+//! Layers that stay while those below them change: what they hold is checked against the new tree below, and a layer is
+//! written again only where it has to be (E-30).
+//!
+//! Two trees are built side by side, the image's and that of the new stack. What a layer does is decided by both: a whiteout
+//! may stand in a directory that is gone, a directory may no longer be described by anything, a name may lead elsewhere.
+//!
+//! Sources: docs/edit.md E-5, E-30, E-35.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io::Read;
+
+use super::bodies::StackBodies;
+use super::draft::{Draft, DraftLayer};
+use super::headers::StackHeaders;
+use super::paths::{MOST_NAMED, first, joined, list, parents};
+use super::rewrite::{self, AddedDirectory, EntryDecision, LayerRewrite};
+use super::workshop::Workshop;
+use crate::archive::{EntryKind, TarEntry};
+use crate::error::{Error, Result};
+use crate::flatten::{Change, ChangeKind, Options, Overlay, Placement, Role};
+use crate::image::Layer;
+use crate::path::{EntryPath, quote};
+use crate::run::Run;
+
+/// The two stacks: the image's layers, and after them in `layers` those that are new below.
+pub(super) struct BaseChange<'a> {
+    /// The layers of both.
+    pub(super) layers: &'a [Layer],
+    /// Their headers.
+    pub(super) headers: &'a StackHeaders,
+    /// How many of them are the image's.
+    pub(super) old: usize,
+    /// Which of the image's layers stay, ascending.
+    pub(super) kept: &'a [usize],
+}
+
+/// The new stack.
+pub(super) struct Restacked {
+    /// The layers that stay, written again where they had to be.
+    pub(super) layers: Vec<DraftLayer>,
+    /// Paths that a layer that stays has as a directory, and the new layers as something else, which it replaces (E-35).
+    pub(super) clashes: BTreeSet<Vec<u8>>,
+    /// What each layer that stays put where.
+    pub(super) placements: Vec<(usize, Placement)>,
+}
+
+/// Puts the layers of `draft` that stay on the new ones; `below` sees both trees when all new layers are applied, and those
+/// of the image below the first that stays.
+///
+/// # Errors
+/// [`Error::Inexpressible`] for a hard link or a path through a symbolic link whose target is gone, naming both; what
+/// flattening refuses; no room for new layers.
+pub(super) fn restack(
+    draft: &mut Draft,
+    stacks: &BaseChange<'_>,
+    mut below: impl FnMut(&Overlay, &Overlay) -> Result<()>,
+    workshop: &Workshop<'_>,
+) -> Result<Restacked> {
+    let mut walk = RestackWalk {
+        headers: stacks.headers,
+        run: workshop.run,
+        again: workshop.again(),
+        old: Overlay::tracing(Options::default()),
+        new: Overlay::tracing(Options::default()),
+        clashes: BTreeSet::new(),
+    };
+    for number in stacks.old..stacks.layers.len() {
+        walk.headers.apply(number, &mut walk.new, walk.run)?;
+        walk.new.placements();
+    }
+    let (mut layers, mut placements) = (Vec::new(), Vec::new());
+    let mut bodies = StackBodies::new(stacks.layers.to_vec(), HashMap::new(), workshop);
+    let first = stacks.kept.first().copied().unwrap_or(stacks.old);
+    for number in 0..stacks.old {
+        if number == first {
+            below(&walk.old, &walk.new)?;
+        }
+        if stacks.kept.binary_search(&number).is_err() {
+            walk.headers.apply(number, &mut walk.old, walk.again)?;
+            walk.old.placements();
+            continue;
+        }
+        let mut layer = draft.layers()[number].clone();
+        let at = draft.layer_name(number);
+        let (changes, placed) = walk.layer(number, &at)?;
+        placements.extend(placed.into_iter().map(|placement| (number, placement)));
+        if !changes.is_empty() {
+            let ignore = |_: &TarEntry, _: &mut dyn Read| Ok(());
+            let (old, headers) = (&stacks.layers[number], stacks.headers);
+            layer.layer = rewrite::layer(old, number, &changes.rewrite, headers, &mut bodies, ignore, workshop)?;
+            draft.changes.push(changes.sentence(&at));
+        }
+        layers.push(layer);
+    }
+    Ok(Restacked { layers, clashes: walk.clashes, placements })
+}
+
+/// What becomes of one layer that stays.
+#[derive(Default)]
+struct LayerChanges {
+    rewrite: LayerRewrite,
+    /// Whiteouts that are left out, by what they hid.
+    whiteouts: Vec<Vec<u8>>,
+    directories: Vec<Vec<u8>>,
+}
+
+impl LayerChanges {
+    fn is_empty(&self) -> bool {
+        self.rewrite.is_empty()
+    }
+
+    fn sentence(&self, at: &str) -> String {
+        let parts = [("without the whiteouts", &self.whiteouts), ("with the directories", &self.directories)];
+        let named = parts.iter().filter(|(_, paths)| !paths.is_empty());
+        let parts: Vec<String> = named.map(|(what, paths)| format!("{what} {}", list(paths.iter()))).collect();
+        format!("{at} had to be written again, {}", parts.join(" and "))
+    }
+}
+
+/// The walk up both stacks.
+struct RestackWalk<'a> {
+    headers: &'a StackHeaders,
+    run: &'a Run,
+    again: &'a Run,
+    old: Overlay,
+    new: Overlay,
+    clashes: BTreeSet<Vec<u8>>,
+}
+
+impl RestackWalk<'_> {
+    /// Applies layer `number`, which stays, to both trees; returns what has to become of it.
+    fn layer(&mut self, number: usize, at: &str) -> Result<(LayerChanges, Vec<Placement>)> {
+        let mut changes = LayerChanges::default();
+        self.before(number, &mut changes)?;
+        self.headers.apply(number, &mut self.old, self.again)?;
+        self.headers.apply(number, &mut self.new, self.run).map_err(|error| match error {
+            Error::Invalid { .. } => Error::inexpressible(at, format!("it cannot stay on other layers: {error}")),
+            other => other,
+        })?;
+        let (old, new) = (self.old.placements(), self.new.placements());
+        self.refuse_lost_ways(number, at, &old, &new)?;
+        self.list_lost_directories(number, &new, &mut changes)?;
+        Ok((changes, new))
+    }
+
+    /// Finds, in the trees below the layer, whiteouts whose directory is gone, and directories that replace what is none.
+    fn before(&mut self, number: usize, changes: &mut LayerChanges) -> Result<()> {
+        let Self { headers, old, new, clashes, .. } = self;
+        let mut seen = HashSet::new();
+        headers.each(number, |name, _, header| {
+            let path = EntryPath::clean(name).unwrap_or_default();
+            let path = path.as_bytes();
+            match Role::of(path) {
+                Ok(Role::Remove { directory, name }) if old.is_directory(directory) && !new.is_directory(directory) => {
+                    changes.whiteouts.push(joined(directory, name));
+                    changes.rewrite.decisions.insert(header.offset, EntryDecision::Drop);
+                }
+                Ok(Role::Plain) => {
+                    let itself = (header.kind == EntryKind::Directory).then_some(path);
+                    for directory in parents(path).chain(itself) {
+                        let is_other = |tree: &Overlay| tree.exists(directory) && !tree.is_directory(directory);
+                        if seen.insert(directory.to_vec()) && is_other(new) && !is_other(old) {
+                            clashes.insert(directory.to_vec());
+                        }
+                    }
+                }
+                Ok(Role::Remove { .. } | Role::Opaque { .. } | Role::Bookkeeping) | Err(_) => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// Refuses entries that went through a symbolic link and now stand elsewhere.
+    fn refuse_lost_ways(&self, number: usize, at: &str, old: &[Placement], new: &[Placement]) -> Result<()> {
+        let mut lost = Vec::new();
+        self.headers.each(number, |name, position, _| {
+            let path = EntryPath::clean(name).unwrap_or_default();
+            let Some(before) = placed(old, position) else { return Ok(()) };
+            let is_whiteout = !matches!(Role::of(path.as_bytes()), Ok(Role::Plain));
+            let lexical = match Role::of(path.as_bytes()) {
+                Ok(Role::Remove { directory, name }) => joined(directory, name),
+                Ok(Role::Opaque { directory }) => directory.to_vec(),
+                Ok(Role::Plain | Role::Bookkeeping) | Err(_) => path.as_bytes().to_vec(),
+            };
+            let after = placed(new, position).map(|placement| &placement.path);
+            let is_lost = after != Some(&before.path) && !(is_whiteout && after.is_none());
+            if lexical != before.path && is_lost {
+                lost.push(format!("`{}` at `{}`", quote(&lexical), quote(&before.path)));
+            }
+            Ok(())
+        })?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let problem = format!(
+            "it cannot stay on other layers: symbolic links of the old ones put {}",
+            first(lost.into_iter(), MOST_NAMED)
+        );
+        Err(Error::inexpressible(at, problem))
+    }
+
+    /// Lists the directories that the layer relies on and that nothing describes any more (E-5).
+    fn list_lost_directories(&mut self, number: usize, new: &[Placement], changes: &mut LayerChanges) -> Result<()> {
+        let mut seen = HashSet::new();
+        self.headers.each(number, |name, position, header| {
+            let path = EntryPath::clean(name).unwrap_or_default();
+            let Some(placement) = placed(new, position) else { return Ok(()) };
+            if !matches!(Role::of(path.as_bytes()), Ok(Role::Plain)) {
+                return Ok(());
+            }
+            for directory in parents(&placement.path) {
+                let lost = || self.old.entry_at(directory).filter(|_| self.new.entry_at(directory).is_none());
+                if let Some(entry) = seen.insert(directory.to_vec()).then(lost).flatten() {
+                    let added = AddedDirectory { path: directory.to_vec(), entry: Some(entry) };
+                    changes.rewrite.directories.entry(header.offset).or_default().push(added);
+                    changes.directories.push(directory.to_vec());
+                }
+            }
+            Ok(())
+        })?;
+        let mut listed =
+            self.new.layer("the directories that were listed", &self.again.diagnostics, &self.again.budget);
+        for path in &changes.directories {
+            listed.entry(Change { path, kind: ChangeKind::Directory, position: 0 })?;
+        }
+        listed.finish()?;
+        self.new.placements();
+        Ok(())
+    }
+}
+
+fn placed(placements: &[Placement], position: u64) -> Option<&Placement> {
+    placements.binary_search_by_key(&position, |placed| placed.position).ok().map(|at| &placements[at])
+}
