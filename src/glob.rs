@@ -41,6 +41,23 @@ impl Glob {
         Self(parts.map(|part| if part == b"**" { GlobPart::Any } else { GlobPart::One(tokens(part)) }).collect())
     }
 
+    /// Reads a pattern of paths from the root, whatever slashes are around it. `etc/**` is all that is in a directory, and
+    /// not the directory.
+    pub(crate) fn of_paths(pattern: &[u8]) -> Self {
+        let parts = pattern.split(|&byte| byte == b'/').filter(|part| ![&b""[..], b"."].contains(part));
+        let mut pattern = parts.collect::<Vec<_>>().join(&b'/');
+        if pattern.ends_with(b"/**") || pattern == b"**" {
+            pattern.extend_from_slice(b"/*");
+        }
+        Self::new(&pattern)
+    }
+
+    /// Returns the pattern that all texts fit which fit this one, and all that go on behind those with a slash.
+    pub(crate) fn and_below(mut self) -> Self {
+        self.0.push(GlobPart::Any);
+        self
+    }
+
     /// Whether all of `text` fits.
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
         let texts: Vec<&[u8]> = text.split(|&byte| byte == b'/').collect();

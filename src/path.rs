@@ -4,6 +4,7 @@
 //!
 //! Sources: docs/formats.md G-4, R-4, H-1, H-24, H-25.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::rule::Rule;
@@ -200,6 +201,14 @@ fn quote_up_to(most: usize, bytes: &[u8]) -> String {
     format!("{}{}", escape_for_terminal(shown), if shown.len() < bytes.len() { "…" } else { "" })
 }
 
+/// The order of a tree, in which each directory is followed by what is in it: directory by directory, names in ascending order, whatever they are names of.
+pub(crate) fn in_tree_order(one: &[u8], other: &[u8]) -> Ordering {
+    let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    // What ends a name is less than what goes on with it.
+    let rank = |path: &[u8]| path.get(shared).map(|&byte| (byte != b'/', byte));
+    rank(one).cmp(&rank(other))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,5 +267,12 @@ mod tests {
         assert_eq!(escape_for_terminal(b"\xff\n"), "\\xff\\n");
         assert_eq!(escape_for_terminal("grün".as_bytes()), "grün");
         assert_eq!(presentable("a\\x1b\x1b[31m\r\nb"), "a\\x1b\\u{1b}[31m\\r\nb");
+    }
+
+    #[test]
+    fn paths_are_walked_directory_by_directory() {
+        let mut paths: Vec<&[u8]> = vec![b"a-b", b"a/x", b"a", b"b", b"", b"a/x/y", b"a/x-y"];
+        paths.sort_by(|one, other| in_tree_order(one, other));
+        assert_eq!(paths, [&b""[..], b"a", b"a/x", b"a/x/y", b"a/x-y", b"a-b", b"b"]);
     }
 }

@@ -25,9 +25,17 @@ pub(super) fn run(args: &CatArgs, messages: Messages) -> Result<()> {
     let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
-    let files = ImageFiles::of(&images.archive, &chosen, &session.run)?;
+    let files = match args.layer {
+        None => ImageFiles::of(&images.archive, &chosen, &session.run)?,
+        Some(number) => ImageFiles::up_to(number, &images.archive, &chosen, &session.run)?,
+    };
     let file = files.open(args.path.as_encoded_bytes())?;
-    let found = format!("`{}` is in layer {} ({})", escape_for_terminal(&file.path), file.number, file.layer.at);
+    let (path, number) = (escape_for_terminal(&file.path), file.number);
+    if let Some(wanted) = args.layer.filter(|&wanted| wanted != number) {
+        let problem = format!("{}: layer {wanted} does not have `{path}`; layer {number} does", images.archive);
+        return Err(Error::Choice { problem, choices: Vec::new() });
+    }
+    let found = format!("`{path}` is in layer {number} ({})", file.layer.diff_id.0.short());
     messages.detail(&found);
     let mut out = Sink::stdout()?;
     if out.is_terminal() { file.copy_to(&mut TextOnly { out, path: &file.path }) } else { file.copy_to(&mut out) }

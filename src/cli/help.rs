@@ -40,6 +40,9 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         ErrorKind::MissingRequiredArgument if writes(&error) => {
             Some("--to oci is what most tools load; --help lists the others".to_owned())
         }
+        ErrorKind::MissingRequiredArgument if usage(&error).contains("--human-readable") => {
+            Some("-h is for the sizes of -l; help is --help".to_owned())
+        }
         _ => None,
     };
     if let Some(tip) = tip {
@@ -50,8 +53,13 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
 
 /// Whether the command that was not understood is one that writes archives.
 fn writes(error: &clap::Error) -> bool {
+    usage(error).contains("--to")
+}
+
+/// The usage line of the message.
+fn usage(error: &clap::Error) -> String {
     match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string().contains("--to"),
-        _ => false,
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => String::new(),
     }
 }

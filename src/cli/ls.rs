@@ -1,14 +1,17 @@
 //! `imgtar ls`.
 
 mod long;
+mod tree;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use imgtar::error::{Error, Result};
-use imgtar::files::{FileEntry, ImageFiles, list_layer};
-use imgtar::image::Layer;
+use imgtar::files::{
+    FileEntry, ImageFiles, LayerChange, LayerChangeKind, PathFilter, layer_of, list_changes, list_layer,
+};
 use imgtar::path::escape_for_terminal;
+use imgtar::run::Run;
 use imgtar::select::SelectedImage;
 
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
@@ -17,27 +20,41 @@ use super::input::hinted;
 use super::messages::Messages;
 use long::Long;
 
-/// Lists the image's files, or a layer's entries.
+/// Lists the image's files, a layer's entries, or what each layer does to the files.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of finding image, layer and path.
 pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
-    refuse_two_inputs(args.input.as_deref(), args.path.as_deref().map(Path::new))?;
+    for pattern in &args.patterns {
+        refuse_two_inputs(args.input.as_deref(), Some(Path::new(pattern)))?;
+    }
     let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
-    let path = args.path.as_ref().map(|path| path.as_encoded_bytes());
-    let mut lines = Lines { out: Answer::begin()?, form: ListingForm::of(args) };
-    if let Some(number) = args.layer {
-        let layer = layer(&images.archive, &chosen, number)?;
-        messages.detail(&format!("layer {number} is {}", layer.at));
-        list_layer(layer, number, path, &session.run, |entry| lines.say(&entry))?;
+    let filter = PathFilter::new(args.patterns.iter().map(|pattern| pattern.as_encoded_bytes()), args.depth);
+    let listing =
+        ListedEntries { args, filter, archive: &images.archive, chosen: &chosen, run: &session.run, messages };
+    let mut lines = Lines { out: Answer::begin()?, long: args.long.then(|| Long::new(args.human_readable)) };
+    if args.layers {
+        list_changes(&images.archive, &chosen, &listing.filter, &session.run, |change| {
+            lines.change(change, &chosen, args.json)
+        })?;
+    } else if args.tree || args.sort_by_size || args.reverse {
+        let mut entries = listing.collect()?;
+        if args.sort_by_size {
+            entries.sort_by_key(|entry| std::cmp::Reverse(entry.size));
+        }
+        if args.reverse {
+            entries.reverse();
+        }
+        let mut labels = args.tree.then(|| tree::labels(&entries));
+        for entry in &entries {
+            let label = labels.as_mut().and_then(Iterator::next);
+            lines.entry(entry, label.as_deref(), args.json)?;
+        }
     } else {
-        let files = ImageFiles::of(&images.archive, &chosen, &session.run)?;
-        let layers = chosen.image.layers.len();
-        messages.detail(&format!("{}: {layers} layers are one tree", chosen.title()));
-        files.list(path)?.try_for_each(|entry| lines.say(&entry))?;
+        listing.each(|entry| lines.entry(&entry, None, args.json))?;
     }
     lines.out.finish()
 }
@@ -45,53 +62,90 @@ pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
 /// Who gives one word means the archive, unless it looks like a path in an image and something is piped in.
 fn explained(args: &LsArgs, error: Error) -> Error {
     match &args.input {
-        Some(input) if input.is_absolute() && args.path.is_none() && !io::stdin().is_terminal() => {
-            hinted(error, "for a PATH in what is piped in, write `-` before it")
+        Some(input) if input.is_absolute() && args.patterns.is_empty() && !io::stdin().is_terminal() => {
+            hinted(error, "for a PATTERN in what is piped in, write `-` before it")
         }
         _ => error,
     }
 }
 
-/// The layer that `--layer` means.
-fn layer<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Result<&'a Layer> {
-    let layers = &chosen.image.layers;
-    layers.get(number as usize).ok_or_else(|| Error::Choice {
-        problem: format!("{archive}: {}: there is no layer {number}", chosen.title()),
-        choices: layers.iter().enumerate().map(|(number, layer)| format!("{number} ({})", layer.diff_id)).collect(),
-    })
+/// The entries that are asked for.
+struct ListedEntries<'a> {
+    args: &'a LsArgs,
+    filter: PathFilter,
+    archive: &'a str,
+    chosen: &'a SelectedImage,
+    run: &'a Run,
+    messages: Messages,
 }
 
-/// How entries are said.
-enum ListingForm {
-    Paths,
-    Long(Long),
-    Json,
-}
-
-impl ListingForm {
-    fn of(args: &LsArgs) -> Self {
-        match (args.json, args.long) {
-            (true, _) => Self::Json,
-            (false, true) => Self::Long(Long::default()),
-            (false, false) => Self::Paths,
+impl ListedEntries<'_> {
+    /// Hands them to `each` as they are met.
+    fn each(&self, each: impl FnMut(FileEntry) -> Result<()>) -> Result<()> {
+        let Self { archive, chosen, run, .. } = *self;
+        if let Some(number) = self.args.layer {
+            let layer = layer_of(archive, chosen, number)?;
+            self.messages.detail(&format!("layer {number} is {}", layer.at));
+            return list_layer(layer, number, &self.filter, run, each);
         }
+        let files = ImageFiles::of(archive, chosen, run)?;
+        let layers = chosen.image.layers.len();
+        self.messages.detail(&format!("{}: {layers} layers are one tree", chosen.title()));
+        files.list(&self.filter, each)
+    }
+
+    /// Holds all of them, counted against the run's budget.
+    fn collect(&self) -> Result<Vec<FileEntry>> {
+        let mut entries = Vec::new();
+        self.each(|entry| {
+            let FileEntry { path, target, xattrs, pax, .. } = &entry;
+            let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
+            let size = size_of::<FileEntry>() + path.len() + target.len() + records;
+            self.run.budget.charge_memory(size as u64, self.archive)?;
+            entries.push(entry);
+            Ok(())
+        })?;
+        Ok(entries)
     }
 }
 
+/// Standard output, and the columns in front of names.
 struct Lines {
     out: Answer,
-    form: ListingForm,
+    long: Option<Long>,
 }
 
 impl Lines {
-    fn say(&mut self, entry: &FileEntry) -> Result<()> {
-        match &mut self.form {
-            ListingForm::Json => self.out.json_line(entry),
-            ListingForm::Paths => said(writeln!(self.out, "{}", escape_for_terminal(&entry.written_path()))),
-            ListingForm::Long(long) => {
-                let line = long.line(entry);
-                said(writeln!(self.out, "{line}"))
-            }
+    /// Writes one entry, with `label` in place of its name.
+    fn entry(&mut self, entry: &FileEntry, label: Option<&str>, is_json: bool) -> Result<()> {
+        if is_json {
+            return self.out.json_line(entry);
+        }
+        let line = self.line(entry, label);
+        said(writeln!(self.out, "{line}"))
+    }
+
+    /// Writes what a layer of `chosen` does at one path.
+    fn change(&mut self, change: &LayerChange, chosen: &SelectedImage, is_json: bool) -> Result<()> {
+        if is_json {
+            return self.out.json_line(change);
+        }
+        let number = change.layer;
+        let diff_id = chosen.image.layers.get(number as usize).map_or("", |layer| layer.diff_id.0.short());
+        let verb = match change.kind {
+            LayerChangeKind::Added => "adds",
+            LayerChangeKind::Changed => "changes",
+            LayerChangeKind::Deleted => "deletes",
+        };
+        let line = self.line(&change.entry, None);
+        said(writeln!(self.out, "layer {number} ({diff_id})  {verb:<7}  {line}"))
+    }
+
+    fn line(&mut self, entry: &FileEntry, label: Option<&str>) -> String {
+        let name = label.map_or_else(|| escape_for_terminal(&entry.written_path()), str::to_owned);
+        match &mut self.long {
+            None => name,
+            Some(long) => long.line(entry, &name),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::files::FileEntry;
 use crate::flatten::{EntryKey, FlatNode, Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
+use crate::path::in_tree_order;
 use crate::run::Run;
 
 /// The files of two images.
@@ -87,7 +88,7 @@ pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
     let mut diff = FilesDiff::default();
     loop {
         let order = match (of_a.peek(), of_b.peek()) {
-            (Some(one), Some(two)) => in_walking_order(&one.path, &two.path),
+            (Some(one), Some(two)) => in_tree_order(&one.path, &two.path),
             (Some(_), None) => Ordering::Less,
             (None, _) => Ordering::Greater,
         };
@@ -161,14 +162,6 @@ impl<'a> DiffTree<'a> {
     }
 }
 
-/// The order of a flattened tree: directory by directory, names in ascending order, whatever they are names of.
-fn in_walking_order(one: &[u8], other: &[u8]) -> Ordering {
-    let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
-    // What ends a name is less than what goes on with it.
-    let rank = |path: &[u8]| path.get(shared).map(|&byte| (byte != b'/', byte));
-    rank(one).cmp(&rank(other))
-}
-
 fn fields(one: &LayerEntry<'_>, two: &LayerEntry<'_>) -> Vec<FileField> {
     if one.kind != two.kind {
         return vec![FileField::Type];
@@ -187,16 +180,4 @@ fn fields(one: &LayerEntry<'_>, two: &LayerEntry<'_>) -> Vec<FileField> {
         (FileField::Content, one.content != two.content),
     ];
     differ.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_walked_directory_by_directory() {
-        let mut paths: Vec<&[u8]> = vec![b"a-b", b"a/x", b"a", b"b", b"", b"a/x/y", b"a/x-y"];
-        paths.sort_by(|one, other| in_walking_order(one, other));
-        assert_eq!(paths, [&b""[..], b"a", b"a/x", b"a/x/y", b"a/x-y", b"a-b", b"b"]);
-    }
 }

@@ -32,10 +32,7 @@ impl FromStr for PathPattern {
         if path.components().any(|component| component.starts_with(b".wh.")) {
             return Err(ParsePatternError("a whiteout is no path: name what it hides".to_owned()));
         }
-        // All that is in a directory is not the directory.
-        let all_below = if path.as_bytes().ends_with(b"/**") || path.as_bytes() == b"**" { &b"/*"[..] } else { b"" };
-        let glob = || Glob::new(&[path.as_bytes(), all_below].concat());
-        let glob = Glob::is_pattern(text.as_bytes()).then(glob);
+        let glob = Glob::is_pattern(text.as_bytes()).then(|| Glob::of_paths(path.as_bytes()));
         Ok(Self { text: text.to_owned(), path, glob })
     }
 }

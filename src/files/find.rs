@@ -1,6 +1,6 @@
 //! From a path to what stands there, and the words for what does not.
 
-use super::{FileEntry, FileKind, ImageFiles};
+use super::{FileEntry, FileKind, ImageFiles, PathFilter};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryKey, FlattenedEntry, Lookup, Standing};
 use crate::layer_index::LayerEntry;
@@ -8,20 +8,22 @@ use crate::nearest::nearest;
 use crate::path::escape_for_terminal;
 
 impl ImageFiles<'_> {
-    /// The files at `path` and below it, the root's if there is none, in the order of [`flatten`](crate::flatten).
+    /// Hands the files that `filter` lists to `each`, in the order of [`flatten`](crate::flatten).
     ///
-    /// A symbolic link at the end of `path` is listed itself, unless it leads to a directory: then that is listed.
+    /// A path is followed through symbolic links on the way; one at its end is listed itself, unless it leads to a directory:
+    /// then that is listed. Globs are compared with paths that no symbolic link is part of.
     ///
     /// # Errors
-    /// [`Error::Choice`] when nothing stands there.
-    pub fn list(&self, path: Option<&[u8]>) -> Result<impl Iterator<Item = FileEntry> + '_> {
-        let top = match path.map(|path| (path, self.tree.find(path))) {
-            None => Vec::new(),
-            Some((_, Lookup::Found { path, .. })) => path,
-            Some((path, nowhere)) => return Err(self.nothing_at(path, nowhere)),
-        };
-        let entries = self.tree.entries().filter(move |entry| is_within(entry.path(), &top));
-        Ok(entries.map(|entry| self.file_entry(entry)))
+    /// [`Error::Choice`] when nothing stands at a path, or nothing fits a pattern; those of `each`.
+    pub fn list(&self, filter: &PathFilter, mut each: impl FnMut(FileEntry) -> Result<()>) -> Result<()> {
+        let filter = filter.resolved(|path| match self.tree.find(path) {
+            Lookup::Found { path, .. } => Ok(path),
+            nowhere => Err(self.nothing_at(path, nowhere)),
+        })?;
+        for entry in self.tree.entries().filter(|entry| filter.fits(entry.path())) {
+            each(self.file_entry(entry))?;
+        }
+        filter.finish(&self.at, "the image")
     }
 
     /// The entry that has the bytes of the file that `path` leads to, and the clean path.
@@ -89,11 +91,6 @@ impl ImageFiles<'_> {
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
     let separator = if directory.is_empty() { &b""[..] } else { b"/" };
     [directory, separator, name].concat()
-}
-
-/// Whether `path` is `top` or below it.
-pub(super) fn is_within(path: &[u8], top: &[u8]) -> bool {
-    top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 fn shown(path: &[u8]) -> String {

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
-use super::{FileEntry, FileKind};
+use super::{FileEntry, FileKind, LayerChange, LayerChangeKind};
 use crate::archive::TarTime;
 use crate::spec::timestamp;
 
@@ -46,27 +46,51 @@ struct Device {
     minor: u32,
 }
 
+/// A row of `imgtar ls --layers --json`.
+#[derive(Serialize)]
+struct ChangeRow<'a> {
+    change: LayerChangeKind,
+    #[serde(flatten)]
+    row: Row<'a>,
+    /// The layer that has the content, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from_layer: Option<u32>,
+}
+
+impl Serialize for LayerChange {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = Row { layer: Some(self.layer), ..Row::of(&self.entry) };
+        ChangeRow { change: self.kind, row, from_layer: self.entry.layer.filter(|&layer| layer != self.layer) }
+            .serialize(serializer)
+    }
+}
+
 impl Serialize for FileEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let target = self.kind.has_target().then_some(&self.target[..]);
-        let (major, minor) = self.device;
-        Row {
-            path: if self.path.is_empty() { ".".into() } else { String::from_utf8_lossy(&self.path) },
-            path_base64: exact(&self.path),
-            r#type: self.kind,
-            mode: format!("{:04o}", self.mode),
-            uid: self.uid,
-            gid: self.gid,
-            size: (self.kind == FileKind::File).then_some(self.size),
-            mtime: time(self.mtime),
+        Row::of(self).serialize(serializer)
+    }
+}
+
+impl<'a> Row<'a> {
+    fn of(entry: &'a FileEntry) -> Self {
+        let target = entry.kind.has_target().then_some(&entry.target[..]);
+        let (major, minor) = entry.device;
+        Self {
+            path: if entry.path.is_empty() { ".".into() } else { String::from_utf8_lossy(&entry.path) },
+            path_base64: exact(&entry.path),
+            r#type: entry.kind,
+            mode: format!("{:04o}", entry.mode),
+            uid: entry.uid,
+            gid: entry.gid,
+            size: (entry.kind == FileKind::File).then_some(entry.size),
+            mtime: time(entry.mtime),
             target: target.map(String::from_utf8_lossy),
             target_base64: target.and_then(exact),
-            device: self.kind.is_device().then_some(Device { major, minor }),
-            xattrs: in_base64(&self.xattrs),
-            pax: in_base64(&self.pax),
-            layer: self.layer,
+            device: entry.kind.is_device().then_some(Device { major, minor }),
+            xattrs: in_base64(&entry.xattrs),
+            pax: in_base64(&entry.pax),
+            layer: entry.layer,
         }
-        .serialize(serializer)
     }
 }
 

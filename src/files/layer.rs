@@ -1,43 +1,40 @@
 //! One layer as it lies in the archive: every entry, whiteouts too, in its order.
 
-use super::find::is_within;
-use super::{FileEntry, FileKind};
-use crate::error::{Error, Result};
+use super::{FileEntry, FileKind, PathFilter};
+use crate::error::Result;
 use crate::flatten::Role;
 use crate::image::Layer;
 use crate::layer_index::{FileContent, LayerIndex, read_layer};
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::EntryPath;
 use crate::run::Run;
 
-/// Hands the entries of `layer`, the `number`th of its image, to `each`; with a `path` those at it and below it only.
+/// The noun of messages.
+const PLACE: &str = "this layer";
+
+/// Hands the entries of `layer`, the `number`th of its image, that `filter` lists to `each`.
 ///
 /// A path is compared with the entries' cleaned names; no link is followed, because where it leads is not for one layer to say.
 ///
 /// # Errors
-/// [`Error::Choice`] when nothing is at `path`; [`Error::Inexpressible`] for a layer that is encrypted or not there; those
-/// of reading the layer, of what it promises where it must be decoded, and those of `each`.
+/// [`Error::Choice`](crate::error::Error::Choice) when nothing fits a pattern;
+/// [`Error::Inexpressible`](crate::error::Error::Inexpressible) for a layer that is encrypted or not there; those of reading
+/// the layer, of what it promises where it must be decoded, and those of `each`.
 pub fn list_layer(
     layer: &Layer,
     number: u32,
-    path: Option<&[u8]>,
+    filter: &PathFilter,
     run: &Run,
     mut each: impl FnMut(FileEntry) -> Result<()>,
 ) -> Result<()> {
-    let nothing = |path: &[u8], why: &str| {
-        let problem = format!("{}: there is no `{}` in this layer{why}", layer.at, escape_for_terminal(path));
-        Error::Choice { problem, choices: Vec::new() }
-    };
-    let clean = |path| EntryPath::root().join(path).map_err(|error| nothing(path, &format!(": {error}")));
-    let wanted = path.map(clean).transpose()?;
-    let mut found = false;
+    let filter = filter.cleaned(&layer.at, PLACE)?;
     // An index of one entry at a time: nothing is held of a layer whose entries are only shown.
     let mut index = LayerIndex::default();
     read_layer(layer, FileContent::Skipped, run.jobs.get() > 1, run, |mut entry, _| {
         let clean = EntryPath::clean(&entry.path).ok();
-        if !is_wanted(clean.as_ref(), wanted.as_ref()) {
+        // A name that cannot be cleaned is shown where all are.
+        if !clean.as_ref().map_or(filter.is_all(), |clean| filter.fits(clean.as_bytes())) {
             return Ok(());
         }
-        found = true;
         let name = std::mem::take(&mut entry.path);
         index.clear();
         index.push(&entry, None);
@@ -47,18 +44,7 @@ pub fn list_layer(
             None => entry,
         })
     })?;
-    match path {
-        Some(path) if !found => Err(nothing(path, "")),
-        _ => Ok(()),
-    }
-}
-
-fn is_wanted(clean: Option<&EntryPath>, wanted: Option<&EntryPath>) -> bool {
-    match (clean, wanted) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(clean), Some(wanted)) => is_within(clean.as_bytes(), wanted.as_bytes()),
-    }
+    filter.finish(&layer.at, PLACE)
 }
 
 /// What the name makes of the entry; a whiteout that breaks a rule is what its header says.

@@ -6,13 +6,17 @@
 //!
 //! Sources: docs/formats.md section 7, H-25.
 
+mod changes;
 mod entry;
+mod filter;
 mod find;
 mod json;
 mod layer;
 mod open;
 
+pub use changes::{LayerChange, LayerChangeKind, list_changes};
 pub use entry::{FileEntry, FileKind};
+pub use filter::PathFilter;
 pub use layer::list_layer;
 pub use open::OpenFile;
 
@@ -41,13 +45,22 @@ impl<'a> ImageFiles<'a> {
     /// [`Error::Inexpressible`] for images of Windows, whose layers are no plain trees, and for layers that are encrypted
     /// or not there; those of the layers, of what they promise, and of flattening them.
     pub fn of(archive: &str, chosen: &'a SelectedImage, run: &'a Run) -> Result<Self> {
+        Self::of_lowest(chosen.image.layers.len(), archive, chosen, run)
+    }
+
+    /// As [`ImageFiles::of`] for the tree of layers 0 to `number`: what later layers delete or replace is still there.
+    ///
+    /// # Errors
+    /// As [`ImageFiles::of`], and [`Error::Choice`] if the image has no layer of that number.
+    pub fn up_to(number: u32, archive: &str, chosen: &'a SelectedImage, run: &'a Run) -> Result<Self> {
+        layer_of(archive, chosen, number)?;
+        Self::of_lowest(number as usize + 1, archive, chosen, run)
+    }
+
+    fn of_lowest(count: usize, archive: &str, chosen: &'a SelectedImage, run: &'a Run) -> Result<Self> {
         let image = &*chosen.image;
-        let at = format!("{archive}: {}", chosen.title());
-        if image.platform.os == "windows" {
-            let problem = "layers of Windows are no root filesystem; one can be listed as it is with `ls --layer`";
-            return Err(Error::inexpressible(at, problem));
-        }
-        let layers: Vec<&Layer> = image.layers.iter().collect();
+        let at = image_at(archive, chosen)?;
+        let layers: Vec<&Layer> = image.layers.iter().take(count).collect();
         let mut indexes = LayerIndexes::read(&layers, FileContent::Skipped, run)?;
         let mut overlay = Overlay::new(Options::default());
         for (number, layer) in layers.into_iter().enumerate() {
@@ -56,4 +69,26 @@ impl<'a> ImageFiles<'a> {
         }
         Ok(Self { at, image, indexes, tree: overlay.finish(), run })
     }
+}
+
+/// Returns layer `number` of an image; `archive` is what messages call the archive.
+///
+/// # Errors
+/// [`Error::Choice`] if there is none of that number.
+pub fn layer_of<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Result<&'a Layer> {
+    let layers = &chosen.image.layers;
+    layers.get(number as usize).ok_or_else(|| Error::Choice {
+        problem: format!("{archive}: {}: there is no layer {number}", chosen.title()),
+        choices: layers.iter().enumerate().map(|(number, layer)| format!("{number} ({})", layer.diff_id)).collect(),
+    })
+}
+
+/// Returns the image's name in messages; images whose layers are no plain trees are refused.
+fn image_at(archive: &str, chosen: &SelectedImage) -> Result<String> {
+    let at = format!("{archive}: {}", chosen.title());
+    if chosen.image.platform.os == "windows" {
+        let problem = "layers of Windows are no root filesystem; one can be listed as it is with `ls --layer`";
+        return Err(Error::inexpressible(at, problem));
+    }
+    Ok(at)
 }

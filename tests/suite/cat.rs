@@ -182,3 +182,19 @@ fn a_terminal_gets_text_alone() {
     assert!(!refused.bytes.contains(&0x7f), "{}", refused.bytes.escape_ascii());
     assert_eq!(imgtar(["cat"]).arg(&archive).arg("program").success().text(), "\x7fELF\0\x1b[2J");
 }
+
+#[test]
+fn a_layer_has_what_later_ones_delete_or_replace() {
+    let tar = Shape::Oci.save_one(&image()).bytes();
+    for (layer, path, expected) in
+        [("0", "removed", "old"), ("0", "replaced", "old"), ("1", "replaced", "new"), ("1", "lib/late", "late")]
+    {
+        let outcome = imgtar(["cat", "--layer", layer, "-", path]).stdin(tar.clone()).success();
+        assert_eq!(outcome.text(), expected, "{path} of layer {layer}");
+    }
+    let cat = |layer, path| imgtar(["cat", "--layer", layer, "-", path]).stdin(tar.clone()).exits(4);
+    cat("1", "empty").says(["layer 1 does not have `empty`; layer 0 does"]);
+    cat("1", "removed").says(["there is no `removed`"]);
+    cat("0", "lib/late").says(["there is no `lib/late`"]);
+    cat("2", "replaced").says(["there is no layer 2"]);
+}

@@ -59,7 +59,7 @@ impl Repeat {
 }
 
 /// The commands that look at an archive, without its path.
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 20] = [
     &["convert", "--to", "oci"],
     &["verify"],
     &["convert", "--to", "docker"],
@@ -78,6 +78,8 @@ const COMMANDS: [&[&str]; 18] = [
     &["convert", "--to", "oci", "--add-tag", "new:1"],
     &["ls", "--json", "--image", "a*"],
     &["convert", "--to", "oci", "--image", "a"],
+    &["ls", "--layers"],
+    &["ls", "--tree"],
 ];
 
 /// Whether the whole table is wanted.

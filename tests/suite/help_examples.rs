@@ -50,8 +50,8 @@ fn debian() -> TestImage {
 }
 
 fn app(name: &str) -> TestImage {
-    let layer = [file("usr/bin/app", name), file("etc/app/key.pem", "secret")];
-    debian().layer(layer).layer([file("bin/app", name), whiteout("old")]).tag(name)
+    let layer = [file("usr/bin/app", name), file("etc/app/key.pem", "secret"), file("app/.env", "TOKEN=1")];
+    debian().layer(layer).layer([file("bin/app", name), whiteout("old"), whiteout("app/.env")]).tag(name)
 }
 
 fn host() -> Host {

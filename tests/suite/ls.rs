@@ -311,7 +311,15 @@ fn broken_promises_of_what_is_decoded_are_exit_3() {
 
 #[test]
 fn what_contradicts_itself_is_exit_2() {
-    for args in [&["-l", "--json"][..], &["-", "-"], &["--layer", "x"], &["--layer", "-1"], &["a", "b", "c"]] {
+    for args in [
+        &["-l", "--json"][..],
+        &["-", "-"],
+        &["--layer", "x"],
+        &["--layer", "-1"],
+        &["--tree", "--json"],
+        &["-h"],
+        &["--layers", "--layer", "1"],
+    ] {
         imgtar(["ls"]).args(args).stdin(Shape::Oci.save_one(&image()).bytes()).exits(2);
     }
     imgtar(["ls"]).exits(3).says(["nothing on standard input"]);
@@ -335,4 +343,131 @@ fn gnu_tar_lists_the_same() {
     };
     let theirs = columns(String::from_utf8(tar("-tv").unwrap().stdout).unwrap(), 2);
     assert_eq!(columns(ls(&["-l"]).text(), 1), theirs);
+}
+
+#[test]
+fn patterns_and_several_paths_are_listed_in_one_order() {
+    let all = rootfs().paths();
+    let expected = |keep: fn(&str) -> bool| -> Vec<String> { all.iter().filter(|path| keep(path)).cloned().collect() };
+    for (args, keep) in [
+        (&["-", "**/*e*"][..], (|path| path.contains('e')) as fn(&str) -> bool),
+        (&["-", "/usr/*/sh", "etc"], |path| path == "usr/bin/sh" || path.starts_with("etc")),
+        (&["-", "[ef]tc"], |path| path.starts_with("etc")),
+        (&["-", "bin"], |path| path.starts_with("usr/bin")),
+        (&["--depth", "1"], |path| path.trim_end_matches('/').split('/').count() == 1 || path == "./"),
+        (&["--depth", "0", "-", "etc"], |path| path == "etc/"),
+    ] {
+        assert_eq!(lines(&ls(args)), expected(keep), "{args:?}");
+    }
+    let reversed: Vec<_> = all.iter().rev().cloned().collect();
+    assert_eq!(lines(&ls(&["-r"])), reversed);
+    imgtar(["ls", "-", "etc", "no*thing"])
+        .stdin(Shape::Oci.save_one(&image()).bytes())
+        .exits(4)
+        .says(["nothing in the image fits `no*thing`"]);
+}
+
+#[test]
+fn the_largest_come_first_and_sizes_can_be_for_people() {
+    let image = TestImage::new().layer([file("a", "1"), file("b", vec![0; 3 << 10]), file("c", "22")]).tag("app:1");
+    let ls = |flags: &str| lines(&imgtar(["ls", flags]).stdin(Shape::Oci.save_one(&image).bytes()).success());
+    assert_eq!(ls("-S"), ["b", "c", "a"]);
+    assert_eq!(ls("-Sr"), ["a", "c", "b"]);
+    assert!(ls("-lhS")[0].contains(" 3.0 KiB "), "{:?}", ls("-lhS"));
+}
+
+#[test]
+fn a_tree_has_each_name_below_its_directory() {
+    let expected = "\
+etc/
+├── keep
+└── new
+usr/
+└── bin/
+    ├── ash
+    ├── more
+    └── sh
+";
+    assert_eq!(ls(&["--tree", "-", "etc", "usr"]).text(), expected);
+}
+
+/// What each layer does, one path after another, by the simple way: the trees before and after each layer, held against
+/// each other.
+#[test]
+fn every_layer_tells_what_it_adds_changes_and_deletes() {
+    let rows: Vec<(u64, String, String)> = rows(&ls(&["--layers", "--json"]))
+        .iter()
+        .map(|row| (row["layer"].as_u64().unwrap(), text(&row["change"]), text(&row["path"])))
+        .collect();
+    let expected = [
+        (0, "added", ". bin etc etc/keep etc/old gone gone/below usr/bin/ash usr/bin/sh"),
+        (1, "added", "dev/null etc/new run/pipe usr/bin/more"),
+        (1, "deleted", "etc/old gone/below"),
+    ];
+    let mut expected: Vec<_> = expected
+        .iter()
+        .flat_map(|&(layer, change, paths)| paths.split(' ').map(move |path| (layer, change.into(), path.into())))
+        .collect();
+    expected.sort_by(|one: &(u64, String, String), other| (one.0, &one.2).cmp(&(other.0, &other.2)));
+    let written = |(layer, change, path): &(u64, String, String)| (*layer, change.clone(), path.replace('.', ""));
+    assert_eq!(rows.iter().map(written).collect::<Vec<_>>(), expected.iter().map(written).collect::<Vec<_>>());
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_change_is_where_links_and_whiteouts_take_effect() {
+    let layers = TestImage::new()
+        .layer([
+            dir("usr/lib"),
+            symlink("lib", "usr/lib"),
+            file("lib/a", "1"),
+            file("usr/lib/b", "1"),
+            dir("d"),
+            file("d/x", "1"),
+        ])
+        .layer([file("usr/lib/a", "2"), whiteout("lib/b"), file("d", "no directory any more")])
+        .layer([whiteout("d"), dir("d"), file("d/x", "again"), dir("usr/lib").mtime(9)])
+        .layer([dir("usr/lib").mode(0o700), opaque("d"), file("d/x", "kept")])
+        .layer([opaque(".")])
+        .tag("app:1");
+    let changes = |args: &[&str]| {
+        let outcome = imgtar(["ls", "--layers"]).args(args).stdin(Shape::Oci.save_one(&layers).bytes()).success();
+        let without_digest = |line: &str| {
+            let mut words = line.split_whitespace();
+            let (number, verb, path) = (words.nth(1).unwrap(), words.nth(1).unwrap(), words.next().unwrap());
+            format!("{number} {verb} {path}")
+        };
+        outcome.text().lines().map(without_digest).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        changes(&["-", "usr/lib"]),
+        [
+            "0 adds usr/lib/",
+            "0 adds usr/lib/a",
+            "0 adds usr/lib/b",
+            "1 changes usr/lib/a",
+            "1 deletes usr/lib/b",
+            "3 changes usr/lib/",
+            "4 deletes usr/lib/",
+            "4 deletes usr/lib/a",
+        ]
+    );
+    assert_eq!(
+        changes(&["-", "d"]),
+        [
+            "0 adds d/",
+            "0 adds d/x",
+            "1 changes d",
+            "1 deletes d/x",
+            "2 changes d/",
+            "2 adds d/x",
+            "3 changes d/x",
+            "4 deletes d/",
+            "4 deletes d/x",
+        ]
+    );
+    imgtar(["ls", "--layers", "-", "nowhere"]).stdin(Shape::Oci.save_one(&layers).bytes()).exits(4).says(["`nowhere`"]);
 }

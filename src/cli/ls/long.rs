@@ -5,31 +5,34 @@ use imgtar::files::{FileEntry, FileKind};
 use imgtar::path::escape_for_terminal;
 use imgtar::spec::timestamp;
 
+use crate::cli::words::size;
+
 /// Columns that owner, group and size take together at first; they widen as they must, and stay so.
 const OWNER_AND_SIZE: usize = 16;
 
 /// Lines whose columns stand below one another without all entries being known beforehand.
 pub(super) struct Long {
     width: usize,
-}
-
-impl Default for Long {
-    fn default() -> Self {
-        Self { width: OWNER_AND_SIZE }
-    }
+    is_human_readable: bool,
 }
 
 impl Long {
-    /// `entry`, without a newline.
-    pub(super) fn line(&mut self, entry: &FileEntry) -> String {
+    /// The columns before the first line; sizes are bytes, or `754.0 KiB` and the like.
+    pub(super) fn new(is_human_readable: bool) -> Self {
+        Self { width: OWNER_AND_SIZE, is_human_readable }
+    }
+
+    /// Returns the line of `entry`, which is called `name` there, without a newline.
+    pub(super) fn line(&mut self, entry: &FileEntry, name: &str) -> String {
         let owner = format!("{}/{}", entry.uid, entry.gid);
         let size = match (entry.kind.is_device(), entry.device) {
             (true, (major, minor)) => format!("{major},{minor}"),
+            (false, _) if self.is_human_readable => size(entry.size),
             (false, _) => entry.size.to_string(),
         };
         self.width = self.width.max(owner.len() + 1 + size.len());
         let gap = self.width - owner.len();
-        let (mode, time, name) = (mode(entry), time(entry.mtime), escape_for_terminal(&entry.written_path()));
+        let (mode, time) = (mode(entry), time(entry.mtime));
         format!("{mode} {owner}{size:>gap$} {time} {name}{}", target(entry))
     }
 }
@@ -115,13 +118,21 @@ mod tests {
 
     #[test]
     fn columns_widen_and_stay() {
-        let mut long = Long::default();
+        let mut long = Long::new(false);
         let file = |size| FileEntry { size, ..entry(FileKind::File, 0o600) };
-        assert_eq!(long.line(&file(7)), "-rw------- 0/1000         7 2020-01-02T03:04:05Z a\\n");
-        assert_eq!(long.line(&file(1 << 40)), "-rw------- 0/1000 1099511627776 2020-01-02T03:04:05Z a\\n");
-        assert_eq!(long.line(&file(7)), "-rw------- 0/1000             7 2020-01-02T03:04:05Z a\\n");
+        assert_eq!(long.line(&file(7), "a"), "-rw------- 0/1000         7 2020-01-02T03:04:05Z a");
+        assert_eq!(long.line(&file(1 << 40), "a"), "-rw------- 0/1000 1099511627776 2020-01-02T03:04:05Z a");
+        assert_eq!(long.line(&file(7), "a"), "-rw------- 0/1000             7 2020-01-02T03:04:05Z a");
         let device = FileEntry { device: (8, 1), ..entry(FileKind::BlockDevice, 0o660) };
-        assert!(long.line(&device).starts_with("brw-rw---- 0/1000           8,1 "));
+        assert!(long.line(&device, "a").starts_with("brw-rw---- 0/1000           8,1 "));
+    }
+
+    #[test]
+    fn sizes_for_people_take_their_columns() {
+        let mut long = Long::new(true);
+        let file = |size| FileEntry { size, ..entry(FileKind::File, 0o600) };
+        assert_eq!(long.line(&file(762_424), "a"), "-rw------- 0/1000 744.6 KiB 2020-01-02T03:04:05Z a");
+        assert_eq!(long.line(&file(7), "a"), "-rw------- 0/1000       7 B 2020-01-02T03:04:05Z a");
     }
 
     #[test]

@@ -1,0 +1,110 @@
+//! `ls --tree`: names below their directories.
+
+use imgtar::files::FileEntry;
+use imgtar::path::escape_for_terminal;
+
+/// Where an entry hangs.
+struct Branch {
+    /// The number of the nearest directory above it that is listed too.
+    parent: Option<usize>,
+    /// What of its path follows that.
+    name: Vec<u8>,
+    /// Nothing else follows below the same directory.
+    is_last: bool,
+}
+
+/// Returns the lines' names with the branches in front of them; each directory among `entries` is followed by what is in it.
+pub(super) fn labels(entries: &[FileEntry]) -> impl Iterator<Item = String> {
+    // The directories above the entry in hand, each with what stands in front of the names below it.
+    let mut margins: Vec<(usize, String)> = Vec::new();
+    branches(entries).into_iter().enumerate().map(move |(nth, branch)| {
+        while margins.last().is_some_and(|&(directory, _)| Some(directory) != branch.parent) {
+            margins.pop();
+        }
+        let name = escape_for_terminal(&branch.name);
+        let (label, margin) = match margins.last() {
+            None => (name, String::new()),
+            Some((_, above)) => {
+                let (twig, rest) = if branch.is_last { ("└── ", "    ") } else { ("├── ", "│   ") };
+                (format!("{above}{twig}{name}"), format!("{above}{rest}"))
+            }
+        };
+        margins.push((nth, margin));
+        label
+    })
+}
+
+fn branches(entries: &[FileEntry]) -> Vec<Branch> {
+    let mut branches: Vec<Branch> = Vec::new();
+    // The directories above the entry in hand, as numbers, and the last entry met below each directory.
+    let mut above: Vec<usize> = Vec::new();
+    let mut last: Vec<Option<usize>> = vec![None; entries.len()];
+    for (nth, entry) in entries.iter().enumerate() {
+        let path = entry.written_path();
+        let below = |&top: &usize| {
+            let top = entries[top].written_path();
+            if *top == *b"./" { Some(path.to_vec()) } else { path.strip_prefix(&*top).map(<[u8]>::to_vec) }
+        };
+        while above.last().is_some_and(|top| below(top).is_none()) {
+            above.pop();
+        }
+        let name = above.last().and_then(below).unwrap_or_else(|| path.to_vec());
+        let parent = above.last().copied();
+        if let Some(parent) = parent {
+            if let Some(before) = last[parent].replace(nth) {
+                branches[before].is_last = false;
+            }
+        }
+        branches.push(Branch { parent, name, is_last: true });
+        if path.ends_with(b"/") {
+            above.push(nth);
+        }
+    }
+    branches
+}
+
+#[cfg(test)]
+mod tests {
+    use imgtar::archive::TarTime;
+    use imgtar::files::FileKind;
+
+    use super::*;
+
+    fn entry(path: &str) -> FileEntry {
+        let kind = if path.ends_with('/') { FileKind::Directory } else { FileKind::File };
+        FileEntry {
+            path: path.trim_end_matches('/').into(),
+            kind,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            size: 0,
+            mtime: TarTime { seconds: 0, nanos: 0 },
+            target: Vec::new(),
+            device: (0, 0),
+            xattrs: Vec::new(),
+            pax: Vec::new(),
+            layer: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(paths: &[&str], expected: &[&str]) {
+        let entries: Vec<_> = paths.iter().map(|path| entry(path)).collect();
+        assert_eq!(labels(&entries).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn names_hang_below_their_directories() {
+        check(
+            &["etc/", "etc/a", "etc/b/", "etc/b/x", "etc/c", "usr/", "usr/y"],
+            &["etc/", "├── a", "├── b/", "│   └── x", "└── c", "usr/", "└── y"],
+        );
+        check(&["/", "bin/", "bin/sh"], &["./", "└── bin/", "    └── sh"]);
+    }
+
+    #[test]
+    fn what_lacks_its_directory_has_its_whole_path() {
+        check(&["a/b/", "a/b/c/d", "x/y"], &["a/b/", "└── c/d", "x/y"]);
+    }
+}
