@@ -50,10 +50,8 @@ fn branches(entries: &[FileEntry]) -> Vec<Branch> {
         }
         let name = above.last().and_then(below).unwrap_or_else(|| path.to_vec());
         let parent = above.last().copied();
-        if let Some(parent) = parent {
-            if let Some(before) = last[parent].replace(nth) {
-                branches[before].is_last = false;
-            }
+        if let Some(before) = parent.and_then(|parent| last[parent].replace(nth)) {
+            branches[before].is_last = false;
         }
         branches.push(Branch { parent, name, is_last: true });
         if path.ends_with(b"/") {
