@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-pub use crate::rule::Rule;
+pub(crate) use crate::rule::Rule;
 
 use crate::error::{Error, Result};
 use crate::path::is_deceptive;

@@ -177,7 +177,7 @@ impl fmt::Debug for DiffId {
 
 /// Computes a [`Digest`] from bytes as they pass.
 #[derive(Clone)]
-pub struct Hasher(State);
+pub(crate) struct Hasher(State);
 
 #[derive(Clone)]
 enum State {
@@ -187,12 +187,12 @@ enum State {
 
 impl Hasher {
     /// A SHA-256.
-    pub fn sha256() -> Self {
+    pub(crate) fn sha256() -> Self {
         Self(State::Sha256(Sha256::new()))
     }
 
     /// The hasher for `algorithm`, or `None` where it cannot be computed here.
-    pub fn of(algorithm: &Algorithm) -> Option<Self> {
+    pub(crate) fn of(algorithm: &Algorithm) -> Option<Self> {
         match algorithm {
             Algorithm::Sha256 => Some(Self::sha256()),
             Algorithm::Sha512 => Some(Self(State::Sha512(Box::new(Sha512::new())))),
@@ -201,7 +201,7 @@ impl Hasher {
     }
 
     /// Takes in the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             State::Sha256(hasher) => hasher.update(bytes),
             State::Sha512(hasher) => hasher.update(bytes),
@@ -217,7 +217,7 @@ impl Hasher {
     }
 
     /// The digest of all bytes taken in.
-    pub fn finish(self) -> Digest {
+    pub(crate) fn finish(self) -> Digest {
         match self.0 {
             State::Sha256(hasher) => {
                 Digest { algorithm: Algorithm::Sha256, encoded: hex::encode(hasher.finalize()).into() }

@@ -30,7 +30,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
         /// What was expected and what was found, where that are values.
-        values: Option<Box<Values>>,
+        values: Option<Box<Mismatch>>,
     },
     /// Bytes are not the bytes that their name, descriptor or diff_id promises (docs/formats.md M-11).
     #[error("{at}: content is {found}, expected {expected}")]
@@ -126,14 +126,14 @@ pub enum Error {
 
 /// A value that should be there, and the one that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Values {
+pub struct Mismatch {
     /// What should be there.
     pub expected: String,
     /// What is.
     pub found: String,
 }
 
-impl fmt::Display for Values {
+impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, ": expected {}, found {}", self.expected, self.found)
     }
@@ -170,7 +170,7 @@ impl Error {
         expected: &impl ToString,
         found: &impl ToString,
     ) -> Self {
-        let values = Values { expected: expected.to_string(), found: found.to_string() };
+        let values = Mismatch { expected: expected.to_string(), found: found.to_string() };
         Self::Invalid { rule, at: at.into(), problem: problem.into(), values: Some(Box::new(values)) }
     }
 

@@ -29,7 +29,7 @@ pub struct ImageHistory {
     /// Oldest first: every step of the config, and every layer.
     pub steps: Vec<HistoryStep>,
     /// All layers together.
-    pub total: Total,
+    pub total: HistoryTotal,
     /// The largest of the files that nobody will see, largest first; no more than 20.
     pub largest_hidden: Vec<HiddenFile>,
 }
@@ -47,13 +47,13 @@ pub struct HiddenFile {
     /// The layer that hides it.
     pub hidden_by: u32,
     /// What became of it.
-    pub how: How,
+    pub how: Fate,
 }
 
 /// What became of a hidden file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum How {
+pub enum Fate {
     /// Removed by a whiteout or an opaque marker.
     Deleted,
     /// Replaced by an entry with other content.
@@ -101,17 +101,17 @@ pub struct LayerUse {
     /// Bytes of the uncompressed tar.
     pub tar_size: u64,
     /// Its regular files.
-    pub holds: Count,
+    pub holds: FileCount,
     /// What it hides of itself and of the layers below.
-    pub hides: Hides,
+    pub hides: HiddenCounts,
     /// What of its own files this and later layers hide.
-    pub hidden: Count,
+    pub hidden: FileCount,
 }
 
 /// A number of files and the bytes of their content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Count {
+pub struct FileCount {
     /// How many.
     pub files: u64,
     /// Bytes.
@@ -121,19 +121,19 @@ pub struct Count {
 /// What a layer hides, each file counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Hides {
-    /// [`How::Deleted`].
-    pub deleted: Count,
-    /// [`How::Replaced`].
-    pub replaced: Count,
-    /// [`How::Duplicated`].
-    pub duplicated: Count,
+pub struct HiddenCounts {
+    /// [`Fate::Deleted`].
+    pub deleted: FileCount,
+    /// [`Fate::Replaced`].
+    pub replaced: FileCount,
+    /// [`Fate::Duplicated`].
+    pub duplicated: FileCount,
 }
 
 /// The sums of all layers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Total {
+pub struct HistoryTotal {
     /// Layers.
     pub layers: usize,
     /// Bytes in the archive.
@@ -141,38 +141,38 @@ pub struct Total {
     /// Bytes of the uncompressed tars.
     pub tar_size: u64,
     /// Regular files.
-    pub holds: Count,
+    pub holds: FileCount,
     /// What of that is hidden.
-    pub hidden: Count,
+    pub hidden: FileCount,
 }
 
-impl AddAssign for Count {
+impl AddAssign for FileCount {
     fn add_assign(&mut self, more: Self) {
         self.files += more.files;
         self.size += more.size;
     }
 }
 
-impl Count {
+impl FileCount {
     fn add(&mut self, size: u64) {
         self.files += 1;
         self.size += size;
     }
 }
 
-impl Hides {
-    fn count(&mut self, how: How) -> &mut Count {
+impl HiddenCounts {
+    fn count(&mut self, how: Fate) -> &mut FileCount {
         match how {
-            How::Deleted => &mut self.deleted,
-            How::Replaced => &mut self.replaced,
-            How::Duplicated => &mut self.duplicated,
+            Fate::Deleted => &mut self.deleted,
+            Fate::Replaced => &mut self.replaced,
+            Fate::Duplicated => &mut self.duplicated,
         }
     }
 
     /// All of it.
-    pub fn all(&self) -> Count {
+    pub fn all(&self) -> FileCount {
         let parts = [self.deleted, self.replaced, self.duplicated];
-        Count { files: parts.iter().map(|part| part.files).sum(), size: parts.iter().map(|part| part.size).sum() }
+        FileCount { files: parts.iter().map(|part| part.files).sum(), size: parts.iter().map(|part| part.size).sum() }
     }
 }
 
@@ -180,7 +180,7 @@ impl Hides {
 ///
 /// # Errors
 /// What reading or applying the layers refuses, a foreign layer whose bytes are not there among them.
-pub fn of(image: &Image, run: &Run) -> Result<ImageHistory> {
+pub fn history(image: &Image, run: &Run) -> Result<ImageHistory> {
     let layers: Vec<&Layer> = image.layers.iter().collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
     let mut uses: Vec<LayerUse> = layers.iter().enumerate().map(|layer| LayerUse::of(layer, &indexes)).collect();
@@ -195,7 +195,7 @@ pub fn of(image: &Image, run: &Run) -> Result<ImageHistory> {
 
 impl LayerUse {
     fn of((number, layer): (usize, &&Layer), indexes: &LayerIndexes) -> Self {
-        let mut holds = Count::default();
+        let mut holds = FileCount::default();
         let files = indexes.get(number).entries().filter(LayerEntry::is_file);
         files.for_each(|file| holds.add(file.size));
         Self {
@@ -205,8 +205,8 @@ impl LayerUse {
             size: layer.blob.as_ref().map_or(0, |blob| blob.extent.size()),
             tar_size: indexes.get(number).tar_size(),
             holds,
-            hides: Hides::default(),
-            hidden: Count::default(),
+            hides: HiddenCounts::default(),
+            hidden: FileCount::default(),
         }
     }
 }
@@ -217,7 +217,7 @@ struct HiddenEntry {
     position: u64,
     size: u64,
     by: usize,
-    how: How,
+    how: Fate,
 }
 
 /// Applies the layers: every file that is hidden on the way, and by which.
@@ -233,9 +233,9 @@ fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<Hi
                 continue;
             }
             let how = match replacement.map(entry) {
-                None => How::Deleted,
-                Some(replacement) if replacement.content == file.content => How::Duplicated,
-                Some(_) => How::Replaced,
+                None => Fate::Deleted,
+                Some(replacement) if replacement.content == file.content => Fate::Duplicated,
+                Some(_) => Fate::Replaced,
             };
             lost.push(HiddenEntry { layer: key.layer as usize, position: key.position, size: file.size, by, how });
         }
@@ -274,8 +274,8 @@ impl HiddenFile {
     }
 }
 
-fn total(uses: &[LayerUse]) -> Total {
-    let mut total = Total { layers: uses.len(), ..Total::default() };
+fn total(uses: &[LayerUse]) -> HistoryTotal {
+    let mut total = HistoryTotal { layers: uses.len(), ..HistoryTotal::default() };
     for layer in uses {
         total.size += layer.size;
         total.tar_size += layer.tar_size;

@@ -1,106 +1,28 @@
 //! Convert container image tarballs, and look into them: offline, in a stream, without a daemon or root.
 //!
-//! [`convert::convert`] and [`convert::import`] do all that the command does. Their way through the modules:
+//! | to | call | with |
+//! | --- | --- | --- |
+//! | write an archive in another format, or as a root filesystem | [`convert()`] | [`ConvertOptions`] |
+//! | make an image of a root filesystem | [`import()`] | [`NewConfig`] |
+//! | change images: config, layers, files | [`edit()`], [`preview_edit()`] | [`EditOptions`] |
+//! | see which images there are | [`open()`], then [`ImageSelector`] | |
+//! | list and read the files of an image | [`ImageFiles`]; of one layer [`list_layer()`] | |
+//! | gather facts, and which engines load it | [`inspect()`] | [`InspectDepth`] |
+//! | check every digest and rule | [`verify()`] | |
+//! | compare two images; tell how one came about | [`diff()`], [`history()`] | |
 //!
-//! ```text
-//! convert            what was asked for; which images, platforms and names
-//!   reader           archive → images: detects the format, reads its documents
-//!   writer           images → archive: one writer a format, on one plan
-//!     flatten        layers → one tree; pure
-//!   image            the model between them: metadata bound to extents, never a body
-//!     spec           the specifications' words: names and JSON
-//!     archive        tar: the index of members, the one decoder, the encoder
-//!       codec        compression
-//!       stream       bytes at rest and in motion; has never heard of tar
-//! ```
-//!
-//! Who only asks goes other ways from the reader on: [`select`] picks an image, [`files`] lists and reads what is in it,
-//! [`inspect`] gathers facts about all of the archive.
-//!
-//! Readers and writers never know each other. Rules such as `M-11` are those of `docs/formats.md`.
-//!
-//! # What is in an archive
-//!
-//! Whatever it is, and however it is compressed as a whole: a file, a layout directory, or bytes from elsewhere
-//! ([`Input::reader`](stream::source::Input::reader)). Layers stay where they are.
+//! [`Input`] is a file, a layout directory or any [`Read`](std::io::Read); it may be compressed as a whole. [`Sink`] is a
+//! file that has its name when it is whole and true, or never, or any [`Write`](std::io::Write). Bodies stream: memory does
+//! not grow with the size of layers.
 //!
 //! ```
-//! use imgtar::select::ImageSelector;
-//! use imgtar::reader;
-//! use imgtar::run::Run;
+//! use imgtar::{Compress, ConvertOptions, OciOptions, Run, Sink, Target, convert};
 //!
-//! # fn main() -> imgtar::error::Result<()> {
-//! let run = Run::quiet();
-//! let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
-//! for chosen in ImageSelector::default().images(&set)? {
-//!     println!("{} for {}: {}", chosen.title(), chosen.image.platform, chosen.image.image_id);
-//!     for layer in chosen.image.layers.iter() {
-//!         println!("  {} in {} bytes", layer.diff_id, layer.stored_size());
-//!     }
-//! #   assert_eq!(chosen.title(), "example.com/demo:v1");
-//! #   assert_eq!(chosen.image.layers.len(), 3);
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # What is in a layer
-//!
-//! Its entries as they are, whiteouts too; decoded once, and held against every digest that the archive promises.
-//!
-//! ```
-//! use imgtar::select::ImageSelector;
-//! use imgtar::files::list_layer;
-//! # use imgtar::{reader, run::Run};
-//!
-//! # fn main() -> imgtar::error::Result<()> {
-//! # let run = Run::quiet();
-//! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
-//! # let mut found = Vec::new();
-//! let chosen = ImageSelector::default().one(&set)?;
-//! list_layer(&chosen.image.layers[0], 0, None, &run, |item| {
-//!     println!("{:04o} {:>9} {}", item.mode, item.size, item.path.escape_ascii());
-//! #   found.push(item.path);
-//!     Ok(())
-//! })?;
-//! # assert!(found.iter().any(|path| path == b"bin/hello"), "{found:?}");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # A file of an image
-//!
-//! As a container would see it: [`ImageFiles`](files::ImageFiles) lists the tree that the layers make together, and finds what is in it.
-//!
-//! ```
-//! use imgtar::files::ImageFiles;
-//! # use imgtar::{select::ImageSelector, reader, run::Run};
-//!
-//! # fn main() -> imgtar::error::Result<()> {
-//! # let run = Run::quiet();
-//! # let set = reader::open("fixtures/saved20.tar.xz".into(), None, &run)?;
-//! # let chosen = ImageSelector::default().one(&set)?;
-//! let files = ImageFiles::of(&set.archive, &chosen, &run)?;
-//! let mut text = Vec::new();
-//! files.open(b"/etc/demo")?.copy_to(&mut text)?;
-//! assert_eq!(text, b"demo\n");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # From file to file
-//!
-//! The new file has its name when it is whole and true, or never.
-//!
-//! ```
-//! use imgtar::convert::{Compress, ConvertOptions, OciOptions, Target, convert};
-//! use imgtar::run::Run;
-//! use imgtar::stream::sink::Sink;
-//!
-//! # fn main() -> imgtar::error::Result<()> {
+//! # fn main() -> imgtar::Result<()> {
 //! # let dir = tempfile::tempdir().unwrap();
 //! # let (input, output) = ("fixtures/saved20.tar.xz", &dir.path().join("oci.tar"));
-//! let oci = OciOptions { compress: Some(Compress::Gzip(None)), ..OciOptions::default() };
+//! let mut oci = OciOptions::default();
+//! oci.compress = Some(Compress::Gzip(None));
 //! let options = ConvertOptions::new(Target::Oci(oci));
 //! let report = convert(input.into(), Sink::file(output, false)?.into(), &options, &Run::quiet())?;
 //! for image in report.images {
@@ -111,63 +33,133 @@
 //! # }
 //! ```
 //!
-//! # A filesystem to whoever reads it
+//! The programs in [`examples/`] list images, read one file, convert with a filter, and flatten an image into a reader.
 //!
-//! ```
-//! use imgtar::convert::{ConvertOptions, RootfsOptions, Target, convert};
-//! use imgtar::stream::sink::Sink;
-//! # use imgtar::run::Run;
+//! A [`Run`] is what the parts of one job share: threads, the [`Limits`] that hostile input cannot pass, and the listeners,
+//! [`Diagnostics`] for warnings and [`Progress`] for bars. Every failure is an [`Error`]: its variants tell apart what a
+//! program may act on, its [`kind`](Error::kind) who is to blame. Options have defaults, those of the command line, and are
+//! changed field by field: more of them will come. A [`Rule`] such as `M-11` is one of [`docs/formats.md`].
 //!
-//! # fn main() -> imgtar::error::Result<()> {
-//! let (sink, memory) = Sink::memory();
-//! let options = ConvertOptions::new(Target::Rootfs(RootfsOptions::default()));
-//! convert("fixtures/saved20.tar.xz".into(), sink.into(), &options, &Run::quiet())?;
-//! let tar = memory.bytes();
-//! # assert!(tar.windows(9).any(|bytes| bytes == b"bin/hello"));
-//! # Ok(())
-//! # }
-//! ```
+//! The feature `cli`, on by default, is the command and its dependencies; libraries say `default-features = false`.
 //!
-//! # What a run shares
-//!
-//! Options grow: those that are structures are built with `..Default::default()`, or changed after they were made.
-//!
-//! A [`Run`](run::Run) has the threads, the limits that hostile input cannot pass, and the listeners:
-//! [`diagnostics::Diagnostics`] for
-//! warnings, [`progress::Progress`] for bars. Whoever acts on failures asks an [`Error`](error::Error) for its
-//! [`kind`](error::Error::kind).
+//! [`examples/`]: https://github.com/imgtar/imgtar/tree/main/examples
+//! [`docs/formats.md`]: https://github.com/imgtar/imgtar/blob/main/docs/formats.md
 
-pub mod archive;
-pub mod codec;
-pub mod convert;
-pub mod diagnostics;
-pub mod diff;
-pub mod digest;
-pub mod edit;
-pub mod error;
-pub mod files;
-pub mod flatten;
+// The way through the modules:
+//
+//     convert            what was asked for; which images, platforms and names
+//       reader           archive → images: detects the format, reads its documents
+//       writer           images → archive: one writer a format, on one plan
+//         flatten        layers → one tree; pure
+//       image            the model between them: metadata bound to extents, never a body
+//         spec           the specifications' words: names and JSON
+//         archive        tar: the index of members, the one decoder, the encoder
+//           codec        compression
+//           stream       bytes at rest and in motion; has never heard of tar
+//
+// Who only asks goes other ways from the reader on: `select` picks an image, `files` lists and reads what is in it,
+// `inspect` gathers facts about all of the archive. Readers and writers never know each other.
+
+mod archive;
+mod codec;
+mod convert;
+mod diagnostics;
+mod diff;
+mod digest;
+mod edit;
+mod error;
+mod files;
+mod flatten;
 mod glob;
-pub mod history;
-pub mod image;
-pub mod inspect;
+mod history;
+mod image;
+mod inspect;
+#[doc(hidden)]
+pub mod internals;
 mod layer_index;
-pub mod layer_io;
-pub mod limits;
+mod layer_io;
+mod limits;
 mod nearest;
-
-pub mod options;
-pub mod path;
-pub mod progress;
-pub mod reader;
-pub mod report;
+mod options;
+mod path;
+mod progress;
+mod reader;
+mod report;
 mod rule;
-pub mod run;
-pub mod select;
-pub mod spec;
-pub mod stream;
-pub mod verify;
-pub mod writer;
+mod run;
+mod select;
+mod spec;
+mod stream;
+mod verify;
+mod writer;
+
+// What can be done.
+pub use convert::{convert, edit, import, preview_edit};
+pub use diff::diff;
+pub use history::history;
+pub use inspect::inspect;
+pub use reader::open;
+pub use verify::verify;
+
+// What is asked for.
+pub use codec::{GzipLevel, Level, ZstdLevel};
+pub use edit::{
+    Addition, ConfigChanges, EditOptions, NewConfig, Normalize, ParsePatternError, PathPattern, Rebase, RuntimeChanges,
+    Squash,
+};
+pub use inspect::{EngineChoice, InspectDepth};
+pub use options::{
+    Attestations, Compress, ConvertOptions, DockerOptions, Half, ImageRef, IndexPolicy, NameChanges, OciOptions,
+    Platforms, RootfsOptions, Target, Verify,
+};
+pub use select::ImageSelector;
+
+// Where it comes from and where it goes, and what a run may use and tells meanwhile.
+pub use codec::Encoding;
+pub use diagnostics::{Diagnostic, Diagnostics, Severity, Subject};
+pub use error::{Error, ErrorKind, Mismatch, Result};
+pub use limits::{Budget, Limits};
+pub use progress::{Action, Event, Progress, TaskId};
+pub use rule::Rule;
+pub use run::Run;
+pub use stream::dir_sink::{DirSink, Mode};
+pub use stream::finish::Finish;
+pub use stream::sink::{Memory, Sink};
+pub use stream::source::{Extent, Input, Source};
+pub use writer::Output;
+
+// The images of an archive.
+pub use archive::TarTime;
+pub use codec::Codec;
+pub use digest::{Algorithm, DiffId, Digest, ParseDigestError};
+pub use files::{
+    FileEntry, FileKind, ImageFiles, LayerChange, LayerChangeKind, OpenFile, PathFilter, layer_of, list_changes,
+    list_layer,
+};
+pub use image::{
+    Artifact, Blob, Broken, Child, Document, ExpectedDigest, Image, ImageEntry, ImageIndex, ImageSet, Layer,
+    ListedNode, Listing, Missing, Name, Node, PartialImage, PartialLayer, RawBlob,
+};
+pub use reader::{Archive, Format};
+pub use select::SelectedImage;
+pub use spec::config::{History, ImageConfig};
+pub use spec::descriptor::Descriptor;
+pub use spec::media_type::MediaType;
+pub use spec::oci::{Index, Manifest};
+pub use spec::platform::{ParsePlatformError, Platform};
+pub use spec::reference::{ParseReferenceError, Reference};
+pub use spec::timestamp::{ParseTimestampError, Timestamp};
+
+// What is answered.
+pub use diff::{ConfigChange, Diff, DiffLayer, FileChange, FileField, FileState, FilesDiff, LayersDiff};
+pub use edit::EditedImage;
+pub use history::{Fate, FileCount, HiddenCounts, HiddenFile, HistoryStep, HistoryTotal, ImageHistory, LayerUse};
+pub use inspect::{
+    ArtifactFacts, ConfigFacts, DocumentFacts, Engine, ImageContent, ImageFacts, InspectReport, LayerFacts, Loads,
+    MissingFacts, UnreferencedFacts, Verdict,
+};
+pub use report::{BlobReport, ConversionReport, ImageReport, LayerAction, LayerReport, ManifestReport};
+pub use verify::{CheckedTotals, SeverityCounts, VerifyReport};
 
 /// The examples of README.md compile.
 #[cfg(doctest)]

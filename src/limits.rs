@@ -12,23 +12,23 @@ pub const MAX_MANIFEST_JSON: u64 = 32 << 20;
 /// Largest index, manifest, config or other single document, bytes (H-14).
 pub const MAX_DOCUMENT: u64 = 8 << 20;
 /// Deepest nesting of a JSON document (H-14).
-pub const MAX_JSON_DEPTH: usize = 100;
+pub(crate) const MAX_JSON_DEPTH: usize = 100;
 /// Deepest nesting of indexes (H-7).
-pub const MAX_INDEX_DEPTH: usize = 8;
+pub(crate) const MAX_INDEX_DEPTH: usize = 8;
 /// Most descriptors that indexes may hold together (H-7).
-pub const MAX_DESCRIPTORS: usize = 10_000;
+pub(crate) const MAX_DESCRIPTORS: usize = 10_000;
 /// Longest chain of symbolic links that is followed (G-7, R-6).
-pub const MAX_LINKS: usize = 40;
+pub(crate) const MAX_LINKS: usize = 40;
 /// Largest PAX header or GNU long name, bytes; an entry has one, so H-10's bound on extended attributes is implied (H-10).
-pub const MAX_TAR_EXTENSION: u64 = 1 << 20;
+pub(crate) const MAX_TAR_EXTENSION: u64 = 1 << 20;
 /// Largest sparse map as text, bytes (H-10).
-pub const MAX_SPARSE_MAP: u64 = 1 << 20;
+pub(crate) const MAX_SPARSE_MAP: u64 = 1 << 20;
 /// Most segments of one sparse file (H-10).
-pub const MAX_SPARSE_SEGMENTS: usize = 1_000_000;
+pub(crate) const MAX_SPARSE_SEGMENTS: usize = 1_000_000;
 /// Largest zstd window as a power of two: 128 MiB (H-15).
-pub const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+pub(crate) const MAX_ZSTD_WINDOW_LOG: u32 = 27;
 /// Largest memory an xz decoder may ask for, bytes: a 64 MiB dictionary and its tables (H-15).
-pub const MAX_XZ_MEMORY: u64 = 80 << 20;
+pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 
 /// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -182,7 +182,7 @@ pub fn is_deceptive(char: char) -> bool {
 }
 
 /// Bytes of the input as a message may quote them: escaped, and cut after a hundred.
-pub fn quote(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn quote(bytes: impl AsRef<[u8]>) -> String {
     quote_up_to(QUOTED, bytes.as_ref())
 }
 

@@ -91,7 +91,7 @@ impl Progress {
         }
     }
 
-    /// Begins a task. It ends when it is dropped, and is given up unless it was [completed](Task::complete) before.
+    /// Begins a task. It ends when it is dropped, and is given up unless it was completed before.
     pub fn begin(&self, action: Action, label: &str, total: Option<u64>) -> Task<'_> {
         let throttle = self.listener.as_deref().map(|listener| {
             let task = TaskId(self.tasks.fetch_add(1, Ordering::Relaxed));
@@ -154,14 +154,14 @@ impl Drop for Throttle<'_> {
 }
 
 /// A reader whose bytes are those of a task, which is complete when the end has been found.
-pub struct ProgressReader<'a, R> {
+pub(crate) struct ProgressReader<'a, R> {
     inner: R,
     task: Task<'a>,
 }
 
 impl<'a, R: Read> ProgressReader<'a, R> {
     /// Tells what passes through `inner`.
-    pub fn new(inner: R, task: Task<'a>) -> Self {
+    pub(crate) fn new(inner: R, task: Task<'a>) -> Self {
         Self { inner, task }
     }
 }

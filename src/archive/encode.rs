@@ -13,27 +13,16 @@ use crate::limits::MAX_TAR_EXTENSION;
 use crate::path::escape_for_terminal;
 
 /// The end marker: two zero blocks.
-pub const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
 /// What follows `size` bytes of content up to the next block.
-pub fn padding(size: u64) -> &'static [u8] {
+pub(crate) fn padding(size: u64) -> &'static [u8] {
     const ZEROS: &[u8] = &[0; BLOCK];
     let over = (size % BLOCK as u64) as usize;
     if over == 0 { &[] } else { &ZEROS[over..] }
 }
 
-/// Bytes that [`encode`] appends for `entry`: 512, or more where PAX records are needed. Of all that a file writer may
-/// patch later only a size of 8 GiB or more changes it.
-///
-/// # Errors
-/// Those of [`encode`].
-pub fn header_size(entry: &TarEntry) -> Result<u64> {
-    let mut blocks = Vec::new();
-    encode(entry, &mut blocks)?;
-    Ok(blocks.len() as u64)
-}
-
-/// Appends the header of `entry`, to be followed by `entry.size` bytes of content and their [`padding`].
+/// Appends the header of `entry`, to be followed by `entry.size` bytes of content and their `padding`.
 ///
 /// A sparse file is written expanded. Where the entry came from (`stored`, `sparse`, the offsets) is not looked at. A
 /// directory's name gets its trailing slash.

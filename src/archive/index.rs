@@ -5,7 +5,7 @@
 
 mod links;
 
-pub use links::LinkChain;
+pub(crate) use links::LinkChain;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

@@ -24,15 +24,17 @@ mod sparse;
 mod tests;
 mod time;
 
-pub use encode::{END, encode, header_size, padding};
+pub use encode::encode;
+pub(crate) use encode::{END, padding};
 pub use entry::{EntryKind, TarEntry};
-pub use index::{LinkChain, MemberIndex, Scan};
-pub use reader::{Ending, EntryBody, Reader};
-pub use sparse::{Segment, SparseMap};
+pub(crate) use index::LinkChain;
+pub use index::{MemberIndex, Scan};
+pub use reader::{Ending, Reader};
+pub(crate) use sparse::SparseMap;
 pub use time::TarTime;
 
 /// Everything in a tar is aligned to this many bytes.
-pub const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// The outcome of looking at bytes without knowing where they stand.
 type ParseResult<T> = std::result::Result<T, crate::error::Problem>;

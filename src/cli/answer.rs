@@ -13,16 +13,7 @@
 use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::Path;
 
-use imgtar::convert::Platforms;
-use imgtar::diagnostics::Diagnostics;
-use imgtar::error::{Error, Result};
-use imgtar::image::ImageSet;
-use imgtar::reader::Archive;
-use imgtar::run::Run;
-use imgtar::select::ImageSelector;
-use imgtar::stream::finish::Finish;
-use imgtar::stream::sink::Sink;
-use imgtar::stream::source::Input;
+use imgtar::{Archive, Diagnostics, Error, Finish, ImageSelector, ImageSet, Input, Platforms, Result, Run, Sink};
 use serde::Serialize;
 
 use super::args::{ChoiceArgs, RunArgs};

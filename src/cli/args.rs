@@ -18,8 +18,7 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand};
-use imgtar::convert::{Compress, ImageRef};
-use imgtar::spec::reference::Reference;
+use imgtar::{Compress, ImageRef, Reference};
 
 use super::choices::{AttestationsArg, FormatArg, HalfArg, IndexArg, OuterArg, ProgressArg, VerifyArg};
 use super::values::{self, PlatformArg, Rename};

@@ -4,11 +4,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use imgtar::error::{Error, Result};
-use imgtar::files::ImageFiles;
-use imgtar::path::escape_for_terminal;
-use imgtar::stream::copy::Destination;
-use imgtar::stream::sink::Sink;
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::stream::Destination;
+use imgtar::{Error, ImageFiles, Result, Sink};
 
 use super::answer::{Session, choice, refuse_two_inputs};
 use super::args::CatArgs;

@@ -1,8 +1,7 @@
 //! Flags that take one of a few words. The doc comments are the help text.
 
 use clap::ValueEnum;
-use imgtar::codec::{Encoding, GzipLevel, ZstdLevel};
-use imgtar::{convert, options};
+use imgtar::{Attestations, Encoding, GzipLevel, Half, IndexPolicy, Verify, ZstdLevel};
 
 /// The formats that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,7 +116,7 @@ impl From<OuterArg> for Encoding {
     }
 }
 
-impl From<HalfArg> for options::Half {
+impl From<HalfArg> for Half {
     fn from(half: HalfArg) -> Self {
         match half {
             HalfArg::Oci => Self::Oci,
@@ -126,7 +125,7 @@ impl From<HalfArg> for options::Half {
     }
 }
 
-impl From<IndexArg> for convert::IndexPolicy {
+impl From<IndexArg> for IndexPolicy {
     fn from(index: IndexArg) -> Self {
         match index {
             IndexArg::Prune => Self::Prune,
@@ -136,7 +135,7 @@ impl From<IndexArg> for convert::IndexPolicy {
     }
 }
 
-impl From<AttestationsArg> for convert::Attestations {
+impl From<AttestationsArg> for Attestations {
     fn from(attestations: AttestationsArg) -> Self {
         match attestations {
             AttestationsArg::Keep => Self::Keep,
@@ -145,7 +144,7 @@ impl From<AttestationsArg> for convert::Attestations {
     }
 }
 
-impl From<VerifyArg> for convert::Verify {
+impl From<VerifyArg> for Verify {
     fn from(verify: VerifyArg) -> Self {
         match verify {
             VerifyArg::Auto => Self::Auto,

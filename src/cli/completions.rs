@@ -1,7 +1,7 @@
 //! `imgtar completions`.
 
 use clap::CommandFactory;
-use imgtar::error::Result;
+use imgtar::Result;
 
 use super::answer::Answer;
 use super::args::{Cli, CompletionsArgs};

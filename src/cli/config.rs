@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use imgtar::diagnostics::Rule;
-use imgtar::edit::{ConfigChanges, RuntimeChanges, check_variable};
-use imgtar::error::{Error, Result};
-use imgtar::limits::MAX_DOCUMENT;
-use imgtar::path::escape_for_terminal;
-use imgtar::spec::json;
+use imgtar::internals::edit::check_variable;
+use imgtar::internals::limits::MAX_DOCUMENT;
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::spec::json;
+use imgtar::{ConfigChanges, Error, Result, Rule, RuntimeChanges};
 use serde_json::{Map, Value};
 
 use super::args::ConfigArgs;

@@ -1,6 +1,6 @@
 //! `imgtar convert`.
 
-use imgtar::error::Result;
+use imgtar::Result;
 
 use super::args::ConvertArgs;
 use super::messages::Messages;
@@ -12,6 +12,6 @@ use super::{environment, options, write};
 /// Those of the command line and of the conversion.
 pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     let options = options::convert(args, environment::source_date_epoch()?)?;
-    let convert = |input, output, run: &_| imgtar::convert::convert(input, output, &options, run);
+    let convert = |input, output, run: &_| imgtar::convert(input, output, &options, run);
     write::run(args.input.as_deref(), &args.write, messages, convert)
 }

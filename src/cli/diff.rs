@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-use imgtar::convert::ImageRef;
-use imgtar::diff::{ConfigChange, Diff, FileChange, FileField, FileState, FilesDiff, LayerOf, LayersDiff, diff};
-use imgtar::error::Result;
-use imgtar::files::FileKind;
-use imgtar::path::escape_for_terminal;
-use imgtar::select::{ImageSelector, SelectedImage};
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::{
+    ConfigChange, Diff, DiffLayer, FileChange, FileField, FileKind, FileState, FilesDiff, ImageRef, ImageSelector,
+    LayersDiff, Result, SelectedImage, diff,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -142,7 +141,7 @@ fn layers(page: &mut Page<'_>, layers: &LayersDiff) -> io::Result<()> {
         return Ok(());
     }
     heading(page, &format!("layers: {} in common", layers.common))?;
-    let text = |LayerOf { number, diff_id, size: stored, .. }: &LayerOf| {
+    let text = |DiffLayer { number, diff_id, size: stored, .. }: &DiffLayer| {
         let stored = stored.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
         format!("{number} {diff_id}{stored}")
     };

@@ -1,8 +1,6 @@
 //! `imgtar edit`: what was typed becomes changes of images.
 
-use imgtar::edit::{ConfigChanges, EditOptions, Normalize, Rebase, Squash};
-use imgtar::error::{Error, Result};
-use imgtar::spec::platform::Platform;
+use imgtar::{ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
 
 use super::args::{EditArgs, LayerChangeArgs};
 use super::messages::Messages;
@@ -19,11 +17,11 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let changes = changes(args)?;
     let input = args.input.as_deref();
     if args.dry_run {
-        let preview = |input, run: &_| imgtar::convert::preview_edit(input, &changes, &options, run);
+        let preview = |input, run: &_| imgtar::preview_edit(input, &changes, &options, run);
         report::announce_preview(&write::dry_run(input, &args.write, messages, preview)?, messages);
         return Ok(());
     }
-    let edit = |input, output, run: &_| imgtar::convert::edit(input, &changes, output, &options, run);
+    let edit = |input, output, run: &_| imgtar::edit(input, &changes, output, &options, run);
     write::run(input, &args.write, messages, edit)
 }
 

@@ -4,8 +4,8 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use imgtar::error::{Error, Result};
-use imgtar::path::escape_for_terminal;
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::{Error, Result};
 
 use super::args::MOST_JOBS;
 

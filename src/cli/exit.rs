@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use imgtar::error::{Error, ErrorKind};
+use imgtar::{Error, ErrorKind};
 
 /// How a run ended.
 ///

@@ -2,9 +2,7 @@
 
 use std::io;
 
-use imgtar::error::Result;
-use imgtar::history::{self, HiddenFile, HistoryStep, How, ImageHistory, LayerUse, Total};
-use imgtar::select::SelectedImage;
+use imgtar::{Fate, HiddenFile, HistoryStep, HistoryTotal, ImageHistory, LayerUse, Result, SelectedImage, history};
 use serde::Serialize;
 
 use super::answer::{Answer, Session, choice, said};
@@ -25,7 +23,7 @@ pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<()> {
     let archive = session.open(args.input.as_deref())?;
     let images = session.images(&archive, &args.answer.choice)?;
     let chosen = choice(&args.answer.choice).one(&images)?;
-    let history = history::of(&chosen.image, &session.run)?;
+    let history = history(&chosen.image, &session.run)?;
     let mut out = Answer::begin()?;
     if args.json {
         out.json(&HistoryDocument::of(&chosen, &history))?;
@@ -103,7 +101,7 @@ fn instruction(step: &HistoryStep) -> String {
     said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn total(total: &Total) -> Table {
+fn total(total: &HistoryTotal) -> Table {
     let share = if total.holds.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.holds.size as f64 };
     let mut table = Table::new(0);
     for (what, bytes, of) in [
@@ -121,9 +119,9 @@ fn hidden(files: &[HiddenFile]) -> Table {
     table.row([right("HIDDEN"), right("IN"), right("BY"), cell("")].map(|cell| cell.tone(Tone::Title)));
     for HiddenFile { path, size: bytes, layer, hidden_by, how, .. } in files {
         let how = match how {
-            How::Deleted => "deleted",
-            How::Replaced => "replaced",
-            How::Duplicated => "duplicated",
+            Fate::Deleted => "deleted",
+            Fate::Replaced => "replaced",
+            Fate::Duplicated => "duplicated",
         };
         let path = cell(format!("{path} ({how})")).cut();
         table.row([right(size(*bytes)), right(layer.to_string()), right(hidden_by.to_string()), path]);

@@ -2,13 +2,9 @@
 
 use std::path::Path;
 
-use imgtar::convert::{ConvertOptions, Platforms, Verify};
-use imgtar::edit::{ConfigChanges, NewConfig};
-use imgtar::error::{Error, Result};
-use imgtar::reader;
-use imgtar::run::Run;
-use imgtar::select::ImageSelector;
-use imgtar::spec::platform::Platform;
+use imgtar::{
+    ConfigChanges, ConvertOptions, Error, ImageSelector, NewConfig, Platform, Platforms, Result, Run, Verify, open,
+};
 
 use super::args::{ImageArgs, ImportArgs};
 use super::messages::Messages;
@@ -26,7 +22,7 @@ pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
         verify: Verify::Digests,
         ..options::all_of(&args.write, environment::source_date_epoch()?)?
     };
-    let import = |input, output, run: &_| imgtar::convert::import(input, &config, output, &options, run);
+    let import = |input, output, run: &_| imgtar::import(input, &config, output, &options, run);
     write::run(args.input.as_deref(), &args.write, messages, import)
 }
 
@@ -50,7 +46,7 @@ fn config(args: &ImportArgs) -> Result<NewConfig> {
 /// The config of the one image in the archive at `path`; of several platforms that of the flags.
 fn config_of(path: &Path, args: &ImageArgs) -> Result<Vec<u8>> {
     let run = Run::quiet();
-    let set = reader::open(input::find(Some(path))?, None, &run)?;
+    let set = open(input::find(Some(path))?, None, &run)?;
     let platforms = match platform(args, false)? {
         Some(platform) if ImageSelector::default().images(&set)?.len() > 1 => Platforms::Only(vec![platform]),
         _ => Platforms::Unspecified,
@@ -80,7 +76,7 @@ fn platform(args: &ImageArgs, is_needed: bool) -> Result<Option<Platform>> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use imgtar::edit::RuntimeChanges;
+    use imgtar::RuntimeChanges;
 
     use super::*;
     use crate::cli::args::{Cli, CommandArgs};

@@ -5,12 +5,9 @@ use std::io::{self, IsTerminal, Seek};
 use std::path::Path;
 use std::time::Duration;
 
-use imgtar::diagnostics::Rule;
-use imgtar::error::{Error, Result};
-use imgtar::path::escape_for_terminal;
-use imgtar::spec::reference::Reference;
-use imgtar::stream::metadata;
-use imgtar::stream::source::Input;
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::stream::metadata;
+use imgtar::{Error, Input, Reference, Result, Rule};
 
 use super::messages::Messages;
 use super::sys::{self, StreamState};

@@ -4,16 +4,13 @@ mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imgtar::diagnostics::{Diagnostic, Diagnostics, Rule};
-use imgtar::error::{Error, Result};
-use imgtar::image::ImageSet;
-use imgtar::inspect::{self, InspectDepth, InspectReport};
-use imgtar::limits::MAX_MANIFEST_JSON;
-use imgtar::options::Half;
-use imgtar::reader::{Archive, Format};
-use imgtar::select::ImageSelector;
-use imgtar::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
-use imgtar::spec::oci::INDEX_MEMBER;
+use imgtar::internals::limits::MAX_MANIFEST_JSON;
+use imgtar::internals::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
+use imgtar::internals::spec::oci::INDEX_MEMBER;
+use imgtar::{
+    Archive, Diagnostic, Diagnostics, Error, Format, Half, ImageSelector, ImageSet, InspectDepth, InspectReport,
+    Result, Rule, inspect,
+};
 
 use super::answer::{Answer, Session, choice, said, verdict};
 use super::args::InspectArgs;
@@ -55,7 +52,7 @@ fn report(args: &InspectArgs, messages: Messages) -> Result<InspectReport> {
     let images = session.images(&archive, &args.answer.choice)?;
     let depth = if args.full { InspectDepth::Full } else { InspectDepth::Documents };
     let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
-    let mut report = inspect::inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
+    let mut report = inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
     session.run.diagnostics.finish();
     let mut findings = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
     findings.append(&mut report.findings);

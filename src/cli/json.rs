@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use imgtar::path::is_deceptive;
+use imgtar::internals::path::is_deceptive;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 

@@ -6,13 +6,11 @@ mod tree;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use imgtar::error::{Error, Result};
-use imgtar::files::{
-    FileEntry, ImageFiles, LayerChange, LayerChangeKind, PathFilter, layer_of, list_changes, list_layer,
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::{
+    Error, FileEntry, ImageFiles, LayerChange, LayerChangeKind, PathFilter, Result, Run, SelectedImage, layer_of,
+    list_changes, list_layer,
 };
-use imgtar::path::escape_for_terminal;
-use imgtar::run::Run;
-use imgtar::select::SelectedImage;
 
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
 use super::args::LsArgs;

@@ -6,9 +6,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap::builder::Resettable;
 use clap_mangen::Man;
-use imgtar::error::{Error, Result};
-use imgtar::stream::finish::Finish;
-use imgtar::stream::sink::Sink;
+use imgtar::{Error, Finish, Result, Sink};
 
 use super::answer::Answer;
 use super::args::{Cli, ManArgs};

@@ -7,10 +7,9 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style};
-use imgtar::diagnostics::{Diagnostic, Rule, Severity};
-use imgtar::error::Error;
-use imgtar::path::presentable;
-use imgtar::stream::unfinished;
+use imgtar::internals::path::presentable;
+use imgtar::internals::stream::unfinished;
+use imgtar::{Diagnostic, Error, Rule, Severity};
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 

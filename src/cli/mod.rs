@@ -33,7 +33,7 @@ mod version;
 mod words;
 mod write;
 
-use imgtar::error::{ErrorKind, Result};
+use imgtar::{ErrorKind, Result};
 
 use self::args::{Cli, CommandArgs};
 use self::exit::Exit;

@@ -2,10 +2,9 @@
 //!
 //! Behind it the library sees neither clap nor a string that still needs parsing.
 
-use imgtar::convert::{
-    Compress, ConvertOptions, DockerOptions, NameChanges, OciOptions, Platforms, RootfsOptions, Target,
+use imgtar::{
+    Compress, ConvertOptions, DockerOptions, Error, NameChanges, OciOptions, Platforms, Result, RootfsOptions, Target,
 };
-use imgtar::error::{Error, Result};
 
 use super::args::{ConvertArgs, EditArgs, NameArgs, SelectionArgs, WriteArgs};
 use super::choices::{FormatArg, IndexArg};
@@ -186,8 +185,8 @@ mod tests {
         assert_eq!(options.target, Target::Oci(OciOptions::default()));
         assert_eq!(options.platforms, Platforms::Unspecified);
         assert_eq!(options.names, NameChanges::default());
-        assert_eq!(options.verify, imgtar::convert::Verify::Auto);
-        assert_eq!(options.index, imgtar::convert::IndexPolicy::Prune);
+        assert_eq!(options.verify, imgtar::Verify::Auto);
+        assert_eq!(options.index, imgtar::IndexPolicy::Prune);
         assert_eq!((options.images.len(), options.attestations, options.prefer), (0, None, None));
     }
 

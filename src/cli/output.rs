@@ -3,13 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use imgtar::codec::Encoding;
-use imgtar::error::{Error, Result};
-use imgtar::path::escape_for_terminal;
-use imgtar::stream::dir_sink::{DirSink, Mode};
-use imgtar::stream::sink::Sink;
-use imgtar::stream::source::Input;
-use imgtar::writer::Output;
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::{DirSink, Encoding, Error, Input, Mode, Output, Result, Sink};
 
 use super::answer::Answer;
 use super::args::{OutputArgs, WriteArgs};

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
-use imgtar::path::presentable;
+use imgtar::internals::path::presentable;
 use terminal_size::{Width, terminal_size_of};
 use textwrap::core::{Word, display_width};
 use textwrap::{Options, WordSplitter};

@@ -12,7 +12,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use imgtar::progress::{Action, Event, Progress};
+use imgtar::{Action, Event, Progress};
 
 use super::choices;
 use super::messages::{self, Messages, Verbosity};

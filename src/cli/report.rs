@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use imgtar::codec::Codec;
-use imgtar::diagnostics::Diagnostic;
-use imgtar::edit::EditedImage;
-use imgtar::image::layer_title;
-use imgtar::path::{escape_for_terminal, presentable};
-use imgtar::report::{BlobReport, ConversionReport, ImageReport, LayerAction, LayerReport};
+use imgtar::internals::image::layer_title;
+use imgtar::internals::path::{escape_for_terminal, presentable};
+use imgtar::{BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, ImageReport, LayerAction, LayerReport};
 use serde::Serialize;
 
 use super::choices::FormatArg;

@@ -4,8 +4,8 @@
 
 use std::process;
 
-use imgtar::error::{Error, Result};
-use imgtar::stream::unfinished;
+use imgtar::internals::stream::unfinished;
+use imgtar::{Error, Result};
 
 use super::messages::Messages;
 use super::{progress, sys};

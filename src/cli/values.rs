@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use imgtar::codec::{GzipLevel, ZstdLevel};
-use imgtar::convert::{Compress, ImageRef};
-use imgtar::edit::{Addition, ParsePatternError, PathPattern, check_healthcheck};
-use imgtar::inspect::EngineChoice;
-use imgtar::spec::platform::Platform;
-use imgtar::spec::reference::Reference;
-use imgtar::spec::timestamp::Timestamp;
+use imgtar::internals::edit::check_healthcheck;
+use imgtar::{
+    Addition, Compress, EngineChoice, GzipLevel, ImageRef, ParsePatternError, PathPattern, Platform, Reference,
+    Timestamp, ZstdLevel,
+};
 use serde_json::{Map, Value};
 
 /// `--platform`, one of them.

@@ -2,9 +2,7 @@
 
 use std::io;
 
-use imgtar::diagnostics::{Diagnostic, Severity};
-use imgtar::error::Result;
-use imgtar::verify::{Extents, Report, verify};
+use imgtar::{CheckedTotals, Diagnostic, Result, Severity, VerifyReport, verify};
 
 use super::answer::{Answer, Session, said, verdict};
 use super::args::VerifyArgs;
@@ -26,7 +24,7 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
     Ok(verdict(report.sound && !doubtful))
 }
 
-fn answer(args: &VerifyArgs, report: &Report, verbosity: Verbosity) -> Result<()> {
+fn answer(args: &VerifyArgs, report: &VerifyReport, verbosity: Verbosity) -> Result<()> {
     let mut out = Answer::begin()?;
     if args.json {
         out.json(report)?;
@@ -37,7 +35,7 @@ fn answer(args: &VerifyArgs, report: &Report, verbosity: Verbosity) -> Result<()
 }
 
 /// Writes the verdict, and a row for each finding below it.
-fn write(page: &mut Page<'_>, report: &Report, verbosity: Verbosity) -> io::Result<()> {
+fn write(page: &mut Page<'_>, report: &VerifyReport, verbosity: Verbosity) -> io::Result<()> {
     let least = match verbosity {
         Verbosity::Quiet => Severity::Error,
         Verbosity::Normal => Severity::Warning,
@@ -52,7 +50,7 @@ fn write(page: &mut Page<'_>, report: &Report, verbosity: Verbosity) -> io::Resu
 }
 
 /// `OK      app.tar: 1 image, 3 layers, 754.0 KiB`, `FAILED  app.tar: 2 errors`.
-fn verdict_line(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
+fn verdict_line(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
     let counts = report.counts;
     let (tone, verdict) = match (report.sound, counts.warnings) {
         (false, _) => (Tone::Bad, "FAILED  "),
@@ -70,8 +68,8 @@ fn verdict_line(page: &mut Page<'_>, report: &Report) -> io::Result<()> {
     page.line(&cell(verdict).tone(tone), &format!("{}: {facts}", report.archive))
 }
 
-fn checked(checked: Extents) -> String {
-    let Extents { images, layers, bytes, .. } = checked;
+fn checked(checked: CheckedTotals) -> String {
+    let CheckedTotals { images, layers, bytes, .. } = checked;
     format!("{}, {}, {}", counted(images as u64, "image"), counted(layers as u64, "layer"), size(bytes))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 static LONG: LazyLock<String> = LazyLock::new(|| {
-    let encoders: String = imgtar::codec::versions().iter().map(|line| format!("\n  {line}")).collect();
+    let encoders: String = imgtar::internals::codec::versions().iter().map(|line| format!("\n  {line}")).collect();
     format!("{}\nencoders, on which the bytes of compressed layers depend:{encoders}", env!("CARGO_PKG_VERSION"))
 });
 

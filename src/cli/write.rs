@@ -5,13 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{mem, thread};
 
-use imgtar::diagnostics::{Diagnostic, Diagnostics, Severity};
-use imgtar::error::Result;
-use imgtar::limits::{Budget, Limits};
-use imgtar::report::ConversionReport;
-use imgtar::run::Run;
-use imgtar::stream::source::Input;
-use imgtar::writer::Output;
+use imgtar::{Budget, ConversionReport, Diagnostic, Diagnostics, Input, Limits, Output, Result, Run, Severity};
 
 use super::args::{RunArgs, WriteArgs};
 use super::messages::Messages;

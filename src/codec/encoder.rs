@@ -17,7 +17,7 @@ const OUTPUT: usize = 64 << 10;
 ///
 /// After an error it writes nothing more and cannot be finished. Dropped unfinished it writes nothing and leaves no
 /// thread behind. `flush` passes to the writer below, but forces out no unfinished block: that would change the bytes.
-pub struct Encoder<W> {
+pub(crate) struct Encoder<W> {
     form: Form<W>,
     failed: bool,
 }
@@ -37,7 +37,7 @@ enum Form<W> {
 ///
 /// # Errors
 /// When the codec cannot be set up, for want of memory or threads.
-pub fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsize) -> io::Result<Encoder<W>> {
+pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsize) -> io::Result<Encoder<W>> {
     let form = match encoding {
         Encoding::Plain => Form::Plain(inner),
         Encoding::Gzip(level) => Form::Gzip(BlockWriter::new(gzip::Members(level), inner, threads)),

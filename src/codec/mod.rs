@@ -16,8 +16,9 @@ mod tests;
 mod xz;
 mod zstd;
 
-pub use self::decoder::{Decoder, Watch, decode};
-pub use self::encoder::{Encoder, encode};
+pub(crate) use self::decoder::Decoder;
+pub use self::decoder::{Watch, decode};
+pub(crate) use self::encoder::{Encoder, encode};
 
 /// How bytes are compressed, as their first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-pub use crate::options::*;
+pub(crate) use crate::options::*;
 
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::Result;

@@ -41,15 +41,15 @@ pub struct LayersDiff {
     /// How many both have at their base.
     pub common: usize,
     /// What the first has above these.
-    pub a: Vec<LayerOf>,
+    pub a: Vec<DiffLayer>,
     /// What the second has above these.
-    pub b: Vec<LayerOf>,
+    pub b: Vec<DiffLayer>,
 }
 
 /// A layer of one of the images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct LayerOf {
+pub struct DiffLayer {
     /// Its number, counted from 0 at the base.
     #[serde(rename = "layer")]
     pub number: usize,
@@ -79,11 +79,11 @@ pub fn diff(a: &Image, b: &Image, run: &Run) -> Result<Diff> {
 
 fn layers(a: &Image, b: &Image) -> LayersDiff {
     let common = a.layers.iter().zip(b.layers.iter()).take_while(|(a, b)| a.diff_id == b.diff_id).count();
-    let above = |image: &Image| image.layers.iter().enumerate().skip(common).map(LayerOf::of).collect();
+    let above = |image: &Image| image.layers.iter().enumerate().skip(common).map(DiffLayer::of).collect();
     LayersDiff { common, a: above(a), b: above(b) }
 }
 
-impl LayerOf {
+impl DiffLayer {
     fn of((number, layer): (usize, &Layer)) -> Self {
         let size = layer.blob.as_ref().map(|blob| blob.extent.size());
         Self { number, diff_id: layer.diff_id.clone(), size }

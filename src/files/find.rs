@@ -8,7 +8,7 @@ use crate::nearest::nearest;
 use crate::path::escape_for_terminal;
 
 impl ImageFiles<'_> {
-    /// Hands the files that `filter` lists to `each`, in the order of [`flatten`](crate::flatten).
+    /// Hands the files that `filter` lists to `each`, in the order of the flattened tree.
     ///
     /// A path is followed through symbolic links on the way; one at its end is listed itself, unless it leads to a directory:
     /// then that is listed. Globs are compared with paths that no symbolic link is part of.

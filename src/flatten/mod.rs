@@ -5,9 +5,9 @@
 //! [`Flattened`] gives the outcome:
 //!
 //! ```
-//! # use imgtar::flatten::{Change, ChangeKind, Options, Overlay, FlattenedEntry};
-//! # use imgtar::{limits::Budget, diagnostics::Diagnostics};
-//! # fn main() -> imgtar::error::Result<()> {
+//! # use imgtar::internals::flatten::{Change, ChangeKind, FlattenedEntry, Options, Overlay};
+//! # use imgtar::{Budget, Diagnostics};
+//! # fn main() -> imgtar::Result<()> {
 //! # let (diagnostics, budget) = (Diagnostics::silent(), Budget::default());
 //! let mut overlay = Overlay::new(Options::default());
 //! let mut layer = overlay.layer("layer 0", &diagnostics, &budget);
@@ -67,9 +67,9 @@ mod vectors;
 mod whiteout;
 
 pub(crate) use arena::{put_number, put_path, put_text, take_number, take_path, take_text};
-pub use flattened::{Flattened, FlattenedEntries, FlattenedEntry};
-pub use layer::LayerBuilder;
-pub use lookup::{Lookup, Standing};
+pub use flattened::{Flattened, FlattenedEntry};
+pub(crate) use layer::LayerBuilder;
+pub(crate) use lookup::{Lookup, Standing};
 pub(crate) use nodes::FlatNode;
 pub(crate) use trace::Placement;
 pub(crate) use whiteout::{BadWhiteout, Role};

@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 pub use layer::{Blob, ExpectedDigest, Layer, PartialLayer, layer_title};
 pub(crate) use layer::{ContentKey, distinct};
-pub use name::{IMAGE_NAME, Name, REF_NAME};
+pub use name::Name;
+pub(crate) use name::{IMAGE_NAME, REF_NAME};
 
 use crate::digest::Digest;
 use crate::error::Error;

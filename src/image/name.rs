@@ -7,9 +7,9 @@ use crate::spec::descriptor::Descriptor;
 use crate::spec::reference::Reference;
 
 /// The annotation of an index's entry that holds a full name (docs/formats.md O-20).
-pub const IMAGE_NAME: &str = "io.containerd.image.name";
+pub(crate) const IMAGE_NAME: &str = "io.containerd.image.name";
 /// The annotation of an index's entry that holds a tag, a full name or any other text (O-20).
-pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(crate) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Names that a message lists of one image; the rest is counted.
 const MAX_LISTED: usize = 10;

@@ -31,7 +31,8 @@ use crate::stream::spool::Spool;
 
 use incoming::Incoming;
 
-pub use rootfs::{import, layer as single_layer};
+pub(crate) use rootfs::import;
+pub(crate) use rootfs::layer as single_layer;
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
 ///

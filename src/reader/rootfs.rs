@@ -34,7 +34,7 @@ use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 ///
 /// # Errors
 /// When the input cannot be read, is no tar, holds a name that climbs out of it, or is an image archive itself.
-pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
+pub(crate) fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
     let image = image(&label, one_layer(input, Whiteouts::Warned, run)?, config)?;
     let entry = ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
@@ -45,7 +45,7 @@ pub fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &R
 ///
 /// # Errors
 /// Those of [`import`].
-pub fn layer(input: Input, run: &Run) -> Result<Layer> {
+pub(crate) fn layer(input: Input, run: &Run) -> Result<Layer> {
     one_layer(input, Whiteouts::Meant, run)
 }
 

@@ -67,7 +67,7 @@ pub struct History {
 
 /// A config as far as it can be read.
 #[derive(Debug)]
-pub struct ConfigParts {
+pub(crate) struct ConfigParts {
     /// The image ID.
     pub image_id: Digest,
     /// The layers' digests uncompressed, base first; `None` in the place of one that is refused.
@@ -82,7 +82,7 @@ impl ConfigParts {
     /// # Errors
     /// [`Error::Invalid`] unless `diagnostics` go on: for what is no config of an image made of layers (M-11), and for a
     /// diff_id that is no digest (H-2).
-    pub fn read(raw: Vec<u8>, at: &str, diagnostics: &Diagnostics) -> Result<Self> {
+    pub(crate) fn read(raw: Vec<u8>, at: &str, diagnostics: &Diagnostics) -> Result<Self> {
         let image_id = Digest::sha256(&raw);
         let object: Value = match json::read(&raw, at, MAX_DOCUMENT, Rule::G14) {
             Ok(object) => object,

@@ -2,7 +2,7 @@
 //!
 //! Shared by readers and writers of the docker formats so that the two sides cannot drift apart. Reading is strict where
 //! tools disagree: keys have their exact case, entries their type (docs/formats.md G-14, H-20). Names of images are plain
-//! text here; [`super::reference`] knows what they mean.
+//! text here; `super::reference` knows what they mean.
 //!
 //! Sources: moby image spec v1.2, docs/formats.md L-1, L-2, L-4 to L-9, L-20, D-1, D-2.
 
@@ -169,7 +169,7 @@ impl Repositories {
 
     /// Says that `name` is the image whose top layer is `id`; a name without tag gets `latest` (N-7).
     ///
-    /// Docker takes the name apart the same way, so it need not be one that [`super::reference`] accepts.
+    /// Docker takes the name apart the same way, so it need not be one that `super::reference` accepts.
     pub fn insert(&mut self, name: &str, id: &str) {
         let (repository, tag) = split_tag(name);
         self.0.entry(repository.into()).or_default().insert(tag.unwrap_or("latest").into(), id.into());

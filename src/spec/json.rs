@@ -28,7 +28,7 @@ const RESERVED_KEY: &str = "$serde_json::private::";
 ///
 /// # Errors
 /// [`Error::Invalid`] for what is no JSON or no `T`, and for what readers disagree about: a byte order mark, text after
-/// the value, a key repeated in one object (G-14, H-20), nesting deeper than [`MAX_JSON_DEPTH`] or a size above `cap` (H-14).
+/// the value, a key repeated in one object (G-14, H-20), nesting deeper than `MAX_JSON_DEPTH` or a size above `cap` (H-14).
 pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -> Result<T> {
     let invalid = |rule, message| Error::invalid(rule, at, message);
     if bytes.len() as u64 > cap {

@@ -10,14 +10,14 @@
 //! | OCI layouts | [`oci`] |
 //! | docker archives | [`docker`], [`v1`] |
 
-pub mod config;
-pub mod config_types;
-pub mod descriptor;
+pub(crate) mod config;
+pub(crate) mod config_types;
+pub(crate) mod descriptor;
 pub mod docker;
 pub mod json;
-pub mod media_type;
+pub(crate) mod media_type;
 pub mod oci;
-pub mod platform;
-pub mod reference;
+pub(crate) mod platform;
+pub(crate) mod reference;
 pub mod timestamp;
 pub mod v1;

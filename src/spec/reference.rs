@@ -157,7 +157,7 @@ impl fmt::Debug for Reference {
 }
 
 /// Whether c/image can select an entry by this `ref.name` (O-23): `C(/C)*` with `C = A((-|.|_|:|@|+|--)A)*`, `A = [A-Za-z0-9]+`.
-pub fn is_ref_name(text: &str) -> bool {
+pub(crate) fn is_ref_name(text: &str) -> bool {
     text.split('/').all(|component| {
         is_words(component, char::is_ascii_alphanumeric, |separator| {
             matches!(separator, "-" | "." | "_" | ":" | "@" | "+" | "--")
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn ref_names_that_c_image_can_select_are_known() {
-        for good in ["1", "foo:1", "docker.io/library/foo:1", "a--b", "a+b", "A/b@c"] {
+        for good in ["1", "foo:1", "docker.io/library/foo:1", "a--b", "a-b.c_d", "a+b", "A/b@c", "a@sha256:0"] {
             assert!(is_ref_name(good), "{good}");
         }
         for bad in ["", "a/", "/a", "a---b", "a__b", "a..b", ":a", "a-", "a b", "é"] {

@@ -8,7 +8,7 @@ use super::sys;
 use crate::progress::Task;
 
 /// Large enough to be fast, small enough to stay in the processor's cache.
-pub const CHUNK: usize = 256 << 10;
+pub(crate) const CHUNK: usize = 256 << 10;
 
 /// Holds most documents and the smallest layers.
 const FIRST: usize = 16 << 10;
@@ -51,7 +51,7 @@ impl Buffer {
 ///
 /// # Errors
 /// Those of either side.
-pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized)) -> io::Result<u64> {
+pub(crate) fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized)) -> io::Result<u64> {
     copy_telling(reader, writer, &mut Task::silent())
 }
 
@@ -59,7 +59,7 @@ pub fn copy(reader: &mut (impl Read + ?Sized), writer: &mut (impl Write + ?Sized
 ///
 /// # Errors
 /// Those of either side.
-pub fn copy_telling(
+pub(crate) fn copy_telling(
     reader: &mut (impl Read + ?Sized),
     writer: &mut (impl Write + ?Sized),
     task: &mut Task<'_>,
@@ -99,7 +99,7 @@ impl Destination for Vec<u8> {
 ///
 /// # Errors
 /// Those of either side.
-pub fn send(reader: &mut ExtentReader, writer: &mut impl Destination, task: &mut Task<'_>) -> io::Result<u64> {
+pub(crate) fn send(reader: &mut ExtentReader, writer: &mut impl Destination, task: &mut Task<'_>) -> io::Result<u64> {
     let sent = writer.as_file().map_or(0, |file| send_in_kernel(reader, file, task));
     Ok(sent + copy_telling(reader, writer, task)?)
 }

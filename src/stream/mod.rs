@@ -1,18 +1,19 @@
 //! Bytes at rest and in motion; knows nothing of tar.
 
-pub mod copy;
-pub mod dir_sink;
-pub mod finish;
+pub(crate) mod copy;
+pub(crate) mod dir_sink;
+pub(crate) mod finish;
 mod output;
-pub mod patch;
-pub mod pipe;
-pub mod pool;
-pub mod sink;
-pub mod skip;
-pub mod source;
-pub mod spool;
+pub(crate) mod patch;
+pub(crate) mod pipe;
+pub(crate) mod pool;
+pub(crate) mod sink;
+pub(crate) mod skip;
+pub(crate) mod source;
+pub(crate) mod spool;
 pub(crate) mod sys;
-pub mod tap;
+pub(crate) mod tap;
 pub mod unfinished;
 
-pub use sys::{metadata, widen};
+pub use sys::metadata;
+pub(crate) use sys::widen;

@@ -29,7 +29,7 @@ struct Chunk {
 }
 
 /// Reads what a worker thread reads ahead.
-pub struct Ahead<'scope, R> {
+pub(crate) struct Ahead<'scope, R> {
     worker: ScopedJoinHandle<'scope, R>,
     full: Receiver<Message>,
     spare: Sender<Box<[u8]>>,
@@ -42,7 +42,7 @@ pub struct Ahead<'scope, R> {
 ///
 /// # Errors
 /// When the system gives no more threads.
-pub fn ahead<'scope, R: Read + Send + 'scope>(
+pub(crate) fn ahead<'scope, R: Read + Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     reader: R,
 ) -> io::Result<Ahead<'scope, R>> {
@@ -58,7 +58,7 @@ pub fn ahead<'scope, R: Read + Send + 'scope>(
 
 impl<R> Ahead<'_, R> {
     /// The reader, which stops where it is if it has not reached its end.
-    pub fn into_inner(self) -> R {
+    pub(crate) fn into_inner(self) -> R {
         drop((self.full, self.spare));
         self.worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }

@@ -15,7 +15,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 ///
 /// # Errors
 /// That of the first task that failed; then no more are begun.
-pub fn for_all<T: Send, R: Send, E: Send>(
+pub(crate) fn for_all<T: Send, R: Send, E: Send>(
     jobs: NonZeroUsize,
     tasks: impl IntoIterator<Item = T>,
     weigh: impl Fn(&T) -> u64,
@@ -32,7 +32,7 @@ pub fn for_all<T: Send, R: Send, E: Send>(
 }
 
 /// What all threads of a pool share; lives outside the thread scope that works on it.
-pub struct Tasks<T, R, E> {
+pub(crate) struct Tasks<T, R, E> {
     state: Mutex<State<T, R, E>>,
     changed: Condvar,
 }
@@ -80,13 +80,13 @@ impl<T> Ord for Waiting<T> {
 
 impl<T: Send, R: Send, E: Send> Tasks<T, R, E> {
     /// Nothing to do yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let state = State { waiting: BinaryHeap::new(), done: Vec::new(), closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// A pool of up to `jobs` threads; the last of them is the caller's, which joins in at [`Pool::finish`].
-    pub fn start<'scope, 'env, W>(
+    pub(crate) fn start<'scope, 'env, W>(
         &'scope self,
         scope: &'scope Scope<'scope, 'env>,
         jobs: NonZeroUsize,
@@ -143,7 +143,7 @@ impl<T, R, E> State<T, R, E> {
 }
 
 /// Tasks under way. Dropped unfinished, it begins no more.
-pub struct Pool<'scope, 'env, T: Send, R: Send, E: Send, W> {
+pub(crate) struct Pool<'scope, 'env, T: Send, R: Send, E: Send, W> {
     tasks: &'scope Tasks<T, R, E>,
     scope: &'scope Scope<'scope, 'env>,
     /// Threads that may yet be started.
@@ -160,7 +160,7 @@ where
     W: Fn(T) -> Result<R, E> + Copy + Send + 'scope,
 {
     /// Adds a task, for which there is a thread of its own as long as there may be. After a failure nobody takes it.
-    pub fn add(&mut self, weight: u64, task: T) {
+    pub(crate) fn add(&mut self, weight: u64, task: T) {
         {
             let mut state = self.tasks.lock();
             let number = state.done.len();
@@ -179,7 +179,7 @@ where
     }
 
     /// Begins no more tasks: the error of one that failed already, if any.
-    pub fn abandon(self) -> Option<E> {
+    pub(crate) fn abandon(self) -> Option<E> {
         self.tasks.lock().give_up();
         self.finish().err()
     }
@@ -188,7 +188,7 @@ where
     ///
     /// # Errors
     /// That of a task.
-    pub fn finish(mut self) -> Result<Vec<R>, E> {
+    pub(crate) fn finish(mut self) -> Result<Vec<R>, E> {
         self.close();
         self.tasks.work(self.work);
         for worker in self.workers.drain(..) {

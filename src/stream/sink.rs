@@ -3,6 +3,7 @@
 //! Only a file that imgtar made is ever seeked or patched; standard output, which may be in append mode, a FIFO or a device
 //! never (docs/formats.md H-26). Nothing is buffered here: a write is a system call, and layers above gather small ones.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,13 +23,12 @@ use crate::error::{Error, Result};
 ///
 /// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when the reader of a stream went away, else [`Error::Io`] that
 /// names the output.
-#[derive(Debug)]
 pub struct Sink(Place);
 
-#[derive(Debug)]
 enum Place {
     File(NewFile),
     Stream { file: File, name: String },
+    Writer { writer: Box<dyn Write + Send>, name: String },
     Memory(Memory),
 }
 
@@ -77,6 +77,11 @@ impl Sink {
         Self::standard(sys::duplicate(io::stdout()), "standard output")
     }
 
+    /// What `writer` passes on; messages call it `name`.
+    pub fn writer(name: impl Into<String>, writer: impl Write + Send + 'static) -> Self {
+        Self(Place::Writer { writer: Box::new(writer), name: name.into() })
+    }
+
     /// Memory, and the handle by which to read it.
     pub fn memory() -> (Self, Memory) {
         let memory = Memory::default();
@@ -87,7 +92,7 @@ impl Sink {
     pub fn patchable(&self) -> Option<Patch<'_>> {
         match &self.0 {
             Place::File(new) => Some(Patch::of(&new.file, &new.target)),
-            Place::Stream { .. } | Place::Memory(_) => None,
+            Place::Stream { .. } | Place::Writer { .. } | Place::Memory(_) => None,
         }
     }
 
@@ -124,17 +129,32 @@ impl Sink {
     }
 }
 
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match &self.0 {
+            Place::File(new) => &name(&new.target),
+            Place::Stream { name, .. } | Place::Writer { name, .. } => name,
+            Place::Memory(_) => "memory",
+        };
+        f.debug_tuple("Sink").field(&name).finish()
+    }
+}
+
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Place::File(new) => new.file.write(bytes).map_err(|error| lift(error, || name(&new.target))),
             Place::Stream { file, name } => file.write(bytes).map_err(|error| lift(error, || name.clone())),
+            Place::Writer { writer, name } => writer.write(bytes).map_err(|error| lift(error, || name.clone())),
             Place::Memory(memory) => memory.lock().write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match &mut self.0 {
+            Place::Writer { writer, name } => writer.flush().map_err(|error| lift(error, || name.clone())),
+            Place::File(_) | Place::Stream { .. } | Place::Memory(_) => Ok(()),
+        }
     }
 }
 
@@ -143,7 +163,7 @@ impl Destination for Sink {
         match &self.0 {
             Place::File(new) => Some(&new.file),
             Place::Stream { file, .. } => Some(file),
-            Place::Memory(_) => None,
+            Place::Writer { .. } | Place::Memory(_) => None,
         }
     }
 }
@@ -156,11 +176,12 @@ impl Finish for Sink {
     /// # Errors
     /// [`Error::Io`] for bytes that were taken and are said to be lost now; [`Error::Output`] if a file took the name
     /// meanwhile and `force` was not given.
-    fn finish(self) -> io::Result<()> {
+    fn finish(mut self) -> io::Result<()> {
+        self.flush()?;
         match self.0 {
             Place::File(new) => new.finish().map_err(io::Error::from),
             Place::Stream { file, name } => close(file, &name).map_err(io::Error::from),
-            Place::Memory(_) => Ok(()),
+            Place::Writer { .. } | Place::Memory(_) => Ok(()),
         }
     }
 }
@@ -366,6 +387,31 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Io);
             assert_eq!(error.to_string(), "writing /dev/full");
         }
+    }
+
+    #[test]
+    fn a_writer_gets_all_bytes_before_finish_returns() {
+        struct Slow(std::sync::mpsc::Sender<u8>, Vec<u8>);
+        impl Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.1.write(bytes)
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                self.1.drain(..).try_for_each(|byte| self.0.send(byte)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let mut sink = Sink::writer("a channel", Slow(sender, Vec::new()));
+        sink.write_all(b"abc").unwrap();
+        assert!(receiver.try_recv().is_err());
+        sink.finish().unwrap();
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), b"abc");
+
+        let (sender, _) = std::sync::mpsc::channel();
+        let mut sink = Sink::writer("a channel", Slow(sender, Vec::new()));
+        sink.write_all(b"abc").unwrap();
+        assert!(matches!(Error::io("finishing", "test", sink.finish().unwrap_err()), Error::ClosedPipe));
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn full(tmpdir: &Path, error: &io::Error) -> Error {
 }
 
 /// An unlinked temporary file to write to, whose errors name `--tmpdir`.
-pub struct Scratch {
+pub(crate) struct Scratch {
     file: File,
     tmpdir: PathBuf,
     is_full: bool,
@@ -45,12 +45,12 @@ impl Scratch {
     ///
     /// # Errors
     /// When the directory cannot hold it.
-    pub fn new(tmpdir: &Path) -> Result<Self> {
+    pub(crate) fn new(tmpdir: &Path) -> Result<Self> {
         Ok(Self { file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned(), is_full: false })
     }
 
     /// Whether a write failed because there was no room: the disk's, the user's or the process's.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
 
@@ -58,14 +58,14 @@ impl Scratch {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn cut(&mut self, len: u64) -> Result<()> {
+    pub(crate) fn cut(&mut self, len: u64) -> Result<()> {
         self.is_full = false;
         let cut = self.file.set_len(len).and_then(|()| self.file.seek(SeekFrom::Start(len)));
         cut.map(drop).map_err(|error| full(&self.tmpdir, &error))
     }
 
     /// The file, its cursor behind what was written.
-    pub fn into_file(self) -> File {
+    pub(crate) fn into_file(self) -> File {
         self.file
     }
 }
@@ -91,7 +91,7 @@ impl Write for Scratch {
 ///
 /// An image may have more layers than a process may have files, so a file takes one body after the other. Several threads
 /// may write at once, each to a file of its own.
-pub struct SpoolFiles {
+pub(crate) struct SpoolFiles {
     tmpdir: PathBuf,
     idle: Mutex<Vec<SpoolFile>>,
 }
@@ -104,7 +104,7 @@ struct SpoolFile {
 
 impl SpoolFiles {
     /// No file yet; those to come are in `tmpdir`.
-    pub fn new(tmpdir: &Path) -> Self {
+    pub(crate) fn new(tmpdir: &Path) -> Self {
         Self { tmpdir: tmpdir.to_owned(), idle: Mutex::default() }
     }
 
@@ -112,7 +112,7 @@ impl SpoolFiles {
     ///
     /// # Errors
     /// Those of `write`, and [`Error::Output`] that names `--tmpdir` when there is no room.
-    pub fn add<T>(&self, label: &str, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, Extent)> {
+    pub(crate) fn add<T>(&self, label: &str, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<(T, Extent)> {
         let SpoolFile { file, len } = self.lend()?;
         let mut body = SpoolBody { file: &file, len: 0, tmpdir: &self.tmpdir };
         let written = write(&mut body)?;
@@ -157,7 +157,7 @@ impl Write for SpoolBody<'_> {
 }
 
 /// Reads `inner` and keeps every byte that passes, read or skipped.
-pub struct Spool<R> {
+pub(crate) struct Spool<R> {
     inner: R,
     scratch: Scratch,
     buffer: Vec<u8>,
@@ -168,7 +168,7 @@ impl<R: Read> Spool<R> {
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn new(inner: R, tmpdir: &Path) -> Result<Self> {
+    pub(crate) fn new(inner: R, tmpdir: &Path) -> Result<Self> {
         Ok(Self { inner, scratch: Scratch::new(tmpdir)?, buffer: vec![0; CHUNK] })
     }
 
@@ -176,7 +176,7 @@ impl<R: Read> Spool<R> {
     ///
     /// # Errors
     /// When `inner` cannot be read or the spool not be written.
-    pub fn drain(&mut self, label: &str) -> Result<()> {
+    pub(crate) fn drain(&mut self, label: &str) -> Result<()> {
         while self.pass(u64::MAX).map_err(|error| Error::io("reading", label, error))? > 0 {}
         Ok(())
     }
@@ -185,7 +185,7 @@ impl<R: Read> Spool<R> {
     ///
     /// # Errors
     /// Those of [`Spool::drain`] and [`Spool::laid_down`].
-    pub fn finish(mut self, label: &str) -> Result<Source> {
+    pub(crate) fn finish(mut self, label: &str) -> Result<Source> {
         self.drain(label)?;
         self.laid_down(label)
     }
@@ -194,7 +194,7 @@ impl<R: Read> Spool<R> {
     ///
     /// # Errors
     /// When its size cannot be asked for.
-    pub fn laid_down(self, label: &str) -> Result<Source> {
+    pub(crate) fn laid_down(self, label: &str) -> Result<Source> {
         Source::file(label, self.scratch.into_file(), 0)
     }
 

@@ -134,7 +134,7 @@ pub(super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> io::Result<
 
 /// Makes room for more bytes in a pipe, where the system lets us ask: far fewer switches between its two sides.
 #[cfg(target_os = "linux")]
-pub fn widen(file: &File) {
+pub(crate) fn widen(file: &File) {
     const SIZE: usize = 1 << 20;
     // It fails on anything but a pipe, and past the user's share of pipe memory.
     let _ = rustix::pipe::fcntl_setpipe_size(file, SIZE);

@@ -109,7 +109,7 @@ impl<R: Read> Read for VerifyReader<R> {
 }
 
 /// A writer that hashes what it passes on.
-pub struct HashWriter<W> {
+pub(crate) struct HashWriter<W> {
     inner: W,
     hasher: Hasher,
     size: u64,
@@ -117,7 +117,7 @@ pub struct HashWriter<W> {
 
 impl<W: Write> HashWriter<W> {
     /// Watches what goes to `inner`, from here on.
-    pub fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         Self { inner, hasher: Hasher::sha256(), size: 0 }
     }
 }

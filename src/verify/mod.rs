@@ -47,7 +47,7 @@ use stack::Stacks;
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Report {
+pub struct VerifyReport {
     /// How messages call the archive.
     pub archive: String,
     /// What it is, in the words of [`inspect`](crate::inspect).
@@ -55,9 +55,9 @@ pub struct Report {
     /// Whether there are no errors.
     pub sound: bool,
     /// How much was looked at.
-    pub checked: Extents,
+    pub checked: CheckedTotals,
     /// How many findings there are of each severity.
-    pub counts: Counts,
+    pub counts: SeverityCounts,
     /// The findings: errors first, then warnings, then notes; within each in the order of the archive's documents.
     pub findings: Vec<Diagnostic>,
 }
@@ -65,7 +65,7 @@ pub struct Report {
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Extents {
+pub struct CheckedTotals {
     /// Images, one for each platform.
     pub images: usize,
     /// Layers, each distinct one once.
@@ -81,7 +81,7 @@ pub struct Extents {
 /// How many findings there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct Counts {
+pub struct SeverityCounts {
     /// Errors.
     pub errors: usize,
     /// Warnings.
@@ -95,7 +95,7 @@ pub struct Counts {
 /// # Errors
 /// When it cannot be read as an image archive at all, a limit is passed, or reading fails. Whatever else is wrong with it
 /// is in the report, and so is what the diagnostics of `run` would have been.
-pub fn verify(input: Input, run: Run) -> Result<Report> {
+pub fn verify(input: Input, run: Run) -> Result<VerifyReport> {
     let run = Run { diagnostics: Diagnostics::collecting(), ..run };
     let archive = match Archive::open(input, &run) {
         Ok(archive) => archive,
@@ -164,7 +164,7 @@ impl<'a> Verification<'a> {
     }
 
     /// Reads all bodies, applies all layers, and adds everything up.
-    fn finish(mut self) -> Result<Report> {
+    fn finish(mut self) -> Result<VerifyReport> {
         let (blobs, bytes, layers) = (self.bodies.len(), self.bodies.size(), self.bodies.layers());
         let mut bodies = std::mem::take(&mut self.bodies).examine(self.run)?;
         bodies.report(&mut self.log);
@@ -174,12 +174,12 @@ impl<'a> Verification<'a> {
         }
         stacks::apply(self.stacks.all(), &bodies, &mut self.log, self.run)?;
         self.log.append(self.run.diagnostics.take());
-        let checked = Extents { images: self.checked.len(), layers, blobs, bytes, entries: bodies.entries() };
+        let checked = CheckedTotals { images: self.checked.len(), layers, blobs, bytes, entries: bodies.entries() };
         Ok(report(self.archive.members.label(), self.archive.format_name()?, checked, self.log))
     }
 }
 
-fn report(archive: &str, format: &'static str, checked: Extents, log: DiagnosticLog) -> Report {
+fn report(archive: &str, format: &'static str, checked: CheckedTotals, log: DiagnosticLog) -> VerifyReport {
     let mut findings = log.into_list(archive);
     let label = format!("{archive}: ");
     for finding in &mut findings {
@@ -189,7 +189,10 @@ fn report(archive: &str, format: &'static str, checked: Extents, log: Diagnostic
     }
     findings.sort_by_key(|finding| finding.severity);
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let counts =
-        Counts { errors: count(Severity::Error), warnings: count(Severity::Warning), notes: count(Severity::Note) };
-    Report { archive: archive.to_owned(), format, sound: counts.errors == 0, checked, counts, findings }
+    let counts = SeverityCounts {
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        notes: count(Severity::Note),
+    };
+    VerifyReport { archive: archive.to_owned(), format, sound: counts.errors == 0, checked, counts, findings }
 }

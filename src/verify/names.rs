@@ -15,6 +15,7 @@ use crate::select::{Naming, OneName};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
 use crate::spec::oci::INDEX_MEMBER;
+use crate::spec::reference::is_ref_name;
 
 impl Verification<'_> {
     /// Checks the names of all that is listed.
@@ -105,27 +106,4 @@ impl Verification<'_> {
 /// The names of an item of `manifest.json`.
 pub(super) fn names_of(item: &ListedNode<ManifestItem>) -> Vec<Name> {
     item.written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect()
-}
-
-/// `C(/C)*` with `C = A((-|.|_|:|@|+|--)A)*` and `A = [A-Za-z0-9]+` (O-23).
-fn is_ref_name(text: &str) -> bool {
-    text.split('/').all(|component| {
-        let is_alphanumeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        component.replace("--", "-").split(['-', '.', '_', ':', '@', '+']).all(is_alphanumeric)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ref_names_have_the_form_of_the_specification() {
-        for text in ["1", "latest", "foo:1", "ex.org/a:1", "a--b", "a-b.c_d", "a@sha256:0", "docker.io/library/app:1"] {
-            assert!(is_ref_name(text), "{text}");
-        }
-        for text in ["", "/", "a/", "a b", "a..b", "a---b", "-a", "é", "a__b"] {
-            assert!(!is_ref_name(text), "{text}");
-        }
-    }
 }

@@ -20,7 +20,7 @@ mod tar;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-pub use tar::{CountedSink, Out};
+pub(crate) use tar::{CountedSink, Out};
 
 use crate::codec::{self, Encoding};
 use crate::error::{Error, Result};

@@ -22,7 +22,7 @@ use crate::stream::source::{Extent, Source};
 use crate::stream::spool;
 
 /// Where the bytes of an archive go.
-pub enum Out {
+pub(crate) enum Out {
     /// As they are.
     Plain(Sink),
     /// Compressed as a whole.
@@ -30,7 +30,7 @@ pub enum Out {
 }
 
 /// A sink that counts the bytes that it takes.
-pub struct CountedSink {
+pub(crate) struct CountedSink {
     sink: Sink,
     bytes: u64,
 }

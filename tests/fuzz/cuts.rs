@@ -1,6 +1,6 @@
 //! Archives that end too early, wherever that is (G-13, H-18): an error, never a panic and never a short success.
 
-use imgtar::convert::{ConvertOptions, DockerOptions, OciOptions, RootfsOptions, Target};
+use imgtar::{ConvertOptions, DockerOptions, OciOptions, RootfsOptions, Target};
 
 use crate::random::Random;
 use crate::support::codec::Codec;

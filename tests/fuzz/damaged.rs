@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use imgtar::error::ErrorKind;
+use imgtar::ErrorKind;
 
 use crate::driven::watched;
 use crate::random::Random;

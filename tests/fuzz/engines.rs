@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imgtar::convert::{ConvertOptions, DockerOptions, OciOptions, Target};
+use imgtar::{ConvertOptions, DockerOptions, OciOptions, Target};
 
 use crate::choice::Choice;
 use crate::generate::ForEngines;

@@ -6,16 +6,9 @@ use std::io::{Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use imgtar::codec::Encoding;
-use imgtar::convert::{ConvertOptions, convert};
-use imgtar::diagnostics::Diagnostics;
-use imgtar::error::Result;
-use imgtar::limits::{Budget, Limits};
-use imgtar::progress::Progress;
-use imgtar::run::Run;
-use imgtar::stream::sink::Sink;
-use imgtar::stream::source::Input;
-use imgtar::writer::Output;
+use imgtar::{
+    Budget, ConvertOptions, Diagnostics, Encoding, Input, Limits, Output, Progress, Result, Run, Sink, convert,
+};
 
 /// `--max-size`: 64 KiB of zstd can honestly hold gigabytes, and what takes long must be known to be honest.
 const MAX_SIZE: u64 = 64 << 20;

@@ -5,11 +5,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use imgtar::inspect::{InspectDepth, inspect};
-use imgtar::reader;
-use imgtar::run::Run;
-use imgtar::select::ImageSelector;
-use imgtar::stream::source::Input;
+use imgtar::{ImageSelector, Input, InspectDepth, Run, inspect};
 use serde_json::{Value, json};
 
 use crate::support::archive::Archive;
@@ -411,7 +407,7 @@ fn an_image_listed_for_many_platforms_has_its_facts_once() {
     }
     let run = Run::quiet();
     let input = Input::reader("in", Cursor::new(layout.tarball().bytes()));
-    let archive = reader::Archive::open(input, &run).unwrap();
+    let archive = imgtar::Archive::open(input, &run).unwrap();
     let images = archive.images(None, &run).unwrap();
     let report = inspect(&archive, &images, &ImageSelector::default(), None, InspectDepth::Documents, &run).unwrap();
     assert_eq!(report.images.len(), 40);

@@ -21,6 +21,7 @@ mod declared;
 mod diff;
 mod edit;
 mod escapes;
+mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
 mod foreign;

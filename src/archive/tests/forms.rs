@@ -2,7 +2,8 @@
 
 use super::raw::{Block, Raw};
 use super::*;
-use crate::archive::{EntryKind, Segment, TarTime};
+use crate::archive::sparse::Segment;
+use crate::archive::{EntryKind, TarTime};
 
 #[test]
 fn ustar_fields_are_read() {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::{BLOCK, END, EntryKind, TarTime, encode, header_size, padding};
+use crate::archive::{BLOCK, END, EntryKind, TarTime, encode, padding};
 
 fn archive(entries: &[(TarEntry, Vec<u8>)]) -> Vec<u8> {
     let mut tar = Vec::new();
@@ -124,7 +124,6 @@ proptest! {
 fn header(entry: &TarEntry) -> Vec<u8> {
     let mut blocks = Vec::new();
     encode(entry, &mut blocks).unwrap();
-    assert_eq!(header_size(entry).unwrap(), blocks.len() as u64);
     blocks
 }
 
@@ -151,7 +150,7 @@ fn g_17_members_of_layered_archives_are_plain_ustar_with_fixed_metadata() {
 
 #[test]
 fn a_file_of_8_gib_has_a_longer_header() {
-    assert_eq!(header_size(&TarEntry::plain_file("layer.tar", (1 << 33) - 1)).unwrap(), 512);
+    assert_eq!(header(&TarEntry::plain_file("layer.tar", (1 << 33) - 1)).len(), BLOCK);
     let large = TarEntry::plain_file("layer.tar", 1 << 33);
     let blocks = header(&large);
     assert_eq!(blocks.len(), 1536);

@@ -1,7 +1,7 @@
 //! What the commands share that answer a question about an archive instead of converting it.
 
 use clap::Args;
-use imgtar::convert::ImageRef;
+use imgtar::ImageRef;
 
 use super::RunArgs;
 use crate::cli::choices::HalfArg;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use imgtar::spec::timestamp::Timestamp;
+use imgtar::Timestamp;
 
 use crate::cli::values::{self, Assignment, HealthcheckArg, Words};
 

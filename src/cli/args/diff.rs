@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgtar::convert::ImageRef;
+use imgtar::ImageRef;
 
 use super::AnswerArgs;
 use crate::cli::values;

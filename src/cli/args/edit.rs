@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgtar::edit::{Addition, PathPattern};
+use imgtar::{Addition, PathPattern};
 
 use super::{ConfigArgs, SelectionArgs, WriteArgs};
 use crate::cli::values::{self, PlatformArg};

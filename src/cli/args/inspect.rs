@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use imgtar::inspect::EngineChoice;
+use imgtar::EngineChoice;
 
 use super::AnswerArgs;
 use crate::cli::values;

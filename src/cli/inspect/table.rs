@@ -2,8 +2,7 @@
 
 use std::io;
 
-use imgtar::diagnostics::Diagnostic;
-use imgtar::inspect::{ConfigFacts, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
+use imgtar::{ConfigFacts, Diagnostic, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
 use crate::cli::page::{Cell, Page, Table, Tone, cell};
 use crate::cli::words::{counted, size};

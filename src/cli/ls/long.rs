@@ -1,9 +1,8 @@
 //! `ls -l`: the columns of `tar tv`, with times that are the same everywhere.
 
-use imgtar::archive::TarTime;
-use imgtar::files::{FileEntry, FileKind};
-use imgtar::path::escape_for_terminal;
-use imgtar::spec::timestamp;
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::spec::timestamp;
+use imgtar::{FileEntry, FileKind, TarTime};
 
 use crate::cli::words::size;
 

@@ -1,7 +1,7 @@
 //! `ls --tree`: names below their directories.
 
-use imgtar::files::FileEntry;
-use imgtar::path::escape_for_terminal;
+use imgtar::FileEntry;
+use imgtar::internals::path::escape_for_terminal;
 
 /// Where an entry hangs.
 struct Branch {
@@ -63,8 +63,7 @@ fn branches(entries: &[FileEntry]) -> Vec<Branch> {
 
 #[cfg(test)]
 mod tests {
-    use imgtar::archive::TarTime;
-    use imgtar::files::FileKind;
+    use imgtar::{FileKind, TarTime};
 
     use super::*;
 

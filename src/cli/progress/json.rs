@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use imgtar::progress::{Action, Event, TaskId};
+use imgtar::{Action, Event, TaskId};
 use serde::Serialize;
 
 use super::tally::{Tally, TaskState};

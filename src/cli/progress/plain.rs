@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use imgtar::progress::{Action, Event};
+use imgtar::{Action, Event};
 use indicatif::HumanDuration;
 
 use super::tally::{Tally, TaskState, Whole};
@@ -74,7 +74,7 @@ fn of_task(task: &TaskState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imgtar::progress::TaskId;
+    use imgtar::TaskId;
 
     const MIB: u64 = 1 << 20;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use imgtar::progress::{Action, Event, TaskId};
+use imgtar::{Action, Event, TaskId};
 
 /// The tasks in hand and the whole.
 #[derive(Debug, Default)]

@@ -2,13 +2,9 @@
 
 use std::io::{self, Cursor, Read};
 
-use imgtar::archive::{Ending, EntryKind, Reader, Scan, TarEntry, encode};
-use imgtar::diagnostics::{Diagnostics, Rule};
-use imgtar::error::Result;
-use imgtar::limits::{Budget, Limits};
-use imgtar::run::Run;
-use imgtar::stream::skip::{Sequential, Skip};
-use imgtar::stream::source::Source;
+use imgtar::internals::archive::{Ending, EntryKind, MemberIndex, Reader, Scan, TarEntry, encode};
+use imgtar::internals::stream::{Sequential, Skip};
+use imgtar::{Budget, Diagnostics, Limits, Result, Rule, Run, Source};
 
 use crate::memory;
 use crate::mutate::repair_checksums;
@@ -52,7 +48,7 @@ pub(crate) fn index(data: &[u8]) {
 }
 
 /// Looks a member up, and reads it if it is small.
-fn look_up(index: &imgtar::archive::MemberIndex, name: &str, run: &Run) {
+fn look_up(index: &MemberIndex, name: &str, run: &Run) {
     if let Ok(Some(extent)) = index.find(name, "a test") {
         let size = extent.size();
         match index.document(Rule::X2, name, "a test", 1 << 20, run) {

@@ -2,9 +2,8 @@
 
 use std::io::{self, Read};
 
-use imgtar::codec::{Codec, Watch, decode};
-use imgtar::diagnostics::Diagnostics;
-use imgtar::limits::{Budget, Limits};
+use imgtar::internals::codec::{Watch, decode};
+use imgtar::{Budget, Codec, Diagnostics, Limits};
 
 use super::archive::Dribble;
 

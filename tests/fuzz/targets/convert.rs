@@ -3,16 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use imgtar::codec::{Encoding, GzipLevel, ZstdLevel};
-use imgtar::convert::{
-    Attestations, Compress, ConvertOptions, DockerOptions, IndexPolicy, OciOptions, Platforms, RootfsOptions, Target,
-    Verify,
+use imgtar::{
+    Attestations, Compress, ConfigChanges, ConvertOptions, DockerOptions, Encoding, GzipLevel, Half, IndexPolicy,
+    NewConfig, OciOptions, Output, Platform, Platforms, RootfsOptions, Sink, Target, Verify, ZstdLevel,
 };
-use imgtar::edit::{ConfigChanges, NewConfig};
-use imgtar::options::Half;
-use imgtar::spec::platform::Platform;
-use imgtar::stream::sink::Sink;
-use imgtar::writer::Output;
 
 use crate::choice::Choice;
 use crate::support::codec::Codec;
@@ -95,7 +89,7 @@ pub(crate) fn import(data: &[u8]) {
     let output = Output::Archive { sink, outer: Encoding::Plain };
     let (os, architecture) = (Some("linux".to_owned()), Some("amd64".to_owned()));
     let config = NewConfig { from: None, changes: ConfigChanges { os, architecture, ..ConfigChanges::default() } };
-    let done = imgtar::convert::import(memory::input(&tar), &config, output, &options, &memory::run());
+    let done = imgtar::import(memory::input(&tar), &config, output, &options, &memory::run());
     if done.is_ok() && !matches!(options.target, Target::Rootfs(_)) {
         assert_eq!(truth::judged(&memory.bytes()).expect("a config of our own").len(), 1);
     }
@@ -125,7 +119,7 @@ fn apply(stack: &[Vec<Item>]) -> Result<Model, (usize, Refused)> {
     Ok(model)
 }
 
-fn rootfs(stack: &[Vec<Item>], codec: Codec) -> imgtar::error::Result<Vec<u8>> {
+fn rootfs(stack: &[Vec<Item>], codec: Codec) -> imgtar::Result<Vec<u8>> {
     let image = TestImage::new();
     let image = stack.iter().fold(image, |image, layer| image.layer_bytes(layer_tar(layer.clone())).stored(codec));
     let options = ConvertOptions::new(Target::Rootfs(RootfsOptions::default()));

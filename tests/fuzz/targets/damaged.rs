@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use imgtar::convert::{ConvertOptions, DockerOptions, OciOptions, RootfsOptions, Target, Verify};
+use imgtar::{ConvertOptions, DockerOptions, OciOptions, RootfsOptions, Target, Verify};
 
 use crate::choice::Choice;
 use crate::random::Random;

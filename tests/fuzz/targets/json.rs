@@ -1,13 +1,10 @@
 //! Documents of every kind: read or refused, and what is read is written so that it reads the same.
 
-use imgtar::diagnostics::{Diagnostics, Rule};
-use imgtar::error::Result;
-use imgtar::spec::config::ImageConfig;
-use imgtar::spec::docker::{self, ManifestItem, Repositories};
-use imgtar::spec::json;
-use imgtar::spec::media_type::MediaType;
-use imgtar::spec::oci::{self, check_layout};
-use imgtar::spec::v1::{LegacyLayer, Steps, V1Id, layer_json, synthesise_config};
+use imgtar::internals::spec::docker::{ManifestItem, Repositories};
+use imgtar::internals::spec::oci::check_layout;
+use imgtar::internals::spec::v1::{LegacyLayer, Steps, V1Id, layer_json, synthesise_config};
+use imgtar::internals::spec::{docker, json, oci};
+use imgtar::{Diagnostics, ImageConfig, MediaType, Result, Rule};
 use serde_json::Value;
 
 /// One document; the first byte says of which kind.
@@ -89,7 +86,7 @@ fn config(bytes: &[u8]) {
 fn legacy_layer(bytes: &[u8]) {
     let id: V1Id = "a".repeat(64).parse().expect("an id");
     let Ok(layer) = LegacyLayer::read(bytes, "json", &id) else { return };
-    let diff_id = imgtar::digest::DiffId(imgtar::digest::Digest::sha256(b""));
+    let diff_id = imgtar::DiffId(imgtar::Digest::sha256(b""));
     let config = synthesise_config(&[(&layer, &diff_id)]).expect("one layer is enough");
     ImageConfig::read(config, "config").expect("a config that is made reads");
 }

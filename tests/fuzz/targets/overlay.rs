@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use imgtar::diagnostics::Diagnostics;
-use imgtar::flatten::{Change, ChangeKind, Flattened, FlattenedEntry, Options, Overlay};
-use imgtar::limits::{Budget, Limits};
+use imgtar::internals::flatten::{Change, ChangeKind, Flattened, FlattenedEntry, Options, Overlay};
+use imgtar::{Budget, Diagnostics, Limits};
 
 use crate::choice::Choice;
 

@@ -3,13 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use imgtar::digest::Digest;
-use imgtar::path::{EntryPath, escape_for_terminal};
-use imgtar::spec::media_type::{Family, MediaType};
-use imgtar::spec::platform::Platform;
-use imgtar::spec::reference::Reference;
-use imgtar::spec::timestamp::Timestamp;
-use imgtar::spec::v1::V1Id;
+use imgtar::internals::path::{EntryPath, escape_for_terminal};
+use imgtar::internals::spec::Family;
+use imgtar::internals::spec::v1::V1Id;
+use imgtar::{Digest, MediaType, Platform, Reference, Timestamp};
 
 /// A digest, reference, media type, platform, time or v1 ID.
 pub(crate) fn words(data: &[u8]) {
