@@ -103,6 +103,7 @@ pub use verify::verify;
 
 // What is asked for.
 pub use codec::{GzipLevel, Level, ZstdLevel};
+pub use diff::{DiffIgnore, DiffOptions, DiffPart};
 pub use edit::{
     Addition, ConfigChanges, EditOptions, NewConfig, Normalize, ParsePatternError, PathPattern, Rebase, RuntimeChanges,
     Squash,

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::spec::timestamp::Timestamp;
+
 /// A moment: `seconds` since 1970-01-01 00:00:00 UTC, and `nanos` after that. Half a second before 1970 is `-1, 500_000_000`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct TarTime {
@@ -51,6 +53,14 @@ impl TarTime {
 }
 
 /// The form of a PAX `mtime` record, without trailing zeros.
+impl TarTime {
+    /// RFC 3339 in UTC, with as many digits of a fraction as it has; `@` and the seconds since 1970 beyond the year 9999.
+    pub fn rfc3339(&self) -> String {
+        let written = Timestamp::from_unix(self.seconds);
+        written.map_or_else(|| format!("@{self}"), |written| written.with_nanosecond(self.nanos).to_string())
+    }
+}
+
 impl fmt::Display for TarTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, seconds, nanos) = match (self.seconds < 0, self.nanos) {
@@ -71,6 +81,12 @@ impl fmt::Display for TarTime {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn times_that_no_date_can_say_are_seconds() {
+        assert_eq!(TarTime { seconds: -1, nanos: 500_000_000 }.rfc3339(), "1969-12-31T23:59:59.5Z");
+        assert_eq!(TarTime::from_seconds(253_402_300_800).rfc3339(), "@253402300800");
+    }
 
     #[test]
     fn pax_times_are_read_and_written() {

@@ -1,7 +1,7 @@
 //! Flags that take one of a few words. The doc comments are the help text.
 
 use clap::ValueEnum;
-use imgtar::{Attestations, Encoding, GzipLevel, Half, IndexPolicy, Verify, ZstdLevel};
+use imgtar::{Attestations, DiffIgnore, DiffPart, Encoding, GzipLevel, Half, IndexPolicy, Verify, ZstdLevel};
 
 /// The formats that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +34,60 @@ pub(crate) enum OuterArg {
     Zstd,
     /// Smallest and slowest
     Xz,
+}
+
+/// `diff --ignore`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IgnoreArg {
+    /// Times of files
+    Mtime,
+    /// Owners and groups of files
+    Owner,
+    /// Permissions of files
+    Mode,
+    /// Extended attributes of files, ACLs and the like among them
+    Xattrs,
+    /// The config's history
+    History,
+    /// When the image and the steps of its history were made
+    Created,
+    /// Labels
+    Labels,
+}
+
+impl From<IgnoreArg> for DiffIgnore {
+    fn from(arg: IgnoreArg) -> Self {
+        match arg {
+            IgnoreArg::Mtime => Self::Mtime,
+            IgnoreArg::Owner => Self::Owner,
+            IgnoreArg::Mode => Self::Mode,
+            IgnoreArg::Xattrs => Self::Xattrs,
+            IgnoreArg::History => Self::History,
+            IgnoreArg::Created => Self::Created,
+            IgnoreArg::Labels => Self::Labels,
+        }
+    }
+}
+
+/// `diff --only`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PartArg {
+    /// What a container would see
+    Files,
+    /// The config, but for its diff_ids
+    Config,
+    /// Layers by their diff_ids; nothing is decoded
+    Layers,
+}
+
+impl From<PartArg> for DiffPart {
+    fn from(arg: PartArg) -> Self {
+        match arg {
+            PartArg::Files => Self::Files,
+            PartArg::Config => Self::Config,
+            PartArg::Layers => Self::Layers,
+        }
+    }
 }
 
 /// `--prefer`.

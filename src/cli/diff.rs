@@ -6,14 +6,15 @@ use std::path::Path;
 
 use imgtar::internals::path::escape_for_terminal;
 use imgtar::{
-    ConfigChange, Diff, DiffLayer, FileChange, FileField, FileKind, FileState, FilesDiff, ImageRef, ImageSelector,
-    LayersDiff, Result, SelectedImage, diff,
+    ConfigChange, Diff, DiffLayer, DiffOptions, FileChange, FileField, FileKind, FileState, FilesDiff, ImageRef,
+    ImageSelector, LayersDiff, Result, SelectedImage, diff,
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{Answer, Session, choice, refuse_two_inputs, said, verdict};
 use super::args::DiffArgs;
+use super::choices::PartArg;
 use super::exit::Exit;
 use super::messages::Messages;
 use super::page::{Page, Tone, cell};
@@ -28,8 +29,11 @@ pub(super) fn run(args: &DiffArgs, messages: Messages) -> Result<Exit> {
     let session = Session::begin(&args.answer.run, messages)?;
     let a = Side::of(&args.a, args.image_a.as_ref(), args, &session)?;
     let b = Side::of(&args.b, args.image_b.as_ref(), args, &session)?;
-    let diff = diff(&a.chosen.image, &b.chosen.image, &session.run)?;
-    if diff.same {
+    let mut options = DiffOptions::default();
+    options.ignore = args.ignore.iter().copied().map(Into::into).collect();
+    options.only = args.only.map(Into::into);
+    let diff = diff(&a.chosen.image, &b.chosen.image, &options, &session.run)?;
+    if a.chosen.image.image_id == b.chosen.image.image_id {
         messages.detail(&format!("both are {}", a.chosen.image.image_id));
     }
     answer(args, &a, &b, &diff)?;
@@ -85,24 +89,59 @@ fn answer(args: &DiffArgs, a: &Side, b: &Side, diff: &Diff) -> Result<()> {
     if args.json {
         out.json(&DiffDocument { a: SideDocument::of(a), b: SideDocument::of(b), diff })?;
     } else if !diff.same {
-        said(write(&mut Page::new(&mut out), a, b, diff))?;
+        said(write(&mut Page::new(&mut out), a, b, diff, args.only))?;
     }
     out.finish()
 }
 
-fn write(page: &mut Page<'_>, a: &Side, b: &Side, diff: &Diff) -> io::Result<()> {
+fn write(page: &mut Page<'_>, a: &Side, b: &Side, diff: &Diff, only: Option<PartArg>) -> io::Result<()> {
     for (sign, tone, side) in [("---", Tone::Bad, a), ("+++", Tone::Good, b)] {
         let Side { archive, chosen } = side;
         page.line(&cell(sign).tone(tone), &format!(" {archive}: {}", chosen.title()))?;
         page.line(&cell("").tone(Tone::Plain), &format!("    {}", chosen.image.image_id))?;
     }
-    config(page, diff)?;
-    layers(page, &diff.layers)?;
-    diff.files.as_ref().map_or(Ok(()), |files| self::files(page, files))
+    let is_shown = |part| only.is_none_or(|only| only == part);
+    let files = diff.files.as_ref().filter(|_| is_shown(PartArg::Files));
+    if is_shown(PartArg::Config) {
+        heading(page, &config_summary(diff))?;
+    }
+    if is_shown(PartArg::Layers) {
+        let LayersDiff { common, a, b, .. } = &diff.layers;
+        heading(page, &format!("layers: {common} in common, {} against {}", a.len(), b.len()))?;
+    }
+    if let Some(FilesDiff { added, removed, changed, .. }) = files {
+        let [added, removed, changed] = [added.len(), removed.len(), changed.len()];
+        heading(page, &format!("files: {added} added, {removed} removed, {changed} changed"))?;
+    }
+    if is_shown(PartArg::Config) {
+        config(page, &diff.config)?;
+    }
+    if is_shown(PartArg::Layers) {
+        layers(page, &diff.layers)?;
+    }
+    files.map_or(Ok(()), |files| self::files(page, files))
+}
+
+fn config_summary(diff: &Diff) -> String {
+    match diff.config.len() {
+        0 if diff.layers.is_same() => "config: the same fields, spelled otherwise".to_owned(),
+        0 => "config: the same".to_owned(),
+        1 => "config: 1 field differs".to_owned(),
+        number => format!("config: {number} fields differ"),
+    }
 }
 
 fn heading(page: &mut Page<'_>, text: &str) -> io::Result<()> {
     page.line(&cell(text).tone(Tone::Title), "")
+}
+
+/// Begins a part of the answer, unless it `is_empty`.
+fn section(page: &mut Page<'_>, title: &str, is_empty: bool) -> io::Result<()> {
+    if is_empty {
+        return Ok(());
+    }
+    page.gap()?;
+    heading(page, title)
 }
 
 fn removed(page: &mut Page<'_>, text: &str) -> io::Result<()> {
@@ -117,14 +156,9 @@ fn changed(page: &mut Page<'_>, text: &str) -> io::Result<()> {
     page.line(&cell("~").tone(Tone::Fair), &format!(" {text}"))
 }
 
-fn config(page: &mut Page<'_>, diff: &Diff) -> io::Result<()> {
-    if diff.config.is_empty() && diff.layers.a.is_empty() && diff.layers.b.is_empty() {
-        return heading(page, "config: the same fields, spelled otherwise");
-    }
-    if !diff.config.is_empty() {
-        heading(page, "config")?;
-    }
-    for ConfigChange { field, a, b, .. } in &diff.config {
+fn config(page: &mut Page<'_>, changes: &[ConfigChange]) -> io::Result<()> {
+    section(page, "config", changes.is_empty())?;
+    for ConfigChange { field, a, b, .. } in changes {
         let field = escape_for_terminal(field.as_bytes());
         match (a, b) {
             (Some(a), Some(b)) => changed(page, &format!("{field}: {} -> {}", shown(a), shown(b)))?,
@@ -137,10 +171,7 @@ fn config(page: &mut Page<'_>, diff: &Diff) -> io::Result<()> {
 }
 
 fn layers(page: &mut Page<'_>, layers: &LayersDiff) -> io::Result<()> {
-    if layers.a.is_empty() && layers.b.is_empty() {
-        return Ok(());
-    }
-    heading(page, &format!("layers: {} in common", layers.common))?;
+    section(page, "layers", layers.is_same())?;
     let text = |DiffLayer { number, diff_id, size: stored, .. }: &DiffLayer| {
         let stored = stored.map_or_else(String::new, |bytes| format!(" ({})", size(bytes)));
         format!("{number} {diff_id}{stored}")
@@ -150,12 +181,7 @@ fn layers(page: &mut Page<'_>, layers: &LayersDiff) -> io::Result<()> {
 }
 
 fn files(page: &mut Page<'_>, files: &FilesDiff) -> io::Result<()> {
-    let counts = [files.added.len(), files.removed.len(), files.changed.len()];
-    if counts == [0; 3] {
-        return Ok(());
-    }
-    let [new, gone, other] = counts;
-    heading(page, &format!("files: {new} added, {gone} removed, {other} changed"))?;
+    section(page, "files", files.is_same())?;
     files.removed.iter().try_for_each(|state| removed(page, &title(state)))?;
     files.added.iter().try_for_each(|state| added(page, &title(state)))?;
     files.changed.iter().try_for_each(|both| changed(page, &change(both)))
@@ -192,7 +218,7 @@ fn from_to(field: FileField, a: &FileState, b: &FileState) -> String {
         FileField::Mode => format!("mode {:04o} -> {:04o}", a.mode, b.mode),
         FileField::Owner => format!("owner {}:{} -> {}:{}", a.uid, a.gid, b.uid, b.gid),
         FileField::Size => format!("size {} -> {}", a.size, b.size),
-        FileField::Mtime => format!("mtime {} -> {}", a.mtime, b.mtime),
+        FileField::Mtime => format!("mtime {} -> {}", a.mtime.rfc3339(), b.mtime.rfc3339()),
         FileField::Target => format!("target {} -> {}", escape_for_terminal(&a.target), escape_for_terminal(&b.target)),
         FileField::Device => format!("device {},{} -> {},{}", a.device.0, a.device.1, b.device.0, b.device.1),
         FileField::Xattrs => format!("xattrs {}", keys_that_differ(&a.xattrs, &b.xattrs)),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::{DiffIgnore, DiffOptions};
 use crate::limits::MAX_DOCUMENT;
 use crate::rule::Rule;
 use crate::spec::json;
@@ -21,18 +22,37 @@ pub struct ConfigChange {
     pub b: Option<Value>,
 }
 
-/// What differs between the configs with these bytes. The list of diff_ids is left out: it is about the layers.
-pub(super) fn compare(a: &[u8], b: &[u8]) -> Vec<ConfigChange> {
+/// Lists what differs between the configs with these bytes. The list of diff_ids is left out: it is about the layers.
+pub(super) fn compare(a: &[u8], b: &[u8], options: &DiffOptions) -> Vec<ConfigChange> {
     let mut changes = Vec::new();
     // Both have been read before, when their images were opened.
-    let parsed = |raw| json::read(raw, "config", MAX_DOCUMENT, Rule::M11).ok().map(without_diff_ids);
+    let parsed = |raw| json::read(raw, "config", MAX_DOCUMENT, Rule::M11).ok().map(|config| compared(config, options));
     values("", parsed(a).as_ref(), parsed(b).as_ref(), &mut changes);
     changes
 }
 
-fn without_diff_ids(mut config: Value) -> Value {
-    if let Some(rootfs) = config.get_mut("rootfs").and_then(Value::as_object_mut) {
-        rootfs.shift_remove("diff_ids");
+/// Returns `config` without what does not count.
+fn compared(mut config: Value, options: &DiffOptions) -> Value {
+    let mut remove = |way: &[&str], key: &str| {
+        let parent = way.iter().try_fold(&mut config, |value, key| value.get_mut(key));
+        if let Some(object) = parent.and_then(Value::as_object_mut) {
+            object.shift_remove(key);
+        }
+    };
+    remove(&["rootfs"], "diff_ids");
+    if options.ignores(DiffIgnore::Labels) {
+        remove(&["config"], "Labels");
+        remove(&["container_config"], "Labels");
+    }
+    if options.ignores(DiffIgnore::History) {
+        remove(&[], "history");
+    }
+    if options.ignores(DiffIgnore::Created) {
+        remove(&[], "created");
+        let steps = config.get_mut("history").and_then(Value::as_array_mut).into_iter().flatten();
+        steps.filter_map(Value::as_object_mut).for_each(|step| {
+            step.shift_remove("created");
+        });
     }
     config
 }
@@ -71,7 +91,7 @@ mod tests {
 
     fn changes(a: &str, b: &str) -> Vec<String> {
         let shown = |value: Option<Value>| value.map_or_else(|| "none".to_owned(), |value| value.to_string());
-        let changes = compare(a.as_bytes(), b.as_bytes()).into_iter();
+        let changes = compare(a.as_bytes(), b.as_bytes(), &DiffOptions::default()).into_iter();
         changes.map(|change| format!("{} {} {}", change.field, shown(change.a), shown(change.b))).collect()
     }
 

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
+use super::{DiffIgnore, DiffOptions};
 use crate::archive::EntryKind;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -79,8 +80,28 @@ pub enum FileField {
     Content,
 }
 
+impl FileField {
+    /// Returns what has to be ignored for this not to count.
+    fn ignored_with(self) -> Option<DiffIgnore> {
+        match self {
+            Self::Mode => Some(DiffIgnore::Mode),
+            Self::Owner => Some(DiffIgnore::Owner),
+            Self::Mtime => Some(DiffIgnore::Mtime),
+            Self::Xattrs | Self::Pax => Some(DiffIgnore::Xattrs),
+            Self::Type | Self::Size | Self::Target | Self::Device | Self::Content => None,
+        }
+    }
+}
+
+impl FilesDiff {
+    /// Whether both trees are the same.
+    pub fn is_same(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
 /// Compares the trees of two images; layers that both have are read once.
-pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
+pub(super) fn compare(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<FilesDiff> {
     let layers: Vec<&Layer> = a.layers.iter().chain(b.layers.iter()).collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
     let (a, b) = (DiffTree::of(a, 0, &indexes, run)?, DiffTree::of(b, a.layers.len(), &indexes, run)?);
@@ -93,7 +114,7 @@ pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
             (None, _) => Ordering::Greater,
         };
         match (of_a.next_if(|_| order.is_le()), of_b.next_if(|_| order.is_ge())) {
-            (Some(one), Some(two)) => diff.changed.extend(changed((&a, one), (&b, two), run)?),
+            (Some(one), Some(two)) => diff.changed.extend(changed((&a, one), (&b, two), options, run)?),
             (Some(one), None) => diff.removed.push(a.state(one, run)?),
             (None, Some(two)) => diff.added.push(b.state(two, run)?),
             (None, None) => return Ok(diff),
@@ -105,12 +126,14 @@ pub(super) fn compare(a: &Image, b: &Image, run: &Run) -> Result<FilesDiff> {
 fn changed(
     (a, one): (&DiffTree<'_>, FlatNode),
     (b, two): (&DiffTree<'_>, FlatNode),
+    options: &DiffOptions,
     run: &Run,
 ) -> Result<Option<FileChange>> {
     if a.source(&one) == b.source(&two) {
         return Ok(None);
     }
-    let fields = fields(&a.entry(&one), &b.entry(&two));
+    let mut fields = fields(&a.entry(&one), &b.entry(&two));
+    fields.retain(|field| !field.ignored_with().is_some_and(|what| options.ignores(what)));
     if fields.is_empty() {
         return Ok(None);
     }

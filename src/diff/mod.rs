@@ -4,6 +4,9 @@
 //! by diff_id. Names, manifests and the compression of layers say nothing about that. Nothing is decoded to find it out, and
 //! layers that both have are decoded once: `verify` tells whether an archive keeps its promises.
 //!
+//! [`DiffOptions`] leave something out of the comparison. What is compared then decides alone: where a field of files does
+//! not count, every layer may have another diff_id, so layers are the same if their files are.
+//!
 //! Sources: docs/formats.md M-2, M-5, section 7.
 
 mod config;
@@ -23,13 +26,14 @@ use crate::run::Run;
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
-    /// Whether nothing does.
+    /// Whether nothing does that counts.
     pub same: bool,
     /// The fields of the configs that differ, in the order of the first.
     pub config: Vec<ConfigChange>,
     /// Their layers.
     pub layers: LayersDiff,
-    /// Their files; `None` where they were not compared: layers of Windows are no plain trees.
+    /// Their files; `None` where they were not compared: layers of Windows are no plain trees, and some comparisons are of
+    /// another part alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FilesDiff>,
 }
@@ -60,21 +64,101 @@ pub struct DiffLayer {
     pub size: Option<u64>,
 }
 
+/// What a comparison leaves out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DiffOptions {
+    /// Differences that do not count and are not listed.
+    pub ignore: Vec<DiffIgnore>,
+    /// The only part that is compared.
+    pub only: Option<DiffPart>,
+}
+
+/// A difference that does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiffIgnore {
+    /// Times of files.
+    Mtime,
+    /// Owners and groups of files.
+    Owner,
+    /// Permissions of files.
+    Mode,
+    /// Extended attributes of files, and other PAX records such as ACLs.
+    Xattrs,
+    /// The config's history.
+    History,
+    /// When the image and the steps of its history were made.
+    Created,
+    /// The config's labels.
+    Labels,
+}
+
+/// A part of an image that can be compared alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiffPart {
+    /// The files that a container would see.
+    Files,
+    /// The config, but for its diff_ids.
+    Config,
+    /// Layers by their diff_ids.
+    Layers,
+}
+
+impl DiffOptions {
+    fn compares(&self, part: DiffPart) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+
+    fn ignores(&self, what: DiffIgnore) -> bool {
+        self.ignore.contains(&what)
+    }
+
+    /// Whether images with other layers may be the same by what is compared.
+    fn ignores_layers(&self) -> bool {
+        use DiffIgnore::{Mode, Mtime, Owner, Xattrs};
+        [Mode, Mtime, Owner, Xattrs].into_iter().any(|what| self.ignores(what)) || !self.compares(DiffPart::Layers)
+    }
+}
+
 /// Compares two images.
 ///
 /// # Errors
-/// What reading the layers refuses, unless both images have the same.
-pub fn diff(a: &Image, b: &Image, run: &Run) -> Result<Diff> {
+/// What reading the layers refuses, unless both images have the same or files are not compared.
+pub fn diff(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<Diff> {
     let layers = layers(a, b);
-    let files = if layers.a.is_empty() && layers.b.is_empty() {
+    let files = if layers.is_same() {
         Some(FilesDiff::default())
+    } else if !options.compares(DiffPart::Files) {
+        None
     } else if [a, b].iter().any(|image| image.platform.os == "windows") {
         run.diagnostics.note(None, "", "files are not compared: layers of Windows are no plain trees");
         None
     } else {
-        Some(files::compare(a, b, run)?)
+        Some(files::compare(a, b, options, run)?)
     };
-    Ok(Diff { same: a.image_id == b.image_id, config: config::compare(a.config.raw(), b.config.raw()), layers, files })
+    let config = if options.compares(DiffPart::Config) {
+        config::compare(a.config.raw(), b.config.raw(), options)
+    } else {
+        Vec::new()
+    };
+    let is_same = if *options == DiffOptions::default() {
+        a.image_id == b.image_id
+    } else {
+        let are_layers_same = match &files {
+            Some(files) if options.ignores_layers() => files.is_same(),
+            Some(files) => files.is_same() && layers.is_same(),
+            None => options.only == Some(DiffPart::Config) || layers.is_same(),
+        };
+        config.is_empty() && are_layers_same
+    };
+    Ok(Diff { same: is_same, config, layers, files })
+}
+
+impl LayersDiff {
+    /// Whether both images have the same layers.
+    pub fn is_same(&self) -> bool {
+        self.a.is_empty() && self.b.is_empty()
+    }
 }
 
 fn layers(a: &Image, b: &Image) -> LayersDiff {

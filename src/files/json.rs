@@ -11,8 +11,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Serialize, Serializer};
 
 use super::{FileEntry, FileKind, LayerChange, LayerChangeKind};
-use crate::archive::TarTime;
-use crate::spec::timestamp;
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -83,7 +81,7 @@ impl<'a> Row<'a> {
             uid: entry.uid,
             gid: entry.gid,
             size: (entry.kind == FileKind::File).then_some(entry.size),
-            mtime: time(entry.mtime),
+            mtime: entry.mtime.rfc3339(),
             target: target.map(String::from_utf8_lossy),
             target_base64: target.and_then(exact),
             device: entry.kind.is_device().then_some(Device { major, minor }),
@@ -104,15 +102,10 @@ fn exact(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).is_err().then(|| BASE64.encode(bytes))
 }
 
-/// RFC 3339 in UTC; `@` and the seconds since 1970 where that has no words.
-fn time(time: TarTime) -> String {
-    let written = timestamp::Timestamp::from_unix(time.seconds);
-    written.map_or_else(|| format!("@{time}"), |written| written.with_nanosecond(time.nanos).to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::TarTime;
 
     fn json(entry: &FileEntry) -> String {
         serde_json::to_string(entry).unwrap()
@@ -153,11 +146,5 @@ mod tests {
         assert_eq!((&value["target"], &value["target_base64"]), (&"\u{fffd}".into(), &"/g==".into()));
         assert_eq!(value["xattrs"]["user.x"], "AAo=");
         assert_eq!(value["pax"]["SCHILY.acl.access"], "dXNlcjo6cnct");
-    }
-
-    #[test]
-    fn times_that_no_date_can_say_are_seconds() {
-        assert_eq!(time(TarTime { seconds: -1, nanos: 0 }), "1969-12-31T23:59:59Z");
-        assert_eq!(time(TarTime { seconds: 253_402_300_800, nanos: 0 }), "@253402300800");
     }
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use imgtar::ImageRef;
 
 use super::AnswerArgs;
+use crate::cli::choices::{IgnoreArg, PartArg};
 use crate::cli::values;
 
 /// The end of `imgtar diff --help`.
@@ -16,6 +17,12 @@ Examples:
 
   Whether a build is reproducible:
     imgtar diff first.tar second.tar && echo yes
+
+  Whether it is but for times:
+    imgtar diff --ignore mtime,created first.tar second.tar && echo yes
+
+  How many files changed:
+    imgtar diff --only files a.tar b.tar | head -n 5
 
   What the daemon has against what was delivered:
     docker save app:1 | imgtar diff delivered.tar -
@@ -28,7 +35,7 @@ Examples:
     imgtar diff all.tar all.tar --image-a app:1 --image-b app:2
 
 Exit codes:
-  0  the same image
+  0  the same image, or nothing differs that counts
   1  they differ
   4  there are several images to choose from, or not the one that was asked for";
 
@@ -61,6 +68,16 @@ pub(crate) struct DiffArgs {
     /// The image of B, where --image would mean another one.
     #[arg(long, value_name = "SEL", value_parser = values::image, help_heading = "Which image")]
     pub(crate) image_b: Option<ImageRef>,
+
+    /// Leave these differences out, of the answer and of the exit code. Repeatable, or with commas.
+    ///
+    /// Where times, owners, modes or attributes do not count, neither do diff_ids: layers are the same if their files are.
+    #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
+    pub(crate) ignore: Vec<IgnoreArg>,
+
+    /// Compare this part alone.
+    #[arg(long, value_name = "PART", value_enum)]
+    pub(crate) only: Option<PartArg>,
 
     /// Say it as one JSON document.
     #[arg(long)]

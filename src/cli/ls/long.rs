@@ -1,7 +1,6 @@
 //! `ls -l`: the columns of `tar tv`, with times that are the same everywhere.
 
 use imgtar::internals::path::escape_for_terminal;
-use imgtar::internals::spec::timestamp;
 use imgtar::{FileEntry, FileKind, TarTime};
 
 use crate::cli::words::size;
@@ -31,7 +30,9 @@ impl Long {
         };
         self.width = self.width.max(owner.len() + 1 + size.len());
         let gap = self.width - owner.len();
-        let (mode, time) = (mode(entry), time(entry.mtime));
+        let mode = mode(entry);
+        // To the second.
+        let time = TarTime { nanos: 0, ..entry.mtime }.rfc3339();
         format!("{mode} {owner}{size:>gap$} {time} {name}{}", target(entry))
     }
 }
@@ -61,11 +62,6 @@ fn mode(entry: &FileEntry) -> String {
         });
     }
     text
-}
-
-/// To the second, in UTC.
-fn time(time: TarTime) -> String {
-    timestamp::Timestamp::from_unix(time.seconds).map_or_else(|| format!("@{}", time.seconds), |time| time.to_string())
 }
 
 fn target(entry: &FileEntry) -> String {
