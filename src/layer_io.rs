@@ -3,11 +3,13 @@
 use std::io::{self, Read, Write};
 use std::thread::{self, Scope};
 
-use crate::archive::BLOCK;
+use crate::archive::{self, BLOCK};
 use crate::codec::{self, Codec, Decoder, Watch};
+use crate::diagnostics::Diagnostics;
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Blob, ExpectedDigest, Layer};
+use crate::limits::Budget;
 use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -30,6 +32,26 @@ pub struct StoredReader<'a> {
     run: &'a Run,
     inner: VerifyReader<ProgressReader<'a, ExtentReader>>,
     judged: bool,
+}
+
+impl Blob {
+    /// Why this is no layer, by its first block decoded: neither a tar's header nor zeros. `None` for a layer, and for what
+    /// cannot be decoded so far: that is damage, which is found where all of it is read (docs/formats.md O-13).
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub(crate) fn why_no_tar(&self, at: &str) -> Result<Option<String>> {
+        let (budget, diagnostics) = (Budget::default(), Diagnostics::silent());
+        let failed = |error| Error::io("reading", at, error);
+        let stored = self.extent.reader().map_err(failed)?;
+        let decoder = codec::decode(self.codec, stored, Watch::new(at, &budget, &diagnostics)).map_err(failed)?;
+        let mut head = Vec::with_capacity(BLOCK);
+        match decoder.take(BLOCK as u64).read_to_end(&mut head).map_err(failed) {
+            Ok(_) => Ok(archive::why_no_tar(&head)),
+            Err(error) if error.kind() == ErrorKind::Input => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Layer {

@@ -44,6 +44,18 @@ pub(super) fn looks_like(head: &[u8]) -> Option<String> {
     }
 }
 
+/// Says why `head`, the first block of a file or all of a shorter one, begins no tar; `None` where it does: with a header, or
+/// with the zero bytes of an empty one.
+pub(crate) fn why_no_tar(head: &[u8]) -> Option<String> {
+    let is_header = head.first_chunk().is_some_and(|block| HeaderBlock::checked(block).is_ok());
+    if is_header || head.iter().all(|&byte| byte == 0) {
+        return None;
+    }
+    // What helps with a file that the user gave does not with one that is a part of it.
+    let kind = looks_like(head).map(|kind| kind.split([';', ':']).next().unwrap_or_default().to_owned());
+    Some(kind.map_or_else(|| "is no tar".to_owned(), |kind| format!("is no tar; it looks like {kind}")))
+}
+
 /// The byte order mark in UTF-8.
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The magic of compressed archives, each with a byte that no ASCII text has.
@@ -94,6 +106,16 @@ mod tests {
         ] {
             let found = looks_like(head).unwrap_or_default();
             assert!(found.contains(word), "{}: {found}", head.escape_ascii());
+        }
+        for (head, why) in [
+            (&b"{\"critical\":{}}"[..], "is no tar; it looks like JSON"),
+            (b"signed", "is no tar"),
+            (b"\x7fELF\x02", "is no tar; it looks like a program"),
+        ] {
+            assert_eq!(why_no_tar(head).unwrap(), why);
+        }
+        for head in [&b""[..], &[0; 100], &[0; 512]] {
+            assert_eq!(why_no_tar(head), None, "{}", head.len());
         }
         for head in [&b""[..], b"PK", b"a text", b"\0\0\0\0"] {
             assert_eq!(looks_like(head), None, "{}", head.escape_ascii());

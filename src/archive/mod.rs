@@ -27,6 +27,7 @@ mod time;
 pub use encode::encode;
 pub(crate) use encode::{END, padding};
 pub use entry::{EntryKind, TarEntry};
+pub(crate) use format_hint::why_no_tar;
 pub(crate) use index::LinkChain;
 pub use index::{MemberIndex, Scan};
 pub use reader::{Ending, Reader};

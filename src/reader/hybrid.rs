@@ -42,6 +42,10 @@ pub(super) fn read(members: &MemberIndex, prefer: Option<Half>, run: &Run) -> Re
 fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> Result<()> {
     let known = Known::of(set);
     for ListedNode { at, written, node } in &listing.listed {
+        // containerd lists whatever has a name; what is no image by the layout is none here (O-13).
+        if known.carried.contains(&written.config) {
+            continue;
+        }
         if let Node::Broken(broken) = node
             && broken.error.is_some()
         {
@@ -69,11 +73,15 @@ struct Known {
     images: HashSet<Digest>,
     /// The images under each name, one for each platform.
     named: HashMap<Name, BTreeSet<Digest>>,
+    /// The members that are blobs of what is no image, and of no image.
+    carried: HashSet<String>,
 }
 
 impl Known {
     fn of(set: &ImageSet) -> Self {
-        let mut known = Self { images: HashSet::new(), named: HashMap::new() };
+        let carried = set.entries.iter().flat_map(|entry| entry.node.carried()).flat_map(|artifact| &artifact.blobs);
+        let carried = carried.map(|blob| blob.digest.blob_path()).collect();
+        let mut known = Self { images: HashSet::new(), named: HashMap::new(), carried };
         for entry in &set.entries {
             for image_id in entry.node.image_ids() {
                 known.images.insert(image_id.clone());
@@ -81,6 +89,11 @@ impl Known {
                     known.named.entry(name.clone()).or_default().insert(image_id.clone());
                 }
             }
+        }
+        let images = set.entries.iter().flat_map(|entry| entry.node.images());
+        let configs = images.filter_map(|image| Some(image.manifest.as_ref()?.view.config().digest().blob_path()));
+        for config in configs {
+            known.carried.remove(&config);
         }
         known
     }

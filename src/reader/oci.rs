@@ -6,6 +6,7 @@
 //!
 //! Sources: OCI image-spec `image-layout.md`, docs/formats.md O-1 to O-15, O-20, O-24, H-4, H-7.
 
+mod kind;
 mod manifest;
 
 use std::collections::{HashMap, HashSet};
@@ -113,6 +114,7 @@ struct Walk<'a> {
     used: HashSet<Digest>,
     /// The diff_id of each layer by the configs: one blob cannot have two (H-20).
     diff_ids: HashMap<Digest, DiffId>,
+    kinds: kind::BlobKinds,
 }
 
 impl<'a> Walk<'a> {
@@ -125,6 +127,7 @@ impl<'a> Walk<'a> {
             descriptors: 0,
             used: HashSet::new(),
             diff_ids: HashMap::new(),
+            kinds: kind::BlobKinds::default(),
         }
     }
 

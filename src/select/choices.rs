@@ -31,6 +31,16 @@ pub(super) fn unknown(set: &ImageSet, text: &str) -> Error {
 pub(super) fn nothing_left(set: &ImageSet) -> Error {
     match set.entries.iter().find_map(|entry| first_missing(&entry.node)) {
         Some(missing) => missing.missing(&set.archive),
-        None => Error::choice(format!("{}: there is no image in it", set.archive), []),
+        None => {
+            let beside: Vec<String> = set.entries.iter().filter_map(beside_images).collect();
+            let only = if beside.is_empty() { "" } else { ", only" };
+            Error::choice(format!("{}: there is no image in it{only}", set.archive), beside)
+        }
     }
+}
+
+/// What an entry is that is no image, behind its names.
+fn beside_images(entry: &ImageEntry) -> Option<String> {
+    let what = &entry.node.carried().first()?.what;
+    Some(Name::list(&entry.names).map_or_else(|| what.clone(), |names| format!("{names}: {what}")))
 }

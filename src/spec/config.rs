@@ -29,6 +29,7 @@ pub struct ImageConfig {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Fields {
+    #[serde(default, deserialize_with = "null_as_default")]
     rootfs: RootFs,
     #[serde(default, deserialize_with = "null_as_default")]
     history: Vec<History>,
@@ -40,9 +41,10 @@ struct Fields {
     config: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 struct RootFs {
-    #[serde(rename = "type")]
+    /// Left out where there are no layers, as by `docker build` of nothing but `FROM scratch`.
+    #[serde(default, deserialize_with = "null_as_default", rename = "type")]
     kind: String,
     /// Each is looked at for itself; here it only has to be a list.
     #[serde(default, deserialize_with = "null_as_default", rename = "diff_ids")]
@@ -76,6 +78,48 @@ pub(crate) struct ConfigParts {
     pub whole: Option<ImageConfig>,
 }
 
+/// How much of an image's config a document is, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfigShape {
+    /// It has a `rootfs` of so many layers.
+    Layers(usize),
+    /// It says on what the image runs, but has no `rootfs`.
+    Bare,
+    /// It is a JSON object that says nothing of an image.
+    Empty,
+    /// It is no JSON object, or not as a config has it.
+    Other,
+}
+
+impl ConfigShape {
+    /// The shape of the document `raw`.
+    pub(crate) fn of(raw: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct ShapeFields {
+            rootfs: Option<ShapeRootFs>,
+            os: Option<String>,
+            architecture: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct ShapeRootFs {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+            diff_ids: Option<Vec<String>>,
+        }
+        let Ok(ShapeFields { rootfs, os, architecture }) = json::read(raw, "", MAX_DOCUMENT, Rule::M11) else {
+            return Self::Other;
+        };
+        match rootfs {
+            Some(ShapeRootFs { kind, .. }) if kind.as_ref().is_some_and(|kind| kind != "layers") => Self::Other,
+            Some(ShapeRootFs { kind, diff_ids }) if kind.is_some() || diff_ids.is_some() => {
+                Self::Layers(diff_ids.map_or(0, |diff_ids| diff_ids.len()))
+            }
+            _ if os.is_some() || architecture.is_some() => Self::Bare,
+            _ => Self::Empty,
+        }
+    }
+}
+
 impl ConfigParts {
     /// Reads the config that `raw` is as far as `diagnostics` let it.
     ///
@@ -107,7 +151,7 @@ impl Fields {
     /// What `object` says, and the platform that it names.
     fn parse(object: &Value) -> std::result::Result<(Self, Platform), String> {
         let fields = Self::deserialize(object).map_err(|error| error.to_string())?;
-        if fields.rootfs.kind != "layers" {
+        if !matches!(&*fields.rootfs.kind, "" | "layers") {
             return Err(format!("rootfs.type is `{}`, expected `layers`", quote(&fields.rootfs.kind)));
         }
         Ok((fields, Platform::deserialize(object).map_err(|error| error.to_string())?))
@@ -222,10 +266,35 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_layers_is_no_config() {
+    fn a_config_without_layers_may_leave_out_what_would_list_them() {
+        for text in ["{}", r#"{"rootfs":null}"#, r#"{"rootfs":{}}"#, r#"{"rootfs":{"type":"","diff_ids":[]}}"#] {
+            assert!(read(text).unwrap().diff_ids().is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_as_much_of_a_config_as_it_holds() {
+        use ConfigShape::{Bare, Empty, Layers, Other};
+        for (text, shape) in [
+            (r#"{"rootfs":{"type":"layers","diff_ids":["a","b"]}}"#, Layers(2)),
+            (r#"{"rootfs":{"diff_ids":["a"]},"os":"linux"}"#, Layers(1)),
+            (r#"{"rootfs":{"type":"layers","diff_ids":null}}"#, Layers(0)),
+            (r#"{"rootfs":{},"architecture":"amd64"}"#, Bare),
+            (r#"{"os":"linux"}"#, Bare),
+            ("{}", Empty),
+            (r#"{"name":"chart","version":"1"}"#, Empty),
+            (r#"{"rootfs":{"type":"squashfs"}}"#, Other),
+            (r#"{"rootfs":"layers"}"#, Other),
+            ("[]", Other),
+            ("signed", Other),
+        ] {
+            assert_eq!(ConfigShape::of(text.as_bytes()), shape, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_other_layers_is_no_config() {
         for (text, expected) in [
-            ("{}", "missing field `rootfs`"),
-            (r#"{"rootfs":{}}"#, "missing field `type`"),
             (r#"{"rootfs":{"type":"foo\u001b"}}"#, "rootfs.type is `foo\\u{1b}`, expected `layers`"),
             (r#"{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}"#, "`sha256:x` is no digest"),
             (r#"{"rootfs":{"type":"layers"},"rootfs":{"type":"layers"}}"#, "`rootfs` occurs twice"),

@@ -55,12 +55,14 @@ enum FieldType {
     Object(&'static [FieldRule]),
     /// A list of such objects.
     Objects(&'static [FieldRule]),
+    /// A field that has to be there.
+    Present,
 }
 
 /// The name of a field, its type, and whether OCI's specification has it.
 type FieldRule = (&'static str, FieldType, bool);
 
-use FieldType::{Command, Flag, Number, Object, Objects, Set, Text, TextByText, Texts, Time};
+use FieldType::{Command, Flag, Number, Object, Objects, Present, Set, Text, TextByText, Texts, Time};
 
 const CONFIG: &[FieldRule] = &[
     ("architecture", Text, true),
@@ -132,7 +134,10 @@ impl ImageConfig {
     /// The fields that some engine cannot read, each named once.
     pub fn type_faults(&self) -> Vec<ConfigTypeFault> {
         let mut check = FieldCheck::default();
-        if let Ok(config) = serde_json::from_slice(self.raw()) {
+        if let Ok(config) = serde_json::from_slice::<RawObject<'_>>(self.raw()) {
+            if !config.iter().any(|(key, value)| key.eq_ignore_ascii_case("rootfs") && value.get() != "null") {
+                check.faults.push(ConfigTypeFault { field: "rootfs".into(), expected: Present, is_oci: false });
+            }
             check.object(&config, CONFIG, "", true);
         }
         check.faults
@@ -144,6 +149,8 @@ impl ConfigTypeFault {
     pub fn stops(&self, reader: ConfigReader) -> bool {
         match (reader, self.expected) {
             (ConfigReader::Docker | ConfigReader::ContainersImage, Command) => false,
+            // Docker alone asks for it.
+            (_, Present) => reader == ConfigReader::Docker,
             (ConfigReader::Oci, _) => self.is_oci,
             _ => true,
         }
@@ -162,6 +169,7 @@ impl fmt::Display for ConfigTypeFault {
             Set => "an object of empty objects",
             Object(_) => "an object",
             Objects(_) => "a list of objects",
+            Present => return write!(f, "it has no `{}`", self.field),
         };
         write!(f, "`{}` is not {expected}", self.field)
     }
@@ -192,6 +200,7 @@ impl FieldCheck {
         let text = value.get();
         let is_fine = match expected {
             _ if text == "null" => true,
+            Present => true,
             Object(fields) => match serde_json::from_str(text) {
                 Ok(object) => {
                     self.object(&object, fields, &field, is_oci);

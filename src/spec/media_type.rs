@@ -78,6 +78,9 @@ const KNOWN: [(MediaType, &str); 18] = [
 /// The layer of a BuildKit attestation manifest (O-13).
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 
+/// The config of a plugin of Docker's.
+const PLUGIN: &str = "application/vnd.docker.plugin.v1+json";
+
 /// The manifests of docker before 1.10, signed and unsigned.
 const SCHEMA1: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v1+json",
@@ -134,9 +137,14 @@ impl MediaType {
         matches!(self, Self::Manifest(_))
     }
 
-    /// Whether a blob of this type is the config of an image: anything else makes the manifest an artifact (O-13).
+    /// Whether this is called the config of an image; what it holds decides (O-13).
     pub fn is_config(&self) -> bool {
         matches!(self, Self::Config(_))
+    }
+
+    /// Whether a blob of this type is the config of a plugin of Docker's, which is like an image's but not run as one (O-13).
+    pub fn is_plugin(&self) -> bool {
+        matches!(self, Self::Other(text) if &**text == PLUGIN)
     }
 
     /// Whether a blob of this type is a file system layer that can be read.

@@ -18,7 +18,7 @@ use super::Contents;
 use super::plan::LayerCheck;
 use crate::digest::Algorithm;
 use crate::error::{Error, Result};
-use crate::image::{Blob, Layer, RawBlob};
+use crate::image::{Blob, Layer, RawBlob, distinct};
 use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -50,6 +50,20 @@ impl LayerCheck<'_> {
     pub(super) fn run(&self, share: Share, run: &Run) -> Result<DigestAndSize> {
         self.layer.check(self.decode, share.is_exceeded_by(self.layer), run)
     }
+}
+
+/// Refuses images with a layer that is no tar, though its type, or `manifest.json`, says so: no engine could unpack it
+/// (docs/formats.md O-13).
+pub(super) fn check_tars(contents: &Contents<'_>) -> Result<()> {
+    for layer in distinct(contents.images().into_iter().flat_map(|image| image.layers.iter())) {
+        let Some(blob) = layer.blob.as_ref().filter(|_| !layer.is_encrypted() && !layer.is_computed()) else {
+            continue;
+        };
+        if let Some(problem) = blob.why_no_tar(&layer.at)? {
+            return Err(Error::invalid(Rule::O13, &layer.at, format!("the layer {problem}")));
+        }
+    }
+    Ok(())
 }
 
 /// Reads a blob that is carried without being understood and verifies what the input promises of it.

@@ -115,6 +115,7 @@ pub(crate) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
+    checks::check_tars(contents)?;
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
             oci::write(contents, store::Directory::new(sink, run), oci, options, run)

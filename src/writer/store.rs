@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
 use crate::progress::Action;
 use crate::run::Run;
-use crate::spec::config::ImageConfig;
+use crate::spec::config::{ConfigShape, ImageConfig};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::oci::{INDEX_MEMBER, Index, LAYOUT_MEMBER, Manifest, check_layout};
 use crate::spec::platform::Platform;
@@ -218,11 +218,15 @@ impl Store for Directory<'_> {
         }
         let Some((manifest, at)) = self.document(descriptor)? else { return Ok(None) };
         let manifest = Manifest::read(&manifest, &at, Some(descriptor.media_type()))?;
-        if !manifest.is_image() {
+        let is_statement = manifest.layers().iter().any(|layer| layer.media_type().is_in_toto());
+        if is_statement || manifest.config().size() > MAX_DOCUMENT {
             return Ok(None);
         }
         let Some((config, at)) = self.document(manifest.config())? else { return Ok(None) };
-        Ok(Some(ImageConfig::read(config, &at)?.platform().clone()))
+        match ConfigShape::of(&config) {
+            ConfigShape::Layers(_) | ConfigShape::Bare => Ok(Some(ImageConfig::read(config, &at)?.platform().clone())),
+            ConfigShape::Empty | ConfigShape::Other => Ok(None),
+        }
     }
 
     fn index(&self, descriptor: &Descriptor) -> Result<Option<Index>> {

@@ -3,7 +3,7 @@
 use crate::support::codec::Codec;
 use crate::support::expect::{Converted, Target, convert, judge, refuse};
 use crate::support::image::TestImage;
-use crate::support::layer::file;
+use crate::support::layer::{file, layer_tar};
 use crate::support::layout::blob_path;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
@@ -199,8 +199,8 @@ fn what_stands_in_for_another_layer_is_held_to_its_diff_id_and_what_it_replaces_
         refuse(&both.bytes(), target, &["--compress", "zstd", "--verify", "digests"], 3).says(["diff_id"]);
 
         let (sound, broken) = (stored_as(Codec::Zstd, "sound:1"), &honest.layer_digests()[1]);
-        let both =
-            Shape::Oci.save(&[sound, honest.clone()]).replacing(&blob_path(broken), Kind::File(b"broken".to_vec()));
+        let other = Kind::File(layer_tar([file("other", "")]));
+        let both = Shape::Oci.save(&[sound, honest.clone()]).replacing(&blob_path(broken), other);
         refuse(&both.bytes(), target, &["--compress", "zstd"], 3).says([&blob_path(broken), "expected"]);
     }
 }

@@ -10,6 +10,7 @@
 mod support;
 
 mod architecture;
+mod artifacts;
 mod attack_lies;
 mod attack_load;
 mod attack_platforms;

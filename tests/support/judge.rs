@@ -121,7 +121,29 @@ fn is_runnable(archive: &Archive, descriptor: &Value) -> bool {
         return false;
     }
     let manifest: Value = serde_json::from_slice(blob(archive, descriptor)).unwrap();
-    manifest["config"]["mediaType"].as_str().is_some_and(|media_type| media_type.contains("image"))
+    let is_there = |part: &Value| archive.has(&blob_path(part["digest"].as_str().unwrap()));
+    let config_type = manifest["config"]["mediaType"].as_str().unwrap_or_default();
+    if config_type == "application/vnd.docker.plugin.v1+json" {
+        return false;
+    }
+    let is_called_image = config_type.contains("image");
+    let is_one = if is_there(&manifest["config"]) {
+        let config: Value = serde_json::from_slice(blob(archive, &manifest["config"])).unwrap_or_default();
+        is_called_image || array(&config["rootfs"]["diff_ids"]).len() == array(&manifest["layers"]).len()
+    } else {
+        is_called_image
+    };
+    is_one && array(&manifest["layers"]).iter().filter(|layer| is_there(layer)).all(|layer| is_tar(archive, layer))
+}
+
+/// Whether the layer begins as a tar does, or is none that can be looked into.
+fn is_tar(archive: &Archive, layer: &Value) -> bool {
+    if layer["mediaType"].as_str().is_some_and(|kind| kind.ends_with("+encrypted")) {
+        return true;
+    }
+    let plain = Codec::decode(blob(archive, layer));
+    let head = &plain[..plain.len().min(512)];
+    head.iter().all(|&byte| byte == 0) || head.get(257..262) == Some(b"ustar")
 }
 
 fn oci_image(archive: &Archive, bytes: &[u8], name: Option<String>) -> Judged {

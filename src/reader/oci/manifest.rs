@@ -16,26 +16,25 @@ use crate::rule::Rule;
 use crate::spec::config::ConfigParts;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::oci::{Manifest, ManifestParts};
-use crate::stream::source::Extent;
 
 /// About what a layer takes in memory beside its descriptor in the manifest, bytes.
 const LAYER_SIZE: u64 = 1024;
 
 /// A layer's descriptor, where it can be read, and its bytes, where they are there.
-type Found = (Option<Descriptor>, Option<Extent>);
+type Found = (Option<Descriptor>, Option<RawBlob>);
 
 /// What a manifest ties together, as far as it is there.
-struct Parts {
-    config: Option<Descriptor>,
-    config_blob: Option<RawBlob>,
-    layers: Vec<Found>,
+pub(super) struct Parts {
+    pub(super) config: Option<Descriptor>,
+    pub(super) config_blob: Option<RawBlob>,
+    pub(super) layers: Vec<Found>,
 }
 
 impl Parts {
     /// What is named and not there, layers that may not be distributed apart (O-3, M-8).
     fn absent(&self) -> Vec<&Descriptor> {
         let config = self.config.iter().filter(|_| self.config_blob.is_none());
-        let layers = self.layers.iter().filter(|(_, extent)| extent.is_none()).filter_map(|(layer, _)| layer.as_ref());
+        let layers = self.layers.iter().filter(|(_, blob)| blob.is_none()).filter_map(|(layer, _)| layer.as_ref());
         config.chain(layers.filter(|layer| !layer.media_type().is_nondistributable())).collect()
     }
 }
@@ -47,22 +46,46 @@ impl Walk<'_> {
         let raw = self.document(descriptor, &blob.extent, &at)?;
         let manifest = ManifestParts::read(&raw, &at, Some(descriptor.media_type()), &self.run.diagnostics)?;
         let ManifestParts { config, layers, whole } = manifest;
-        // O-13. `artifactType` alone proves nothing: `crane` sets it on ordinary images.
-        let is_other = config.as_ref().is_some_and(|config| !config.media_type().is_config());
-        let is_artifact = descriptor.is_attestation() || whole.as_ref().map_or(is_other, |whole| !whole.is_image());
-        match &whole {
-            Some(whole) if is_artifact => return self.artifact(descriptor, whole, blob),
-            None if is_artifact => return Ok(broken(descriptor, at, None)),
-            _ => {}
-        }
         let named_by = descriptor.digest().blob_path();
         let config_blob = config.as_ref().map_or(Ok(None), |config| self.blob(config, &named_by))?;
         let find = |descriptor: Option<Descriptor>| {
             let blob = descriptor.as_ref().map_or(Ok(None), |descriptor| self.blob(descriptor, &named_by))?;
-            Ok((descriptor, blob.map(|blob| blob.extent)))
+            Ok((descriptor, blob))
         };
         let layers = layers.into_iter().map(find).collect::<Result<_>>()?;
         let parts = Parts { config, config_blob, layers };
+        let is_statement = |layer: &Found| layer.0.as_ref().is_some_and(|layer| layer.media_type().is_in_toto());
+        let what = if descriptor.is_attestation() || parts.layers.iter().any(is_statement) {
+            Some((true, "an attestation".to_owned()))
+        } else {
+            let kind = whole.as_ref().and_then(Manifest::artifact_type);
+            self.why_no_image(&parts, kind)?.map(|why| (false, format!("an artifact: {why}")))
+        };
+        match (what, whole) {
+            (Some((attestation, kind)), Some(whole)) => {
+                let artifact = Artifact {
+                    what: format!("{} ({kind})", descriptor.digest()),
+                    attestation,
+                    subject: whole.subject().map(|subject| subject.digest().clone()),
+                    blobs: Vec::new(),
+                };
+                Ok(carried(descriptor, artifact, &parts, blob))
+            }
+            (Some(_), None) => Ok(broken(descriptor, at, None)),
+            (None, whole) => self.image_of(descriptor, (raw, whole), parts, blob, at),
+        }
+    }
+
+    /// The image that a manifest is, or what of it is there.
+    fn image_of(
+        &mut self,
+        descriptor: &Descriptor,
+        (raw, whole): (Vec<u8>, Option<Manifest>),
+        parts: Parts,
+        blob: RawBlob,
+        at: String,
+    ) -> Result<Node> {
+        let named_by = descriptor.digest().blob_path();
         let absent = parts.absent();
         if absent.is_empty() {
             return self.image(descriptor, raw, whole, parts, at);
@@ -134,7 +157,7 @@ impl Walk<'_> {
         let known: HashSet<&Digest> = diff_ids.iter().flatten().map(DiffId::digest).collect();
         let diff_ids = diff_ids.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         let layer = |(nth, (found, diff_id)): (usize, (Found, Option<&DiffId>))| match found {
-            (Some(descriptor), extent) => self.layer(descriptor, extent, diff_id, &known),
+            (Some(descriptor), blob) => self.layer(descriptor, blob, diff_id, &known),
             (None, _) => Ok(PartialLayer {
                 at: format!("{at}: layers[{nth}]"),
                 diff_id: diff_id.cloned(),
@@ -149,12 +172,12 @@ impl Walk<'_> {
     fn layer(
         &mut self,
         descriptor: Descriptor,
-        extent: Option<Extent>,
+        blob: Option<RawBlob>,
         diff_id: Option<&DiffId>,
         known: &HashSet<&Digest>,
     ) -> Result<PartialLayer> {
         let at = self.at(&descriptor);
-        let blob = extent.map(|extent| layer::blob(extent, &at)).transpose()?;
+        let blob = blob.map(|blob| layer::blob(blob.extent, &at)).transpose()?;
         if let Some(diff_id) = diff_id {
             self.check_diff_id(&descriptor, blob.as_ref(), diff_id, known, &at)?;
         }
@@ -192,28 +215,16 @@ impl Walk<'_> {
             _ => Ok(()),
         }
     }
+}
 
-    /// A manifest that no container can run, with all its blobs.
-    fn artifact(&mut self, descriptor: &Descriptor, view: &Manifest, blob: RawBlob) -> Result<Node> {
-        let named_by = descriptor.digest().blob_path();
-        let (mut blobs, mut absent) = (Vec::new(), Vec::new());
-        for part in view.layers().iter().chain([view.config()]) {
-            match self.blob(part, &named_by)? {
-                Some(blob) => blobs.push(blob),
-                None if part.media_type().is_nondistributable() => {}
-                None => absent.push(part),
-            }
-        }
-        blobs.push(blob);
-        if !absent.is_empty() {
-            let node = Missing { present: blobs.into(), ..missing(descriptor, &absent, &named_by) };
-            return Ok(Node::Missing(Arc::new(node)));
-        }
-        let attestation =
-            descriptor.is_attestation() || view.layers().iter().any(|layer| layer.media_type().is_in_toto());
-        let kind = if attestation { "an attestation" } else { "an artifact" };
-        let what = format!("{} ({kind})", descriptor.digest());
-        let subject = view.subject().map(|subject| subject.digest().clone());
-        Ok(Node::Artifact(Arc::new(Artifact { what, attestation, subject, blobs })))
+/// A manifest that no container can run, with all its blobs.
+fn carried(descriptor: &Descriptor, artifact: Artifact, parts: &Parts, blob: RawBlob) -> Node {
+    let layers = parts.layers.iter().filter_map(|(_, blob)| blob.clone());
+    let blobs: Vec<RawBlob> = layers.chain(parts.config_blob.clone()).chain([blob]).collect();
+    let absent = parts.absent();
+    if absent.is_empty() {
+        return Node::Artifact(Arc::new(Artifact { blobs, ..artifact }));
     }
+    let missing = missing(descriptor, &absent, &descriptor.digest().blob_path());
+    Node::Missing(Arc::new(Missing { present: blobs.into(), ..missing }))
 }

@@ -131,11 +131,6 @@ impl Manifest {
         &self.fields.annotations
     }
 
-    /// Whether this is an image that runs: its config is an image's and none of its layers is an attestation (O-13).
-    pub fn is_image(&self) -> bool {
-        self.config().media_type().is_config() && !self.layers().iter().any(|layer| layer.media_type().is_in_toto())
-    }
-
     /// This manifest with other layers, base first; all else stays.
     #[must_use]
     pub fn with_layers(mut self, layers: Vec<Descriptor>) -> Self {
@@ -216,7 +211,6 @@ mod tests {
     fn an_edit_changes_nothing_else() {
         let manifest = read(DOCKER);
         assert_eq!(written(&manifest), DOCKER);
-        assert!(manifest.is_image());
         assert_eq!(
             written(&manifest.clone().spelled_by(Family::Oci)),
             DOCKER
@@ -255,13 +249,6 @@ mod tests {
             assert!(read(&text).is_err(), "{text}");
         }
         let artifact = read(&format!(r#"{{"schemaVersion":2,{config},"layers":null,"subject":null}}"#)).unwrap();
-        assert!(artifact.layers().is_empty() && !artifact.is_image());
-    }
-
-    #[test]
-    fn an_attestation_is_no_image_though_it_has_an_images_config() {
-        let config = Descriptor::of(MediaType::Config(Family::Oci), b"{}");
-        let statement = Descriptor::of(MediaType::parse("application/vnd.in-toto+json"), b"{}");
-        assert!(!Manifest::new(config, vec![statement], BTreeMap::new()).is_image());
+        assert!(artifact.layers().is_empty());
     }
 }

@@ -1,0 +1,104 @@
+//! What a manifest is: an image that runs, or an artifact. What its config and layers hold decides, not what they are called.
+//!
+//! Everything that asks whether something is an image asks the node that the reader makes of this.
+//!
+//! Sources: docs/formats.md O-13.
+
+use std::collections::HashMap;
+
+use super::Walk;
+use super::manifest::Parts;
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::image::RawBlob;
+use crate::limits::MAX_DOCUMENT;
+use crate::reader::layer;
+use crate::spec::config::ConfigShape;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::MediaType;
+
+/// What has been looked into, by digest: many manifests may share a config and layers.
+#[derive(Default)]
+pub(super) struct BlobKinds {
+    configs: HashMap<Digest, ConfigShape>,
+    /// For each layer why it is none.
+    layers: HashMap<Digest, Option<String>>,
+}
+
+impl Walk<'_> {
+    /// Why a manifest with these `parts` is no image; `None` for an image, also for one of which something is wrong or absent.
+    /// `kind` is what the manifest says it is.
+    pub(super) fn why_no_image(&mut self, parts: &Parts, kind: Option<&str>) -> Result<Option<String>> {
+        if !self.has_image_config(parts)? {
+            return Ok(Some(named_kind(parts, kind)));
+        }
+        for (number, (descriptor, blob)) in parts.layers.iter().enumerate() {
+            let (Some(descriptor), Some(blob)) = (descriptor, blob) else { continue };
+            if let Some(problem) = self.why_no_layer(descriptor, blob)? {
+                let media_type = shown(descriptor.media_type());
+                return Ok(Some(format!("layer {number}, {media_type}, {problem}")));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether the config is an image's. One that says so is believed, unless it says nothing else; any other has to describe
+    /// the layers that are there.
+    fn has_image_config(&mut self, parts: &Parts) -> Result<bool> {
+        let Some(config) = &parts.config else { return Ok(true) };
+        let is_called_one = config.media_type().is_config();
+        let Some(blob) = &parts.config_blob else { return Ok(is_called_one) };
+        Ok(match self.config_shape(config, blob)? {
+            _ if config.media_type().is_plugin() => false,
+            ConfigShape::Layers(count) => is_called_one || count == parts.layers.len(),
+            ConfigShape::Bare => is_called_one,
+            ConfigShape::Empty => is_called_one && !parts.layers.is_empty(),
+            ConfigShape::Other => is_called_one,
+        })
+    }
+
+    fn config_shape(&mut self, config: &Descriptor, blob: &RawBlob) -> Result<ConfigShape> {
+        if let Some(known) = self.kinds.configs.get(config.digest()) {
+            return Ok(*known);
+        }
+        let shape = if blob.extent.size() > MAX_DOCUMENT {
+            ConfigShape::Other
+        } else {
+            ConfigShape::of(&blob.extent.read(&self.at(config), MAX_DOCUMENT)?)
+        };
+        self.kinds.configs.insert(config.digest().clone(), shape);
+        Ok(shape)
+    }
+
+    /// A layer by its type is one, or false: that is for those who read it.
+    fn why_no_layer(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Option<String>> {
+        if descriptor.media_type().is_layer() || descriptor.media_type().is_encrypted() {
+            return Ok(None);
+        }
+        if let Some(known) = self.kinds.layers.get(descriptor.digest()) {
+            return Ok(known.clone());
+        }
+        let at = self.at(descriptor);
+        let problem = layer::blob(blob.extent.clone(), &at)?.why_no_tar(&at)?;
+        self.kinds.layers.insert(descriptor.digest().clone(), problem.clone());
+        Ok(problem)
+    }
+}
+
+/// The most telling name for what has no image's config.
+fn named_kind(parts: &Parts, kind: Option<&str>) -> String {
+    let config = parts.config.as_ref().map(Descriptor::media_type);
+    let is_telling = |media_type: &&MediaType| !media_type.is_config() && **media_type != MediaType::Empty;
+    let layers = parts.layers.iter().filter_map(|(layer, _)| layer.as_ref().map(Descriptor::media_type));
+    match kind.filter(|kind| !kind.is_empty()).map(MediaType::parse) {
+        Some(kind) if is_telling(&&kind) => kind.to_string(),
+        _ => match config.into_iter().chain(layers).find(is_telling) {
+            Some(media_type) => shown(media_type),
+            None => "its config says nothing of an image".to_owned(),
+        },
+    }
+}
+
+fn shown(media_type: &MediaType) -> String {
+    if media_type.as_str().is_empty() { "of no media type".to_owned() } else { media_type.to_string() }
+}
