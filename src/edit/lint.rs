@@ -1,6 +1,6 @@
 //! What engines that stack layers make of a layer that was written elsewhere (E-38).
 //!
-//! Sources: docs/edit.md E-3 to E-6, E-38.
+//! Sources: docs/edit.md E-3 to E-7, E-38.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +10,7 @@ use crate::archive::EntryKind;
 use crate::diagnostics::Rule;
 use crate::error::Result;
 use crate::flatten::{Overlay, Placement, Role};
+use crate::layer_index::LayerEntry;
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
@@ -47,6 +48,7 @@ pub(super) fn warn_of_flaws(
     run: &Run,
 ) -> Result<()> {
     let (mut reaching, mut orphans, mut ghosts, mut contradictions) = <(Flaw, Flaw, Flaw, Flaw)>::default();
+    let mut poorer = Flaw::default();
     let (mut listed, mut hidden) = (BTreeSet::new(), BTreeSet::new());
     let mut entries: Vec<Vec<u8>> = Vec::new();
     headers.each(number, |name, position, header| {
@@ -62,11 +64,11 @@ pub(super) fn warn_of_flaws(
                 hidden.insert(canonical);
             }
             Ok(Role::Plain) => {
-                let is_elsewhere = |id: crate::flatten::EntryKey| id.layer as usize != number;
-                if header.kind == EntryKind::HardLink
-                    && placement.and_then(|placed| placed.entry).is_some_and(is_elsewhere)
-                {
-                    reaching.note(path.as_bytes());
+                let linked = placement.and_then(|placed| placed.entry).filter(|_| header.kind == EntryKind::HardLink);
+                match linked {
+                    Some(id) if id.layer as usize != number => reaching.note(path.as_bytes()),
+                    Some(id) if !has_metadata_of(&header, &headers.entry(id)) => poorer.note(path.as_bytes()),
+                    Some(_) | None => {}
                 }
                 if header.kind == EntryKind::Directory {
                     listed.insert(path.as_bytes().to_vec());
@@ -103,5 +105,17 @@ pub(super) fn warn_of_flaws(
         "a directory above it is not listed in the layer: engines give it a mode of their own",
         run,
     )?;
-    reaching.warn(Rule::E6, at, "a hard link to a file of a lower layer, on which overlay filesystems fail", run)
+    reaching.warn(Rule::E6, at, "a hard link to a file of a lower layer, on which overlay filesystems fail", run)?;
+    poorer.warn(
+        Rule::E7,
+        at,
+        "a hard link whose header has other metadata than its file: engines that apply it change the file",
+        run,
+    )
+}
+
+/// Whether the header of a hard link has all that the file has which engines apply (E-7).
+fn has_metadata_of(link: &LayerEntry<'_>, file: &LayerEntry<'_>) -> bool {
+    let metadata = |entry: &LayerEntry<'_>| (entry.mode, entry.uid, entry.gid, entry.mtime);
+    metadata(link) == metadata(file) && link.records.xattrs().eq(file.records.xattrs())
 }

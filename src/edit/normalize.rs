@@ -9,17 +9,17 @@ use serde_json::{Map, Value};
 
 use super::bodies::StackBodies;
 use super::draft::Draft;
+use super::headers::StackHeaders;
 use super::paths::{components, joined, parents};
-use super::squash::form;
+use super::squash::{Stack, decoded, form};
 use super::workshop::{LayerWriter, Workshop};
-use crate::archive::{Ending, EntryKind, Reader, TarEntry, TarTime};
+use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::diagnostics::Rule;
-use crate::error::{Error, Result};
-use crate::flatten::Role;
+use crate::error::Result;
+use crate::flatten::{Options, Overlay, Placement, Role};
 use crate::image::Layer;
 use crate::path::EntryPath;
 use crate::spec::timestamp::Timestamp;
-use crate::stream::source::Extent;
 
 /// Keys of the config that say where an image was built (E-63).
 const OF_THE_HOST: [&str; 2] = ["container", "container_config"];
@@ -34,10 +34,16 @@ const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
 pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
     let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
-    let tars = workshop.plain(&layers[from..].iter().collect::<Vec<_>>())?;
-    let mut changed = 0;
-    for (number, tar) in (from..).zip(tars) {
-        let new = normalized(&layers[number], number, &layers, tar, workshop)?;
+    let Stack { headers, mut bodies } = decoded(layers.clone(), from, workshop)?;
+    let (mut overlay, mut changed) = (Overlay::tracing(Options::default()), 0);
+    for number in 0..layers.len() {
+        headers.apply(number, &mut overlay, workshop.run)?;
+        let placements = overlay.placements();
+        if number < from {
+            continue;
+        }
+        let outlines = outlines(number, &headers, &placements, workshop)?;
+        let new = normalized(&layers[number], number, outlines, &mut bodies, workshop)?;
         if new.diff_id != layers[number].diff_id {
             changed += 1;
             let (layers, _) = draft.change_layers()?;
@@ -83,15 +89,22 @@ struct Outline {
     kind: EntryKind,
     /// The cleaned target of a hard link.
     link: Vec<u8>,
+    /// A symbolic link of a lower layer has led it elsewhere.
+    is_displaced: bool,
     offset: u64,
 }
 
-fn normalized(layer: &Layer, number: usize, layers: &[Layer], tar: Extent, workshop: &Workshop<'_>) -> Result<Layer> {
-    let mut outlines = outlines(layer, &tar, workshop)?;
+/// The layer in the order of its paths, unless the order that it has says something.
+fn normalized(
+    layer: &Layer,
+    number: usize,
+    mut outlines: Vec<Outline>,
+    bodies: &mut StackBodies<'_>,
+    workshop: &Workshop<'_>,
+) -> Result<Layer> {
     let carriers = if is_regular(&outlines) { ordered(&mut outlines) } else { HashMap::new() };
-    let mut bodies = StackBodies::new(layers.to_vec(), HashMap::from([(number, tar)]), workshop);
     workshop.layer(&layer.at, form(layer), |out| {
-        outlines.iter().try_for_each(|outline| write(outline, &carriers, number, &mut bodies, out, workshop.run.epoch))
+        outlines.iter().try_for_each(|outline| write(outline, &carriers, number, bodies, out, workshop.run.epoch))
     })
 }
 
@@ -133,20 +146,27 @@ fn plain(entry: TarEntry, epoch: i64) -> TarEntry {
     TarEntry { mtime: TarTime::from_seconds(seconds), uname, gname, records, sparse: None, ..entry }
 }
 
-fn outlines(layer: &Layer, tar: &Extent, workshop: &Workshop<'_>) -> Result<Vec<Outline>> {
-    let reader = tar.reader().map_err(|error| Error::io("reading", &layer.at, error))?;
-    let again = workshop.again();
-    let mut reader = Reader::new(reader, Ending::Optional, &layer.at, &again.budget, &again.diagnostics);
+fn outlines(
+    number: usize,
+    headers: &StackHeaders,
+    placements: &[Placement],
+    workshop: &Workshop<'_>,
+) -> Result<Vec<Outline>> {
     let mut outlines = Vec::new();
-    while let Some(entry) = reader.next_entry()? {
-        let clean = |name: &[u8]| EntryPath::clean(name).map(|path| path.as_bytes().to_vec());
-        let path = clean(&entry.path).map_err(|error| Error::invalid(Rule::R4, &layer.at, error.to_string()))?;
-        let link = if entry.kind == EntryKind::HardLink { clean(&entry.link).unwrap_or_default() } else { Vec::new() };
+    headers.each(number, |name, position, header| {
+        // Flattening has refused what cannot be cleaned.
+        let clean = |name: &[u8]| EntryPath::clean(name).unwrap_or_default().as_bytes().to_vec();
+        let path = clean(name);
+        let link = if header.kind == EntryKind::HardLink { clean(header.link) } else { Vec::new() };
         let key = key(&path);
         let taken = size_of::<Outline>() + 2 * path.len() + link.len() + key.len() * size_of::<Vec<u8>>();
-        workshop.run.budget.charge_memory(taken as u64, &layer.at)?;
-        outlines.push(Outline { key, path, kind: entry.kind, link, offset: entry.header_offset });
-    }
+        workshop.run.budget.charge_memory(taken as u64, "the order of a layer")?;
+        let placement = placements.binary_search_by_key(&position, |placement| placement.position);
+        let is_plain = matches!(Role::of(&path), Ok(Role::Plain));
+        let is_displaced = is_plain && placement.is_ok_and(|at| placements[at].path != path);
+        outlines.push(Outline { key, path, kind: header.kind, link, is_displaced, offset: header.offset });
+        Ok(())
+    })?;
     Ok(outlines)
 }
 
@@ -164,17 +184,19 @@ fn key(path: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Whether the order of the entries says nothing: no path twice, nothing below what is no directory, no link to a link that
-/// is not there.
+/// Whether the order of the entries says nothing: every entry stands at the path that it names, which no symbolic link is part
+/// of, no path is there twice, nothing is below what is no directory, and what a hard link names is an earlier entry.
 fn is_regular(outlines: &[Outline]) -> bool {
-    let mut seen = HashSet::new();
     let files: HashSet<&[u8]> = outlines
         .iter()
         .filter(|outline| outline.kind != EntryKind::Directory)
         .map(|outline| &outline.path[..])
         .collect();
+    let mut seen = HashSet::new();
     outlines.iter().all(|outline| {
-        seen.insert(&outline.path[..]) && !parents(&outline.path).any(|directory| files.contains(directory))
+        let is_ahead = outline.kind == EntryKind::HardLink && !seen.contains(&outline.link[..]);
+        let is_below_file = parents(&outline.path).any(|directory| files.contains(directory));
+        seen.insert(&outline.path[..]) && !outline.is_displaced && !is_below_file && !is_ahead
     })
 }
 

@@ -11,6 +11,9 @@ mod squash;
 use crate::support::expect::Converted;
 use crate::support::image::TestImage;
 use crate::support::layer::{Item, layer_tar};
+use crate::support::rootfs::Rootfs;
+use crate::support::run::imgtar;
+use crate::support::shape::Shape;
 
 /// An image of these layers.
 fn stacked(layers: &[Vec<Item>]) -> TestImage {
@@ -35,4 +38,22 @@ fn names(tar: &[u8]) -> Vec<String> {
         }
     };
     archive.entries().unwrap().map(|entry| name(entry.unwrap())).collect()
+}
+
+/// The root filesystem that a run of `convert` makes of these layers; none where they are refused.
+fn tree(layers: &[Vec<Item>]) -> Option<Rootfs> {
+    let run = imgtar(["convert", "--to", "rootfs"]).stdin(Shape::Oci.save_one(&stacked(layers)).bytes()).run();
+    (run.code == 0).then(|| Rootfs::written(&run.stdout))
+}
+
+/// Wants the tree of what was written to be `expected`, but for directories that no layer describes there.
+#[track_caller]
+fn assert_tree(written: Vec<u8>, expected: &Rootfs, context: &str) {
+    let found = Rootfs::written(&imgtar(["convert", "--to", "rootfs"]).stdin(written).success().stdout);
+    assert_eq!(found.paths(), expected.paths(), "{context}");
+    for (found, expected) in found.0.iter().zip(&expected.0) {
+        let is_implied =
+            expected.kind == b'5' && (expected.mode, expected.owner, &*expected.mtime) == (0o755, (0, 0), "0");
+        assert!(found == expected || is_implied, "{context}: {found:#?} is not {expected:#?}");
+    }
 }

@@ -1,4 +1,5 @@
-//! Every row of docs/formats.md, section 8, has a test that bears its number; those that stand with no other theme are here.
+//! Every row of docs/formats.md, section 8, and every vector of docs/edit.md, section 9, has a test that bears its number; those
+//! that stand with no other theme are here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -49,6 +50,21 @@ fn every_rule_on_hostile_input_has_a_test_from_outside() {
     let names = tests(&PathBuf::from(ROOT).join("tests/suite"));
     let missing: Vec<_> = rows.iter().filter(|&&row| !names.iter().any(|name| is_of_rule(name, row))).collect();
     assert!(missing.is_empty(), "no test bears the number of H-{missing:?}");
+}
+
+#[test]
+fn every_vector_of_changed_images_has_a_test() {
+    let page = fs::read_to_string(PathBuf::from(ROOT).join("docs/edit.md")).unwrap();
+    let rows = page.split("## 9. Vectors").nth(1).unwrap().lines();
+    let first_columns = rows.filter_map(|row| row.strip_prefix("| ")?.split(" |").next());
+    let is_vector = |word: &&str| word.len() == 3 && word[1..].parse::<u8>().is_ok();
+    let vectors: Vec<&str> = first_columns.flat_map(str::split_whitespace).filter(is_vector).collect();
+    assert!(vectors.len() >= 60, "{vectors:?}");
+    let root = PathBuf::from(ROOT);
+    let names = [tests(&root.join("src/edit")), tests(&root.join("tests/suite/edit"))].concat();
+    let is_tested = |vector: &str| names.iter().any(|name| name.split('_').any(|word| word == vector));
+    let missing: Vec<_> = vectors.iter().filter(|vector| !is_tested(vector)).collect();
+    assert!(missing.is_empty(), "no test bears the name of {missing:?}");
 }
 
 #[test]

@@ -128,6 +128,33 @@ fn e_38_what_overlay_filesystems_fail_on_is_warned_about() {
 }
 
 #[test]
+fn f06_f07_a_link_without_all_metadata_is_warned_about_and_squashing_mends_it() {
+    let scratch = Scratch::new();
+    let a = || file("a", "1").mode(0o4755).owner(7, 7).xattr("security.capability", "c");
+    let full = hardlink("b", "a").mode(0o4755).owner(7, 7).xattr("security.capability", "c");
+    let says = "a hard link whose header has other metadata than its file";
+    for (link, is_warned) in
+        [(hardlink("b", "a"), true), (hardlink("b", "a").mode(0o4755).owner(7, 7), true), (full, false)]
+    {
+        let path = scratch.write("layer", layer_tar([a(), link]));
+        let flags = ["--add-layer", path.to_str().unwrap()];
+        let outcome = edit(&Shape::Oci.save_one(&merged_usr()), Target::Oci, &flags).outcome;
+        if is_warned {
+            outcome.says(["warning", "`b`", says])
+        } else {
+            outcome.never_says([says])
+        };
+    }
+    let image = stacked(&[vec![a(), hardlink("b", "a")], vec![file("z", "")]]);
+    let squashed = edit(&Shape::Oci.save_one(&image), Target::Oci, &["--squash"]);
+    let nodes = entries(squashed.images[0].layers[0].plain.as_ref().unwrap());
+    assert_eq!(
+        (nodes[1].kind, nodes[1].mode, nodes[1].owner, &nodes[1].records),
+        (b'1', 0o4755, (7, 7), &nodes[0].records)
+    );
+}
+
+#[test]
 fn what_was_added_and_removed_again_leaves_the_tree() {
     let scratch = Scratch::new();
     let source = scratch.write("f", "added");

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::rootfs::random::{Random, from_env, shown};
 use crate::support::expect::{Target, edit};
 use crate::support::image::TestImage;
 use crate::support::layer::{Item, dir, file, hardlink, layer_tar, symlink, whiteout};
-use crate::support::rootfs::entries;
+use crate::support::rootfs::{Rootfs, entries};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
@@ -107,4 +108,41 @@ fn a_layer_whose_order_means_something_keeps_it() {
     let written = edit(&Shape::Oci.save_one(&image), Target::Oci, &["--normalize"]);
     let after = imgtar(["convert", "--to", "rootfs"]).stdin(written.bytes.clone()).success().stdout;
     assert!(before == after);
+}
+
+#[test]
+fn two_ways_to_one_path_stay_in_their_order() {
+    let base = vec![dir("usr"), dir("usr/lib"), symlink("lib", "usr/lib"), file("f", "old")];
+    for (layer, path, body) in [
+        (vec![file("usr/lib/x", "1"), file("lib/x", "2")], "usr/lib/x", "2"),
+        (vec![hardlink("z", "f"), file("f", "new")], "z", "old"),
+    ] {
+        let written = edit(&Shape::Oci.save_one(&stacked(&[base.clone(), layer])), Target::Oci, &["--normalize"]);
+        let rootfs = imgtar(["convert", "--to", "rootfs"]).stdin(written.bytes).success().stdout;
+        assert_eq!(Rootfs::written(&rootfs).text(path), body);
+    }
+}
+
+#[test]
+fn two_builds_of_any_stack_become_one_image() {
+    let first = from_env("IMGTAR_SEED").unwrap_or(1);
+    for seed in first..first + from_env("IMGTAR_STACKS").unwrap_or(15) {
+        let mut random = Random::new(seed);
+        let stack = random.sound_stack();
+        let built = |time: u64, name: &str| {
+            let made = |item: &Item| item.clone().mtime(time).owner_names(name, name);
+            let layers: Vec<Vec<Item>> = stack.iter().map(|layer| layer.iter().map(made).collect()).collect();
+            stacked(&layers).key("container", json!(name))
+        };
+        let id =
+            |image: &TestImage| edit(&Shape::Crane.save_one(image), Target::Oci, &["--normalize"]).images[0].id.clone();
+        assert_eq!(id(&built(2000, "root")), id(&built(3000, "")), "IMGTAR_SEED={seed}: {:#?}", shown(&stack));
+        let tree = |image: Vec<u8>| {
+            let run = imgtar(["convert", "--to", "rootfs", "--clamp-mtime"]).env("SOURCE_DATE_EPOCH", "0");
+            run.stdin(image).success().stdout
+        };
+        let image = Shape::Oci.save_one(&built(2000, ""));
+        let normal = edit(&image, Target::Oci, &["--normalize"]).bytes;
+        assert!(tree(normal) == tree(image.bytes()), "IMGTAR_SEED={seed}: {:#?}", shown(&stack));
+    }
 }

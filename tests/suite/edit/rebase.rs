@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::rootfs::random::{Random, from_env, shown};
 use crate::support::codec::Codec;
 use crate::support::expect::{Converted, Target, edit, refuse_edit};
 use crate::support::image::TestImage;
@@ -13,7 +14,7 @@ use crate::support::run::{Outcome, imgtar};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
-use super::{listing, stacked};
+use super::{assert_tree, listing, stacked, tree};
 
 /// Two bases and an image on the first.
 struct Bases {
@@ -239,4 +240,31 @@ fn layers_above_the_new_base_can_be_squashed_at_once() {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let written = edit(&Shape::Oci.save_one(&bases.image()), Target::Oci, &flags);
     assert_eq!(listing(&written)[1..], [["srv/", "srv/app", "srv/conf"]]);
+}
+
+#[test]
+fn the_tree_is_that_of_the_own_layers_on_the_new_base_for_any_stacks() {
+    let first = from_env("IMGTAR_SEED").unwrap_or(1);
+    let count = from_env("IMGTAR_STACKS").unwrap_or(40);
+    let (mut tried, mut done) = (0, 0);
+    for seed in first..first + count {
+        let mut random = Random::new(seed);
+        let (stack, new) = (random.sound_stack(), random.sound_stack());
+        if stack.len() < 2 {
+            continue;
+        }
+        let (old, own) = stack.split_at(1 + random.below(stack.len() - 1));
+        let scratch = Scratch::new();
+        let bases = Bases { old: old.to_vec(), new: new.clone(), own: own.to_vec() };
+        let run = imgtar(["edit", "--to", "oci", "--force-rebase"]).args(bases.flags(&scratch));
+        let run = run.stdin(Shape::Oci.save_one(&bases.image()).bytes()).run();
+        let context = format!("IMGTAR_SEED={seed} {:#?} on {:#?}: {:#?}", shown(old), shown(&new), shown(own));
+        match tree(&[&new, own].concat()) {
+            Some(expected) if run.code == 0 => assert_tree(run.stdout.clone(), &expected, &context),
+            _ => assert_eq!(run.code, 4, "{context}\n{run}"),
+        }
+        tried += 1;
+        done += u64::from(run.code == 0);
+    }
+    assert!(2 * done > tried, "{done} of {tried} were not refused");
 }

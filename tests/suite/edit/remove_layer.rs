@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use crate::rootfs::random::{Random, from_env, shown};
 use crate::support::expect::{Target, edit, refuse_edit};
 use crate::support::layer::{Item, dir, file, hardlink, opaque, symlink, whiteout};
 use crate::support::rootfs::entries;
+use crate::support::run::imgtar;
 use crate::support::shape::Shape;
 
-use super::{listing, stacked};
+use super::{assert_tree, listing, stacked, tree};
 
 /// The names in each layer after those with these numbers were left out.
 #[track_caller]
@@ -92,4 +94,28 @@ fn e_35_a_directory_on_what_the_layer_hid_is_warned_of() {
     let layers = [vec![dir("usr"), symlink("lib", "usr")], vec![whiteout("lib")], vec![dir("lib"), file("lib/x", "")]];
     let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove-layer", "1"]);
     written.outcome.says(["warning", "`lib`"]);
+}
+
+#[test]
+fn the_tree_is_that_of_the_other_layers_for_any_stack() {
+    let first = from_env("IMGTAR_SEED").unwrap_or(1);
+    let count = from_env("IMGTAR_STACKS").unwrap_or(40);
+    let mut done = 0;
+    for seed in first..first + count {
+        let mut random = Random::new(seed);
+        let stack = random.sound_stack();
+        let number = random.below(stack.len());
+        let mut others = stack.clone();
+        others.remove(number);
+        let context = format!("IMGTAR_SEED={seed} --remove-layer {number}: {:#?}", shown(&stack));
+        let run = imgtar(["edit", "--to", "oci", "--remove-layer", &number.to_string()]);
+        let run = run.stdin(Shape::Oci.save_one(&stacked(&stack)).bytes()).run();
+        match tree(&others) {
+            Some(expected) if run.code == 0 => assert_tree(run.stdout.clone(), &expected, &context),
+            // What the others cannot be without it, or would be in another place.
+            _ => assert_eq!(run.code, 4, "{context}\n{run}"),
+        }
+        done += u64::from(run.code == 0);
+    }
+    assert!(2 * done > count, "{done} of {count} were not refused");
 }
