@@ -51,7 +51,7 @@ impl Digest {
     }
 
     /// A SHA-256 digest from its 64 lower-case hex digits, as docker-family member names carry it.
-    pub fn from_sha256_hex(hex: &str) -> Option<Self> {
+    pub(crate) fn from_sha256_hex(hex: &str) -> Option<Self> {
         is_lower_hex(hex, 64).then(|| Self { algorithm: Algorithm::Sha256, encoded: hex.into() })
     }
 

@@ -141,6 +141,7 @@ impl fmt::Display for Mismatch {
 
 /// The class of an [`Error`]: what a script needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum ErrorKind {
     /// The request contradicts itself.
     Usage,

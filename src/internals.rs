@@ -22,7 +22,7 @@ pub mod image {
 }
 
 pub mod limits {
-    pub use crate::limits::{MAX_DOCUMENT, MAX_MANIFEST_JSON};
+    pub use crate::limits::MAX_DOCUMENT;
 }
 
 pub mod path {
@@ -30,12 +30,11 @@ pub mod path {
 }
 
 pub mod spec {
-    pub use crate::spec::media_type::Family;
     pub use crate::spec::{docker, json, oci, timestamp, v1};
 }
 
 pub mod stream {
-    pub use crate::stream::copy::Destination;
     pub use crate::stream::skip::{Sequential, Skip};
+    pub use crate::stream::source::Source;
     pub use crate::stream::{metadata, unfinished};
 }

@@ -27,7 +27,7 @@ const HEAD: usize = 18;
 const WORTH_THREADS: u64 = 64 << 10;
 
 /// A layer's bytes as stored; at their end digest and size have been judged.
-pub struct StoredReader<'a> {
+pub(crate) struct StoredReader<'a> {
     layer: &'a Layer,
     run: &'a Run,
     inner: VerifyReader<ProgressReader<'a, ExtentReader>>,
@@ -60,7 +60,7 @@ impl Layer {
     /// # Errors
     /// When the archive does not hold them, or cannot be opened any more. Reading fails at the end with
     /// [`Error::DigestMismatch`] or [`Error::SizeMismatch`] when a promise is broken.
-    pub fn stored<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
+    pub(crate) fn stored<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
         Ok(self.watched(run, VerifyReader::new(self.bytes(action, run)?, &self.at, self.expected())))
     }
 
@@ -83,7 +83,7 @@ impl Layer {
     ///
     /// # Errors
     /// As [`Layer::stored`]; reading also fails where the compression is broken.
-    pub fn plain<'a: 'scope, 'scope>(
+    pub(crate) fn plain<'a: 'scope, 'scope>(
         &'a self,
         action: Action,
         ahead: bool,
@@ -101,7 +101,7 @@ impl Layer {
     ///
     /// # Errors
     /// As [`Layer::plain`].
-    pub fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, StoredReader<'a>>>> {
+    pub(crate) fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, StoredReader<'a>>>> {
         Ok(self.judged(self.decoded(Action::Convert, run)?))
     }
 
@@ -110,7 +110,7 @@ impl Layer {
     ///
     /// # Errors
     /// When the stored bytes cannot be read.
-    pub fn declared_size(&self) -> Result<Option<u64>> {
+    pub(crate) fn declared_size(&self) -> Result<Option<u64>> {
         let Some(Blob { extent, codec }) = &self.blob else { return Ok(None) };
         let failed = |error| Error::io("reading", &self.at, error);
         let head = extent.head::<HEAD>().map_err(failed)?;
@@ -123,7 +123,7 @@ impl Layer {
     /// Writes the uncompressed tar to `out`, judging all it promises: its size in bytes.
     ///
     /// # Errors
-    /// As [`Layer::plain`], and those of `out`.
+    /// When the archive does not hold the bytes, a promise is broken, the compression is broken, or `out` fails.
     pub fn decode_to(&self, out: &mut dyn Write, ahead: bool, run: &Run) -> Result<u64> {
         thread::scope(|scope| {
             let mut plain = self.plain(Action::Convert, ahead, run, scope)?;
@@ -137,7 +137,7 @@ impl Layer {
     ///
     /// # Errors
     /// Whatever promise is broken.
-    pub fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<DigestAndSize> {
+    pub(crate) fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<DigestAndSize> {
         let failed = |error| Error::io("reading", &self.at, error);
         if !decode {
             let mut stored = self.stored(Action::Check, run)?;
@@ -163,7 +163,7 @@ impl Layer {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn sha256(&self, run: &Run) -> Result<Digest> {
+    pub(crate) fn sha256(&self, run: &Run) -> Result<Digest> {
         let mut hasher = HashWriter::new(io::sink());
         copy(&mut self.bytes(Action::Check, run)?, &mut hasher)
             .and_then(|_| hasher.finish())
@@ -230,7 +230,7 @@ impl Layer {
 
 impl StoredReader<'_> {
     /// What the bytes turned out to be, once the end has been found.
-    pub fn digest_and_size(&self) -> Option<&DigestAndSize> {
+    pub(crate) fn digest_and_size(&self) -> Option<&DigestAndSize> {
         self.inner.digest_and_size()
     }
 

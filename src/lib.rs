@@ -75,6 +75,7 @@ mod history;
 mod image;
 mod inspect;
 #[doc(hidden)]
+#[cfg(not(face))]
 pub mod internals;
 mod layer_index;
 mod layer_io;
@@ -123,10 +124,11 @@ pub use limits::{Budget, Limits};
 pub use progress::{Action, Event, Progress, TaskId};
 pub use rule::Rule;
 pub use run::Run;
+pub use stream::copy::Destination;
 pub use stream::dir_sink::{DirSink, Mode};
 pub use stream::finish::Finish;
 pub use stream::sink::{Memory, Sink};
-pub use stream::source::{Extent, Input, Source};
+pub use stream::source::{Extent, ExtentReader, Input};
 pub use writer::Output;
 
 // The images of an archive.
@@ -138,14 +140,14 @@ pub use files::{
     list_layer,
 };
 pub use image::{
-    Artifact, Blob, Broken, Child, Document, ExpectedDigest, Image, ImageEntry, ImageIndex, ImageSet, Layer,
-    ListedNode, Listing, Missing, Name, Node, PartialImage, PartialLayer, RawBlob,
+    Artifact, Blob, Broken, Child, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Missing, Name, Node,
+    RawBlob,
 };
 pub use reader::{Archive, Format};
 pub use select::SelectedImage;
 pub use spec::config::{History, ImageConfig};
 pub use spec::descriptor::Descriptor;
-pub use spec::media_type::MediaType;
+pub use spec::media_type::{Compression, Family, MediaType};
 pub use spec::oci::{Index, Manifest};
 pub use spec::platform::{ParsePlatformError, Platform};
 pub use spec::reference::{ParseReferenceError, Reference};

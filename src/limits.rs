@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 
 /// Largest `manifest.json`, bytes (H-14).
-pub const MAX_MANIFEST_JSON: u64 = 32 << 20;
+pub(crate) const MAX_MANIFEST_JSON: u64 = 32 << 20;
 /// Largest index, manifest, config or other single document, bytes (H-14).
 pub const MAX_DOCUMENT: u64 = 8 << 20;
 /// Deepest nesting of a JSON document (H-14).
@@ -32,6 +32,7 @@ pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 
 /// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Limits {
     /// Bytes decoded in one run, sparse files expanded.
     pub size: u64,
@@ -64,7 +65,7 @@ impl Budget {
 
     /// A budget for reading again what was counted before: only what it decodes counts.
     #[must_use]
-    pub fn for_another_look(&self) -> Self {
+    pub(crate) fn for_another_look(&self) -> Self {
         Self::new(Limits { entries: u64::MAX, metadata: u64::MAX, ..self.limits })
     }
 
@@ -72,7 +73,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Error::Limit`] once the run has passed `--max-size`.
-    pub fn decoded(&self, bytes: u64, at: &str) -> Result<()> {
+    pub(crate) fn decoded(&self, bytes: u64, at: &str) -> Result<()> {
         spend(&self.size, bytes, self.limits.size, at, "bytes decoded", "--max-size")
     }
 
@@ -101,7 +102,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Error::Limit`] once the run has passed `--max-entries`.
-    pub fn entry(&self, at: &str) -> Result<()> {
+    pub(crate) fn entry(&self, at: &str) -> Result<()> {
         spend(&self.entries, 1, self.limits.entries, at, "tar entries", "--max-entries")
     }
 

@@ -9,6 +9,7 @@ use crate::spec::reference::Reference;
 
 /// Everything that decides the bytes of the output; what decides none of them is in [`Run`](crate::run::Run).
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ConvertOptions {
     /// The format to write, with what only that format knows.
     pub target: Target,
@@ -46,6 +47,7 @@ impl ConvertOptions {
 
 /// The format to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Target {
     /// `docker save` of Docker 1.10 to 24.
     Legacy(DockerOptions),
@@ -59,6 +61,7 @@ pub enum Target {
 
 /// What the targets of docker's family know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct DockerOptions {
     /// Layer compression; `None` is the target's default. Always `None` for legacy, whose layers are plain.
     pub compress: Option<Compress>,
@@ -70,6 +73,7 @@ pub struct DockerOptions {
 
 /// What OCI targets know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct OciOptions {
     /// Layer compression; `None` is keep.
     pub compress: Option<Compress>,
@@ -89,6 +93,7 @@ pub struct OciOptions {
 
 /// What the rootfs target knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct RootfsOptions {
     /// Ascending path order.
     pub sort: bool,
@@ -102,6 +107,7 @@ pub struct RootfsOptions {
 
 /// `--compress`: what becomes of layer blobs; without a level the codec's own default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Compress {
     /// As they are, where the target has a word for them.
     Keep,
@@ -137,6 +143,7 @@ pub enum Platforms {
 
 /// What becomes of image names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct NameChanges {
     /// `--tag`: names in place of the input's, `--no-tags`: `Some` and empty.
     pub replace: Option<Vec<Reference>>,

@@ -12,6 +12,7 @@ const CHUNK: usize = 256 << 10;
 
 /// What is done with the bytes of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Action {
     /// The input, a stream or compressed as a whole, is laid down in a temporary file.
     Spool,
@@ -31,6 +32,7 @@ pub struct TaskId(pub u64);
 
 /// One step of a run. Tasks run side by side, but the events of each come in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Event<'a> {
     /// So many more bytes of layers will have to be read, as far as that can be known; what is both checked and copied is
     /// read twice.
@@ -85,14 +87,14 @@ impl Progress {
     }
 
     /// Announces `bytes` of layers to be read.
-    pub fn expect(&self, bytes: u64) {
+    pub(crate) fn expect(&self, bytes: u64) {
         if let Some(listener) = &self.listener {
             listener(&Event::Expected { bytes });
         }
     }
 
     /// Begins a task. It ends when it is dropped, and is given up unless it was completed before.
-    pub fn begin(&self, action: Action, label: &str, total: Option<u64>) -> Task<'_> {
+    pub(crate) fn begin(&self, action: Action, label: &str, total: Option<u64>) -> Task<'_> {
         let throttle = self.listener.as_deref().map(|listener| {
             let task = TaskId(self.tasks.fetch_add(1, Ordering::Relaxed));
             listener(&Event::Began { task, action, label, total });
@@ -103,7 +105,7 @@ impl Progress {
 }
 
 /// Some bytes on their way.
-pub struct Task<'a>(Option<Throttle<'a>>);
+pub(crate) struct Task<'a>(Option<Throttle<'a>>);
 
 struct Throttle<'a> {
     listener: &'a Listener,
@@ -115,12 +117,12 @@ struct Throttle<'a> {
 
 impl Task<'_> {
     /// A task that nobody hears of.
-    pub fn silent() -> Self {
+    pub(crate) fn silent() -> Self {
         Self(None)
     }
 
     /// Tells that `bytes` more have passed.
-    pub fn moved(&mut self, bytes: u64) {
+    pub(crate) fn moved(&mut self, bytes: u64) {
         if let Some(throttle) = &mut self.0 {
             throttle.gathered += bytes;
             if throttle.gathered >= CHUNK as u64 {
@@ -130,7 +132,7 @@ impl Task<'_> {
     }
 
     /// Declares that all has passed.
-    pub fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         if let Some(throttle) = &mut self.0 {
             throttle.complete = true;
         }

@@ -8,6 +8,7 @@ use crate::limits::{Budget, Limits};
 use crate::progress::Progress;
 
 /// What a conversion may use, and where it says what happens.
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Run {
     /// Warnings and diagnostics.
     pub diagnostics: Diagnostics,

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
+use imgtar::Destination;
 use imgtar::internals::path::escape_for_terminal;
-use imgtar::internals::stream::Destination;
 use imgtar::{Error, ImageFiles, Result, Sink};
 
 use super::answer::{Session, choice, refuse_two_inputs};

@@ -4,13 +4,7 @@ mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imgtar::internals::limits::MAX_MANIFEST_JSON;
-use imgtar::internals::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
-use imgtar::internals::spec::oci::INDEX_MEMBER;
-use imgtar::{
-    Archive, Diagnostic, Diagnostics, Error, Format, Half, ImageSelector, ImageSet, InspectDepth, InspectReport,
-    Result, Rule, inspect,
-};
+use imgtar::{Diagnostic, Diagnostics, Error, ImageSelector, ImageSet, InspectDepth, InspectReport, Result, inspect};
 
 use super::answer::{Answer, Session, choice, said, verdict};
 use super::args::InspectArgs;
@@ -66,7 +60,7 @@ fn document(args: &InspectArgs, messages: Messages) -> Result<()> {
     let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref())?;
     let bytes = if args.raw {
-        raw(&archive, args.answer.choice.prefer.map(Into::into), &session)?
+        archive.list_document(args.answer.choice.prefer.map(Into::into), &session.run)?
     } else {
         let images = session.images(&archive, &args.answer.choice)?;
         of_image(args.manifest, &images, &choice(&args.answer.choice))?
@@ -76,28 +70,14 @@ fn document(args: &InspectArgs, messages: Messages) -> Result<()> {
     out.finish()
 }
 
-fn raw(archive: &Archive, prefer: Option<Half>, session: &Session) -> Result<Vec<u8>> {
-    let member = match (archive.format, prefer) {
-        (Format::Docker, _) | (Format::Hybrid, Some(Half::Docker)) => MANIFEST_MEMBER,
-        (Format::Oci | Format::Hybrid, _) => INDEX_MEMBER,
-        (Format::V1, _) if archive.members.has(REPOSITORIES_MEMBER)? => REPOSITORIES_MEMBER,
-        (Format::V1, _) => return Err(none(archive.members.label(), "there is no list of images in it")),
-    };
-    archive.members.document(Rule::X2, member, "the format", MAX_MANIFEST_JSON, &session.run)
-}
-
 fn of_image(manifest: bool, images: &ImageSet, choice: &ImageSelector) -> Result<Vec<u8>> {
     let chosen = choice.one(images)?;
     match &chosen.image.manifest {
         _ if !manifest => Ok(chosen.image.config.raw().to_vec()),
         Some(document) => Ok(document.raw.clone()),
         None => {
-            let at = format!("{}: {}", images.archive, chosen.title());
-            Err(none(&at, "it has no manifest; images of layouts have"))
+            let problem = format!("{}: {}: it has no manifest; images of layouts have", images.archive, chosen.title());
+            Err(Error::choice(problem, []))
         }
     }
-}
-
-fn none(at: &str, problem: &str) -> Error {
-    Error::Choice { problem: format!("{at}: {problem}"), choices: Vec::new() }
 }

@@ -22,6 +22,7 @@ pub(crate) use self::encoder::{Encoder, encode};
 
 /// How bytes are compressed, as their first bytes tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Codec {
     /// Not compressed, or by nothing that is known here.
     Plain,
@@ -57,7 +58,7 @@ impl Codec {
 
     /// Returns how many plain bytes a stream of `stored` bytes declares at its ends: `None` where it declares nothing, or
     /// more than so many bytes can hold. There may be more members or frames than the one that is looked at.
-    pub fn declared_size(self, head: &[u8], end: [u8; 4], stored: u64) -> Option<u64> {
+    pub(crate) fn declared_size(self, head: &[u8], end: [u8; 4], stored: u64) -> Option<u64> {
         match self {
             Self::Plain => Some(stored),
             Self::Gzip => gzip::declared_size(end, stored),
@@ -101,6 +102,7 @@ impl Codec {
 
 /// What is written, and how hard the encoder tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Encoding {
     /// The bytes as they are.
     Plain,

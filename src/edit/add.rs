@@ -26,6 +26,7 @@ use crate::spec::timestamp::Timestamp;
 
 /// A file, directory or symbolic link of the disk, and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Addition {
     /// Where it is.
     pub source: PathBuf,
@@ -35,6 +36,13 @@ pub struct Addition {
     pub mode: Option<u32>,
     /// Owner and group; 0 and 0 if none are given.
     pub owner: Option<(u32, u32)>,
+}
+
+impl Addition {
+    /// What is at `source`, with its mode and without its owner.
+    pub fn new(source: impl Into<PathBuf>, destination: impl Into<String>) -> Self {
+        Self { source: source.into(), destination: destination.into(), mode: None, owner: None }
+    }
 }
 
 /// Puts `layer` on top, bytes as they are, and warns of what overlay filesystems make something else of.

@@ -16,6 +16,7 @@ use crate::spec::timestamp::Timestamp;
 
 /// What is to be changed; what is `None` or empty stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ConfigChanges {
     /// `--config-merge`: an RFC 7396 patch of the whole document, applied before everything else here.
     pub merge: Option<Map<String, Value>>,
@@ -35,6 +36,7 @@ pub struct ConfigChanges {
 
 /// Changes of what a container starts with.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct RuntimeChanges {
     /// The command and its first arguments; clears an inherited `Cmd` unless `cmd` is given (E-55).
     pub entrypoint: Option<Vec<String>>,

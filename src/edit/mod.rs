@@ -55,6 +55,7 @@ use workshop::Workshop;
 
 /// What is to be changed.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct EditOptions {
     /// Images of these platforms are changed, others are written as they are; empty changes all.
     pub platforms: Vec<Platform>,
@@ -86,6 +87,7 @@ pub(crate) struct Readers<'a> {
 
 /// `--rebase`: two archives, of each of which one image is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Rebase {
     /// The one whose layers are at the bottom.
     pub old: PathBuf,
@@ -95,8 +97,16 @@ pub struct Rebase {
     pub force: bool,
 }
 
+impl Rebase {
+    /// From the layers of one archive to those of another.
+    pub fn new(old: impl Into<PathBuf>, new: impl Into<PathBuf>) -> Self {
+        Self { old: old.into(), new: new.into(), force: false }
+    }
+}
+
 /// `--squash`, `--squash-top` and `--squash-above`: which layers become one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Squash {
     /// All.
     All,
@@ -108,6 +118,7 @@ pub enum Squash {
 
 /// `--normalize`: which layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Normalize {
     /// All.
     All,

@@ -15,6 +15,7 @@ const IMPORTED: &str = "imgtar import";
 
 /// The config that an imported filesystem gets.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct NewConfig {
     /// The bytes of another image's config, of which everything stays but layers and history.
     pub from: Option<Vec<u8>>,

@@ -34,6 +34,7 @@ pub struct LayerChange {
 /// What a layer does at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum LayerChangeKind {
     /// Nothing stood there in the layers below.
     Added,

@@ -40,6 +40,7 @@ pub struct FileEntry {
 /// What an [`FileEntry`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum FileKind {
     /// A regular file.
     File,
@@ -69,7 +70,7 @@ impl FileEntry {
         let owned = |(key, value): (&[u8], &[u8])| (key.to_vec(), value.to_vec());
         Self {
             path,
-            kind: entry.kind.into(),
+            kind: FileKind::of(entry.kind),
             mode: entry.mode,
             uid: entry.uid,
             gid: entry.gid,
@@ -108,10 +109,8 @@ impl FileKind {
     pub fn is_device(self) -> bool {
         matches!(self, Self::CharDevice | Self::BlockDevice)
     }
-}
 
-impl From<EntryKind> for FileKind {
-    fn from(kind: EntryKind) -> Self {
+    fn of(kind: EntryKind) -> Self {
         match kind {
             EntryKind::Regular => Self::File,
             EntryKind::HardLink => Self::HardLink,

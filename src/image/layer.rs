@@ -18,13 +18,13 @@ pub struct Layer<Id = DiffId> {
     /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8).
     pub blob: Option<Blob>,
     /// What the input says of the bytes.
-    pub claim: ExpectedDigest,
+    pub(crate) claim: ExpectedDigest,
     /// For a layer that may not be distributed: its descriptor, with the `urls` where it may be had (M-8).
     pub foreign: Option<Descriptor>,
 }
 
 /// A layer of an image that cannot be read as a whole: its diff_id may be unknown.
-pub type PartialLayer = Layer<Option<DiffId>>;
+pub(crate) type PartialLayer = Layer<Option<DiffId>>;
 
 impl PartialLayer {
     /// The layer, if its diff_id is known and its bytes are there or may be absent.
@@ -53,7 +53,7 @@ pub struct Blob {
 
 /// What vouches for a layer's stored bytes.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ExpectedDigest {
+pub(crate) enum ExpectedDigest {
     /// A descriptor of a manifest: digest and size are promises.
     Descriptor(Box<Descriptor>),
     /// The member's name has the shape of a digest; one that does not fit is only a name (D-6).
@@ -135,7 +135,7 @@ impl Layer {
     }
 
     /// What the stored bytes must be; nothing where only a name speaks for them and they are compressed.
-    pub fn expected(&self) -> Expected {
+    pub(crate) fn expected(&self) -> Expected {
         match (&self.claim, &self.blob) {
             (ExpectedDigest::Descriptor(descriptor), _) => expected_by(descriptor),
             (ExpectedDigest::Computed(digest) | ExpectedDigest::Written { digest, .. }, _) => Expected::digest(digest),
@@ -158,12 +158,12 @@ impl Layer {
     }
 
     /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.
-    pub fn certain_digest(&self) -> Option<Digest> {
+    pub(crate) fn certain_digest(&self) -> Option<Digest> {
         self.expected().digest
     }
 
     /// Whether this run has hashed all of it already.
-    pub fn is_computed(&self) -> bool {
+    pub(crate) fn is_computed(&self) -> bool {
         matches!(self.claim, ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. })
     }
 
@@ -179,12 +179,12 @@ impl Layer {
     }
 
     /// Whether these are bytes of a foreign layer that may be in another form than its descriptor means (L-22, M-8).
-    pub fn is_foreign_copy(&self) -> bool {
+    pub(crate) fn is_foreign_copy(&self) -> bool {
         self.foreign.is_some() && self.descriptor().is_none()
     }
 
     /// Whether the stored bytes are named by an algorithm that cannot be computed here (M-11).
-    pub fn is_beyond_checking(&self) -> bool {
+    pub(crate) fn is_beyond_checking(&self) -> bool {
         self.certain_digest().is_some_and(|digest| matches!(digest.algorithm(), Algorithm::Other(_)))
     }
 }

@@ -17,8 +17,9 @@ mod name;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use layer::{Blob, ExpectedDigest, Layer, PartialLayer, layer_title};
+pub use layer::{Blob, Layer, layer_title};
 pub(crate) use layer::{ContentKey, distinct};
+pub(crate) use layer::{ExpectedDigest, PartialLayer};
 pub use name::Name;
 pub(crate) use name::{IMAGE_NAME, REF_NAME};
 
@@ -43,13 +44,13 @@ pub struct ImageSet {
     /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
     pub unreferenced: Vec<RawBlob>,
     /// The items of `manifest.json`, where it was read.
-    pub manifest_json: Option<Listing<ManifestItem>>,
+    pub(crate) manifest_json: Option<Listing<ManifestItem>>,
     /// The entries of `index.json`, where it was read.
-    pub index_json: Option<Listing<Descriptor>>,
+    pub(crate) index_json: Option<Listing<Descriptor>>,
 }
 
 /// What a document lists, as it is written: an image under several names once for each.
-pub struct Listing<T> {
+pub(crate) struct Listing<T> {
     /// Bytes of the document.
     pub size: u64,
     /// In the document's order.
@@ -63,7 +64,7 @@ impl<T> Default for Listing<T> {
 }
 
 /// One item or entry of a [`Listing`].
-pub struct ListedNode<T> {
+pub(crate) struct ListedNode<T> {
     /// How messages call it.
     pub at: String,
     /// What is written.
@@ -85,6 +86,7 @@ pub struct ImageEntry {
 
 /// What a descriptor can lead to.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Node {
     /// A filesystem for one platform.
     Image(Arc<Image>),
@@ -113,7 +115,7 @@ pub struct Document<View> {
 
 /// Tells whether two listings are one thing, whatever their descriptors say of it besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NodeIdentity<'n> {
+pub(crate) enum NodeIdentity<'n> {
     /// Images of one manifest are one image.
     Manifest(&'n Digest),
     /// Of what has none, only the very same is the same.
@@ -193,7 +195,7 @@ pub struct Missing {
     /// The blobs of it that are there, if any; `--index keep` carries them.
     pub present: Arc<[RawBlob]>,
     /// What there is of the image that it would be.
-    pub image: Option<Arc<PartialImage>>,
+    pub(crate) image: Option<Arc<PartialImage>>,
 }
 
 /// What is listed and breaks a rule.
@@ -202,15 +204,15 @@ pub struct Broken {
     /// Its platform, if its descriptor tells.
     pub platform: Option<Platform>,
     /// What is wrong with it; `None` where that has been reported, because all errors are collected.
-    pub error: Option<Arc<Error>>,
+    pub(crate) error: Option<Arc<Error>>,
     /// The document that is wrong, as messages call it.
     pub at: String,
     /// What can be read of the image that it would be.
-    pub image: Option<Arc<PartialImage>>,
+    pub(crate) image: Option<Arc<PartialImage>>,
 }
 
 /// An image as far as it can be read.
-pub struct PartialImage {
+pub(crate) struct PartialImage {
     /// The document that ties it together, as messages call it.
     pub at: String,
     /// Its config, as messages call it.
@@ -249,13 +251,13 @@ impl Node {
     }
 
     /// All images below, in order, each once: an index may list one several times, by descriptors that differ.
-    pub fn distinct_images(&self) -> Vec<&Arc<Image>> {
+    pub(crate) fn distinct_images(&self) -> Vec<&Arc<Image>> {
         let mut seen = HashSet::new();
         self.images().into_iter().filter(|image| seen.insert(image.identity())).collect()
     }
 
     /// All indexes, this one and those below.
-    pub fn indexes(&self) -> Vec<&Arc<ImageIndex>> {
+    pub(crate) fn indexes(&self) -> Vec<&Arc<ImageIndex>> {
         let mut found = Vec::new();
         let mut waiting = vec![self];
         while let Some(node) = waiting.pop() {
@@ -268,7 +270,7 @@ impl Node {
     }
 
     /// All below that is carried, in order.
-    pub fn carried(&self) -> Vec<&Arc<Artifact>> {
+    pub(crate) fn carried(&self) -> Vec<&Arc<Artifact>> {
         match self {
             Self::Artifact(carried) => vec![carried],
             Self::Index(index) => index.children.iter().flat_map(|child| child.node.carried()).collect(),
@@ -288,7 +290,7 @@ impl Node {
     }
 
     /// The first below that is broken.
-    pub fn first_broken(&self) -> Option<&Arc<Broken>> {
+    pub(crate) fn first_broken(&self) -> Option<&Arc<Broken>> {
         match self {
             Self::Broken(broken) => Some(broken),
             Self::Index(index) => index.children.iter().find_map(|child| child.node.first_broken()),
@@ -297,7 +299,7 @@ impl Node {
     }
 
     /// Makes two listings one node.
-    pub fn identity(&self) -> NodeIdentity<'_> {
+    pub(crate) fn identity(&self) -> NodeIdentity<'_> {
         match self {
             Self::Image(image) => image.identity(),
             Self::Index(_) | Self::Artifact(_) | Self::Missing(_) | Self::Broken(_) => {
@@ -307,12 +309,12 @@ impl Node {
     }
 
     /// Whether two nodes are the very same one, not merely equal.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.address() == other.address()
     }
 
     /// Where the node lies, whatever it is.
-    pub fn address(&self) -> *const () {
+    pub(crate) fn address(&self) -> *const () {
         match self {
             Self::Image(image) => Arc::as_ptr(image).cast(),
             Self::Index(index) => Arc::as_ptr(index).cast(),
@@ -333,7 +335,7 @@ impl Node {
 
 impl Missing {
     /// The error for whoever needed it.
-    pub fn missing(&self, archive: &str) -> Error {
+    pub(crate) fn missing(&self, archive: &str) -> Error {
         let archive = match &self.platform {
             Some(platform) => format!("{archive}: {platform}"),
             None => archive.to_owned(),
@@ -344,7 +346,7 @@ impl Missing {
 
 impl Broken {
     /// The error of a conversion that needs it, as part of what `title` names.
-    pub fn error(&self, title: impl Into<String>) -> Error {
+    pub(crate) fn error(&self, title: impl Into<String>) -> Error {
         match &self.error {
             Some(error) => Error::Within { at: title.into(), source: Arc::clone(error) },
             None => Error::invalid(Rule::X2, &self.at, "it cannot be read"),
@@ -359,7 +361,7 @@ impl Image {
     }
 
     /// Makes two listings one image.
-    pub fn identity(&self) -> NodeIdentity<'_> {
+    pub(crate) fn identity(&self) -> NodeIdentity<'_> {
         match &self.manifest {
             Some(manifest) => NodeIdentity::Manifest(&manifest.digest),
             None => NodeIdentity::Address(std::ptr::from_ref(self).cast()),

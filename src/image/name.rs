@@ -27,7 +27,7 @@ pub enum Name {
 
 impl Name {
     /// The name in the annotations of an index's entry; the more specific one wins (O-24).
-    pub fn of(descriptor: &Descriptor) -> Option<Self> {
+    pub(crate) fn of(descriptor: &Descriptor) -> Option<Self> {
         match (descriptor.annotation(IMAGE_NAME), descriptor.annotation(REF_NAME)) {
             (Some(full), _) => Some(match full.parse::<Reference>() {
                 Ok(reference) => Self::Reference(reference.normalized()),
@@ -39,7 +39,7 @@ impl Name {
     }
 
     /// The name that an item of `manifest.json` or `repositories` gives (L-7).
-    pub fn of_repo_tag(text: &str) -> Self {
+    pub(crate) fn of_repo_tag(text: &str) -> Self {
         match text.parse::<Reference>() {
             Ok(reference) => Self::Reference(reference.normalized()),
             Err(_) => Self::Text(text.to_owned()),
@@ -47,7 +47,7 @@ impl Name {
     }
 
     /// `descriptor` without the annotations that are names.
-    pub fn strip(descriptor: Descriptor) -> Descriptor {
+    pub(crate) fn strip(descriptor: Descriptor) -> Descriptor {
         descriptor.with_annotation(IMAGE_NAME, None).with_annotation(REF_NAME, None)
     }
 

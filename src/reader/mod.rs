@@ -19,12 +19,13 @@ use crate::archive::{MemberIndex, Scan};
 use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
+use crate::limits::MAX_MANIFEST_JSON;
 use crate::options::Half;
 use crate::path::EntryPath;
 use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::docker::MANIFEST_MEMBER;
+use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::stream::source::Input;
 use crate::stream::spool::Spool;
@@ -47,15 +48,16 @@ pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.
 pub struct Archive {
     /// Its members, by name.
-    pub members: MemberIndex,
+    pub(crate) members: MemberIndex,
     /// What its members make it.
     pub format: Format,
     /// How it is compressed as a whole.
-    pub outer: Codec,
+    pub(crate) outer: Codec,
 }
 
 /// The kinds of archives that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Format {
     /// `oci-layout` and `index.json`.
     Oci,
@@ -68,6 +70,28 @@ pub enum Format {
 }
 
 impl Archive {
+    /// What messages call it.
+    pub fn label(&self) -> &str {
+        self.members.label()
+    }
+
+    /// The document that lists the images, byte for byte; `prefer` says which one of a hybrid.
+    ///
+    /// # Errors
+    /// [`Error::Choice`] for an archive of Docker 1.9 or older that lists none; those of reading the document.
+    pub fn list_document(&self, prefer: Option<Half>, run: &Run) -> Result<Vec<u8>> {
+        let member = match (self.format, prefer) {
+            (Format::Docker, _) | (Format::Hybrid, Some(Half::Docker)) => MANIFEST_MEMBER,
+            (Format::Oci | Format::Hybrid, _) => INDEX_MEMBER,
+            (Format::V1, _) if self.members.has(REPOSITORIES_MEMBER)? => REPOSITORIES_MEMBER,
+            (Format::V1, _) => {
+                let problem = format!("{}: there is no list of images in it", self.label());
+                return Err(Error::choice(problem, []));
+            }
+        };
+        self.members.document(Rule::X2, member, "the format", MAX_MANIFEST_JSON, run)
+    }
+
     /// Finds the members of the archive in `input` and decides what it is; reads none of its documents.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use crate::options::{ImageRef, Platforms};
 
 /// Points at images of an archive; by default at all.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ImageSelector {
     /// Which image.
     pub image: Option<ImageRef>,

@@ -17,7 +17,7 @@ use super::timestamp::Timestamp;
 
 /// Which of Go's types for a config an engine reads it into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ConfigReader {
+pub(crate) enum ConfigReader {
     /// Docker's own: all fields, and a command may be one text.
     Docker,
     /// That of containers/image for Docker's archives: like Docker's.
@@ -30,7 +30,7 @@ pub enum ConfigReader {
 
 /// A field that is not what engines take it for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigTypeFault {
+pub(crate) struct ConfigTypeFault {
     /// The field, as in `config.Env`.
     pub field: String,
     expected: FieldType,
@@ -132,7 +132,7 @@ const ROOTFS: &[FieldRule] = &[("diff_ids", Texts, true), ("type", Text, true)];
 
 impl ImageConfig {
     /// The fields that some engine cannot read, each named once.
-    pub fn type_faults(&self) -> Vec<ConfigTypeFault> {
+    pub(crate) fn type_faults(&self) -> Vec<ConfigTypeFault> {
         let mut check = FieldCheck::default();
         if let Ok(config) = serde_json::from_slice::<RawObject<'_>>(self.raw()) {
             if !config.iter().any(|(key, value)| key.eq_ignore_ascii_case("rootfs") && value.get() != "null") {
@@ -146,7 +146,7 @@ impl ImageConfig {
 
 impl ConfigTypeFault {
     /// Whether `reader` refuses the config because of it.
-    pub fn stops(&self, reader: ConfigReader) -> bool {
+    pub(crate) fn stops(&self, reader: ConfigReader) -> bool {
         match (reader, self.expected) {
             (ConfigReader::Docker | ConfigReader::ContainersImage, Command) => false,
             // Docker alone asks for it.

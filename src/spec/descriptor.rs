@@ -56,7 +56,7 @@ impl Descriptor {
     /// A new descriptor that says no more than what every one must; written in the order `mediaType, digest, size` (M-6).
     ///
     /// `size` is below 2^63, as that of everything that was ever stored.
-    pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
+    pub(crate) fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
         let fields = Fields {
             media_type,
             digest,
@@ -76,7 +76,7 @@ impl Descriptor {
     }
 
     /// The descriptor of a document held in memory.
-    pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
+    pub(crate) fn of(media_type: MediaType, bytes: &[u8]) -> Self {
         Self::new(media_type, Digest::sha256(bytes), bytes.len() as u64)
     }
 
@@ -132,7 +132,7 @@ impl Descriptor {
 
     /// This descriptor with an annotation set to `value`, or removed; written in ascending order, as Go does (L-9).
     #[must_use]
-    pub fn with_annotation(self, key: &str, value: Option<&str>) -> Self {
+    pub(crate) fn with_annotation(self, key: &str, value: Option<&str>) -> Self {
         let mut annotations = self.fields.annotations.clone();
         match value {
             Some(value) => annotations.insert(key.into(), value.into()),
@@ -143,19 +143,19 @@ impl Descriptor {
 
     /// This descriptor with the places where the blob could be had; an empty list says none.
     #[must_use]
-    pub fn with_urls(self, urls: Vec<String>) -> Self {
+    pub(crate) fn with_urls(self, urls: Vec<String>) -> Self {
         self.with("urls", urls)
     }
 
     /// This descriptor with another platform.
     #[must_use]
-    pub fn with_platform(self, platform: &Platform) -> Self {
+    pub(crate) fn with_platform(self, platform: &Platform) -> Self {
         self.with("platform", platform.to_object())
     }
 
     /// The same blob, its media type in the words of `family` (M-1).
     #[must_use]
-    pub fn spelled_by(self, family: Family) -> Self {
+    pub(crate) fn spelled_by(self, family: Family) -> Self {
         let media_type = self.fields.media_type.spelled_by(family);
         self.with("mediaType", media_type.as_str())
     }
@@ -164,7 +164,7 @@ impl Descriptor {
     ///
     /// What described the old bytes goes: `data`, `urls`, and annotations of their compression (O-18). The rest stays.
     #[must_use]
-    pub fn replaced_by(self, media_type: &MediaType, digest: &Digest, size: u64) -> Self {
+    pub(crate) fn replaced_by(self, media_type: &MediaType, digest: &Digest, size: u64) -> Self {
         let mut annotations = self.fields.annotations.clone();
         annotations.retain(|key, _| !OF_THE_COMPRESSION.iter().any(|prefix| key.starts_with(prefix)));
         self.with("mediaType", media_type.as_str())
@@ -178,13 +178,13 @@ impl Descriptor {
     /// The document `bytes` in place of this one, of the same type: with its digest and size, and embedded if this one is
     /// (O-7).
     #[must_use]
-    pub fn with_content(self, bytes: &[u8]) -> Self {
+    pub(crate) fn with_content(self, bytes: &[u8]) -> Self {
         let data = if self.fields.data.is_some() { Value::from(BASE64.encode(bytes)) } else { Value::Null };
         self.with("digest", Digest::sha256(bytes).to_string()).with("size", bytes.len() as u64).with("data", data)
     }
 
     /// The object that stands for this blob in `LayerSources`: docker's order of keys (M-13), the rest behind them.
-    pub fn to_layer_source(&self) -> Value {
+    pub(crate) fn to_layer_source(&self) -> Value {
         let mut rest = self.object.clone();
         let mut source = Map::new();
         for key in ["mediaType", "size", "digest", "urls"] {

@@ -120,7 +120,7 @@ impl MediaType {
     }
 
     /// How a layer of this type is compressed; `None` for what is no layer or has no form known here.
-    pub fn compression(&self) -> Option<Compression> {
+    pub(crate) fn compression(&self) -> Option<Compression> {
         match self {
             Self::Layer(_, compression) | Self::ForeignLayer(_, compression) => Some(*compression),
             _ => None,

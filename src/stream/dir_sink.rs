@@ -90,7 +90,7 @@ impl DirSink {
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses.
-    pub fn blob(&self) -> Result<BlobFile> {
+    pub(crate) fn blob(&self) -> Result<BlobFile> {
         match under_construction(0o666).tempfile_in(self.staging.path()) {
             Ok(file) => Ok(BlobFile { file, staging: self.staging.path().to_owned(), target: self.target.clone() }),
             Err(error) => Err(Error::io("creating a blob in", name(&self.target), bare(error))),
@@ -101,7 +101,7 @@ impl DirSink {
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses.
-    pub fn document(&self, document: &'static str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn document(&self, document: &'static str, bytes: &[u8]) -> Result<()> {
         let at = self.at(document);
         let written = File::create(self.staging.path().join(document))
             .and_then(|mut file| file.write_all(bytes).map(|()| file))
@@ -110,7 +110,7 @@ impl DirSink {
     }
 
     /// How messages call a document or blob, by its path in the layout.
-    pub fn at(&self, path: &str) -> String {
+    pub(crate) fn at(&self, path: &str) -> String {
         name(&self.target.join(path))
     }
 
@@ -121,7 +121,7 @@ impl DirSink {
     ///
     /// # Errors
     /// [`Error::Invalid`] if it holds more than `cap` bytes, [`Error::Io`] when the system refuses.
-    pub fn read(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn read(&self, path: &str, cap: u64) -> Result<Option<Vec<u8>>> {
         let failed = |error| Error::io("reading", self.at(path), error);
         let Some(file) = self.open(path).map_err(failed)? else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -137,7 +137,7 @@ impl DirSink {
     /// # Errors
     /// [`Error::Output`] if something took the name meanwhile, [`Error::Io`] when the system refuses; nothing new is then
     /// left at the target.
-    pub fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         let Self { staging, target, place } = self;
         let placed = staging.complete(|staged| match place {
             Place::Rename => fs::rename(staged, &target),
@@ -166,7 +166,7 @@ impl DirSink {
 
 /// A blob of a [`DirSink`] that has no name yet; dropped, it is gone.
 #[derive(Debug)]
-pub struct BlobFile {
+pub(crate) struct BlobFile {
     file: NamedTempFile,
     staging: PathBuf,
     target: PathBuf,
@@ -177,7 +177,7 @@ impl BlobFile {
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses.
-    pub fn persist(self, digest: &Digest) -> Result<()> {
+    pub(crate) fn persist(self, digest: &Digest) -> Result<()> {
         let (path, at) = (self.staging.join(digest.blob_path()), name(&self.target.join(digest.blob_path())));
         let (file, written) = self.file.into_parts();
         close(file, &at)?;
@@ -190,7 +190,7 @@ impl BlobFile {
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses, and the finished layout would hold a file that belongs to nothing.
-    pub fn discard(self) -> Result<()> {
+    pub(crate) fn discard(self) -> Result<()> {
         self.file.close().map_err(|error| Error::io("removing a blob of", name(&self.target), error))
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// A file that imgtar made, while some of it is written ahead of what belongs in front; its errors name the output.
 ///
 /// It shares its cursor with the sink: who moves it puts it back to the end.
-pub struct Patch<'a> {
+pub(crate) struct Patch<'a> {
     file: &'a File,
     target: &'a Path,
 }
@@ -20,7 +20,7 @@ pub struct Patch<'a> {
 ///
 /// What goes past its end is counted and dropped: what is behind it is somebody else's.
 #[derive(Debug)]
-pub struct Region {
+pub(crate) struct Region {
     file: File,
     name: String,
     start: u64,
@@ -37,7 +37,7 @@ impl<'a> Patch<'a> {
     ///
     /// # Errors
     /// [`Error::Io`](crate::error::Error::Io) that names the output.
-    pub fn truncate(&mut self, end: u64) -> io::Result<()> {
+    pub(crate) fn truncate(&mut self, end: u64) -> io::Result<()> {
         self.file.set_len(end).map_err(|error| self.lift(error))
     }
 
@@ -46,7 +46,7 @@ impl<'a> Patch<'a> {
     ///
     /// # Errors
     /// When the system gives no more descriptors.
-    pub fn region(&self, start: u64, size: u64) -> io::Result<Option<Region>> {
+    pub(crate) fn region(&self, start: u64, size: u64) -> io::Result<Option<Region>> {
         if !cfg!(unix) {
             return Ok(None);
         }
@@ -64,7 +64,7 @@ impl Region {
     ///
     /// # Errors
     /// [`Error::Io`](crate::error::Error::Io) that names the output, of which the system says only now that it could not take them all.
-    pub fn close(self) -> Result<bool> {
+    pub(crate) fn close(self) -> Result<bool> {
         close(self.file, &self.name)?;
         Ok(self.written == self.size)
     }

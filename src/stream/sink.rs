@@ -89,7 +89,7 @@ impl Sink {
     }
 
     /// The file below, if bytes already written to it may be replaced.
-    pub fn patchable(&self) -> Option<Patch<'_>> {
+    pub(crate) fn patchable(&self) -> Option<Patch<'_>> {
         match &self.0 {
             Place::File(new) => Some(Patch::of(&new.file, &new.target)),
             Place::Stream { .. } | Place::Writer { .. } | Place::Memory(_) => None,

@@ -116,7 +116,7 @@ impl Source {
     ///
     /// # Errors
     /// When the file's size cannot be asked for.
-    pub fn file(label: impl Into<String>, file: File, base: u64) -> Result<Self> {
+    pub(crate) fn file(label: impl Into<String>, file: File, base: u64) -> Result<Self> {
         let label = label.into();
         let metadata = file.metadata().map_err(|error| Error::io("reading", &label, error))?;
         let len = metadata.len().saturating_sub(base);
@@ -186,7 +186,7 @@ pub struct Extent {
 
 /// The whereabouts of an [`Extent`], for as long as its source lives.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Location {
+pub(crate) struct Location {
     source: SourceId,
     offset: u64,
     len: u64,
@@ -203,13 +203,8 @@ enum SourceId {
 
 impl Extent {
     /// Where it lies.
-    pub fn source(&self) -> &Source {
+    pub(crate) fn source(&self) -> &Source {
         &self.source
-    }
-
-    /// First byte, counted from the source's start.
-    pub fn offset(&self) -> u64 {
-        self.offset
     }
 
     /// Length in bytes.
@@ -219,13 +214,13 @@ impl Extent {
 
     /// The range of `len` bytes that starts `offset` bytes into this one, cut at this one's end.
     #[must_use]
-    pub fn slice(&self, offset: u64, len: u64) -> Self {
+    pub(crate) fn slice(&self, offset: u64, len: u64) -> Self {
         let offset = offset.min(self.len);
         Self { source: self.source.clone(), offset: self.offset + offset, len: len.min(self.len - offset) }
     }
 
     /// Where the bytes lie: extents with one location are the same bytes.
-    pub fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         let source = match &self.source.0.store {
             Store::Path { path, .. } => SourceId::Path(Arc::clone(path)),
             Store::File { .. } | Store::Part { .. } | Store::Memory(_) => {
@@ -278,7 +273,7 @@ impl Extent {
     ///
     /// # Errors
     /// When the source cannot be read.
-    pub fn head<const N: usize>(&self) -> io::Result<Vec<u8>> {
+    pub(crate) fn head<const N: usize>(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(N);
         self.slice(0, N as u64).reader()?.read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -296,7 +291,7 @@ pub struct ExtentReader {
 
 impl ExtentReader {
     /// The open file and the absolute position of the next byte, for copies inside the kernel.
-    pub fn file(&self) -> Option<(&File, u64)> {
+    pub(crate) fn file(&self) -> Option<(&File, u64)> {
         let start = self.extent.offset + self.position;
         match (&self.extent.source.0.store, &self.own) {
             (Store::File { file, base, .. }, _) => Some((file, base + start)),
@@ -307,12 +302,12 @@ impl ExtentReader {
     }
 
     /// Bytes not yet read.
-    pub fn remaining(&self) -> u64 {
+    pub(crate) fn remaining(&self) -> u64 {
         self.extent.len - self.position
     }
 
     /// Takes note of bytes that were read through [`ExtentReader::file`].
-    pub fn advance(&mut self, bytes: u64) {
+    pub(crate) fn advance(&mut self, bytes: u64) {
         self.position = (self.position + bytes).min(self.extent.len);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 
 /// What some bytes must turn out to be; what is `None` is not judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Expected {
+pub(crate) struct Expected {
     /// Digest of all bytes.
     pub digest: Option<Digest>,
     /// Number of bytes.
@@ -17,7 +17,7 @@ pub struct Expected {
 
 impl Expected {
     /// These bytes hash to `digest`.
-    pub fn digest(digest: &Digest) -> Self {
+    pub(crate) fn digest(digest: &Digest) -> Self {
         Self { digest: Some(digest.clone()), size: None }
     }
 
@@ -25,7 +25,7 @@ impl Expected {
     ///
     /// # Errors
     /// [`Error::SizeMismatch`] and [`Error::DigestMismatch`], naming `at`.
-    pub fn verify(&self, at: &str, found: Option<&Digest>, size: u64) -> Result<(), Error> {
+    pub(crate) fn verify(&self, at: &str, found: Option<&Digest>, size: u64) -> Result<(), Error> {
         if let Some(expected) = self.size.filter(|expected| *expected != size) {
             return Err(Error::SizeMismatch { at: at.to_owned(), expected, found: size });
         }
@@ -40,7 +40,7 @@ impl Expected {
 
 /// What passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DigestAndSize {
+pub(crate) struct DigestAndSize {
     /// Digest of all bytes; `None` where the promised algorithm cannot be computed here.
     pub digest: Option<Digest>,
     /// Number of bytes.
@@ -50,7 +50,7 @@ pub struct DigestAndSize {
 /// A reader that hashes what it gives out and, at the end, holds it against a promise.
 ///
 /// The judgement falls with the read that finds the end: whoever wants it must read to the end, which decoders here do.
-pub struct VerifyReader<R> {
+pub(crate) struct VerifyReader<R> {
     inner: R,
     at: String,
     promise: Expected,
@@ -61,7 +61,7 @@ pub struct VerifyReader<R> {
 
 impl<R: Read> VerifyReader<R> {
     /// Watches `inner`, called `at` in errors. Without a promised digest the SHA-256 is computed all the same.
-    pub fn new(inner: R, at: impl Into<String>, promise: Expected) -> Self {
+    pub(crate) fn new(inner: R, at: impl Into<String>, promise: Expected) -> Self {
         let hasher = match &promise.digest {
             Some(digest) => Hasher::of(digest.algorithm()),
             None => Some(Hasher::sha256()),
@@ -70,17 +70,17 @@ impl<R: Read> VerifyReader<R> {
     }
 
     /// Watches only how many bytes pass: for bytes that somebody else hashes.
-    pub fn unhashed(inner: R, at: impl Into<String>, size: Option<u64>) -> Self {
+    pub(crate) fn unhashed(inner: R, at: impl Into<String>, size: Option<u64>) -> Self {
         Self { inner, at: at.into(), promise: Expected { digest: None, size }, hasher: None, size: 0, measure: None }
     }
 
     /// What passed, once the end has been found.
-    pub fn digest_and_size(&self) -> Option<&DigestAndSize> {
+    pub(crate) fn digest_and_size(&self) -> Option<&DigestAndSize> {
         self.measure.as_ref()
     }
 
     /// The reader below.
-    pub fn into_inner(self) -> R {
+    pub(crate) fn into_inner(self) -> R {
         self.inner
     }
 

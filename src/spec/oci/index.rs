@@ -47,7 +47,7 @@ impl Index {
     }
 
     /// A new index of `entries`, in OCI's words.
-    pub fn new(entries: Vec<Descriptor>) -> Self {
+    pub(crate) fn new(entries: Vec<Descriptor>) -> Self {
         let media_type = INDEX.usual;
         let object = Map::from_iter([
             ("schemaVersion".to_owned(), 2.into()),
@@ -85,7 +85,7 @@ impl Index {
 
     /// This index with other entries: some replaced, dropped or added; all else stays.
     #[must_use]
-    pub fn with_entries(mut self, entries: Vec<Descriptor>) -> Self {
+    pub(crate) fn with_entries(mut self, entries: Vec<Descriptor>) -> Self {
         self.object.insert("manifests".into(), entries.iter().map(Descriptor::to_value).collect());
         self.entries = entries;
         self
@@ -95,7 +95,7 @@ impl Index {
     ///
     /// The entries stay: rewriting what they describe gives each a new digest, so they come through [`Self::with_entries`].
     #[must_use]
-    pub fn spelled_by(mut self, family: Family) -> Self {
+    pub(crate) fn spelled_by(mut self, family: Family) -> Self {
         let media_type = self.media_type.spelled_by(family);
         // An index that names no type keeps its silence unless the type is to change.
         if media_type != self.media_type {

@@ -85,7 +85,7 @@ impl Manifest {
     }
 
     /// A manifest for an image that had none, in OCI's words and M-6's order of keys.
-    pub fn new(config: Descriptor, layers: Vec<Descriptor>, annotations: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(config: Descriptor, layers: Vec<Descriptor>, annotations: BTreeMap<String, String>) -> Self {
         let media_type = MANIFEST.usual;
         let mut object = Map::from_iter([
             ("schemaVersion".to_owned(), 2.into()),
@@ -133,7 +133,7 @@ impl Manifest {
 
     /// This manifest with other layers, base first; all else stays.
     #[must_use]
-    pub fn with_layers(mut self, layers: Vec<Descriptor>) -> Self {
+    pub(crate) fn with_layers(mut self, layers: Vec<Descriptor>) -> Self {
         self.object.insert("layers".into(), layers.iter().map(Descriptor::to_value).collect());
         self.layers = layers;
         self
@@ -141,7 +141,7 @@ impl Manifest {
 
     /// This manifest with another config; all else stays.
     #[must_use]
-    pub fn with_config(mut self, config: Descriptor) -> Self {
+    pub(crate) fn with_config(mut self, config: Descriptor) -> Self {
         self.object.insert("config".into(), config.to_value());
         self.config = config;
         self
@@ -149,7 +149,7 @@ impl Manifest {
 
     /// This manifest about no other one.
     #[must_use]
-    pub fn without_subject(mut self) -> Self {
+    pub(crate) fn without_subject(mut self) -> Self {
         self.object.shift_remove("subject");
         self.subject = None;
         self
@@ -157,7 +157,7 @@ impl Manifest {
 
     /// This manifest with an annotation of its own set to `value`, or removed; written in ascending order, as Go does (L-9).
     #[must_use]
-    pub fn with_annotation(mut self, key: &str, value: Option<&str>) -> Self {
+    pub(crate) fn with_annotation(mut self, key: &str, value: Option<&str>) -> Self {
         match value {
             Some(value) => drop(self.fields.annotations.insert(key.into(), value.into())),
             None if self.fields.annotations.remove(key).is_none() => return self,
@@ -174,7 +174,7 @@ impl Manifest {
 
     /// This manifest, its config and layers in the words of `family` (M-1, `--oci-types`).
     #[must_use]
-    pub fn spelled_by(mut self, family: Family) -> Self {
+    pub(crate) fn spelled_by(mut self, family: Family) -> Self {
         let media_type = self.media_type.spelled_by(family);
         // A manifest that names no type keeps its silence unless the type is to change.
         if media_type != self.media_type {

@@ -3,8 +3,8 @@
 use std::io::{self, Cursor, Read};
 
 use imgtar::internals::archive::{Ending, EntryKind, MemberIndex, Reader, Scan, TarEntry, encode};
-use imgtar::internals::stream::{Sequential, Skip};
-use imgtar::{Budget, Diagnostics, Limits, Result, Rule, Run, Source};
+use imgtar::internals::stream::{Sequential, Skip, Source};
+use imgtar::{Budget, Diagnostics, Limits, Result, Rule, Run};
 
 use crate::memory;
 use crate::mutate::repair_checksums;

@@ -4,9 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use imgtar::internals::path::{EntryPath, escape_for_terminal};
-use imgtar::internals::spec::Family;
 use imgtar::internals::spec::v1::V1Id;
-use imgtar::{Digest, MediaType, Platform, Reference, Timestamp};
+use imgtar::{Digest, Family, MediaType, Platform, Reference, Timestamp};
 
 /// A digest, reference, media type, platform, time or v1 ID.
 pub(crate) fn words(data: &[u8]) {
