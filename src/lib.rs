@@ -95,7 +95,7 @@ mod verify;
 mod writer;
 
 // What can be done.
-pub use convert::{convert, edit, import, preview_edit};
+pub use convert::{convert, convert_all, edit, import, preview_edit};
 pub use diff::diff;
 pub use history::history;
 pub use inspect::inspect;

@@ -1,6 +1,6 @@
 //! What a conversion did: the archive that it wrote, the images in it, and what became of each layer (docs/formats.md M-5, M-7).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::ptr;
 
@@ -143,7 +143,11 @@ impl ImageReports {
     }
 
     /// Returns the report of an archive of `size` bytes with these images.
-    pub(crate) fn finish(self, size: u64) -> ConversionReport {
+    pub(crate) fn finish(mut self, size: u64) -> ConversionReport {
+        for image in &mut self.images {
+            let mut seen = HashSet::with_capacity(image.names.len());
+            image.names.retain(|name| seen.insert(name.clone()));
+        }
         ConversionReport { size, images: self.images }
     }
 }

@@ -90,12 +90,7 @@ pub(super) fn choice(args: &ChoiceArgs) -> ImageSelector {
 /// # Errors
 /// [`Error::Usage`].
 pub(super) fn refuse_two_inputs(one: Option<&Path>, other: Option<&Path>) -> Result<()> {
-    match (one, other) {
-        (Some(one), Some(other)) if [one, other] == [Path::new("-"); 2] => {
-            Err(Error::Usage("`-` is given twice, but there is one standard input".to_owned()))
-        }
-        _ => Ok(()),
-    }
+    input::refuse_repeated([one, other].into_iter().flatten())
 }
 
 /// Standard output, gathered into worthwhile writes. An answer counts once [`Answer::finish`] has returned.

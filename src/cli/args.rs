@@ -82,7 +82,13 @@ Examples:
     imgtar convert app.tar --to rootfs -o rootfs.tar.gz
 
   A layout directory that tools read blob by blob:
-    imgtar convert app.tar --to oci-dir -o layout";
+    imgtar convert app.tar --to oci-dir -o layout
+
+  Many archives as one, without storing a layer twice:
+    imgtar convert api.tar web.tar db.tar --to oci -o bundle.tar
+
+  One image for several platforms:
+    imgtar convert on-amd64.tar on-arm64.tar --to oci -t app:1 -o on-both.tar";
 
 /// The end of `imgtar import --help`.
 const IMPORT_EXAMPLES: &str = "\
@@ -150,7 +156,7 @@ impl CommandArgs {
     }
 }
 
-/// Write the images of an archive in another format.
+/// Write the images of archives in another format.
 ///
 /// Reads docker's and podman's archives of all ages, crane's tarballs, OCI layouts as tar or directory, and any of these
 /// compressed as a whole by gzip, zstd, xz, bzip2 or lz4. Configs are kept byte for byte, so image IDs stay; layers are kept
@@ -160,11 +166,13 @@ impl CommandArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ConvertArgs {
-    /// The archive to read: a file, an OCI layout directory, or `-` for standard input.
+    /// The archives to read: files, OCI layout directories, or `-` for standard input.
     ///
-    /// May be left out when standard input is not a terminal.
+    /// May be left out when standard input is not a terminal. Of several, all images are written, in this order; blobs and
+    /// layers that they share are read and written once. Images for different platforms under one name become one name's
+    /// platforms.
     #[arg(value_name = "IN")]
-    pub(crate) input: Option<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
@@ -318,7 +326,7 @@ pub(crate) struct SelectionArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Names")]
 pub(crate) struct NameArgs {
-    /// Name the written image so, in place of the input's names. Repeatable; needs one image.
+    /// Name the written image so, in place of the input's names. Repeatable; needs one image, or several that differ in platform.
     #[arg(short, long = "tag", value_name = "REF", value_parser = values::reference, conflicts_with_all = ["rename", "no_tags"])]
     pub(crate) tags: Vec<Reference>,
 

@@ -12,6 +12,6 @@ use super::{environment, options, write};
 /// Those of the command line and of the conversion.
 pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     let options = options::convert(args, environment::source_date_epoch()?)?;
-    let convert = |input, output, run: &_| imgtar::convert(input, output, &options, run);
-    write::run(args.input.as_deref(), &args.write, messages, convert)
+    let convert = |inputs, output, run: &_| imgtar::convert_all(inputs, output, &options, run);
+    write::run(&args.inputs, &args.write, messages, convert)
 }

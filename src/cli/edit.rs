@@ -22,7 +22,7 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
         return Ok(());
     }
     let edit = |input, output, run: &_| imgtar::edit(input, &changes, output, &options, run);
-    write::run(input, &args.write, messages, edit)
+    write::run_one(input, &args.write, messages, edit)
 }
 
 /// What is to be changed.

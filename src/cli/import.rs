@@ -23,7 +23,7 @@ pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
         ..options::all_of(&args.write, environment::source_date_epoch()?)?
     };
     let import = |input, output, run: &_| imgtar::import(input, &config, output, &options, run);
-    write::run(args.input.as_deref(), &args.write, messages, import)
+    write::run_one(args.input.as_deref(), &args.write, messages, import)
 }
 
 /// What the image is said to be.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Seek};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imgtar::internals::path::escape_for_terminal;
@@ -33,6 +33,29 @@ pub(crate) fn find(given: Option<&Path>) -> Result<Input> {
             None => Ok(Input::Path(path.to_owned())),
         },
         _ => standard_input().map(Input::Stdin),
+    }
+}
+
+/// The inputs that `given` names, at least one.
+///
+/// # Errors
+/// Those of [`find`]; [`Error::Usage`] if standard input is named twice.
+pub(crate) fn find_all(given: &[PathBuf]) -> Result<Vec<Input>> {
+    refuse_repeated(given.iter().map(PathBuf::as_path))?;
+    match given {
+        [] => Ok(vec![find(None)?]),
+        given => given.iter().map(|path| find(Some(path))).collect(),
+    }
+}
+
+/// Refuses what would read standard input twice.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_repeated<'p>(given: impl Iterator<Item = &'p Path>) -> Result<()> {
+    match given.filter(|path| *path == Path::new("-")).nth(1) {
+        Some(_) => Err(Error::Usage("`-` is given twice, but there is one standard input".to_owned())),
+        None => Ok(()),
     }
 }
 

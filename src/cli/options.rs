@@ -249,7 +249,6 @@ mod tests {
         for line in [
             "",
             "--to zip",
-            "a.tar b.tar --to oci",
             "--to oci --no-such-flag",
             "--to oci-dir",
             "--to oci-dir -o -",
@@ -295,6 +294,7 @@ mod tests {
     fn what_only_looks_odd_is_taken() {
         for line in [
             "- --to oci -o -",
+            "a.tar b.tar - --to oci",
             "--to oci -f",
             "--to legacy --compress none",
             "--to oci-dir -o d --no-docker-manifest",

@@ -1,16 +1,34 @@
 //! What the commands share that write images: where from, where to, and in which order to refuse.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{mem, thread};
 
-use imgtar::{Budget, ConversionReport, Diagnostic, Diagnostics, Input, Limits, Output, Result, Run, Severity};
+use imgtar::internals::path::escape_for_terminal;
+use imgtar::{Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, Result, Run, Severity};
 
-use super::args::{RunArgs, WriteArgs};
+use super::args::{OutputArgs, RunArgs, WriteArgs};
 use super::messages::Messages;
 use super::report::ReportDocument;
 use super::{environment, input, output, progress, signals};
+
+/// Does `work` from the one input that `given` names, as [`run`] does.
+///
+/// # Errors
+/// Those of [`run`].
+pub(super) fn run_one(
+    given: Option<&Path>,
+    args: &WriteArgs,
+    messages: Messages,
+    work: impl FnOnce(Input, Output, &Run) -> Result<ConversionReport>,
+) -> Result<()> {
+    let given: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
+    run(&given, args, messages, |inputs, output, run| {
+        let [input] = <[Input; 1]>::try_from(inputs).expect("what names one input finds one");
+        work(input, output, run)
+    })
+}
 
 /// Does `work` from `given` to where `args` say, and tells what was written; all that can be refused without reading the
 /// input is refused first.
@@ -18,26 +36,38 @@ use super::{environment, input, output, progress, signals};
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
 pub(super) fn run(
-    given: Option<&Path>,
+    given: &[PathBuf],
     args: &WriteArgs,
     messages: Messages,
-    work: impl FnOnce(Input, Output, &Run) -> Result<ConversionReport>,
+    work: impl FnOnce(Vec<Input>, Output, &Run) -> Result<ConversionReport>,
 ) -> Result<()> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let outer = output::outer(args)?;
-    let input = input::find(given)?;
-    output::refuse_input(args, &input)?;
+    refuse_output_among_inputs(given, &args.output)?;
+    let inputs = input::find_all(given)?;
+    inputs.iter().try_for_each(|input| output::refuse_input(args, input))?;
     signals::watch(messages)?;
     let output = output::open(args, outer)?;
     let report_file = output::report(&args.output)?;
-    input::wait(&input, messages)?;
+    inputs.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
-    let report = work(input, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
+    let report = work(inputs, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     let report = ReportDocument::new(&args.output.output, args.to, outer.codec(), report, warnings);
     report.announce(args.to, messages);
     report_file.map_or(Ok(()), |mut file| file.json(&report).and_then(|()| file.finish()))
+}
+
+/// Refuses a last input that is not there where no output is named: `cp` would write to it.
+fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<()> {
+    match given {
+        [_, .., last] if output::is_standard(place) && last != Path::new("-") && !last.exists() => {
+            let last = escape_for_terminal(last.as_os_str().as_encoded_bytes());
+            Err(Error::Usage(format!("there is no {last} to be read; what is written is named by -o: -o {last}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Does `work` from `given`, without an output.

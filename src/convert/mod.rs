@@ -19,7 +19,21 @@ use crate::writer::{self, Contents, Output};
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
-    let images = reader::open(input, options.prefer, run)?;
+    convert_all(vec![input], output, options, run)
+}
+
+/// Converts the archives in `inputs` into one, whole or not at all: images in the order of the archives, what they share
+/// once (docs/bundles.md B-39, B-40).
+///
+/// # Errors
+/// Any [`Error`](crate::error::Error); `output` is then abandoned.
+pub fn convert_all(
+    inputs: Vec<Input>,
+    output: Output,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<ConversionReport> {
+    let images = reader::open_all(inputs, options.prefer, run)?;
     write(&images, output, options, run)
 }
 

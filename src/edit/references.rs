@@ -39,7 +39,7 @@ pub(super) fn replace(entries: &[ImageEntry], changed: &ChangedImages, run: &Run
         }
         let node = stale.replaced(&entry.node, changed, run)?;
         let descriptor = entry.descriptor.clone().map(|descriptor| with_platform(descriptor, &entry.node, &node));
-        replaced.push(ImageEntry { names: entry.names.clone(), descriptor, node });
+        replaced.push(ImageEntry { archive: Arc::clone(&entry.archive), names: entry.names.clone(), descriptor, node });
     }
     Ok(replaced)
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod layer;
+mod merge;
 mod name;
 
 use std::collections::HashSet;
@@ -76,6 +77,8 @@ pub(crate) struct ListedNode<T> {
 /// One thing that names point at: the entries of an `index.json` that share a digest, or an item of a `manifest.json`.
 #[derive(Clone)]
 pub struct ImageEntry {
+    /// How messages call the archive that it is in.
+    pub archive: Arc<str>,
     /// All its names; none when it is untagged.
     pub names: Vec<Name>,
     /// Its descriptor in `index.json`, without the annotations that are names.

@@ -34,24 +34,24 @@ const NAME_SIZE: u64 = 256;
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
 pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let listing = listing(members, run).or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
+    let archive: Arc<str> = members.label().into();
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
     for ListedNode { written, node, .. } in &listing.listed {
         let names = written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect();
         let Node::Image(image) = node else {
-            entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
+            entries.push(ImageEntry { archive: Arc::clone(&archive), names, descriptor: None, node: node.clone() });
             continue;
         };
         match known.entry(identity(image)) {
             hash_map::Entry::Occupied(entry) => entries[*entry.get()].names.extend(names),
             hash_map::Entry::Vacant(place) => {
                 place.insert(entries.len());
-                entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
+                entries.push(ImageEntry { archive: Arc::clone(&archive), names, descriptor: None, node: node.clone() });
             }
         }
     }
-    let archive = members.label().to_owned();
-    Ok(ImageSet { archive, entries, manifest_json: Some(listing), ..ImageSet::default() })
+    Ok(ImageSet { archive: archive.to_string(), entries, manifest_json: Some(listing), ..ImageSet::default() })
 }
 
 /// The items of `manifest.json` with the images that they name.

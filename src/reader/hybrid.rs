@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::sync::Arc;
 
+use super::shared::SharedBlobs;
 use super::{docker, oci};
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
@@ -20,11 +21,11 @@ use crate::spec::docker::ManifestItem;
 use crate::spec::oci::INDEX_MEMBER;
 
 /// Reads both halves and refuses what they disagree about, or reads the one that is preferred.
-pub(super) fn read(members: &MemberIndex, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     if prefer == Some(Half::Docker) {
         return docker::read(members, run);
     }
-    let mut set = oci::read(members, run)?;
+    let mut set = oci::read(members, shared, run)?;
     let listing = match docker::listing(members, run) {
         Ok(listing) => listing,
         Err(error) if prefer.is_some() && error.kind() == ErrorKind::Input => return Ok(set),
@@ -56,7 +57,8 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
         if names.is_empty() && !known.images.contains(image_id) {
             let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
             run.diagnostics.warn(Rule::O25, at, problem)?;
-            set.entries.push(ImageEntry { names, descriptor: None, node: node.clone() });
+            let archive = set.archive.as_str().into();
+            set.entries.push(ImageEntry { archive, names, descriptor: None, node: node.clone() });
             continue;
         }
         for name in names {

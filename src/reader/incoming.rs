@@ -17,6 +17,15 @@ pub(super) enum Incoming {
     Passing(Passing),
 }
 
+/// What becomes of the file that lies at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// It stays open, whatever becomes of its name.
+    Open,
+    /// It is opened again by each reader: there may be more inputs than a process may have files.
+    Closed,
+}
+
 /// A stream whose first bytes have been looked at.
 pub(super) type Passing = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
 
@@ -25,12 +34,18 @@ impl Incoming {
     ///
     /// # Errors
     /// When there are none, or they cannot be read.
-    pub(super) fn open(input: Input, label: &str) -> Result<(Codec, Self)> {
+    pub(super) fn open(input: Input, label: &str, keeping: Keeping) -> Result<(Codec, Self)> {
         let empty =
             if matches!(input, Input::Stdin(_)) { "nothing on standard input; give IN" } else { "the file is empty" };
         let (head, incoming) = match input {
             Input::Path(path) => {
-                Self::of_file(label, File::open(path).map_err(|error| Error::io("opening", label, error))?)
+                let file = File::open(&path).map_err(|error| Error::io("opening", label, error))?;
+                match Self::of_file(label, file)? {
+                    (head, Self::AtRest(_)) if keeping == Keeping::Closed => {
+                        Ok((head, Self::AtRest(Source::path(label, path)?)))
+                    }
+                    opened => Ok(opened),
+                }
             }
             Input::Stdin(file) => Self::of_file(label, file),
             Input::Reader { reader, .. } => Self::of_stream(label, reader),

@@ -8,29 +8,28 @@ mod hybrid;
 mod incoming;
 mod layer;
 mod oci;
+mod opener;
 mod rootfs;
+mod shared;
 mod v1;
 
-use std::fs;
-use std::io::Read;
-use std::path::Path;
+use std::iter;
 
-use crate::archive::{MemberIndex, Scan};
-use crate::codec::{self, Codec, Watch};
+use crate::archive::MemberIndex;
+use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::limits::MAX_MANIFEST_JSON;
 use crate::options::Half;
 use crate::path::EntryPath;
-use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::stream::source::Input;
-use crate::stream::spool::Spool;
 
-use incoming::Incoming;
+use opener::Opener;
+use shared::SharedBlobs;
 
 pub(crate) use rootfs::import;
 pub(crate) use rootfs::layer as single_layer;
@@ -43,6 +42,35 @@ pub(crate) use rootfs::layer as single_layer;
 /// When the input cannot be read, is no image archive, or breaks a rule of its format.
 pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     Archive::open(input, run)?.images(prefer, run)
+}
+
+/// Reads the metadata of the archives in `inputs` as one set: their images in this order, what they share once (docs/bundles.md
+/// B-39, B-40). What one of them lists and does not hold is looked for in the others.
+///
+/// Regular, uncompressed files are opened when they are read from: there may be more of them than a process may have files.
+///
+/// # Errors
+/// Those of [`open`].
+pub(crate) fn open_all(inputs: Vec<Input>, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+    let opener = Opener::of(inputs.len(), run);
+    let archives = inputs.into_iter().map(|input| Archive::opened(input, &opener)).collect::<Result<Vec<_>>>()?;
+    let mut sets: Vec<Option<ImageSet>> = iter::repeat_with(|| None).take(archives.len()).collect();
+    let mut shared = SharedBlobs::default();
+    let is_one = archives.len() == 1;
+    for (archive, set) in archives.iter().zip(&mut sets).filter(|_| !is_one) {
+        if archive.format.is_layout() {
+            shared.add_layout(&archive.members, run)?;
+        } else {
+            let read = archive.images_with(&shared, prefer, run)?;
+            shared.add_layers(&read, run)?;
+            *set = Some(read);
+        }
+    }
+    let read = |(archive, set): (&Archive, Option<ImageSet>)| match set {
+        Some(set) => Ok(set),
+        None => archive.images_with(&shared, prefer, run),
+    };
+    Ok(ImageSet::merged(archives.iter().zip(sets).map(read).collect::<Result<_>>()?))
 }
 
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.
@@ -67,6 +95,13 @@ pub enum Format {
     Docker,
     /// Layer directories of Docker 1.9 and older, with or without `repositories`.
     V1,
+}
+
+impl Format {
+    /// Returns true for an OCI layout, whatever stands beside it.
+    fn is_layout(self) -> bool {
+        matches!(self, Self::Oci | Self::Hybrid)
+    }
 }
 
 impl Archive {
@@ -98,11 +133,11 @@ impl Archive {
     /// When the input cannot be read, or is no image archive. Of one that is damaged as a tar all is found that can be, if
     /// the diagnostics of `run` go on.
     pub fn open(input: Input, run: &Run) -> Result<Self> {
-        let label = input.label();
-        let (members, outer) = match input {
-            Input::Path(path) if path.is_dir() => (directory(&label, &path)?, Codec::Plain),
-            input => indexed(&label, Incoming::open(input, &label)?, run)?,
-        };
+        Self::opened(input, &Opener::of(1, run))
+    }
+
+    fn opened(input: Input, opener: &Opener<'_>) -> Result<Self> {
+        let (members, outer) = opener.open(input)?;
         Ok(Self { format: format(&members)?, members, outer })
     }
 
@@ -134,61 +169,17 @@ impl Archive {
     /// # Errors
     /// When a document breaks a rule, or names what is not there.
     pub fn images(&self, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+        self.images_with(&SharedBlobs::default(), prefer, run)
+    }
+
+    fn images_with(&self, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
         match self.format {
-            Format::Oci => oci::read(&self.members, run),
-            Format::Hybrid => hybrid::read(&self.members, prefer, run),
+            Format::Oci => oci::read(&self.members, shared, run),
+            Format::Hybrid => hybrid::read(&self.members, shared, prefer, run),
             Format::Docker => docker::read(&self.members, run),
             Format::V1 => v1::read(&self.members, run),
         }
     }
-}
-
-fn indexed(label: &str, incoming: (Codec, Incoming), run: &Run) -> Result<(MemberIndex, Codec)> {
-    let (codec, source) = match incoming {
-        (codec, Incoming::Passing(stream)) => {
-            return Ok((spooled(label, codec, told(stream, label, None, run), run)?, codec));
-        }
-        (codec, Incoming::AtRest(source)) => (codec, source),
-    };
-    let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
-    match codec {
-        Codec::Plain => Ok((Scan::read(reader, label, run)?.bind(&source), codec)),
-        codec => {
-            let index = spooled(label, codec, told(reader, label, Some(source.extent().size()), run), run)?;
-            source.unchanged()?;
-            Ok((index, codec))
-        }
-    }
-}
-
-fn told<'a, R: Read>(reader: R, label: &str, size: Option<u64>, run: &'a Run) -> ProgressReader<'a, R> {
-    ProgressReader::new(reader, run.progress.begin(Action::Spool, label, size))
-}
-
-/// Indexes a stream while it is laid down, decoded, in a temporary file.
-fn spooled(label: &str, codec: Codec, reader: impl Read, run: &Run) -> Result<MemberIndex> {
-    let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.diagnostics))
-        .map_err(|error| Error::io("reading", label, error))?;
-    let mut spool = Spool::new(decoder, &run.tmpdir)?;
-    let scan = Scan::read(&mut spool, label, run)?;
-    spool.drain(label).or_else(|error| run.diagnostics.fault(error))?;
-    let source = spool.laid_down(label)?;
-    Ok(scan.bind(&source))
-}
-
-/// a directory is an OCI layout or nothing.
-fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
-    let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
-    if !has(LAYOUT_MEMBER)? {
-        let hint = format_hint::directory(path);
-        return Err(Error::invalid(
-            Rule::X1,
-            label,
-            format!("a directory without `oci-layout` is no OCI layout{hint}"),
-        ));
-    }
-    let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
-    Ok(MemberIndex::directory(label, path))
 }
 
 /// the first that fits.

@@ -12,6 +12,7 @@ mod manifest;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::shared::SharedBlobs;
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest, Hasher};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,11 +32,11 @@ use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Source};
 use crate::stream::tap::Expected;
 
-/// Reads everything that `index.json` leads to.
-pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
+/// Reads everything that `index.json` leads to; what is not there may be among the `shared` blobs of other archives.
+pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
     let layout = members.document(Rule::O1, LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
     check_layout(&layout, &members.at(LAYOUT_MEMBER)).or_else(|error| run.diagnostics.fault(error))?;
-    let mut walk = Walk::new(members, run);
+    let mut walk = Walk::new(members, shared, run);
     let listing = match walk.listing() {
         Ok(listing) => listing,
         Err(error) => {
@@ -45,7 +46,7 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     };
     Ok(ImageSet {
         archive: members.label().to_owned(),
-        entries: entries(&listing.listed),
+        entries: entries(members.label(), &listing.listed),
         unreferenced: unreferenced(members, &walk.used, run)?,
         manifest_json: None,
         index_json: Some(listing),
@@ -53,7 +54,8 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
 }
 
 /// What the entries of `index.json` point at: those that say the same of one thing, but for its name, are one.
-fn entries(listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
+fn entries(archive: &str, listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
+    let archive: Arc<str> = archive.into();
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
     for ListedNode { written, node, .. } in listed {
@@ -64,7 +66,8 @@ fn entries(listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
             None => {
                 alike.push(entries.len());
                 let names = name.into_iter().collect();
-                entries.push(ImageEntry { names, descriptor: Some(descriptor), node: node.clone() });
+                let archive = Arc::clone(&archive);
+                entries.push(ImageEntry { archive, names, descriptor: Some(descriptor), node: node.clone() });
             }
         }
     }
@@ -90,7 +93,7 @@ fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Res
 }
 
 /// The digest that the member `name` has by its place in a layout.
-fn digest_of(name: &str) -> Option<Digest> {
+pub(super) fn digest_of(name: &str) -> Option<Digest> {
     let (algorithm, encoded) = name.strip_prefix("blobs/")?.split_once('/')?;
     format!("{algorithm}:{encoded}").parse().ok()
 }
@@ -105,6 +108,7 @@ fn key(descriptor: &Descriptor) -> Key {
 /// The walk from `index.json` down.
 struct Walk<'a> {
     members: &'a MemberIndex,
+    shared: &'a SharedBlobs,
     run: &'a Run,
     /// What was read already, and how many descriptors are below it: an image under several names is one image.
     known: HashMap<Key, (Node, usize)>,
@@ -112,20 +116,24 @@ struct Walk<'a> {
     path: Vec<Digest>,
     descriptors: usize,
     used: HashSet<Digest>,
+    /// How messages call the blobs that were found in other archives.
+    elsewhere: HashMap<Digest, &'a str>,
     /// The diff_id of each layer by the configs: one blob cannot have two (H-20).
     diff_ids: HashMap<Digest, DiffId>,
     kinds: kind::BlobKinds,
 }
 
 impl<'a> Walk<'a> {
-    fn new(members: &'a MemberIndex, run: &'a Run) -> Self {
+    fn new(members: &'a MemberIndex, shared: &'a SharedBlobs, run: &'a Run) -> Self {
         Self {
             members,
+            shared,
             run,
             known: HashMap::new(),
             path: Vec::new(),
             descriptors: 0,
             used: HashSet::new(),
+            elsewhere: HashMap::new(),
             diff_ids: HashMap::new(),
             kinds: kind::BlobKinds::default(),
         }
@@ -231,7 +239,7 @@ impl<'a> Walk<'a> {
         view.entries().iter().map(child).collect()
     }
 
-    /// A blob by its descriptor, `data` standing in where there is no member (O-7).
+    /// A blob by its descriptor; where there is no member, `data` (O-7) or another archive stands in.
     fn blob(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Option<RawBlob>> {
         let digest = descriptor.digest();
         self.used.insert(digest.clone());
@@ -240,10 +248,14 @@ impl<'a> Walk<'a> {
             Ok(found) => found,
             Err(error) => self.run.diagnostics.fault(error).map(|()| None)?,
         };
-        let extent = match (found, descriptor.data()) {
-            (Some(extent), _) => extent,
-            (None, Some(data)) => Source::memory(self.members.at(&name), data).extent(),
-            (None, None) => return Ok(None),
+        let extent = match (found, descriptor.data(), self.shared.find(digest)) {
+            (Some(extent), _, _) => extent,
+            (None, Some(data), _) => Source::memory(self.members.at(&name), data).extent(),
+            (None, None, Some(shared)) => {
+                self.elsewhere.insert(digest.clone(), &shared.at);
+                shared.extent.clone()
+            }
+            (None, None, None) => return Ok(None),
         };
         Ok(Some(RawBlob { digest: digest.clone(), size: Some(descriptor.size()), extent }))
     }
@@ -268,7 +280,10 @@ impl<'a> Walk<'a> {
 
     /// How messages call the blob that `descriptor` describes.
     fn at(&self, descriptor: &Descriptor) -> String {
-        self.members.at(&descriptor.digest().blob_path())
+        match self.elsewhere.get(descriptor.digest()) {
+            Some(at) => (*at).to_owned(),
+            None => self.members.at(&descriptor.digest().blob_path()),
+        }
     }
 }
 

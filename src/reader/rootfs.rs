@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use self::tree::Tree;
-use super::incoming::Incoming;
+use super::incoming::{Incoming, Keeping};
 use super::layer;
 use crate::archive::{Ending, Reader};
 use crate::codec::{self, Codec, Watch};
@@ -37,7 +37,8 @@ use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 pub(crate) fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
     let image = image(&label, one_layer(input, Whiteouts::Warned, run)?, config)?;
-    let entry = ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) };
+    let node = Node::Image(Arc::new(image));
+    let entry = ImageEntry { archive: label.as_str().into(), names: Vec::new(), descriptor: None, node };
     Ok(ImageSet { archive: label, entries: vec![entry], ..ImageSet::default() })
 }
 
@@ -67,7 +68,7 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
             "a directory is no tar: pipe the output of tar -C DIR -c . instead",
         ));
     }
-    let (codec, incoming) = Incoming::open(input, &label)?;
+    let (codec, incoming) = Incoming::open(input, &label, Keeping::Open)?;
     let (found, extent) = match incoming {
         Incoming::AtRest(source) => {
             let extent = source.extent();

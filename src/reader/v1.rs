@@ -71,15 +71,16 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let used: BTreeSet<&V1Id> = chains.iter().flat_map(|(_, _, chain, _)| chain).collect();
     reading.check_strays(&directories, &used)?;
     let contents = reading.contents(used)?;
+    let archive: Arc<str> = members.label().into();
     let mut entries = Vec::new();
     for (top, names, chain, error) in &chains {
         let node = match error {
             None => reading.image(top, chain, &contents)?,
             Some(error) => reading.broken(top, chain, &contents, error.clone()),
         };
-        entries.push(ImageEntry { names: names.clone(), descriptor: None, node });
+        entries.push(ImageEntry { archive: Arc::clone(&archive), names: names.clone(), descriptor: None, node });
     }
-    Ok(ImageSet { archive: members.label().to_owned(), entries, ..ImageSet::default() })
+    Ok(ImageSet { archive: archive.to_string(), entries, ..ImageSet::default() })
 }
 
 /// The top layer of an image, and the image's names.

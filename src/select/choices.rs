@@ -29,8 +29,9 @@ pub(super) fn unknown(set: &ImageSet, text: &str) -> Error {
 
 /// The missing member for which no image is left, or that there never was one.
 pub(super) fn nothing_left(set: &ImageSet) -> Error {
-    match set.entries.iter().find_map(|entry| first_missing(&entry.node)) {
-        Some(missing) => missing.missing(&set.archive),
+    let missing = |entry: &ImageEntry| first_missing(&entry.node).map(|missing| missing.missing(&entry.archive));
+    match set.entries.iter().find_map(missing) {
+        Some(error) => error,
         None => {
             let beside: Vec<String> = set.entries.iter().filter_map(beside_images).collect();
             let only = if beside.is_empty() { "" } else { ", only" };

@@ -33,10 +33,10 @@ use platforms::Wanted;
 pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
     let entries = pick::pick(set, &options.images)?;
     let mut selected = Vec::new();
-    for wanted in Wanted::of_each(&set.archive, &entries, &options.platforms) {
+    for wanted in Wanted::of_each(&entries, &options.platforms) {
         let entry = wanted.entry;
         if let (IndexPolicy::Strict, Some(missing)) = (options.index, first_missing(&entry.node)) {
-            return Err(missing.missing(&set.archive));
+            return Err(missing.missing(&entry.archive));
         }
         let node = match &options.target {
             Target::Oci(_) => index::for_layout(&wanted, options, run)?,
@@ -45,6 +45,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
             }
         };
         selected.extend(node.map(|node| ImageEntry {
+            archive: Arc::clone(&entry.archive),
             names: entry.names.clone(),
             descriptor: descriptor_of(&node, entry),
             node,

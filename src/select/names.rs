@@ -141,14 +141,9 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, target: &Target, run: &Run) -> R
 }
 
 fn clash(name: &Name, one: &ImageEntry, two: &ImageEntry) -> Error {
-    Error::inexpressible(
-        name.to_string(),
-        format!(
-            "two images would have this name: {} and {}; rename one with --rename or choose one with --image",
-            identity(one),
-            identity(two)
-        ),
-    )
+    let problem =
+        format!("{name}: two images would have this name; rename one with --rename or choose one with --image");
+    Error::choice(problem, [one, two].map(|entry| format!("{} in {}", identity(entry), entry.archive)))
 }
 
 fn identity(entry: &ImageEntry) -> String {

@@ -1,6 +1,7 @@
 //! The entries that `--image` points at.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::choices;
 use crate::digest::Digest;
@@ -129,8 +130,8 @@ fn by_prefix(set: &ImageSet, text: &str) -> Result<Vec<Picked>> {
             match found.get_mut(place) {
                 Some((_, known)) => add_names(known, entry.names.clone()),
                 None => {
-                    let entry =
-                        ImageEntry { names: entry.names.clone(), descriptor: descriptor.cloned(), node: node.clone() };
+                    let (archive, names) = (Arc::clone(&entry.archive), entry.names.clone());
+                    let entry = ImageEntry { archive, names, descriptor: descriptor.cloned(), node: node.clone() };
                     found.push((position, entry));
                 }
             }

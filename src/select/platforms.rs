@@ -15,7 +15,6 @@ pub(super) struct Wanted<'e> {
     /// `None` for all, and where none can be asked for: artifacts stand beside images, such as the signatures that refer
     /// to them (O-14).
     pub(super) platforms: Option<Vec<&'e Platform>>,
-    archive: &'e str,
     /// The entries among which this one is, for messages.
     entries: &'e [ImageEntry],
 }
@@ -23,8 +22,8 @@ pub(super) struct Wanted<'e> {
 impl<'e> Wanted<'e> {
     /// Each of `entries` with what is wanted of it. Entries that share a name and differ in platform are one name (N-9):
     /// what one of them has need not be in the others, and one that has nothing of it is not taken.
-    pub(super) fn of_each(archive: &'e str, entries: &'e [ImageEntry], platforms: &'e Platforms) -> Vec<Self> {
-        let new = |entry, platforms| Self { entry, platforms, archive, entries };
+    pub(super) fn of_each(entries: &'e [ImageEntry], platforms: &'e Platforms) -> Vec<Self> {
+        let new = |entry, platforms| Self { entry, platforms, entries };
         let Platforms::Only(wanted) = platforms else {
             return entries.iter().map(|entry| new(entry, None)).collect();
         };
@@ -48,7 +47,7 @@ impl<'e> Wanted<'e> {
 
     /// The archive and the entry, as messages call them.
     pub(super) fn at(&self) -> String {
-        format!("{}: {}", self.archive, self.entry.title())
+        format!("{}: {}", self.entry.archive, self.entry.title())
     }
 
     /// The images that are wanted, each once.
@@ -112,18 +111,19 @@ fn broken_on<'n>(node: &'n Node, platform: &Platform) -> Option<&'n Arc<Broken>>
 /// The platforms that are one machine, each with its version and features; `None` is any of them.
 type Machines<'e> = ((String, String, String), Option<&'e str>, Option<&'e [String]>);
 
-/// The entries that one name stands for: images of which no two are for one platform (N-9).
+/// The entries that one name stands for: images, and indexes of images, of which no two are for one platform (N-9).
 #[derive(Default)]
 pub(crate) struct OneName<'e> {
     pub(super) entries: Vec<&'e ImageEntry>,
-    images: HashMap<Machines<'e>, &'e ImageEntry>,
+    nodes: HashSet<*const ()>,
+    images: HashMap<Machines<'e>, (&'e ImageEntry, &'e Arc<Image>)>,
 }
 
 /// The outcome of giving a name to an entry.
 pub(crate) enum Naming<'e> {
     /// The name stands for the entry too.
     Added,
-    /// The name stands for this image on this platform already.
+    /// The name stands for all of the entry already.
     Known,
     /// The name stands for another thing, which cannot share it.
     Taken(&'e ImageEntry),
@@ -132,34 +132,53 @@ pub(crate) enum Naming<'e> {
 impl<'e> OneName<'e> {
     /// Gives the name to `entry` too, where that can be.
     pub(crate) fn add(&mut self, entry: &'e ImageEntry) -> Naming<'e> {
-        let naming = match &entry.node {
-            Node::Image(image) => self.naming(entry, &image.platform),
-            Node::Index(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => {
-                self.entries.first().map_or(Naming::Added, |first| Naming::Taken(first))
-            }
-        };
+        let naming = self.naming(entry);
         if let Naming::Added = naming {
             self.entries.push(entry);
-            if let Node::Image(image) = &entry.node {
-                self.images.extend(places(&image.platform).map(|place| (place, entry)));
+            self.nodes.insert(entry.node.address());
+            for image in entry.node.images() {
+                for place in places(&image.platform) {
+                    self.images.entry(place).or_insert((entry, image));
+                }
             }
         }
         naming
     }
 
-    fn naming(&self, entry: &ImageEntry, platform: &Platform) -> Naming<'e> {
+    fn naming(&self, entry: &ImageEntry) -> Naming<'e> {
+        let Some(first) = self.entries.first() else { return Naming::Added };
+        if self.nodes.contains(&entry.node.address()) {
+            return Naming::Known;
+        }
         // What is no image shares its name with nothing.
-        if let Some(first) = self.entries.first().filter(|first| !matches!(first.node, Node::Image(_))) {
+        if !is_shareable(&first.node) || !is_shareable(&entry.node) {
             return Naming::Taken(first);
         }
-        let rivals = matching(platform).into_iter().filter_map(|place| self.images.get(&place).copied());
-        let (same, others): (Vec<_>, Vec<_>) = rivals.partition(|rival| rival.node.identity() == entry.node.identity());
-        match (others.first(), same.first()) {
-            (Some(other), _) => Naming::Taken(other),
-            (None, Some(_)) => Naming::Known,
-            (None, None) => Naming::Added,
+        let images = entry.node.images();
+        let rivals = |image: &'_ Arc<Image>| -> Vec<(&'e ImageEntry, &'e Arc<Image>)> {
+            matching(&image.platform).into_iter().filter_map(|place| self.images.get(&place).copied()).collect()
+        };
+        let mut all_known = true;
+        for image in &images {
+            let rivals = rivals(image);
+            if let Some((other, _)) = rivals.iter().find(|(_, rival)| !is_one_image(rival, image)) {
+                return Naming::Taken(other);
+            }
+            all_known &= !rivals.is_empty();
         }
+        // What attests to images is not given up with them.
+        if all_known && !images.is_empty() && entry.node.carried().is_empty() { Naming::Known } else { Naming::Added }
     }
+}
+
+/// Whether other entries may have its name: images for other platforms.
+fn is_shareable(node: &Node) -> bool {
+    matches!(node, Node::Image(_) | Node::Index(_))
+}
+
+/// Whether the two are one to every engine, which tells images apart by their IDs (B-33).
+fn is_one_image(one: &Image, other: &Image) -> bool {
+    one.identity() == other.identity() || one.image_id == other.image_id
 }
 
 /// Where an image for `platform` is found again: under its own version and features, and under any.
@@ -198,7 +217,12 @@ mod tests {
         let at = "image".to_owned();
         let (config, layers) = (Arc::new(config), Arc::default());
         let image = Image { at, config, image_id, layers, manifest: None, platform, parent: None };
-        ImageEntry { names: Vec::new(), descriptor: None, node: Node::Image(Arc::new(image)) }
+        ImageEntry {
+            archive: "archive".into(),
+            names: Vec::new(),
+            descriptor: None,
+            node: Node::Image(Arc::new(image)),
+        }
     }
 
     proptest! {

@@ -52,7 +52,7 @@ impl ImageSelector {
         let entries = self.entries(set)?;
         let mut selected: Vec<SelectedImage> = Vec::new();
         let mut places = HashMap::new();
-        for wanted in Wanted::of_each(&set.archive, &entries, &self.platforms) {
+        for wanted in Wanted::of_each(&entries, &self.platforms) {
             let node = &wanted.entry.node;
             let images = match node {
                 Node::Image(_) | Node::Index(_) if wanted.platforms.is_some() => wanted.images()?,

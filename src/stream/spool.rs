@@ -156,10 +156,10 @@ impl Write for SpoolBody<'_> {
     }
 }
 
-/// Reads `inner` and keeps every byte that passes, read or skipped.
-pub(crate) struct Spool<R> {
+/// Reads `inner` and keeps every byte that passes, read or skipped, in `out`.
+pub(crate) struct Spool<R, W = Scratch> {
     inner: R,
-    scratch: Scratch,
+    out: W,
     buffer: Vec<u8>,
 }
 
@@ -169,7 +169,23 @@ impl<R: Read> Spool<R> {
     /// # Errors
     /// When the file cannot be made.
     pub(crate) fn new(inner: R, tmpdir: &Path) -> Result<Self> {
-        Ok(Self { inner, scratch: Scratch::new(tmpdir)?, buffer: vec![0; CHUNK] })
+        Ok(Self::to(inner, Scratch::new(tmpdir)?))
+    }
+
+    /// Reads on to the end of `inner` and gives out all that passed.
+    ///
+    /// # Errors
+    /// Those of [`Spool::drain`], and when the file's size cannot be asked for.
+    pub(crate) fn finish(mut self, label: &str) -> Result<Source> {
+        self.drain(label)?;
+        Source::file(label, self.out.into_file(), 0)
+    }
+}
+
+impl<R: Read, W: Write> Spool<R, W> {
+    /// Spools `inner` into `out`.
+    pub(crate) fn to(inner: R, out: W) -> Self {
+        Self { inner, out, buffer: vec![0; CHUNK] }
     }
 
     /// Reads on to the end of `inner`, so that whoever writes it is not cut off.
@@ -181,41 +197,24 @@ impl<R: Read> Spool<R> {
         Ok(())
     }
 
-    /// Reads on to the end of `inner` and gives out all that passed.
-    ///
-    /// # Errors
-    /// Those of [`Spool::drain`] and [`Spool::laid_down`].
-    pub(crate) fn finish(mut self, label: &str) -> Result<Source> {
-        self.drain(label)?;
-        self.laid_down(label)
-    }
-
-    /// What has passed so far.
-    ///
-    /// # Errors
-    /// When its size cannot be asked for.
-    pub(crate) fn laid_down(self, label: &str) -> Result<Source> {
-        Source::file(label, self.scratch.into_file(), 0)
-    }
-
     /// Moves at most one buffer and at most `limit` bytes to the spool; 0 means the end.
     fn pass(&mut self, limit: u64) -> io::Result<usize> {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX).min(self.buffer.len());
         let read = read_some(&mut self.inner, &mut self.buffer[..wanted])?;
-        self.scratch.write_all(&self.buffer[..read])?;
+        self.out.write_all(&self.buffer[..read])?;
         Ok(read)
     }
 }
 
-impl<R: Read> Read for Spool<R> {
+impl<R: Read, W: Write> Read for Spool<R, W> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = read_some(&mut self.inner, buf)?;
-        self.scratch.write_all(&buf[..read])?;
+        self.out.write_all(&buf[..read])?;
         Ok(read)
     }
 }
 
-impl<R: Read> Skip for Spool<R> {
+impl<R: Read, W: Write> Skip for Spool<R, W> {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         let mut left = bytes;
         while left > 0 {

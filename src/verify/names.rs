@@ -3,6 +3,7 @@
 //! Sources: docs/formats.md N-9, O-23, O-26.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Verification;
 use crate::diagnostics::Diagnostic;
@@ -49,10 +50,12 @@ impl Verification<'_> {
 
     /// N-9: a name stands for images of which no two are for one platform.
     fn conflicts_of_entries(&mut self, listed: &[ListedNode<Descriptor>]) {
+        let archive: Arc<str> = self.set.archive.as_str().into();
         let there = listed.iter().filter(|entry| !matches!(entry.node, Node::Missing(_) | Node::Broken(_)));
         let entries: Vec<(&str, Name, ImageEntry)> = there
             .filter_map(|ListedNode { at, written, node }| {
-                let entry = ImageEntry { names: Vec::new(), descriptor: Some(written.clone()), node: node.clone() };
+                let (archive, descriptor) = (Arc::clone(&archive), Some(written.clone()));
+                let entry = ImageEntry { archive, names: Vec::new(), descriptor, node: node.clone() };
                 Some((at.as_str(), Name::of(written)?, entry))
             })
             .collect();

@@ -1,15 +1,19 @@
 //! Docker's `manifest.json` in the making: thousands of entries may list one image, whose layers are held once.
 //!
-//! Sources: docs/formats.md D-4, L-4.
+//! Sources: docs/formats.md D-4, L-4; docs/bundles.md B-35.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::rc::Rc;
 
 use crate::error::Result;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, ManifestItem};
+
+/// The largest document that podman, buildah and skopeo read, bytes (docs/bundles.md B-35).
+const MOST_FOR_PODMAN: usize = 1 << 20;
 
 /// What an item says of its image, whatever its names.
 pub(super) struct ImageItem {
@@ -72,7 +76,7 @@ impl ManifestJson {
     /// Returns the document's bytes.
     ///
     /// # Errors
-    /// When they take more memory than is allowed.
+    /// When they take more memory than is allowed; under `--strict` when they are more than podman reads.
     pub(super) fn to_bytes(&self, run: &Run) -> Result<Vec<u8>> {
         let items = self.items.iter().map(|(names, item)| ManifestItem {
             config: item.config.clone(),
@@ -81,6 +85,12 @@ impl ManifestJson {
             parent: item.parent.clone(),
             layer_sources: item.layer_sources.clone(),
         });
-        docker::manifest(items, |bytes| run.budget.charge_memory(bytes as u64, docker::MANIFEST_MEMBER))
+        let bytes = docker::manifest(items, |bytes| run.budget.charge_memory(bytes as u64, docker::MANIFEST_MEMBER))?;
+        if bytes.len() > MOST_FOR_PODMAN {
+            let problem =
+                "it is larger than 1 MiB, which podman, buildah and skopeo refuse: write fewer images to an archive";
+            run.diagnostics.warn_of_target(Rule::B35, docker::MANIFEST_MEMBER, problem)?;
+        }
+        Ok(bytes)
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn write<S: Store + Restart>(
         }
         let existing = writer.store.existing_index()?;
         let entries = writer.entries(contents.entries, existing.as_ref())?;
-        let listed = IndexJson::of(&entries, existing.as_ref(), writer.store, !oci.flat_index)?;
+        let listed = IndexJson::of(&entries, existing.as_ref(), writer.store, !oci.flat_index, run)?;
         for (digest, bytes) in &writer.indexes.documents {
             writer.store.bytes(digest, bytes)?;
         }
@@ -92,7 +92,9 @@ pub(super) fn write<S: Store + Restart>(
     })?;
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
     let docker_manifest = if wants_manifest {
-        docker_manifest::document(contents.entries, &images, options, oci.full_names, run)?
+        // Podman reads that half where there are several entries, and makes short names its own (B-32).
+        let full_names = oci.full_names || index.entries().len() > 1;
+        docker_manifest::document(contents.entries, &images, options, full_names, run)?
     } else {
         None
     };
@@ -203,7 +205,11 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
             if entry.names.iter().any(|name| shared.contains(name)) {
                 self.members(&descriptor, &entry.node, &mut members)?;
             }
-            written.push(WrittenEntry { names: entry.names.clone(), descriptor, members });
+            let annotations = match &entry.node {
+                Node::Index(index) => Some(index.document.view.annotations().clone()),
+                Node::Image(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => None,
+            };
+            written.push(WrittenEntry { names: entry.names.clone(), descriptor, members, annotations });
         }
         self.warn_of_referrers(entries)?;
         Ok(written)

@@ -68,7 +68,12 @@ fn host() -> Host {
         .with("patched.tar", Shape::Oci.save_one(&debian().layer([file("patched", "")]).tag("debian:13")).bytes())
         .with("multi.tar", layout.tarball().bytes())
         .with("ca.crt", b"a certificate".to_vec())
+        .with("on-amd64.tar", Shape::Docker20.save_one(&app("app:amd64")).bytes())
+        .with("on-arm64.tar", Shape::Docker20.save_one(&app("app:arm64").platform("linux/arm64")).bytes())
         .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());
+    for name in ["api", "web", "db"] {
+        host = host.with(&format!("{name}.tar"), Shape::Docker20.save_one(&app(&format!("{name}:1"))).bytes());
+    }
     for (name, bytes) in [("app-1", &one), ("a", &one), ("first", &one), ("second", &one)] {
         host = host.with(&format!("{name}.tar"), bytes.clone());
     }

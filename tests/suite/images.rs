@@ -73,7 +73,11 @@ fn images_that_differ_in_compression_alone_are_one_where_they_do_not_any_more() 
         assert!(again.bytes == converted.bytes, "what was written stays as it is");
     }
     let layout = convert(&Shape::Crane.save(&both), Target::Oci, &["--compress", "gzip"]);
-    assert_eq!(layout.archive.json("manifest.json")[0]["RepoTags"], json!(["a:1", "b:1"]), "beside a layout too");
+    assert_eq!(
+        layout.archive.json("manifest.json")[0]["RepoTags"],
+        json!(["docker.io/library/a:1", "docker.io/library/b:1"]),
+        "beside a layout too"
+    );
     let kept = convert(&Shape::Oci.save(&both), Target::Docker, &["--compress", "keep"]);
     assert_eq!(kept.images.len(), 2, "they still differ");
 }

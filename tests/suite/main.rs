@@ -14,6 +14,7 @@ mod artifacts;
 mod attack_lies;
 mod attack_load;
 mod attack_platforms;
+mod bundles;
 mod cat;
 mod cli;
 mod compress;

@@ -68,20 +68,31 @@ pub(crate) fn convert(source: &Tarball, target: Target, flags: &[&str]) -> Conve
 /// Converts what lies at `path`, a file or a layout directory.
 #[track_caller]
 pub(crate) fn convert_path(path: &Path, target: Target, flags: &[&str]) -> Converted {
-    written_by("convert", path, target, flags)
+    written_by("convert", &[path], target, flags)
+}
+
+/// Converts several tarballs into one archive and judges the result, whole.
+#[track_caller]
+pub(crate) fn convert_all(sources: &[&Tarball], target: Target, flags: &[&str]) -> Converted {
+    let scratch = Scratch::new();
+    let paths: Vec<_> = (sources.iter().enumerate())
+        .map(|(nth, source)| scratch.write(&format!("in{nth}.tar"), source.bytes()))
+        .collect();
+    written_by("convert", &paths, target, flags)
 }
 
 /// Changes a tarball's images and judges the result, whole.
 #[track_caller]
 pub(crate) fn edit(source: &Tarball, target: Target, flags: &[&str]) -> Converted {
     let scratch = Scratch::new();
-    written_by("edit", &scratch.write("in.tar", source.bytes()), target, flags)
+    written_by("edit", &[scratch.write("in.tar", source.bytes())], target, flags)
 }
 
 #[track_caller]
-fn written_by(command: &str, path: &Path, target: Target, flags: &[&str]) -> Converted {
+fn written_by(command: &str, paths: &[impl AsRef<Path>], target: Target, flags: &[&str]) -> Converted {
     let scratch = Scratch::new();
-    let run = imgtar([command, "--to", target.flag(), "-o"]).arg(scratch.path("out")).arg(path).args(flags);
+    let run = imgtar([command, "--to", target.flag(), "-o"]).arg(scratch.path("out"));
+    let run = run.args(paths.iter().map(AsRef::as_ref)).args(flags);
     let outcome = run.success();
     assert!(outcome.stdout.is_empty(), "standard output with -o\n{outcome}");
     assert_eq!(scratch.names(), ["out"], "the output and nothing else\n{outcome}");

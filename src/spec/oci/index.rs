@@ -91,6 +91,18 @@ impl Index {
         self
     }
 
+    /// This index with these annotations; none are not written.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: BTreeMap<String, String>) -> Self {
+        self.object.shift_remove("annotations");
+        if !annotations.is_empty() {
+            let object = annotations.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+            self.object.insert("annotations".into(), Map::from_iter(object).into());
+        }
+        self.fields.annotations = annotations;
+        self
+    }
+
     /// This index in the words of `family` (M-1, `--oci-types`).
     ///
     /// The entries stay: rewriting what they describe gives each a new digest, so they come through [`Self::with_entries`].

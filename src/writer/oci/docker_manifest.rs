@@ -2,8 +2,8 @@
 //!
 //! Sources: docs/formats.md O-27, O-28, L-4, N-6.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -48,9 +48,14 @@ pub(super) fn document(
     }
     let mut manifest = ManifestJson::default();
     let mut items: HashMap<*const Image, Rc<ImageItem>> = HashMap::new();
+    let mut taken = HashSet::new();
     for (entry, image, written) in listed {
         let holds = |name: &&Name| Arc::ptr_eq(holders[*name].1, image);
-        let names: Vec<Name> = entry.names.iter().filter(holds).cloned().collect();
+        let held: Vec<&Name> = entry.names.iter().filter(holds).collect();
+        let names: Vec<Name> = held.iter().filter(|name| taken.insert(**name)).map(|name| (*name).clone()).collect();
+        if names.is_empty() && !held.is_empty() {
+            continue;
+        }
         if names.is_empty() && !entry.names.is_empty() {
             run.diagnostics.note(Rule::O28, &image.at, "not listed in manifest.json: another platform has its name");
             continue;

@@ -3,14 +3,19 @@
 //! Several platforms of one name stand in an index of their own, under one entry: of entries side by side Docker and
 //! containerd keep the last, and skopeo takes the first.
 //!
-//! Sources: docs/formats.md O-12, O-20 to O-24, O-30, N-9.
+//! Sources: docs/formats.md O-12, O-20 to O-24, O-30, N-9; docs/bundles.md B-20 to B-25, B-30.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::super::store::Store;
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::{IMAGE_NAME, Name, REF_NAME};
 use crate::limits::MAX_INDEX_DEPTH;
+use crate::path::escape_for_terminal;
+use crate::rule::Rule;
+use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Family, MediaType};
 use crate::spec::oci::Index;
@@ -25,6 +30,8 @@ pub(super) struct WrittenEntry {
     pub(super) descriptor: Descriptor,
     /// The images and attestations that it leads to; empty where nothing else has one of its names.
     pub(super) members: Vec<Descriptor>,
+    /// The annotations of the index that it is.
+    pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
 /// What `index.json` will list, and the indexes that had to be made for it.
@@ -50,7 +57,13 @@ impl IndexJson {
     ///
     /// # Errors
     /// When what is there already cannot be read.
-    pub(super) fn of(new: &[WrittenEntry], existing: Option<&Index>, store: &impl Store, nest: bool) -> Result<Self> {
+    pub(super) fn of(
+        new: &[WrittenEntry],
+        existing: Option<&Index>,
+        store: &impl Store,
+        nest: bool,
+        run: &Run,
+    ) -> Result<Self> {
         let mut named: HashMap<&Name, Vec<&WrittenEntry>> = HashMap::new();
         for entry in new {
             entry.names.iter().for_each(|name| named.entry(name).or_default().push(entry));
@@ -65,6 +78,7 @@ impl IndexJson {
                 None => listed.entries.push(entry.clone()),
             }
         }
+        let nested = nest.then_some(run);
         for entry in new {
             if entry.names.is_empty() {
                 listed.entries.push(entry.descriptor.clone());
@@ -72,7 +86,7 @@ impl IndexJson {
             for name in &entry.names {
                 // Whoever comes first speaks for all of this name.
                 let Some(alike) = named.remove(name) else { continue };
-                listed.list(name, &alike, old.get(name).map_or(&[][..], Vec::as_slice), store, nest)?;
+                listed.list(name, &alike, old.get(name).map_or(&[][..], Vec::as_slice), store, nested)?;
             }
         }
         listed.entries = told_apart(listed.entries);
@@ -85,29 +99,78 @@ impl IndexJson {
         new: &[&WrittenEntry],
         old: &[&Descriptor],
         store: &impl Store,
-        nest: bool,
+        nested: Option<&Run>,
     ) -> Result<()> {
         let members: Vec<Descriptor> = new.iter().flat_map(|entry| entry.members.iter().cloned()).collect();
         let surviving = surviving(old, &members, store)?;
-        match new {
-            [only] if surviving.is_empty() => self.entries.push(named(only.descriptor.clone(), name)),
-            _ if nest => {
-                let (attestations, images): (Vec<_>, Vec<_>) =
-                    surviving.into_iter().chain(members).partition(Descriptor::is_attestation);
-                let mut seen = HashSet::new();
-                let mut members = [images, attestations].concat();
-                members.retain(|member| seen.insert(member.digest().clone()));
-                let bytes = Index::new(members).to_bytes();
+        match (new, nested) {
+            ([only], _) if surviving.is_empty() => self.entries.push(named(only.descriptor.clone(), name)),
+            (_, Some(run)) => {
+                let old = if surviving.is_empty() { &[] } else { old };
+                let annotations = annotations(name, old, new, store, run)?;
+                let index = Index::new(each_once(surviving.into_iter().chain(members)));
+                let bytes = index.with_annotations(annotations).to_bytes();
                 self.entries.push(named(Descriptor::of(MediaType::Index(Family::Oci), &bytes), name));
                 self.made.push(bytes);
             }
-            _ => {
+            (_, None) => {
                 let new = new.iter().map(|entry| &entry.descriptor);
                 self.entries.extend(surviving.iter().chain(new).map(|entry| named(entry.clone(), name)));
             }
         }
         Ok(())
     }
+}
+
+/// Returns the members of an index, images first; one that is listed several times once, with what each listing says of it
+/// (docs/bundles.md B-24, B-25).
+fn each_once(members: impl Iterator<Item = Descriptor>) -> Vec<Descriptor> {
+    let (attestations, images): (Vec<_>, Vec<_>) = members.partition(Descriptor::is_attestation);
+    let mut places: HashMap<Digest, usize> = HashMap::new();
+    let mut once: Vec<Descriptor> = Vec::new();
+    for member in images.into_iter().chain(attestations) {
+        match places.entry(member.digest().clone()) {
+            Entry::Vacant(place) => {
+                place.insert(once.len());
+                once.push(member);
+            }
+            Entry::Occupied(place) => {
+                let known = &mut once[*place.get()];
+                for (key, value) in member.annotations() {
+                    if known.annotation(key).is_none() {
+                        *known = known.clone().with_annotation(key, Some(value));
+                    }
+                }
+            }
+        }
+    }
+    once
+}
+
+/// Returns what all indexes that become one have among their annotations (B-25).
+fn annotations(
+    name: &Name,
+    old: &[&Descriptor],
+    new: &[&WrittenEntry],
+    store: &impl Store,
+    run: &Run,
+) -> Result<BTreeMap<String, String>> {
+    let old = old.iter().map(|entry| Ok(store.index(entry)?.map(|index| index.annotations().clone())));
+    let old: Vec<_> = old.collect::<Result<_>>()?;
+    let mut all = old.into_iter().flatten().chain(new.iter().filter_map(|entry| entry.annotations.clone()));
+    let mut kept = all.next().unwrap_or_default();
+    let mut dropped = BTreeSet::new();
+    for other in all {
+        let differs = |key: &&String| kept.get(*key) != other.get(*key);
+        dropped.extend(kept.keys().chain(other.keys()).filter(differs).cloned());
+        kept.retain(|key, value| other.get(key) == Some(value));
+    }
+    if !dropped.is_empty() {
+        let keys: Vec<String> = dropped.iter().map(|key| escape_for_terminal(key.as_bytes())).collect();
+        let problem = format!("the indexes that become one differ in the annotations {}; dropped", keys.join(", "));
+        run.diagnostics.warn_of_target(Rule::B25, name.to_string(), problem)?;
+    }
+    Ok(kept)
 }
 
 /// Returns what stays of `old` entries that have the name of `new` images: those for other platforms, and what attests to

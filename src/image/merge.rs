@@ -1,0 +1,165 @@
+//! Several archives as one: what they share is one thing, so that it is verified, decoded and written once.
+//!
+//! ```text
+//! a.tar ── app:1 ── image ─┬─ layer 0 ── blob of a.tar
+//!                          └─ layer 1 ── blob of a.tar
+//! b.tar ── web:1 ── image ─┬─ layer 0 ── blob of a.tar    said to be the same bytes
+//!                          └─ layer 1 ── blob of b.tar
+//! ```
+//!
+//! Nothing is read here. Two layers are one where both are said to have the same stored bytes and the same diff_id: what is
+//! true of the one that is read is then true of both. Two images are one where their manifests are, or, if there are none,
+//! their configs.
+//!
+//! Sources: docs/bundles.md B-33, B-34, B-39, B-40.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node};
+use crate::codec::Codec;
+use crate::digest::{DiffId, Digest};
+use crate::spec::platform::Platform;
+
+/// Archives that a message lists; the rest is counted.
+const MAX_LISTED: usize = 3;
+
+impl ImageSet {
+    /// Returns the images of all `sets` in their order; of one set the set itself.
+    ///
+    /// What their documents list is left out where there are several: a list is one archive's.
+    pub(crate) fn merged(mut sets: Vec<Self>) -> Self {
+        if sets.len() == 1 {
+            return sets.remove(0);
+        }
+        let mut merge = Merge::default();
+        // Places in memory tell nodes apart, so all sets are kept until the end.
+        for entry in sets.iter().flat_map(|set| &set.entries) {
+            merge.add(entry);
+        }
+        let archives: Vec<&str> = sets.iter().map(|set| set.archive.as_str()).collect();
+        Self {
+            archive: listed(&archives),
+            entries: merge.entries,
+            unreferenced: sets.iter().flat_map(|set| &set.unreferenced).cloned().collect(),
+            manifest_json: None,
+            index_json: None,
+        }
+    }
+}
+
+/// How messages call several archives.
+fn listed(archives: &[&str]) -> String {
+    match archives.len().checked_sub(MAX_LISTED).filter(|&more| more > 0) {
+        Some(more) => format!("{} and {more} more", archives[..MAX_LISTED].join(", ")),
+        None => archives.join(", "),
+    }
+}
+
+/// What makes two images one.
+#[derive(PartialEq, Eq, Hash)]
+struct ImageIdentity {
+    /// The manifest's digest, else the image ID.
+    digest: Digest,
+    platform: Platform,
+    /// The layers whose bytes are there: all but foreign ones.
+    present: Vec<bool>,
+}
+
+/// What makes two layers' stored bytes one.
+#[derive(PartialEq, Eq, Hash)]
+struct BlobIdentity {
+    /// The digest that they are said to have.
+    digest: Digest,
+    size: u64,
+    codec: Codec,
+    diff_id: DiffId,
+}
+
+/// What makes two indexes one: the document, and where what it leads to lies.
+type IndexIdentity = (Digest, Vec<*const ()>);
+
+#[derive(Default)]
+struct Merge {
+    entries: Vec<ImageEntry>,
+    /// The entries that say the same of one node: by where it lies, and by their descriptors.
+    places: HashMap<(*const (), Option<String>), usize>,
+    /// The nodes that stand for those of the sets.
+    nodes: HashMap<*const (), Node>,
+    images: HashMap<ImageIdentity, Arc<Image>>,
+    indexes: HashMap<IndexIdentity, Arc<ImageIndex>>,
+    artifacts: HashMap<Digest, Arc<Artifact>>,
+    /// How messages call the first layer with these bytes, and where they are.
+    blobs: HashMap<BlobIdentity, (String, Blob)>,
+}
+
+impl Merge {
+    /// Adds an entry, or its names to one that says the same of the same thing.
+    fn add(&mut self, entry: &ImageEntry) {
+        let node = self.node(&entry.node);
+        let key = (node.address(), entry.descriptor.as_ref().map(|descriptor| descriptor.to_value().to_string()));
+        match self.places.entry(key) {
+            Entry::Occupied(place) => self.entries[*place.get()].names.extend_from_slice(&entry.names),
+            Entry::Vacant(place) => {
+                place.insert(self.entries.len());
+                self.entries.push(ImageEntry { node, ..entry.clone() });
+            }
+        }
+    }
+
+    /// The node that stands for this one.
+    fn node(&mut self, node: &Node) -> Node {
+        if let Some(known) = self.nodes.get(&node.address()) {
+            return known.clone();
+        }
+        let merged = match node {
+            Node::Image(image) => Node::Image(self.image(image)),
+            Node::Index(index) => Node::Index(self.index(index)),
+            Node::Artifact(artifact) => Node::Artifact(self.artifact(artifact)),
+            Node::Missing(_) | Node::Broken(_) => node.clone(),
+        };
+        self.nodes.insert(node.address(), merged.clone());
+        merged
+    }
+
+    fn image(&mut self, image: &Arc<Image>) -> Arc<Image> {
+        let key = ImageIdentity {
+            digest: image.own_digest().clone(),
+            platform: image.platform.clone(),
+            present: image.layers.iter().map(|layer| layer.blob.is_some()).collect(),
+        };
+        match self.images.entry(key) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(new) => {
+                let layers: Vec<Layer> = image.layers.iter().map(|layer| layer_of(&mut self.blobs, layer)).collect();
+                Arc::clone(new.insert(Arc::new(Image { layers: layers.into(), ..Image::clone(image) })))
+            }
+        }
+    }
+
+    fn index(&mut self, index: &Arc<ImageIndex>) -> Arc<ImageIndex> {
+        let child = |child: &Child| Child { descriptor: child.descriptor.clone(), node: self.node(&child.node) };
+        let children: Vec<Child> = index.children.iter().map(child).collect();
+        let key = (index.document.digest.clone(), children.iter().map(|child| child.node.address()).collect());
+        let merged = || Arc::new(ImageIndex { document: index.document.clone(), children });
+        Arc::clone(self.indexes.entry(key).or_insert_with(merged))
+    }
+
+    /// The document of an artifact is the last of its blobs, and names the others.
+    fn artifact(&mut self, artifact: &Arc<Artifact>) -> Arc<Artifact> {
+        match artifact.blobs.last() {
+            Some(blob) => Arc::clone(self.artifacts.entry(blob.digest.clone()).or_insert_with(|| Arc::clone(artifact))),
+            None => Arc::clone(artifact),
+        }
+    }
+}
+
+/// The layer with the bytes of the first that is said to have the same.
+fn layer_of(blobs: &mut HashMap<BlobIdentity, (String, Blob)>, layer: &Layer) -> Layer {
+    let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
+    let (Some(digest), Some(blob), None) = (digest, &layer.blob, &layer.foreign) else { return layer.clone() };
+    let key = BlobIdentity { digest, size: blob.extent.size(), codec: blob.codec, diff_id: layer.diff_id.clone() };
+    let (at, blob) = blobs.entry(key).or_insert_with(|| (layer.at.clone(), blob.clone()));
+    Layer { at: at.clone(), blob: Some(blob.clone()), ..layer.clone() }
+}

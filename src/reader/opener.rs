@@ -1,0 +1,91 @@
+//! Inputs become indexes of members: where they lie, else where they were spooled.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use super::format_hint;
+use super::incoming::{Incoming, Keeping};
+use crate::archive::{MemberIndex, Scan};
+use crate::codec::{self, Codec, Watch};
+use crate::error::{Error, Result};
+use crate::progress::{Action, ProgressReader};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::spec::oci::LAYOUT_MEMBER;
+use crate::stream::source::Input;
+use crate::stream::spool::{Spool, SpoolFiles};
+
+/// Opens the archives of one run. What has to be spooled shares a file: there may be more archives than a process may have
+/// files.
+pub(super) struct Opener<'r> {
+    spools: SpoolFiles,
+    keeping: Keeping,
+    run: &'r Run,
+}
+
+impl<'r> Opener<'r> {
+    /// Opens `count` archives.
+    pub(super) fn of(count: usize, run: &'r Run) -> Self {
+        let keeping = if count == 1 { Keeping::Open } else { Keeping::Closed };
+        Self { spools: SpoolFiles::new(&run.tmpdir), keeping, run }
+    }
+
+    /// The members of `input`, and how it is compressed as a whole.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged as a tar.
+    pub(super) fn open(&self, input: Input) -> Result<(MemberIndex, Codec)> {
+        let label = input.label();
+        match input {
+            Input::Path(path) if path.is_dir() => Ok((directory(&label, &path)?, Codec::Plain)),
+            input => self.indexed(&label, Incoming::open(input, &label, self.keeping)?),
+        }
+    }
+
+    fn indexed(&self, label: &str, incoming: (Codec, Incoming)) -> Result<(MemberIndex, Codec)> {
+        let (codec, source) = match incoming {
+            (codec, Incoming::Passing(stream)) => return Ok((self.spooled(label, codec, stream, None)?, codec)),
+            (codec, Incoming::AtRest(source)) => (codec, source),
+        };
+        let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
+        match codec {
+            Codec::Plain => Ok((Scan::read(reader, label, self.run)?.bind(&source), codec)),
+            codec => {
+                let index = self.spooled(label, codec, reader, Some(source.extent().size()))?;
+                source.unchanged()?;
+                Ok((index, codec))
+            }
+        }
+    }
+
+    /// Indexes a stream of `size` bytes while it is laid down, decoded, in a temporary file.
+    fn spooled(&self, label: &str, codec: Codec, reader: impl Read, size: Option<u64>) -> Result<MemberIndex> {
+        let run = self.run;
+        let reader = ProgressReader::new(reader, run.progress.begin(Action::Spool, label, size));
+        let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.diagnostics))
+            .map_err(|error| Error::io("reading", label, error))?;
+        let (scan, extent) = self.spools.add(label, |out| {
+            let mut spool = Spool::to(decoder, out);
+            let scan = Scan::read(&mut spool, label, run)?;
+            spool.drain(label).or_else(|error| run.diagnostics.fault(error))?;
+            Ok(scan)
+        })?;
+        Ok(scan.bind(extent.source()))
+    }
+}
+
+/// a directory is an OCI layout or nothing.
+fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
+    let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
+    if !has(LAYOUT_MEMBER)? {
+        let hint = format_hint::directory(path);
+        return Err(Error::invalid(
+            Rule::X1,
+            label,
+            format!("a directory without `oci-layout` is no OCI layout{hint}"),
+        ));
+    }
+    let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
+    Ok(MemberIndex::directory(label, path))
+}

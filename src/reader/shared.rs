@@ -1,0 +1,73 @@
+//! The blobs of several archives by digest: what one lists and does not hold may lie in another.
+//!
+//! A blob that is taken is compared with the digest that led to it, so that it does not matter who says what it is.
+
+use std::collections::HashMap;
+
+use super::oci::digest_of;
+use crate::archive::MemberIndex;
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::image::{ImageSet, Layer};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::stream::source::Extent;
+
+/// About what a blob takes in memory beside what messages call it, bytes.
+const BLOB_SIZE: u64 = 256;
+
+/// Blobs by digest; of several with one digest the first.
+#[derive(Default)]
+pub(super) struct SharedBlobs(HashMap<Digest, SharedBlob>);
+
+/// A blob of one of the archives.
+pub(super) struct SharedBlob {
+    /// How messages call it.
+    pub(super) at: String,
+    /// Its bytes.
+    pub(super) extent: Extent,
+}
+
+impl SharedBlobs {
+    /// Returns the blob that is said to have `digest`.
+    pub(super) fn find(&self, digest: &Digest) -> Option<&SharedBlob> {
+        self.0.get(digest)
+    }
+
+    /// Adds the blobs of a layout.
+    ///
+    /// # Errors
+    /// When a directory cannot be read, or they take more memory than is allowed.
+    pub(super) fn add_layout(&mut self, members: &MemberIndex, run: &Run) -> Result<()> {
+        for path in members.names()? {
+            let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
+            let Some(digest) = digest_of(name).filter(|digest| !self.0.contains_key(digest)) else { continue };
+            // One that is refused is refused where it is needed, as one that is not there.
+            if let Ok(extent) = members.member(Rule::O3, name, "its name") {
+                self.add(digest, members.at(name), extent, run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the layers of images that no manifest lists, by the digests that they are said to have.
+    ///
+    /// # Errors
+    /// When they take more memory than is allowed.
+    pub(super) fn add_layers(&mut self, set: &ImageSet, run: &Run) -> Result<()> {
+        let images = set.entries.iter().flat_map(|entry| entry.node.images());
+        for layer in images.flat_map(|image| image.layers.iter()) {
+            let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
+            if let (Some(digest), Layer { at, blob: Some(blob), .. }) = (digest, layer) {
+                self.add(digest, at.clone(), blob.extent.clone(), run)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, digest: Digest, at: String, extent: Extent, run: &Run) -> Result<()> {
+        run.budget.charge_memory(BLOB_SIZE + at.len() as u64, &at)?;
+        self.0.entry(digest).or_insert(SharedBlob { at, extent });
+        Ok(())
+    }
+}
