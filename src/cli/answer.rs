@@ -11,9 +11,11 @@
 //! ```
 
 use std::io::{self, BufWriter, IntoInnerError, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use imgtar::{Archive, Diagnostics, Error, Finish, ImageSelector, ImageSet, Input, Platforms, Result, Run, Sink};
+use imgtar::{
+    Archive, Diagnostics, Error, ErrorKind, Finish, ImageSelector, ImageSet, Input, Platforms, Result, Run, Sink,
+};
 use serde::Serialize;
 
 use super::args::{ChoiceArgs, RunArgs};
@@ -44,6 +46,14 @@ impl Session {
     /// As [`Session::begin`].
     pub(super) fn begin_with(args: &RunArgs, messages: Messages, diagnostics: Diagnostics) -> Result<Self> {
         signals::watch(messages)?;
+        Self::renewed(args, messages, diagnostics)
+    }
+
+    /// The same for another archive, after a first session began: limits hold for each.
+    ///
+    /// # Errors
+    /// When `IMGTAR_JOBS` is no number of threads.
+    pub(super) fn renewed(args: &RunArgs, messages: Messages, diagnostics: Diagnostics) -> Result<Self> {
         let jobs = environment::jobs(args.jobs)?;
         Ok(Self { run: write::new_run(args, messages, diagnostics, jobs, None), messages })
     }
@@ -56,6 +66,16 @@ impl Session {
         let input = input::find(given)?;
         input::wait(&input, self.messages)?;
         Ok(input)
+    }
+
+    /// Finds and waits for what `given` names, at least one.
+    ///
+    /// # Errors
+    /// Those of finding the inputs; [`Error::Usage`] if standard input is named twice.
+    pub(super) fn inputs(&self, given: &[PathBuf]) -> Result<Vec<Input>> {
+        let inputs = input::find_all(given)?;
+        inputs.iter().try_for_each(|input| input::wait(input, self.messages))?;
+        Ok(inputs)
     }
 
     /// Finds, waits for and opens the archive that `given` names.
@@ -153,6 +173,45 @@ impl Write for Answer {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
+    }
+}
+
+/// Takes the outcomes of several archives: one that cannot be read is reported, and the others are answered for all the
+/// same.
+pub(super) struct Outcomes {
+    messages: Messages,
+    exit: Exit,
+}
+
+impl Outcomes {
+    pub(super) fn new(messages: Messages) -> Self {
+        Self { messages, exit: Exit::Done }
+    }
+
+    /// Takes the answer for one archive. Of several exits the first that is no answer counts, then [`Exit::No`].
+    pub(super) fn add(&mut self, exit: Exit) {
+        self.exit = match (self.exit, exit) {
+            (Exit::Done | Exit::No, Exit::Done) => self.exit,
+            (Exit::Done | Exit::No, exit) => exit,
+            (failed, _) => failed,
+        };
+    }
+
+    /// Takes an error: reports it if others remain to be asked, and it is that archive's own.
+    ///
+    /// # Errors
+    /// Any other.
+    pub(super) fn fail(&mut self, error: Error) -> Result<()> {
+        if !matches!(error.kind(), ErrorKind::Input | ErrorKind::Io | ErrorKind::Target) {
+            return Err(error);
+        }
+        self.add(Exit::of(&error));
+        self.messages.error(error);
+        Ok(())
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
     }
 }
 

@@ -4,45 +4,64 @@ mod table;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use imgtar::{Diagnostic, Diagnostics, Error, ImageSelector, ImageSet, InspectDepth, InspectReport, Result, inspect};
+use imgtar::{
+    Archive, Diagnostic, Diagnostics, Error, ImageSelector, ImageSet, Input, InspectDepth, InspectReport, Result,
+    inspect,
+};
 
-use super::answer::{Answer, Session, choice, said, verdict};
+use super::answer::{Answer, Outcomes, Session, choice, said, verdict};
 use super::args::InspectArgs;
 use super::exit::Exit;
 use super::messages::{Messages, Verbosity};
-use super::page::Page;
+use super::page::{Page, Table};
 
-/// Prints what the archive holds, or whether one engine loads it.
+/// Prints what the archives hold, or whether one engine loads them.
 ///
 /// # Errors
-/// Those of the command line, of reading the archive, and of choosing an image.
+/// Those of the command line, and those of reading the only archive and of choosing an image in it.
 pub(super) fn run(args: &InspectArgs, messages: Messages) -> Result<Exit> {
     if args.raw || args.config || args.manifest {
         return document(args, messages).map(|()| Exit::Done);
     }
-    let mut report = report(args, messages)?;
-    let is_loaded = args.engine.is_none_or(|engine| report.limit_to(engine));
-    let mut out = Answer::begin()?;
-    if args.json {
-        out.json(&report)?;
-    } else if args.engine.is_some() {
-        said(table::write_loads(&mut Page::new(&mut out), &report))?;
-    } else {
-        said(table::write(&mut Page::new(&mut out), &report, messages.verbosity() == Verbosity::Verbose))?;
+    let inputs = Session::begin(&args.answer.run, messages)?.inputs(&args.inputs)?;
+    let is_one = inputs.len() == 1;
+    let (mut out, mut outcomes, mut short) = (Answer::begin()?, Outcomes::new(messages), Table::new(0));
+    for (nth, input) in inputs.into_iter().enumerate() {
+        let mut report = match report(input, args, messages) {
+            Err(error) if !is_one => {
+                outcomes.fail(error)?;
+                continue;
+            }
+            report => report?,
+        };
+        outcomes.add(verdict(args.engine.is_none_or(|engine| report.limit_to(engine))));
+        let in_full = messages.verbosity() == Verbosity::Verbose;
+        match (args.json, args.short) {
+            (true, _) if is_one => out.json(&report)?,
+            (true, _) => out.json_line(&report)?,
+            (false, true) => table::short_rows(&report, in_full).into_iter().for_each(|row| short.row(row)),
+            (false, false) if args.engine.is_some() => said(table::write_loads(&mut Page::new(&mut out), &report))?,
+            (false, false) => {
+                let mut page = Page::new(&mut out);
+                said(if nth > 0 { page.gap() } else { Ok(()) })?;
+                said(table::write(&mut page, &report, in_full))?;
+            }
+        }
     }
+    said(Page::new(&mut out).table(&short))?;
     out.finish()?;
-    Ok(verdict(is_loaded))
+    Ok(outcomes.exit())
 }
 
 /// The facts; what reading the archive warns of and notes is among them.
-fn report(args: &InspectArgs, messages: Messages) -> Result<InspectReport> {
+fn report(input: Input, args: &InspectArgs, messages: Messages) -> Result<InspectReport> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&heard);
     let listen = move |diagnostic: &Diagnostic| {
         listener.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.clone());
     };
-    let session = Session::begin_with(&args.answer.run, messages, Diagnostics::new(args.answer.run.strict, listen))?;
-    let archive = session.open(args.input.as_deref())?;
+    let session = Session::renewed(&args.answer.run, messages, Diagnostics::new(args.answer.run.strict, listen))?;
+    let archive = Archive::open(input, &session.run)?;
     let images = session.images(&archive, &args.answer.choice)?;
     let depth = if args.full { InspectDepth::Full } else { InspectDepth::Documents };
     let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
@@ -58,7 +77,9 @@ fn report(args: &InspectArgs, messages: Messages) -> Result<InspectReport> {
 /// One document, byte for byte.
 fn document(args: &InspectArgs, messages: Messages) -> Result<()> {
     let session = Session::begin(&args.answer.run, messages)?;
-    let archive = session.open(args.input.as_deref())?;
+    let [input] = <[Input; 1]>::try_from(session.inputs(&args.inputs)?)
+        .map_err(|_| Error::Usage("--raw, --config and --manifest print one document: give one archive".to_owned()))?;
+    let archive = Archive::open(input, &session.run)?;
     let bytes = if args.raw {
         archive.list_document(args.answer.choice.prefer.map(Into::into), &session.run)?
     } else {

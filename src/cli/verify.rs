@@ -2,36 +2,50 @@
 
 use std::io;
 
-use imgtar::{CheckedTotals, Diagnostic, Result, Severity, VerifyReport, verify};
+use imgtar::{CheckedTotals, Diagnostic, Diagnostics, Result, Severity, VerifyReport, verify};
 
-use super::answer::{Answer, Session, said, verdict};
+use super::answer::{Answer, Outcomes, Session, said, verdict};
 use super::args::VerifyArgs;
 use super::exit::Exit;
 use super::messages::{Messages, Verbosity};
 use super::page::{Cell, Page, Table, Tone, cell};
 use super::words::{counted, size};
 
-/// Checks the archive: no is the answer if anything is wrong, or, with `--strict`, doubtful.
+/// Checks the archives: no is the answer if anything is wrong, or, with `--strict`, doubtful.
 ///
 /// # Errors
-/// Those of the command line, and those of an archive that cannot be read at all.
+/// Those of the command line, and those of the only archive if it cannot be read at all.
 pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
     let session = Session::begin(&args.run, messages)?;
-    let input = session.input(args.input.as_deref())?;
-    let report = verify(input, session.run)?;
-    let doubtful = args.run.strict && report.counts.warnings > 0;
-    answer(args, &report, messages.verbosity())?;
-    Ok(verdict(report.sound && !doubtful))
-}
-
-fn answer(args: &VerifyArgs, report: &VerifyReport, verbosity: Verbosity) -> Result<()> {
+    let inputs = session.inputs(&args.inputs)?;
+    let is_one = inputs.len() == 1;
     let mut out = Answer::begin()?;
-    if args.json {
-        out.json(report)?;
-    } else {
-        said(write(&mut Page::new(&mut out), report, verbosity))?;
+    let mut outcomes = Outcomes::new(messages);
+    for input in inputs {
+        let label = input.label();
+        let session = Session::renewed(&args.run, messages, Diagnostics::silent())?;
+        match verify(input, session.run) {
+            Ok(report) => {
+                let doubtful = args.run.strict && report.counts.warnings > 0;
+                outcomes.add(verdict(report.sound && !doubtful));
+                match (args.json, is_one) {
+                    (true, true) => out.json(&report)?,
+                    (true, false) => out.json_line(&report)?,
+                    (false, _) => said(write(&mut Page::new(&mut out), &report, messages.verbosity()))?,
+                }
+            }
+            Err(error) if is_one => return Err(error),
+            Err(error) => {
+                outcomes.fail(error)?;
+                if !args.json {
+                    let verdict = cell("FAILED  ").tone(Tone::Bad);
+                    said(Page::new(&mut out).line(&verdict, &format!("{label}: cannot be read")))?;
+                }
+            }
+        }
     }
-    out.finish()
+    out.finish()?;
+    Ok(outcomes.exit())
 }
 
 /// Writes the verdict, and a row for each finding below it.

@@ -14,6 +14,9 @@ Examples:
   What is in it, and who will load it?
     imgtar inspect app.tar
 
+  What is in all of these?
+    imgtar inspect --short api.tar web.tar db.tar
+
   The image ID, for a script:
     imgtar inspect --json app.tar | jq -r '.images[].image_id'
 
@@ -37,13 +40,17 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// The archive to read: a file, an OCI layout directory, or `-` for standard input.
+    /// The archives to read: files, OCI layout directories, or `-` for standard input.
     ///
     /// May be left out when standard input is not a terminal.
     #[arg(value_name = "IN")]
-    pub(crate) input: Option<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
 
-    /// Everything, as one JSON document.
+    /// A line for each image: name, platform, size, image ID, archive.
+    #[arg(long, group = "form")]
+    pub(crate) short: bool,
+
+    /// Everything, as one JSON document; of several archives a document a line.
     #[arg(long, group = "form")]
     pub(crate) json: bool,
 
@@ -70,7 +77,7 @@ pub(crate) struct InspectArgs {
     /// A word without a release stands for all releases that are known, and each of them has to load the archive; `skopeo`
     /// may read it by either of its transports.
     #[arg(long = "for", value_name = "ENGINE", value_parser = values::engine(),
-        conflicts_with_all = ["raw", "config", "manifest"])]
+        conflicts_with_all = ["short", "raw", "config", "manifest"])]
     pub(crate) engine: Option<EngineChoice>,
 
     #[command(flatten)]

@@ -15,6 +15,9 @@ Examples:
   What a pipe brings, and everything that is odd about it:
     docker save app:1 | imgtar verify -v
 
+  A line for each archive:
+    imgtar verify api.tar web.tar db.tar
+
   A report for a machine:
     imgtar verify app.tar --json > report.json
 
@@ -25,7 +28,7 @@ Examples:
 Exit codes:
   0  sound: no errors
   1  errors, or with --strict warnings; all of them are listed
-  3  no image archive, or damaged beyond being read as one";
+  3  no image archive, or damaged beyond being read as one; of several, the others are checked all the same";
 
 /// Check everything in an archive, and list all that is wrong.
 ///
@@ -42,13 +45,14 @@ Exit codes:
     mut_arg("strict", |arg| arg.help("Let warnings, too, be a reason for exit 1")),
 )]
 pub(crate) struct VerifyArgs {
-    /// The archive to check: a file, an OCI layout directory, or `-` for standard input.
+    /// The archives to check: files, OCI layout directories, or `-` for standard input.
     ///
-    /// May be left out when standard input is not a terminal.
+    /// May be left out when standard input is not a terminal. Each of several is checked by itself, whatever is wrong with
+    /// the others.
     #[arg(value_name = "IN")]
-    pub(crate) input: Option<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
 
-    /// Say it as one JSON document, notes included.
+    /// Say it as one JSON document, notes included; of several archives as a document a line.
     #[arg(long)]
     pub(crate) json: bool,
 

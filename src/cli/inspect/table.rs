@@ -37,6 +37,22 @@ pub(super) fn write_loads(page: &mut Page<'_>, report: &InspectReport) -> io::Re
     page.table(&loads(&report.loads))
 }
 
+/// Returns a row for each image: name, platform, size, image ID, archive; with `in_full` digests are whole.
+pub(super) fn short_rows(report: &InspectReport, in_full: bool) -> Vec<[Cell; 5]> {
+    let row = |image: &ImageFacts| {
+        let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
+        let version = image.os_version.as_ref().map_or_else(String::new, |version| format!(" ({version})"));
+        [
+            cell(names),
+            cell(format!("{}{version}", image.platform)),
+            cell(size(image.content.size)).right(),
+            cell(shown_digest(&image.content.image_id, in_full)),
+            cell(report.archive.clone()),
+        ]
+    };
+    report.images.iter().map(row).collect()
+}
+
 fn title(page: &mut Page<'_>, text: &str) -> io::Result<()> {
     let mut table = Table::new(0);
     table.row([cell(text).tone(Tone::Title)]);
