@@ -83,6 +83,7 @@ mod limits;
 mod nearest;
 mod options;
 mod path;
+mod path_filter;
 mod progress;
 mod reader;
 mod report;
@@ -114,6 +115,7 @@ pub use options::{
     Attestations, Compress, ConvertOptions, DockerOptions, Half, ImageRef, IndexPolicy, NameChanges, OciOptions,
     Platforms, RootfsOptions, Target, Verify,
 };
+pub use path_filter::PathFilter;
 pub use select::ImageSelector;
 
 // Where it comes from and where it goes, and what a run may use and tells meanwhile.
@@ -136,8 +138,7 @@ pub use archive::TarTime;
 pub use codec::Codec;
 pub use digest::{Algorithm, DiffId, Digest, ParseDigestError};
 pub use files::{
-    FileEntry, FileKind, ImageFiles, LayerChange, LayerChangeKind, OpenFile, PathFilter, layer_of, list_changes,
-    list_layer,
+    FileEntry, FileKind, ImageFiles, LayerChange, LayerChangeKind, OpenFile, layer_of, list_changes, list_layer,
 };
 pub use image::{
     Artifact, Blob, Broken, Child, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Missing, Name, Node,
@@ -161,7 +162,7 @@ pub use inspect::{
     ArtifactFacts, ConfigFacts, DocumentFacts, Engine, ImageContent, ImageFacts, InspectReport, LayerFacts, Loads,
     MissingFacts, UnreferencedFacts, Verdict,
 };
-pub use report::{BlobReport, ConversionReport, ImageReport, LayerAction, LayerReport, ManifestReport};
+pub use report::{BlobReport, ConfigReport, ConversionReport, ImageReport, LayerAction, LayerReport, ManifestReport};
 pub use verify::{CheckedTotals, SeverityCounts, VerifyReport};
 
 /// The examples of README.md compile.

@@ -103,6 +103,8 @@ pub struct RootfsOptions {
     pub strip_estargz: bool,
     /// No time later than this many seconds since 1970.
     pub clamp_mtime: Option<i64>,
+    /// Paths or patterns: only what they name is written, what is below it, and the directories above it. All if empty.
+    pub only: Vec<Vec<u8>>,
 }
 
 /// `--compress`: what becomes of layer blobs; without a level the codec's own default.

@@ -5,10 +5,12 @@ use std::fmt::Display;
 use std::ptr;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::image::{Image, Layer};
+use crate::spec::config::ImageConfig;
 use crate::spec::media_type::MediaType;
 use crate::spec::platform::Platform;
 
@@ -44,6 +46,49 @@ pub struct ImageReport {
     pub manifest: Option<ManifestReport>,
     /// Its layers, base first.
     pub layers: Vec<LayerReport>,
+    /// Its config, where the format has no place for one; no part of the report as JSON.
+    #[serde(skip)]
+    pub config: Option<ConfigReport>,
+}
+
+/// The config of an image that became a root filesystem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigReport {
+    /// The config, byte for byte.
+    pub bytes: Vec<u8>,
+    /// What it tells a container to start with, as a Dockerfile calls it: `ENTRYPOINT`, `ENV` and so on.
+    pub instructions: Vec<&'static str>,
+}
+
+/// The keys of a config's `config` object that a container is started with, and the instructions that set them.
+const INSTRUCTIONS: [(&str, &str); 11] = [
+    ("Entrypoint", "ENTRYPOINT"),
+    ("Cmd", "CMD"),
+    ("Env", "ENV"),
+    ("User", "USER"),
+    ("WorkingDir", "WORKDIR"),
+    ("ExposedPorts", "EXPOSE"),
+    ("Volumes", "VOLUME"),
+    ("Labels", "LABEL"),
+    ("StopSignal", "STOPSIGNAL"),
+    ("Healthcheck", "HEALTHCHECK"),
+    ("OnBuild", "ONBUILD"),
+];
+
+impl ConfigReport {
+    /// Returns the report of `config`.
+    pub(crate) fn of(config: &ImageConfig) -> Self {
+        let is_set = |key: &str| match config.runtime().get(key) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(values)) => !values.is_empty(),
+            Some(Value::Object(values)) => !values.is_empty(),
+            Some(_) => true,
+        };
+        let instructions = INSTRUCTIONS.iter().filter(|(key, _)| is_set(key)).map(|&(_, instruction)| instruction);
+        Self { bytes: config.raw().to_vec(), instructions: instructions.collect() }
+    }
 }
 
 /// A written manifest.
@@ -139,6 +184,7 @@ impl ImageReports {
             changes: Vec::new(),
             manifest,
             layers,
+            config: None,
         });
     }
 

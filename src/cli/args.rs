@@ -14,6 +14,7 @@ mod ls;
 mod shell;
 mod verify;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -390,6 +391,19 @@ pub(crate) struct OciArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Root filesystems")]
 pub(crate) struct RootfsArgs {
+    /// Write only this path and what is below it: a path, or a pattern with `*`, `?`, `[...]` and `**`. Repeatable.
+    ///
+    /// Symbolic links on the way of a path are followed inside the image. The directories above what is written are written
+    /// too, so that they get their owners and modes.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) only: Vec<OsString>,
+
+    /// Write the image's config to this file: its command, environment and so on have no place in a filesystem.
+    ///
+    /// Byte for byte, as `imgtar inspect --config` prints it.
+    #[arg(hide_short_help = true, long, value_name = "FILE")]
+    pub(crate) config_out: Option<PathBuf>,
+
     /// Write entries in ascending order of their paths.
     #[arg(hide_short_help = true, long)]
     pub(crate) sort: bool,

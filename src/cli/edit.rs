@@ -44,7 +44,7 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
     }
     let config = config::changes(&args.config, to, platform.os.as_deref())?;
     Ok(EditOptions {
-        platforms: only(&args.only),
+        platforms: only(&args.only_platform),
         rebase: args.layers.rebase.clone().map(|(old, new)| Rebase { old, new, force: args.layers.force_rebase }),
         remove_layers: args.layers.remove_layer.iter().map(|number| *number as usize).collect(),
         remove: args.layers.remove.clone(),

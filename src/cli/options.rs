@@ -73,6 +73,8 @@ pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOpti
         (rootfs.keep_dirlinks, "--keep-dirlinks", ROOTFS),
         (rootfs.strip_estargz, "--strip-estargz", ROOTFS),
         (rootfs.clamp_mtime, "--clamp-mtime", ROOTFS),
+        (!rootfs.only.is_empty(), "--only", ROOTFS),
+        (rootfs.config_out.is_some(), "--config-out", ROOTFS),
     ];
     reject_inapplicable_flags(args.to, &known)?;
     if args.to == FormatArg::OciDir && is_standard(output) {
@@ -122,6 +124,7 @@ fn target(args: &WriteArgs, epoch: Option<i64>) -> Result<Target> {
             keep_dirlinks: args.rootfs.keep_dirlinks,
             strip_estargz: args.rootfs.strip_estargz,
             clamp_mtime: if args.rootfs.clamp_mtime { Some(clamp(epoch)?) } else { None },
+            only: args.rootfs.only.iter().map(|path| path.as_encoded_bytes().to_vec()).collect(),
         }),
     })
 }
@@ -207,8 +210,10 @@ mod tests {
 
     #[test]
     fn flags_arrive_where_they_belong() {
-        let rootfs = options("--to rootfs --sort --keep-dirlinks --strip-estargz --clamp-mtime").unwrap().target;
-        let all = RootfsOptions { sort: true, keep_dirlinks: true, strip_estargz: true, clamp_mtime: Some(7) };
+        let rootfs =
+            options("--to rootfs --sort --keep-dirlinks --strip-estargz --clamp-mtime --only etc").unwrap().target;
+        let only = vec![b"etc".to_vec()];
+        let all = RootfsOptions { sort: true, keep_dirlinks: true, strip_estargz: true, clamp_mtime: Some(7), only };
         assert_eq!(rootfs, Target::Rootfs(all));
 
         let oci = options(

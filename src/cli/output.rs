@@ -126,6 +126,15 @@ pub(super) fn report(args: &OutputArgs) -> Result<Option<Answer>> {
     }
 }
 
+/// Opens the file of `--config-out`, which replaces one that is there only with `--force`; `None` if none is asked for.
+///
+/// # Errors
+/// Those of [`Sink`].
+pub(super) fn config(args: &WriteArgs) -> Result<Option<Answer>> {
+    let open = |path| Sink::file(path, args.output.force).map(Answer::to);
+    args.rootfs.config_out.as_deref().map(open).transpose()
+}
+
 /// Whether `-` is asked for: standard output.
 pub(super) fn is_standard(args: &OutputArgs) -> bool {
     args.output == Path::new("-")

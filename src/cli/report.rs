@@ -1,12 +1,11 @@
 //! What a conversion wrote: sentences for people, a document for programs.
 
-use std::path::Path;
-
 use imgtar::internals::image::layer_title;
 use imgtar::internals::path::{escape_for_terminal, presentable};
 use imgtar::{BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, ImageReport, LayerAction, LayerReport};
 use serde::Serialize;
 
+use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::messages::{self, Messages, Verbosity};
 use super::words::{counted, size};
@@ -23,6 +22,9 @@ pub(super) struct ReportDocument {
     #[serde(flatten)]
     report: ConversionReport,
     warnings: Vec<Diagnostic>,
+    /// The config went to a file of its own.
+    #[serde(skip)]
+    is_config_written: bool,
 }
 
 /// The same as `--progress json` has it.
@@ -33,15 +35,11 @@ enum ReportEvent<'a> {
 }
 
 impl ReportDocument {
-    pub(super) fn new(
-        output: &Path,
-        format: FormatArg,
-        outer: Codec,
-        report: ConversionReport,
-        warnings: Vec<Diagnostic>,
-    ) -> Self {
-        let output = escape_for_terminal(output.as_os_str().as_encoded_bytes());
-        Self { output, format: format.word(), compression: outer.compression(), report, warnings }
+    pub(super) fn new(args: &WriteArgs, outer: Codec, report: ConversionReport, warnings: Vec<Diagnostic>) -> Self {
+        let output = escape_for_terminal(args.output.output.as_os_str().as_encoded_bytes());
+        let is_config_written = args.rootfs.config_out.is_some();
+        let (format, compression) = (args.to.word(), outer.compression());
+        Self { output, format, compression, report, warnings, is_config_written }
     }
 
     /// Writes what was done to standard error, as the run wants it.
@@ -57,6 +55,9 @@ impl ReportDocument {
         let is_image = |image: &&ImageReport| format != FormatArg::Rootfs || image.source_image_id.is_some();
         for image in self.report.images.iter().filter(is_image) {
             text += &format!("  {}\n", sentence(image, format));
+            if let Some(line) = left_out(image, self.is_config_written) {
+                text += &format!("    {line}\n");
+            }
             image.changes.iter().for_each(|change| text += &format!("    {}\n", presentable(change)));
             if messages.verbosity() == Verbosity::Verbose {
                 image.layers.iter().for_each(|layer| text += &format!("    {}\n", layer_sentence(layer)));
@@ -115,6 +116,15 @@ fn sentence(image: &ImageReport, format: FormatArg) -> String {
     });
     let title = presentable(&format!("{names} ({})", image.platform));
     format!("{title}: image ID {}{id}; {}{manifest}", image.image_id.short(), layers_clause(&image.layers))
+}
+
+/// `not in a root filesystem: CMD, ENV; --config-out FILE keeps the config`.
+fn left_out(image: &ImageReport, is_config_written: bool) -> Option<String> {
+    let instructions = &image.config.as_ref()?.instructions;
+    if instructions.is_empty() || is_config_written {
+        return None;
+    }
+    Some(format!("not in a root filesystem: {}; --config-out FILE keeps the config", instructions.join(", ")))
 }
 
 /// `3 layers, unchanged`; `3 layers, 1 unchanged, 2 compressed with gzip`.

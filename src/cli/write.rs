@@ -49,12 +49,18 @@ pub(super) fn run(
     signals::watch(messages)?;
     let output = output::open(args, outer)?;
     let report_file = output::report(&args.output)?;
+    let config_file = output::config(args)?;
     inputs.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
     let report = work(inputs, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
-    let report = ReportDocument::new(&args.output.output, args.to, outer.codec(), report, warnings);
+    if let (Some(mut file), Some(config)) = (config_file, report.images.iter().find_map(|image| image.config.as_ref()))
+    {
+        file.bytes(&config.bytes)?;
+        file.finish()?;
+    }
+    let report = ReportDocument::new(args, outer.codec(), report, warnings);
     report.announce(args.to, messages);
     report_file.map_or(Ok(()), |mut file| file.json(&report).and_then(|()| file.finish()))
 }

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::filter::is_within;
-use super::{FileEntry, PathFilter, image_at};
+use super::{FileEntry, image_at};
 use crate::archive::EntryKind;
 use crate::error::Result;
 use crate::flatten::{EntryKey, Options, Overlay, Placement};
 use crate::image::Layer;
 use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
 use crate::path::in_tree_order;
+use crate::path_filter::{PathFilter, is_within};
 use crate::run::Run;
 use crate::select::SelectedImage;
 

@@ -1,11 +1,12 @@
 //! From a path to what stands there, and the words for what does not.
 
-use super::{FileEntry, FileKind, ImageFiles, PathFilter};
+use super::{FileEntry, FileKind, ImageFiles};
 use crate::error::{Error, Result};
 use crate::flatten::{EntryKey, FlattenedEntry, Lookup, Standing};
 use crate::layer_index::LayerEntry;
 use crate::nearest::nearest;
 use crate::path::escape_for_terminal;
+use crate::path_filter::PathFilter;
 
 impl ImageFiles<'_> {
     /// Hands the files that `filter` lists to `each`, in the order of the flattened tree.

@@ -1,11 +1,12 @@
 //! One layer as it lies in the archive: every entry, whiteouts too, in its order.
 
-use super::{FileEntry, FileKind, PathFilter};
+use super::{FileEntry, FileKind};
 use crate::error::Result;
 use crate::flatten::Role;
 use crate::image::Layer;
 use crate::layer_index::{FileContent, LayerIndex, read_layer};
 use crate::path::EntryPath;
+use crate::path_filter::PathFilter;
 use crate::run::Run;
 
 /// The noun of messages.

@@ -8,7 +8,6 @@
 
 mod changes;
 mod entry;
-mod filter;
 mod find;
 mod json;
 mod layer;
@@ -16,7 +15,6 @@ mod open;
 
 pub use changes::{LayerChange, LayerChangeKind, list_changes};
 pub use entry::{FileEntry, FileKind};
-pub use filter::PathFilter;
 pub use layer::list_layer;
 pub use open::OpenFile;
 

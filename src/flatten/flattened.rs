@@ -15,6 +15,8 @@ pub struct Flattened {
     tree: FileTree,
     order: Vec<Dentry>,
     layers: u32,
+    /// How many names are left of inodes that have several, once some paths have been left out.
+    left: Option<HashMap<Inode, u32>>,
 }
 
 /// One path of the outcome. Paths are relative and clean, without a directory's trailing slash.
@@ -67,7 +69,7 @@ impl Flattened {
         }
         let compare = if options.sort { by_written_name } else { by_name };
         let order = walk(&tree, compare);
-        Self { tree, order, layers }
+        Self { tree, order, layers, left: None }
     }
 
     pub(super) fn tree(&self) -> &FileTree {
@@ -82,7 +84,7 @@ impl Flattened {
     /// Returns what is left in output order.
     pub fn entries(&self) -> FlattenedEntries<'_> {
         let paths = PathBuilder::new(&self.tree);
-        FlattenedEntries { tree: &self.tree, order: self.order.iter(), paths, carriers: HashMap::new() }
+        FlattenedEntries { flattened: self, order: self.order.iter(), paths, carriers: HashMap::new() }
     }
 
     /// The first path in output order whose last component is `name`. [`Flattened::entries`] would spell out every path in between,
@@ -90,6 +92,36 @@ impl Flattened {
     pub fn first_called(&self, name: &[u8]) -> Option<Vec<u8>> {
         let found = self.order.iter().find(|&&dentry| self.tree.name(dentry) == name);
         found.map(|&dentry| self.tree.path(dentry))
+    }
+
+    /// Leaves out all paths but those for which `keep` is true, and the directories above them; the root is one only if it
+    /// is kept itself.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
+        let (tree, mut paths) = (&self.tree, PathBuilder::new(&self.tree));
+        let mut is_kept: Vec<bool> = self.order.iter().map(|&dentry| keep(paths.walk_to(dentry))).collect();
+        let places: HashMap<Dentry, usize> =
+            self.order.iter().enumerate().map(|(place, &dentry)| (dentry, place)).collect();
+        for place in (0..is_kept.len()).rev().filter(|&place| self.order[place] != tree.root()) {
+            let parent = tree.parent(self.order[place]);
+            if let Some(&above) = places.get(&parent).filter(|_| is_kept[place] && parent != tree.root()) {
+                is_kept[above] = true;
+            }
+        }
+        let mut kept = is_kept.into_iter();
+        self.order.retain(|_| kept.next().is_some_and(|is_kept| is_kept));
+        let mut left = HashMap::new();
+        for inode in self.order.iter().filter_map(|&dentry| self.tree.inode(dentry)) {
+            if self.tree.names(inode) > 1 {
+                *left.entry(inode).or_insert(0) += 1;
+            }
+        }
+        self.left = Some(left);
+    }
+
+    /// How many paths share `inode`.
+    fn names_left(&self, inode: Inode) -> u32 {
+        let left = self.left.as_ref().and_then(|left| left.get(&inode));
+        left.copied().unwrap_or_else(|| self.tree.names(inode))
     }
 
     /// Counts what is left.
@@ -110,7 +142,7 @@ impl Flattened {
         for &dentry in &self.order {
             let Some(inode) = self.tree.inode(dentry) else { continue };
             let Some(key) = self.tree.entry(inode) else { continue };
-            if self.tree.names(inode) > 1 && !met.insert(inode) {
+            if self.names_left(inode) > 1 && !met.insert(inode) {
                 continue;
             }
             let (rewinds, last) = &mut layers[key.layer as usize];
@@ -124,7 +156,7 @@ impl Flattened {
 /// What is left in a [`Flattened`], in output order.
 #[derive(Debug)]
 pub struct FlattenedEntries<'a> {
-    tree: &'a FileTree,
+    flattened: &'a Flattened,
     order: std::slice::Iter<'a, Dentry>,
     paths: PathBuilder<'a>,
     /// Where inodes with several names have been written.
@@ -136,19 +168,20 @@ impl Iterator for FlattenedEntries<'_> {
 
     fn next(&mut self) -> Option<FlattenedEntry> {
         let &dentry = self.order.next()?;
-        let inode = self.tree.inode(dentry)?;
+        let tree = &self.flattened.tree;
+        let inode = tree.inode(dentry)?;
         let path = self.paths.walk_to(dentry).to_vec();
-        let Some(key) = self.tree.entry(inode) else { return Some(FlattenedEntry::ImplicitDirectory { path }) };
-        if dentry == self.tree.root() {
+        let Some(key) = tree.entry(inode) else { return Some(FlattenedEntry::ImplicitDirectory { path }) };
+        if dentry == tree.root() {
             return Some(FlattenedEntry::Root { key });
         }
-        let names = self.tree.names(inode);
+        let names = self.flattened.names_left(inode);
         if names == 1 {
             return Some(FlattenedEntry::Entry { path, key, names });
         }
         Some(match *self.carriers.entry(inode).or_insert(dentry) {
             carrier if carrier == dentry => FlattenedEntry::Entry { path, key, names },
-            carrier => FlattenedEntry::HardLink { path, target: self.tree.path(carrier), key },
+            carrier => FlattenedEntry::HardLink { path, target: tree.path(carrier), key },
         })
     }
 

@@ -23,12 +23,13 @@ use super::tar::{Out, Tar};
 use super::{Contents, single_images};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::error::{Error, Result};
-use crate::flatten::{EntryKey, FlattenedEntry, Options, Overlay};
+use crate::flatten::{EntryKey, Flattened, FlattenedEntry, Lookup, Options, Overlay};
 use crate::image::{self, ContentKey, Image};
 use crate::options::{ConvertOptions, RootfsOptions};
 use crate::path::escape_for_terminal;
+use crate::path_filter::PathFilter;
 use crate::progress::Action;
-use crate::report::{ConversionReport, ImageReports, LayerAction, LayerReport};
+use crate::report::{ConfigReport, ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::run::Run;
 use crate::stream::pool;
 use crate::stream::source::Extent;
@@ -75,7 +76,8 @@ pub(super) fn write(
             let mut tar = Tar::new(out, run);
             tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
             let linked = HashMap::new();
-            RootfsWriter { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }.all(rootfs)
+            RootfsWriter { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }
+                .all(rootfs, &image.at)
         },
     )?;
     let names: Vec<_> = contents.entries[0].names.iter().map(ToString::to_string).collect();
@@ -83,7 +85,9 @@ pub(super) fn write(
     let layers = layers.map(|(number, layer)| LayerReport::new(number, layer, LayerAction::Flattened, None));
     let mut reports = ImageReports::default();
     reports.add(image, &names, || (None, layers.collect()));
-    Ok(reports.finish(tar.finish()?))
+    let mut report = reports.finish(tar.finish()?);
+    report.images.iter_mut().for_each(|written| written.config = Some(ConfigReport::of(&image.config)));
+    Ok(report)
 }
 
 /// A filesystem is one image's, and not of Windows, whose layers are no plain trees.
@@ -117,6 +121,23 @@ fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLay
     Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.content_key()].clone(), again)).collect())
 }
 
+/// Leaves out of the tree of the image called `at` whatever none of `patterns` names.
+fn retain(flattened: &mut Flattened, patterns: &[Vec<u8>], at: &str) -> Result<()> {
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    let filter = PathFilter::new(patterns.iter().map(Vec::as_slice), None);
+    let filter = filter.resolved(|path| match flattened.find(path) {
+        Lookup::Found { path, .. } => Ok(path),
+        Lookup::Missing { .. } | Lookup::NoDirectory { .. } | Lookup::Endless { .. } => {
+            let problem = format!("{at}: there is no `{}` in the image", escape_for_terminal(path));
+            Err(Error::Choice { problem, choices: Vec::new() })
+        }
+    })?;
+    flattened.retain(|path| filter.fits(path));
+    filter.finish(at, "the image")
+}
+
 struct RootfsWriter<'a, 'l> {
     tar: Tar<'a>,
     layers: Vec<PlainLayer<'l>>,
@@ -131,14 +152,15 @@ struct RootfsWriter<'a, 'l> {
 
 impl<'a, 'l> RootfsWriter<'a, 'l> {
     /// Writes everything but the end marker.
-    fn all(mut self, rootfs: &RootfsOptions) -> Result<Tar<'a>> {
+    fn all(mut self, rootfs: &RootfsOptions, at: &str) -> Result<Tar<'a>> {
         let options =
             Options { keep_dirlinks: rootfs.keep_dirlinks, strip_estargz: rootfs.strip_estargz, sort: rootfs.sort };
         let mut overlay = Overlay::new(options);
         for layer in &self.layers {
             layer.index(&mut overlay, self.run)?;
         }
-        let flattened = overlay.finish();
+        let mut flattened = overlay.finish();
+        retain(&mut flattened, &rootfs.only, at)?;
         self.refuse_endless_decoding(&flattened.rewinds())?;
         for entry in flattened.entries() {
             self.flattened(entry)?;

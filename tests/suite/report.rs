@@ -55,7 +55,10 @@ fn a_sentence_an_archive_and_a_line_an_image() {
     says(
         gzip.clone(),
         &["--to", "rootfs"],
-        &format!("wrote out: root filesystem, SIZE\n  app:1 (linux/amd64): image ID {id}; 2 layers, flattened\n"),
+        &format!(
+            "wrote out: root filesystem, SIZE\n  app:1 (linux/amd64): image ID {id}; 2 layers, flattened\n    not in a root \
+             filesystem: CMD, HEALTHCHECK; --config-out FILE keeps the config\n"
+        ),
     );
     let plain = Shape::Docker20.save(&[image(), TestImage::demo("b:1").untagged()]).bytes();
     let (outcome, _) = convert(plain, &["--to", "docker", "-z", "zstd"]);

@@ -2,6 +2,7 @@
 
 mod input;
 mod metadata;
+mod only;
 mod output;
 pub(crate) mod random;
 mod refused;

@@ -30,7 +30,8 @@ Examples:
     imgtar edit app.tar --add ca.crt:etc/ssl/certs/ --to oci -o new.tar
 
   A label for one platform of several; the others keep their digests:
-    imgtar edit multi.tar --only linux/arm64 --label beta=1 --to oci -o new.tar";
+    imgtar edit multi.tar --only-platform linux/arm64 --label beta=1 \\
+      --to oci -o new.tar";
 
 /// Change images, without touching anything else.
 ///
@@ -53,8 +54,8 @@ pub(crate) struct EditArgs {
     /// Change the images of this platform only; all others are written as they are. Repeatable.
     ///
     /// Where --platform leaves the others out, this keeps them.
-    #[arg(long = "only", value_name = "PLATFORM", value_parser = values::platform)]
-    pub(crate) only: Vec<PlatformArg>,
+    #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
+    pub(crate) only_platform: Vec<PlatformArg>,
 
     #[command(flatten)]
     pub(crate) layers: LayerChangeArgs,

@@ -169,6 +169,7 @@ fn target(choice: &mut Choice<'_>) -> Target {
             keep_dirlinks: flag(3),
             strip_estargz: flag(4),
             clamp_mtime: flag(5).then_some(0),
+            only: if flag(6) { vec![b"**/a*".to_vec(), b"etc".to_vec()] } else { Vec::new() },
         }),
     }
 }

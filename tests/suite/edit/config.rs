@@ -91,7 +91,7 @@ fn signed() -> Signed {
 #[test]
 fn e_42_what_is_about_a_changed_image_goes_and_the_rest_stays() {
     let Signed { layout, index, manifests } = signed();
-    let edited = edit(&layout.tarball(), Target::Oci, &["--only", "linux/arm64", "--label", "beta=1"]);
+    let edited = edit(&layout.tarball(), Target::Oci, &["--only-platform", "linux/arm64", "--label", "beta=1"]);
     let written = runnable(&edited.archive);
     assert_eq!(written[0].0["digest"], manifests[0]["digest"], "the other platform keeps its digest");
     assert_ne!(written[1].0["digest"], manifests[1]["digest"]);
@@ -116,7 +116,7 @@ fn e_41_e_43_a_platform_is_changed_everywhere() {
     assert_eq!(descriptor["platform"], json!({"architecture": "arm64", "os": "linux"}));
     assert_eq!(config(&edited.images[0].config)["architecture"], "arm64");
     assert_eq!(config(&edited.images[0].config).get("variant"), None);
-    refuse_edit(&layout.tarball(), Target::Oci, &["--only", "linux/s390x", "--user", "1"], 4);
+    refuse_edit(&layout.tarball(), Target::Oci, &["--only-platform", "linux/s390x", "--user", "1"], 4);
 }
 
 #[test]

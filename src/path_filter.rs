@@ -1,4 +1,4 @@
-//! Which paths are listed: those that patterns name, and what is below them.
+//! Paths of a tree that patterns name, and what is below them.
 
 use std::cell::Cell;
 
@@ -39,7 +39,7 @@ impl PathFilter {
     }
 
     /// The same filter, each plain path replaced by what `resolve` makes of it.
-    pub(super) fn resolved(&self, mut resolve: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Self> {
+    pub(crate) fn resolved(&self, mut resolve: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Self> {
         let patterns = self.patterns.iter().map(|pattern| {
             let form = match &pattern.form {
                 PatternForm::Path(_) => PatternForm::Path(resolve(&pattern.text)?),
@@ -51,7 +51,7 @@ impl PathFilter {
     }
 
     /// The same filter for `place`, in which no symbolic link is followed; messages call it `at`.
-    pub(super) fn cleaned(&self, at: &str, place: &str) -> Result<Self> {
+    pub(crate) fn cleaned(&self, at: &str, place: &str) -> Result<Self> {
         self.resolved(|text| match EntryPath::root().join(text) {
             Ok(path) => Ok(path.as_bytes().to_vec()),
             Err(why) => {
@@ -62,12 +62,12 @@ impl PathFilter {
     }
 
     /// Whether everything is listed.
-    pub(super) fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         self.patterns.is_empty() && self.depth.is_none()
     }
 
     /// Whether the clean `path` is listed.
-    pub(super) fn fits(&self, path: &[u8]) -> bool {
+    pub(crate) fn fits(&self, path: &[u8]) -> bool {
         if self.patterns.is_empty() {
             return self.depth.is_none_or(|depth| components(path) <= depth);
         }
@@ -81,7 +81,7 @@ impl PathFilter {
     }
 
     /// Refuses a pattern that nothing has fitted in `place`, which messages call `at`.
-    pub(super) fn finish(&self, at: &str, place: &str) -> Result<()> {
+    pub(crate) fn finish(&self, at: &str, place: &str) -> Result<()> {
         let Some(unmet) = self.patterns.iter().find(|pattern| !pattern.is_met.get()) else { return Ok(()) };
         let text = escape_for_terminal(&unmet.text);
         let problem = match unmet.form {
@@ -118,7 +118,7 @@ impl FilterPattern {
 }
 
 /// Whether `path` is `top` or below it.
-pub(super) fn is_within(path: &[u8], top: &[u8]) -> bool {
+pub(crate) fn is_within(path: &[u8], top: &[u8]) -> bool {
     top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
