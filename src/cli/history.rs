@@ -5,20 +5,22 @@ use std::io;
 use imgtar::{Fate, HiddenFile, HistoryStep, HistoryTotal, ImageHistory, LayerUse, Result, SelectedImage, history};
 use serde::Serialize;
 
-use super::answer::{Answer, Session, choice, said};
+use super::answer::{Answer, Session, choice, said, verdict};
 use super::args::HistoryArgs;
+use super::exit::Exit;
 use super::messages::Messages;
 use super::page::{Cell, Page, Table, Tone, cell};
+use super::values::HiddenLimit;
 use super::words::{counted, size};
 
 /// Columns from which on there is room for dates.
 const WITH_DATES: usize = 100;
 
-/// Says the history of the one image that is meant.
+/// Says the history of the one image that is meant: no is the answer if more of it is hidden than may be.
 ///
 /// # Errors
 /// Those of the command line, of choosing an image, and of reading its layers.
-pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<()> {
+pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<Exit> {
     let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref())?;
     let images = session.images(&archive, &args.answer.choice)?;
@@ -30,7 +32,25 @@ pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<()> {
     } else {
         said(write(&mut Page::new(&mut out), &history))?;
     }
-    out.finish()
+    out.finish()?;
+    let is_within = args.max_hidden.is_none_or(|limit| is_within(&history.total, limit));
+    if !is_within {
+        messages.note(&format!("{} are hidden, more than --max-hidden allows", size(history.total.hidden.size)));
+    }
+    Ok(verdict(is_within))
+}
+
+/// Whether no more is hidden than `limit`.
+fn is_within(total: &HistoryTotal, limit: HiddenLimit) -> bool {
+    match limit {
+        HiddenLimit::Size(bytes) => total.hidden.size <= bytes,
+        HiddenLimit::Percent(percent) => hidden_percent(total) <= percent,
+    }
+}
+
+/// The share of hidden bytes among all bytes of files.
+fn hidden_percent(total: &HistoryTotal) -> f64 {
+    if total.holds.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.holds.size as f64 }
 }
 
 /// The history and whose it is.
@@ -102,7 +122,7 @@ fn instruction(step: &HistoryStep) -> String {
 }
 
 fn total(total: &HistoryTotal) -> Table {
-    let share = if total.holds.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.holds.size as f64 };
+    let share = hidden_percent(total);
     let mut table = Table::new(0);
     for (what, bytes, of) in [
         ("stored", total.size, format!("in {}", counted(total.layers as u64, "layer"))),

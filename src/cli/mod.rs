@@ -53,7 +53,7 @@ pub(crate) fn run(cli: &Cli, messages: Messages) -> Result<Exit> {
         CommandArgs::Man(args) => answered(man::run(args).map(|()| Exit::Done)),
         CommandArgs::Ls(args) => answered(ls::run(args, messages).map(|()| Exit::Done)),
         CommandArgs::Inspect(args) => answered(inspect::run(args, messages)),
-        CommandArgs::History(args) => answered(history::run(args, messages).map(|()| Exit::Done)),
+        CommandArgs::History(args) => answered(history::run(args, messages)),
         CommandArgs::Verify(args) => answered(verify::run(args, messages)),
         CommandArgs::Diff(args) => answered(diff::run(args, messages)),
     }

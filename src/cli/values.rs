@@ -236,6 +236,22 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     scaled(text, 1024)
 }
 
+/// How much of an image may be hidden.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum HiddenLimit {
+    /// Bytes of files.
+    Size(u64),
+    /// Of all bytes of files.
+    Percent(f64),
+}
+
+/// Bytes as for [`size`], or a percentage such as `10%`.
+pub(crate) fn hidden_limit(text: &str) -> Result<HiddenLimit, String> {
+    let Some(number) = text.strip_suffix('%') else { return size(text).map(HiddenLimit::Size) };
+    let percent = number.trim_end().parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.map(HiddenLimit::Percent).ok_or_else(|| "it is bytes, with K, M, G or T, or 0% to 100%".to_owned())
+}
+
 /// A number of things, with K, M, G or T for powers of 1000.
 pub(crate) fn count(text: &str) -> Result<u64, String> {
     scaled(text, 1000)

@@ -241,3 +241,31 @@ fn files_and_directories_are_read_as_pipes_are() {
     tar.unpack(&scratch.path("dir"));
     assert_eq!(imgtar(["history", "-j", "8"]).arg(scratch.path("dir")).success().text(), piped);
 }
+
+#[test]
+fn more_hidden_than_may_be_is_a_negative_answer() {
+    let image = TestImage::new()
+        .layer([file("a", vec![1; 1000]), file("b", vec![2; 3000])])
+        .layer([whiteout("a")])
+        .tag("app:1");
+    let tar = Shape::Crane.save_one(&image).bytes();
+    for (limit, code) in [
+        ("1000", 0),
+        ("1K", 0),
+        ("999", 1),
+        ("0", 1),
+        ("25%", 0),
+        ("24.9%", 1),
+        ("100%", 0),
+        ("0%", 1),
+        ("x", 2),
+        ("101%", 2),
+        ("-1%", 2),
+    ] {
+        let limit = format!("--max-hidden={limit}");
+        let outcome = imgtar(["history", &limit]).stdin(tar.clone()).exits(code);
+        assert_eq!(outcome.stderr.contains("more than --max-hidden allows"), code == 1, "{limit}: {outcome}");
+    }
+    let json = imgtar(["history", "--json", "--max-hidden", "0"]).stdin(tar).exits(1);
+    serde_json::from_str::<Value>(&json.text()).expect("the answer is whole");
+}

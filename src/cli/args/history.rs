@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::AnswerArgs;
+use crate::cli::values::{self, HiddenLimit};
 
 /// The end of `imgtar history --help`.
 const EXAMPLES: &str = "\
@@ -19,8 +20,11 @@ Examples:
     imgtar history app.tar --json | jq .total.hidden.size
 
   Refuse images of which more than a tenth is hidden:
-    imgtar history app.tar --json |
-      jq -e '.total | .hidden.size * 10 <= .size'";
+    imgtar history app.tar --max-hidden 10%
+
+Exit codes:
+  0  done, and no more is hidden than --max-hidden allows
+  1  more is hidden";
 
 /// Say how an image came about, and what of it is never seen.
 ///
@@ -37,6 +41,10 @@ pub(crate) struct HistoryArgs {
     /// May be left out when standard input is not a terminal.
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
+
+    /// Answer no, with exit code 1, if more than this is hidden: bytes of files, or a percentage of all bytes of files.
+    #[arg(long, value_name = "SIZE|PERCENT", value_parser = values::hidden_limit)]
+    pub(crate) max_hidden: Option<HiddenLimit>,
 
     /// Say it as one JSON document.
     #[arg(long)]
