@@ -13,7 +13,7 @@ use serde::Serialize;
 
 pub(crate) use crate::rule::Rule;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::path::is_deceptive;
 
 /// Bytes that a message or a place has at most, whatever it quotes.
@@ -68,6 +68,9 @@ pub struct Diagnostic {
     /// What it is about.
     #[serde(skip)]
     pub subject: Subject,
+    /// What would have avoided it.
+    #[serde(skip)]
+    pub setting: Option<Setting>,
 }
 
 impl Diagnostic {
@@ -94,13 +97,34 @@ impl Diagnostic {
         message: impl AsRef<str>,
     ) -> Self {
         let (at, message) = (one_line(at.as_ref()), one_line(message.as_ref()));
-        Self { severity, rule: rule.into(), at, message, expected: None, found: None, subject: Subject::Input }
+        Self {
+            severity,
+            rule: rule.into(),
+            at,
+            message,
+            expected: None,
+            found: None,
+            subject: Subject::Input,
+            setting: None,
+        }
     }
 
     /// The same with the two values that should be one.
     #[must_use]
     pub fn values(self, expected: &impl ToString, found: &impl ToString) -> Self {
         Self { expected: Some(one_line(&expected.to_string())), found: Some(one_line(&found.to_string())), ..self }
+    }
+
+    /// The same, about what the target cannot hold.
+    #[must_use]
+    pub(crate) fn of_target(self) -> Self {
+        Self { subject: Subject::Target, ..self }
+    }
+
+    /// The same, which `setting` would have avoided.
+    #[must_use]
+    pub fn avoided_by(self, setting: Setting) -> Self {
+        Self { setting: Some(setting), ..self }
     }
 
     /// The place, the message and the values as one line: `app.tar: manifest.json: it lists no images`. Where there is no
@@ -168,8 +192,7 @@ impl Diagnostics {
         at: impl AsRef<str>,
         message: impl AsRef<str>,
     ) -> Result<()> {
-        let warning = Diagnostic::new(Severity::Warning, rule, at, message);
-        self.report(Diagnostic { subject: Subject::Target, ..warning })
+        self.report(Diagnostic::new(Severity::Warning, rule, at, message).of_target())
     }
 
     /// Notes something about `at`.
@@ -184,9 +207,9 @@ impl Diagnostics {
     /// of them are collected.
     pub fn report(&self, diagnostic: Diagnostic) -> Result<()> {
         match (&self.mode, diagnostic.severity) {
-            (SinkMode::Listen { .. }, Severity::Error) => return Err(diagnostic.into_error("")),
+            (SinkMode::Listen { .. }, Severity::Error) => return Err(diagnostic.into_error()),
             (SinkMode::Listen { strict: true, .. }, Severity::Warning) => {
-                return Err(diagnostic.into_error(" (an error because of --strict)"));
+                return Err(diagnostic.into_error().avoided_by(Setting::Lenient));
             }
             (SinkMode::Listen { .. }, Severity::Warning | Severity::Note) | (SinkMode::Collect, _) => {}
         }
@@ -271,7 +294,7 @@ impl DiagnosticLog {
     pub(crate) fn first_error(&self) -> Option<Error> {
         let errors = self.distinct.iter().filter(|(diagnostic, _)| diagnostic.severity == Severity::Error);
         let (first, (_, message)) = errors.min_by_key(|(_, (place, _))| *place)?;
-        Some(with_message(first.clone(), message.clone()).into_error(""))
+        Some(with_message(first.clone(), message.clone()).into_error())
     }
 
     /// Adds all of `other` behind these.
@@ -329,6 +352,7 @@ impl Diagnostic {
                 Self::error(*rule, format!("{archive}: {named_by}"), format!("the archive does not hold `{member}`"))
             }
             Error::Within { source, .. } => return Self::of(source),
+            Error::Avoidable { error, setting } => return Self::of(error).map(|said| said.avoided_by(*setting)),
             Error::Choice { .. }
             | Error::Inexpressible { .. }
             | Error::Usage(_)
@@ -339,11 +363,14 @@ impl Diagnostic {
         })
     }
 
-    fn into_error(self, why: &str) -> Error {
-        let message = format!("{}{why}", self.message);
-        match (self.subject, self.rule) {
-            (Subject::Input, Some(rule)) => Error::invalid(rule, self.at, message),
-            (Subject::Target, _) | (Subject::Input, None) => Error::inexpressible(self.at, message),
+    fn into_error(self) -> Error {
+        let error = match (self.subject, self.rule) {
+            (Subject::Input, Some(rule)) => Error::invalid(rule, self.at, self.message),
+            (Subject::Target, _) | (Subject::Input, None) => Error::inexpressible(self.at, self.message),
+        };
+        match self.setting {
+            Some(setting) => error.avoided_by(setting),
+            None => error,
         }
     }
 }

@@ -77,28 +77,28 @@ pub enum Error {
     Inexpressible {
         /// The image or layer.
         at: String,
-        /// What cannot be said, and the flag that would help.
+        /// What cannot be said.
         problem: String,
     },
     /// The request contradicts itself.
     #[error("{0}")]
     Usage(String),
-    /// A limit was passed; the flag that moves it is named.
-    #[error("{at}: more than {limit} (raise {flag} to allow it)")]
+    /// A limit was passed.
+    #[error("{at}: more than {limit} {kind}")]
     Limit {
         /// What grew too large.
         at: String,
-        /// The limit with its unit.
-        limit: String,
-        /// The command's flag that sets it.
-        flag: &'static str,
+        /// The limit, in the unit of its kind.
+        limit: u64,
+        /// The limit's kind.
+        kind: LimitKind,
     },
     /// The output cannot be put where it was asked for.
     #[error("{path}: {problem}")]
     Output {
         /// The output path.
         path: String,
-        /// Why not, and what would help.
+        /// Why not.
         problem: String,
     },
     /// The system refused; `at` says which file, member or blob was in hand.
@@ -122,6 +122,69 @@ pub enum Error {
         /// What went wrong there.
         source: Arc<Error>,
     },
+    /// A failure that another setting would have avoided. The message does not tell: every program spells its own settings.
+    #[error("{error}")]
+    Avoidable {
+        /// What went wrong.
+        error: Box<Error>,
+        /// The setting that would have helped.
+        setting: Setting,
+    },
+}
+
+/// The kinds of limits: the fields of [`Limits`](crate::limits::Limits).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKind {
+    /// [`size`](crate::limits::Limits::size).
+    Size,
+    /// [`entries`](crate::limits::Limits::entries).
+    Entries,
+    /// [`metadata`](crate::limits::Limits::metadata).
+    Metadata,
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Size => "bytes decoded",
+            Self::Entries => "tar entries",
+            Self::Metadata => "bytes of metadata",
+        })
+    }
+}
+
+/// A setting that avoids an error or a warning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "cli"), non_exhaustive)]
+pub enum Setting {
+    /// One image is chosen.
+    Image,
+    /// One image is chosen by its digest.
+    ImageDigest,
+    /// One image is chosen, or a name is changed.
+    ImageOrName,
+    /// One platform is chosen.
+    Platform,
+    /// One half of a hybrid is right.
+    Half,
+    /// One layer is listed as it is.
+    Layer,
+    /// The image gets a name that the target can hold.
+    Name,
+    /// A foreign layer may be missing.
+    MissingForeign,
+    /// Layers are compressed with gzip.
+    Gzip,
+    /// What stands at the output is replaced.
+    Replace,
+    /// What stands at the output is added to, or replaced.
+    AppendOrReplace,
+    /// Temporary files go elsewhere.
+    Tmpdir,
+    /// Directories may replace links and files of a new base.
+    ForceRebase,
+    /// Warnings are no errors.
+    Lenient,
 }
 
 /// A value that should be there, and the one that is.
@@ -205,6 +268,12 @@ impl Error {
         Self::Within { at: at.into(), source: Arc::new(self) }
     }
 
+    /// This error, which `setting` would have avoided.
+    #[must_use]
+    pub fn avoided_by(self, setting: Setting) -> Self {
+        Self::Avoidable { error: Box::new(self), setting }
+    }
+
     /// The rule of docs/formats.md that the input breaks, where it breaks one.
     pub fn rule(&self) -> Option<Rule> {
         match self {
@@ -219,6 +288,7 @@ impl Error {
             | Self::Io { .. }
             | Self::ClosedPipe => None,
             Self::Within { source, .. } => source.rule(),
+            Self::Avoidable { error, .. } => error.rule(),
         }
     }
 
@@ -235,6 +305,7 @@ impl Error {
             Self::Output { .. } | Self::Io { .. } => ErrorKind::Io,
             Self::ClosedPipe => ErrorKind::ClosedPipe,
             Self::Within { source, .. } => source.kind(),
+            Self::Avoidable { error, .. } => error.kind(),
         }
     }
 }
@@ -292,6 +363,7 @@ mod tests {
     fn the_kind_of_a_nested_error_is_that_of_its_cause() {
         let error = Error::Usage("no".into()).within("layer 1").within("app.tar");
         assert_eq!(error.kind(), ErrorKind::Usage);
-        assert_eq!(format!("{:#}", anyhow::Error::from(error)), "app.tar: layer 1: no");
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        assert_eq!(causes.map(ToString::to_string).collect::<Vec<_>>(), ["app.tar", "layer 1", "no"]);
     }
 }

@@ -121,7 +121,7 @@ pub use select::ImageSelector;
 // Where it comes from and where it goes, and what a run may use and tells meanwhile.
 pub use codec::Encoding;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity, Subject};
-pub use error::{Error, ErrorKind, Mismatch, Result};
+pub use error::{Error, ErrorKind, LimitKind, Mismatch, Result, Setting};
 pub use limits::{Budget, Limits};
 pub use progress::{Action, Event, Progress, TaskId};
 pub use rule::Rule;

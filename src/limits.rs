@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, LimitKind, Result};
 
 /// Largest `manifest.json`, bytes (H-14).
 pub(crate) const MAX_MANIFEST_JSON: u64 = 32 << 20;
@@ -72,9 +72,9 @@ impl Budget {
     /// Counts `bytes` that a decoder gave out or a sparse file expanded to.
     ///
     /// # Errors
-    /// [`Error::Limit`] once the run has passed `--max-size`.
+    /// [`Error::Limit`] once the run has passed [`Limits::size`].
     pub(crate) fn decoded(&self, bytes: u64, at: &str) -> Result<()> {
-        spend(&self.size, bytes, self.limits.size, at, "bytes decoded", "--max-size")
+        spend(&self.size, bytes, self.limits.size, at, LimitKind::Size)
     }
 
     /// Returns how many more bytes may be decoded.
@@ -101,24 +101,24 @@ impl Budget {
     /// Counts one tar entry.
     ///
     /// # Errors
-    /// [`Error::Limit`] once the run has passed `--max-entries`.
+    /// [`Error::Limit`] once the run has passed [`Limits::entries`].
     pub(crate) fn entry(&self, at: &str) -> Result<()> {
-        spend(&self.entries, 1, self.limits.entries, at, "tar entries", "--max-entries")
+        spend(&self.entries, 1, self.limits.entries, at, LimitKind::Entries)
     }
 
     /// Counts `bytes` of metadata that stay in memory.
     ///
     /// # Errors
-    /// [`Error::Limit`] once the run has passed `--max-metadata`.
+    /// [`Error::Limit`] once the run has passed [`Limits::metadata`].
     pub fn charge_memory(&self, bytes: u64, at: &str) -> Result<()> {
-        spend(&self.metadata, bytes, self.limits.metadata, at, "bytes of metadata", "--max-metadata")
+        spend(&self.metadata, bytes, self.limits.metadata, at, LimitKind::Metadata)
     }
 }
 
-fn spend(used: &AtomicU64, more: u64, limit: u64, at: &str, unit: &str, flag: &'static str) -> Result<()> {
+fn spend(used: &AtomicU64, more: u64, limit: u64, at: &str, kind: LimitKind) -> Result<()> {
     let before = used.fetch_add(more, Ordering::Relaxed);
     if before.saturating_add(more) > limit {
-        return Err(Error::Limit { at: at.to_owned(), limit: format!("{limit} {unit}"), flag });
+        return Err(Error::Limit { at: at.to_owned(), limit, kind });
     }
     Ok(())
 }
@@ -134,7 +134,7 @@ mod tests {
         budget.decoded(10, "a").unwrap();
         let error = budget.decoded(1, "layer 2").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert_eq!(error.to_string(), "layer 2: more than 10 bytes decoded (raise --max-size to allow it)");
+        assert_eq!(error.to_string(), "layer 2: more than 10 bytes decoded");
         budget.entry("a").unwrap();
         assert!(budget.entry("a").is_err());
         assert!(budget.charge_memory(1, "a").is_err());

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let exit = cli::run(&cli, messages).unwrap_or_else(|error| {
         let exit = Exit::of(&error);
         if !exit.is_silent() {
-            messages.error(error);
+            messages.error(&error);
         }
         exit
     });

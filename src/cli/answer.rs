@@ -206,7 +206,7 @@ impl Outcomes {
             return Err(error);
         }
         self.add(Exit::of(&error));
-        self.messages.error(error);
+        self.messages.error(&error);
         Ok(())
     }
 

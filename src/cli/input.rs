@@ -143,7 +143,7 @@ mod tests {
             ("docker-archive:no/such.tar", "path alone: no/such.tar"),
             ("oci:layout", "path alone: layout"),
         ] {
-            let said = format!("{:#}", anyhow::Error::from(find(Some(Path::new(typed))).unwrap_err()));
+            let said = crate::cli::hints::failure(&find(Some(Path::new(typed))).unwrap_err());
             assert!(said.contains(hint), "{typed}: {said}");
         }
         for typed in ["no-such.tar", "C:\\no-such.tar", "no/such/file", "Cargo.toml"] {

@@ -12,6 +12,7 @@ use imgtar::{
 use super::answer::{Answer, Outcomes, Session, choice, said, verdict};
 use super::args::InspectArgs;
 use super::exit::Exit;
+use super::hints;
 use super::messages::{Messages, Verbosity};
 use super::page::{Page, Table};
 
@@ -70,7 +71,7 @@ fn report(input: Input, args: &InspectArgs, messages: Messages) -> Result<Inspec
     let mut findings = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
     findings.append(&mut report.findings);
     findings.sort_by_key(|finding| finding.severity);
-    report.findings = findings;
+    report.findings = findings.iter().map(hints::hinted).collect();
     Ok(report)
 }
 

@@ -17,7 +17,7 @@ use super::args::Cli;
 use super::choices::ProgressArg;
 use super::exit::Exit;
 use super::page::wrap;
-use super::{json, progress};
+use super::{hints, json, progress};
 
 /// The messages that are wanted, and their form.
 #[derive(Debug, Clone, Copy)]
@@ -81,12 +81,13 @@ impl Messages {
             return;
         }
         if self.is_json {
-            return self.document(&MessageDocument::Notice(diagnostic));
+            return self.document(&MessageDocument::Notice(&hints::hinted(diagnostic)));
         }
+        let text = hints::hinted(diagnostic).line();
         match diagnostic.severity {
             // The library returns its errors, and does not report them here.
-            Severity::Error | Severity::Warning => line("warning", &diagnostic.line()),
-            Severity::Note => line("note", &diagnostic.line()),
+            Severity::Error | Severity::Warning => line("warning", &text),
+            Severity::Note => line("note", &text),
         }
     }
 
@@ -103,9 +104,9 @@ impl Messages {
     }
 
     /// Writes why the run failed.
-    pub(crate) fn error(self, error: Error) {
+    pub(crate) fn error(self, error: &Error) {
         let rule = error.rule();
-        self.failure(Severity::Error, rule, &format!("{:#}", anyhow::Error::from(error)));
+        self.failure(Severity::Error, rule, &hints::failure(error));
     }
 
     /// Writes which files could not be removed, however quiet the run is.

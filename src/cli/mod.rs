@@ -12,6 +12,7 @@ mod edit;
 mod environment;
 pub(crate) mod exit;
 pub(crate) mod help;
+mod hints;
 mod history;
 mod import;
 mod input;

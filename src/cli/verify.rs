@@ -7,6 +7,7 @@ use imgtar::{CheckedTotals, Diagnostic, Diagnostics, Result, Severity, VerifyRep
 use super::answer::{Answer, Outcomes, Session, said, verdict};
 use super::args::VerifyArgs;
 use super::exit::Exit;
+use super::hints;
 use super::messages::{Messages, Verbosity};
 use super::page::{Cell, Page, Table, Tone, cell};
 use super::words::{counted, size};
@@ -25,7 +26,8 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
         let label = input.label();
         let session = Session::renewed(&args.run, messages, Diagnostics::silent())?;
         match verify(input, session.run) {
-            Ok(report) => {
+            Ok(mut report) => {
+                report.findings = report.findings.iter().map(hints::hinted).collect();
                 let doubtful = args.run.strict && report.counts.warnings > 0;
                 outcomes.add(verdict(report.sound && !doubtful));
                 match (args.json, is_one) {

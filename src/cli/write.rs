@@ -11,7 +11,7 @@ use imgtar::{Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Li
 use super::args::{OutputArgs, RunArgs, WriteArgs};
 use super::messages::Messages;
 use super::report::ReportDocument;
-use super::{environment, input, output, progress, signals};
+use super::{environment, hints, input, output, progress, signals};
 
 /// Does `work` from the one input that `given` names, as [`run`] does.
 ///
@@ -98,7 +98,7 @@ pub(super) fn dry_run<T>(
 fn recording(args: &WriteArgs, messages: Messages, warnings: Arc<Mutex<Vec<Diagnostic>>>) -> Diagnostics {
     Diagnostics::new(args.run.strict, move |diagnostic| {
         if diagnostic.severity == Severity::Warning {
-            warnings.lock().unwrap_or_else(PoisonError::into_inner).push(diagnostic.clone());
+            warnings.lock().unwrap_or_else(PoisonError::into_inner).push(hints::hinted(diagnostic));
         }
         messages.diagnostic(diagnostic);
     })

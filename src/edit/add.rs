@@ -144,8 +144,9 @@ struct AddPlan<'a> {
 impl AddPlan<'_> {
     fn add(&mut self, addition: &Addition) -> Result<()> {
         let destination = addition.destination.as_bytes();
-        let clean = EntryPath::clean(destination)
-            .map_err(|error| Error::Usage(format!("--add: `{}`: {error}", escape_for_terminal(destination))))?;
+        let clean = EntryPath::clean(destination).map_err(|error| {
+            Error::Usage(format!("`{}` cannot be added to: {error}", escape_for_terminal(destination)))
+        })?;
         let is_added =
             self.items.get(&components(clean.as_bytes())).is_some_and(|item| item.entry.kind == EntryKind::Directory);
         let is_directory = is_added || self.is_directory(clean.as_bytes());
@@ -260,7 +261,7 @@ impl AddPlan<'_> {
     }
 
     fn clash(&self, source: &Path, path: &[u8], problem: &str) -> Error {
-        let at = format!("--add {}", shown(source));
+        let at = format!("adding {}", shown(source));
         Error::inexpressible(at, format!("`{}` of the image {problem}", escape_for_terminal(path)))
     }
 
@@ -293,8 +294,9 @@ impl AddPlan<'_> {
 
 /// The last component of a path of the disk.
 fn name_of(path: &Path) -> Result<&[u8]> {
-    let name =
-        path.file_name().ok_or_else(|| Error::Usage(format!("--add: `{}` has no name of its own", shown(path))))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::Usage(format!("`{}` cannot be added: it has no name of its own", shown(path))))?;
     Ok(name.as_encoded_bytes())
 }
 

@@ -211,8 +211,8 @@ impl Removal {
     fn refuse_no_hit(&self, patterns: &[PathPattern]) -> Result<()> {
         match self.hits.iter().zip(patterns).find(|(is_hit, _)| !**is_hit) {
             Some((_, pattern)) => {
-                let problem = format!("--remove: no layer has anything at `{pattern}`");
-                Err(Error::Choice { problem, choices: Vec::new() })
+                let problem = format!("no layer has anything at `{pattern}`");
+                Err(Error::choice(problem, []))
             }
             None => Ok(()),
         }
@@ -268,7 +268,7 @@ fn squashed_from(draft: &Draft, squash: &Squash, others: &OtherArchives) -> Resu
     let count = draft.layers().len();
     match (squash, &others.squash_above) {
         (Squash::Top(top), _) if *top > count => {
-            Err(Error::inexpressible(draft.at(), format!("it has {count} layers, and --squash-top asks for {top}")))
+            Err(Error::inexpressible(draft.at(), format!("it has {count} layers, too few to squash {top} of them")))
         }
         (Squash::Top(top), _) => Ok(count - top),
         (Squash::Above(_), Some(archive)) => Ok(base_of(archive, draft)?.layers.len()),

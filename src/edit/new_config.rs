@@ -39,7 +39,7 @@ impl NewConfig {
 
     /// The entries of the history stay and made no layer, so that the commands are on record.
     fn taken_from(&self, raw: &[u8], diff_id: &DiffId, diagnostics: &Diagnostics) -> Result<Vec<u8>> {
-        let mut document = ConfigDocument::read(raw, "--config-from")?;
+        let mut document = ConfigDocument::read(raw, "the other image's config")?;
         self.changes.apply(&mut document, diagnostics)?;
         document.set_diff_ids([diff_id].into_iter())?;
         let created = document.text("created").unwrap_or("1970-01-01T00:00:00Z").to_owned();

@@ -20,7 +20,7 @@ use super::restack::{BaseChange, Restacked, restack};
 use super::workshop::Workshop;
 use crate::archive::EntryKind;
 use crate::diagnostics::Rule;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::flatten::{EntryKey, Overlay, Placement};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::layer_index::FileContent;
@@ -46,17 +46,16 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
     let (count, own) = (old.layers.len(), draft.layers().len() - old.layers.len());
     if count == 0 || own == 0 {
         let which = if count == 0 { "that base has no layers" } else { "it has no layers but those of that base" };
-        return Err(Error::inexpressible(draft.at(), format!("--rebase: {which}")));
+        return Err(Error::inexpressible(draft.at(), format!("it cannot be rebased: {which}")));
     }
     let (restacked, hidden) = on_new_base(draft, new, count, workshop)?;
     let run = workshop.run;
     if !restacked.clashes.is_empty() {
         let clashes = list(restacked.clashes.iter());
-        let problem = format!("--rebase: a directory takes the place of {clashes}, no directory in the new base");
+        let problem = format!("a directory takes the place of {clashes}, no directory in the new base");
         if !is_forced {
-            let problem =
-                format!("{problem}, and all that is reached through it is lost; --force-rebase does it all the same");
-            return Err(Error::inexpressible(draft.at(), problem));
+            let problem = format!("{problem}, and all that is reached through it is lost");
+            return Err(Error::inexpressible(draft.at(), problem).avoided_by(Setting::ForceRebase));
         }
         run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;
     }
@@ -100,7 +99,8 @@ fn counterpart<'a>(archive: &'a ImageSet, draft: &Draft) -> Result<&'a Arc<Image
         [image] => Ok(image),
         _ => {
             let found = if fitting.is_empty() { "no image" } else { "several images" };
-            let problem = format!("{}: --rebase: {} has {found} for {platform}", draft.at(), archive.archive);
+            let problem =
+                format!("{}: it cannot be rebased: {} has {found} for {platform}", draft.at(), archive.archive);
             Err(Error::choice(problem, images(archive).map(|image| described(image))))
         }
     }

@@ -20,9 +20,9 @@ pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Wor
     for number in numbers {
         if draft.layers().iter().all(|layer| layer.input != Some(*number)) {
             let problem = match draft.image.layers.len() {
-                count if *number < count => format!("--remove-layer {number}: --rebase has replaced that layer"),
-                0 => format!("--remove-layer {number}: it has no layers"),
-                count => format!("--remove-layer {number}: it has the layers 0 to {}", count - 1),
+                count if *number < count => format!("a new base has replaced layer {number}"),
+                0 => format!("there is no layer {number}: it has no layers"),
+                count => format!("there is no layer {number}: it has the layers 0 to {}", count - 1),
             };
             return Err(Error::inexpressible(draft.at(), problem));
         }

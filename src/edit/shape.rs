@@ -76,7 +76,7 @@ const HEALTHCHECK: Shape = Shape::Object(&[
 /// # Errors
 /// [`Error::Usage`] naming the first key of another type than engines expect.
 pub(super) fn check(object: &Map<String, Value>) -> Result<()> {
-    check_members(DOCUMENT, object, "").map_err(|problem| Error::Usage(format!("--config-merge: {problem}")))
+    check_members(DOCUMENT, object, "").map_err(|problem| Error::Usage(format!("the config to merge: {problem}")))
 }
 
 /// Refuses a patch of what follows from the layers.
@@ -85,7 +85,9 @@ pub(super) fn check(object: &Map<String, Value>) -> Result<()> {
 /// [`Error::Usage`] for `rootfs` and `history`.
 pub(super) fn check_patch(patch: &Map<String, Value>) -> Result<()> {
     match ["rootfs", "history"].iter().find(|key| patch.contains_key(**key)) {
-        Some(key) => Err(Error::Usage(format!("--config-merge: `{key}` follows from the layers and cannot be set"))),
+        Some(key) => {
+            Err(Error::Usage(format!("the config to merge: `{key}` follows from the layers and cannot be set")))
+        }
         None => Ok(()),
     }
 }
@@ -159,7 +161,7 @@ mod tests {
             ),
             (json!({"config": {"ArgsEscaped": "yes"}}), "`config.ArgsEscaped` has to be true or false"),
         ] {
-            assert_eq!(problem(&value), Some(format!("--config-merge: {expected}")));
+            assert_eq!(problem(&value), Some(format!("the config to merge: {expected}")));
         }
     }
 

@@ -18,7 +18,7 @@ pub use entry::{FileEntry, FileKind};
 pub use layer::list_layer;
 pub use open::OpenFile;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::flatten::{Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerIndexes};
@@ -85,8 +85,8 @@ pub fn layer_of<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Re
 fn image_at(archive: &str, chosen: &SelectedImage) -> Result<String> {
     let at = format!("{archive}: {}", chosen.title());
     if chosen.image.platform.os == "windows" {
-        let problem = "layers of Windows are no root filesystem; one can be listed as it is with `ls --layer`";
-        return Err(Error::inexpressible(at, problem));
+        let problem = "layers of Windows are no root filesystem";
+        return Err(Error::inexpressible(at, problem).avoided_by(Setting::Layer));
     }
     Ok(at)
 }

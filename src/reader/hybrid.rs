@@ -12,7 +12,7 @@ use super::shared::SharedBlobs;
 use super::{docker, oci};
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Setting};
 use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, ListedNode, Listing, Name, Node};
 use crate::options::Half;
 use crate::rule::Rule;
@@ -102,19 +102,18 @@ impl Known {
 
     /// The error if `name` is not that of the image `image_id` in the layout (O-26).
     fn contradiction(&self, name: &Name, image_id: &Digest, at: &str) -> Option<Error> {
-        const ADVICE: &str = "; --prefer oci or --prefer docker decides";
-        match self.named.get(name) {
-            Some(known) if known.contains(image_id) => None,
+        let error = match self.named.get(name) {
+            Some(known) if known.contains(image_id) => return None,
             Some(known) => {
-                let problem = format!("{name} is another image than in {INDEX_MEMBER}{ADVICE}");
-                Some(Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id))
+                let problem = format!("{name} is another image than in {INDEX_MEMBER}");
+                Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id)
             }
-            None => Some(Error::invalid(
-                Rule::H13,
-                at,
-                format!("{name} is image {image_id}, and {INDEX_MEMBER} does not know the name{ADVICE}"),
-            )),
-        }
+            None => {
+                let problem = format!("{name} is image {image_id}, and {INDEX_MEMBER} does not know the name");
+                Error::invalid(Rule::H13, at, problem)
+            }
+        };
+        Some(error.avoided_by(Setting::Half))
     }
 }
 

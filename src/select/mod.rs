@@ -17,7 +17,7 @@ pub use selector::{ImageSelector, SelectedImage};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::image::{Image, ImageEntry, ImageSet, Missing, Name, Node};
 use crate::options::{Attestations, ConvertOptions, IndexPolicy, Target};
 use crate::rule::Rule;
@@ -87,8 +87,8 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
             Ok(None)
         }
         _ => {
-            let problem = format!("{}: the target holds one platform; choose one with --platform", wanted.at());
-            Err(choices::platforms(problem, [node]))
+            let problem = format!("{}: the target holds one platform", wanted.at());
+            Err(choices::platforms(problem, [node]).avoided_by(Setting::Platform))
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::choices;
 use super::pick::drop_repeated;
 use super::platforms::{Naming, OneName};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, Name, Node};
 use crate::options::{NameChanges, Target};
 use crate::path::escape_for_terminal;
@@ -16,12 +16,12 @@ use crate::spec::reference::Reference;
 /// Applies the changes that were asked for to the names of all entries, then refuses what two entries would share.
 ///
 /// # Errors
-/// [`Error::Usage`] when `--tag` would name several images alike, or a rename makes something that is no name;
+/// [`Error::Usage`] when a new name would be that of several images, or a rename makes something that is no name;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
 pub(crate) fn apply(entries: &mut Vec<ImageEntry>, changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
     if let Some(names) = &changes.replace {
         if !names.is_empty() {
-            can_be_given("--tag", entries, run)?;
+            can_be_given(names, entries, run)?;
         }
         for entry in entries.iter_mut().filter(|entry| names.is_empty() || !is_artifact(entry)) {
             entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
@@ -31,7 +31,7 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, changes: &NameChanges, target
         rename_all(entries, old, new, run)?;
     }
     if !changes.add.is_empty() {
-        can_be_given("--add-tag", entries, run)?;
+        can_be_given(&changes.add, entries, run)?;
     }
     for entry in entries.iter_mut() {
         if !is_artifact(entry) {
@@ -43,24 +43,20 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, changes: &NameChanges, target
 }
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
-fn can_be_given(flag: &str, entries: &[ImageEntry], run: &Run) -> Result<()> {
+fn can_be_given(names: &[Reference], entries: &[ImageEntry], run: &Run) -> Result<()> {
     let images: Vec<&ImageEntry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
+    let names = || names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if images.is_empty() {
-        return run.diagnostics.warn_of_target(
-            None,
-            flag,
-            "there is no image to be named, and artifacts keep their names",
-        );
+        let problem = "there is no image to be named, and artifacts keep their names";
+        return run.diagnostics.warn_of_target(None, names(), problem);
     }
     let mut name = OneName::default();
     if !images.iter().any(|image| matches!(name.add(image), Naming::Taken(_))) {
         return Ok(());
     }
     let distinct: HashSet<_> = images.iter().map(|image| image.node.identity()).collect();
-    Err(Error::Usage(format!(
-        "{flag} would give {} images one name; choose one with --image, or use --rename",
-        distinct.len()
-    )))
+    let problem = format!("{}: it would be the name of {} images", names(), distinct.len());
+    Err(Error::Usage(problem).avoided_by(Setting::ImageOrName))
 }
 
 /// Whether a new name is not meant for it: what stands beside images, such as their signatures, keeps the names by which
@@ -74,8 +70,8 @@ fn rename_all(entries: &mut [ImageEntry], old: &str, new: &str, run: &Run) -> Re
     for name in entries.iter_mut().flat_map(|entry| &mut entry.names) {
         if let Some(text) = renamed_text(name, old, new) {
             let reference: Reference = text.parse().map_err(|error| {
-                let flag = format!("--rename {old}={new} makes `{text}`");
-                Error::Usage(format!("{}: {error}", escape_for_terminal(flag.as_bytes())))
+                let renaming = format!("`{old}` renamed to `{new}` makes `{text}`");
+                Error::Usage(format!("{}: {error}", escape_for_terminal(renaming.as_bytes())))
             })?;
             *name = Name::Reference(reference.normalized());
             renamed += 1;
@@ -84,7 +80,7 @@ fn rename_all(entries: &mut [ImageEntry], old: &str, new: &str, run: &Run) -> Re
     if renamed == 0 {
         run.diagnostics.warn_of_target(
             None,
-            escape_for_terminal(format!("--rename {old}={new}").as_bytes()),
+            escape_for_terminal(old.as_bytes()),
             "no name begins with it; nothing is renamed",
         )?;
     }
@@ -128,8 +124,9 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, target: &Target, run: &Run) -> R
     }
     let is_one = |entries: &[&ImageEntry]| entries.len() <= 1 || matches!(target, Target::Oci(_));
     if let Some((name, several)) = shared.into_iter().find(|(_, name)| !is_one(&name.entries)) {
-        let problem = format!("{name}: the target holds one platform; choose one with --platform");
-        return Err(choices::platforms(problem, several.entries.iter().map(|entry| &entry.node)));
+        let problem = format!("{name}: the target holds one platform");
+        let nodes = several.entries.iter().map(|entry| &entry.node);
+        return Err(choices::platforms(problem, nodes).avoided_by(Setting::Platform));
     }
     let mut kept = kept.into_iter();
     entries.retain_mut(|entry| {
@@ -141,9 +138,8 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, target: &Target, run: &Run) -> R
 }
 
 fn clash(name: &Name, one: &ImageEntry, two: &ImageEntry) -> Error {
-    let problem =
-        format!("{name}: two images would have this name; rename one with --rename or choose one with --image");
-    Error::choice(problem, [one, two].map(|entry| format!("{} in {}", identity(entry), entry.archive)))
+    let images = [one, two].map(|entry| format!("{} in {}", identity(entry), entry.archive));
+    Error::choice(format!("{name}: two images would have this name"), images).avoided_by(Setting::ImageOrName)
 }
 
 fn identity(entry: &ImageEntry) -> String {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::choices;
-use crate::error::Result;
+use crate::error::{Result, Setting};
 use crate::image::{Broken, Image, ImageEntry, Name, Node};
 use crate::options::Platforms;
 use crate::spec::platform::Platform;
@@ -79,9 +79,10 @@ impl<'e> Wanted<'e> {
                     continue;
                 }
                 ([], _) => format!("there is no image for {platform}"),
-                _ => format!("several images are for {platform}; choose one by its digest with --image"),
+                _ => format!("several images are for {platform}"),
             };
-            return Err(choices::platforms(format!("{}: {problem}", self.at()), self.of_its_names()));
+            let error = choices::platforms(format!("{}: {problem}", self.at()), self.of_its_names());
+            return Err(if fitting.is_empty() { error } else { error.avoided_by(Setting::ImageDigest) });
         }
         Ok(found)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::choices;
 use super::pick::{drop_repeated, pick};
 use super::platforms::Wanted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
 use crate::options::{ImageRef, Platforms};
 
@@ -113,12 +113,12 @@ fn several(set: &ImageSet, selected: &[SelectedImage]) -> Error {
         |pair: &[SelectedImage]| pair[0].names == pair[1].names && pair[0].image.platform != pair[1].image.platform;
     if selected.windows(2).all(is_one_name) {
         let nodes: Vec<Node> = selected.iter().map(|selected| Node::Image(Arc::clone(&selected.image))).collect();
-        let problem = format!("{}: {}: choose one platform with --platform", set.archive, selected[0].title());
-        return choices::platforms(problem, &nodes);
+        let problem = format!("{}: {}: it is for several platforms", set.archive, selected[0].title());
+        return choices::platforms(problem, &nodes).avoided_by(Setting::Platform);
     }
-    let problem = format!("{}: there are {} images; choose one with --image", set.archive, selected.len());
+    let problem = format!("{}: there are {} images", set.archive, selected.len());
     let titles = selected.iter().map(|selected| format!("{} ({})", selected.title(), selected.image.platform));
-    choices::names(problem, titles)
+    choices::names(problem, titles).avoided_by(Setting::Image)
 }
 
 impl SelectedImage {

@@ -17,7 +17,7 @@ use super::output::{bare, close, follow_links, is_free, name, not_begun, parent,
 use super::sys;
 use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::rule::Rule;
 
 /// The document that makes a directory an image layout.
@@ -67,7 +67,7 @@ impl DirSink {
             (Found::Empty, _) | (Found::Layout, Mode::Append) => Place::Merge,
             (Found::Layout, Mode::Force) => Place::Exchange,
             (Found::Layout, Mode::New) => {
-                return Err(refuse(path, "is an image layout (--append adds to it, --force replaces it)"));
+                return Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace));
             }
             (Found::Other, _) => return Err(refuse(path, "is a directory that is neither empty nor an image layout")),
             (Found::File, _) => return Err(refuse(path, "is not a directory")),
@@ -395,7 +395,7 @@ mod tests {
         fs::write(path.join("extra"), "").unwrap();
         let error = write(&path, Mode::New, "2").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
-        assert!(error.to_string().contains("--append"), "{error}");
+        assert!(matches!(error, Error::Avoidable { setting: Setting::AppendOrReplace, .. }), "{error}");
 
         let sink = DirSink::create(&path, Mode::Append).unwrap();
         assert_eq!(sink.read(BLOB, 3).unwrap().unwrap(), b"foo");

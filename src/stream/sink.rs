@@ -17,7 +17,7 @@ use super::output::{close, descriptor, follow_links, is_free, lift, name, not_be
 use super::patch::Patch;
 use super::sys::{self, widen};
 use super::unfinished::Unfinished;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 
 /// The writer below all others. Dropped unfinished, it leaves no file.
 ///
@@ -61,7 +61,7 @@ impl Sink {
         }
         match fs::metadata(&target) {
             Ok(found) if found.is_dir() => Err(refuse(path, "is a directory; give the name of a file")),
-            Ok(found) if found.is_file() && !force => Err(refuse(path, "exists (--force replaces it)")),
+            Ok(found) if found.is_file() && !force => Err(refuse(path, "exists").avoided_by(Setting::Replace)),
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
             _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),
@@ -203,7 +203,9 @@ impl NewFile {
             if force { path.persist(&target).map_err(|refused| refused.error) } else { place_new(path, &target) }
         });
         placed.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => refuse(&target, "appeared while it was written (--force replaces it)"),
+            io::ErrorKind::AlreadyExists => {
+                refuse(&target, "appeared while it was written").avoided_by(Setting::Replace)
+            }
             _ => Error::io("naming", name(&target), error),
         })
     }
@@ -300,7 +302,7 @@ mod tests {
         put(&path, false, "old").unwrap();
         let error = put(&path, false, "new").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
-        assert!(error.to_string().contains("--force"), "{error}");
+        assert!(matches!(error, Error::Avoidable { setting: Setting::Replace, .. }), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
         put(&path, true, "new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -313,7 +315,7 @@ mod tests {
         let sink = Sink::file(&path, false).unwrap();
         fs::write(&path, "other").unwrap();
         let error = Error::io("finishing", "test", sink.finish().unwrap_err());
-        assert!(matches!(error, Error::Output { .. }), "{error}");
+        assert!(matches!(error, Error::Avoidable { setting: Setting::Replace, .. }), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"other");
         assert_eq!(files(dir.path()), ["a.tar"]);
     }

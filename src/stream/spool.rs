@@ -10,7 +10,7 @@ use super::output::temporary;
 use super::skip::Skip;
 use super::source::{Extent, Source};
 use super::sys;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 
 /// A temporary file without a name: nothing is left of it when the process ends, however it ends.
 ///
@@ -27,13 +27,12 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
 
 /// What to say when a spool cannot be written.
 fn full(tmpdir: &Path, error: &io::Error) -> Error {
-    Error::Output {
-        path: crate::path::escape_for_terminal(tmpdir.as_os_str().as_encoded_bytes()),
-        problem: format!("cannot hold a temporary file: {error}; --tmpdir names another place"),
-    }
+    let path = crate::path::escape_for_terminal(tmpdir.as_os_str().as_encoded_bytes());
+    let problem = format!("cannot hold a temporary file: {error}");
+    Error::Output { path, problem }.avoided_by(Setting::Tmpdir)
 }
 
-/// An unlinked temporary file to write to, whose errors name `--tmpdir`.
+/// An unlinked temporary file to write to, whose errors name the place.
 pub(crate) struct Scratch {
     file: File,
     tmpdir: PathBuf,

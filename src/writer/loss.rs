@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::image::{Image, Layer};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -26,10 +26,8 @@ pub(super) fn allow_missing(layer: &Layer, allowed: bool) -> Result<()> {
     if allowed {
         return Ok(());
     }
-    Err(Error::inexpressible(
-        &layer.at,
-        "the archive does not hold the bytes of this foreign layer (--allow-missing-foreign writes the image without)",
-    ))
+    let problem = "the archive does not hold the bytes of this foreign layer";
+    Err(Error::inexpressible(&layer.at, problem).avoided_by(Setting::MissingForeign))
 }
 
 /// Foreign layers by diff_id, in docker's words (M-8).

@@ -2,7 +2,8 @@
 //!
 //! Sources: docs/formats.md L-7, L-18, N-5 to N-7, O-24.
 
-use crate::error::Result;
+use crate::diagnostics::Diagnostic;
+use crate::error::{Result, Setting};
 use crate::image::{ImageEntry, Name};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -26,25 +27,19 @@ impl Spelling {
 /// The names of `entry` that docker can hold; the others are warned about and dropped.
 pub(super) fn repo_tags(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
-        run.diagnostics.warn_of_target(
-            Rule::O24,
-            name.to_string(),
-            format!("{problem}; dropped (--tag gives a name)"),
-        )?;
+        let warning = Diagnostic::warning(Rule::O24, name.to_string(), format!("{problem}; dropped"));
+        run.diagnostics.report(warning.of_target().avoided_by(Setting::Name))?;
     }
     Ok(spelled(entry, spelling))
 }
 
 /// The same for a `manifest.json` beside a layout, whose `index.json` has them all.
-pub(super) fn repo_tags_beside_layout(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Vec<String> {
+pub(super) fn repo_tags_beside_layout(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
-        run.diagnostics.note(
-            Rule::O24,
-            name.to_string(),
-            format!("not in manifest.json: {problem} (--tag gives a name)"),
-        );
+        let note = Diagnostic::note(Rule::O24, name.to_string(), format!("not in manifest.json: {problem}"));
+        run.diagnostics.report(note.avoided_by(Setting::Name))?;
     }
-    spelled(entry, spelling)
+    Ok(spelled(entry, spelling))
 }
 
 /// Why docker cannot hold a name. One with a tag and a digest is the digest's to engines (N-3).

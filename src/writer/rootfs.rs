@@ -22,7 +22,7 @@ use super::plan::LayerCheck;
 use super::tar::{Out, Tar};
 use super::{Contents, single_images};
 use crate::archive::{EntryKind, TarEntry, TarTime};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::flatten::{EntryKey, Flattened, FlattenedEntry, Lookup, Options, Overlay};
 use crate::image::{self, ContentKey, Image};
 use crate::options::{ConvertOptions, RootfsOptions};
@@ -94,10 +94,8 @@ pub(super) fn write(
 fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
     let images = single_images(entries);
     let [(_, image)] = images[..] else {
-        return Err(Error::Choice {
-            problem: "a root filesystem is that of one image; choose one with --image".to_owned(),
-            choices: entries.iter().map(image::ImageEntry::title).collect(),
-        });
+        let titles = entries.iter().map(image::ImageEntry::title);
+        return Err(Error::choice("a root filesystem is that of one image", titles).avoided_by(Setting::Image));
     };
     if image.platform.os == "windows" {
         return Err(Error::inexpressible(&image.at, "layers of Windows are no root filesystem"));
@@ -179,10 +177,9 @@ impl<'a, 'l> RootfsWriter<'a, 'l> {
         } else {
             return Ok(());
         };
-        Err(Error::Output {
-            path: escape_for_terminal(self.run.tmpdir.as_os_str().as_encoded_bytes()),
-            problem: format!("no room for a temporary file, and without one {problem}; --tmpdir names another place"),
-        })
+        let path = escape_for_terminal(self.run.tmpdir.as_os_str().as_encoded_bytes());
+        let problem = format!("no room for a temporary file, and without one {problem}");
+        Err(Error::Output { path, problem }.avoided_by(Setting::Tmpdir))
     }
 
     fn flattened(&mut self, entry: FlattenedEntry) -> Result<()> {

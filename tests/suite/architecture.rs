@@ -310,6 +310,28 @@ fn known_edges_make_no_cycle() {
     assert!(left.is_empty(), "modules that import each other in a circle: {left:?}");
 }
 
+/// Flags of other programs, and whole commands that `inspect` recommends.
+const COMMANDS: [&str; 4] = ["without --sparse", "tar --format=pax", "imgtar edit --", "imgtar import"];
+
+#[test]
+fn the_library_names_no_flag() {
+    let is_recommended = |path: &Path| path.starts_with("inspect/loads");
+    let mut problems = Vec::new();
+    for source in Source::all().iter().filter(|source| !source.path.starts_with("cli") && !is_recommended(&source.path))
+    {
+        for line in source.code() {
+            let quoted = line.split('"').skip(1).step_by(2).chain(line.trim_start().starts_with("--").then_some(line));
+            let names_flag = |text: &str| {
+                text.split("--").skip(1).any(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
+            };
+            if quoted.into_iter().any(names_flag) && !COMMANDS.iter().any(|command| line.contains(command)) {
+                problems.push(format!("src/{}: {}", source.path.display(), line.trim()));
+            }
+        }
+    }
+    assert!(problems.is_empty(), "the command adds flags (cli/hints.rs), not the library:\n{}", problems.join("\n"));
+}
+
 /// A type that a file declares.
 struct Declared<'s> {
     source: &'s Source,

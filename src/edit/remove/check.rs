@@ -59,11 +59,11 @@ impl RemovedContent {
         if found.is_empty() {
             let message = "no layer has the content of the removed files any more; not searched: history, environment, labels \
                            and attestations";
-            run.diagnostics.note(Rule::E26, "--remove", message);
+            run.diagnostics.note(Rule::E26, "the output", message);
             return Ok(());
         }
         let problem = format!("removed content is still there as {}", first(found.into_iter(), MOST_NAMED));
-        run.diagnostics.warn_of_target(Rule::E21, "--remove", problem)
+        run.diagnostics.warn_of_target(Rule::E21, "the output", problem)
     }
 
     fn find(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<Vec<String>> {

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Images, WrittenImage, WrittenLayer};
-use crate::error::Result;
+use crate::diagnostics::Diagnostic;
+use crate::error::{Result, Setting};
 use crate::image::{Image, ImageEntry, Layer, Name};
 use crate::options::{ConvertOptions, Platforms};
 use crate::rule::Rule;
@@ -66,7 +67,7 @@ pub(super) fn document(
             Entry::Vacant(new) => Rc::clone(new.insert(item(image, written).shared(&image.at, run)?)),
         };
         let entry = ImageEntry { names, ..entry.clone() };
-        manifest.list(repo_tags_beside_layout(&entry, Spelling::of(full_names), run), item);
+        manifest.list(repo_tags_beside_layout(&entry, Spelling::of(full_names), run)?, item);
     }
     if manifest.is_empty() {
         let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
@@ -114,8 +115,9 @@ fn obstacle(written: &WrittenImage) -> Option<&'static str> {
 fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> {
     let is_zstd = |compression| compression == Some(Compression::Zstd);
     if written.layers.iter().any(|layer| is_zstd(layer.descriptor.media_type().compression())) {
-        let problem = "it has zstd layers, which Docker before 23 cannot load; --compress gzip serves everyone";
-        run.diagnostics.warn_of_target(Rule::O28, &image.at, problem)?;
+        let problem = "it has zstd layers, which Docker before 23 cannot load";
+        let warning = Diagnostic::warning(Rule::O28, &image.at, problem);
+        run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;
     }
     Ok(())
 }

@@ -37,7 +37,7 @@ fn e_31_numbers_are_those_of_the_input_and_history_goes_along() {
     let commands: Vec<_> = config["history"].as_array().unwrap().iter().map(|entry| &entry["created_by"]).collect();
     assert_eq!(commands, ["ADD layer 0", "ADD layer 2", "ADD layer 3", "CMD x"]);
     written.outcome.says(["layer 1", "left out"]);
-    refuses(&layers, "4", &["--remove-layer 4", "0 to 3"]);
+    refuses(&layers, "4", &["there is no layer 4", "0 to 3"]);
     gives(&[vec![file("a", "")]], &["0"], &[]);
 }
 

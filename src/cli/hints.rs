@@ -1,0 +1,55 @@
+//! The flags that would have avoided an error or a warning: the library names the setting, the command its flag.
+
+use std::error::Error as _;
+
+use imgtar::{Diagnostic, Error, LimitKind, Setting};
+
+/// Returns why a run failed, with all its causes, as one line; what could be chosen instead stands below.
+pub(super) fn failure(error: &Error) -> String {
+    match error {
+        Error::Within { at, source } => format!("{at}: {}", failure(source)),
+        Error::Avoidable { error, setting } => match &**error {
+            Error::Choice { problem, choices } => {
+                let problem = format!("{problem}{}", hint(*setting));
+                Error::Choice { problem, choices: choices.clone() }.to_string()
+            }
+            other => failure(other) + hint(*setting),
+        },
+        Error::Limit { kind, .. } => format!("{error} (raise {} to allow it)", flag(*kind)),
+        other => other.source().map_or_else(|| other.to_string(), |source| format!("{other}: {source}")),
+    }
+}
+
+/// Returns the diagnostic with its hint in the message.
+pub(super) fn hinted(diagnostic: &Diagnostic) -> Diagnostic {
+    let mut said = diagnostic.clone();
+    said.message += said.setting.take().map_or("", hint);
+    said
+}
+
+fn hint(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Image => "; choose one with --image",
+        Setting::ImageDigest => "; choose one by its digest with --image",
+        Setting::ImageOrName => "; choose one with --image, or use --rename",
+        Setting::Platform => "; choose one with --platform",
+        Setting::Half => "; --prefer oci or --prefer docker decides",
+        Setting::Layer => "; one can be listed as it is with `ls --layer`",
+        Setting::Name => " (--tag gives a name)",
+        Setting::MissingForeign => " (--allow-missing-foreign writes the image without)",
+        Setting::Gzip => "; --compress gzip serves everyone",
+        Setting::Replace => " (--force replaces it)",
+        Setting::AppendOrReplace => " (--append adds to it, --force replaces it)",
+        Setting::Tmpdir => "; --tmpdir names another place",
+        Setting::ForceRebase => "; --force-rebase does it all the same",
+        Setting::Lenient => " (an error because of --strict)",
+    }
+}
+
+fn flag(kind: LimitKind) -> &'static str {
+    match kind {
+        LimitKind::Size => "--max-size",
+        LimitKind::Entries => "--max-entries",
+        LimitKind::Metadata => "--max-metadata",
+    }
+}
