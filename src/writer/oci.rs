@@ -189,7 +189,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
     }
 
     /// What was written of `entries`, and what shares a name with others, those of `existing` included.
-    fn entries(&mut self, entries: &'a [ImageEntry], existing: Option<&Index>) -> Result<Vec<WrittenEntry>> {
+    fn entries(&mut self, entries: &'a [ImageEntry], existing: Option<&Index>) -> Result<Vec<WrittenEntry<'a>>> {
         let mut seen: HashSet<Name> = existing.map_or(&[][..], Index::entries).iter().filter_map(Name::of).collect();
         let mut shared = seen.clone();
         let names = entries.iter().flat_map(|entry| &entry.names);
@@ -206,10 +206,10 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
                 self.members(&descriptor, &entry.node, &mut members)?;
             }
             let annotations = match &entry.node {
-                Node::Index(index) => Some(index.document.view.annotations().clone()),
+                Node::Index(index) => Some(index.document.view.annotations()),
                 Node::Image(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => None,
             };
-            written.push(WrittenEntry { names: entry.names.clone(), descriptor, members, annotations });
+            written.push(WrittenEntry { names: &entry.names, descriptor, members, annotations });
         }
         self.warn_of_referrers(entries)?;
         Ok(written)

@@ -25,13 +25,13 @@ use crate::spec::platform::Platform;
 const ATTESTS_TO: &str = "vnd.docker.reference.digest";
 
 /// What was written of an entry.
-pub(super) struct WrittenEntry {
-    pub(super) names: Vec<Name>,
+pub(super) struct WrittenEntry<'a> {
+    pub(super) names: &'a [Name],
     pub(super) descriptor: Descriptor,
     /// The images and attestations that it leads to; empty where nothing else has one of its names.
     pub(super) members: Vec<Descriptor>,
     /// The annotations of the index that it is.
-    pub(super) annotations: Option<BTreeMap<String, String>>,
+    pub(super) annotations: Option<&'a BTreeMap<String, String>>,
 }
 
 /// What `index.json` will list, and the indexes that had to be made for it.
@@ -58,13 +58,13 @@ impl IndexJson {
     /// # Errors
     /// When what is there already cannot be read.
     pub(super) fn of(
-        new: &[WrittenEntry],
+        new: &[WrittenEntry<'_>],
         existing: Option<&Index>,
         store: &impl Store,
         nest: bool,
         run: &Run,
     ) -> Result<Self> {
-        let mut named: HashMap<&Name, Vec<&WrittenEntry>> = HashMap::new();
+        let mut named: HashMap<&Name, Vec<&WrittenEntry<'_>>> = HashMap::new();
         for entry in new {
             entry.names.iter().for_each(|name| named.entry(name).or_default().push(entry));
         }
@@ -83,7 +83,7 @@ impl IndexJson {
             if entry.names.is_empty() {
                 listed.entries.push(entry.descriptor.clone());
             }
-            for name in &entry.names {
+            for name in entry.names {
                 // Whoever comes first speaks for all of this name.
                 let Some(alike) = named.remove(name) else { continue };
                 listed.list(name, &alike, old.get(name).map_or(&[][..], Vec::as_slice), store, nested)?;
@@ -96,7 +96,7 @@ impl IndexJson {
     fn list(
         &mut self,
         name: &Name,
-        new: &[&WrittenEntry],
+        new: &[&WrittenEntry<'_>],
         old: &[&Descriptor],
         store: &impl Store,
         nested: Option<&Run>,
@@ -151,14 +151,14 @@ fn each_once(members: impl Iterator<Item = Descriptor>) -> Vec<Descriptor> {
 fn annotations(
     name: &Name,
     old: &[&Descriptor],
-    new: &[&WrittenEntry],
+    new: &[&WrittenEntry<'_>],
     store: &impl Store,
     run: &Run,
 ) -> Result<BTreeMap<String, String>> {
-    let old = old.iter().map(|entry| Ok(store.index(entry)?.map(|index| index.annotations().clone())));
-    let old: Vec<_> = old.collect::<Result<_>>()?;
-    let mut all = old.into_iter().flatten().chain(new.iter().filter_map(|entry| entry.annotations.clone()));
-    let mut kept = all.next().unwrap_or_default();
+    let old: Vec<_> = old.iter().map(|entry| store.index(entry)).collect::<Result<_>>()?;
+    let old = old.iter().flatten().map(Index::annotations);
+    let mut all = old.chain(new.iter().filter_map(|entry| entry.annotations));
+    let mut kept = all.next().cloned().unwrap_or_default();
     let mut dropped = BTreeSet::new();
     for other in all {
         let differs = |key: &&String| kept.get(*key) != other.get(*key);
