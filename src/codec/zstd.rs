@@ -54,6 +54,9 @@ pub(super) fn declared_size(head: &[u8], stored: u64) -> Option<u64> {
 
 /// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).
 const JOB: u32 = 1 << 20;
+/// How far back matches may lie, as a power of two: 8 MiB, which every decoder has to take (RFC 8878, 3.1.1.1.2). Layers hold
+/// the same file, or a build of it, megabytes apart.
+const WINDOW_LOG: u32 = 23;
 /// The most workers that the library takes on every target.
 const MAX_WORKERS: usize = 64;
 
@@ -69,6 +72,8 @@ impl Encode {
             CParameter::ChecksumFlag(true),
             CParameter::NbWorkers(threads.get().min(MAX_WORKERS) as u32),
             CParameter::JobSize(JOB),
+            CParameter::WindowLog(WINDOW_LOG),
+            CParameter::EnableLongDistanceMatching(true),
         ] {
             context.set_parameter(parameter).map_err(library_error)?;
         }
@@ -101,7 +106,10 @@ fn library_error(code: zstd_safe::ErrorCode) -> io::Error {
 
 pub(super) fn version() -> String {
     let (library, level) = (zstd_safe::version_string(), ZstdLevel::DEFAULT.get());
-    format!("zstd: libzstd {library}, level {level} if none is asked for, jobs of {} MiB, with checksum", JOB >> 20)
+    let (job, window) = (JOB >> 20, (1 << WINDOW_LOG) >> 20);
+    format!(
+        "zstd: libzstd {library}, level {level} if none is asked for, jobs of {job} MiB, window of {window} MiB, with checksum"
+    )
 }
 
 #[cfg(test)]
