@@ -96,7 +96,7 @@ mod verify;
 mod writer;
 
 // What can be done.
-pub use convert::{convert, convert_all, edit, import, preview_edit};
+pub use convert::{convert, convert_all, edit, import, preview_edit, split};
 pub use diff::diff;
 pub use history::history;
 pub use inspect::inspect;
@@ -105,6 +105,7 @@ pub use verify::verify;
 
 // What is asked for.
 pub use codec::{GzipLevel, Level, ZstdLevel};
+pub use convert::{ParseSplitPatternError, SplitPattern};
 pub use diff::{DiffIgnore, DiffOptions, DiffPart};
 pub use edit::{
     Addition, ConfigChanges, EditOptions, NewConfig, Normalize, ParsePatternError, PathPattern, Rebase, RuntimeChanges,
@@ -126,6 +127,7 @@ pub use limits::{Budget, Limits};
 pub use progress::{Action, Event, Progress, TaskId};
 pub use rule::Rule;
 pub use run::Run;
+pub use stream::batch::OutputBatch;
 pub use stream::copy::Destination;
 pub use stream::dir_sink::{DirSink, Mode};
 pub use stream::finish::Finish;

@@ -17,6 +17,8 @@ pub struct ConvertOptions {
     pub images: Vec<ImageRef>,
     /// Which platforms to take.
     pub platforms: Platforms,
+    /// Whether each platform of an index is taken as an image of its own.
+    pub each_platform: bool,
     /// What becomes of the names.
     pub names: NameChanges,
     /// What is decoded only to be checked (docs/formats.md M-11).
@@ -36,6 +38,7 @@ impl ConvertOptions {
             target,
             images: Vec::new(),
             platforms: Platforms::default(),
+            each_platform: false,
             names: NameChanges::default(),
             verify: Verify::default(),
             index: IndexPolicy::default(),

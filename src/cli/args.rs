@@ -88,6 +88,9 @@ Examples:
   Many archives as one, without storing a layer twice:
     imgtar convert api.tar web.tar db.tar --to oci -o bundle.tar
 
+  One archive for each image in it:
+    imgtar convert all.tar --to oci --split -o 'out/{name}-{tag}.tar'
+
   One image for several platforms:
     imgtar convert on-amd64.tar on-arm64.tar --to oci -t app:1 -o on-both.tar";
 
@@ -174,6 +177,15 @@ pub(crate) struct ConvertArgs {
     /// platforms.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
+
+    /// Write an archive for each image: -o is then a pattern with {name}, {repo}, {tag}, {os}, {arch}, {id} or {n} in its
+    /// last part, as in out/{name}-{tag}.tar.
+    ///
+    /// {name} is the last part of the repository, {repo} all of it with `/` as `_`, {id} the first 12 digits of the image
+    /// ID, {n} the number from 0. With {os}, {arch} or {id} each platform is an archive of its own. All archives appear or
+    /// none; two of one name are refused before anything is written.
+    #[arg(long, conflicts_with = "append", help_heading = "Output")]
+    pub(crate) split: bool,
 
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,

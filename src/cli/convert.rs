@@ -4,7 +4,7 @@ use imgtar::Result;
 
 use super::args::ConvertArgs;
 use super::messages::Messages;
-use super::{environment, options, write};
+use super::{environment, options, split, write};
 
 /// Converts, and tells what was written.
 ///
@@ -12,6 +12,9 @@ use super::{environment, options, write};
 /// Those of the command line and of the conversion.
 pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     let options = options::convert(args, environment::source_date_epoch()?)?;
+    if args.split {
+        return split::run(args, &options, messages);
+    }
     let convert = |inputs, output, run: &_| imgtar::convert_all(inputs, output, &options, run);
     write::run(&args.inputs, &args.write, messages, convert)
 }

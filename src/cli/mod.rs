@@ -27,6 +27,7 @@ mod page;
 mod progress;
 mod report;
 mod signals;
+mod split;
 mod sys;
 mod values;
 mod verify;

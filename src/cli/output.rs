@@ -44,8 +44,16 @@ fn promised(path: &Path) -> Result<OuterArg> {
 /// # Errors
 /// [`Error::Usage`].
 pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
+    refuse_input_at(&args.output.output, args, input)
+}
+
+/// The same for one of several outputs, which lies at `output`.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) -> Result<()> {
     let place = &args.output;
-    let is_lost = args.to == FormatArg::OciDir && place.force && is_below(input, &place.output);
+    let is_lost = args.to == FormatArg::OciDir && place.force && is_below(input, output);
     let read = match input {
         Input::Path(path) => sys::identity_at(path),
         Input::Stdin(file) => sys::identity(file),
@@ -53,21 +61,21 @@ pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
     };
     let written = match is_standard(place) {
         true => sys::standard_output().ok().as_ref().and_then(sys::identity),
-        false => sys::identity_at(&place.output),
+        false => sys::identity_at(output),
     };
     // Whatever cannot be looked at is reported by whoever opens it.
     let problem = if read.is_some() && read == written {
         "is the input; write to another name, and rename that when it is done"
     } else if is_lost {
         "holds the input, which --force would remove"
-    } else if !is_standard(place) && is_within(&place.output, input) {
+    } else if !is_standard(place) && is_within(output, input) {
         "lies in the layout that is read"
     } else {
         return Ok(());
     };
     let output = match is_standard(place) {
         true => "standard output".to_owned(),
-        false => escape_for_terminal(place.output.as_os_str().as_encoded_bytes()),
+        false => escape_for_terminal(output.as_os_str().as_encoded_bytes()),
     };
     Err(Error::Usage(format!("{output}: {problem}")))
 }

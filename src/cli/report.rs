@@ -1,5 +1,7 @@
 //! What a conversion wrote: sentences for people, a document for programs.
 
+use std::path::Path;
+
 use imgtar::internals::image::layer_title;
 use imgtar::internals::path::{escape_for_terminal, presentable};
 use imgtar::{BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, ImageReport, LayerAction, LayerReport};
@@ -35,8 +37,14 @@ enum ReportEvent<'a> {
 }
 
 impl ReportDocument {
-    pub(super) fn new(args: &WriteArgs, outer: Codec, report: ConversionReport, warnings: Vec<Diagnostic>) -> Self {
-        let output = escape_for_terminal(args.output.output.as_os_str().as_encoded_bytes());
+    pub(super) fn new(
+        output: &Path,
+        args: &WriteArgs,
+        outer: Codec,
+        report: ConversionReport,
+        warnings: Vec<Diagnostic>,
+    ) -> Self {
+        let output = escape_for_terminal(output.as_os_str().as_encoded_bytes());
         let is_config_written = args.rootfs.config_out.is_some();
         let (format, compression) = (args.to.word(), outer.compression());
         Self { output, format, compression, report, warnings, is_config_written }

@@ -60,7 +60,7 @@ pub(super) fn run(
         file.bytes(&config.bytes)?;
         file.finish()?;
     }
-    let report = ReportDocument::new(args, outer.codec(), report, warnings);
+    let report = ReportDocument::new(&args.output.output, args, outer.codec(), report, warnings);
     report.announce(args.to, messages);
     report_file.map_or(Ok(()), |mut file| file.json(&report).and_then(|()| file.finish()))
 }
@@ -95,7 +95,7 @@ pub(super) fn dry_run<T>(
 }
 
 /// Passes diagnostics on, and keeps the warnings.
-fn recording(args: &WriteArgs, messages: Messages, warnings: Arc<Mutex<Vec<Diagnostic>>>) -> Diagnostics {
+pub(super) fn recording(args: &WriteArgs, messages: Messages, warnings: Arc<Mutex<Vec<Diagnostic>>>) -> Diagnostics {
     Diagnostics::new(args.run.strict, move |diagnostic| {
         if diagnostic.severity == Severity::Warning {
             warnings.lock().unwrap_or_else(PoisonError::into_inner).push(hints::hinted(diagnostic));

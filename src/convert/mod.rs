@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+mod split;
+
 pub(crate) use crate::options::*;
+pub use split::{ParseSplitPatternError, SplitPattern};
 
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::Result;
@@ -35,6 +38,35 @@ pub fn convert_all(
 ) -> Result<ConversionReport> {
     let images = reader::open_all(inputs, options.prefer, run)?;
     write(&images, output, options, run)
+}
+
+/// Converts the archives in `inputs` into one for each image, or, where `pattern` tells platforms apart, for each platform of
+/// each image: all or none (docs/bundles.md B-41). `open` opens the archive with a name; the caller gives those names
+/// when all is well.
+///
+/// # Errors
+/// Any [`Error`](crate::error::Error): before anything is opened, if two archives would have one name or an image has not got
+/// what the pattern names.
+pub fn split(
+    inputs: Vec<Input>,
+    pattern: &SplitPattern,
+    open: &mut dyn FnMut(&str) -> Result<Output>,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<(String, ConversionReport)>> {
+    let options = &ConvertOptions { each_platform: pattern.has_platform(), ..options.clone() };
+    let images = reader::open_all(inputs, options.prefer, run)?;
+    let mut entries = select::select(&images, options, run)?;
+    select::names::apply(&mut entries, options, run)?;
+    let groups = split::groups(entries, options, run);
+    let names = pattern.names(&groups)?;
+    let mut reports = Vec::with_capacity(groups.len());
+    for (name, entries) in names.into_iter().zip(&groups) {
+        let contents = Contents { entries, unreferenced: &[] };
+        let report = writer::write(&contents, open(&name)?, options, run)?;
+        reports.push((name, report));
+    }
+    Ok(reports)
 }
 
 /// Writes an image of one layer, the root filesystem tar in `input`, which `config` describes (docs/formats.md X-3).
@@ -95,7 +127,7 @@ pub fn preview_edit(
 fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &Run) -> Result<(ImageSet, Edited)> {
     let images = reader::open(input, options.prefer, run)?;
     let mut entries = select::select(&images, options, run)?;
-    select::names::apply(&mut entries, &options.names, &options.target, run)?;
+    select::names::apply(&mut entries, options, run)?;
     let archive = |path: &Path| reader::open(path.into(), None, run);
     let layer = |path: &Path| reader::single_layer(path.into(), run);
     let readers = Readers { archive: &archive, layer: &layer };
@@ -110,7 +142,7 @@ fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawB
 
 fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
     let mut entries = select::select(images, options, run)?;
-    select::names::apply(&mut entries, &options.names, &options.target, run)?;
+    select::names::apply(&mut entries, options, run)?;
     let contents = Contents { entries: &entries, unreferenced: unreferenced(images, options) };
     writer::write(&contents, output, options, run)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::platforms::Wanted;
 use crate::error::Result;
-use crate::image::{Child, Image, ImageIndex, Node};
+use crate::image::{Child, Image, ImageEntry, ImageIndex, Node};
 use crate::options::{Attestations, ConvertOptions, IndexPolicy};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -48,6 +48,13 @@ fn on_platforms(
         run.diagnostics.note(Rule::O14, at, format!("a new index lists {taken}; left out: {left_out}"));
     }
     Ok(kept)
+}
+
+/// Names what goes with an index when each of its images is taken by itself.
+pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, run: &Run) {
+    let left_out = [vec!["the index".to_owned()], left_out(index, |node| matches!(node, Node::Image(_)))].concat();
+    let at = format!("{}: {}", entry.archive, entry.title());
+    run.diagnostics.note(Rule::O12, at, format!("each platform is taken by itself; left out: {}", left_out.join(", ")));
 }
 
 /// Names what goes with an index when one of its images is taken.

@@ -31,7 +31,10 @@ use platforms::Wanted;
 /// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
 /// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
 pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
-    let entries = pick::pick(set, &options.images)?;
+    let mut entries = pick::pick(set, &options.images)?;
+    if options.each_platform {
+        entries = entries.into_iter().flat_map(|entry| each_platform(entry, run)).collect();
+    }
     let mut selected = Vec::new();
     for wanted in Wanted::of_each(&entries, &options.platforms) {
         let entry = wanted.entry;
@@ -91,6 +94,17 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
             Err(choices::platforms(problem, [node]).avoided_by(Setting::Platform))
         }
     }
+}
+
+/// Each image of an index as an entry of its own under the index's names; an entry that leads to no image as it is.
+fn each_platform(entry: ImageEntry, run: &Run) -> Vec<ImageEntry> {
+    let (Node::Index(index), [_, ..]) = (&entry.node, &entry.node.images()[..]) else { return vec![entry] };
+    index::note_taken_apart(&entry, index, run);
+    let of_image = |image: &Arc<Image>| {
+        let node = Node::Image(Arc::clone(image));
+        ImageEntry { descriptor: descriptor_of(&node, &entry), node, ..entry.clone() }
+    };
+    entry.node.distinct_images().into_iter().map(of_image).collect()
 }
 
 /// The descriptor of `node` in `index.json`: that of an image which was taken out of an index is the one the index had,

@@ -7,7 +7,7 @@ use super::pick::drop_repeated;
 use super::platforms::{Naming, OneName};
 use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, Name, Node};
-use crate::options::{NameChanges, Target};
+use crate::options::{ConvertOptions, Target};
 use crate::path::escape_for_terminal;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -18,7 +18,8 @@ use crate::spec::reference::Reference;
 /// # Errors
 /// [`Error::Usage`] when a new name would be that of several images, or a rename makes something that is no name;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
-pub(crate) fn apply(entries: &mut Vec<ImageEntry>, changes: &NameChanges, target: &Target, run: &Run) -> Result<()> {
+pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run: &Run) -> Result<()> {
+    let changes = &options.names;
     if let Some(names) = &changes.replace {
         if !names.is_empty() {
             can_be_given(names, entries, run)?;
@@ -39,7 +40,8 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, changes: &NameChanges, target
         }
         drop_repeated(&mut entry.names);
     }
-    settle_shared(entries, target, run)
+    let may_share = options.each_platform || matches!(options.target, Target::Oci(_));
+    settle_shared(entries, may_share, run)
 }
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
@@ -102,7 +104,7 @@ fn renamed_text(name: &Name, old: &str, new: &str) -> Option<String> {
 
 /// Two images with one name are an error, unless they are one name's platforms in a layout (N-9). An image that has a name
 /// already is not listed under it again.
-fn settle_shared(entries: &mut Vec<ImageEntry>, target: &Target, run: &Run) -> Result<()> {
+fn settle_shared(entries: &mut Vec<ImageEntry>, may_share: bool, run: &Run) -> Result<()> {
     let mut shared: BTreeMap<&Name, OneName<'_>> = BTreeMap::new();
     let mut kept = Vec::with_capacity(entries.len());
     for entry in entries.iter() {
@@ -122,7 +124,7 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, target: &Target, run: &Run) -> R
         }
         kept.push(names);
     }
-    let is_one = |entries: &[&ImageEntry]| entries.len() <= 1 || matches!(target, Target::Oci(_));
+    let is_one = |entries: &[&ImageEntry]| entries.len() <= 1 || may_share;
     if let Some((name, several)) = shared.into_iter().find(|(_, name)| !is_one(&name.entries)) {
         let problem = format!("{name}: the target holds one platform");
         let nodes = several.entries.iter().map(|entry| &entry.node);

@@ -55,6 +55,28 @@ enum Place {
     Exchange,
 }
 
+impl Place {
+    /// How a layout comes to `path`, which leads to `target`.
+    fn of(path: &Path, target: &Path, mode: Mode) -> Result<Self> {
+        match (Found::at(target)?, mode) {
+            (Found::Nothing, _) => Ok(Self::Rename),
+            (Found::Empty, _) | (Found::Layout, Mode::Append) => Ok(Self::Merge),
+            (Found::Layout, Mode::Force) => Ok(Self::Exchange),
+            (Found::Layout, Mode::New) => Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace)),
+            (Found::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
+            (Found::File, _) => Err(refuse(path, "is not a directory")),
+        }
+    }
+}
+
+/// Refuses what `mode` does not allow to be at `path`.
+///
+/// # Errors
+/// Those of [`DirSink::create`].
+pub(super) fn check_place(path: &Path, mode: Mode) -> Result<()> {
+    Place::of(path, path, mode).map(drop)
+}
+
 impl DirSink {
     /// Begins a layout at `path`; a symbolic link is followed to where it points.
     ///
@@ -62,16 +84,7 @@ impl DirSink {
     /// [`Error::Output`] when something is there that `mode` does not allow, [`Error::Io`] when the system refuses.
     pub fn create(path: &Path, mode: Mode) -> Result<Self> {
         let target = follow_links(path)?;
-        let place = match (Found::at(&target)?, mode) {
-            (Found::Nothing, _) => Place::Rename,
-            (Found::Empty, _) | (Found::Layout, Mode::Append) => Place::Merge,
-            (Found::Layout, Mode::Force) => Place::Exchange,
-            (Found::Layout, Mode::New) => {
-                return Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace));
-            }
-            (Found::Other, _) => return Err(refuse(path, "is a directory that is neither empty nor an image layout")),
-            (Found::File, _) => return Err(refuse(path, "is not a directory")),
-        };
+        let place = Place::of(path, &target, mode)?;
         Self::begin(target, place).map_err(|error| not_begun(path, error))
     }
 
@@ -289,7 +302,7 @@ fn move_into(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> 
 }
 
 /// Puts `staged` where `target` is and the other way round: in one step where the system can.
-fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
+pub(super) fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
     if sys::exchange(staged, target)? { Ok(()) } else { exchange_in_steps(staged, target) }
 }
 

@@ -1,5 +1,6 @@
 //! Bytes at rest and in motion; knows nothing of tar.
 
+pub(crate) mod batch;
 pub(crate) mod copy;
 pub(crate) mod dir_sink;
 pub(crate) mod finish;

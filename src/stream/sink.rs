@@ -212,7 +212,7 @@ impl NewFile {
 }
 
 /// Gives a file a name that nothing has yet.
-fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
+pub(super) fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
     let Err(refused) = path.persist_noclobber(target) else { return Ok(()) };
     match refused.error.kind() {
         // Folders shared with a virtual machine and stores of objects know neither links nor a rename that replaces nothing:

@@ -211,7 +211,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     (
         "convert",
-        &["edit", "error", "image", "options", "reader", "report", "run", "select", "spec", "stream", "writer"],
+        &[
+            "digest", "edit", "error", "image", "options", "path", "reader", "report", "rule", "run", "select", "spec",
+            "stream", "writer",
+        ],
     ),
     // Doors for the command and the tests.
     ("internals", &["archive", "codec", "edit", "flatten", "image", "limits", "path", "spec", "stream"]),

@@ -157,7 +157,7 @@ fn one_tag_is_given_to_images_of_several_platforms_and_names() {
     let same = Shape::Docker20.save_one(&image("other:1").platform("linux/arm64"));
     let paths = [("a.tar", &arm64), ("b.tar", &same)].map(|(name, source)| scratch.write(name, source.bytes()));
     let refused = imgtar(["convert", "--to", "oci", "-t", "app:1", "-o"]).arg(scratch.path("out")).args(&paths);
-    refused.exits(2).says(["--tag", "2 images"]);
+    refused.exits(2).says(["app:1", "2 images"]);
     for target in ["docker", "legacy"] {
         let amd64 = scratch.write("c.tar", amd64.bytes());
         let run = imgtar(["convert", "--to", target, "-t", "app:1", "-o"]).arg(scratch.path("out"));

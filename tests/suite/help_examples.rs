@@ -109,6 +109,7 @@ fn run(example: &str) {
         ".config/fish/completions",
         ".local/share/man/man1",
         "rootfs/etc",
+        "out",
     ] {
         fs::create_dir_all(here.join(dir)).unwrap();
     }

@@ -38,6 +38,8 @@ struct Input {
     command: &'static [&'static str],
     path: PathBuf,
     is_piped: bool,
+    /// Another archive behind it.
+    more: Option<PathBuf>,
 }
 
 impl Input {
@@ -59,15 +61,18 @@ fn inputs(scratch: &Scratch) -> Vec<Input> {
     ] {
         let path = scratch.write(name, bytes);
         for is_piped in [false, true] {
-            inputs.push(Input { name, command, path: path.clone(), is_piped });
+            inputs.push(Input { name, command, path: path.clone(), is_piped, more: None });
         }
     }
     let v1 = scratch.write("v1", docker_19(&image()).bytes());
-    inputs.push(Input { name: "v1", command: convert, path: v1, is_piped: false });
+    inputs.push(Input { name: "v1", command: convert, path: v1, is_piped: false, more: None });
     let packed = scratch.write("legacy.gz", Shape::Docker20.save_one(&image()).compressed(Codec::Gzip));
-    inputs.push(Input { name: "legacy.gz", command: convert, path: packed, is_piped: false });
+    inputs.push(Input { name: "legacy.gz", command: convert, path: packed, is_piped: false, more: None });
     Shape::Oci.save_one(&image()).unpack(&scratch.path("layout"));
-    inputs.push(Input { name: "oci-dir", command: convert, path: scratch.path("layout"), is_piped: false });
+    inputs.push(Input { name: "oci-dir", command: convert, path: scratch.path("layout"), is_piped: false, more: None });
+    let other = scratch.write("other", Shape::Oci.save_one(&TestImage::demo("other:1")).bytes());
+    let (name, path) = ("several", scratch.path("docker"));
+    inputs.push(Input { name, command: convert, path, is_piped: false, more: Some(other) });
     inputs
 }
 
@@ -82,6 +87,8 @@ enum Output {
     Beside,
     /// Standard output.
     Pipe,
+    /// A file or directory for each image, none of which is there yet.
+    Split,
 }
 
 /// Ends that leave a process no time to clean up: SIGKILL, and what Rust's runtime does when there is no memory.
@@ -91,8 +98,11 @@ const LAST_WORDS: &str = "failed to allocate an alternative stack";
 
 const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
 
-fn outputs(target: &str) -> &'static [Output] {
+fn outputs(input: &Input, target: &str) -> &'static [Output] {
     match target {
+        _ if input.more.is_some() && target == "rootfs" => &[],
+        "oci" | "oci-dir" if input.more.is_some() => &[Output::New, Output::Split],
+        _ if input.more.is_some() => &[Output::Split],
         "oci-dir" => &[Output::New, Output::Over, Output::Beside],
         "oci" => &[Output::New, Output::Over, Output::Pipe],
         _ => &[Output::New, Output::Pipe],
@@ -168,7 +178,7 @@ impl<'a> Pair<'a> {
             fs::create_dir(dir).unwrap();
         }
         match self.output {
-            Output::New | Output::Pipe => {}
+            Output::New | Output::Pipe | Output::Split => {}
             Output::Over if self.target != "oci-dir" => fs::write(place.join("out"), "precious").unwrap(),
             Output::Over | Output::Beside => {
                 Shape::Oci.save_one(&TestImage::demo("old:1")).unpack(&place.join("out"));
@@ -192,9 +202,16 @@ impl<'a> Pair<'a> {
             Output::New | Output::Pipe => {}
             Output::Over => args.push("--force".into()),
             Output::Beside => args.push("--append".into()),
+            Output::Split => args.push("--split".into()),
         }
-        args.extend(["-o".into(), if self.output == Output::Pipe { "-".into() } else { out.into() }]);
+        let output = match self.output {
+            Output::Pipe => "-".into(),
+            Output::Split => self.scratch.path("place/{name}").into(),
+            Output::New | Output::Over | Output::Beside => out.into(),
+        };
+        args.extend(["-o".into(), output]);
         args.push(if self.input.is_piped { "-".into() } else { self.input.path.clone().into() });
+        args.extend(self.input.more.iter().map(|path| path.clone().into()));
         inject::run(self.disks, fault, &self.scratch.path("log"), meanwhile, args, self.input.stdin())
     }
 
@@ -255,6 +272,21 @@ impl<'a> Pair<'a> {
     fn is_right_when_killed(&self, found: &Files) -> bool {
         let is_litter = |path: &Path| path.to_str().unwrap().contains("/.imgtar-");
         let found: Files = found.clone().into_iter().filter(|(path, _)| !is_litter(path)).collect();
+        if self.output == Output::Split {
+            // One by one they have their names, each of them whole.
+            let is_whole = |place: &PathBuf| {
+                let of = |files: &Files| -> Files {
+                    files
+                        .iter()
+                        .filter(|(path, _)| path.starts_with(place))
+                        .map(|(path, bytes)| (path.clone(), bytes.clone()))
+                        .collect()
+                };
+                of(&found) == of(&self.after) || of(&found).is_empty()
+            };
+            let places = ["app", "other"].map(|name| self.scratch.path("place").join(name));
+            return places.iter().all(is_whole) && found.keys().all(|path| self.after.contains_key(path));
+        }
         if self.output != Output::Beside {
             return found == self.before || found == self.after;
         }
@@ -302,7 +334,7 @@ fn each_pair(mut work: impl FnMut(Pair<'_>, (usize, usize))) -> bool {
     let mut nth = from;
     for input in inputs(&scratch) {
         for target in TARGETS.into_iter().filter(|&target| (input.name, target) != ("rootfs", "rootfs")) {
-            for &output in outputs(target) {
+            for &output in outputs(&input, target) {
                 work(Pair::new(&input, target, output, &jobs), (nth % step + 1, step));
                 nth += 1;
             }

@@ -280,9 +280,9 @@ fn what_contradicts_itself_is_exit_2() {
         &["--raw", "--manifest"],
         &["--config", "--manifest"],
         &["--full", "--raw"],
+        &["--raw", "--image", "@0"],
         &["--short", "--json"],
         &["--raw", "a", "b"],
-        &["a", "b"],
     ] {
         imgtar(["inspect"]).args(flags).stdin(v1().bytes()).exits(2);
     }

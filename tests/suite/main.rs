@@ -62,6 +62,7 @@ mod resources;
 mod rootfs;
 mod roundtrip;
 mod select;
+mod split;
 mod support_itself;
 mod vectors;
 mod verify;

@@ -1,0 +1,80 @@
+//! `imgtar convert --split`: an archive for each image.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{iter, mem};
+
+use imgtar::{ConvertOptions, Error, Input, Output, OutputBatch, Result, SplitPattern, split};
+
+use super::answer::Answer;
+use super::args::ConvertArgs;
+use super::choices::FormatArg;
+use super::messages::Messages;
+use super::report::ReportDocument;
+use super::write::{new_run, recording};
+use super::{environment, input, output, signals};
+
+/// Converts into several archives, and tells what was written; all that can be refused without reading is refused first.
+///
+/// # Errors
+/// Those of the command line and of the conversion.
+pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messages) -> Result<()> {
+    let write = &args.write;
+    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(write.run.jobs)?);
+    let outer = output::outer(write)?;
+    let pattern = pattern(args)?;
+    let inputs = input::find_all(&args.inputs)?;
+    inputs.iter().try_for_each(|input| output::refuse_input(write, input))?;
+    signals::watch(messages)?;
+    let mut batch = OutputBatch::create(&write.output.output, write.output.force)?;
+    let report_file = output::report(&write.output)?;
+    inputs.iter().try_for_each(|input| input::wait(input, messages))?;
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
+    let diagnostics = recording(write, messages, Arc::clone(&warnings));
+    let read: Vec<Input> = args.inputs.iter().filter(|path| path.as_os_str() != "-").map(Into::into).collect();
+    // Those of reading are the first archive's.
+    let (mut opened, mut of_each) = (0, Vec::new());
+    let mut open = |name: &str| {
+        let path = pattern.directory().join(name);
+        read.iter().try_for_each(|input| output::refuse_input_at(&path, write, input))?;
+        opened += 1;
+        if opened > 1 {
+            of_each.push(take_warnings());
+        }
+        Ok(match write.to {
+            FormatArg::OciDir => Output::Directory(batch.directory(name)?),
+            _ => Output::Archive { sink: batch.file(name)?, outer },
+        })
+    };
+    let run = new_run(&write.run, messages, diagnostics, jobs, epoch);
+    let reports = split(inputs, &pattern, &mut open, options, &run)?;
+    batch.finish()?;
+    of_each.push(take_warnings());
+    let mut file = report_file;
+    for ((name, report), warnings) in reports.into_iter().zip(of_each.into_iter().chain(iter::repeat_with(Vec::new))) {
+        let path = pattern.directory().join(name);
+        let report = ReportDocument::new(&path, write, outer.codec(), report, warnings);
+        report.announce(write.to, messages);
+        if let Some(file) = &mut file {
+            file.json_line(&report)?;
+        }
+    }
+    file.map_or(Ok(()), Answer::finish)
+}
+
+/// The names that are asked for.
+fn pattern(args: &ConvertArgs) -> Result<SplitPattern> {
+    let output = &args.write.output.output;
+    if output::is_standard(&args.write.output) {
+        return Err(Error::Usage("--split needs a pattern for names: -o 'out/{name}-{tag}.tar'".to_owned()));
+    }
+    if args.write.oci.all_blobs {
+        let problem = "--all-blobs is not for --split: a blob that nothing refers to belongs to no image";
+        return Err(Error::Usage(problem.to_owned()));
+    }
+    if args.write.rootfs.config_out.is_some() {
+        return Err(Error::Usage("--config-out is for one image, not for --split".to_owned()));
+    }
+    let text = output.to_str().ok_or_else(|| Error::Usage("-o of --split is text in UTF-8".to_owned()))?;
+    text.parse().map_err(|error| Error::Usage(format!("-o of --split: {error}")))
+}

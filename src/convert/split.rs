@@ -1,0 +1,306 @@
+//! `--split`: an archive for each image, named by a pattern.
+//!
+//! ```text
+//! out/{name}-{tag}.tar      ex.org/team/app:1 → out/app-1.tar
+//! ```
+//!
+//! What an archive says of itself goes into a name only letter by letter: no name leaves the pattern's directory, and two
+//! that are one are refused before anything is written.
+//!
+//! Source: docs/bundles.md B-41.
+
+use std::collections::{BTreeSet, HashMap};
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::{ConvertOptions, Target};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::image::{ImageEntry, Name, Node};
+use crate::path::escape_for_terminal;
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::spec::platform::Platform;
+
+/// The longest name of a file, bytes.
+const MAX_NAME: usize = 255;
+
+/// Names of archives, made from what they hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitPattern {
+    directory: PathBuf,
+    parts: Vec<PatternPart>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum PatternPart {
+    Text(String),
+    Field(PatternField),
+}
+
+/// What a pattern can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PatternField {
+    Name,
+    Repo,
+    Tag,
+    Os,
+    Arch,
+    Id,
+    Number,
+}
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseSplitPatternError(String);
+
+impl PatternField {
+    const ALL: [(&'static str, Self); 7] = [
+        ("name", Self::Name),
+        ("repo", Self::Repo),
+        ("tag", Self::Tag),
+        ("os", Self::Os),
+        ("arch", Self::Arch),
+        ("id", Self::Id),
+        ("n", Self::Number),
+    ];
+}
+
+impl FromStr for SplitPattern {
+    type Err = ParseSplitPatternError;
+
+    /// Parses a path whose last component has fields in braces.
+    fn from_str(text: &str) -> std::result::Result<Self, ParseSplitPatternError> {
+        let path = Path::new(text);
+        let last = path.file_name().and_then(|last| last.to_str()).unwrap_or_default();
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        if last.is_empty() || text.ends_with('/') {
+            return Err(ParseSplitPatternError("a pattern ends in the name of a file".to_owned()));
+        }
+        if directory.to_string_lossy().contains('{') {
+            let problem = "only the last part of a pattern has {fields}: all archives go into one directory";
+            return Err(ParseSplitPatternError(problem.to_owned()));
+        }
+        Ok(Self { directory, parts: parts(last)? })
+    }
+}
+
+fn parts(text: &str) -> std::result::Result<Vec<PatternPart>, ParseSplitPatternError> {
+    let (mut parts, mut rest) = (Vec::new(), text);
+    while let Some((before, from)) = rest.split_once('{') {
+        let unknown = || {
+            let known: Vec<_> = PatternField::ALL.iter().map(|(word, _)| format!("{{{word}}}")).collect();
+            ParseSplitPatternError(format!("a pattern's fields are {}", known.join(", ")))
+        };
+        let (word, after) = from.split_once('}').ok_or_else(unknown)?;
+        let field = PatternField::ALL.iter().find(|(known, _)| *known == word).ok_or_else(unknown)?.1;
+        parts.extend([PatternPart::Text(before.to_owned()), PatternPart::Field(field)]);
+        rest = after;
+    }
+    parts.push(PatternPart::Text(rest.to_owned()));
+    Ok(parts)
+}
+
+impl SplitPattern {
+    /// The directory into which all archives go.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns true if it tells platforms apart: each is an archive of its own then.
+    pub(super) fn has_platform(&self) -> bool {
+        let is_platform = |part: &PatternPart| {
+            matches!(part, PatternPart::Field(PatternField::Os | PatternField::Arch | PatternField::Id))
+        };
+        self.parts.iter().any(is_platform)
+    }
+
+    /// The names of the archives that `groups` become.
+    ///
+    /// # Errors
+    /// [`Error::Inexpressible`] for an image that has not got what the pattern names, a name that no file can have;
+    /// [`Error::Choice`] for a name that two would have.
+    pub(super) fn names(&self, groups: &[Vec<ImageEntry>]) -> Result<Vec<String>> {
+        let names: Vec<String> =
+            groups.iter().enumerate().map(|(number, group)| self.name(number, group)).collect::<Result<_>>()?;
+        let mut known: HashMap<&str, usize> = HashMap::new();
+        for (number, name) in names.iter().enumerate() {
+            if let Some(other) = known.insert(name, number) {
+                let problem = format!(
+                    "two images would be written to {name}; a pattern with more fields, such as {{n}}, tells them apart"
+                );
+                let titles = [other, number]
+                    .map(|number| format!("{} in {}", groups[number][0].title(), groups[number][0].archive));
+                return Err(Error::choice(problem, titles));
+            }
+        }
+        Ok(names)
+    }
+
+    fn name(&self, number: usize, group: &[ImageEntry]) -> Result<String> {
+        let mut name = String::new();
+        for part in &self.parts {
+            match part {
+                PatternPart::Text(text) => name += text,
+                PatternPart::Field(field) => {
+                    let value = field.value(number, group).ok_or_else(|| {
+                        let (word, _) =
+                            PatternField::ALL.iter().find(|(_, known)| known == field).expect("all are listed");
+                        let at = format!("{}: {}", group[0].archive, group[0].title());
+                        Error::inexpressible(
+                            at,
+                            format!("it has no {{{word}}}; {{id}} and {{n}} are there for every image"),
+                        )
+                    })?;
+                    name.extend(value.chars().map(|letter| if is_plain(letter) { letter } else { '_' }));
+                }
+            }
+        }
+        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') {
+            let at = format!("{}: {}", group[0].archive, group[0].title());
+            return Err(Error::inexpressible(
+                at,
+                format!("no file can be called `{}`", escape_for_terminal(name.as_bytes())),
+            ));
+        }
+        Ok(name)
+    }
+}
+
+/// Letters that mean nothing to a file system, a shell or a terminal.
+fn is_plain(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_')
+}
+
+impl PatternField {
+    /// What `group` has of it.
+    fn value(self, number: usize, group: &[ImageEntry]) -> Option<String> {
+        let names = || group.iter().flat_map(|entry| &entry.names);
+        let reference = names().find_map(|name| match name {
+            Name::Reference(reference) => Some(reference),
+            Name::Tag(_) | Name::Text(_) => None,
+        });
+        let repository = || {
+            let reference = reference?;
+            let familiar = reference.familiar();
+            let rest = reference.tag().map_or(0, |tag| tag.len() + 1);
+            let bare = familiar.split('@').next().unwrap_or_default();
+            Some(if bare.len() < familiar.len() {
+                bare.to_owned()
+            } else {
+                familiar[..familiar.len() - rest].to_owned()
+            })
+        };
+        match self {
+            Self::Name => Some(repository()?.rsplit('/').next()?.to_owned()),
+            Self::Repo => repository(),
+            Self::Tag => names().find_map(|name| match name {
+                Name::Reference(reference) => reference.tag().map(str::to_owned),
+                Name::Tag(tag) => Some(tag.clone()),
+                Name::Text(_) => None,
+            }),
+            Self::Os => platform(group).map(|platform| platform.os.clone()),
+            Self::Arch => platform(group).map(|platform| match platform.variant.as_str() {
+                "" => platform.architecture.clone(),
+                variant => format!("{}-{variant}", platform.architecture),
+            }),
+            Self::Id => image_id(group).map(|digest| digest.encoded().chars().take(12).collect()),
+            Self::Number => Some(number.to_string()),
+        }
+        .filter(|value| !value.is_empty())
+    }
+}
+
+/// The platform of the only image.
+fn platform(group: &[ImageEntry]) -> Option<&Platform> {
+    match &group.iter().flat_map(|entry| entry.node.distinct_images()).collect::<Vec<_>>()[..] {
+        [image] => Some(&image.platform),
+        _ => None,
+    }
+}
+
+fn image_id(group: &[ImageEntry]) -> Option<&Digest> {
+    group.iter().flat_map(|entry| entry.node.images()).map(|image| &image.image_id).next()
+}
+
+/// Puts `entries` into the archives that they belong to: images by themselves, with all that shares a name where the target
+/// holds several platforms; what refers to an image, such as its signature, with it.
+pub(super) fn groups(entries: Vec<ImageEntry>, options: &ConvertOptions, run: &Run) -> Vec<Vec<ImageEntry>> {
+    let is_together = matches!(options.target, Target::Oci(_)) && !options.each_platform;
+    let mut groups = Groups::default();
+    let (images, beside): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| !matches!(entry.node, Node::Artifact(_)));
+    for entry in images {
+        groups.add(entry, is_together);
+    }
+    groups.groups.retain(|group| !group.is_empty());
+    for entry in groups.attach(beside) {
+        let at = format!("{}: {}", entry.archive, entry.title());
+        run.diagnostics.note(Rule::B41, at, "it belongs to no image that is written; left out");
+    }
+    groups.groups
+}
+
+#[derive(Default)]
+struct Groups {
+    groups: Vec<Vec<ImageEntry>>,
+    /// The group in which a name is.
+    named: HashMap<Name, usize>,
+}
+
+impl Groups {
+    /// Adds an entry to the group that has one of its names, or makes a new one; groups that it ties together become one.
+    fn add(&mut self, entry: ImageEntry, is_together: bool) {
+        let known: BTreeSet<usize> = match is_together {
+            true => entry.names.iter().filter_map(|name| self.named.get(name).copied()).collect(),
+            false => BTreeSet::new(),
+        };
+        let place = known.first().copied().unwrap_or(self.groups.len());
+        for other in known.into_iter().skip(1) {
+            let moved = mem::take(&mut self.groups[other]);
+            self.named.extend(moved.iter().flat_map(|entry| &entry.names).map(|name| (name.clone(), place)));
+            self.groups[place].extend(moved);
+        }
+        self.named.extend(entry.names.iter().map(|name| (name.clone(), place)));
+        match self.groups.get_mut(place) {
+            Some(group) => group.push(entry),
+            None => self.groups.push(vec![entry]),
+        }
+    }
+
+    /// Puts artifacts where what they refer to is; gives back those that refer to nothing that is written.
+    fn attach(&mut self, beside: Vec<ImageEntry>) -> Vec<ImageEntry> {
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for (place, group) in self.groups.iter().enumerate() {
+            for node in group.iter().map(|entry| &entry.node) {
+                let manifests = node.images().into_iter().map(|image| image.own_digest());
+                let indexes = node.indexes().into_iter().map(|index| &index.document.digest);
+                for digest in manifests.chain(indexes) {
+                    places.entry(digest.to_string()).or_insert(place);
+                }
+            }
+        }
+        let mut left = Vec::new();
+        for entry in beside {
+            let subjects = entry.node.carried().into_iter().filter_map(|artifact| artifact.subject.as_ref());
+            let digests = subjects.map(Digest::to_string).chain(entry.names.iter().filter_map(tagged_digest));
+            match digests.into_iter().find_map(|digest| places.get(&digest)) {
+                Some(&place) => self.groups[place].push(entry),
+                None => left.push(entry),
+            }
+        }
+        left
+    }
+}
+
+/// The digest of the image to which a name like `app:sha256-….sig` belongs (docs/formats.md O-14).
+fn tagged_digest(name: &Name) -> Option<String> {
+    let tag = match name {
+        Name::Reference(reference) => reference.tag()?,
+        Name::Tag(text) | Name::Text(text) => text,
+    };
+    let (algorithm, rest) = tag.split_once('-')?;
+    Some(format!("{algorithm}:{}", rest.split('.').next()?))
+}

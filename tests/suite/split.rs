@@ -1,0 +1,200 @@
+//! `--split`: an archive for each image, all or none (docs/bundles.md B-41).
+
+use serde_json::Value;
+
+use crate::support::archive::Archive;
+use crate::support::expect::{Target, judge};
+use crate::support::image::TestImage;
+use crate::support::layout::{Layout, Types};
+use crate::support::run::{Outcome, imgtar};
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+use crate::support::tarball::Tarball;
+
+/// Splits `source` by `pattern`, which lies below a directory that is there.
+fn split(scratch: &Scratch, source: &Tarball, target: &str, pattern: &str, flags: &[&str]) -> Outcome {
+    std::fs::create_dir_all(scratch.path("out")).unwrap();
+    let run = imgtar(["convert", "--to", target, "--split", "-o", &format!("out/{pattern}")]).args(flags);
+    run.dir(scratch.dir()).stdin(source.bytes()).run()
+}
+
+/// What lies in the directory.
+fn found(scratch: &Scratch) -> Vec<String> {
+    let entries = std::fs::read_dir(scratch.path("out")).unwrap();
+    let mut found: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    found.sort();
+    found
+}
+
+fn three() -> Tarball {
+    Shape::Docker20.save(&["ex.org/team/api:1", "web:2.0", "localhost:5000/db:3"].map(TestImage::demo))
+}
+
+#[test]
+fn every_image_is_an_archive_of_its_own() {
+    for target in Target::ALL {
+        let scratch = Scratch::new();
+        let outcome = split(&scratch, &three(), target.flag(), "{name}-{tag}.tar", &[]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert_eq!(found(&scratch), ["api-1.tar", "db-3.tar", "web-2.0.tar"], "{}", target.flag());
+        if target != Target::OciDir {
+            let (_, images) = judge(target, &scratch.read("out/web-2.0.tar"));
+            assert_eq!(images.len(), 1);
+            assert_eq!(images[0].names, ["docker.io/library/web:2.0"]);
+        }
+        outcome.says(["wrote out/api-1.tar", "wrote out/db-3.tar", "web:2.0"]);
+    }
+}
+
+#[test]
+fn each_archive_is_what_a_conversion_of_its_image_writes() {
+    let scratch = Scratch::new();
+    assert_eq!(split(&scratch, &three(), "oci", "{n}", &["--compress", "gzip"]).code, 0);
+    for nth in ["0", "1", "2"] {
+        let image = format!("@{nth}");
+        let alone = imgtar(["convert", "--to", "oci", "--compress", "gzip", "--image", &image]).stdin(three().bytes());
+        assert!(alone.success().stdout == scratch.read(&format!("out/{nth}")), "{nth}");
+    }
+}
+
+#[test]
+fn fields_are_parts_of_the_image() {
+    let image = TestImage::demo("ex.org/team/api:1").platform("linux/arm/v7");
+    let scratch = Scratch::new();
+    let source = Shape::Oci.save_one(&image);
+    assert_eq!(split(&scratch, &source, "oci", "{repo}.{os}.{arch}.{id}.tar.gz", &[]).code, 0);
+    assert_eq!(found(&scratch), [format!("ex.org_team_api.linux.arm-v7.{}.tar.gz", &image.id()[..12])]);
+    assert_eq!(&scratch.read(&format!("out/{}", found(&scratch)[0]))[..2], [0x1f, 0x8b], "the extension still counts");
+    for pattern in ["{other}", "{name", "{name}/x", "{}"] {
+        assert_eq!(split(&scratch, &source, "oci", pattern, &[]).code, 2, "{pattern}");
+    }
+    for flags in [&["--all-blobs"][..], &["--append"]] {
+        assert_eq!(
+            split(&scratch, &source, if flags[0] == "--append" { "oci-dir" } else { "oci" }, "{n}", flags).code,
+            2
+        );
+    }
+    imgtar(["convert", "--to", "oci", "--split"]).stdin(source.bytes()).exits(2).says(["-o 'out/"]);
+}
+
+#[test]
+fn two_of_one_name_are_refused_before_anything_is_written() {
+    let scratch = Scratch::new();
+    let source = Shape::Docker20.save(&["one/app:1", "two/app:1"].map(TestImage::demo));
+    let refused = split(&scratch, &source, "oci", "{name}.tar", &[]);
+    assert_eq!(refused.code, 4, "{refused}");
+    refused.says(["one/app:1", "two/app:1", "app.tar", "{n}"]);
+    assert_eq!(found(&scratch), [""; 0]);
+    assert_eq!(split(&scratch, &source, "oci", "{repo}.tar", &[]).code, 0);
+    assert_eq!(found(&scratch), ["one_app.tar", "two_app.tar"]);
+    let untagged = Shape::Docker20.save_one(&TestImage::demo("x").untagged());
+    let refused = split(&scratch, &untagged, "oci", "{name}.tar", &[]);
+    assert_eq!(refused.code, 4, "{refused}");
+    refused.says(["{name}", "{id}"]);
+}
+
+#[test]
+fn what_is_there_stays_unless_force_replaces_it() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.path("out")).unwrap();
+    scratch.write("out/web.tar", "precious");
+    let refused = split(&scratch, &three(), "oci", "{name}.tar", &[]);
+    assert_eq!(refused.code, 5, "{refused}");
+    refused.says(["out/web.tar", "--force"]);
+    assert_eq!(found(&scratch), ["web.tar"]);
+    assert_eq!(scratch.read("out/web.tar"), b"precious");
+    assert_eq!(split(&scratch, &three(), "oci", "{name}.tar", &["--force"]).code, 0);
+    assert_eq!(found(&scratch), ["api.tar", "db.tar", "web.tar"]);
+    assert_eq!(split(&scratch, &three(), "oci", "none/{name}.tar", &[]).code, 5, "no directory is made");
+    assert_eq!(split(&scratch, &three(), "oci-dir", "{name}", &[]).code, 0);
+    assert_eq!(split(&scratch, &three(), "oci-dir", "{name}", &[]).code, 5);
+    assert_eq!(split(&scratch, &three(), "oci-dir", "{name}", &["-f"]).code, 0);
+    let archive = scratch.write("app.tar", three().bytes());
+    let run = imgtar(["convert", "--to", "oci", "--split", "-f", "-o", "app.{tag}ar"]).arg(&archive);
+    let named = Shape::Docker20.save_one(&TestImage::demo("x:t")).bytes();
+    std::fs::write(&archive, named).unwrap();
+    run.dir(scratch.dir()).exits(2).says(["is the input"]);
+}
+
+#[test]
+fn hostile_names_stay_in_the_directory() {
+    for (os, architecture) in
+        [("../../etc", "x"), ("..", ""), ("a/b", "c\\d"), ("\u{202e}", "-rf"), ("con:", "\u{1b}[2J")]
+    {
+        let scratch = Scratch::new();
+        let config =
+            serde_json::json!({"os": os, "architecture": architecture, "rootfs": {"type": "layers", "diff_ids": []}});
+        let source = Shape::Docker20.save_one(&TestImage::new().raw_config(&config.to_string()).tag("x:1"));
+        for pattern in ["{os}", "{os}{arch}"] {
+            let outcome = split(&scratch, &source, "oci", pattern, &[]);
+            assert!([0, 4].contains(&outcome.code), "{outcome}");
+            for name in found(&scratch) {
+                let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+                assert!(name.chars().all(is_plain), "{name}");
+            }
+            assert_eq!(scratch.names(), ["out"], "{outcome}");
+        }
+    }
+}
+
+/// `app:1` for two platforms behind one index, with an attestation and a signature of one of them.
+fn platforms() -> (Tarball, [TestImage; 2]) {
+    let images = ["linux/amd64", "linux/arm64"].map(|platform| TestImage::demo("app:1").platform(platform));
+    let mut layout = Layout::new();
+    let manifests = images.each_ref().map(|image| layout.image(image, Types::Oci));
+    let attestation = layout.attestation(&manifests[0]);
+    let signature = layout.artifact(&manifests[0]);
+    let index = layout.nested(&[manifests.as_slice(), &[attestation]].concat(), Types::Oci);
+    layout.list_as(&index, &["app:1".to_owned()]);
+    layout.list_as(&signature, &["app:sha256-x.sig".to_owned()]);
+    let other = layout.image(&TestImage::demo("web:1"), Types::Oci);
+    layout.list_as(&other, &["web:1".to_owned()]);
+    (layout.tarball(), images)
+}
+
+#[test]
+fn platforms_stay_together_unless_the_pattern_tells_them_apart() {
+    let (source, images) = platforms();
+    let scratch = Scratch::new();
+    assert_eq!(split(&scratch, &source, "oci", "{name}.tar", &[]).code, 0);
+    assert_eq!(found(&scratch), ["app.tar", "web.tar"]);
+    let together = Archive::open(&scratch.read("out/app.tar"));
+    let index: Value = together.json("index.json");
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 2, "the signature goes where its image is");
+    for target in ["oci", "docker"] {
+        let scratch = Scratch::new();
+        let outcome = split(&scratch, &source, target, "{name}-{arch}.tar", &[]);
+        assert_eq!(outcome.code, 0, "{outcome}");
+        assert_eq!(found(&scratch), ["app-amd64.tar", "app-arm64.tar", "web-amd64.tar"]);
+        let target = if target == "oci" { Target::Oci } else { Target::Docker };
+        let (_, judged) = judge(target, &scratch.read("out/app-arm64.tar"));
+        assert_eq!(judged[0].id, images[1].id());
+        outcome.says(["note", "each platform is taken by itself", "attestation"]);
+    }
+}
+
+#[test]
+fn reports_are_a_document_a_line() {
+    let scratch = Scratch::new();
+    assert_eq!(split(&scratch, &three(), "oci", "{name}.tar", &["--report", "report"]).code, 0);
+    let text = String::from_utf8(scratch.read("report")).unwrap();
+    let documents: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outputs: Vec<_> = documents.iter().map(|document| document["output"].as_str().unwrap()).collect();
+    assert_eq!(outputs, ["out/api.tar", "out/web.tar", "out/db.tar"]);
+    for document in &documents {
+        crate::support::schema::check("report", document);
+    }
+}
+
+#[test]
+fn where_one_image_is_damaged_no_archive_appears() {
+    let scratch = Scratch::new();
+    let mut source = Shape::Oci.save(&["a:1", "b:1"].map(TestImage::demo));
+    let layer = crate::support::layout::blob_path(&TestImage::demo("b:1").layer_digests()[1]);
+    let member = source.members.iter_mut().find(|member| member.name == layer).unwrap();
+    let crate::support::tarball::Kind::File(bytes) = &mut member.kind else { panic!("a layer") };
+    *bytes.last_mut().unwrap() ^= 1;
+    let outcome = split(&scratch, &source, "oci", "{name}.tar", &[]);
+    assert_eq!(outcome.code, 3, "{outcome}");
+    assert_eq!(found(&scratch), [""; 0]);
+}
