@@ -1,7 +1,7 @@
 //! One 512-byte header block: where its fields lie, how its numbers are read, whether its checksum holds.
 //!
 //! Strict where readers disagree, because an archive that two of them read differently is an attack: numbers never wrap,
-//! and nothing may hide behind a number's end.
+//! and nothing may hide behind a number's end. Numbers are read as Go's `archive/tar` does it, which all engines use.
 //!
 //! Sources: POSIX.1-2017 `pax` (ustar), GNU tar manual ("Basic Tar Format"), docs/formats.md, H-11, H-18.
 
@@ -30,7 +30,9 @@ pub(super) const DEVICE_MINOR: Range<usize> = 337..345;
 pub(super) const PREFIX: Range<usize> = 345..500;
 /// In star's own headers times follow a shorter prefix; its trailer tells.
 const STAR_PREFIX: Range<usize> = 345..476;
+const STAR_TIMES: [Range<usize>; 2] = [476..488, 488..500];
 const STAR_TRAILER: Range<usize> = 508..512;
+const GNU_TIMES: [Range<usize>; 2] = [345..357, 357..369];
 const GNU_SPARSE: Range<usize> = 386..482;
 const GNU_SPARSE_EXTENDED: usize = 482;
 const GNU_REAL_SIZE: Range<usize> = 483..495;
@@ -66,20 +68,44 @@ impl<'b> HeaderBlock<'b> {
         self.0[FLAG]
     }
 
-    /// The name, with the ustar prefix in front.
+    /// The name, with the prefix in front that a ustar header has, and a GNU header of Go before 1.8.
     pub(super) fn name(&self) -> Vec<u8> {
         let name = text(&self.0[NAME]);
-        let prefix = if !self.is_ustar() {
-            &[]
-        } else if self.0[STAR_TRAILER] == *b"tar\0" {
-            text(&self.0[STAR_PREFIX])
-        } else {
-            text(&self.0[PREFIX])
+        let prefix = match self.prefix() {
+            b"" => return name.to_vec(),
+            prefix => prefix,
         };
-        if prefix.is_empty() {
-            return name.to_vec();
-        }
         [prefix, b"/", name].concat()
+    }
+
+    fn prefix(&self) -> &'b [u8] {
+        if self.is_star() {
+            text(&self.0[STAR_PREFIX])
+        } else if self.is_ustar() {
+            text(&self.0[PREFIX])
+        } else if self.is_gnu() && self.has_garbled_times() {
+            Some(text(&self.0[PREFIX])).filter(|prefix| prefix.is_ascii()).unwrap_or_default()
+        } else {
+            b""
+        }
+    }
+
+    /// Whether the times of access and change of a GNU header are no numbers: Go before 1.8 took their place for a prefix
+    ///
+    fn has_garbled_times(&self) -> bool {
+        GNU_TIMES.into_iter().any(|range| self.0[range.start] != 0 && number(&self.0[range]).is_none())
+    }
+
+    /// The first number that is none, whether it is needed or not: Go refuses the whole header for it (H-11).
+    pub(super) fn unread_number(&self) -> Option<Problem> {
+        let always = [("mode", MODE), ("uid", UID), ("gid", GID), ("size", SIZE), ("mtime", MTIME)];
+        let devices = [("device major", DEVICE_MAJOR), ("device minor", DEVICE_MINOR)];
+        let [accessed, changed] = STAR_TIMES;
+        let times = [("time of access", accessed), ("time of change", changed)];
+        let fields = always.into_iter().chain(devices.into_iter().filter(|_| self.has_names()));
+        let mut fields = fields.chain(times.into_iter().filter(|_| self.is_star()));
+        let (name, range) = fields.find(|(_, range)| number(&self.0[range.clone()]).is_none())?;
+        Some(self.no_number(name, range))
     }
 
     /// The target of a link.
@@ -145,6 +171,10 @@ impl<'b> HeaderBlock<'b> {
         })
     }
 
+    fn is_star(&self) -> bool {
+        self.is_ustar() && self.0[STAR_TRAILER] == *b"tar\0"
+    }
+
     fn is_ustar(&self) -> bool {
         &self.0[MAGIC] == USTAR_MAGIC
     }
@@ -198,18 +228,18 @@ fn text(field: &[u8]) -> &[u8] {
     CStr::from_bytes_until_nul(field).map_or(field, CStr::to_bytes)
 }
 
-/// A number field: octal text, or two's complement when the first bit is set (GNU, star). Empty is zero.
+/// A number field: octal text between blanks and NULs, or two's complement when the first bit is set (GNU, star). Empty is
+/// zero.
 ///
 /// `None` where it is neither, or does not fit 63 bits and a sign (H-11).
 pub(super) fn number(field: &[u8]) -> Option<i64> {
     if field.first().is_some_and(|first| first & 0x80 != 0) {
         return base256(field);
     }
-    let digits = text(field).trim_ascii();
-    if digits.is_empty() {
-        // Some readers look for digits behind leading NULs, others do not: so there must be none.
-        return field.iter().all(|&byte| byte == 0 || byte == b' ').then_some(0);
-    }
+    let is_padding = |byte: &u8| matches!(byte, 0 | b' ');
+    let start = field.iter().position(|byte| !is_padding(byte)).unwrap_or(field.len());
+    let end = field.iter().rposition(|byte| !is_padding(byte)).map_or(start, |last| last + 1);
+    let digits = text(&field[start..end]);
     // The widest field has 12 digits, and they 36 bits.
     debug_assert!(digits.len() <= 12);
     digits.iter().try_fold(0, |value, &digit| match digit {
@@ -263,6 +293,8 @@ mod tests {
             (b"\0\0\0\0\0\0\0\0", 0),
             (b"        ", 0),
             (b"777777777777", 0o7777_7777_7777),
+            (b"\x00\x000644\0\0", 0o644),
+            (b"\x00 \x00644  ", 0o644),
         ] {
             assert_eq!(number(field), Some(value), "{}", field.escape_ascii());
         }
@@ -283,12 +315,75 @@ mod tests {
             b"-000644\0",
             b"0x00644\0",
             b"12 34\0\0\0",
-            b"\x00\x000644\0\0",
+            b"\t000644\0",
+            b"644\t\0\0\0\0",
+            b"644 \0 1\0",
             b"\x80\0\0\0\x80\0\0\0\0\0\0\0",
             b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
         ] {
             assert_eq!(number(field), None, "{}", field.escape_ascii());
         }
+    }
+
+    /// A header with these bytes at these places.
+    fn header(fields: &[(usize, &[u8])]) -> [u8; BLOCK] {
+        let mut block = [0; BLOCK];
+        for (at, bytes) in fields {
+            block[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        let sum = checksum(&block);
+        put_number(&mut block[CHECKSUM], i64::from(sum));
+        block
+    }
+
+    fn name_in(fields: &[(usize, &[u8])]) -> String {
+        let block = header(fields);
+        HeaderBlock::checked(&block).ok().unwrap().name().escape_ascii().to_string()
+    }
+
+    #[test]
+    fn a_prefix_is_one_in_ustar_and_where_go_before_1_8_wrote_it() {
+        let (name, prefix) = ((NAME.start, &b"file"[..]), PREFIX.start);
+        let gnu = (MAGIC.start, GNU_MAGIC);
+        for (fields, expected) in [
+            (vec![name, (MAGIC.start, USTAR_MAGIC), (prefix, b"a/b")], "a/b/file"),
+            (vec![name, gnu, (prefix, b"usr/lib/node_modules")], "usr/lib/node_modules/file"),
+            (vec![name, gnu, (prefix, b"7")], "file"),
+            (vec![name, gnu, (prefix, b"00000001234\x0000000005670")], "file"),
+            (vec![name, gnu, (prefix, b"\0 no time of access is fine")], "file"),
+            (vec![name, gnu, (prefix, b"7"), (357, b"no number")], "7/file"),
+            (vec![name, gnu, (prefix, b"caf\xc3\xa9")], "file"),
+            (vec![name, gnu, (prefix, b"\x80\0\0\0\0\0\0\0\0\0\0\x01")], "file"),
+            (vec![name, (prefix, b"v7 has none")], "file"),
+        ] {
+            assert_eq!(name_in(&fields), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn every_number_that_go_reads_is_looked_at() {
+        let unread = |fields: &[(usize, &[u8])]| {
+            let block = header(fields);
+            HeaderBlock::checked(&block).ok().unwrap().unread_number().map(|problem| problem.message)
+        };
+        let ustar = (MAGIC.start, USTAR_MAGIC);
+        for (at, name) in [
+            (MODE.start, "mode"),
+            (UID.start, "uid"),
+            (GID.start, "gid"),
+            (SIZE.start, "size"),
+            (MTIME.start, "mtime"),
+            (DEVICE_MAJOR.start, "device major"),
+            (DEVICE_MINOR.start, "device minor"),
+        ] {
+            let problem = unread(&[ustar, (at, b"x")]).unwrap();
+            assert!(problem.starts_with(&format!("the {name} field `x")), "{problem}");
+        }
+        let star = (STAR_TRAILER.start, &b"tar\0"[..]);
+        assert!(unread(&[ustar, star, (476, b"9")]).unwrap().contains("time of access"));
+        assert_eq!(unread(&[ustar, (476, b"9")]), None);
+        assert_eq!(unread(&[(DEVICE_MAJOR.start, b"9")]), None, "v7 has no device numbers");
+        assert_eq!(unread(&[(MAGIC.start, GNU_MAGIC), (345, b"garbled")]), None);
     }
 
     #[test]

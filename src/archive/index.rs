@@ -4,6 +4,7 @@
 //! relative to its own directory (docs/formats.md G-7), a hard link to the archive's root (G-8). Bodies stay where they are.
 
 mod links;
+mod oddities;
 
 pub(crate) use links::LinkChain;
 
@@ -13,6 +14,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use oddities::TarOddities;
 
 use super::entry::{EntryKind, TarEntry};
 use super::reader::{Ending, Reader};
@@ -33,7 +36,7 @@ pub struct MemberIndex {
 }
 
 enum MemberStore {
-    Tar(TarMembers),
+    Tar(Box<TarMembers>),
     Directory(PathBuf),
 }
 
@@ -41,6 +44,7 @@ enum MemberStore {
 struct TarMembers {
     /// True if a name begins with a slash as it is stored.
     has_rooted_name: bool,
+    oddities: TarOddities,
     /// All occurrences of a name, in archive order.
     members: HashMap<EntryPath, Vec<Member<Extent>>>,
     /// The names whose last occurrence is a symbolic link, by their hash.
@@ -75,6 +79,7 @@ struct Span {
 pub struct Scan {
     members: Vec<(EntryPath, Member<Span>)>,
     has_rooted_name: bool,
+    oddities: TarOddities,
 }
 
 impl Scan {
@@ -85,10 +90,11 @@ impl Scan {
     /// `run` go on, so does the scan, without such a member, and ends where the tar is damaged.
     pub fn read(tar: impl Skip, label: &str, run: &Run) -> Result<Self> {
         let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.diagnostics);
-        let mut scan = Self { members: Vec::new(), has_rooted_name: false };
+        let mut scan = Self { members: Vec::new(), has_rooted_name: false, oddities: TarOddities::default() };
         loop {
             match reader.next_entry() {
                 Ok(Some(entry)) => {
+                    scan.oddities.note_unread(reader.take_unread(), &entry.path);
                     scan.has_rooted_name |= entry.path.first() == Some(&b'/');
                     match named(entry, label) {
                         Ok(member) => {
@@ -98,7 +104,12 @@ impl Scan {
                         Err(fault) => run.diagnostics.fault(fault)?,
                     }
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    scan.oddities.note_unread(reader.take_unread(), b"");
+                    // Damage behind the end is found by whoever reads on.
+                    scan.oddities.rest = reader.find_rest().ok().flatten();
+                    break;
+                }
                 Err(fault) => {
                     run.diagnostics.fault(fault)?;
                     break;
@@ -115,8 +126,8 @@ impl Scan {
         for (path, member) in self.members {
             members.entry(path).or_default().push(member.bind(&whole));
         }
-        let members = TarMembers::new(members, self.has_rooted_name);
-        MemberIndex { label: source.label().to_owned(), store: MemberStore::Tar(members) }
+        let members = TarMembers::new(members, self.has_rooted_name, self.oddities);
+        MemberIndex { label: source.label().to_owned(), store: MemberStore::Tar(Box::new(members)) }
     }
 }
 
@@ -277,7 +288,7 @@ impl MemberIndex {
 }
 
 impl TarMembers {
-    fn new(members: HashMap<EntryPath, Vec<Member<Extent>>>, has_rooted_name: bool) -> Self {
+    fn new(members: HashMap<EntryPath, Vec<Member<Extent>>>, has_rooted_name: bool, oddities: TarOddities) -> Self {
         let hasher = RandomState::new();
         let mut links: HashMap<u64, Vec<EntryPath>> = HashMap::new();
         for (path, all) in &members {
@@ -287,7 +298,7 @@ impl TarMembers {
                 links.entry(prefix.hash()).or_default().push(path.clone());
             }
         }
-        Self { has_rooted_name, members, links, hasher, found: Mutex::default() }
+        Self { has_rooted_name, oddities, members, links, hasher, found: Mutex::default() }
     }
 
     /// The body of `path`, through links; several members of one name must have the same bytes (H-12).

@@ -21,18 +21,21 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
-    /// Takes the body of an `x`, `L` or `K` header. A second one of a kind is refused: readers disagree which counts.
-    pub(super) fn push(&mut self, flag: u8, offset: u64, body: Vec<u8>) -> ParseResult<()> {
+    /// Takes the body of an `x`, `L` or `K` header: what is odd about it. Of two of a kind the last counts, for Go and for all
+    /// that use it; GNU's name ends at its first NUL.
+    pub(super) fn push(&mut self, flag: u8, offset: u64, body: Vec<u8>) -> ParseResult<Option<&'static str>> {
         self.start.get_or_insert(offset);
-        let twice = match flag {
+        let has_rest = flag != b'x' && has_rest(&body);
+        let is_second = match flag {
             b'x' => self.pax.replace(Extension::parse(&body)?).is_some(),
             b'L' => self.name.replace(long_name(body)?).is_some(),
             _ => self.link.replace(long_name(body)?).is_some(),
         };
-        match twice {
-            true => Err(Problem::new(Rule::H9, "the second one of the same member")),
-            false => Ok(()),
-        }
+        Ok(match (is_second, has_rest) {
+            (true, _) => Some("the second one of the same member; the last one counts"),
+            (false, true) => Some("bytes behind the closing NUL are ignored"),
+            (false, false) => None,
+        })
     }
 
     /// Refuses GNU names that are not PAX's: Go takes the one, GNU tar the other, and some what stands last.
@@ -135,12 +138,18 @@ pub(super) fn oddity(name: &[u8]) -> Option<&'static str> {
     long.then_some("a name with a component of more than 255 bytes")
 }
 
+fn end_of_name(body: &[u8]) -> usize {
+    body.iter().position(|&byte| byte == 0).unwrap_or(body.len())
+}
+
+/// Whether something stands behind the NUL that closes a GNU long name.
+fn has_rest(body: &[u8]) -> bool {
+    body[end_of_name(body)..].iter().any(|&byte| byte != 0)
+}
+
 /// A GNU long name: one string, usually closed by a NUL.
 fn long_name(mut body: Vec<u8>) -> ParseResult<Vec<u8>> {
-    let end = body.iter().position(|&byte| byte == 0).unwrap_or(body.len());
-    if body[end..].iter().any(|&byte| byte != 0) {
-        return Err(Problem::new(Rule::H9, "bytes behind the closing NUL"));
-    }
+    let end = end_of_name(&body);
     if end == 0 {
         return Err(Problem::new(Rule::H9, "the name is empty"));
     }

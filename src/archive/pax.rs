@@ -36,6 +36,8 @@ pub(super) struct Extension {
     pub(super) sparse: Option<SparseRecords>,
     /// Records that no field holds, in order.
     pub(super) passing: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The first record that is dropped here, while Go reads it and refuses it.
+    pub(super) unread: Option<Problem>,
 }
 
 impl Extension {
@@ -73,7 +75,7 @@ impl Extension {
             // star's own sparse form: to take its packed bytes for the content would corrupt the file.
             b"SCHILY.realsize" => return Err(Problem::new(Rule::R20, "sparse files of star are not supported")),
             b"hdrcharset" => check_charset(value)?,
-            _ if is_dropped(key) => {}
+            _ if is_dropped(key) => self.unread = self.unread.take().or_else(|| unread(key, value)),
             _ => match key.strip_prefix(SPARSE) {
                 Some(_) if value.is_empty() => {}
                 Some(key) => self.sparse.get_or_insert_default().set(key, value)?,
@@ -87,6 +89,17 @@ impl Extension {
 /// What nobody needs in a filesystem: other times, remarks, and where the file stood on its writer's disk.
 fn is_dropped(key: &[u8]) -> bool {
     matches!(key, b"atime" | b"ctime" | b"comment" | b"SCHILY.dev" | b"SCHILY.ino" | b"SCHILY.nlink")
+}
+
+/// Why Go refuses a record of a dropped key, or of any key in a global header: a number or time that is none (H-11).
+pub(super) fn unread(key: &[u8], value: &[u8]) -> Option<Problem> {
+    let is_read = match key {
+        b"atime" | b"ctime" | b"mtime" => value.is_empty() || TarTime::parse(value).is_some(),
+        b"uid" | b"gid" => value.is_empty() || decimal(value).is_ok(),
+        _ => true,
+    };
+    (!is_read)
+        .then(|| Problem::new(Rule::H11, format!("the PAX record {} is no number: `{}`", shown(key), shown(value))))
 }
 
 /// Whether a field or the encoder itself speaks for this key, so that it cannot be a passing record.

@@ -50,6 +50,7 @@ pub struct Reader<'a, R> {
     /// The current member's name, for errors; kept apart because the entry is the caller's.
     member: Vec<u8>,
     flag: u8,
+    unread: Option<Problem>,
 }
 
 impl<'a, R: Skip> Reader<'a, R> {
@@ -75,6 +76,7 @@ impl<'a, R: Skip> Reader<'a, R> {
             cursor: Cursor::default(),
             member: Vec::new(),
             flag: 0,
+            unread: None,
         }
     }
 
@@ -91,11 +93,12 @@ impl<'a, R: Skip> Reader<'a, R> {
         loop {
             let offset = self.blocks.offset() + self.padding as u64;
             let Some(block) = self.next_header()? else {
-                self.check_no_extensions(&extensions)?;
+                self.warn_of_extensions(&extensions)?;
                 self.ended = true;
                 return Ok(None);
             };
             let header = HeaderBlock::checked(&block).map_err(|sums| self.bad_checksum(offset, &sums, &block))?;
+            self.note_unread(header.unread_number());
             match header.flag() {
                 b'x' => self.take_extension("PAX header", &header, offset, &mut extensions)?,
                 b'L' => self.take_extension("GNU long name", &header, offset, &mut extensions)?,
@@ -110,6 +113,40 @@ impl<'a, R: Skip> Reader<'a, R> {
     /// are not understood by everyone (docs/formats.md ).
     pub fn flag(&self) -> u8 {
         self.flag
+    }
+
+    /// Why Go's `archive/tar`, by which all engines read, refuses what [`Self::next_entry`] read since the last call, although
+    /// nothing of it is needed here: a number that is none in a field that says nothing, an end marker that is cut short
+    /// (docs/formats.md H-11, G-13).
+    pub(crate) fn take_unread(&mut self) -> Option<Problem> {
+        self.unread.take()
+    }
+
+    /// Offset of the byte behind the end marker, where more than zeros follows within a few blocks; to be asked at the end.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub(crate) fn find_rest(&mut self) -> Result<Option<u64>> {
+        const BLOCKS: usize = 128;
+        let end = self.blocks.offset();
+        for _ in 0..BLOCKS {
+            let found = self.blocks.peek(BLOCK).map_err(|error| Error::io("reading", &self.at, error))?;
+            let (size, is_zero) = (found.len(), found.iter().all(|&byte| byte == 0));
+            if !is_zero {
+                return Ok(Some(end));
+            }
+            if size == 0 {
+                break;
+            }
+            self.blocks.consume(size);
+        }
+        Ok(None)
+    }
+
+    fn note_unread(&mut self, problem: Option<Problem>) {
+        if self.unread.is_none() {
+            self.unread = problem;
+        }
     }
 
     /// The content of the member that [`Self::next_entry`] gave last, from where an earlier body stopped; holes filled in.
@@ -153,10 +190,12 @@ impl<'a, R: Skip> Reader<'a, R> {
         Ok(None)
     }
 
-    fn check_no_extensions(&self, extensions: &Extensions) -> Result<()> {
+    /// Go takes the end behind an extension header for the end (H-9).
+    fn warn_of_extensions(&self, extensions: &Extensions) -> Result<()> {
         match extensions.start {
             Some(start) => {
-                Err(self.invalid(Rule::H9, format!("the extension header at offset {start} has no member behind it")))
+                let problem = format!("the extension header at offset {start} has no member behind it; it is ignored");
+                self.diagnostics.warn(Rule::H9, &self.at, problem)
             }
             None => Ok(()),
         }
@@ -173,6 +212,10 @@ impl<'a, R: Skip> Reader<'a, R> {
             );
         }
         self.blocks.consume(found);
+        if found > 0 && found < BLOCK {
+            let problem = format!("the end marker is cut short: {found} bytes follow its first block, not {BLOCK}");
+            self.note_unread(Some(Problem::new(Rule::G13, problem)));
+        }
         Ok(())
     }
 
@@ -185,7 +228,11 @@ impl<'a, R: Skip> Reader<'a, R> {
         into: &mut Extensions,
     ) -> Result<()> {
         let body = self.read_extension(name, header, offset)?;
-        into.push(header.flag(), offset, body).map_err(|problem| self.invalid_extension(name, offset, problem))
+        let odd = into.push(header.flag(), offset, body);
+        match odd.map_err(|problem| self.invalid_extension(name, offset, problem))? {
+            Some(odd) => self.diagnostics.warn(Rule::H9, &self.at, format!("{name} at offset {offset}: {odd}")),
+            None => Ok(()),
+        }
     }
 
     /// Takes a global header: remarks are ignored, the rest with a warning, and what would move data is refused.
@@ -198,11 +245,12 @@ impl<'a, R: Skip> Reader<'a, R> {
         }
         let body = self.read_extension(name, header, offset)?;
         for record in pax::records(&body) {
-            let (key, _) = record.map_err(|problem| self.invalid_extension(name, offset, problem))?;
+            let (key, value) = record.map_err(|problem| self.invalid_extension(name, offset, problem))?;
             if pax::is_refused_in_global(key) {
                 let problem = Problem::new(Rule::R19, format!("it sets {}", pax::shown(key)));
                 return Err(self.invalid_extension(name, offset, problem));
             }
+            self.note_unread(pax::unread(key, value));
             if key != b"comment" {
                 let message = format!("the global PAX record {} is ignored", pax::shown(key));
                 self.diagnostics.warn(Rule::R19, &self.at, message)?;
@@ -240,6 +288,7 @@ impl<'a, R: Skip> Reader<'a, R> {
             self.invalid_member(rule, &format!("{message} (header at offset {offset})"))
         })?;
         let mut pax = extensions.take_pax();
+        self.note_unread(pax.unread.take());
         let data = match (kind, pax.sparse.take()) {
             (EntryKind::Regular, sparse) => self.data(header, pax.size, sparse)?,
             (_, Some(_)) => return Err(self.invalid_member(Rule::R20, "a sparse map, but no regular file")),

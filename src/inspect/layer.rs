@@ -12,7 +12,6 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::Layer;
 use crate::layer_index::{UnpackCheck, UnpackFault};
-use crate::path::quote;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::spec::config::History;
@@ -64,7 +63,7 @@ pub(super) struct DecodedLayer {
     digest: Option<Digest>,
     tar_size: u64,
     /// What stops engines that unpack it, each with the first path that has it.
-    pub(super) faults: Arc<[(UnpackFault, String)]>,
+    pub(super) faults: Arc<[(UnpackFault, Vec<u8>)]>,
 }
 
 /// The facts of `layer`, made by `step`; `decoded` is what decoding it has told.
@@ -110,14 +109,18 @@ pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLay
         Some(digest) => Some(digest),
         None => Some(layer.sha256(run)?),
     };
-    let faults = check.finish().into_iter().map(|(fault, path)| (fault, quote(path))).collect();
+    let faults = check.finish().into_iter().collect();
     Ok(DecodedLayer { digest, tar_size, faults })
 }
 
 /// Hands `check` the entries of a layer, as far as its tar can be read: what is no tar can be copied all the same.
 fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: &Layer, run: &Run) -> Result<()> {
     loop {
-        match reader.next_entry() {
+        let entry = reader.next_entry();
+        if let (Some(problem), Ok(entry)) = (reader.take_unread(), &entry) {
+            check.unread(&problem, entry.as_ref().map_or(b"", |entry| &entry.path));
+        }
+        match entry {
             Ok(Some(entry)) => run.budget.charge_memory(check.entry(&entry, reader.flag()), &layer.at)?,
             Ok(None) => return Ok(()),
             Err(Error::Invalid { .. }) => {
@@ -132,9 +135,6 @@ fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: 
 impl DecodedLayer {
     /// The faults as findings about the layer that messages call `at`.
     pub(super) fn findings<'a>(&'a self, at: &'a str) -> impl Iterator<Item = Diagnostic> + 'a {
-        self.faults.iter().map(move |(fault, path)| {
-            let at = if path.is_empty() { at.to_owned() } else { format!("{at}: `{path}`") };
-            Diagnostic::warning(fault.rule(), at, format!("{}: not every engine unpacks it", fault.problem()))
-        })
+        self.faults.iter().map(move |(fault, path)| fault.finding(at, path))
     }
 }

@@ -11,9 +11,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::archive::{EntryKind, TarEntry};
+use crate::diagnostics::{Diagnostic, Severity};
+use crate::error::Problem;
 use crate::flatten::{BadWhiteout, Role};
 use crate::limits::MAX_LINKS;
-use crate::path::EntryPath;
+use crate::path::{EntryPath, quote};
 use crate::rule::Rule;
 
 /// Something in a layer that some engines do not unpack.
@@ -21,6 +23,10 @@ use crate::rule::Rule;
 pub(crate) enum UnpackFault {
     /// The tar cannot be read to its end.
     Unreadable,
+    /// A number that is none, in a header or record of which nothing is needed.
+    UnreadNumber,
+    /// An end marker that is cut short.
+    ShortEnd,
     /// A type of entry that Go's `archive/tar` knows but no engine unpacks: old GNU sparse files, contiguous files.
     UnknownType,
     /// A path that is there twice.
@@ -50,11 +56,15 @@ pub(crate) enum Unpacker {
     InPlace,
 }
 
+impl Unpacker {
+    const ALL: [Self; 3] = [Self::Docker, Self::Containerd, Self::InPlace];
+}
+
 impl UnpackFault {
     /// Whether it stops `unpacker`.
     pub(crate) fn stops(self, unpacker: Unpacker) -> bool {
         match self {
-            Self::Unreadable | Self::UnknownType | Self::NamelessWhiteout => true,
+            Self::Unreadable | Self::UnreadNumber | Self::ShortEnd | Self::UnknownType | Self::NamelessWhiteout => true,
             Self::WhiteoutOfOwn | Self::BelowNoDirectory | Self::LinkToElsewhere => unpacker != Unpacker::InPlace,
             Self::PathTwice | Self::RootNoDirectory | Self::BelowDanglingLink => unpacker == Unpacker::Docker,
         }
@@ -64,6 +74,8 @@ impl UnpackFault {
     pub(crate) fn rule(self) -> Rule {
         match self {
             Self::Unreadable => Rule::H18,
+            Self::UnreadNumber => Rule::H11,
+            Self::ShortEnd => Rule::G13,
             Self::UnknownType => Rule::R13,
             Self::PathTwice => Rule::R10,
             Self::RootNoDirectory => Rule::R18,
@@ -74,11 +86,25 @@ impl UnpackFault {
         }
     }
 
+    /// The finding about a layer that messages call `at`, and about `path` in it: an error where no engine unpacks it.
+    pub(crate) fn finding(self, at: &str, path: &[u8]) -> Diagnostic {
+        let at = if path.is_empty() { at.to_owned() } else { format!("{at}: `{}`", quote(path)) };
+        let stops_all = Unpacker::ALL.into_iter().all(|unpacker| self.stops(unpacker));
+        let (severity, who) = if stops_all {
+            (Severity::Error, "no engine unpacks it")
+        } else {
+            (Severity::Warning, "not every engine unpacks it")
+        };
+        Diagnostic::new(severity, self.rule(), at, format!("{}: {who}", self.problem()))
+    }
+
     /// What is wrong, as a clause.
     pub(crate) fn problem(self) -> &'static str {
         match self {
             Self::Unreadable => "its tar cannot be read",
-            Self::UnknownType => "an entry has a type that no engine unpacks",
+            Self::UnreadNumber => "a number in a header is none",
+            Self::ShortEnd => "the tar's end marker is cut short",
+            Self::UnknownType => "an entry is a sparse file of GNU's old kind, or a contiguous one",
             Self::PathTwice => "a path is there twice",
             Self::RootNoDirectory => "the entry for the root is no directory",
             Self::NamelessWhiteout => "a whiteout names nothing",
@@ -138,6 +164,12 @@ impl UnpackCheck {
             Ok(Role::Opaque { .. }) | Err(BadWhiteout::InTheMiddle) => {}
         }
         ENTRY_SIZE + PATH_SIZE * (self.there.len() - before) as u64 + entry.link.len() as u64
+    }
+
+    /// Takes what the tar's reader says of the headers up to here: what is no number, or no whole end, stops everybody.
+    pub(crate) fn unread(&mut self, problem: &Problem, path: &[u8]) {
+        let fault = if problem.rule == Rule::G13 { UnpackFault::ShortEnd } else { UnpackFault::UnreadNumber };
+        self.faults.entry(fault).or_insert_with(|| path.to_vec());
     }
 
     /// Notes that the tar cannot be read any further.
@@ -347,6 +379,8 @@ mod tests {
         use Unpacker::{Containerd, Docker, InPlace};
         for (fault, stopped) in [
             (UnpackFault::UnknownType, &[Docker, Containerd, InPlace][..]),
+            (UnpackFault::UnreadNumber, &[Docker, Containerd, InPlace]),
+            (UnpackFault::ShortEnd, &[Docker, Containerd, InPlace]),
             (UnpackFault::PathTwice, &[Docker]),
             (UnpackFault::RootNoDirectory, &[Docker]),
             (UnpackFault::WhiteoutOfOwn, &[Docker, Containerd]),

@@ -13,7 +13,7 @@ use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::oci::LAYOUT_MEMBER;
-use crate::stream::source::Input;
+use crate::stream::source::{Extent, Input};
 use crate::stream::spool::{Spool, SpoolFiles};
 
 /// Opens the archives of one run. What has to be spooled shares a file: there may be more archives than a process may have
@@ -50,7 +50,7 @@ impl<'r> Opener<'r> {
         };
         let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
         match codec {
-            Codec::Plain => Ok((Scan::read(reader, label, self.run)?.bind(&source), codec)),
+            Codec::Plain => Ok((bound(Scan::read(reader, label, self.run)?, &source.extent(), self.run)?, codec)),
             codec => {
                 let index = self.spooled(label, codec, reader, Some(source.extent().size()))?;
                 source.unchanged()?;
@@ -71,8 +71,15 @@ impl<'r> Opener<'r> {
             spool.drain(label).or_else(|error| run.diagnostics.fault(error))?;
             Ok(scan)
         })?;
-        Ok(scan.bind(extent.source()))
+        bound(scan, &extent, run)
     }
+}
+
+/// The index of the tar in `extent`, all of its source, which `scan` has met.
+fn bound(scan: Scan, extent: &Extent, run: &Run) -> Result<MemberIndex> {
+    let members = scan.bind(extent.source());
+    members.report_oddities(extent.size(), run)?;
+    Ok(members)
 }
 
 /// a directory is an OCI layout or nothing.

@@ -28,6 +28,11 @@ pub(crate) enum ConfigReader {
     Oci,
 }
 
+impl ConfigReader {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Docker, Self::ContainersImage, Self::GoContainerregistry, Self::Oci];
+}
+
 /// A field that is not what engines take it for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigTypeFault {
@@ -241,9 +246,6 @@ fn is<'a, T: Deserialize<'a>>(text: &'a str) -> bool {
 mod tests {
     use super::*;
 
-    const READERS: [ConfigReader; 4] =
-        [ConfigReader::Docker, ConfigReader::ContainersImage, ConfigReader::GoContainerregistry, ConfigReader::Oci];
-
     /// The faults of a config with this text among its fields.
     fn faults(fields: &str) -> Vec<ConfigTypeFault> {
         let comma = if fields.is_empty() { "" } else { "," };
@@ -291,7 +293,7 @@ mod tests {
         ] {
             let found = faults(fields);
             assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [shown], "{fields}");
-            assert_eq!(READERS.map(|reader| found[0].stops(reader)), stopped, "{fields}");
+            assert_eq!(ConfigReader::ALL.map(|reader| found[0].stops(reader)), stopped, "{fields}");
         }
     }
 }

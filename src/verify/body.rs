@@ -13,7 +13,7 @@ use crate::diagnostics::{Diagnostic, DiagnosticLog, Diagnostics};
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::error::{Error, Result};
 use crate::flatten::Role;
-use crate::layer_index::{LayerIndex, each_entry};
+use crate::layer_index::{LayerIndex, UnpackCheck, UnpackFault};
 use crate::path::{EntryPath, quote};
 use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
@@ -134,17 +134,33 @@ impl Body {
         let (at, budget) = (&self.at, &run.budget);
         let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, budget, diagnostics);
         let mut entries = Entries::default();
-        let read = each_entry(&mut reader, |entry, _| {
-            entries.count += 1;
-            if let Some(fault) = fault_of_name(&entry.path, at) {
-                entries.is_broken = true;
-                diagnostics.report(fault)?;
+        let mut check = UnpackCheck::default();
+        loop {
+            let entry = reader.next_entry();
+            // Of what cannot be read at all the error says enough.
+            if let (Some(problem), Ok(entry)) = (reader.take_unread(), &entry) {
+                check.unread(&problem, entry.as_ref().map_or(b"", |entry| &entry.path));
             }
-            budget.charge_memory(entries.index.push(&entry, None), at)
-        });
-        if let Err(error) = read {
-            entries.is_broken = true;
-            diagnostics.fault(error)?;
+            match entry {
+                Ok(Some(entry)) => {
+                    entries.count += 1;
+                    if let Some(fault) = fault_of_name(&entry.path, at) {
+                        entries.is_broken = true;
+                        diagnostics.report(fault)?;
+                    }
+                    budget.charge_memory(check.entry(&entry, reader.flag()), at)?;
+                    budget.charge_memory(entries.index.push(&entry, None), at)?;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    entries.is_broken = true;
+                    diagnostics.fault(error)?;
+                    break;
+                }
+            }
+        }
+        for (fault, path) in check.finish().into_iter().filter(|(fault, _)| !is_found_elsewhere(*fault)) {
+            diagnostics.report(fault.finding(at, &path))?;
         }
         Ok((reader.into_inner().into_inner(), entries))
     }
@@ -163,6 +179,11 @@ impl Body {
     fn failed(&self, error: io::Error) -> Error {
         Error::io("reading", &self.at, error)
     }
+}
+
+/// Whether what stops engines is found by the names of entries, or by applying them.
+fn is_found_elsewhere(fault: UnpackFault) -> bool {
+    matches!(fault, UnpackFault::PathTwice | UnpackFault::RootNoDirectory | UnpackFault::NamelessWhiteout)
 }
 
 /// What is wrong with an entry's name.

@@ -13,6 +13,7 @@ use crate::path::quote;
 use crate::reader::Format;
 use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
+use crate::spec::config_types::ConfigReader;
 use crate::spec::docker::{ManifestItem, REPOSITORIES_MEMBER, digest_in_name};
 use crate::spec::platform::Platform;
 use crate::spec::v1::V1Id;
@@ -132,12 +133,20 @@ impl Verification<'_> {
         self.partial_stack(image)
     }
 
-    /// L-16, O-12: no engine needs a history that fits, but ggcr refuses to write such an image as legacy.
+    /// L-16, M-14, O-12: no engine needs a history that fits, but ggcr refuses to write such an image as legacy.
     fn config(&mut self, config: &ImageConfig, at: &str) {
         let steps = config.history().iter().filter(|step| !step.empty_layer).count();
         if steps > 0 && steps != config.diff_ids().len() {
             let problem = "its history has another number of steps that make a layer than there are diff_ids";
             self.add(Diagnostic::warning(Rule::L16, at, problem).values(&config.diff_ids().len(), &steps));
+        }
+        for fault in config.type_faults() {
+            let (severity, who) = if ConfigReader::ALL.into_iter().all(|reader| fault.stops(reader)) {
+                (Severity::Error, "no engine reads the config")
+            } else {
+                (Severity::Warning, "not every engine reads the config")
+            };
+            self.add(Diagnostic::new(severity, Rule::M14, at, format!("{fault}: {who}")));
         }
         if config.platform().os.is_empty() || config.platform().architecture.is_empty() {
             let problem = "the config does not say on which operating system and architecture the image runs";

@@ -7,7 +7,7 @@
 //!
 //! | severity | when |
 //! | --- | --- |
-//! | error | a conversion refuses it, or what it makes may not be what was meant |
+//! | error | a conversion refuses it, what it makes may not be what was meant, or no engine takes it |
 //! | warning | a conversion takes it, but engines disagree about it |
 //! | note | harmless, and worth knowing |
 //!

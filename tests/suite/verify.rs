@@ -3,6 +3,7 @@
 //! That whatever a conversion refuses is not called sound is held to on the way, by `expect::refuse` in all other modules.
 
 mod documents;
+mod engines;
 mod faults;
 mod sound;
 

@@ -28,6 +28,8 @@ pub(in crate::inspect) struct LoadFacts {
     pub(super) indirect_link: bool,
     /// Whether the name of a member begins with a slash (G-4).
     pub(super) rooted_name: bool,
+    /// Whether a header has what no engine reads (H-11).
+    pub(super) unread_header: bool,
 }
 
 /// A document that lists images.
@@ -151,6 +153,7 @@ impl LoadFacts {
             v1: None,
             indirect_link: false,
             rooted_name: false,
+            unread_header: false,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{IMAGE_NAME, Image, ImageSet, Layer, Listing, Node, REF_NAME};
 use crate::options::Half;
-use crate::path::escape_for_terminal;
+use crate::path::{escape_for_terminal, quote};
 use crate::reader::{Archive, Format};
 use crate::run::Run;
 use crate::spec::config_types::ConfigTypeFault;
@@ -56,6 +56,7 @@ pub(in crate::inspect) fn gather(
     }
     facts.indirect_link = archive.members.has_indirect_link();
     facts.rooted_name = archive.members.has_rooted_name();
+    facts.unread_header = archive.members.is_unread_by_engines();
     Ok(facts)
 }
 
@@ -218,7 +219,7 @@ fn unpack_faults(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFault> {
         let found = decoded.get(&layer.content_key()).into_iter().flat_map(|decoded| decoded.faults.iter());
         for (fault, path) in found {
             if !faults.iter().any(|known| known.fault == *fault) {
-                faults.push(LayerFault { layer: number, fault: *fault, path: path.clone() });
+                faults.push(LayerFault { layer: number, fault: *fault, path: quote(path) });
             }
         }
     }

@@ -71,7 +71,7 @@ fn layers_in_every_compression_are_sound() {
 fn odd_layers_that_engines_take_are_sound() {
     let untold = TestImage::new().layer_bytes([]).layer_bytes([0; 512]).layer_bytes([0; 1024]).tag("empty:1");
     is_sound(&verify(&Shape::Oci.save_one(&untold)));
-    let across = image().layer([hardlink("l", "app"), file("etc/new/x", "")]);
+    let across = image().layer([file("app.d/l", ""), hardlink("l", "app.d/l"), file("etc/new/x", "")]);
     is_sound(&verify(&Shape::Crane.save_one(&across)));
     is_sound(&verify(&Shape::Oci.save_one(&TestImage::new().tag("nothing:1"))));
 }

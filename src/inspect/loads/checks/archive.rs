@@ -8,7 +8,7 @@ use crate::codec::Codec;
 
 type ArchiveCheck = fn(&EngineRow, &LoadFacts, Option<List<'_>>) -> Option<LoadObstacle>;
 
-pub(super) const CHECKS: &[ArchiveCheck] = &[container, compression, list, document, links, rooted_names];
+pub(super) const CHECKS: &[ArchiveCheck] = &[container, compression, list, document, links, rooted_names, headers];
 
 /// A directory, or an archive where only directories are read.
 fn container(row: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
@@ -70,4 +70,13 @@ fn rooted_names(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> O
     let looks_up = row.links != LinkRule::Followed && matches!(list, Some(List::ManifestJson(_)));
     let is_hidden = facts.rooted_name && (looks_up || row.links == LinkRule::Containerd);
     if is_hidden { LoadObstacle::no("names of its members begin with a slash", Remedy::CONVERT) } else { None }
+}
+
+/// Numbers in headers that Go does not read (H-11).
+fn headers(_: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
+    if facts.unread_header {
+        LoadObstacle::no("a header in it has a number that is none", Remedy::CONVERT)
+    } else {
+        None
+    }
 }
