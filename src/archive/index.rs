@@ -3,31 +3,31 @@
 //! Links between members are resolved here, inside the archive's own name space, and nowhere else: a symbolic link is
 //! relative to its own directory (docs/formats.md G-7), a hard link to the archive's root (G-8). Bodies stay where they are.
 
+mod directory;
 mod links;
 mod oddities;
 
 pub(crate) use links::LinkChain;
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use directory::DirectoryMembers;
 use oddities::TarOddities;
 
 use super::entry::{EntryKind, TarEntry};
 use super::reader::{Ending, Reader};
 use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_LINKS;
-use crate::path::{EntryPath, quote, quote_member};
+use crate::path::{EntryPath, PathError, quote, quote_member};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::json;
 use crate::stream::skip::Skip;
 use crate::stream::source::{Extent, Source};
-use crate::stream::sys;
 
 /// Members by clean name.
 pub struct MemberIndex {
@@ -37,7 +37,7 @@ pub struct MemberIndex {
 
 enum MemberStore {
     Tar(Box<TarMembers>),
-    Directory(PathBuf),
+    Directory(DirectoryMembers),
 }
 
 /// The members of a tar.
@@ -106,7 +106,7 @@ impl Scan {
                 }
                 Ok(None) => {
                     scan.oddities.note_unread(reader.take_unread(), b"");
-                    // Damage behind the end is found by whoever reads on.
+                    // Damage behind the end shows when the rest is read.
                     scan.oddities.rest = reader.find_rest().ok().flatten();
                     break;
                 }
@@ -174,12 +174,20 @@ impl Member<Span> {
 impl MemberIndex {
     /// The index of a directory. Nothing is walked: members are looked up when they are asked for.
     pub fn directory(label: impl Into<String>, root: PathBuf) -> Self {
-        Self { label: label.into(), store: MemberStore::Directory(root) }
+        Self { label: label.into(), store: MemberStore::Directory(DirectoryMembers::new(root)) }
     }
 
     /// How messages call this archive.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The directory, where this is one rather than a tar.
+    pub fn root(&self) -> Option<&Path> {
+        match &self.store {
+            MemberStore::Directory(directory) => Some(directory.root()),
+            MemberStore::Tar(_) => None,
+        }
     }
 
     /// Whether this is a directory rather than a tar.
@@ -213,7 +221,7 @@ impl MemberIndex {
         let path =
             EntryPath::clean(name.as_bytes()).map_err(|error| refuse(Problem::new(error.rule(), error.to_string())))?;
         match &self.store {
-            MemberStore::Directory(root) => open(root, &path, &self.at(name)),
+            MemberStore::Directory(directory) => directory.find(&path, &self.at(name)),
             MemberStore::Tar(tar) => {
                 let outcome = tar.find(&path).map_err(|error| Error::io("reading", self.at(name), error))?;
                 outcome.map_err(refuse)
@@ -266,7 +274,8 @@ impl MemberIndex {
         Ok(bytes)
     }
 
-    /// The names of all files, links to files included, sorted; for a directory those below `blobs/` only.
+    /// The names of all files, links to files included, sorted; for a directory those at the top, in its
+    /// directories, and below `blobs/`.
     ///
     /// # Errors
     /// When a directory cannot be read.
@@ -278,8 +287,8 @@ impl MemberIndex {
                 .filter(|(_, all)| all.iter().any(|member| !matches!(member, Member::Directory | Member::Other)))
                 .map(|(path, _)| path.clone())
                 .collect(),
-            MemberStore::Directory(root) => {
-                blobs_below(root).map_err(|error| Error::io("reading", &self.label, error))?
+            MemberStore::Directory(directory) => {
+                directory.names().map_err(|error| Error::io("reading", &self.label, error))?
             }
         };
         names.sort();
@@ -364,8 +373,9 @@ impl TarMembers {
                 Member::HardLink(target) => EntryPath::clean(target),
                 Member::Directory | Member::Other => return Err(Problem::new(Rule::G6, "it is not a regular file")),
             };
-            let target = target
-                .map_err(|error| Problem::new(error.rule(), format!("it is a link, and of its target {error}")))?;
+            let target = target.map_err(|error| {
+                Problem::new(error.rule(), format!("it is a link, and of its target {error}{}", advice(error)))
+            })?;
             if !self.members.contains_key(&target) && self.through_directory_link(&target)?.is_none() {
                 let message = format!("it is a link to `{}`, which is not in the archive", quote(target.as_bytes()));
                 return Err(Problem::new(Rule::G7, message));
@@ -403,6 +413,11 @@ impl TarMembers {
     }
 }
 
+/// What helps against a link that leads out of the archive: packing what it leads to.
+fn advice(error: PathError) -> &'static str {
+    if error == PathError::Escapes { "; `tar -h` packs the files that links lead to" } else { "" }
+}
+
 /// The hash of a path that grows by components: a name of a million directories is looked through once, not a million times.
 struct Prefix(<RandomState as BuildHasher>::Hasher);
 
@@ -431,44 +446,6 @@ fn one_of(bodies: Vec<Extent>) -> io::Result<BodyLookup> {
         }
     }
     Ok(Ok(Some(first)))
-}
-
-/// Looks a clean name up below `root`. Symbolic links in a directory are the file system's, and its owner's.
-fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<Extent>> {
-    let mut full = root.to_owned();
-    for component in path.components() {
-        match std::str::from_utf8(component) {
-            Ok(component) => full.push(component),
-            Err(_) => return Ok(None),
-        }
-    }
-    match fs::symlink_metadata(&full) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(Error::io("reading", at, error)),
-        Ok(_) => Ok(Some(Source::path(at, full)?.extent())),
-    }
-}
-
-/// `blobs/<algorithm>/<encoded>`, for all there are.
-fn blobs_below(root: &Path) -> io::Result<Vec<EntryPath>> {
-    let mut names = Vec::new();
-    let algorithms = match sys::read_dir(&root.join("blobs")) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(names);
-        }
-        algorithms => algorithms?,
-    };
-    for algorithm in algorithms {
-        let algorithm = algorithm?;
-        if !algorithm.file_type()?.is_dir() {
-            continue;
-        }
-        for blob in sys::read_dir(&algorithm.path())? {
-            let name = format!("blobs/{}/{}", algorithm.file_name().display(), blob?.file_name().display());
-            names.extend(EntryPath::clean(name.as_bytes()).ok());
-        }
-    }
-    Ok(names)
 }
 
 fn same_bytes(one: &Extent, two: &Extent) -> io::Result<bool> {

@@ -2,6 +2,7 @@
 //!
 //! Sources: docs/formats.md G-5, X-1, X-2.
 
+use std::fs;
 use std::path::Path;
 
 use crate::archive::MemberIndex;
@@ -13,6 +14,9 @@ use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 /// Directories at the top of nearly every root filesystem.
 const TOPS: [&str; 3] = ["etc", "usr", "bin"];
 
+/// The documents that lie at the top of an archive.
+const MARKERS: [&str; 3] = [MANIFEST_MEMBER, LAYOUT_MEMBER, REPOSITORIES_MEMBER];
+
 /// Names what a tar without images may be; the text continues the error message.
 pub(super) fn archive(index: &MemberIndex) -> Result<String> {
     let names = index.names()?;
@@ -23,36 +27,49 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
         ));
     }
     Ok(if any(&|name| last(name).starts_with(b".wh.")) {
-        "; it looks like a single layer".to_owned()
+        "; it looks like a single layer, of which `imgtar import` makes an image".to_owned()
     } else if any(&|name| name.components().next().is_some_and(is_top)) {
         "; it looks like a root filesystem, of which `imgtar import` makes an image".to_owned()
+    } else if let [only] = &names[..]
+        && has_tar_name(only)
+    {
+        format!("; `{only}` in it may be one: unpack it first")
     } else if names.is_empty() {
         ": there are no files in it".to_owned()
     } else {
-        format!(": there is no `{MANIFEST_MEMBER}`, `{INDEX_MEMBER}` or `{REPOSITORIES_MEMBER}` in it")
+        format!(
+            ": there is no `{MANIFEST_MEMBER}`, `{INDEX_MEMBER}` or `{REPOSITORIES_MEMBER}` in it; of a root filesystem or a \
+             single layer `imgtar import` makes an image"
+        )
     })
 }
 
-/// Names what a directory without a layout may be; the text continues the error message.
+/// Names what a directory that holds no archive may be; the text continues the error message.
 pub(super) fn directory(path: &Path) -> String {
     let shown = escape_for_terminal(path.as_os_str().as_encoded_bytes());
-    if path.join(MANIFEST_MEMBER).exists() {
-        return "; it looks like an unpacked docker archive: tar its contents and convert that".to_owned();
-    }
     if TOPS.iter().all(|top| path.join(top).is_dir()) {
         return format!("; it looks like a root filesystem: tar -C {shown} -c . | imgtar import makes an image of it");
     }
-    match path.canonicalize().ok().as_deref().and_then(Path::parent) {
-        Some(parent) if parent.join(LAYOUT_MEMBER).exists() => "; the directory above it is one".to_owned(),
+    let holds_one = |path: &Path| MARKERS.iter().any(|marker| path.join(marker).is_file());
+    let below = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    if let Some(below) = below.filter(|path| holds_one(path)).min() {
+        return format!("; there is one below it: {}", escape_for_terminal(below.as_os_str().as_encoded_bytes()));
+    }
+    match path.parent() {
+        Some(parent) if holds_one(parent) => "; the directory above it is one".to_owned(),
         _ => String::new(),
     }
 }
 
 /// The directory in which an archive's own documents lie that should lie at the top.
 fn archive_below(name: &EntryPath) -> Option<EntryPath> {
-    let markers = [MANIFEST_MEMBER, LAYOUT_MEMBER, REPOSITORIES_MEMBER];
     let (directory, last) = name.split()?;
-    (!directory.is_root() && markers.iter().any(|marker| last == marker.as_bytes())).then_some(directory)
+    (!directory.is_root() && MARKERS.iter().any(|marker| last == marker.as_bytes())).then_some(directory)
+}
+
+/// Whether a member is called as archives are.
+fn has_tar_name(name: &EntryPath) -> bool {
+    [&b".tar"[..], b".tar.gz", b".tgz", b".tar.xz", b".tar.zst"].iter().any(|end| last(name).ends_with(end))
 }
 
 fn last(name: &EntryPath) -> &[u8] {

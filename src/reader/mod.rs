@@ -93,6 +93,8 @@ pub enum Format {
     Hybrid,
     /// `manifest.json`, whatever its layers are called.
     Docker,
+    /// A manifest by the name of `manifest.json`, blobs by their hex beside it: `dir:` of skopeo and podman.
+    Dir,
     /// Layer directories of Docker 1.9 and older, with or without `repositories`.
     V1,
 }
@@ -116,7 +118,7 @@ impl Archive {
     /// [`Error::Choice`] for an archive of Docker 1.9 or older that lists none; those of reading the document.
     pub fn list_document(&self, prefer: Option<Half>, run: &Run) -> Result<Vec<u8>> {
         let member = match (self.format, prefer) {
-            (Format::Docker, _) | (Format::Hybrid, Some(Half::Docker)) => MANIFEST_MEMBER,
+            (Format::Docker | Format::Dir, _) | (Format::Hybrid, Some(Half::Docker)) => MANIFEST_MEMBER,
             (Format::Oci | Format::Hybrid, _) => INDEX_MEMBER,
             (Format::V1, _) if self.members.has(REPOSITORIES_MEMBER)? => REPOSITORIES_MEMBER,
             (Format::V1, _) => {
@@ -150,6 +152,7 @@ impl Archive {
             Format::Oci => "oci",
             Format::Hybrid => "hybrid",
             Format::V1 => "v1",
+            Format::Dir => "dir",
             Format::Docker if self.has_layer_directories()? => "legacy",
             Format::Docker => "docker",
         })
@@ -177,6 +180,7 @@ impl Archive {
             Format::Oci => oci::read(&self.members, shared, run),
             Format::Hybrid => hybrid::read(&self.members, shared, prefer, run),
             Format::Docker => docker::read(&self.members, run),
+            Format::Dir => oci::read_dir(&self.members, shared, run),
             Format::V1 => v1::read(&self.members, run),
         }
     }
@@ -184,22 +188,39 @@ impl Archive {
 
 /// the first that fits.
 fn format(index: &MemberIndex) -> Result<Format> {
-    let has_docker = index.has(MANIFEST_MEMBER)? && !index.is_directory();
+    let has_manifest = index.has(MANIFEST_MEMBER)?;
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
-        (true, true) if has_docker => Ok(Format::Hybrid),
+        (true, true) if has_manifest => Ok(Format::Hybrid),
         (true, true) => Ok(Format::Oci),
-        (true, false) if !has_docker => {
+        (true, false) if !has_manifest => {
             Err(Error::invalid(Rule::O1, index.label(), "`oci-layout` is there, but `index.json` is missing"))
         }
-        _ if has_docker => Ok(Format::Docker),
-        (false, true) => {
-            Err(Error::invalid(Rule::O1, index.label(), "`index.json` is there, but `oci-layout` is missing"))
-        }
-        _ if v1::is_one(index)? => Ok(Format::V1),
-        _ => Err(Error::invalid(
-            Rule::X2,
+        _ if has_manifest && is_manifest(index)? => Ok(Format::Dir),
+        _ if has_manifest => Ok(Format::Docker),
+        (false, true) if has_blobs(index)? => Ok(Format::Oci),
+        (false, true) => Err(Error::invalid(
+            Rule::O1,
             index.label(),
-            format!("not an image archive{}", format_hint::archive(index)?),
+            "`index.json` is there, but `oci-layout` and `blobs/` are missing",
         )),
+        _ if v1::is_one(index)? => Ok(Format::V1),
+        _ => {
+            let (rule, hint) = match index.root() {
+                Some(root) => (Rule::X1, format_hint::directory(root)),
+                None => (Rule::X2, format_hint::archive(index)?),
+            };
+            Err(Error::invalid(rule, index.label(), format!("not an image archive{hint}")))
+        }
     }
+}
+
+/// Whether `manifest.json` is an object, and so a manifest itself.
+fn is_manifest(index: &MemberIndex) -> Result<bool> {
+    let extent = index.member(Rule::X4, MANIFEST_MEMBER, "the format")?;
+    let head = extent.head::<64>().map_err(|error| Error::io("reading", index.at(MANIFEST_MEMBER), error))?;
+    Ok(head.trim_ascii_start().first() == Some(&b'{'))
+}
+
+fn has_blobs(index: &MemberIndex) -> Result<bool> {
+    Ok(index.names()?.iter().any(|name| name.as_bytes().starts_with(b"blobs/")))
 }

@@ -25,6 +25,7 @@ use crate::path::quote_member;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::json;
 use crate::spec::media_type::MediaType;
 use crate::spec::oci::{self, INDEX_MEMBER, LAYOUT_MEMBER, check_layout};
@@ -34,9 +35,14 @@ use crate::stream::tap::Expected;
 
 /// Reads everything that `index.json` leads to; what is not there may be among the `shared` blobs of other archives.
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
-    let layout = members.document(Rule::O1, LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
-    check_layout(&layout, &members.at(LAYOUT_MEMBER)).or_else(|error| run.diagnostics.fault(error))?;
-    let mut walk = Walk::new(members, shared, run);
+    if members.has(LAYOUT_MEMBER)? {
+        let layout = members.document(Rule::O1, LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
+        check_layout(&layout, &members.at(LAYOUT_MEMBER)).or_else(|error| run.diagnostics.fault(error))?;
+    } else {
+        let problem = "there is no `oci-layout`: umoci, containerd and docker refuse the layout, skopeo takes it";
+        run.diagnostics.warn(Rule::O1, members.label(), problem)?;
+    }
+    let mut walk = Walk::new(members, shared, Places::Layout, run);
     let listing = match walk.listing() {
         Ok(listing) => listing,
         Err(error) => {
@@ -51,6 +57,18 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         manifest_json: None,
         index_json: Some(listing),
     })
+}
+
+/// Reads the one manifest, or list of manifests, that `manifest.json` of a `dir:` is.
+pub(super) fn read_dir(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
+    let raw = members.document(Rule::X4, MANIFEST_MEMBER, "the format", MAX_DOCUMENT, run)?;
+    let media_type = oci::document_type(&raw, &members.at(MANIFEST_MEMBER))?;
+    let descriptor = Descriptor::of(media_type, &raw);
+    let places = Places::Dir { manifest: descriptor.digest().clone() };
+    let node = Walk::new(members, shared, places, run).node(&descriptor, MANIFEST_MEMBER)?;
+    let archive: Arc<str> = members.label().into();
+    let entry = ImageEntry { archive: Arc::clone(&archive), names: Vec::new(), descriptor: Some(descriptor), node };
+    Ok(ImageSet { archive: members.label().to_owned(), entries: vec![entry], ..ImageSet::default() })
 }
 
 /// What the entries of `index.json` point at: those that say the same of one thing, but for its name, are one.
@@ -105,9 +123,36 @@ fn key(descriptor: &Descriptor) -> Key {
     (descriptor.digest().clone(), descriptor.size(), descriptor.media_type().clone(), descriptor.is_attestation())
 }
 
+/// The names under which blobs lie.
+enum Places {
+    /// `blobs/<algorithm>/<encoded>` (O-3).
+    Layout,
+    /// The hex alone, in old ones with `.tar` behind it; `.manifest.json` behind that of a platform's manifest.
+    Dir {
+        /// The digest of `manifest.json`.
+        manifest: Digest,
+    },
+}
+
+impl Places {
+    /// The member that holds the blob, or the one that should.
+    fn of(&self, digest: &Digest, members: &MemberIndex) -> String {
+        match self {
+            Self::Layout => digest.blob_path(),
+            Self::Dir { manifest } if manifest == digest => MANIFEST_MEMBER.to_owned(),
+            Self::Dir { .. } => {
+                let spellings = ["", ".tar", ".manifest.json"].map(|end| format!("{}{end}", digest.encoded()));
+                let is_there = |name: &&String| members.has(name).unwrap_or(false);
+                spellings.iter().find(is_there).unwrap_or(&spellings[0]).clone()
+            }
+        }
+    }
+}
+
 /// The walk from `index.json` down.
 struct Walk<'a> {
     members: &'a MemberIndex,
+    places: Places,
     shared: &'a SharedBlobs,
     run: &'a Run,
     /// What was read already, and how many descriptors are below it: an image under several names is one image.
@@ -124,9 +169,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(members: &'a MemberIndex, shared: &'a SharedBlobs, run: &'a Run) -> Self {
+    fn new(members: &'a MemberIndex, shared: &'a SharedBlobs, places: Places, run: &'a Run) -> Self {
         Self {
             members,
+            places,
             shared,
             run,
             known: HashMap::new(),
@@ -147,6 +193,7 @@ impl<'a> Walk<'a> {
         let mut listed = Vec::with_capacity(index.entries().len());
         for (nth, written) in index.entries().iter().enumerate() {
             let at = format!("{at}: manifests[{nth}]");
+            let written = &self.with_type(written, &at)?;
             if let Some(Err(error)) = written.annotation(IMAGE_NAME).map(str::parse::<Reference>) {
                 diagnostics.warn(Rule::O24, &at, format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
             }
@@ -154,6 +201,24 @@ impl<'a> Walk<'a> {
             listed.push(ListedNode { at, written: written.clone(), node });
         }
         Ok(Listing { size: bytes.len() as u64, listed })
+    }
+
+    /// `descriptor` with the type of the document that it describes, where it says none.
+    fn with_type(&mut self, descriptor: &Descriptor, at: &str) -> Result<Descriptor> {
+        if !descriptor.media_type().as_str().is_empty() || descriptor.size() > MAX_DOCUMENT {
+            return Ok(descriptor.clone());
+        }
+        self.run.diagnostics.warn(
+            Rule::O6,
+            at,
+            "the descriptor has no `mediaType`; that of what it describes is taken",
+        )?;
+        let Some(blob) = self.blob(descriptor, at)? else { return Ok(descriptor.clone()) };
+        let raw = blob.extent.read(at, MAX_DOCUMENT)?;
+        Ok(match oci::document_type(&raw, at) {
+            Ok(media_type) => descriptor.clone().with_media_type(&media_type),
+            Err(_) => descriptor.clone(),
+        })
     }
 
     /// What `descriptor` leads to, which the document `named_by` lists. What is wrong with it is no reason not to read the
@@ -208,7 +273,7 @@ impl<'a> Walk<'a> {
             return Err(Error::invalid(Rule::M1, self.at(descriptor), problem));
         }
         let Some(blob) = blob else {
-            return Ok(Node::Missing(Arc::new(missing(descriptor, &[descriptor], named_by))));
+            return Ok(Node::Missing(Arc::new(self.missing(descriptor, &[descriptor], named_by))));
         };
         if media_type.is_index() {
             self.index(descriptor, &blob)
@@ -228,7 +293,7 @@ impl<'a> Walk<'a> {
         let raw = self.document(descriptor, &blob.extent, &at)?;
         let view = oci::Index::read(&raw, &at, Some(descriptor.media_type()), &self.run.diagnostics)?;
         self.path.push(descriptor.digest().clone());
-        let children = self.children(&view, &descriptor.digest().blob_path());
+        let children = self.children(&view, &self.place(descriptor.digest()));
         self.path.pop();
         let document = document(descriptor, raw, view);
         Ok(Node::Index(Arc::new(ImageIndex { document, children: children? })))
@@ -243,7 +308,7 @@ impl<'a> Walk<'a> {
     fn blob(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Option<RawBlob>> {
         let digest = descriptor.digest();
         self.used.insert(digest.clone());
-        let name = digest.blob_path();
+        let name = self.place(digest);
         let found = match self.members.find(&name, named_by) {
             Ok(found) => found,
             Err(error) => self.run.diagnostics.fault(error).map(|()| None)?,
@@ -278,11 +343,29 @@ impl<'a> Walk<'a> {
         Ok(raw)
     }
 
+    /// The member that holds a blob, or should.
+    fn place(&self, digest: &Digest) -> String {
+        self.places.of(digest, self.members)
+    }
+
+    /// What `descriptor` leads to if blobs of it are `absent`, the first of which `named_by` names.
+    fn missing(&self, descriptor: &Descriptor, absent: &[&Descriptor], named_by: &str) -> Missing {
+        let mut members = absent.iter().map(|descriptor| quote_member(&self.place(descriptor.digest())));
+        Missing {
+            platform: descriptor.platform().cloned(),
+            member: members.next().unwrap_or_default(),
+            named_by: named_by.to_owned(),
+            others: members.collect(),
+            present: Arc::default(),
+            image: None,
+        }
+    }
+
     /// How messages call the blob that `descriptor` describes.
     fn at(&self, descriptor: &Descriptor) -> String {
         match self.elsewhere.get(descriptor.digest()) {
             Some(at) => (*at).to_owned(),
-            None => self.members.at(&descriptor.digest().blob_path()),
+            None => self.members.at(&self.place(descriptor.digest())),
         }
     }
 }
@@ -312,19 +395,6 @@ fn on_platform(node: &Node, descriptor: &Descriptor) -> Node {
 fn broken(descriptor: &Descriptor, at: String, error: Option<Error>) -> Node {
     let platform = descriptor.platform().cloned();
     Node::Broken(Arc::new(Broken { platform, error: error.map(Arc::new), at, image: None }))
-}
-
-/// What `descriptor` leads to if blobs of it are `absent`, the first of which `named_by` names.
-fn missing(descriptor: &Descriptor, absent: &[&Descriptor], named_by: &str) -> Missing {
-    let mut members = absent.iter().map(|descriptor| quote_member(&descriptor.digest().blob_path()));
-    Missing {
-        platform: descriptor.platform().cloned(),
-        member: members.next().unwrap_or_default(),
-        named_by: named_by.to_owned(),
-        others: members.collect(),
-        present: Arc::default(),
-        image: None,
-    }
 }
 
 fn document<View>(descriptor: &Descriptor, raw: Vec<u8>, view: View) -> Document<View> {

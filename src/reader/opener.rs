@@ -4,15 +4,12 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use super::format_hint;
 use super::incoming::{Incoming, Keeping};
 use crate::archive::{MemberIndex, Scan};
 use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, Result};
 use crate::progress::{Action, ProgressReader};
-use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::oci::LAYOUT_MEMBER;
 use crate::stream::source::{Extent, Input};
 use crate::stream::spool::{Spool, SpoolFiles};
 
@@ -82,17 +79,8 @@ fn bound(scan: Scan, extent: &Extent, run: &Run) -> Result<MemberIndex> {
     Ok(members)
 }
 
-/// a directory is an OCI layout or nothing.
+/// The members of a directory, into which an archive was unpacked.
 fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
-    let has = |member: &str| path.join(member).try_exists().map_err(|error| Error::io("reading", label, error));
-    if !has(LAYOUT_MEMBER)? {
-        let hint = format_hint::directory(path);
-        return Err(Error::invalid(
-            Rule::X1,
-            label,
-            format!("a directory without `oci-layout` is no OCI layout{hint}"),
-        ));
-    }
     let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
     Ok(MemberIndex::directory(label, path))
 }

@@ -5,6 +5,8 @@
 //!
 //! Sources: OCI image-spec `config.md`, moby image spec v1.2, docs/formats.md M-2, M-3, M-11, O-12, L-9, L-14 to L-16.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -106,7 +108,9 @@ impl ConfigShape {
             kind: Option<String>,
             diff_ids: Option<Vec<String>>,
         }
-        let Ok(ShapeFields { rootfs, os, architecture }) = json::read(raw, "", MAX_DOCUMENT, Rule::M11) else {
+        let Ok(ShapeFields { rootfs, os, architecture }) =
+            json::read(&json::as_go_reads(raw), "", MAX_DOCUMENT, Rule::M11)
+        else {
             return Self::Other;
         };
         match rootfs {
@@ -128,7 +132,12 @@ impl ConfigParts {
     /// diff_id that is no digest (H-2).
     pub(crate) fn read(raw: Vec<u8>, at: &str, diagnostics: &Diagnostics) -> Result<Self> {
         let image_id = Digest::sha256(&raw);
-        let object: Value = match json::read(&raw, at, MAX_DOCUMENT, Rule::G14) {
+        let text = json::as_go_reads(&raw);
+        if let Cow::Owned(_) = text {
+            let problem = "it has text that is none; engines read U+FFFD in its place, and so does this";
+            diagnostics.warn(Rule::G14, at, problem)?;
+        }
+        let object: Value = match json::read(&text, at, MAX_DOCUMENT, Rule::G14) {
             Ok(object) => object,
             Err(error) => {
                 return diagnostics.fault(error).map(|()| Self { image_id, diff_ids: Vec::new(), whole: None });
@@ -150,11 +159,11 @@ impl ConfigParts {
 impl Fields {
     /// What `object` says, and the platform that it names.
     fn parse(object: &Value) -> std::result::Result<(Self, Platform), String> {
-        let fields = Self::deserialize(object).map_err(|error| error.to_string())?;
+        let fields = Self::deserialize(object).map_err(|error| json::in_plain_words(&error))?;
         if !matches!(&*fields.rootfs.kind, "" | "layers") {
             return Err(format!("rootfs.type is `{}`, expected `layers`", quote(&fields.rootfs.kind)));
         }
-        Ok((fields, Platform::deserialize(object).map_err(|error| error.to_string())?))
+        Ok((fields, Platform::deserialize(object).map_err(|error| json::in_plain_words(&error))?))
     }
 }
 
@@ -165,7 +174,7 @@ fn diff_ids(object: &Value, at: &str, diagnostics: &Diagnostics) -> Result<Vec<O
         Ok(diff_id) => Ok(Some(diff_id)),
         Err(error) => {
             let at = format!("{at}: rootfs.diff_ids[{nth}]");
-            diagnostics.fault(Error::invalid(Rule::H2, at, error.to_string())).map(|()| None)
+            diagnostics.fault(Error::invalid(Rule::H2, at, json::in_plain_words(&error))).map(|()| None)
         }
     };
     listed.map_or(&[][..], Vec::as_slice).iter().enumerate().map(diff_id).collect()
@@ -273,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn text_that_is_none_is_read_as_engines_do() {
+        for text in
+            [&b"{\"author\":\"caf\xe9\",\"rootfs\":{\"type\":\"layers\"}}"[..], br#"{"author":"\ud83d","rootfs":{}}"#]
+        {
+            let config = ImageConfig::read(text.to_vec(), "x").unwrap();
+            assert_eq!(config.raw(), text);
+            assert!(config.author().unwrap().ends_with('\u{fffd}'));
+            assert_eq!(config.type_faults(), []);
+        }
+    }
+
+    #[test]
     fn a_document_is_as_much_of_a_config_as_it_holds() {
         use ConfigShape::{Bare, Empty, Layers, Other};
         for (text, shape) in [
@@ -298,8 +319,8 @@ mod tests {
             (r#"{"rootfs":{"type":"foo\u001b"}}"#, "rootfs.type is `foo\\u{1b}`, expected `layers`"),
             (r#"{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}"#, "`sha256:x` is no digest"),
             (r#"{"rootfs":{"type":"layers"},"rootfs":{"type":"layers"}}"#, "`rootfs` occurs twice"),
-            (r#"{"rootfs":{"type":"layers"},"history":[1]}"#, "expected struct History"),
-            ("null", "invalid type: null"),
+            (r#"{"rootfs":{"type":"layers"},"history":[1]}"#, "it is a number, expected an object"),
+            ("null", "it is null, expected an object"),
         ] {
             let error = read(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

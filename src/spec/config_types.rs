@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::config::ImageConfig;
+use super::json::as_go_reads;
 use super::timestamp::Timestamp;
 
 /// Which of Go's types for a config an engine reads it into.
@@ -139,7 +140,7 @@ impl ImageConfig {
     /// The fields that some engine cannot read, each named once.
     pub(crate) fn type_faults(&self) -> Vec<ConfigTypeFault> {
         let mut check = FieldCheck::default();
-        if let Ok(config) = serde_json::from_slice::<RawObject<'_>>(self.raw()) {
+        if let Ok(config) = serde_json::from_slice::<RawObject<'_>>(&as_go_reads(self.raw())) {
             if !config.iter().any(|(key, value)| key.eq_ignore_ascii_case("rootfs") && value.get() != "null") {
                 check.faults.push(ConfigTypeFault { field: "rootfs".into(), expected: Present, is_oci: false });
             }

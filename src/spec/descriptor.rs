@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Number, Value};
 
-use super::json::null_as_default;
+use super::json::{in_plain_words, null_as_default};
 use super::media_type::{Family, MediaType};
 use super::platform::Platform;
 use crate::digest::{Digest, Hasher};
@@ -32,6 +32,8 @@ pub struct Descriptor {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
+    /// Empty where it is left out, which the specification forbids and engines take.
+    #[serde(default, deserialize_with = "null_as_default")]
     media_type: MediaType,
     digest: Digest,
     #[serde(deserialize_with = "size")]
@@ -153,6 +155,12 @@ impl Descriptor {
         self.with("platform", platform.to_object())
     }
 
+    /// The same blob under another media type.
+    #[must_use]
+    pub fn with_media_type(self, media_type: &MediaType) -> Self {
+        self.with("mediaType", media_type.as_str())
+    }
+
     /// The same blob, its media type in the words of `family` (M-1).
     #[must_use]
     pub(crate) fn spelled_by(self, family: Family) -> Self {
@@ -220,8 +228,8 @@ impl Descriptor {
         if let Some(Value::Number(number)) = object.get("size") {
             bytes_in(number).map_err(|message| Problem::new(Rule::H11, message))?;
         }
-        let fields =
-            Fields::deserialize(&object).map_err(|error| Problem::new(Rule::O6, format!("descriptor: {error}")))?;
+        let fields = Fields::deserialize(&object)
+            .map_err(|error| Problem::new(Rule::O6, format!("descriptor: {}", in_plain_words(&error))))?;
         let descriptor = Self { fields, object };
         match descriptor.check_data() {
             Ok(()) => Ok(descriptor),
@@ -303,16 +311,16 @@ mod tests {
     #[test]
     fn false_promises_are_refused() {
         for (rest, expected) in [
-            (r#""digest":"EMPTY","size":0"#, "x: descriptor: missing field `mediaType`"),
+            (r#""size":0"#, "x: descriptor: `digest` is missing"),
             (r#""mediaType":"a","digest":"EMPTY","size":-1"#, "a size of -1 is no number of bytes"),
             (r#""mediaType":"a","digest":"EMPTY","size":1.0"#, "a size of 1.0 is no"),
-            (r#""mediaType":"a","digest":"EMPTY","size":"1""#, "invalid type: string \"1\", expected a JSON number"),
+            (r#""mediaType":"a","digest":"EMPTY","size":"1""#, "it is the text \"1\", expected a number"),
             (r#""mediaType":"a","digest":"EMPTY","size":9223372036854775808"#, "a size of 9223372036854775808 is no"),
             (r#""mediaType":"a","digest":"sha256:../x","size":1"#, "`sha256:../x` is no digest"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"YQ==""#, "`data` is sha256:ca978112"),
             (r#""mediaType":"a","digest":"EMPTY","size":0,"data":"YQ==""#, "`data` has 1 bytes, expected 0"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"Y""#, "`data` is no base64"),
-            (r#""mediaType":"a","digest":"EMPTY","size":1,"urls":[1]"#, "expected a string"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1,"urls":[1]"#, "expected a text"),
         ] {
             let error = read(&format!("{{{}}}", rest.replace("EMPTY", EMPTY))).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

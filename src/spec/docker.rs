@@ -1,7 +1,7 @@
 //! The words of a docker archive: `manifest.json`, `repositories` and member names.
 //!
 //! Shared by readers and writers of the docker formats so that the two sides cannot drift apart. Reading is strict where
-//! tools disagree: keys have their exact case, entries their type (docs/formats.md G-14, H-20). Names of images are plain
+//! tools disagree: keys are there once in whatever case, entries have their type (docs/formats.md G-14, H-20). Names of images are plain
 //! text here; `super::reference` knows what they mean.
 //!
 //! Sources: moby image spec v1.2, docs/formats.md L-1, L-2, L-4 to L-9, L-20, D-1, D-2.
@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::descriptor::Descriptor;
 use super::json::{self, null_as_default};
@@ -42,6 +42,9 @@ pub struct ManifestItem {
     pub layer_sources: BTreeMap<String, Descriptor>,
 }
 
+/// The keys of an item as they are spelled.
+const KEYS: [&str; 5] = ["Config", "RepoTags", "Layers", "Parent", "LayerSources"];
+
 /// The keys of an item.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -62,9 +65,44 @@ struct ItemFields {
 /// # Errors
 /// [`Error::Invalid`] for what is no list; and unless `diagnostics` go on, for an item that is not as it should be.
 pub fn read_manifest(bytes: &[u8], at: &str, diagnostics: &Diagnostics) -> Result<Vec<Option<ManifestItem>>> {
-    let items: Vec<Value> = json::read(bytes, at, MAX_MANIFEST_JSON, Rule::G14)?;
+    let items: Option<Vec<Value>> = json::read(bytes, at, MAX_MANIFEST_JSON, Rule::G14)?;
+    let items = items.ok_or_else(|| {
+        let problem =
+            "it is null: the archive was written without an image; build or save the image again under a name";
+        Error::invalid(Rule::H19, at, problem)
+    })?;
     let item = |(nth, value)| ManifestItem::parse(value, &item_at(at, nth), diagnostics);
     items.into_iter().enumerate().map(item).collect()
+}
+
+/// An item with its keys as Docker spells them. Engines take them in any case, as jib's before 2.3; of two that are one to
+/// them, some take the first and some the last (G-14).
+fn with_known_keys(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<Value> {
+    let Value::Object(object) = value else { return Ok(value) };
+    let mut known_keys = Map::new();
+    for (key, value) in object {
+        let known = KEYS.into_iter().find(|known| is_one_key(known, &key));
+        if let Some(known) = known.filter(|known| *known != key) {
+            let problem = format!("the key `{}` is not spelled `{known}`; engines take it all the same", quote(&key));
+            diagnostics.warn(Rule::G14, at, problem)?;
+        }
+        let name = known.map_or_else(|| key.clone(), str::to_owned);
+        if known_keys.insert(name, value).is_some() {
+            let problem = format!("the key `{}` is there twice, in capitals and not", quote(&key));
+            diagnostics.fault(Error::invalid(Rule::H20, at, problem))?;
+        }
+    }
+    Ok(Value::Object(known_keys))
+}
+
+/// Whether Go takes `key` for `known`: two letters outside ASCII fold to ones of it.
+fn is_one_key(known: &str, key: &str) -> bool {
+    let fold = |letter: char| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    known.chars().map(fold).eq(key.chars().map(fold))
 }
 
 /// How messages call an item of the `manifest.json` that they call `at`.
@@ -75,10 +113,10 @@ pub fn item_at(at: &str, nth: usize) -> String {
 impl ManifestItem {
     fn parse(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<Option<Self>> {
         let ItemFields { config, repo_tags, layers, parent, layer_sources: listed } =
-            match serde_json::from_value(value) {
+            match serde_json::from_value(with_known_keys(value, at, diagnostics)?) {
                 Ok(fields) => fields,
                 Err(error) => {
-                    let error = Error::invalid(Rule::L4, at, error.to_string());
+                    let error = Error::invalid(Rule::L4, at, json::in_plain_words(&error));
                     return diagnostics.fault(error).map(|()| None);
                 }
             };
@@ -239,21 +277,35 @@ mod tests {
     #[test]
     fn what_readers_take_differently_is_refused() {
         for (text, expected) in [
-            ("null", "invalid type: null, expected a sequence"),
-            ("{}", "invalid type: map, expected a sequence"),
-            ("[null]", "expected struct ItemFields"),
-            (r#"[{"config":"a","Layers":[]}]"#, "missing field `Config`"),
-            (r#"[{"Config":"a","layers":[]}]"#, "missing field `Layers`"),
-            (r#"[{"Config":"a","Layers":[1]}]"#, "expected a string"),
-            (r#"[{"Config":"a","Layers":[null]}]"#, "expected a string"),
-            (r#"[{"Config":"a","Layers":"b"}]"#, "expected a sequence"),
-            (r#"[{"Config":"a","RepoTags":["a",2],"Layers":[]}]"#, "expected a string"),
+            ("null", "it is null: the archive was written without an image"),
+            ("{}", "it is an object, expected a list"),
+            ("[null]", "it is null, expected an object"),
+            (r#"[{"Layers":[]}]"#, "`Config` is missing"),
+            (r#"[{"Config":"a"}]"#, "`Layers` is missing"),
+            (r#"[{"Config":"a","config":"a","Layers":[]}]"#, "the key `config` is there twice"),
+            (r#"[{"layers":[],"Config":"a","LAYERS":[]}]"#, "the key `LAYERS` is there twice"),
+            (r#"[{"Config":"a","Layers":[],"Layer\u017f":[]}]"#, "is there twice"),
+            (r#"[{"Config":"a","Layers":[1]}]"#, "expected a text"),
+            (r#"[{"Config":"a","Layers":[null]}]"#, "expected a text"),
+            (r#"[{"Config":"a","Layers":"b"}]"#, "expected a list"),
+            (r#"[{"Config":"a","RepoTags":["a",2],"Layers":[]}]"#, "expected a text"),
             (r#"[{"Config":"a","Layers":[],"Layers":[]}]"#, "`Layers` occurs twice"),
-            (r#"[{"Config":"a","Layers":[],"LayerSources":{"b":{}}}]"#, "missing field `mediaType`"),
+            (r#"[{"Config":"a","Layers":[],"LayerSources":{"b":{}}}]"#, "`digest` is missing"),
             (r#"[{"Config":"a","Layers":[]}] x"#, "trailing characters"),
         ] {
             let error = read_items(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn keys_in_any_case_are_read() {
+        for text in [
+            r#"[{"config":"a","repoTags":["a:1"],"layers":["b"]}]"#,
+            r#"[{"CONFIG":"a","repotags":["a:1"],"Layer\u017f":["b"],"x":1,"X":2}]"#,
+        ] {
+            let items = read_items(text).unwrap();
+            assert_eq!(written(items), br#"[{"Config":"a","RepoTags":["a:1"],"Layers":["b"]}]"#);
         }
     }
 

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::io;
+use std::{fmt, io};
 
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
@@ -41,7 +41,89 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -
         .map_err(|error| invalid(Rule::G14, format!("the JSON is not UTF-8 at byte {}", error.valid_up_to())))?;
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| invalid(Rule::G14, format!("no JSON: {error}")))?;
     check_structure(text).map_err(|problem| problem.at(at))?;
-    serde_json::from_str(text).map_err(|error| invalid(form, error.to_string()))
+    serde_json::from_str(text).map_err(|error| invalid(form, in_plain_words(&error)))
+}
+
+/// What is wrong with a value, in the words of JSON rather than those of the types that it is read into.
+pub(crate) fn in_plain_words(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let (problem, place) = match text.rfind(" at line ") {
+        // A value as a whole is said to be at its line's column 0.
+        Some(at) if text.ends_with(" column 0") => (&text[..at], ""),
+        Some(at) => text.split_at(at),
+        None => (&*text, ""),
+    };
+    let mismatch = problem.strip_prefix("invalid type: ").or_else(|| problem.strip_prefix("invalid value: "));
+    match mismatch.and_then(|mismatch| mismatch.rsplit_once(", expected ")) {
+        Some((found, expected)) => {
+            format!("it is {}, expected {}{place}", value_in_words(found), type_in_words(expected))
+        }
+        None => match problem.strip_prefix("missing field ") {
+            Some(field) => format!("{field} is missing{place}"),
+            None => text,
+        },
+    }
+}
+
+fn value_in_words(found: &str) -> String {
+    match found {
+        "map" => "an object".into(),
+        "sequence" => "a list".into(),
+        "number" => "a number".into(),
+        "unit value" => "null".into(),
+        _ => match found.split_once(' ') {
+            Some(("string", text)) => format!("the text {text}"),
+            Some(("integer", number)) => format!("the number {number}"),
+            Some(("boolean", value)) => value.into(),
+            _ => found.replacen("floating point", "the number", 1),
+        },
+    }
+}
+
+fn type_in_words(expected: &str) -> &str {
+    match expected {
+        "a map" => "an object",
+        "a sequence" => "a list",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "a JSON number" => "a number",
+        _ if expected.starts_with("struct ") => "an object",
+        other => other,
+    }
+}
+
+/// The text of a JSON document as Go reads it: what is no character, as bytes or as half of a surrogate pair, stands for U+FFFD.
+pub(crate) fn as_go_reads(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        return Cow::Owned(without_half_pairs(&text).unwrap_or(text).into_bytes());
+    };
+    without_half_pairs(text).map_or(Cow::Borrowed(bytes), |text| Cow::Owned(text.into_bytes()))
+}
+
+/// `text` with `\ufffd` in place of the escapes that are half of a surrogate pair; `None` where there are none.
+fn without_half_pairs(text: &str) -> Option<String> {
+    let unit = |at: usize| -> Option<u16> {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let (mut out, mut copied, mut at) = (String::new(), 0, 0);
+    while let Some(found) = text[at..].find('\\') {
+        at += found;
+        match (unit(at), unit(at + 6)) {
+            (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => at += 12,
+            (Some(0xd800..0xe000), _) => {
+                out.push_str(&text[copied..at]);
+                out.push_str("\\ufffd");
+                at += 6;
+                copied = at;
+            }
+            // The character behind a backslash is a part of it; one of several bytes is none that an escape has.
+            _ => at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
+        }
+    }
+    (copied > 0).then(|| out + &text[copied..])
 }
 
 /// About what the document takes in memory once it is read, bytes: itself and, for each of its values, far more than the
@@ -270,7 +352,44 @@ mod tests {
     #[test]
     fn a_wrong_type_is_named_with_its_place() {
         let error = read::<Vec<String>>(b"[\"a\",\n1]", "x", 99, Rule::O2).unwrap_err();
-        assert_eq!(error.to_string(), "x: invalid type: integer `1`, expected a string at line 2 column 1");
+        assert_eq!(error.to_string(), "x: it is the number `1`, expected a text at line 2 column 1");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_value_is_said_in_words_of_json() {
+        use std::collections::BTreeMap;
+        let said = |text: &str| {
+            let errors = [
+                serde_json::from_str::<BTreeMap<String, u64>>(text).err(),
+                serde_json::from_value::<BTreeMap<String, u64>>(serde_json::from_str(text).unwrap()).err(),
+            ];
+            errors.map(|error| in_plain_words(&error.unwrap()))
+        };
+        for (text, expected) in [
+            ("[]", "it is a list, expected an object"),
+            ("null", "it is null, expected an object"),
+            (r#""a""#, "it is the text \"a\", expected an object"),
+            (r#"{"a":true}"#, "it is `true`, expected a whole number"),
+        ] {
+            let [read, converted] = said(text);
+            assert!(read.starts_with(expected), "{read}");
+            assert_eq!(converted, expected);
+        }
+        assert_eq!(in_plain_words(&"missing field `a` at line 1 column 2"), "`a` is missing at line 1 column 2");
+    }
+
+    #[test]
+    fn go_reads_what_is_no_character() {
+        for (text, read) in [
+            (&b"\"caf\xe9\""[..], "\"caf\u{fffd}\""),
+            (br#""\ud83d""#, r#""\ufffd""#),
+            (br#""\udc00x\ud83d\u0041""#, r#""\ufffdx\ufffd\u0041""#),
+            (br#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
+            (br#""\\ud83d""#, r#""\\ud83d""#),
+            ("\"\\ü\\".as_bytes(), "\"\\ü\\"),
+        ] {
+            assert_eq!(String::from_utf8(as_go_reads(text).into_owned()).unwrap(), read);
+        }
     }
 
     #[test]

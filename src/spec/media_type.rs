@@ -87,6 +87,13 @@ const SCHEMA1: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 ];
 
+/// No type at all.
+impl Default for MediaType {
+    fn default() -> Self {
+        Self::Other("".into())
+    }
+}
+
 impl MediaType {
     /// The type that is spelled `text`.
     pub fn parse(text: &str) -> Self {

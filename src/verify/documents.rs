@@ -25,10 +25,15 @@ impl Verification<'_> {
         for entry in &set.entries {
             self.node(&entry.node)?;
         }
-        for listed in set.index_json.iter().flat_map(|listing| &listing.listed) {
-            if let Some(missing) = self.missing(&listed.node)? {
+        let listed = set.index_json.iter().flat_map(|listing| &listing.listed);
+        // Of what has no list, each entry is named by the archive itself.
+        let unlisted = set.entries.iter().filter(|_| self.archive.format == Format::Dir);
+        let label = self.archive.label();
+        let nodes = listed.map(|listed| (&*listed.at, &listed.node)).chain(unlisted.map(|entry| (label, &entry.node)));
+        for (at, node) in nodes {
+            if let Some(missing) = self.missing(node)? {
                 let problem = format!("the archive does not hold {}", missing.member);
-                self.add(Diagnostic::error(Rule::O3, &listed.at, problem));
+                self.add(Diagnostic::error(Rule::O3, at, problem));
             }
         }
         let Some(listing) = &set.manifest_json else { return Ok(()) };
@@ -44,6 +49,7 @@ impl Verification<'_> {
         match self.archive.format {
             Format::Oci | Format::Hybrid => self.blobs(),
             Format::V1 => self.layer_directories(),
+            Format::Dir => self.hex_files(),
             Format::Docker => Ok(()),
         }
     }
@@ -66,6 +72,20 @@ impl Verification<'_> {
             }
             let body = self.bodies.add(extent, &at)?;
             self.bodies.expect(body, &digest, (Severity::Error, Rule::H3), "its name");
+        }
+        Ok(())
+    }
+
+    /// Every file of a `dir:` whose name is the hex of a digest is what its name says.
+    fn hex_files(&mut self) -> Result<()> {
+        for path in self.archive.members.names()? {
+            let name = path.to_string();
+            let Some(digest) = digest_in_name(&name) else { continue };
+            let at = self.archive.members.at(&name);
+            if let Some(extent) = self.find(&name, "its name")? {
+                let body = self.bodies.add(extent, &at)?;
+                self.bodies.expect(body, &digest, (Severity::Error, Rule::H3), "its name");
+            }
         }
         Ok(())
     }

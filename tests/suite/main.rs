@@ -64,5 +64,6 @@ mod roundtrip;
 mod select;
 mod split;
 mod support_itself;
+mod unpacked;
 mod vectors;
 mod verify;

@@ -147,11 +147,14 @@ fn what_is_no_image_archive_is_told_by_what_it_looks_like() {
 }
 
 #[test]
-fn a_directory_that_is_no_layout_is_refused() {
+fn a_directory_that_holds_no_archive_is_refused() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.path("dir")).unwrap();
-    scratch.write("dir/manifest.json", "[]");
-    imgtar(["convert", "--to", "oci"]).arg(scratch.path("dir")).exits(3).says(["oci-layout"]);
+    scratch.write("dir/README", "");
+    imgtar(["convert", "--to", "oci"]).arg(scratch.path("dir")).exits(3).says(["not an image archive"]);
+    fs::create_dir(scratch.path("dir/out")).unwrap();
+    scratch.write("dir/out/oci-layout", "{}");
+    imgtar(["convert", "--to", "oci"]).arg(scratch.path("dir")).exits(3).says(["there is one below it", "out"]);
 }
 
 #[test]
@@ -164,7 +167,7 @@ fn manifest_json_is_one_clean_document() {
         (format!("{body}[]"), "manifest.json"),
         (format!("{body} trailing"), "manifest.json"),
         (twice, "Layers"),
-        (body.replace("Layers", "layers"), "Layers"),
+        (body.replace("Layers", "Layer"), "Layers"),
         ("null".into(), "manifest.json"),
         ("{}".into(), "manifest.json"),
         (String::new(), "manifest.json"),

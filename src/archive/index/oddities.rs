@@ -1,4 +1,4 @@
-//! What of a tar's headers and end is not needed to find its members, but matters to engines or to whoever made it.
+//! What of a tar's headers and end is not needed to find its members, but matters to engines or to the user.
 
 use super::{MemberIndex, MemberStore};
 use crate::diagnostics::{Diagnostic, Severity};

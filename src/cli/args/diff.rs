@@ -53,7 +53,7 @@ Exit codes:
     mut_arg("image", |arg| arg.help("This image of both: a name, a position (`@0` is the first), or a digest or unique beginning of one")),
 )]
 pub(crate) struct DiffArgs {
-    /// The first archive: a file, an OCI layout directory, or `-` for standard input.
+    /// The first archive: a file, a directory that one was unpacked into, or `-` for standard input.
     #[arg(value_name = "A")]
     pub(crate) a: PathBuf,
 

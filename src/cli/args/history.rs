@@ -36,7 +36,7 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct HistoryArgs {
-    /// The archive to read: a file, an OCI layout directory, or `-` for standard input.
+    /// The archive to read: a file, a directory that one was unpacked into, or `-` for standard input.
     ///
     /// May be left out when standard input is not a terminal.
     #[arg(value_name = "IN")]

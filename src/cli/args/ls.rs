@@ -45,7 +45,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, disable_help_flag = true)]
 pub(crate) struct LsArgs {
-    /// The archive to read: a file, an OCI layout directory, or `-` for standard input.
+    /// The archive to read: a file, a directory that one was unpacked into, or `-` for standard input.
     ///
     /// May be left out, with PATTERN, when standard input is not a terminal.
     #[arg(value_name = "IN")]

@@ -66,6 +66,7 @@ fn archive(report: &InspectReport) -> String {
         ("docker", _) => "docker archive",
         ("oci", true) => "OCI layout directory",
         ("oci", false) => "OCI layout",
+        ("dir", _) => "image in skopeo's dir: form",
         ("hybrid", _) => "OCI layout with docker's manifest.json",
         _ => "archive of Docker before 1.10",
     };

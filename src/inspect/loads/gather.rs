@@ -52,6 +52,10 @@ pub(in crate::inspect) fn gather(
             let names = images.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
             facts.v1 = Some(V1Facts { repositories: archive.members.has(REPOSITORIES_MEMBER)?, names });
         }
+        Format::Dir => {
+            let listed = Err("its manifest.json is a manifest itself, as skopeo's dir: has it".to_owned());
+            facts.manifest_json = Some(ImageList { size: 0, listed });
+        }
         Format::Hybrid | Format::Oci | Format::Docker => {}
     }
     facts.indirect_link = archive.members.has_indirect_link();

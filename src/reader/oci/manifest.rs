@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Walk, broken, document, missing};
+use super::{Walk, broken, document};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{
@@ -46,7 +46,7 @@ impl Walk<'_> {
         let raw = self.document(descriptor, &blob.extent, &at)?;
         let manifest = ManifestParts::read(&raw, &at, Some(descriptor.media_type()), &self.run.diagnostics)?;
         let ManifestParts { config, layers, whole } = manifest;
-        let named_by = descriptor.digest().blob_path();
+        let named_by = self.place(descriptor.digest());
         let config_blob = config.as_ref().map_or(Ok(None), |config| self.blob(config, &named_by))?;
         let find = |descriptor: Option<Descriptor>| {
             let blob = descriptor.as_ref().map_or(Ok(None), |descriptor| self.blob(descriptor, &named_by))?;
@@ -69,7 +69,7 @@ impl Walk<'_> {
                     subject: whole.subject().map(|subject| subject.digest().clone()),
                     blobs: Vec::new(),
                 };
-                Ok(carried(descriptor, artifact, &parts, blob))
+                Ok(self.carried(descriptor, artifact, &parts, blob))
             }
             (Some(_), None) => Ok(broken(descriptor, at, None)),
             (None, whole) => self.image_of(descriptor, (raw, whole), parts, blob, at),
@@ -85,12 +85,12 @@ impl Walk<'_> {
         blob: RawBlob,
         at: String,
     ) -> Result<Node> {
-        let named_by = descriptor.digest().blob_path();
+        let named_by = self.place(descriptor.digest());
         let absent = parts.absent();
         if absent.is_empty() {
             return self.image(descriptor, raw, whole, parts, at);
         }
-        let mut node = missing(descriptor, &absent, &named_by);
+        let mut node = self.missing(descriptor, &absent, &named_by);
         node.present = parts.config_blob.iter().cloned().chain([blob]).collect();
         if self.run.diagnostics.collects() {
             node.image = Some(Arc::new(self.partial(parts, at)?));
@@ -215,16 +215,16 @@ impl Walk<'_> {
             _ => Ok(()),
         }
     }
-}
 
-/// A manifest that no container can run, with all its blobs.
-fn carried(descriptor: &Descriptor, artifact: Artifact, parts: &Parts, blob: RawBlob) -> Node {
-    let layers = parts.layers.iter().filter_map(|(_, blob)| blob.clone());
-    let blobs: Vec<RawBlob> = layers.chain(parts.config_blob.clone()).chain([blob]).collect();
-    let absent = parts.absent();
-    if absent.is_empty() {
-        return Node::Artifact(Arc::new(Artifact { blobs, ..artifact }));
+    /// A manifest that no container can run, with all its blobs.
+    fn carried(&self, descriptor: &Descriptor, artifact: Artifact, parts: &Parts, blob: RawBlob) -> Node {
+        let layers = parts.layers.iter().filter_map(|(_, blob)| blob.clone());
+        let blobs: Vec<RawBlob> = layers.chain(parts.config_blob.clone()).chain([blob]).collect();
+        let absent = parts.absent();
+        if absent.is_empty() {
+            return Node::Artifact(Arc::new(Artifact { blobs, ..artifact }));
+        }
+        let missing = self.missing(descriptor, &absent, &self.place(descriptor.digest()));
+        Node::Missing(Arc::new(Missing { present: blobs.into(), ..missing }))
     }
-    let missing = missing(descriptor, &absent, &descriptor.digest().blob_path());
-    Node::Missing(Arc::new(Missing { present: blobs.into(), ..missing }))
 }

@@ -42,7 +42,8 @@ impl Index {
         let (media_type, object) = INDEX.read(bytes, at, promised, diagnostics)?;
         let entries = INDEX.descriptors(&object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
         let subject = subject(&object, at, diagnostics)?;
-        let fields = Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, error.to_string()))?;
+        let fields =
+            Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;
         Ok(Self { media_type, entries, subject, fields, object })
     }
 

@@ -60,7 +60,9 @@ impl ManifestParts {
         let layers = MANIFEST.descriptors(&object, "layers", at, diagnostics)?;
         let fields = match Fields::deserialize(&object) {
             Ok(fields) => Some(fields),
-            Err(error) => diagnostics.fault(Error::invalid(Rule::O8, at, error.to_string())).map(|()| None)?,
+            Err(error) => {
+                diagnostics.fault(Error::invalid(Rule::O8, at, json::in_plain_words(&error))).map(|()| None)?
+            }
         };
         let whole_layers = layers.iter().cloned().collect::<Option<Vec<_>>>();
         let whole = match (&config, whole_layers, fields) {

@@ -222,13 +222,13 @@ mod tests {
     #[test]
     fn metadata_of_another_layer_and_damaged_metadata_are_refused() {
         for (text, expected) in [
-            ("{}", "missing field `id`"),
+            ("{}", "`id` is missing"),
             (r#"{"id":"bb…b"}"#, "expected that of its directory"),
             (r#"{"id":"aa…a","parent":"../x"}"#, "parent: `../x` is no layer ID"),
             (r#"{"id":"aa…a","created":"yesterday"}"#, "created: `yesterday` is no RFC 3339 time"),
-            (r#"{"id":"aa…a","container_config":{"Cmd":[1]}}"#, "expected a string"),
+            (r#"{"id":"aa…a","container_config":{"Cmd":[1]}}"#, "expected a text"),
             (r#"{"id":"aa…a","id":"aa…a"}"#, "`id` occurs twice"),
-            (r#"{"id":"aa…a","author":[]}"#, "expected a string"),
+            (r#"{"id":"aa…a","author":[]}"#, "expected a text"),
         ] {
             let error = read("a", text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

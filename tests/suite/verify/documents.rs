@@ -177,7 +177,7 @@ fn h19_lists_that_are_none_or_empty() {
     verify(&crane().replacing("manifest.json", Kind::File(b"[]".into()))).finds(&[("error", "H-19", "manifest.json")]);
     verify(&crane().replacing("manifest.json", Kind::File(b"null".into()))).finds(&[(
         "error",
-        "G-14",
+        "H-19",
         "manifest.json",
     )]);
     verify(&crane().replacing("manifest.json", Kind::File(b"{".into()))).finds(&[("error", "G-14", "manifest.json")]);
