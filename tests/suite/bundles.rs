@@ -1,5 +1,7 @@
 //! Several archives become one: images in the order given, what they share once (docs/bundles.md).
 
+mod random;
+
 use serde_json::{Value, json};
 
 use crate::support::archive::Archive;

@@ -1,0 +1,65 @@
+//! Many archives in one run, and many out of one: n and 2n of them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::{ATTEMPTS, LEAST, MOST_TIMES, is_whole};
+use crate::support::cost::{Cost, cost};
+use crate::support::image::TestImage;
+use crate::support::layer::file;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+
+/// Archives, in a debug build and in a release build; and twice that.
+const TIMES: (usize, usize) = (150, 1_500);
+/// Memory that one more archive or image may take, KiB: its few documents, many times over.
+const MOST_EACH: u64 = 48;
+
+/// An image with a layer of its own on one that all share.
+fn image(nth: usize) -> TestImage {
+    TestImage::new().layer([file("base", "1")]).layer([file("app", nth.to_string())]).tag(&format!("app{nth}:1"))
+}
+
+/// Runs `command` with these paths behind it: the least of some runs.
+fn least(command: &[&str], paths: &[PathBuf], scratch: &Scratch) -> Cost {
+    let run = || {
+        let out = scratch.path("out");
+        let _ = std::fs::remove_dir_all(&out);
+        std::fs::create_dir(&out).unwrap();
+        let arg = |arg: &&str| OsString::from(arg.replace("OUT", out.to_str().unwrap()));
+        let args: Vec<OsString> = command.iter().map(arg).chain(paths.iter().map(Into::into)).collect();
+        let cost = cost(&args);
+        assert_eq!(cost.code, 0, "{command:?}: {}", cost.stderr.1);
+        cost
+    };
+    (0..ATTEMPTS).map(|_| run()).min_by_key(|cost| cost.cpu).unwrap()
+}
+
+#[test]
+fn archives_in_and_archives_out_cost_what_they_are() {
+    let times = if is_whole() { TIMES.1 } else { TIMES.0 };
+    let most_times = if is_whole() { MOST_TIMES.1 } else { MOST_TIMES.0 };
+    let scratch = Scratch::new();
+    let save = |nth: usize| Shape::ALL[nth % Shape::ALL.len()].save_one(&image(nth)).bytes();
+    let paths: Vec<_> = (0..2 * times).map(|nth| scratch.write(&format!("{nth}.tar"), save(nth))).collect();
+    let bundle = |name: &str, images: usize| {
+        let images: Vec<_> = (0..images).map(image).collect();
+        vec![scratch.write(name, Shape::Oci.save(&images).bytes())]
+    };
+    let (one, two) = (bundle("one.tar", times), bundle("two.tar", 2 * times));
+    for (command, one, two) in [
+        (&["convert", "-q", "--to", "oci"][..], &paths[..times], &paths[..]),
+        (&["convert", "-q", "--to", "oci", "-t", "x:1", "--image", "app1", "-o", "OUT/x"], &paths[..times], &paths[..]),
+        (&["verify", "-q"], &paths[..times], &paths[..]),
+        (&["inspect", "--short"], &paths[..times], &paths[..]),
+        (&["convert", "-q", "--to", "oci", "--split", "-o", "OUT/{name}"], &one[..], &two[..]),
+        (&["convert", "-q", "--to", "oci-dir", "--split", "-o", "OUT/{n}"], &one[..], &two[..]),
+    ] {
+        let (one, two) = (least(command, one, &scratch), least(command, two, &scratch));
+        let (cpu, more) = ((one.cpu, two.cpu), two.peak.saturating_sub(one.peak));
+        println!("{:?} {:?} {more} KiB more  {command:?} {times}", cpu.0, cpu.1);
+        let is_slow = two.cpu > LEAST && two.cpu.as_micros() * 100 / one.cpu.as_micros().max(1) > most_times;
+        assert!(!is_slow, "{command:?}: {cpu:?} for twice as many");
+        assert!(more < MOST_EACH * times as u64, "{command:?}: {more} KiB for {times} more");
+    }
+}
