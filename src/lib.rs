@@ -105,7 +105,7 @@ pub use verify::verify;
 
 // What is asked for.
 pub use codec::{GzipLevel, Level, ZstdLevel};
-pub use convert::{ParseSplitPatternError, SplitPattern};
+pub use convert::{Archives, ParseSplitPatternError, SplitPattern};
 pub use diff::{DiffIgnore, DiffOptions, DiffPart};
 pub use edit::{
     Addition, ConfigChanges, EditOptions, NewConfig, Normalize, ParsePatternError, PathPattern, Rebase, RuntimeChanges,

@@ -88,6 +88,9 @@ Examples:
   Many archives as one, without storing a layer twice:
     imgtar convert api.tar web.tar db.tar --to oci -o bundle.tar
 
+  A platform that was saved by itself, put back into its index:
+    imgtar convert half.tar --with other-half.tar --to oci -o whole.tar
+
   One archive for each image in it:
     imgtar convert all.tar --to oci --split -o 'out/{name}-{tag}.tar'
 
@@ -177,6 +180,14 @@ pub(crate) struct ConvertArgs {
     /// platforms.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
+
+    /// Take from this archive what IN lists and does not hold: layers, manifests or platforms that went another way.
+    /// Repeatable.
+    ///
+    /// A blob is found by the digest that IN lists it by, and checked as all others are. A layer of a docker save archive has
+    /// the digest of its tar.
+    #[arg(long = "with", value_name = "ARCHIVE", help_heading = "What is taken")]
+    pub(crate) with: Vec<PathBuf>,
 
     /// Write an archive for each image: -o is then a pattern with {name}, {repo}, {tag}, {os}, {arch}, {id} or {n} in its
     /// last part, as in out/{name}-{tag}.tar.

@@ -15,6 +15,6 @@ pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     if args.split {
         return split::run(args, &options, messages);
     }
-    let convert = |inputs, output, run: &_| imgtar::convert_all(inputs, output, &options, run);
-    write::run(&args.inputs, &args.write, messages, convert)
+    let convert = |archives, output, run: &_| imgtar::convert_all(archives, output, &options, run);
+    write::run(&args.inputs, &args.with, &args.write, messages, convert)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use imgtar::internals::path::escape_for_terminal;
 use imgtar::internals::stream::metadata;
-use imgtar::{Error, Input, Reference, Result, Rule};
+use imgtar::{Archives, Error, Input, Reference, Result, Rule};
 
 use super::messages::Messages;
 use super::sys::{self, StreamState};
@@ -46,6 +46,18 @@ pub(crate) fn find_all(given: &[PathBuf]) -> Result<Vec<Input>> {
         [] => Ok(vec![find(None)?]),
         given => given.iter().map(|path| find(Some(path))).collect(),
     }
+}
+
+/// The archives that `given` names, at least one, and those that `with` names.
+///
+/// # Errors
+/// Those of [`find_all`].
+pub(super) fn find_archives(given: &[PathBuf], with: &[PathBuf]) -> Result<Archives> {
+    let is_standard = |path: &&PathBuf| path.as_path() == Path::new("-");
+    let from_nothing = given.is_empty().then_some(Path::new("-"));
+    refuse_repeated(given.iter().chain(with).filter(is_standard).map(PathBuf::as_path).chain(from_nothing))?;
+    let inputs = find_all(given)?;
+    Ok(Archives { inputs, with: if with.is_empty() { Vec::new() } else { find_all(with)? } })
 }
 
 /// Refuses what would read standard input twice.

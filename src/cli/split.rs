@@ -22,21 +22,23 @@ pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messag
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(write.run.jobs)?);
     let outer = output::outer(write)?;
     let pattern = pattern(args)?;
-    let inputs = input::find_all(&args.inputs)?;
-    inputs.iter().try_for_each(|input| output::refuse_input(write, input))?;
+    let archives = input::find_archives(&args.inputs, &args.with)?;
+    let read = || archives.inputs.iter().chain(&archives.with);
+    read().try_for_each(|input| output::refuse_input(write, input))?;
     signals::watch(messages)?;
     let mut batch = OutputBatch::create(&write.output.output, write.output.force)?;
     let report_file = output::report(&write.output)?;
-    inputs.iter().try_for_each(|input| input::wait(input, messages))?;
+    read().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     let diagnostics = recording(write, messages, Arc::clone(&warnings));
-    let read: Vec<Input> = args.inputs.iter().filter(|path| path.as_os_str() != "-").map(Into::into).collect();
+    let files = args.inputs.iter().chain(&args.with).filter(|path| path.as_os_str() != "-");
+    let files: Vec<Input> = files.map(Into::into).collect();
     // Those of reading are the first archive's.
     let (mut opened, mut of_each) = (0, Vec::new());
     let mut open = |name: &str| {
         let path = pattern.directory().join(name);
-        read.iter().try_for_each(|input| output::refuse_input_at(&path, write, input))?;
+        files.iter().try_for_each(|input| output::refuse_input_at(&path, write, input))?;
         opened += 1;
         if opened > 1 {
             of_each.push(take_warnings());
@@ -47,7 +49,7 @@ pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messag
         })
     };
     let run = new_run(&write.run, messages, diagnostics, jobs, epoch);
-    let reports = split(inputs, &pattern, &mut open, options, &run)?;
+    let reports = split(archives, &pattern, &mut open, options, &run)?;
     batch.finish()?;
     of_each.push(take_warnings());
     let mut file = report_file;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{mem, thread};
 
 use imgtar::internals::path::escape_for_terminal;
-use imgtar::{Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, Result, Run, Severity};
+use imgtar::{
+    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, Result, Run, Severity,
+};
 
 use super::args::{OutputArgs, RunArgs, WriteArgs};
 use super::messages::Messages;
@@ -24,36 +26,38 @@ pub(super) fn run_one(
     work: impl FnOnce(Input, Output, &Run) -> Result<ConversionReport>,
 ) -> Result<()> {
     let given: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
-    run(&given, args, messages, |inputs, output, run| {
-        let [input] = <[Input; 1]>::try_from(inputs).expect("what names one input finds one");
+    run(&given, &[], args, messages, |archives, output, run| {
+        let [input] = <[Input; 1]>::try_from(archives.inputs).expect("what names one input finds one");
         work(input, output, run)
     })
 }
 
-/// Does `work` from `given` to where `args` say, and tells what was written; all that can be refused without reading the
+/// Does `work` from `given`, and what `with` completes of it, to where `args` say, and tells what was written; all that can be refused without reading the
 /// input is refused first.
 ///
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
 pub(super) fn run(
     given: &[PathBuf],
+    with: &[PathBuf],
     args: &WriteArgs,
     messages: Messages,
-    work: impl FnOnce(Vec<Input>, Output, &Run) -> Result<ConversionReport>,
+    work: impl FnOnce(Archives, Output, &Run) -> Result<ConversionReport>,
 ) -> Result<()> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let outer = output::outer(args)?;
     refuse_output_among_inputs(given, &args.output)?;
-    let inputs = input::find_all(given)?;
-    inputs.iter().try_for_each(|input| output::refuse_input(args, input))?;
+    let archives = input::find_archives(given, with)?;
+    let read = || archives.inputs.iter().chain(&archives.with);
+    read().try_for_each(|input| output::refuse_input(args, input))?;
     signals::watch(messages)?;
     let output = output::open(args, outer)?;
     let report_file = output::report(&args.output)?;
     let config_file = output::config(args)?;
-    inputs.iter().try_for_each(|input| input::wait(input, messages))?;
+    read().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
-    let report = work(inputs, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
+    let report = work(archives, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     if let (Some(mut file), Some(config)) = (config_file, report.images.iter().find_map(|image| image.config.as_ref()))
     {

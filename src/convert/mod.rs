@@ -22,25 +22,40 @@ use crate::writer::{self, Contents, Output};
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
-    convert_all(vec![input], output, options, run)
+    convert_all(Archives::from(vec![input]), output, options, run)
 }
 
-/// Converts the archives in `inputs` into one, whole or not at all: images in the order of the archives, what they share
+/// The archives that a conversion reads.
+#[derive(Debug, Default)]
+pub struct Archives {
+    /// Those whose images are written, in this order.
+    pub inputs: Vec<Input>,
+    /// Those from which is taken what the others list and do not hold (docs/bundles.md B-42).
+    pub with: Vec<Input>,
+}
+
+impl From<Vec<Input>> for Archives {
+    fn from(inputs: Vec<Input>) -> Self {
+        Self { inputs, with: Vec::new() }
+    }
+}
+
+/// Converts `archives` into one, whole or not at all: images in the order of the archives, what they share
 /// once (docs/bundles.md B-39, B-40).
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn convert_all(
-    inputs: Vec<Input>,
+    archives: Archives,
     output: Output,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let images = reader::open_all(inputs, options.prefer, run)?;
+    let images = reader::open_all(archives.inputs, archives.with, options.prefer, run)?;
     write(&images, output, options, run)
 }
 
-/// Converts the archives in `inputs` into one for each image, or, where `pattern` tells platforms apart, for each platform of
+/// Converts `archives` into one for each image, or, where `pattern` tells platforms apart, for each platform of
 /// each image: all or none (docs/bundles.md B-41). `open` opens the archive with a name; the caller gives those names
 /// when all is well.
 ///
@@ -48,14 +63,14 @@ pub fn convert_all(
 /// Any [`Error`](crate::error::Error): before anything is opened, if two archives would have one name or an image has not got
 /// what the pattern names.
 pub fn split(
-    inputs: Vec<Input>,
+    archives: Archives,
     pattern: &SplitPattern,
     open: &mut dyn FnMut(&str) -> Result<Output>,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<(String, ConversionReport)>> {
     let options = &ConvertOptions { each_platform: pattern.has_platform(), ..options.clone() };
-    let images = reader::open_all(inputs, options.prefer, run)?;
+    let images = reader::open_all(archives.inputs, archives.with, options.prefer, run)?;
     let mut entries = select::select(&images, options, run)?;
     select::names::apply(&mut entries, options, run)?;
     let groups = split::groups(entries, options, run);

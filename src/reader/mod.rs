@@ -47,13 +47,16 @@ pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
 /// Reads the metadata of the archives in `inputs` as one set: their images in this order, what they share once (docs/bundles.md
 /// B-39, B-40). What one of them lists and does not hold is looked for in the others.
 ///
-/// Regular, uncompressed files are opened when they are read from: there may be more of them than a process may have files.
+/// The same goes for those of `with`, whose images are not taken. Regular, uncompressed files are opened when they are read
+/// from: there may be more of them than a process may have files.
 ///
 /// # Errors
 /// Those of [`open`].
-pub(crate) fn open_all(inputs: Vec<Input>, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
-    let opener = Opener::of(inputs.len(), run);
-    let archives = inputs.into_iter().map(|input| Archive::opened(input, &opener)).collect::<Result<Vec<_>>>()?;
+pub(crate) fn open_all(inputs: Vec<Input>, with: Vec<Input>, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+    let taken = inputs.len();
+    let opener = Opener::of(taken + with.len(), run);
+    let opened = inputs.into_iter().chain(with).map(|input| Archive::opened(input, &opener));
+    let archives = opened.collect::<Result<Vec<_>>>()?;
     let mut sets: Vec<Option<ImageSet>> = iter::repeat_with(|| None).take(archives.len()).collect();
     let mut shared = SharedBlobs::default();
     let is_one = archives.len() == 1;
@@ -70,7 +73,7 @@ pub(crate) fn open_all(inputs: Vec<Input>, prefer: Option<Half>, run: &Run) -> R
         Some(set) => Ok(set),
         None => archive.images_with(&shared, prefer, run),
     };
-    Ok(ImageSet::merged(archives.iter().zip(sets).map(read).collect::<Result<_>>()?))
+    Ok(ImageSet::merged(archives.iter().zip(sets).take(taken).map(read).collect::<Result<_>>()?))
 }
 
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.

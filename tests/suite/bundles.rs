@@ -259,6 +259,36 @@ fn a_layer_that_an_archive_lacks_is_taken_from_another_and_verified() {
 }
 
 #[test]
+fn with_another_archive_what_is_listed_and_absent_is_taken_from_there_and_no_image_more() {
+    let named = image("example.com/a:1").all_stored(Codec::Plain);
+    let base = Shape::Docker20.save_one(&image("example.com/base:1"));
+    let whole = Shape::Oci.save_one(&named);
+    let lacking = whole.clone().without(&blob_path(&named.diff_ids()[0]));
+    let expected = convert(&whole, Target::Oci, &[]);
+    let scratch = Scratch::new();
+    let (lacking, base) = (scratch.write("up.tar", lacking.bytes()), scratch.write("base.tar", base.bytes()));
+    let convert_with = |target: &str, more: &[&std::path::Path]| {
+        let run = imgtar(["convert", "--to", target, "-o"]).arg(scratch.path("out")).arg("-f").arg(&lacking);
+        more.iter().fold(run, |run, path| run.arg("--with").arg(path))
+    };
+    convert_with("oci", &[&base]).success();
+    assert!(scratch.read("out") == expected.bytes, "B-42: byte for byte the whole");
+    convert_with("legacy", &[&base]).success();
+    let other = scratch.write("other.tar", Shape::Oci.save_one(&TestImage::demo("x:1")).bytes());
+    std::fs::remove_file(scratch.path("out")).unwrap();
+    convert_with("oci", &[&other]).exits(3).says(["up.tar", &blob_path(&named.diff_ids()[0])]);
+    convert_with("oci", &[&scratch.write("none.tar", "no archive")]).exits(3).says(["none.tar"]);
+    convert_with("oci", &[std::path::Path::new("-"), std::path::Path::new("-")]).exits(2);
+    let run = imgtar(["convert", "--to", "oci", "-f", "-o"]).arg(&base).arg(&lacking).arg("--with").arg(&base);
+    run.exits(2).says(["is the input"]);
+    let (whole, [one, other]) = halves();
+    let (one, other) = (scratch.write("one.tar", one.bytes()), scratch.write("two.tar", other.bytes()));
+    let run = imgtar(["convert", "--to", "oci", "-o"]).arg(scratch.path("out")).arg(&one).arg("--with").arg(&other);
+    run.success().never_says(["warning"]);
+    assert!(scratch.read("out") == convert(&whole, Target::Oci, &[]).bytes, "B-42");
+}
+
+#[test]
 fn a_layer_is_taken_for_another_only_if_it_is_what_both_say() {
     let images = [image("example.com/a:1"), image("example.com/b:1")];
     let digest = images[0].layer_digests()[0].clone();

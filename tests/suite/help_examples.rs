@@ -68,6 +68,8 @@ fn host() -> Host {
         .with("patched.tar", Shape::Oci.save_one(&debian().layer([file("patched", "")]).tag("debian:13")).bytes())
         .with("multi.tar", layout.tarball().bytes())
         .with("ca.crt", b"a certificate".to_vec())
+        .with("half.tar", layout.tarball().bytes())
+        .with("other-half.tar", layout.tarball().bytes())
         .with("on-amd64.tar", Shape::Docker20.save_one(&app("app:amd64")).bytes())
         .with("on-arm64.tar", Shape::Docker20.save_one(&app("app:arm64").platform("linux/arm64")).bytes())
         .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());

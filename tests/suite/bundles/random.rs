@@ -23,7 +23,7 @@ type Saved = (Shape, Vec<TestImage>);
 
 /// A layer of the few that there are.
 fn layer(number: usize) -> Vec<u8> {
-    layer_tar([file(&format!("f{number}"), "x".repeat(100 * number))])
+    layer_tar([file(format!("f{number}"), "x".repeat(100 * number))])
 }
 
 fn image(random: &mut Random) -> TestImage {
