@@ -16,6 +16,7 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::json;
 use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::spec::oci::Manifest;
 use crate::spec::timestamp::Timestamp;
@@ -78,8 +79,10 @@ impl Draft {
     /// The image as it was read.
     ///
     /// # Errors
-    /// Those of reading its config.
-    pub(super) fn new(image: &Arc<Image>) -> Result<Self> {
+    /// Those of reading its config; one that is too large.
+    pub(super) fn new(image: &Arc<Image>, run: &Run) -> Result<Self> {
+        // As it was read, as it is changed, and as it is written.
+        run.budget.charge_memory(3 * json::memory_size(image.config.raw()), &image.at)?;
         let layer = |(number, layer): (usize, &Layer)| DraftLayer { input: Some(number), ..layer.clone().into() };
         Ok(Self {
             document: ConfigDocument::read(image.config.raw(), &image.at)?,

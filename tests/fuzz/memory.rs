@@ -7,7 +7,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use imgtar::{
-    Budget, ConvertOptions, Diagnostics, Encoding, Input, Limits, Output, Progress, Result, Run, Sink, convert,
+    Budget, ConvertOptions, Diagnostics, EditOptions, Encoding, Input, Limits, Output, Progress, Result, Run, Sink,
+    convert,
 };
 
 /// `--max-size`: 64 KiB of zstd can honestly hold gigabytes, and what takes long must be known to be honest.
@@ -48,6 +49,13 @@ fn refill(file: &mut File, bytes: &[u8]) -> std::io::Result<File> {
 pub(crate) fn converted(bytes: &[u8], options: &ConvertOptions) -> Result<Vec<u8>> {
     let (sink, memory) = Sink::memory();
     convert(input(bytes), Output::Archive { sink, outer: Encoding::Plain }, options, &run())?;
+    Ok(memory.bytes())
+}
+
+/// What `options` make of the archive that `bytes` are with `changes`.
+pub(crate) fn edited(bytes: &[u8], changes: &EditOptions, options: &ConvertOptions) -> Result<Vec<u8>> {
+    let (sink, memory) = Sink::memory();
+    imgtar::edit(input(bytes), changes, Output::Archive { sink, outer: Encoding::Plain }, options, &run())?;
     Ok(memory.bytes())
 }
 

@@ -52,12 +52,16 @@ impl Input {
 fn inputs(scratch: &Scratch) -> Vec<Input> {
     let convert: &[&str] = &["convert"];
     let import: &[&str] = &["import", "-t", "app:1", "--arch", "amd64"];
+    let squash: &[&str] = &["edit", "--squash"];
+    let remove: &[&str] = &["edit", "--remove", "new", "--normalize", "--user", "1"];
     let mut inputs = Vec::new();
     for (name, command, bytes) in [
         ("legacy", convert, Shape::Docker20.save_one(&image()).bytes()),
         ("docker", convert, Shape::Crane.save_one(&image()).bytes()),
         ("oci", convert, Shape::Oci.save_one(&image().all_stored(Codec::Zstd)).bytes()),
         ("rootfs", import, flatten(&image(), &[])),
+        ("squash", squash, Shape::Oci.save_one(&image()).bytes()),
+        ("remove", remove, Shape::Docker20.save_one(&image()).bytes()),
     ] {
         let path = scratch.write(name, bytes);
         for is_piped in [false, true] {

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use imgtar::{
-    Attestations, Compress, ConfigChanges, ConvertOptions, DockerOptions, Encoding, GzipLevel, Half, IndexPolicy,
-    NewConfig, OciOptions, Output, Platform, Platforms, RootfsOptions, Sink, Target, Verify, ZstdLevel,
+    Attestations, Compress, ConfigChanges, ConvertOptions, DockerOptions, EditOptions, Encoding, GzipLevel, Half,
+    IndexPolicy, NewConfig, Normalize, OciOptions, Output, Platform, Platforms, RootfsOptions, Sink, Squash, Target,
+    Verify, ZstdLevel,
 };
 
 use crate::choice::Choice;
@@ -120,10 +121,76 @@ fn apply(stack: &[Vec<Item>]) -> Result<Model, (usize, Refused)> {
 }
 
 fn rootfs(stack: &[Vec<Item>], codec: Codec) -> imgtar::Result<Vec<u8>> {
-    let image = TestImage::new();
-    let image = stack.iter().fold(image, |image, layer| image.layer_bytes(layer_tar(layer.clone())).stored(codec));
     let options = ConvertOptions::new(Target::Rootfs(RootfsOptions::default()));
-    memory::converted(&Shape::Oci.save_one(&image).bytes(), &options)
+    memory::converted(&stacked(stack, codec), &options)
+}
+
+/// An archive of one image of these layers.
+fn stacked(stack: &[Vec<Item>], codec: Codec) -> Vec<u8> {
+    let add = |image: TestImage, layer: &Vec<Item>| image.layer_bytes(layer_tar(layer.clone())).stored(codec);
+    Shape::Oci.save_one(&stack.iter().fold(TestImage::new(), add)).bytes()
+}
+
+/// Any changes of any archive: what is written is true. Layers of a sound stack keep their tree where a change says so.
+pub(crate) fn edited(data: &[u8]) {
+    let mut choice = Choice::new(data);
+    if choice.once_in(2) {
+        return same_tree(&mut choice);
+    }
+    let changes = changes(&mut choice);
+    let options = ConvertOptions { verify: Verify::Full, ..ConvertOptions::new(target(&mut choice)) };
+    let built = generate::built(&mut choice);
+    let mut bytes = mutate::members(&mut choice, &built.tar).bytes();
+    if choice.once_in(4) {
+        mutate::tar(&mut choice, &mut bytes);
+    }
+    if let Ok(written) = memory::edited(&bytes, &changes, &options)
+        && !matches!(options.target, Target::Rootfs(_))
+    {
+        truth::judged(&written);
+    }
+}
+
+/// One layer in place of several, and the order of paths: neither changes what a container sees.
+fn same_tree(choice: &mut Choice<'_>) {
+    let codec = *choice.of(&generate::CODECS);
+    let top = choice.byte();
+    let (is_squashed, is_normal) = (choice.once_in(2), choice.once_in(2));
+    let mut stack = generate::stack(choice);
+    while let Err((layer, Refused(nth))) = apply(&stack) {
+        stack[layer].remove(nth);
+    }
+    let squash = is_squashed.then(|| Squash::Top(usize::from(top) % (stack.len() + 1)));
+    let changes = EditOptions { squash, normalize: is_normal.then_some(Normalize::All), ..EditOptions::default() };
+    // What is normal has no time after 1970.
+    let clamp_mtime = is_normal.then_some(0);
+    let options = ConvertOptions::new(Target::Rootfs(RootfsOptions { clamp_mtime, ..RootfsOptions::default() }));
+    let image = stacked(&stack, codec);
+    let expected = memory::converted(&image, &options).expect("the model takes this");
+    let found = memory::edited(&image, &changes, &options).expect("a change takes what flattening takes");
+    assert!(found == expected, "{changes:?}");
+}
+
+/// Any changes that a command line could ask for without other files.
+fn changes(choice: &mut Choice<'_>) -> EditOptions {
+    let paths = ["a", "b", "a/b", "*", "**/a", "b/**", "etc/*", "**/*-", "b/../a"];
+    let remove = (0..choice.below(3)).map(|_| choice.of(&paths).parse().expect("a pattern")).collect();
+    let what = choice.byte();
+    let flag = |bit: u8| what >> bit & 1 == 1;
+    let config = ConfigChanges { author: flag(5).then(|| "me".to_owned()), ..ConfigChanges::default() };
+    EditOptions {
+        remove: if flag(0) { remove } else { Vec::new() },
+        remove_layers: if flag(1) && flag(2) { vec![choice.below(4)] } else { Vec::new() },
+        squash: match what >> 6 {
+            2 => Some(Squash::All),
+            3 => Some(Squash::Top(1 + choice.below(4))),
+            _ => None,
+        },
+        normalize: flag(3).then_some(Normalize::All),
+        platforms: if flag(4) && flag(5) { vec![Platform::new("linux", "amd64")] } else { Vec::new() },
+        config,
+        ..EditOptions::default()
+    }
 }
 
 /// Any options that a command line could give.

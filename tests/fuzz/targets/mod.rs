@@ -12,7 +12,7 @@ mod words;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const ALL: [Target; 12] = [
+pub(crate) const ALL: [Target; 13] = [
     ("index", archive::index),
     ("layer", archive::layer),
     ("json", json::documents),
@@ -23,6 +23,7 @@ pub(crate) const ALL: [Target; 12] = [
     ("import", convert::import),
     ("convert", convert::raw),
     ("built", convert::built),
+    ("edit", convert::edited),
     ("flatten", convert::flattened),
     ("damaged", damaged::damaged),
 ];
