@@ -1,10 +1,13 @@
 //! What a conversion wrote: sentences for people, a document for programs.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use imgtar::internals::image::layer_title;
 use imgtar::internals::path::{escape_for_terminal, presentable};
-use imgtar::{BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, ImageReport, LayerAction, LayerReport};
+use imgtar::{
+    BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, ImageReport, LayerAction, LayerBytes, LayerReport,
+};
 use serde::Serialize;
 
 use super::args::WriteArgs;
@@ -105,8 +108,20 @@ pub(super) fn announce_preview(images: &[EditedImage], messages: Messages) {
             false => format!("would become {}", image.image_id.short()),
         };
         let changes: String = image.changes.iter().map(|change| format!("; {change}")).collect();
-        messages.note(&format!("{names} ({}): image ID {}, {id}{changes}", image.platform, image.old_image_id.short()));
+        let saved = image.layer_bytes.map_or_else(String::new, saved);
+        let old = image.old_image_id.short();
+        messages.note(&format!("{names} ({}): image ID {old}, {id}{changes}{saved}", image.platform));
     }
+}
+
+/// How much smaller or larger the layers would be.
+fn saved(LayerBytes { before, after }: LayerBytes) -> String {
+    let difference = match before.cmp(&after) {
+        Ordering::Greater => format!("{} less", size(before - after)),
+        Ordering::Equal => "the same".to_owned(),
+        Ordering::Less => format!("{} more", size(after - before)),
+    };
+    format!("; its layers would take {} uncompressed, {difference}", size(after))
 }
 
 /// `app:1 (linux/amd64): image ID 0123456789ab, unchanged; 3 layers, unchanged; manifest sha256:0123456789ab…, new`.

@@ -146,7 +146,7 @@ fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &R
     let archive = |path: &Path| reader::open(path.into(), None, run);
     let layer = |path: &Path| reader::single_layer(path.into(), run);
     let readers = Readers { archive: &archive, layer: &layer };
-    let edited = edit::apply(&entries, changes, &readers, run)?;
+    let edited = edit::apply(entries, changes, &readers, run)?;
     Ok((images, edited))
 }
 

@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::headers::StackHeaders;
 use super::lint::warn_of_flaws;
 use super::paths::{components, joined};
-use super::squash::form;
+use super::stack::{LayerStack, form};
 use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::codec::Codec;
@@ -51,16 +51,17 @@ impl Addition {
 /// What flattening refuses; with `--strict` the warnings.
 pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
-    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).chain([layer.clone()]).collect();
+    let layers: Vec<Layer> = draft.stack().into_iter().chain([layer.clone()]).collect();
     let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+    draft.measure(&layers, &headers);
     let (top, mut overlay) = (layers.len() - 1, Overlay::tracing(Options::default()));
     for number in 0..top {
         headers.apply(number, &mut overlay, workshop.run)?;
         overlay.placements();
     }
     let below = overlay.clone();
-    headers.apply(top, &mut overlay, workshop.run)?;
-    warn_of_flaws(&headers, top, &below, &overlay.placements(), &layer.at, workshop.run)?;
+    let placements = headers.trace(top, &mut overlay, workshop.run)?;
+    warn_of_flaws(&headers, top, &below, &placements, &layer.at, workshop.run)?;
     draft.changes.push(format!("{} added as a layer", layer.at));
     push(draft, layer.clone(), "imgtar edit --add-layer", workshop)
 }
@@ -71,8 +72,8 @@ pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_
 /// What cannot be read from the disk; a file where the image has a directory, or the other way round.
 pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
-    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
-    let (headers, tree) = tree(&layers, workshop)?;
+    let LayerStack { layers, headers, .. } = LayerStack::read_headers(draft, workshop)?;
+    let tree = tree(&headers, workshop)?;
     let described: BTreeMap<Vec<u8>, FlatNode> =
         tree.nodes().filter(|node| node.is_directory).map(|node| (node.path.clone(), node)).collect();
     let mut plan = AddPlan {
@@ -95,14 +96,13 @@ pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop
     Ok(())
 }
 
-/// The headers of `layers` and the tree that they make.
-fn tree(layers: &[Layer], workshop: &Workshop<'_>) -> Result<(StackHeaders, Flattened)> {
-    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+/// The tree that the layers make.
+fn tree(headers: &StackHeaders, workshop: &Workshop<'_>) -> Result<Flattened> {
     let mut overlay = Overlay::new(Options::default());
     for number in 0..headers.len() {
         headers.apply(number, &mut overlay, workshop.run)?;
     }
-    Ok((headers, overlay.finish()))
+    Ok(overlay.finish())
 }
 
 fn push(draft: &mut Draft, layer: Layer, created_by: &str, workshop: &Workshop<'_>) -> Result<()> {

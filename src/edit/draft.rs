@@ -4,10 +4,12 @@
 //!
 //! Sources: docs/edit.md E-15, E-36, E-40, E-41, E-51.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::LayerBytes;
 use super::document::ConfigDocument;
+use super::headers::StackHeaders;
 use super::history::HistoryEntries;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -37,6 +39,8 @@ pub(super) struct Draft {
     pub(super) base: BaseAnnotations,
     /// What was done, a sentence each.
     pub(super) changes: Vec<String>,
+    /// Bytes of the uncompressed tars of layers that were read.
+    tar_sizes: HashMap<DiffId, u64>,
 }
 
 /// A layer of a [`Draft`].
@@ -91,6 +95,7 @@ impl Draft {
             history: None,
             base: BaseAnnotations::Kept,
             changes: Vec::new(),
+            tar_sizes: HashMap::new(),
         })
     }
 
@@ -102,6 +107,11 @@ impl Draft {
     /// The layers, base first.
     pub(super) fn layers(&self) -> &[DraftLayer] {
         &self.layers
+    }
+
+    /// The same without where they came from.
+    pub(super) fn stack(&self) -> Vec<Layer> {
+        self.layers.iter().map(|layer| layer.layer.clone()).collect()
     }
 
     /// How messages call a layer: by the number it has in the input.
@@ -128,6 +138,21 @@ impl Draft {
             None => HistoryEntries::balanced(self.document.history(), self.layers.len(), &created),
         };
         Ok((&mut self.layers, self.history.insert(history)))
+    }
+
+    /// Notes how large the layers are whose headers have been read.
+    pub(super) fn measure(&mut self, layers: &[Layer], headers: &StackHeaders) {
+        let sizes = layers.iter().enumerate().map(|(number, layer)| (layer.diff_id.clone(), headers.tar_size(number)));
+        self.tar_sizes.extend(sizes);
+    }
+
+    /// Bytes of the layers' tars before and after, if one has changed.
+    pub(super) fn layer_bytes(&self) -> Option<LayerBytes> {
+        // New layers are plain.
+        let size = |layer: &Layer| self.tar_sizes.get(&layer.diff_id).copied().unwrap_or_else(|| layer.stored_size());
+        let (old, new) = (self.image.layers.iter(), self.layers.iter().map(|layer| &layer.layer));
+        let is_changed = !old.clone().map(|layer| &layer.diff_id).eq(new.clone().map(|layer| &layer.diff_id));
+        is_changed.then(|| LayerBytes { before: old.map(size).sum(), after: new.map(size).sum() })
     }
 
     /// When the image was made, as its config has it; 1970 if that is no time.

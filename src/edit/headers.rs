@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::archive::{EntryKind, TarEntry};
 use crate::error::Result;
-use crate::flatten::{EntryKey, Overlay};
+use crate::flatten::{EntryKey, Overlay, Placement};
 use crate::image::Layer;
 use crate::layer_index::{FileContent, LayerEntry, LayerIndex, read_layer};
 use crate::run::Run;
@@ -17,10 +17,23 @@ pub(super) struct StackHeaders {
     layers: Vec<LayerHeaders>,
 }
 
+/// Where the entries of one layer took effect, by ascending position.
+pub(super) struct Placements(pub(super) Vec<Placement>);
+
+impl Placements {
+    /// Where the entry at `position` did, if it did anywhere.
+    pub(super) fn at(&self, position: u64) -> Option<&Placement> {
+        let found = self.0.binary_search_by_key(&position, |placement| placement.position);
+        found.ok().map(|at| &self.0[at])
+    }
+}
+
 /// The headers of one layer.
 #[derive(Default)]
 struct LayerHeaders {
     at: String,
+    /// Bytes of its uncompressed tar.
+    tar_size: u64,
     index: LayerIndex,
     /// Directories whose owners have names or whose records have an order, which the index does not keep, by where their
     /// headers begin: no engine looks at either, but a root filesystem has them.
@@ -58,6 +71,11 @@ impl StackHeaders {
         Ok(Self { layers: pool::for_all(run.jobs, layers, weigh, read)? })
     }
 
+    /// Bytes of the uncompressed tar of layer `number`.
+    pub(super) fn tar_size(&self, number: usize) -> u64 {
+        self.layers[number].tar_size
+    }
+
     /// How many layers there are.
     pub(super) fn len(&self) -> usize {
         self.layers.len()
@@ -72,6 +90,18 @@ impl StackHeaders {
         let mut builder = overlay.layer(at, &run.diagnostics, &run.budget);
         index.apply(&mut builder)?;
         builder.finish()
+    }
+
+    /// The same for an `overlay` that is traced; returns where the layer's entries took effect.
+    ///
+    /// # Errors
+    /// Those of [`StackHeaders::apply`].
+    pub(super) fn trace(&self, number: usize, overlay: &mut Overlay, run: &Run) -> Result<Placements> {
+        self.apply(number, overlay, run)?;
+        let placements = overlay.placements();
+        let size = placements.iter().map(|placement| size_of::<Placement>() + placement.path.len()).sum::<usize>();
+        run.budget.charge_memory(size as u64, &self.layers[number].at)?;
+        Ok(Placements(placements))
     }
 
     /// Hands `each` every entry of layer `number` with its name and position.
@@ -126,7 +156,7 @@ impl StackHeaders {
 impl LayerHeaders {
     fn read(layer: &Layer, content: FileContent, ahead: bool, run: &Run) -> Result<Self> {
         let mut headers = Self { at: layer.at.clone(), ..Self::default() };
-        read_layer(layer, content, ahead, run, |entry, content| {
+        headers.tar_size = read_layer(layer, content, ahead, run, |entry, content| {
             let (mut taken, offset) = (headers.index.push(&entry, content.as_ref()), entry.header_offset);
             let has_more = !(entry.uname.is_empty() && entry.gname.is_empty() && entry.records.len() < 2);
             if entry.kind == EntryKind::Directory && has_more {

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use super::headers::StackHeaders;
+use super::headers::{Placements, StackHeaders};
 use super::paths::{joined, parents};
 use crate::archive::EntryKind;
 use crate::diagnostics::Rule;
 use crate::error::Result;
-use crate::flatten::{Overlay, Placement, Role};
+use crate::flatten::{Overlay, Role};
 use crate::layer_index::LayerEntry;
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
@@ -43,7 +43,7 @@ pub(super) fn warn_of_flaws(
     headers: &StackHeaders,
     number: usize,
     below: &Overlay,
-    placements: &[Placement],
+    placements: &Placements,
     at: &str,
     run: &Run,
 ) -> Result<()> {
@@ -53,8 +53,7 @@ pub(super) fn warn_of_flaws(
     let mut entries: Vec<Vec<u8>> = Vec::new();
     headers.each(number, |name, position, header| {
         let path = EntryPath::clean(name).unwrap_or_default();
-        let placement =
-            placements.binary_search_by_key(&position, |placed| placed.position).ok().map(|at| &placements[at]);
+        let placement = placements.at(position);
         match Role::of(path.as_bytes()) {
             Ok(Role::Remove { directory, name }) => {
                 let canonical = placement.map_or_else(|| joined(directory, name), |placement| placement.path.clone());

@@ -27,6 +27,7 @@ mod restack;
 mod rewrite;
 mod shape;
 mod squash;
+mod stack;
 mod workshop;
 
 use std::collections::{HashMap, HashSet};
@@ -149,6 +150,17 @@ pub struct EditedImage {
     pub image_id: Digest,
     /// What was done to it, a sentence each.
     pub changes: Vec<String>,
+    /// Bytes of its layers; `None` where none has changed.
+    pub layer_bytes: Option<LayerBytes>,
+}
+
+/// Bytes of an image's layers, uncompressed, before and after a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerBytes {
+    /// Those of the layers that were read.
+    pub before: u64,
+    /// Those of the layers that it has now.
+    pub after: u64,
 }
 
 /// Images with their changes.
@@ -163,7 +175,12 @@ pub(crate) struct Edited {
 ///
 /// # Errors
 /// [`Error::Choice`] when no image is of a platform that is to be changed; what a change refuses.
-pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, readers: &Readers<'_>, run: &Run) -> Result<Edited> {
+pub(crate) fn apply(
+    entries: Vec<ImageEntry>,
+    options: &EditOptions,
+    readers: &Readers<'_>,
+    run: &Run,
+) -> Result<Edited> {
     let others = OtherArchives {
         rebase: match &options.rebase {
             Some(Rebase { old, new, .. }) => Some(Bases { old: (readers.archive)(old)?, new: (readers.archive)(new)? }),
@@ -180,23 +197,30 @@ pub(crate) fn apply(entries: &[ImageEntry], options: &EditOptions, readers: &Rea
         layers: options.add_layers.iter().map(|path| (readers.layer)(path)).collect::<Result<_>>()?,
     };
     let workshop = Workshop::new(run);
-    let (mut changed, mut changes) = (ChangedImages::new(), HashMap::new());
+    let (mut changed, mut outcomes) = (ChangedImages::new(), HashMap::new());
     let mut removal = Removal { content: RemovedContent::default(), hits: vec![false; options.remove.len()] };
-    for image in wanted(entries, &options.platforms)? {
-        let mut draft = Draft::new(image)?;
+    for image in wanted(&entries, &options.platforms)? {
+        let mut draft = Draft::new(image, run)?;
         change(&mut draft, options, &others, &mut removal, &workshop)?;
-        changes.insert(Arc::as_ptr(image), mem::take(&mut draft.changes));
-        if let Some(new) = draft.finish(run)? {
-            changed.insert(Arc::as_ptr(image), Arc::new(new));
-        }
+        let (changes, layer_bytes) = (mem::take(&mut draft.changes), draft.layer_bytes());
+        let new = draft.finish(run)?.map(Arc::new);
+        let outcome = Outcome { old_image_id: image.image_id.clone(), changes, layer_bytes };
+        outcomes.insert(Arc::as_ptr(new.as_ref().unwrap_or(image)), outcome);
+        changed.extend(new.map(|new| (Arc::as_ptr(image), new)));
     }
     removal.refuse_no_hit(&options.remove)?;
-    let old = entries;
-    let entries = references::replace(old, &changed, run)?;
-    let images = edited(&entries, &changed, &changes, old);
+    let entries = references::replace(entries, &changed, run)?;
+    let images = edited(&entries, &outcomes);
     let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
     removal.content.check(&written, run)?;
     Ok(Edited { entries, images })
+}
+
+/// What is told of an image beside what it is now.
+struct Outcome {
+    old_image_id: Digest,
+    changes: Vec<String>,
+    layer_bytes: Option<LayerBytes>,
 }
 
 /// What was removed from all images together.
@@ -294,16 +318,8 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&
     Ok(all().filter(is_wanted).filter(|image| seen.insert(Arc::as_ptr(image))).collect())
 }
 
-/// What became of the images of `entries`, which have the changed ones, each once.
-fn edited(
-    entries: &[ImageEntry],
-    changed: &ChangedImages,
-    changes: &HashMap<*const Image, Vec<String>>,
-    old: &[ImageEntry],
-) -> Vec<EditedImage> {
-    let old_images = old.iter().flat_map(|entry| entry.node.images());
-    let new = |image: &Arc<Image>| changed.get(&Arc::as_ptr(image)).map_or(Arc::as_ptr(image), Arc::as_ptr);
-    let before: HashMap<*const Image, &Arc<Image>> = old_images.map(|image| (new(image), image)).collect();
+/// What became of the images of `entries`, each once; `outcomes` has those that were to be changed, by where they are now.
+fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>) -> Vec<EditedImage> {
     let mut images: Vec<EditedImage> = Vec::new();
     let mut places: HashMap<_, usize> = HashMap::new();
     for entry in entries {
@@ -317,13 +333,14 @@ fn edited(
                 continue;
             }
             places.insert(Arc::as_ptr(image), images.len());
-            let before = before.get(&Arc::as_ptr(image)).copied().unwrap_or(image);
+            let outcome = outcomes.get(&Arc::as_ptr(image));
             images.push(EditedImage {
                 names: names.clone(),
                 platform: image.platform.clone(),
-                old_image_id: before.image_id.clone(),
+                old_image_id: outcome.map_or(&image.image_id, |outcome| &outcome.old_image_id).clone(),
                 image_id: image.image_id.clone(),
-                changes: changes.get(&Arc::as_ptr(before)).cloned().unwrap_or_default(),
+                changes: outcome.map(|outcome| outcome.changes.clone()).unwrap_or_default(),
+                layer_bytes: outcome.and_then(|outcome| outcome.layer_bytes),
             });
         }
     }

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 
 use super::bodies::StackBodies;
 use super::draft::Draft;
-use super::headers::StackHeaders;
+use super::headers::{Placements, StackHeaders};
 use super::paths::{components, joined, parents};
-use super::squash::{Stack, decoded, form};
-use super::workshop::{LayerWriter, Workshop};
+use super::stack::{LayerStack, form};
+use super::workshop::{LayerWriter, Workshop, hard_link};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::diagnostics::Rule;
 use crate::error::Result;
-use crate::flatten::{Options, Overlay, Placement, Role};
+use crate::flatten::{Options, Overlay, Role};
 use crate::image::Layer;
 use crate::path::EntryPath;
 use crate::spec::timestamp::Timestamp;
@@ -33,12 +33,10 @@ const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
 /// Layers that cannot be read; no room.
 pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
-    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
-    let Stack { headers, mut bodies } = decoded(layers.clone(), from, workshop)?;
+    let LayerStack { layers, headers, mut bodies } = LayerStack::read(draft, from, workshop)?;
     let (mut overlay, mut changed) = (Overlay::tracing(Options::default()), 0);
     for number in 0..layers.len() {
-        headers.apply(number, &mut overlay, workshop.run)?;
-        let placements = overlay.placements();
+        let placements = headers.trace(number, &mut overlay, workshop.run)?;
         if number < from {
             continue;
         }
@@ -125,9 +123,7 @@ fn write(
         }
         Some(Carrier { data, first }) => {
             let found = plain(bodies.entry(number, *data)?, epoch);
-            let link =
-                TarEntry { path, link: first.clone(), kind: EntryKind::HardLink, size: 0, device: (0, 0), ..found };
-            out.entry(&link, &mut std::io::empty())
+            out.entry(&hard_link(path, first.clone(), found), &mut std::io::empty())
         }
         None => {
             let found = bodies.entry(number, outline.offset)?;
@@ -149,7 +145,7 @@ fn plain(entry: TarEntry, epoch: i64) -> TarEntry {
 fn outlines(
     number: usize,
     headers: &StackHeaders,
-    placements: &[Placement],
+    placements: &Placements,
     workshop: &Workshop<'_>,
 ) -> Result<Vec<Outline>> {
     let mut outlines = Vec::new();
@@ -161,9 +157,8 @@ fn outlines(
         let key = key(&path);
         let taken = size_of::<Outline>() + 2 * path.len() + link.len() + key.len() * size_of::<Vec<u8>>();
         workshop.run.budget.charge_memory(taken as u64, "the order of a layer")?;
-        let placement = placements.binary_search_by_key(&position, |placement| placement.position);
         let is_plain = matches!(Role::of(&path), Ok(Role::Plain));
-        let is_displaced = is_plain && placement.is_ok_and(|at| placements[at].path != path);
+        let is_displaced = is_plain && placements.at(position).is_some_and(|placement| placement.path != path);
         outlines.push(Outline { key, path, kind: header.kind, link, is_displaced, offset: header.offset });
         Ok(())
     })?;

@@ -114,11 +114,11 @@ fn on_new_base(
     workshop: &Workshop<'_>,
 ) -> Result<(Restacked, BTreeSet<Vec<u8>>)> {
     let old = draft.layers().len();
-    let layers: Vec<Layer> =
-        draft.layers().iter().map(|layer| layer.layer.clone()).chain(new.layers.iter().cloned()).collect();
+    let layers: Vec<Layer> = draft.stack().into_iter().chain(new.layers.iter().cloned()).collect();
     // Of both bases the content counts too.
     let content = |number| if (count..old).contains(&number) { FileContent::Skipped } else { FileContent::Hashed };
     let headers = StackHeaders::read_with_content(&layers.iter().collect::<Vec<_>>(), content, workshop.run)?;
+    draft.measure(&layers, &headers);
     let kept: Vec<usize> = (count..old).collect();
     let stacks = BaseChange { layers: &layers, headers: &headers, old, kept: &kept };
     let mut changed = BTreeSet::new();

@@ -14,6 +14,7 @@ use crate::image::{Child, Image, ImageEntry, ImageIndex, Name, Node};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::json;
 
 /// The annotation in which BuildKit names the manifest that an attestation is about.
 const ATTESTED: &str = "vnd.docker.reference.digest";
@@ -25,23 +26,34 @@ pub(super) type ChangedImages = HashMap<*const Image, Arc<Image>>;
 ///
 /// # Errors
 /// With `--strict`, when something is left out.
-pub(super) fn replace(entries: &[ImageEntry], changed: &ChangedImages, run: &Run) -> Result<Vec<ImageEntry>> {
+pub(super) fn replace(entries: Vec<ImageEntry>, changed: &ChangedImages, run: &Run) -> Result<Vec<ImageEntry>> {
     let mut gone = HashSet::new();
     entries.iter().for_each(|entry| {
         collect_gone(&entry.node, changed, &mut gone);
     });
-    let stale = Stale::find(entries, gone);
-    let mut replaced = Vec::new();
+    let stale = Stale::find(&entries, gone);
+    let mut replaced = Vec::with_capacity(entries.len());
     for entry in entries {
-        if stale.is_entry(entry) {
+        if stale.is_entry(&entry) {
             stale.warn(&entry.node, entry.descriptor.as_ref(), run)?;
             continue;
         }
         let node = stale.replaced(&entry.node, changed, run)?;
-        let descriptor = entry.descriptor.clone().map(|descriptor| with_platform(descriptor, &entry.node, &node));
-        replaced.push(ImageEntry { archive: Arc::clone(&entry.archive), names: entry.names.clone(), descriptor, node });
+        if let Some(descriptor) =
+            entry.descriptor.as_ref().filter(|descriptor| stale.gone.contains(descriptor.digest()))
+        {
+            // What names another digest is written anew.
+            run.budget.charge_memory(annotations_size(descriptor), "the descriptor of a changed image")?;
+        }
+        let descriptor = entry.descriptor.map(|descriptor| with_platform(descriptor, &entry.node, &node));
+        replaced.push(ImageEntry { descriptor, node, ..entry });
     }
     Ok(replaced)
+}
+
+/// About what the annotations of a descriptor take in memory, twice: as they are and as JSON.
+fn annotations_size(descriptor: &Descriptor) -> u64 {
+    descriptor.annotations().iter().map(|(key, value)| 2 * (key.len() + value.len()) as u64 + 256).sum()
 }
 
 /// Adds the digests of manifests and indexes that will not be written any more; whether `node` has such a one.
@@ -124,6 +136,8 @@ impl Stale {
         if !self.gone.contains(&index.document.digest) {
             return Ok(Arc::clone(index));
         }
+        // The old one stays in memory with the archive that was read.
+        run.budget.charge_memory(2 * json::memory_size(&index.document.raw), "a changed index")?;
         let mut children = Vec::with_capacity(index.children.len());
         for child in &index.children {
             if self.is_stale(&child.node, Some(&child.descriptor)) {

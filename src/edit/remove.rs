@@ -19,12 +19,11 @@ use super::headers::StackHeaders;
 use super::paths::MOST_NAMED;
 use super::pattern::PathPattern;
 use super::rewrite;
-use super::squash::{Stack, decoded};
+use super::stack::LayerStack;
 use super::workshop::Workshop;
 use crate::archive::{EntryKind, TarEntry};
 use crate::error::Result;
 use crate::flatten::{Flattened, Lookup, Options, Overlay};
-use crate::image::Layer;
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
@@ -41,8 +40,7 @@ pub(super) fn remove(
     removed: &mut RemovedContent,
     workshop: &Workshop<'_>,
 ) -> Result<Vec<bool>> {
-    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
-    let Stack { headers, mut bodies } = decoded(layers.clone(), layers.len(), workshop)?;
+    let LayerStack { layers, headers, mut bodies } = LayerStack::read_headers(draft, workshop)?;
     let mut targets = Targets::new(patterns, &headers, workshop.run)?;
     let mut planner = Planner::new(&headers, workshop.run);
     let mut summary = Summary::default();

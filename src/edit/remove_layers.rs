@@ -3,13 +3,12 @@
 //! Sources: docs/edit.md E-30, E-31, E-35.
 
 use super::draft::Draft;
-use super::headers::StackHeaders;
 use super::paths::list;
 use super::restack::{BaseChange, restack};
+use super::stack::LayerStack;
 use super::workshop::Workshop;
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result};
-use crate::image::Layer;
 
 /// Takes the layers out that have these numbers in the input, all at once.
 ///
@@ -32,8 +31,7 @@ pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Wor
     let gone: Vec<String> =
         (0..draft.layers().len()).filter(|place| !is_kept(place)).map(|place| draft.layer_name(place)).collect();
     let first = (0..).find(|place| !kept.contains(place)).unwrap_or_default();
-    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
-    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+    let LayerStack { layers, headers, .. } = LayerStack::read_headers(draft, workshop)?;
     let stacks = BaseChange { layers: &layers, headers: &headers, old: layers.len(), kept: &kept };
     draft.changes.push(format!("{} left out", gone.join(", ")));
     let restacked = restack(draft, &stacks, |_, _| Ok(()), workshop)?;

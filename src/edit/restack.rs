@@ -11,7 +11,7 @@ use std::io::Read;
 
 use super::bodies::StackBodies;
 use super::draft::{Draft, DraftLayer};
-use super::headers::StackHeaders;
+use super::headers::{Placements, StackHeaders};
 use super::paths::{MOST_NAMED, first, joined, list, parents};
 use super::rewrite::{self, AddedDirectory, EntryDecision, LayerRewrite};
 use super::workshop::Workshop;
@@ -132,15 +132,14 @@ impl RestackWalk<'_> {
     fn layer(&mut self, number: usize, at: &str) -> Result<(LayerChanges, Vec<Placement>)> {
         let mut changes = LayerChanges::default();
         self.before(number, &mut changes)?;
-        self.headers.apply(number, &mut self.old, self.again)?;
-        self.headers.apply(number, &mut self.new, self.run).map_err(|error| match error {
+        let old = self.headers.trace(number, &mut self.old, self.again)?;
+        let new = self.headers.trace(number, &mut self.new, self.run).map_err(|error| match error {
             Error::Invalid { .. } => Error::inexpressible(at, format!("it cannot stay on other layers: {error}")),
             other => other,
         })?;
-        let (old, new) = (self.old.placements(), self.new.placements());
         self.refuse_lost_ways(number, at, &old, &new)?;
         self.list_lost_directories(number, &new, &mut changes)?;
-        Ok((changes, new))
+        Ok((changes, new.0))
     }
 
     /// Finds, in the trees below the layer, whiteouts whose directory is gone, and directories that replace what is none.
@@ -171,18 +170,18 @@ impl RestackWalk<'_> {
     }
 
     /// Refuses entries that went through a symbolic link and now stand elsewhere.
-    fn refuse_lost_ways(&self, number: usize, at: &str, old: &[Placement], new: &[Placement]) -> Result<()> {
+    fn refuse_lost_ways(&self, number: usize, at: &str, old: &Placements, new: &Placements) -> Result<()> {
         let mut lost = Vec::new();
         self.headers.each(number, |name, position, _| {
             let path = EntryPath::clean(name).unwrap_or_default();
-            let Some(before) = placed(old, position) else { return Ok(()) };
+            let Some(before) = old.at(position) else { return Ok(()) };
             let is_whiteout = !matches!(Role::of(path.as_bytes()), Ok(Role::Plain));
             let lexical = match Role::of(path.as_bytes()) {
                 Ok(Role::Remove { directory, name }) => joined(directory, name),
                 Ok(Role::Opaque { directory }) => directory.to_vec(),
                 Ok(Role::Plain | Role::Bookkeeping) | Err(_) => path.as_bytes().to_vec(),
             };
-            let after = placed(new, position).map(|placement| &placement.path);
+            let after = new.at(position).map(|placement| &placement.path);
             let is_lost = after != Some(&before.path) && !(is_whiteout && after.is_none());
             if lexical != before.path && is_lost {
                 lost.push(format!("`{}` at `{}`", quote(&lexical), quote(&before.path)));
@@ -200,11 +199,11 @@ impl RestackWalk<'_> {
     }
 
     /// Lists the directories that the layer relies on and that nothing describes any more (E-5).
-    fn list_lost_directories(&mut self, number: usize, new: &[Placement], changes: &mut LayerChanges) -> Result<()> {
+    fn list_lost_directories(&mut self, number: usize, new: &Placements, changes: &mut LayerChanges) -> Result<()> {
         let mut seen = HashSet::new();
         self.headers.each(number, |name, position, header| {
             let path = EntryPath::clean(name).unwrap_or_default();
-            let Some(placement) = placed(new, position) else { return Ok(()) };
+            let Some(placement) = new.at(position) else { return Ok(()) };
             if !matches!(Role::of(path.as_bytes()), Ok(Role::Plain)) {
                 return Ok(());
             }
@@ -227,8 +226,4 @@ impl RestackWalk<'_> {
         self.new.placements();
         Ok(())
     }
-}
-
-fn placed(placements: &[Placement], position: u64) -> Option<&Placement> {
-    placements.binary_search_by_key(&position, |placed| placed.position).ok().map(|at| &placements[at])
 }

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 
 use super::bodies::StackBodies;
 use super::headers::StackHeaders;
-use super::squash::form;
-use super::workshop::{LayerWriter, Workshop};
+use super::stack::form;
+use super::workshop::{LayerWriter, Workshop, hard_link};
 use crate::archive::{Ending, EntryKind, Reader, TarEntry, padding};
 use crate::error::{Error, Result};
 use crate::flatten::EntryKey;
@@ -135,9 +135,7 @@ impl Rewriter<'_, '_, '_> {
 
     fn link(&mut self, path: &[u8], target: &[u8], id: EntryKey) -> Result<()> {
         let found = self.found(id)?;
-        let (path, link) = (path.to_vec(), target.to_vec());
-        let link = TarEntry { path, link, kind: EntryKind::HardLink, device: (0, 0), size: 0, sparse: None, ..found };
-        self.out.entry(&link, &mut io::empty())
+        self.out.entry(&hard_link(path.to_vec(), target.to_vec(), found), &mut io::empty())
     }
 
     fn become_file(&mut self, path: &[u8], id: EntryKey) -> Result<()> {

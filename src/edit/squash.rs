@@ -11,13 +11,14 @@ use super::difference::{LayerItem, difference};
 use super::draft::Draft;
 use super::headers::StackHeaders;
 use super::paths::whiteout_of;
-use super::workshop::{LayerWriter, Workshop};
+use super::stack::{LayerStack, form};
+use super::workshop::{LayerWriter, Workshop, hard_link};
 use crate::archive::{EntryKind, TarEntry};
 use crate::codec::Codec;
 use crate::diagnostics::Rule;
 use crate::error::Result;
 use crate::flatten::{EntryKey, Flattened, Options, Overlay};
-use crate::image::{Blob, ExpectedDigest, Layer};
+use crate::image::Layer;
 use crate::path::escape_for_terminal;
 
 /// Extended attributes that some engines obey where they stand in a layer (E-12).
@@ -35,12 +36,10 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
         return Ok(false);
     }
     draft.change_layers()?;
-    let layers: Vec<Layer> = draft.layers().iter().map(|layer| layer.layer.clone()).collect();
-    let (replaced, at) = (from..layers.len(), format!("{}: the squashed layer", draft.at()));
-    let codec = layers.last().map_or(Codec::Plain, form);
-    let stack = decoded(layers, from, workshop)?;
-    let (below, above) = trees(&stack.headers, from, workshop)?;
-    let Stack { headers, bodies } = stack;
+    let at = format!("{}: the squashed layer", draft.at());
+    let LayerStack { layers, headers, bodies } = LayerStack::read(draft, from, workshop)?;
+    let (replaced, codec) = (from..layers.len(), layers.last().map_or(Codec::Plain, form));
+    let (below, above) = trees(&headers, from, workshop)?;
     let mut carried = Carried::default();
     let layer = workshop.layer(&at, codec, |out| {
         let (linked, run) = (HashMap::new(), workshop.run);
@@ -52,30 +51,6 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
     carried.tell(draft);
     record(draft, replaced, layer, created_by)?;
     Ok(true)
-}
-
-/// The headers and bodies of a stack of layers.
-pub(super) struct Stack<'w> {
-    pub(super) headers: StackHeaders,
-    pub(super) bodies: StackBodies<'w>,
-}
-
-/// The stack of `layers`, of which those from `from` on are decoded.
-pub(super) fn decoded<'w>(layers: Vec<Layer>, from: usize, workshop: &'w Workshop<'w>) -> Result<Stack<'w>> {
-    let cut: Vec<&Layer> = layers[from..].iter().collect();
-    let tars: HashMap<usize, _> = (from..).zip(workshop.plain(&cut)?).collect();
-    let plain = |(number, layer): (usize, &Layer)| match tars.get(&number) {
-        // All of it has been checked.
-        Some(tar) => Layer {
-            blob: Some(Blob { extent: tar.clone(), codec: Codec::Plain }),
-            claim: ExpectedDigest::Computed(layer.diff_id.digest().clone()),
-            ..layer.clone()
-        },
-        None => layer.clone(),
-    };
-    let to_read: Vec<Layer> = layers.iter().enumerate().map(plain).collect();
-    let headers = StackHeaders::read(&to_read.iter().collect::<Vec<_>>(), workshop.run)?;
-    Ok(Stack { headers, bodies: StackBodies::new(layers, tars, workshop) })
 }
 
 /// The trees of the layers below `from` and of all.
@@ -91,11 +66,6 @@ fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result
     }
     let below = below.unwrap_or_else(|| Overlay::new(Options::default()).finish());
     Ok((below, overlay.finish()))
-}
-
-/// How a layer is stored, or will be.
-pub(super) fn form(layer: &Layer) -> Codec {
-    layer.written_as().unwrap_or_else(|| layer.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec))
 }
 
 /// Puts `layer` where those of the range `replaced` were.
@@ -153,8 +123,7 @@ impl DifferenceWriter<'_, '_, '_> {
             LayerItem::ImplicitDirectory { path } => self.bodiless(&TarEntry::directory(path)),
             LayerItem::HardLink { path, target, entry } => {
                 let found = self.another_name(entry)?;
-                let link = TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, ..found };
-                self.bodiless(&link)
+                self.bodiless(&hard_link(path, target, found))
             }
             LayerItem::Whiteout { hidden } => self.bodiless(&whiteout(&hidden)),
         }

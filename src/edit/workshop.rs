@@ -7,7 +7,7 @@
 
 use std::io::{Read, Write};
 
-use crate::archive::{self, END, TarEntry};
+use crate::archive::{self, END, EntryKind, TarEntry};
 use crate::codec::Codec;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
@@ -101,6 +101,11 @@ impl<'a> Workshop<'a> {
         let claim = ExpectedDigest::Written { digest: digest.clone(), codec };
         Ok(Layer { at: at.to_owned(), diff_id: DiffId(digest), blob, claim, foreign: None })
     }
+}
+
+/// A further name, `path`, of what stands at `target`, whose entry is `found` (E-7).
+pub(super) fn hard_link(path: Vec<u8>, target: Vec<u8>, found: TarEntry) -> TarEntry {
+    TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, sparse: None, ..found }
 }
 
 /// A layer's tar under construction; the end marker is not its caller's business.

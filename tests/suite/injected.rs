@@ -53,7 +53,7 @@ fn inputs(scratch: &Scratch) -> Vec<Input> {
     let convert: &[&str] = &["convert"];
     let import: &[&str] = &["import", "-t", "app:1", "--arch", "amd64"];
     let squash: &[&str] = &["edit", "--squash"];
-    let remove: &[&str] = &["edit", "--remove", "new", "--normalize", "--user", "1"];
+    let remove: &[&str] = &["edit", "--remove", "new", "--normalize"];
     let mut inputs = Vec::new();
     for (name, command, bytes) in [
         ("legacy", convert, Shape::Docker20.save_one(&image()).bytes()),

@@ -47,7 +47,7 @@ pub(crate) struct EditArgs {
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
 
-    /// Write nothing; say what would change, with the new image IDs.
+    /// Write nothing; say what would change, with the new image IDs and the size of the layers.
     #[arg(long)]
     pub(crate) dry_run: bool,
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Targets, clean};
 use crate::archive::EntryKind;
-use crate::edit::headers::StackHeaders;
-use crate::edit::paths::{is_below, parents, whiteout_of};
+use crate::edit::headers::{Placements, StackHeaders};
+use crate::edit::paths::{is_below, joined, parents, whiteout_of};
 use crate::edit::rewrite::{AddedDirectory, EntryDecision, LayerRewrite};
 use crate::error::Result;
 use crate::flatten::{Change, ChangeKind, EntryKey, Flattened, Options, Overlay, Placement, Role};
@@ -90,169 +90,31 @@ impl<'a> Planner<'a> {
 
     /// Decides on layer `number`.
     pub(super) fn layer(&mut self, number: usize, targets: &mut Targets<'_>) -> Result<LayerPlan> {
-        self.headers.apply(number, &mut self.old, self.run)?;
-        let placements = self.old.placements();
-        let by_position: HashMap<u64, &Placement> = placements.iter().map(|placed| (placed.position, placed)).collect();
-        let (mut plan, mut names) = (LayerPlan::default(), WrittenNames::default());
-        let mut listed: BTreeSet<Vec<u8>> = BTreeSet::new();
-        let mut changes = NewLayer::default();
-        self.headers.each(number, |name, position, header| {
+        let placements = self.headers.trace(number, &mut self.old, self.run)?;
+        let headers = self.headers;
+        let mut layer = LayerPlanner::new(self, targets);
+        headers.each(number, |name, position, header| {
             let id = EntryKey { layer: number as u32, position };
-            let placement = by_position.get(&position).copied();
-            let found = Found { name, path: clean(name), header, id, placement };
-            let decision = self.decide(&found, &mut names, &mut plan, targets);
-            if let Some(EntryDecision::Move { path }) = &decision {
-                self.list_parents(path, found.header.offset, &mut listed, &mut plan, &mut changes);
-            }
-            if found.header.kind == EntryKind::Directory && decision != Some(EntryDecision::Drop) {
-                listed.extend(found.placement.map(|placement| placement.path.clone()));
-            }
-            changes.add(&found, decision.as_ref());
-            plan.rewrite.decisions.extend(decision.map(|decision| (found.header.offset, decision)));
-            Ok(())
+            layer.add(&Found { name, path: clean(name), header, id, placement: placements.at(position) })
         })?;
+        let LayerPlanner { mut plan, changes, .. } = layer;
         changes.apply(&mut self.new, &self.again)?;
-        self.restore_implied(number, &by_position, targets, &mut plan)?;
+        self.restore_implied(number, &placements, targets, &mut plan)?;
         Ok(plan)
-    }
-
-    fn decide(
-        &mut self,
-        found: &Found<'_>,
-        names: &mut WrittenNames,
-        plan: &mut LayerPlan,
-        targets: &mut Targets<'_>,
-    ) -> Option<EntryDecision> {
-        match Role::of(found.path.as_bytes()) {
-            Ok(Role::Remove { directory, name }) => {
-                let lexical = EntryPath::clean(directory).unwrap_or_default().join(name).unwrap_or_default();
-                self.whiteout(found, lexical.as_bytes(), plan, targets)
-            }
-            Ok(Role::Opaque { directory }) => self.opaque(found, directory, targets),
-            Ok(Role::Plain) => self.plain(found, names, plan, targets),
-            Ok(Role::Bookkeeping) | Err(_) => None,
-        }
-    }
-
-    /// A whiteout goes with what it hides (E-22).
-    fn whiteout(
-        &mut self,
-        found: &Found<'_>,
-        lexical: &[u8],
-        plan: &mut LayerPlan,
-        targets: &mut Targets<'_>,
-    ) -> Option<EntryDecision> {
-        let hidden = found.placement.map_or(lexical, |placement| &placement.path);
-        if let Some(front) = targets.take(found.number(), hidden) {
-            plan.removed.insert(front.to_vec());
-            return Some(EntryDecision::Drop);
-        }
-        if found.placement.is_some() && !self.new.exists(hidden) {
-            return Some(EntryDecision::Drop);
-        }
-        let is_moved = self.lost_links && found.placement.is_some() && hidden != lexical;
-        is_moved.then(|| EntryDecision::Move { path: whiteout_of(hidden) })
-    }
-
-    /// An opaque marker goes with its directory, and where nothing is left for it to hide (E-22).
-    fn opaque(&mut self, found: &Found<'_>, directory: &[u8], targets: &Targets<'_>) -> Option<EntryDecision> {
-        let path = found.placement.map_or(directory, |placement| &placement.path);
-        let has_lost = self.removed.iter().any(|gone| is_below(gone, path));
-        if targets.is_hit(found.number(), path) || has_lost && !self.new.has_children(path) {
-            return Some(EntryDecision::Drop);
-        }
-        let is_moved = self.lost_links && found.placement.is_some() && path != directory;
-        is_moved.then(|| EntryDecision::Move { path: [path, b"/.wh..wh..opq"].concat() })
-    }
-
-    fn plain(
-        &mut self,
-        found: &Found<'_>,
-        names: &mut WrittenNames,
-        plan: &mut LayerPlan,
-        targets: &mut Targets<'_>,
-    ) -> Option<EntryDecision> {
-        let placement = found.placement?;
-        if let Some(front) = targets.take(found.number(), &placement.path) {
-            plan.removed.insert(front.to_vec());
-            self.lost_links |= found.header.kind == EntryKind::Symlink;
-            self.removed.insert(placement.path.clone());
-            if let Some(entry) = placement.entry.filter(|entry| *entry == found.id) {
-                names.dropped.insert(entry, placement.path.clone());
-            }
-            return Some(EntryDecision::Drop);
-        }
-        let is_moved = self.lost_links && placement.path != found.path.as_bytes();
-        let written = if is_moved { placement.path.clone() } else { found.name.to_vec() };
-        let entry = placement.entry?;
-        let decision = match found.header.kind {
-            EntryKind::HardLink => self.link(found, written.clone(), is_moved, entry, names, plan, targets),
-            _ => is_moved.then(|| EntryDecision::Move { path: written.clone() }),
-        };
-        names.put(&placement.path, &written, entry);
-        decision
-    }
-
-    /// A hard link stays one while the name it links to is there; else to another name, else it becomes the file (E-21).
-    #[allow(clippy::too_many_arguments)]
-    fn link(
-        &self,
-        found: &Found<'_>,
-        path: Vec<u8>,
-        is_moved: bool,
-        entry: EntryKey,
-        names: &WrittenNames,
-        plan: &mut LayerPlan,
-        targets: &Targets<'_>,
-    ) -> Option<EntryDecision> {
-        let target = clean(found.header.link);
-        let canonical = self.old.canonical(&target).unwrap_or_else(|| target.as_bytes().to_vec());
-        let is_lost = targets.is_hit(found.number(), &canonical) || targets.is_hit(found.number(), target.as_bytes());
-        let is_elsewhere = self.lost_links && canonical != target.as_bytes();
-        if !is_lost && !is_elsewhere && !is_moved {
-            return None;
-        }
-        if let Some(target) = names.by_entry.get(&entry) {
-            return Some(EntryDecision::Link { path, target: target.clone(), entry });
-        }
-        if !is_lost && entry.layer != found.id.layer {
-            return Some(EntryDecision::Link { path, target: canonical, entry });
-        }
-        let gone = names.dropped.get(&entry).cloned().unwrap_or(canonical);
-        plan.kept.push((gone, found.path.as_bytes().to_vec()));
-        Some(EntryDecision::Become { path, entry })
-    }
-
-    /// Lists the directories above the canonical `path` that this layer does not list yet (E-5).
-    fn list_parents(
-        &self,
-        path: &[u8],
-        offset: u64,
-        listed: &mut BTreeSet<Vec<u8>>,
-        plan: &mut LayerPlan,
-        changes: &mut NewLayer,
-    ) {
-        for parent in parents(path) {
-            if listed.insert(parent.to_vec()) {
-                let added = AddedDirectory { path: parent.to_vec(), entry: self.old.entry_at(parent) };
-                changes.directories.push(added.path.clone());
-                plan.rewrite.directories.entry(offset).or_default().push(added);
-            }
-        }
     }
 
     /// Writes the directories that only removed entries implied in their place (E-23).
     fn restore_implied(
         &mut self,
         number: usize,
-        placed: &HashMap<u64, &Placement>,
+        placements: &Placements,
         targets: &Targets<'_>,
         plan: &mut LayerPlan,
     ) -> Result<()> {
         let mut missing: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
         self.headers.each(number, |_, position, header| {
             let is_dropped = plan.rewrite.decisions.get(&header.offset) == Some(&EntryDecision::Drop);
-            let Some(placement) = placed.get(&position).filter(|_| is_dropped) else { return Ok(()) };
+            let Some(placement) = placements.at(position).filter(|_| is_dropped) else { return Ok(()) };
             for parent in parents(&placement.path) {
                 let is_lost = self.old.is_directory(parent) && !self.new.is_directory(parent);
                 if is_lost && !targets.is_hit(number, parent) {
@@ -274,6 +136,132 @@ impl<'a> Planner<'a> {
             plan.rewrite.directories.entry(offset).or_default().push(AddedDirectory { path, entry });
         }
         changes.apply(&mut self.new, &self.again)
+    }
+}
+
+/// The decisions on one layer.
+struct LayerPlanner<'p, 'a, 't> {
+    planner: &'p mut Planner<'a>,
+    targets: &'p mut Targets<'t>,
+    plan: LayerPlan,
+    names: WrittenNames,
+    /// Directories that the layer has listed so far.
+    listed: BTreeSet<Vec<u8>>,
+    changes: NewLayer,
+}
+
+impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
+    fn new(planner: &'p mut Planner<'a>, targets: &'p mut Targets<'t>) -> Self {
+        let (plan, names, listed, changes) = Default::default();
+        Self { planner, targets, plan, names, listed, changes }
+    }
+
+    /// Decides on the next entry.
+    fn add(&mut self, found: &Found<'_>) -> Result<()> {
+        let decision = self.decide(found);
+        if let Some(EntryDecision::Move { path }) = &decision {
+            self.list_parents(path, found.header.offset);
+        }
+        if found.header.kind == EntryKind::Directory && decision != Some(EntryDecision::Drop) {
+            self.listed.extend(found.placement.map(|placement| placement.path.clone()));
+        }
+        self.changes.add(found, decision.as_ref());
+        let taken = 2 * found.name.len() + size_of::<(u64, EntryDecision)>() * usize::from(decision.is_some());
+        self.planner.run.budget.charge_memory(taken as u64, "the names of a layer")?;
+        self.plan.rewrite.decisions.extend(decision.map(|decision| (found.header.offset, decision)));
+        Ok(())
+    }
+
+    fn decide(&mut self, found: &Found<'_>) -> Option<EntryDecision> {
+        match Role::of(found.path.as_bytes()) {
+            Ok(Role::Remove { directory, name }) => self.whiteout(found, &joined(directory, name)),
+            Ok(Role::Opaque { directory }) => self.opaque(found, directory),
+            Ok(Role::Plain) => self.plain(found),
+            Ok(Role::Bookkeeping) | Err(_) => None,
+        }
+    }
+
+    /// A whiteout goes with what it hides (E-22).
+    fn whiteout(&mut self, found: &Found<'_>, lexical: &[u8]) -> Option<EntryDecision> {
+        let hidden = found.placement.map_or(lexical, |placement| &placement.path);
+        if let Some(front) = self.targets.take(found.number(), hidden) {
+            self.plan.removed.insert(front.to_vec());
+            return Some(EntryDecision::Drop);
+        }
+        if found.placement.is_some() && !self.planner.new.exists(hidden) {
+            return Some(EntryDecision::Drop);
+        }
+        let is_moved = self.planner.lost_links && found.placement.is_some() && hidden != lexical;
+        is_moved.then(|| EntryDecision::Move { path: whiteout_of(hidden) })
+    }
+
+    /// An opaque marker goes with its directory, and where nothing is left for it to hide (E-22).
+    fn opaque(&mut self, found: &Found<'_>, directory: &[u8]) -> Option<EntryDecision> {
+        let Planner { new, removed, lost_links, .. } = &*self.planner;
+        let path = found.placement.map_or(directory, |placement| &placement.path);
+        // What is below a path stands together behind it.
+        let mut behind = removed.range(joined(path, b"")..);
+        let has_lost = behind.next().is_some_and(|gone| is_below(gone, path));
+        if self.targets.is_hit(found.number(), path) || has_lost && !new.has_children(path) {
+            return Some(EntryDecision::Drop);
+        }
+        let is_moved = *lost_links && found.placement.is_some() && path != directory;
+        is_moved.then(|| EntryDecision::Move { path: [path, b"/.wh..wh..opq"].concat() })
+    }
+
+    fn plain(&mut self, found: &Found<'_>) -> Option<EntryDecision> {
+        let placement = found.placement?;
+        if let Some(front) = self.targets.take(found.number(), &placement.path) {
+            self.plan.removed.insert(front.to_vec());
+            self.planner.lost_links |= found.header.kind == EntryKind::Symlink;
+            self.planner.removed.insert(placement.path.clone());
+            if let Some(entry) = placement.entry.filter(|entry| *entry == found.id) {
+                self.names.dropped.insert(entry, placement.path.clone());
+            }
+            return Some(EntryDecision::Drop);
+        }
+        let is_moved = self.planner.lost_links && placement.path != found.path.as_bytes();
+        let written = if is_moved { placement.path.clone() } else { found.name.to_vec() };
+        let entry = placement.entry?;
+        let decision = match found.header.kind {
+            EntryKind::HardLink => self.link(found, &written, is_moved, entry),
+            _ => is_moved.then(|| EntryDecision::Move { path: written.clone() }),
+        };
+        self.names.put(&placement.path, &written, entry);
+        decision
+    }
+
+    /// A hard link, written as `path`, stays one while the name it links to is there; else to another name, else it becomes the
+    /// file (E-21).
+    fn link(&mut self, found: &Found<'_>, path: &[u8], is_moved: bool, entry: EntryKey) -> Option<EntryDecision> {
+        let (target, path) = (clean(found.header.link), path.to_vec());
+        let canonical = self.planner.old.canonical(&target).unwrap_or_else(|| target.as_bytes().to_vec());
+        let is_hit = |path: &[u8]| self.targets.is_hit(found.number(), path);
+        let is_lost = is_hit(&canonical) || is_hit(target.as_bytes());
+        let is_elsewhere = self.planner.lost_links && canonical != target.as_bytes();
+        if !is_lost && !is_elsewhere && !is_moved {
+            return None;
+        }
+        if let Some(target) = self.names.by_entry.get(&entry) {
+            return Some(EntryDecision::Link { path, target: target.clone(), entry });
+        }
+        if !is_lost && entry.layer != found.id.layer {
+            return Some(EntryDecision::Link { path, target: canonical, entry });
+        }
+        let gone = self.names.dropped.get(&entry).cloned().unwrap_or(canonical);
+        self.plan.kept.push((gone, found.path.as_bytes().to_vec()));
+        Some(EntryDecision::Become { path, entry })
+    }
+
+    /// Lists the directories above the canonical `path` that the layer does not list yet (E-5).
+    fn list_parents(&mut self, path: &[u8], offset: u64) {
+        for parent in parents(path) {
+            if self.listed.insert(parent.to_vec()) {
+                let added = AddedDirectory { path: parent.to_vec(), entry: self.planner.old.entry_at(parent) };
+                self.changes.directories.push(added.path.clone());
+                self.plan.rewrite.directories.entry(offset).or_default().push(added);
+            }
+        }
     }
 }
 

@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use crate::support::expect::{Target, edit, refuse_edit};
 use crate::support::image::TestImage;
 use crate::support::judge::runnable;
-use crate::support::layer::{file, layer_tar};
+use crate::support::layer::{Item, file, layer_tar, whiteout};
 use crate::support::layout::{Layout, Types, blob_path};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::{digest, sha256};
+
+use super::stacked;
 
 fn image() -> TestImage {
     let runtime =
@@ -64,6 +66,24 @@ fn a_dry_run_says_the_same_and_writes_nothing() {
     let run = imgtar(["edit", "--dry-run", "--to", "oci", "--user", "1", "-o"]).arg(scratch.path("out")).arg(input);
     run.success().says([&id[..12]]);
     assert_eq!(scratch.names(), ["in.tar"]);
+}
+
+#[test]
+fn a_dry_run_tells_the_size_of_changed_layers() {
+    let scratch = Scratch::new();
+    let layers = [vec![file("a", vec![b'a'; 3000])], vec![whiteout("a"), file("b", "1")], vec![file("c", "1")]];
+    let input = scratch.write("in.tar", Shape::Oci.save_one(&stacked(&layers)).bytes());
+    let preview = |flags: &[&str]| imgtar(["edit", "--dry-run", "--to", "oci"]).args(flags).arg(&input).success();
+    let size = |tars: &[&[Item]]| tars.iter().map(|items| layer_tar(items.to_vec()).len()).sum::<usize>();
+    let before = size(&[&layers[0], &layers[1], &layers[2]]);
+    let kib = |bytes: usize| format!("{:.1} KiB", bytes as f64 / 1024.0);
+    let after = size(&[&[file("b", "1"), file("c", "1")]]);
+    let squashed = format!("its layers would take {} uncompressed, {} less", kib(after), kib(before - after));
+    preview(&["--squash"]).says([&squashed]);
+    let after = size(&[&layers[0], &layers[1]]);
+    let removed = format!("its layers would take {} uncompressed, {} less", kib(after), kib(before - after));
+    preview(&["--remove-layer", "2"]).says([&removed]);
+    preview(&["--user", "1"]).never_says(["its layers"]);
 }
 
 /// Two platforms with attestations, signatures of both and of the index.
