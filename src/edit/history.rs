@@ -37,11 +37,11 @@ impl HistoryEntries {
     /// missing ones are added with the time `created` (E-51).
     pub(super) fn balanced(entries: Vec<Value>, layers: usize, created: &str) -> Self {
         let mut history = Self(entries);
-        let surplus = history.layer_entries().len().saturating_sub(layers);
-        for at in history.layer_entries().into_iter().rev().take(surplus) {
-            set_empty(&mut history.0[at]);
+        let there = history.layer_entries();
+        for at in there.iter().skip(layers) {
+            set_empty(&mut history.0[*at]);
         }
-        while history.layer_entries().len() < layers {
+        for _ in there.len()..layers {
             history.push(created, "unknown");
         }
         history
