@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::headers::StackHeaders;
 use super::lint::warn_of_flaws;
 use super::paths::{components, joined};
-use super::stack::{LayerStack, form};
+use super::stack::{DraftStack, form};
 use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::codec::Codec;
@@ -53,7 +53,7 @@ pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_
     draft.change_layers()?;
     let layers: Vec<Layer> = draft.stack().into_iter().chain([layer.clone()]).collect();
     let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
-    draft.measure(&layers, &headers);
+    draft.note_sizes(&layers, &headers);
     let (top, mut overlay) = (layers.len() - 1, Overlay::tracing(Options::default()));
     for number in 0..top {
         headers.apply(number, &mut overlay, workshop.run)?;
@@ -72,7 +72,7 @@ pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_
 /// What cannot be read from the disk; a file where the image has a directory, or the other way round.
 pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
-    let LayerStack { layers, headers, .. } = LayerStack::read_headers(draft, workshop)?;
+    let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workshop)?;
     let tree = tree(&headers, workshop)?;
     let described: BTreeMap<Vec<u8>, FlatNode> =
         tree.nodes().filter(|node| node.is_directory).map(|node| (node.path.clone(), node)).collect();

@@ -27,6 +27,11 @@ use crate::spec::timestamp::Timestamp;
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
+/// About what an image takes while it is changed, beside its documents and layers, bytes.
+const IMAGE_SIZE: u64 = 8 << 10;
+/// About what a layer takes in all lists that have it meanwhile, bytes.
+const LAYER_SIZE: u64 = 2 << 10;
+
 /// An image under change.
 pub(super) struct Draft {
     /// The image as it was read.
@@ -85,8 +90,11 @@ impl Draft {
     /// # Errors
     /// Those of reading its config; one that is too large.
     pub(super) fn new(image: &Arc<Image>, run: &Run) -> Result<Self> {
-        // As it was read, as it is changed, and as it is written.
-        run.budget.charge_memory(3 * json::memory_size(image.config.raw()), &image.at)?;
+        let manifest = image.manifest.as_ref().map_or(0, |manifest| json::memory_size(&manifest.raw));
+        // As they were read, as they are changed, and as they are written.
+        let documents = 3 * (json::memory_size(image.config.raw()) + manifest);
+        let taken = IMAGE_SIZE + documents + LAYER_SIZE * image.layers.len() as u64;
+        run.budget.charge_memory(taken, &image.at)?;
         let layer = |(number, layer): (usize, &Layer)| DraftLayer { input: Some(number), ..layer.clone().into() };
         Ok(Self {
             document: ConfigDocument::read(image.config.raw(), &image.at)?,
@@ -141,7 +149,7 @@ impl Draft {
     }
 
     /// Notes how large the layers are whose headers have been read.
-    pub(super) fn measure(&mut self, layers: &[Layer], headers: &StackHeaders) {
+    pub(super) fn note_sizes(&mut self, layers: &[Layer], headers: &StackHeaders) {
         let sizes = layers.iter().enumerate().map(|(number, layer)| (layer.diff_id.clone(), headers.tar_size(number)));
         self.tar_sizes.extend(sizes);
     }

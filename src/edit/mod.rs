@@ -210,13 +210,13 @@ pub(crate) fn apply(
     }
     removal.refuse_no_hit(&options.remove)?;
     let entries = references::replace(entries, &changed, run)?;
-    let images = edited(&entries, &outcomes);
+    let images = edited(&entries, &outcomes, run)?;
     let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
     removal.content.check(&written, run)?;
     Ok(Edited { entries, images })
 }
 
-/// What is told of an image beside what it is now.
+/// What a change has made of an image, for its report.
 struct Outcome {
     old_image_id: Digest,
     changes: Vec<String>,
@@ -319,11 +319,13 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&
 }
 
 /// What became of the images of `entries`, each once; `outcomes` has those that were to be changed, by where they are now.
-fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>) -> Vec<EditedImage> {
+fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>, run: &Run) -> Result<Vec<EditedImage>> {
     let mut images: Vec<EditedImage> = Vec::new();
     let mut places: HashMap<_, usize> = HashMap::new();
     for entry in entries {
         let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
+        let size: usize = names.iter().map(|name| 2 * (size_of::<String>() + name.len())).sum();
+        run.budget.charge_memory(size as u64, "names of changed images")?;
         for image in entry.node.images() {
             if let Some(&place) = places.get(&Arc::as_ptr(image)) {
                 let known = &mut images[place].names;
@@ -344,5 +346,5 @@ fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>) -> 
             });
         }
     }
-    images
+    Ok(images)
 }

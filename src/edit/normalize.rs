@@ -11,7 +11,7 @@ use super::bodies::StackBodies;
 use super::draft::Draft;
 use super::headers::{Placements, StackHeaders};
 use super::paths::{components, joined, parents};
-use super::stack::{LayerStack, form};
+use super::stack::{DraftStack, form};
 use super::workshop::{LayerWriter, Workshop, hard_link};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::diagnostics::Rule;
@@ -33,7 +33,7 @@ const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
 /// Layers that cannot be read; no room.
 pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
-    let LayerStack { layers, headers, mut bodies } = LayerStack::read(draft, from, workshop)?;
+    let DraftStack { layers, headers, mut bodies } = DraftStack::read(draft, from, workshop)?;
     let (mut overlay, mut changed) = (Overlay::tracing(Options::default()), 0);
     for number in 0..layers.len() {
         let placements = headers.trace(number, &mut overlay, workshop.run)?;

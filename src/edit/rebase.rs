@@ -118,7 +118,7 @@ fn on_new_base(
     // Of both bases the content counts too.
     let content = |number| if (count..old).contains(&number) { FileContent::Skipped } else { FileContent::Hashed };
     let headers = StackHeaders::read_with_content(&layers.iter().collect::<Vec<_>>(), content, workshop.run)?;
-    draft.measure(&layers, &headers);
+    draft.note_sizes(&layers, &headers);
     let kept: Vec<usize> = (count..old).collect();
     let stacks = BaseChange { layers: &layers, headers: &headers, old, kept: &kept };
     let mut changed = BTreeSet::new();

@@ -19,7 +19,7 @@ use super::headers::StackHeaders;
 use super::paths::MOST_NAMED;
 use super::pattern::PathPattern;
 use super::rewrite;
-use super::stack::LayerStack;
+use super::stack::DraftStack;
 use super::workshop::Workshop;
 use crate::archive::{EntryKind, TarEntry};
 use crate::error::Result;
@@ -40,7 +40,7 @@ pub(super) fn remove(
     removed: &mut RemovedContent,
     workshop: &Workshop<'_>,
 ) -> Result<Vec<bool>> {
-    let LayerStack { layers, headers, mut bodies } = LayerStack::read_headers(draft, workshop)?;
+    let DraftStack { layers, headers, mut bodies } = DraftStack::read_headers(draft, workshop)?;
     let mut targets = Targets::new(patterns, &headers, workshop.run)?;
     let mut planner = Planner::new(&headers, workshop.run);
     let mut summary = Summary::default();

@@ -5,7 +5,7 @@
 use super::draft::Draft;
 use super::paths::list;
 use super::restack::{BaseChange, restack};
-use super::stack::LayerStack;
+use super::stack::DraftStack;
 use super::workshop::Workshop;
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Wor
     let gone: Vec<String> =
         (0..draft.layers().len()).filter(|place| !is_kept(place)).map(|place| draft.layer_name(place)).collect();
     let first = (0..).find(|place| !kept.contains(place)).unwrap_or_default();
-    let LayerStack { layers, headers, .. } = LayerStack::read_headers(draft, workshop)?;
+    let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workshop)?;
     let stacks = BaseChange { layers: &layers, headers: &headers, old: layers.len(), kept: &kept };
     draft.changes.push(format!("{} left out", gone.join(", ")));
     let restacked = restack(draft, &stacks, |_, _| Ok(()), workshop)?;

@@ -11,7 +11,7 @@ use super::difference::{LayerItem, difference};
 use super::draft::Draft;
 use super::headers::StackHeaders;
 use super::paths::whiteout_of;
-use super::stack::{LayerStack, form};
+use super::stack::{DraftStack, form};
 use super::workshop::{LayerWriter, Workshop, hard_link};
 use crate::archive::{EntryKind, TarEntry};
 use crate::codec::Codec;
@@ -37,7 +37,7 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
     }
     draft.change_layers()?;
     let at = format!("{}: the squashed layer", draft.at());
-    let LayerStack { layers, headers, bodies } = LayerStack::read(draft, from, workshop)?;
+    let DraftStack { layers, headers, bodies } = DraftStack::read(draft, from, workshop)?;
     let (replaced, codec) = (from..layers.len(), layers.last().map_or(Codec::Plain, form));
     let (below, above) = trees(&headers, from, workshop)?;
     let mut carried = Carried::default();

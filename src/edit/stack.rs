@@ -13,13 +13,13 @@ use crate::error::Result;
 use crate::image::{Blob, ExpectedDigest, Layer};
 
 /// The layers of a draft, base first.
-pub(super) struct LayerStack<'w> {
+pub(super) struct DraftStack<'w> {
     pub(super) layers: Vec<Layer>,
     pub(super) headers: StackHeaders,
     pub(super) bodies: StackBodies<'w>,
 }
 
-impl<'w> LayerStack<'w> {
+impl<'w> DraftStack<'w> {
     /// Reads the headers of all layers of `draft`; those from `from` on, whose bodies are wanted, are decoded before.
     ///
     /// # Errors
@@ -39,14 +39,14 @@ impl<'w> LayerStack<'w> {
         };
         let to_read: Vec<Layer> = layers.iter().enumerate().map(plain).collect();
         let headers = StackHeaders::read(&to_read.iter().collect::<Vec<_>>(), workshop.run)?;
-        draft.measure(&layers, &headers);
+        draft.note_sizes(&layers, &headers);
         Ok(Self { bodies: StackBodies::new(layers.clone(), tars, workshop), layers, headers })
     }
 
     /// The same without decoding a layer before its body is asked for.
     ///
     /// # Errors
-    /// Those of [`LayerStack::read`].
+    /// Those of [`DraftStack::read`].
     pub(super) fn read_headers(draft: &mut Draft, workshop: &'w Workshop<'w>) -> Result<Self> {
         Self::read(draft, draft.layers().len(), workshop)
     }
