@@ -74,20 +74,20 @@ pub(super) fn read_dir(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -
 /// What the entries of `index.json` point at: those that say the same of one thing, but for its name, are one.
 fn entries(archive: &str, listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
     let archive: Arc<str> = archive.into();
+    let descriptors: Vec<Descriptor> = listed.iter().map(|listed| Name::strip(listed.written.clone())).collect();
+    let mut distinct = HashMap::new();
+    let place = |descriptor| {
+        let next = distinct.len();
+        *distinct.entry(descriptor).or_insert(next)
+    };
+    let places: Vec<usize> = descriptors.iter().map(place).collect();
     let mut entries: Vec<ImageEntry> = Vec::new();
-    let mut places: HashMap<Digest, Vec<usize>> = HashMap::new();
-    for ListedNode { written, node, .. } in listed {
-        let (name, descriptor) = (Name::of(written), Name::strip(written.clone()));
-        let alike: &mut Vec<usize> = places.entry(descriptor.digest().clone()).or_default();
-        match alike.iter().find(|&&place| entries[place].descriptor.as_ref() == Some(&descriptor)) {
-            Some(&place) => entries[place].names.extend(name),
-            None => {
-                alike.push(entries.len());
-                let names = name.into_iter().collect();
-                let archive = Arc::clone(&archive);
-                entries.push(ImageEntry { archive, names, descriptor: Some(descriptor), node: node.clone() });
-            }
+    for ((ListedNode { written, node, .. }, descriptor), place) in listed.iter().zip(descriptors).zip(places) {
+        if place == entries.len() {
+            let (archive, node) = (Arc::clone(&archive), node.clone());
+            entries.push(ImageEntry { archive, names: Vec::new(), descriptor: Some(descriptor), node });
         }
+        entries[place].names.extend(Name::of(written));
     }
     entries
 }

@@ -6,6 +6,8 @@
 //! Sources: OCI image-spec `descriptor.md`, docs/formats.md O-6, O-7, O-18, M-6, M-13, L-20.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,9 +21,14 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Problem;
 use crate::rule::Rule;
 
-/// A blob's media type, digest and size, and what else is said about it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Descriptor {
+/// A blob's media type, digest and size, and what else is said about it. Cheap to clone: an index of thousands is held by
+/// its document, by what lists its images, and by the images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor(Arc<Statements>);
+
+/// What a descriptor says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Statements {
     /// What the known keys say.
     fields: Fields,
     /// The known keys and all unknown keys, in the order they were read in; this is what is written.
@@ -29,7 +36,7 @@ pub struct Descriptor {
 }
 
 /// The keys of `descriptor.md`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
     /// Empty where it is left out, which the specification forbids and engines take.
@@ -74,7 +81,7 @@ impl Descriptor {
             ("digest".to_owned(), fields.digest.to_string().into()),
             ("size".to_owned(), size.into()),
         ]);
-        Self { fields, object }
+        Self(Arc::new(Statements { fields, object }))
     }
 
     /// The descriptor of a document held in memory.
@@ -84,58 +91,66 @@ impl Descriptor {
 
     /// What the blob is.
     pub fn media_type(&self) -> &MediaType {
-        &self.fields.media_type
+        &self.0.fields.media_type
     }
 
     /// The digest of the blob as stored.
     pub fn digest(&self) -> &Digest {
-        &self.fields.digest
+        &self.0.fields.digest
     }
 
     /// The size of the blob as stored, in bytes; below 2^63.
     pub fn size(&self) -> u64 {
-        self.fields.size
+        self.0.fields.size
     }
 
     /// Where the blob could be had; nothing here ever goes there (M-9), and it says nothing of the blob's nature (M-10).
     pub fn urls(&self) -> &[String] {
-        &self.fields.urls
+        &self.0.fields.urls
     }
 
     /// All annotations.
     pub fn annotations(&self) -> &BTreeMap<String, String> {
-        &self.fields.annotations
+        &self.0.fields.annotations
     }
 
     /// One annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.fields.annotations.get(key).map(String::as_str)
+        self.0.fields.annotations.get(key).map(String::as_str)
     }
 
     /// The platform, where the descriptor names one.
     pub fn platform(&self) -> Option<&Platform> {
-        self.fields.platform.as_ref()
+        self.0.fields.platform.as_ref()
     }
 
     /// The type of the artifact that the manifest described here is said to be; proves nothing alone (O-13).
     pub fn artifact_type(&self) -> Option<&str> {
-        self.fields.artifact_type.as_deref()
+        self.0.fields.artifact_type.as_deref()
     }
 
     /// The blob itself, where the descriptor embeds it (O-7); it has been held against digest and size.
     pub fn data(&self) -> Option<Vec<u8>> {
-        BASE64.decode(self.fields.data.as_deref()?).ok()
+        BASE64.decode(self.0.fields.data.as_deref()?).ok()
     }
 
     /// Whether the manifest described here is BuildKit's attestation of another one: nothing that runs (O-13).
     pub fn is_attestation(&self) -> bool {
-        self.fields.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
+        self.0.fields.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
     }
 
     /// This descriptor with an annotation set to `value`, or removed; written in ascending order, as Go does (L-9).
     #[must_use]
     pub(crate) fn with_annotation(self, key: &str, value: Option<&str>) -> Self {
-        let mut annotations = self.fields.annotations.clone();
+        let is_written_alike = match self.0.object.get("annotations") {
+            None => true,
+            Some(Value::Object(written)) => !written.is_empty() && written.keys().is_sorted(),
+            Some(_) => false,
+        };
+        if value.is_none() && self.annotation(key).is_none() && is_written_alike {
+            return self;
+        }
+        let mut annotations = self.0.fields.annotations.clone();
         match value {
             Some(value) => annotations.insert(key.into(), value.into()),
             None => annotations.remove(key),
@@ -164,7 +179,7 @@ impl Descriptor {
     /// The same blob, its media type in the words of `family` (M-1).
     #[must_use]
     pub(crate) fn spelled_by(self, family: Family) -> Self {
-        let media_type = self.fields.media_type.spelled_by(family);
+        let media_type = self.0.fields.media_type.spelled_by(family);
         self.with("mediaType", media_type.as_str())
     }
 
@@ -173,7 +188,7 @@ impl Descriptor {
     /// What described the old bytes goes: `data`, `urls`, and annotations of their compression (O-18). The rest stays.
     #[must_use]
     pub(crate) fn replaced_by(self, media_type: &MediaType, digest: &Digest, size: u64) -> Self {
-        let mut annotations = self.fields.annotations.clone();
+        let mut annotations = self.0.fields.annotations.clone();
         annotations.retain(|key, _| !OF_THE_COMPRESSION.iter().any(|prefix| key.starts_with(prefix)));
         self.with("mediaType", media_type.as_str())
             .with("digest", digest.to_string())
@@ -187,13 +202,13 @@ impl Descriptor {
     /// (O-7).
     #[must_use]
     pub(crate) fn with_content(self, bytes: &[u8]) -> Self {
-        let data = if self.fields.data.is_some() { Value::from(BASE64.encode(bytes)) } else { Value::Null };
+        let data = if self.0.fields.data.is_some() { Value::from(BASE64.encode(bytes)) } else { Value::Null };
         self.with("digest", Digest::sha256(bytes).to_string()).with("size", bytes.len() as u64).with("data", data)
     }
 
     /// The object that stands for this blob in `LayerSources`: docker's order of keys (M-13), the rest behind them.
     pub(crate) fn to_layer_source(&self) -> Value {
-        let mut rest = self.object.clone();
+        let mut rest = self.0.object.clone();
         let mut source = Map::new();
         for key in ["mediaType", "size", "digest", "urls"] {
             source.extend(rest.shift_remove(key).map(|value| (key.to_owned(), value)));
@@ -204,19 +219,20 @@ impl Descriptor {
 
     /// The object as it stands in a list of layers or manifests.
     pub(crate) fn to_value(&self) -> Value {
-        self.object.clone().into()
+        self.0.object.clone().into()
     }
 
     /// One key changed; an empty value removes it.
-    fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    fn with(self, key: &str, value: impl Into<Value>) -> Self {
+        let mut object = Arc::unwrap_or_clone(self.0).object;
         match value.into() {
-            Value::Null => drop(self.object.shift_remove(key)),
-            Value::Array(list) if list.is_empty() => drop(self.object.shift_remove(key)),
-            Value::Object(object) if object.is_empty() => drop(self.object.shift_remove(key)),
-            value => drop(self.object.insert(key.into(), value)),
+            Value::Null => drop(object.shift_remove(key)),
+            Value::Array(list) if list.is_empty() => drop(object.shift_remove(key)),
+            Value::Object(map) if map.is_empty() => drop(object.shift_remove(key)),
+            value => drop(object.insert(key.into(), value)),
         }
-        self.fields = Fields::deserialize(&self.object).expect("only what these types gave was changed");
-        self
+        let fields = Fields::deserialize(&object).expect("only what these types gave was changed");
+        Self(Arc::new(Statements { fields, object }))
     }
 
     /// The descriptor that a JSON value is.
@@ -230,7 +246,7 @@ impl Descriptor {
         }
         let fields = Fields::deserialize(&object)
             .map_err(|error| Problem::new(Rule::O6, format!("descriptor: {}", in_plain_words(&error))))?;
-        let descriptor = Self { fields, object };
+        let descriptor = Self(Arc::new(Statements { fields, object }));
         match descriptor.check_data() {
             Ok(()) => Ok(descriptor),
             Err(message) => Err(Problem::new(Rule::O7, format!("descriptor of {}: {message}", descriptor.digest()))),
@@ -238,15 +254,14 @@ impl Descriptor {
     }
 
     /// The descriptor without its embedded copy of the blob, which is a false one.
-    pub(crate) fn parse_without_data(value: &Value) -> Option<Self> {
-        let mut object = value.as_object()?.clone();
-        object.shift_remove("data");
-        Self::parse(object.into()).ok()
+    pub(crate) fn parse_without_data(mut value: Value) -> Option<Self> {
+        value.as_object_mut()?.shift_remove("data");
+        Self::parse(value).ok()
     }
 
     /// O-7: an embedded copy has to be the blob.
     fn check_data(&self) -> Result<(), String> {
-        let Some(data) = &self.fields.data else { return Ok(()) };
+        let Some(data) = &self.0.fields.data else { return Ok(()) };
         let bytes = BASE64.decode(data).map_err(|error| format!("`data` is no base64: {error}"))?;
         if bytes.len() as u64 != self.size() {
             return Err(format!("`data` has {} bytes, expected {}", bytes.len(), self.size()));
@@ -270,9 +285,16 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     bytes_in(&Number::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
+/// The fields follow from the object.
+impl Hash for Descriptor {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.object.hash(state);
+    }
+}
+
 impl Serialize for Descriptor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.object.serialize(serializer)
+        self.0.object.serialize(serializer)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{INDEX, subject};
+use super::{INDEX, subject, write};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
@@ -20,7 +20,7 @@ pub struct Index {
     entries: Vec<Descriptor>,
     subject: Option<Descriptor>,
     fields: Fields,
-    /// All keys in the order they were read in; this is what is written.
+    /// All keys in the order they were read in, the list of entries empty; this is what is written.
     object: Map<String, Value>,
 }
 
@@ -39,8 +39,8 @@ impl Index {
     /// [`Error::Invalid`] for what is no index; and unless `diagnostics` go on, for one that is a manifest as well or
     /// contradicts `promised` (H-4), and for an entry that is no descriptor.
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
-        let (media_type, object) = INDEX.read(bytes, at, promised, diagnostics)?;
-        let entries = INDEX.descriptors(&object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
+        let (media_type, mut object) = INDEX.read(bytes, at, promised, diagnostics)?;
+        let entries = INDEX.descriptors(&mut object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
         let subject = subject(&object, at, diagnostics)?;
         let fields =
             Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;
@@ -53,7 +53,7 @@ impl Index {
         let object = Map::from_iter([
             ("schemaVersion".to_owned(), 2.into()),
             ("mediaType".to_owned(), media_type.as_str().into()),
-            ("manifests".to_owned(), entries.iter().map(Descriptor::to_value).collect()),
+            ("manifests".to_owned(), Value::Array(Vec::new())),
         ]);
         let fields = Fields { artifact_type: None, annotations: BTreeMap::new() };
         Self { media_type, entries, subject: None, fields, object }
@@ -87,7 +87,7 @@ impl Index {
     /// This index with other entries: some replaced, dropped or added; all else stays.
     #[must_use]
     pub(crate) fn with_entries(mut self, entries: Vec<Descriptor>) -> Self {
-        self.object.insert("manifests".into(), entries.iter().map(Descriptor::to_value).collect());
+        self.object.insert("manifests".into(), Value::Array(Vec::new()));
         self.entries = entries;
         self
     }
@@ -120,7 +120,7 @@ impl Index {
 
     /// The document: compact, without a newline.
     pub fn to_bytes(&self) -> Vec<u8> {
-        json::write(&self.object)
+        write(&self.object, "manifests", &self.entries)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{MANIFEST, descriptor, subject};
+use super::{MANIFEST, descriptor, subject, write};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
@@ -21,7 +21,7 @@ pub struct Manifest {
     layers: Vec<Descriptor>,
     subject: Option<Descriptor>,
     fields: Fields,
-    /// All keys in the order they were read in; this is what is written.
+    /// All keys in the order they were read in, the list of layers empty; this is what is written.
     object: Map<String, Value>,
 }
 
@@ -51,13 +51,13 @@ impl ManifestParts {
     /// [`Error::Invalid`] for what is no manifest; and unless `diagnostics` go on, for one that is an index as well or
     /// contradicts `promised` (H-4), for schema 1 (M-1), and for a part that is no descriptor.
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
-        let (media_type, object) = MANIFEST.read(bytes, at, promised, diagnostics)?;
+        let (media_type, mut object) = MANIFEST.read(bytes, at, promised, diagnostics)?;
         let config = match object.get("config") {
-            Some(value) => descriptor(value, || format!("{at}: config"), diagnostics)?,
+            Some(value) => descriptor(value.clone(), || format!("{at}: config"), diagnostics)?,
             None => diagnostics.fault(Error::invalid(Rule::O8, at, "it has no `config`")).map(|()| None)?,
         };
         let subject = subject(&object, at, diagnostics)?;
-        let layers = MANIFEST.descriptors(&object, "layers", at, diagnostics)?;
+        let layers = MANIFEST.descriptors(&mut object, "layers", at, diagnostics)?;
         let fields = match Fields::deserialize(&object) {
             Ok(fields) => Some(fields),
             Err(error) => {
@@ -93,7 +93,7 @@ impl Manifest {
             ("schemaVersion".to_owned(), 2.into()),
             ("mediaType".to_owned(), media_type.as_str().into()),
             ("config".to_owned(), config.to_value()),
-            ("layers".to_owned(), layers.iter().map(Descriptor::to_value).collect()),
+            ("layers".to_owned(), Value::Array(Vec::new())),
         ]);
         if !annotations.is_empty() {
             let sorted = annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
@@ -136,7 +136,7 @@ impl Manifest {
     /// This manifest with other layers, base first; all else stays.
     #[must_use]
     pub(crate) fn with_layers(mut self, layers: Vec<Descriptor>) -> Self {
-        self.object.insert("layers".into(), layers.iter().map(Descriptor::to_value).collect());
+        self.object.insert("layers".into(), Value::Array(Vec::new()));
         self.layers = layers;
         self
     }
@@ -191,7 +191,7 @@ impl Manifest {
 
     /// The document: compact, without a newline (M-6).
     pub fn to_bytes(&self) -> Vec<u8> {
-        json::write(&self.object)
+        write(&self.object, "layers", &self.layers)
     }
 }
 

@@ -14,6 +14,8 @@ mod manifest;
 pub use index::Index;
 pub use manifest::{Manifest, ManifestParts};
 
+use std::mem;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -115,25 +117,27 @@ impl Kind {
         Ok((media_type, object))
     }
 
-    /// The descriptors that the list at `key` of `object` holds; `None` in the place of one that is refused.
+    /// Takes the descriptors out of the list at `key` of `object`, which [`write`] puts back: a list of thousands is not
+    /// held twice. `None` stands in the place of one that is refused.
     fn descriptors(
         &self,
-        object: &Map<String, Value>,
+        object: &mut Map<String, Value>,
         key: &str,
         at: &str,
         diagnostics: &Diagnostics,
     ) -> Result<Vec<Option<Descriptor>>> {
-        let list = match object.get(key) {
-            Some(Value::Array(list)) => list,
+        let list = match object.get_mut(key) {
+            Some(Value::Array(list)) => mem::take(list),
             // Go writes `null` for an empty list.
             Some(Value::Null) => return Ok(Vec::new()),
             other => {
-                let message = format!("`{key}` is {}, expected a list", shown(other.unwrap_or(&Value::Null)));
+                let message =
+                    format!("`{key}` is {}, expected a list", shown(other.as_deref().unwrap_or(&Value::Null)));
                 return diagnostics.fault(Error::invalid(self.rule, at, message)).map(|()| Vec::new());
             }
         };
         let place = |nth| format!("{at}: {key}[{nth}]");
-        list.iter().enumerate().map(|(nth, value)| descriptor(value, || place(nth), diagnostics)).collect()
+        list.into_iter().enumerate().map(|(nth, value)| descriptor(value, || place(nth), diagnostics)).collect()
     }
 
     fn is_index_json(&self, promised: Option<&MediaType>) -> bool {
@@ -180,21 +184,33 @@ impl Kind {
 }
 
 /// The descriptor that `value` is; `None` if it is refused.
-fn descriptor(value: &Value, at: impl Fn() -> String, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
-    match Descriptor::parse(value.clone()) {
+fn descriptor(value: Value, at: impl Fn() -> String, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
+    // What has to be read anew should the embedded copy be a false one.
+    let embedding = value.get("data").is_some().then(|| value.clone());
+    match Descriptor::parse(value) {
         Ok(descriptor) => Ok(Some(descriptor)),
         Err(problem) => {
             let is_about_data = problem.rule == Rule::O7;
             diagnostics.fault(problem.at(at()))?;
-            Ok(if is_about_data { Descriptor::parse_without_data(value) } else { None })
+            Ok(embedding.filter(|_| is_about_data).and_then(Descriptor::parse_without_data))
         }
     }
+}
+
+/// The document that `object` is, compact, with `list` at `key`.
+fn write(object: &Map<String, Value>, key: &str, list: &[Descriptor]) -> Vec<u8> {
+    let mut object = object.clone();
+    // Go writes `null` for an empty list.
+    if !list.is_empty() {
+        object.insert(key.to_owned(), list.iter().map(Descriptor::to_value).collect());
+    }
+    json::write(&object)
 }
 
 /// What the document that `object` is refers to, if it says so (O-14).
 fn subject(object: &Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
     match object.get("subject").filter(|value| !value.is_null()) {
-        Some(value) => descriptor(value, || format!("{at}: subject"), diagnostics),
+        Some(value) => descriptor(value.clone(), || format!("{at}: subject"), diagnostics),
         None => Ok(None),
     }
 }
