@@ -1,6 +1,6 @@
 //! Facts about the images that are asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -207,8 +207,15 @@ impl<'a> EntryPlaces<'a> {
     /// The `@N` of `image` under `names`, and the innermost index that lists it.
     fn place(&self, names: &[Name], image: &Arc<Image>) -> (usize, Option<DocumentFacts>) {
         let Some(entries) = self.0.get(&Arc::as_ptr(image)) else { return (0, None) };
-        let is_named = |(_, entry): &&(usize, &ImageEntry)| names.iter().all(|name| entry.names.contains(name));
-        let Some((position, entry)) = entries.iter().find(is_named).or(entries.first()) else { return (0, None) };
+        let is_named = |(_, entry): &&(usize, &ImageEntry)| {
+            let known: HashSet<&Name> = entry.names.iter().collect();
+            names.iter().all(|name| known.contains(name))
+        };
+        let place = match &entries[..] {
+            [only] => Some(only),
+            several => several.iter().find(is_named).or(several.first()),
+        };
+        let Some((position, entry)) = place else { return (0, None) };
         let is_child = |index: &&Arc<ImageIndex>| {
             index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
         };
