@@ -19,6 +19,8 @@ pub(crate) const MAX_INDEX_DEPTH: usize = 8;
 pub(crate) const MAX_DESCRIPTORS: usize = 10_000;
 /// Longest chain of symbolic links that is followed (G-7, R-6).
 pub(crate) const MAX_LINKS: usize = 40;
+/// Longest path of a file, bytes: no system opens a longer one (H-24).
+pub(crate) const MAX_PATH: usize = 4096;
 /// Largest PAX header or GNU long name, bytes; an entry has one, so H-10's bound on extended attributes is implied (H-10).
 pub(crate) const MAX_TAR_EXTENSION: u64 = 1 << 20;
 /// Largest sparse map as text, bytes (H-10).

@@ -49,6 +49,14 @@ impl EntryPath {
         Self::default()
     }
 
+    /// Cleans the name of a layer's entry: an empty one is the root, as for Go, which cleans it to `.`.
+    ///
+    /// # Errors
+    /// As [`EntryPath::clean`].
+    pub(crate) fn clean_entry(name: &[u8]) -> Result<Self, PathError> {
+        if name.is_empty() { Ok(Self::root()) } else { Self::clean(name) }
+    }
+
     /// Cleans a member name: strips leading `/` and `./`, doubled and trailing slashes, and resolves `..` lexically.
     ///
     /// # Errors

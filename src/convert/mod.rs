@@ -77,7 +77,7 @@ pub fn split(
     let names = pattern.names(&groups)?;
     let mut reports = Vec::with_capacity(groups.len());
     for (name, entries) in names.into_iter().zip(&groups) {
-        let contents = Contents { entries, unreferenced: &[] };
+        let contents = Contents { entries, unreferenced: &[], annotations: &images.annotations };
         let report = writer::write(&contents, open(&name)?, options, run)?;
         reports.push((name, report));
     }
@@ -117,7 +117,11 @@ pub fn edit(
     run: &Run,
 ) -> Result<ConversionReport> {
     let (images, edited) = edited(input, changes, options, run)?;
-    let contents = Contents { entries: &edited.entries, unreferenced: unreferenced(&images, options) };
+    let contents = Contents {
+        entries: &edited.entries,
+        unreferenced: unreferenced(&images, options),
+        annotations: &images.annotations,
+    };
     let mut report = writer::write(&contents, output, options, run)?;
     for (image, edited) in report.images.iter_mut().zip(edited.images) {
         image.source_image_id = Some(edited.old_image_id);
@@ -158,6 +162,7 @@ fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawB
 fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
     let mut entries = select::select(images, options, run)?;
     select::names::apply(&mut entries, options, run)?;
-    let contents = Contents { entries: &entries, unreferenced: unreferenced(images, options) };
+    let contents =
+        Contents { entries: &entries, unreferenced: unreferenced(images, options), annotations: &images.annotations };
     writer::write(&contents, output, options, run)
 }

@@ -65,7 +65,9 @@ fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result
         headers.apply(number, &mut overlay, workshop.run)?;
     }
     let below = below.unwrap_or_else(|| Overlay::new(Options::default()).finish());
-    Ok((below, overlay.finish()))
+    let above = overlay.finish();
+    above.check_paths("the layers to squash")?;
+    Ok((below, above))
 }
 
 /// Puts `layer` where those of the range `replaced` were.

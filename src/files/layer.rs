@@ -31,7 +31,7 @@ pub fn list_layer(
     // An index of one entry at a time: nothing is held of a layer whose entries are only shown.
     let mut index = LayerIndex::default();
     read_layer(layer, FileContent::Skipped, run.jobs.get() > 1, run, |mut entry, _| {
-        let clean = EntryPath::clean(&entry.path).ok();
+        let clean = EntryPath::clean_entry(&entry.path).ok();
         // A name that cannot be cleaned is shown where all are.
         if !clean.as_ref().map_or(filter.is_all(), |clean| filter.fits(clean.as_bytes())) {
             return Ok(());

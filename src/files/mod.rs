@@ -22,6 +22,8 @@ use crate::error::{Error, Result, Setting};
 use crate::flatten::{Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerIndexes};
+use crate::limits::MAX_PATH;
+use crate::rule::Rule;
 use crate::run::Run;
 use crate::select::SelectedImage;
 
@@ -65,7 +67,13 @@ impl<'a> ImageFiles<'a> {
             indexes.apply(number, layer, &mut overlay, run)?;
             indexes.forget_paths(number);
         }
-        Ok(Self { at, image, indexes, tree: overlay.finish(), run })
+        let mut tree = overlay.finish();
+        let long = tree.leave_out_long_paths();
+        if long > 0 {
+            let problem = format!("{long} paths of more than {MAX_PATH} bytes are left out: no system takes them");
+            run.diagnostics.warn(Rule::H24, &at, problem)?;
+        }
+        Ok(Self { at, image, indexes, tree, run })
     }
 }
 

@@ -60,7 +60,7 @@ impl<'a> Applier<'a> {
 
     /// The cleaned form of `name`.
     pub(super) fn clean(&self, name: &[u8]) -> Result<EntryPath> {
-        EntryPath::clean(name).map_err(|why| self.refuse(why.rule(), name, why))
+        EntryPath::clean_entry(name).map_err(|why| self.refuse(why.rule(), name, why))
     }
 
     /// What the entry at the cleaned `path` does.

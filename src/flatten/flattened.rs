@@ -5,6 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::tree::{Dentry, FileTree, Inode, InodeKind};
 use super::{EntryKey, Options};
+use crate::error::{Error, Result};
+use crate::limits::MAX_PATH;
+use crate::path::quote;
+use crate::rule::Rule;
 
 /// What eStargz adds to a layer's root: its table of contents and its landmarks (O-18).
 const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
@@ -116,6 +120,57 @@ impl Flattened {
             }
         }
         self.left = Some(left);
+    }
+
+    /// Refuses what no system can unpack, or only at a cost that the entries do not show: paths that are too long, and
+    /// directories without number that nothing but the names of others implies (H-24).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] about the image called `at`.
+    pub(crate) fn check_paths(&self, at: &str) -> Result<()> {
+        /// Bytes of headers of implied directories that are always allowed, and how many for one of the entries.
+        const ALLOWED: (u64, u64) = (16 << 20, 64);
+        const HEADER: u64 = 512;
+        let lengths = self.path_lengths();
+        if let Some((&dentry, length)) = self.order.iter().zip(&lengths).find(|(_, length)| **length > MAX_PATH as u64)
+        {
+            let name = quote(self.tree.name(dentry));
+            let problem = format!("the path of `{name}` has {length} bytes, and no system takes more than {MAX_PATH}");
+            return Err(Error::invalid(Rule::H24, at, problem));
+        }
+        let (mut implied, mut described) = (0, 0);
+        for (&dentry, length) in self.order.iter().zip(&lengths) {
+            let is_implied = matches!(self.tree.kind_at(dentry), Some(InodeKind::Directory { implicit: true, .. }));
+            *(if is_implied { &mut implied } else { &mut described }) += HEADER + length;
+        }
+        if implied > ALLOWED.0 + ALLOWED.1 * described {
+            let problem =
+                format!("directories that only the paths of others imply would take {implied} bytes of headers");
+            return Err(Error::invalid(Rule::H24, at, problem));
+        }
+        Ok(())
+    }
+
+    /// Leaves out the paths that are too long for any system; returns how many.
+    pub(crate) fn leave_out_long_paths(&mut self) -> usize {
+        let before = self.order.len();
+        let mut lengths = self.path_lengths().into_iter();
+        self.order.retain(|_| lengths.next().is_some_and(|length| length <= MAX_PATH as u64));
+        before - self.order.len()
+    }
+
+    /// The bytes of each path in output order, in which directories stand before what is in them.
+    fn path_lengths(&self) -> Vec<u64> {
+        let mut of_directories: HashMap<Dentry, u64> = HashMap::new();
+        let mut length = |&dentry: &Dentry| {
+            let above = of_directories.get(&self.tree.parent(dentry)).map_or(0, |above| above + 1);
+            let length = above + self.tree.name(dentry).len() as u64;
+            if self.tree.is_directory(dentry) && dentry != self.tree.root() {
+                of_directories.insert(dentry, length);
+            }
+            length
+        };
+        self.order.iter().map(&mut length).collect()
     }
 
     /// How many paths share `inode`.

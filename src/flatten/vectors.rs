@@ -184,7 +184,7 @@ fn bad_names_are_refused() {
     fails(&[B, &["d/.wh..."]], &format!("layer 1: `d/.wh...`: {nameless}"));
     fails(&[&[".wh.d/x"]], "layer 0: `.wh.d/x`: a whiteout cannot be a directory on the way to something");
     fails(&[&["../x"]], "layer 0: `../x`: the name climbs out of the archive");
-    fails(&[&[""]], "layer 0: ``: the name is empty");
+    fails(&[&[""]], "layer 0: the entry for the root is no directory");
 }
 
 #[test]

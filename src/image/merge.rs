@@ -13,8 +13,8 @@
 //!
 //! Sources: docs/bundles.md B-33, B-34, B-39, B-40.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node};
@@ -43,6 +43,7 @@ impl ImageSet {
             archive: listed(&archives),
             entries: merge.entries,
             unreferenced: sets.iter().flat_map(|set| &set.unreferenced).cloned().collect(),
+            annotations: BTreeMap::new(),
             manifest_json: None,
             index_json: None,
         }

@@ -15,7 +15,7 @@ mod layer;
 mod merge;
 mod name;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use layer::{Blob, Layer, layer_title};
@@ -44,6 +44,8 @@ pub struct ImageSet {
     pub entries: Vec<ImageEntry>,
     /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
     pub unreferenced: Vec<RawBlob>,
+    /// The annotations of `index.json` itself; of several archives none.
+    pub(crate) annotations: BTreeMap<String, String>,
     /// The items of `manifest.json`, where it was read.
     pub(crate) manifest_json: Option<Listing<ManifestItem>>,
     /// The entries of `index.json`, where it was read.

@@ -147,7 +147,7 @@ impl UnpackCheck {
         if matches!(flag, b'S' | b'7') {
             self.fault(UnpackFault::UnknownType, entry);
         }
-        let Ok(path) = EntryPath::clean(&entry.path) else { return 0 };
+        let Ok(path) = EntryPath::clean_entry(&entry.path) else { return 0 };
         let before = self.there.len();
         let is_rooted = entry.path.first() == Some(&b'/');
         if !self.paths.insert(self.hasher.hash_one((is_rooted, path.as_bytes()))) {

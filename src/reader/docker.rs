@@ -38,7 +38,7 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
     for ListedNode { written, node, .. } in &listing.listed {
-        let names = written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect();
+        let names = names_of(written);
         let Node::Image(image) = node else {
             entries.push(ImageEntry { archive: Arc::clone(&archive), names, descriptor: None, node: node.clone() });
             continue;
@@ -52,6 +52,14 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
         }
     }
     Ok(ImageSet { archive: archive.to_string(), entries, manifest_json: Some(listing), ..ImageSet::default() })
+}
+
+/// What Docker wrote for an image that has no name.
+const NO_NAME: &str = "<none>:<none>";
+
+/// The names of an item.
+pub(crate) fn names_of(item: &ManifestItem) -> Vec<Name> {
+    item.repo_tags.iter().filter(|tag| *tag != NO_NAME).map(|tag| Name::of_repo_tag(tag)).collect()
 }
 
 /// The items of `manifest.json` with the images that they name.
@@ -131,6 +139,13 @@ impl Items<'_> {
         }
         self.run.budget.charge_memory(LAYER_SIZE * item.layers.len() as u64, &config_at)?;
         let diff_ids = diff_ids.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        if let Some(nth) = item.layers.iter().position(String::is_empty) {
+            let problem = format!(
+                "layer {nth} has no file: it was left out when the archive was written; build or save the image again with \
+                 all of its layers"
+            );
+            return Err(Error::invalid(Rule::L23, at, problem));
+        }
         let layers = item.layers.iter().zip(diff_ids);
         let layers = layers.map(|(member, diff_id)| self.layer(item, member, diff_id, named_by));
         let layers = layers.collect::<Result<_>>()?;
@@ -241,6 +256,11 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
 fn check_names(item: &ManifestItem, at: &str, run: &Run) -> Result<()> {
     run.budget.charge_memory(NAME_SIZE * item.repo_tags.len() as u64, at)?;
     for tag in &item.repo_tags {
+        if tag == NO_NAME {
+            let problem = format!("`{NO_NAME}` is no name: the image is untagged");
+            run.diagnostics.warn(Rule::L7, at, problem)?;
+            continue;
+        }
         let problem = match tag.parse::<Reference>().map(|name| (name.tag().is_some(), name.digest().is_some())) {
             Ok((true, false)) => continue,
             Ok((_, true)) => format!("the name `{}` is a digest, which not every engine loads", quote(tag)),

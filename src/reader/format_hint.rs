@@ -26,6 +26,10 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
             "; there is one below `{directory}/`, where no tool looks: repack with tar -C {directory} ."
         ));
     }
+    if index.has(REPOSITORIES_MEMBER)? && any(&|name| last(name) == b"json") {
+        let problem = "but no directory of a layer is called by 64 hex digits: Docker wants nothing else";
+        return Ok(format!(": `{REPOSITORIES_MEMBER}` is there, {problem}"));
+    }
     Ok(if any(&|name| last(name).starts_with(b".wh.")) {
         "; it looks like a single layer, of which `imgtar import` makes an image".to_owned()
     } else if any(&|name| name.components().next().is_some_and(is_top)) {

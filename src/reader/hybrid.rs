@@ -53,7 +53,7 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
             return Err(broken.error(at));
         }
         let Some(&image_id) = node.image_ids().first() else { continue };
-        let names: Vec<Name> = written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect();
+        let names = docker::names_of(written);
         if names.is_empty() && !known.images.contains(image_id) {
             let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
             run.diagnostics.warn(Rule::O25, at, problem)?;

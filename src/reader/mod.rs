@@ -31,6 +31,7 @@ use crate::stream::source::Input;
 use opener::Opener;
 use shared::SharedBlobs;
 
+pub(crate) use docker::names_of as item_names;
 pub(crate) use rootfs::import;
 pub(crate) use rootfs::layer as single_layer;
 

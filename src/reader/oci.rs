@@ -9,7 +9,7 @@
 mod kind;
 mod manifest;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::shared::SharedBlobs;
@@ -43,17 +43,18 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         run.diagnostics.warn(Rule::O1, members.label(), problem)?;
     }
     let mut walk = Walk::new(members, shared, Places::Layout, run);
-    let listing = match walk.listing() {
-        Ok(listing) => listing,
+    let (listing, annotations) = match walk.listing() {
+        Ok(read) => read,
         Err(error) => {
             run.diagnostics.fault(error)?;
-            Listing { size: 0, listed: Vec::new() }
+            (Listing { size: 0, listed: Vec::new() }, BTreeMap::new())
         }
     };
     Ok(ImageSet {
         archive: members.label().to_owned(),
         entries: entries(members.label(), &listing.listed),
         unreferenced: unreferenced(members, &walk.used, run)?,
+        annotations,
         manifest_json: None,
         index_json: Some(listing),
     })
@@ -186,7 +187,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads `index.json` and all that it leads to.
-    fn listing(&mut self) -> Result<Listing<Descriptor>> {
+    fn listing(&mut self) -> Result<(Listing<Descriptor>, BTreeMap<String, String>)> {
         let (at, diagnostics) = (self.members.at(INDEX_MEMBER), &self.run.diagnostics);
         let bytes = self.members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, self.run)?;
         let index = oci::Index::read(&bytes, &at, None, diagnostics)?;
@@ -200,7 +201,7 @@ impl<'a> Walk<'a> {
             let node = self.node(written, &format!("{INDEX_MEMBER}: manifests[{nth}]"))?;
             listed.push(ListedNode { at, written: written.clone(), node });
         }
-        Ok(Listing { size: bytes.len() as u64, listed })
+        Ok((Listing { size: bytes.len() as u64, listed }, index.annotations().clone()))
     }
 
     /// `descriptor` with the type of the document that it describes, where it says none.

@@ -9,6 +9,7 @@ mod index;
 pub(crate) mod names;
 mod pick;
 mod platforms;
+mod referrers;
 mod selector;
 
 pub(crate) use platforms::{Naming, OneName};
@@ -32,6 +33,7 @@ use platforms::Wanted;
 /// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
 pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
     let mut entries = pick::pick(set, &options.images)?;
+    referrers::add(set, &mut entries);
     if options.each_platform {
         entries = entries.into_iter().flat_map(|entry| each_platform(entry, run)).collect();
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::choices;
 use super::pick::drop_repeated;
 use super::platforms::{Naming, OneName};
+use crate::diagnostics::Diagnostic;
 use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, Name, Node};
 use crate::options::{ConvertOptions, Target};
@@ -41,7 +42,22 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run
         drop_repeated(&mut entry.names);
     }
     let may_share = options.each_platform || matches!(options.target, Target::Oci(_));
+    warn_of_addresses(entries, run)?;
     settle_shared(entries, may_share, run)
+}
+
+/// N-1: the grammar of names has registries at an IPv6 address, Docker's, containerd's and podman's readers have not.
+fn warn_of_addresses(entries: &[ImageEntry], run: &Run) -> Result<()> {
+    for name in entries.iter().flat_map(|entry| &entry.names) {
+        if let Name::Reference(reference) = name
+            && reference.domain().starts_with('[')
+        {
+            let problem = "no engine takes a name with an IPv6 address in it";
+            let warning = Diagnostic::warning(Rule::N1, name.to_string(), problem);
+            run.diagnostics.report(warning.of_target().avoided_by(Setting::Name))?;
+        }
+    }
+    Ok(())
 }
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).

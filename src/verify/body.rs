@@ -189,7 +189,7 @@ fn is_found_elsewhere(fault: UnpackFault) -> bool {
 /// What is wrong with an entry's name.
 fn fault_of_name(name: &[u8], at: &str) -> Option<Diagnostic> {
     let fault = |rule, why: String| Some(Diagnostic::error(rule, format!("{at}: `{}`", quote(name)), why));
-    match EntryPath::clean(name) {
+    match EntryPath::clean_entry(name) {
         Ok(path) => Role::of(path.as_bytes()).err().and_then(|why| fault(why.rule(), why.to_string())),
         Err(why) => fault(Rule::R4, why.to_string()),
     }

@@ -139,6 +139,9 @@ impl Verification<'_> {
             self.config(&image.config, &config_at);
         }
         self.platform(&image.platform, image.config.platform(), &image.at);
+        if self.archive.format != Format::V1 {
+            self.unknown_platform(&image.platform, &config_at);
+        }
         self.stack(image)
     }
 
@@ -149,6 +152,7 @@ impl Verification<'_> {
         }
         if let Some(config) = &image.config {
             self.config(config, &image.config_at);
+            self.unknown_platform(config.platform(), &image.config_at);
         }
         self.partial_stack(image)
     }
@@ -168,7 +172,11 @@ impl Verification<'_> {
             };
             self.add(Diagnostic::new(severity, Rule::M14, at, format!("{fault}: {who}")));
         }
-        if config.platform().os.is_empty() || config.platform().architecture.is_empty() {
+    }
+
+    /// O-12: neither the descriptor nor the config says what the image runs on.
+    fn unknown_platform(&mut self, platform: &Platform, at: &str) {
+        if platform.os.is_empty() || platform.architecture.is_empty() {
             let problem = "the config does not say on which operating system and architecture the image runs";
             self.add(Diagnostic::warning(Rule::O12, at, problem));
         }

@@ -10,7 +10,7 @@ use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::image::{ImageEntry, ListedNode, Name, Node, REF_NAME};
 use crate::path::quote;
-use crate::reader::Format;
+use crate::reader::{Format, item_names};
 use crate::rule::Rule;
 use crate::select::{Naming, OneName};
 use crate::spec::descriptor::Descriptor;
@@ -108,5 +108,5 @@ impl Verification<'_> {
 
 /// The names of an item of `manifest.json`.
 pub(super) fn names_of(item: &ListedNode<ManifestItem>) -> Vec<Name> {
-    item.written.repo_tags.iter().map(|tag| Name::of_repo_tag(tag)).collect()
+    item_names(&item.written)
 }

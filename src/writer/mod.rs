@@ -64,6 +64,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) entries: &'a [ImageEntry],
     /// Blobs that nothing refers to, if they are wanted.
     pub(crate) unreferenced: &'a [RawBlob],
+    /// The annotations of a new `index.json`.
+    pub(crate) annotations: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Contents<'a> {

@@ -86,7 +86,7 @@ pub(super) fn write<S: Store + Restart>(
         }
         let index = match existing {
             Some(existing) => existing.with_entries(listed.entries),
-            None => Index::new(listed.entries),
+            None => Index::new(listed.entries).with_annotations(contents.annotations.clone()),
         };
         Ok((index, writer.images))
     })?;

@@ -159,6 +159,7 @@ impl<'a, 'l> RootfsWriter<'a, 'l> {
         }
         let mut flattened = overlay.finish();
         retain(&mut flattened, &rootfs.only, at)?;
+        flattened.check_paths(at)?;
         self.refuse_endless_decoding(&flattened.rewinds())?;
         for entry in flattened.entries() {
             self.flattened(entry)?;

@@ -34,7 +34,10 @@ const EDGES: &[(&str, &[&str])] = &[
         "layer_io",
         &["archive", "codec", "diagnostics", "digest", "error", "image", "limits", "progress", "rule", "run", "stream"],
     ),
-    ("select", &["digest", "error", "glob", "image", "nearest", "options", "path", "rule", "run", "spec"]),
+    (
+        "select",
+        &["diagnostics", "digest", "error", "glob", "image", "nearest", "options", "path", "rule", "run", "spec"],
+    ),
     // What is in layers.
     (
         "layer_index",

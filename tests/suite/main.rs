@@ -26,6 +26,7 @@ mod escapes;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
+mod field;
 mod foreign;
 #[cfg(target_os = "linux")]
 mod growth;

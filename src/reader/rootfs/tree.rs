@@ -142,7 +142,7 @@ impl<'a> Tree<'a> {
     }
 
     fn clean(&self, entry: &TarEntry, name: &[u8], whose: &str) -> Result<EntryPath> {
-        EntryPath::clean(name).map_err(|error| {
+        EntryPath::clean_entry(name).map_err(|error| {
             Error::invalid(error.rule(), format!("{}: `{}`", self.label, quote(&entry.path)), format!("{whose}{error}"))
         })
     }

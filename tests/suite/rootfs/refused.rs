@@ -41,7 +41,7 @@ fn r_4_names_that_climb_or_are_empty() {
     for name in ["../x", "d/../../x", "/../x", ".."] {
         refused([file(name, "")], [&*format!("`{name}`"), "climbs"]);
     }
-    refused([file("", "")], ["empty"]);
+    refused([file("", "")], ["the entry for the root is no directory"]);
     refused([whiteout("../x")], ["`../.wh.x`", "climbs"]);
 }
 
@@ -130,7 +130,7 @@ fn h_18_damage_within_a_layer() {
 
 #[test]
 fn what_a_layer_says_is_too_much_is_a_limit() {
-    let deep = file("d/".repeat(20_000) + "x", "");
+    let deep = file("d/".repeat(2000) + "x", "");
     let image = TestImage::new().layer_bytes(layer_tar([deep]));
     refuse(&image, &["--max-size", "1M"], 6).says(["headers of the root filesystem", "--max-size"]);
     let sparse = file("GNUSparseFile.0/a", "")
