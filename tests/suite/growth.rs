@@ -9,7 +9,6 @@
 //! IMGTAR_GROWTH=all cargo test --release --test suite growth -- --nocapture --test-threads 1
 //! ```
 
-mod archives;
 mod documents;
 mod things;
 
@@ -60,7 +59,7 @@ impl Repeat {
 }
 
 /// The commands that look at an archive, without its path.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 26] = [
     &["convert", "--to", "oci"],
     &["verify"],
     &["convert", "--to", "docker"],
@@ -81,6 +80,12 @@ const COMMANDS: [&[&str]; 20] = [
     &["convert", "--to", "oci", "--image", "a"],
     &["ls", "--layers"],
     &["ls", "--tree"],
+    &["edit", "--squash", "--to", "oci"],
+    &["edit", "--remove", "**/*1", "--to", "docker"],
+    &["edit", "--normalize", "--user", "1", "--to", "oci"],
+    &["edit", "--squash-top", "2", "--to", "rootfs"],
+    &["edit", "--remove-layer", "0", "--to", "legacy"],
+    &["edit", "--label", "a=b", "--to", "oci-dir"],
 ];
 
 /// Whether the whole table is wanted.
