@@ -143,7 +143,17 @@ fn is_tar(archive: &Archive, layer: &Value) -> bool {
     }
     let plain = Codec::decode(blob(archive, layer));
     let head = &plain[..plain.len().min(512)];
-    head.iter().all(|&byte| byte == 0) || head.get(257..262) == Some(b"ustar")
+    // Tars of before 1988 have no magic, only a checksum.
+    head.iter().all(|&byte| byte == 0) || head.get(257..262) == Some(b"ustar") || has_checksum(head)
+}
+
+/// Whether `block` is a tar header by its checksum: the sum of its bytes, those of the field itself counted as blanks.
+fn has_checksum(block: &[u8]) -> bool {
+    let Some(field) = block.get(148..156).filter(|_| block.len() == 512) else { return false };
+    let digits = String::from_utf8_lossy(field);
+    let recorded = u64::from_str_radix(digits.trim_matches(['\0', ' ']), 8);
+    let sum: u64 = block.iter().map(|&byte| u64::from(byte)).sum();
+    recorded == Ok(sum - field.iter().map(|&byte| u64::from(byte)).sum::<u64>() + 8 * u64::from(b' '))
 }
 
 fn oci_image(archive: &Archive, bytes: &[u8], name: Option<String>) -> Judged {
