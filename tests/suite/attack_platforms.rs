@@ -129,7 +129,7 @@ fn a_new_name_is_given_to_all_platforms_of_the_old_one() {
         &["--tag", "new:2"],
         2,
     )
-    .says(["--tag", "2 images"]);
+    .says(["docker.io/library/new:2", "2 images", "--image", "--rename"]);
 }
 
 #[test]
@@ -254,7 +254,9 @@ fn a_new_name_that_nothing_takes_is_warned_about() {
     let artifact = layout.blob("application/vnd.example", "signed");
     layout.list(&artifact);
     for flag in ["--tag", "--add-tag"] {
-        convert(&layout.tarball(), Target::Oci, &[flag, NAME]).outcome.says(["warning: ", flag, "no image"]);
+        convert(&layout.tarball(), Target::Oci, &[flag, NAME])
+            .outcome
+            .says(["warning: docker.io/library/app:1", "no image to be named"]);
     }
     convert(&layout.tarball(), Target::Oci, &["--no-tags"]).outcome.never_says(["no image to be named"]);
 }
