@@ -177,10 +177,10 @@ impl fmt::Debug for DiffId {
 
 /// Computes a [`Digest`] from bytes as they pass.
 #[derive(Clone)]
-pub(crate) struct Hasher(State);
+pub(crate) struct Hasher(HasherState);
 
 #[derive(Clone)]
-enum State {
+enum HasherState {
     Sha256(Sha256),
     Sha512(Box<Sha512>),
 }
@@ -188,14 +188,14 @@ enum State {
 impl Hasher {
     /// A SHA-256.
     pub(crate) fn sha256() -> Self {
-        Self(State::Sha256(Sha256::new()))
+        Self(HasherState::Sha256(Sha256::new()))
     }
 
     /// The hasher for `algorithm`, or `None` where it cannot be computed here.
     pub(crate) fn of(algorithm: &Algorithm) -> Option<Self> {
         match algorithm {
             Algorithm::Sha256 => Some(Self::sha256()),
-            Algorithm::Sha512 => Some(Self(State::Sha512(Box::new(Sha512::new())))),
+            Algorithm::Sha512 => Some(Self(HasherState::Sha512(Box::new(Sha512::new())))),
             Algorithm::Other(_) => None,
         }
     }
@@ -203,26 +203,26 @@ impl Hasher {
     /// Takes in the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
-            State::Sha256(hasher) => hasher.update(bytes),
-            State::Sha512(hasher) => hasher.update(bytes),
+            HasherState::Sha256(hasher) => hasher.update(bytes),
+            HasherState::Sha512(hasher) => hasher.update(bytes),
         }
     }
 
     /// The bytes of the SHA-256 of all bytes taken in; `None` where another digest is computed.
     pub(crate) fn finish_sha256(self) -> Option<[u8; 32]> {
         match self.0 {
-            State::Sha256(hasher) => Some(hasher.finalize().into()),
-            State::Sha512(_) => None,
+            HasherState::Sha256(hasher) => Some(hasher.finalize().into()),
+            HasherState::Sha512(_) => None,
         }
     }
 
     /// The digest of all bytes taken in.
     pub(crate) fn finish(self) -> Digest {
         match self.0 {
-            State::Sha256(hasher) => {
+            HasherState::Sha256(hasher) => {
                 Digest { algorithm: Algorithm::Sha256, encoded: hex::encode(hasher.finalize()).into() }
             }
-            State::Sha512(hasher) => {
+            HasherState::Sha512(hasher) => {
                 Digest { algorithm: Algorithm::Sha512, encoded: hex::encode(hasher.finalize()).into() }
             }
         }

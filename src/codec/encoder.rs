@@ -18,15 +18,15 @@ const OUTPUT: usize = 64 << 10;
 /// After an error it writes nothing more and cannot be finished. Dropped unfinished it writes nothing and leaves no
 /// thread behind. `flush` passes to the writer below, but forces out no unfinished block: that would change the bytes.
 pub(crate) struct Encoder<W> {
-    form: Form<W>,
+    form: EncoderForm<W>,
     failed: bool,
 }
 
-enum Form<W> {
+enum EncoderForm<W> {
     Plain(W),
     Gzip(BlockWriter<W, gzip::Members>),
-    Zstd(Pump<W, zstd::Encode>),
-    Xz(Pump<W, xz::Encode>),
+    Zstd(EncoderPump<W, zstd::Encode>),
+    Xz(EncoderPump<W, xz::Encode>),
 }
 
 /// Compresses into `inner` on up to `threads` threads.
@@ -39,17 +39,17 @@ enum Form<W> {
 /// When the codec cannot be set up, for want of memory or threads.
 pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsize) -> io::Result<Encoder<W>> {
     let form = match encoding {
-        Encoding::Plain => Form::Plain(inner),
-        Encoding::Gzip(level) => Form::Gzip(BlockWriter::new(gzip::Members(level), inner, threads)),
-        Encoding::Zstd(level) => Form::Zstd(Pump::new(zstd::Encode::new(level, threads)?, inner)),
-        Encoding::Xz => Form::Xz(Pump::new(xz::Encode::new(threads)?, inner)),
+        Encoding::Plain => EncoderForm::Plain(inner),
+        Encoding::Gzip(level) => EncoderForm::Gzip(BlockWriter::new(gzip::Members(level), inner, threads)),
+        Encoding::Zstd(level) => EncoderForm::Zstd(EncoderPump::new(zstd::Encode::new(level, threads)?, inner)),
+        Encoding::Xz => EncoderForm::Xz(EncoderPump::new(xz::Encode::new(threads)?, inner)),
     };
     Ok(Encoder { form, failed: false })
 }
 
 impl<W> Encoder<W> {
     /// Remembers a failure for good: what was written so far may end in the middle of a block.
-    fn guard<T>(&mut self, act: impl FnOnce(&mut Form<W>) -> io::Result<T>) -> io::Result<T> {
+    fn guard<T>(&mut self, act: impl FnOnce(&mut EncoderForm<W>) -> io::Result<T>) -> io::Result<T> {
         if self.failed {
             return Err(failed_before());
         }
@@ -66,19 +66,19 @@ fn failed_before() -> io::Error {
 impl<W: Write> Write for Encoder<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.guard(|form| match form {
-            Form::Plain(inner) => inner.write(bytes),
-            Form::Gzip(writer) => writer.write(bytes),
-            Form::Zstd(pump) => pump.write(bytes),
-            Form::Xz(pump) => pump.write(bytes),
+            EncoderForm::Plain(inner) => inner.write(bytes),
+            EncoderForm::Gzip(writer) => writer.write(bytes),
+            EncoderForm::Zstd(pump) => pump.write(bytes),
+            EncoderForm::Xz(pump) => pump.write(bytes),
         })
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.guard(|form| match form {
-            Form::Plain(inner) => inner.flush(),
-            Form::Gzip(writer) => writer.flush(),
-            Form::Zstd(pump) => pump.flush(),
-            Form::Xz(pump) => pump.flush(),
+            EncoderForm::Plain(inner) => inner.flush(),
+            EncoderForm::Gzip(writer) => writer.flush(),
+            EncoderForm::Zstd(pump) => pump.flush(),
+            EncoderForm::Xz(pump) => pump.flush(),
         })
     }
 }
@@ -91,10 +91,10 @@ impl<W: Write> Finish for Encoder<W> {
             return Err(failed_before());
         }
         match self.form {
-            Form::Plain(inner) => Ok(inner),
-            Form::Gzip(writer) => writer.finish(),
-            Form::Zstd(pump) => pump.finish(),
-            Form::Xz(pump) => pump.finish(),
+            EncoderForm::Plain(inner) => Ok(inner),
+            EncoderForm::Gzip(writer) => writer.finish(),
+            EncoderForm::Zstd(pump) => pump.finish(),
+            EncoderForm::Xz(pump) => pump.finish(),
         }
     }
 }
@@ -109,19 +109,19 @@ pub(super) trait Encode {
 }
 
 /// Moves bytes through an [`Encode`] into a writer.
-struct Pump<W, E> {
+struct EncoderPump<W, E> {
     encode: E,
     inner: W,
     out: Box<[u8]>,
 }
 
-impl<W: Write, E: Encode> Pump<W, E> {
+impl<W: Write, E: Encode> EncoderPump<W, E> {
     fn new(encode: E, inner: W) -> Self {
         Self { encode, inner, out: vec![0; OUTPUT].into() }
     }
 }
 
-impl<W: Write, E: Encode> Write for Pump<W, E> {
+impl<W: Write, E: Encode> Write for EncoderPump<W, E> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut written = 0;
         while written < bytes.len() {
@@ -137,7 +137,7 @@ impl<W: Write, E: Encode> Write for Pump<W, E> {
     }
 }
 
-impl<W: Write, E: Encode> Finish for Pump<W, E> {
+impl<W: Write, E: Encode> Finish for EncoderPump<W, E> {
     type Output = W;
 
     fn finish(mut self) -> io::Result<W> {

@@ -233,10 +233,10 @@ impl UnpackCheck {
         let mut through_link = false;
         for _ in 0..=MAX_LINKS {
             match self.step(&path, make && !through_link) {
-                Step::There(place) => return Ok(place),
-                Step::Missing if through_link => return Err(UnpackFault::BelowDanglingLink),
-                Step::Missing | Step::NoDirectory => return Err(UnpackFault::BelowNoDirectory),
-                Step::Link(next) => path = next,
+                PathStep::There(place) => return Ok(place),
+                PathStep::Missing if through_link => return Err(UnpackFault::BelowDanglingLink),
+                PathStep::Missing | PathStep::NoDirectory => return Err(UnpackFault::BelowNoDirectory),
+                PathStep::Link(next) => path = next,
             }
             through_link = true;
         }
@@ -244,7 +244,7 @@ impl UnpackCheck {
     }
 
     /// Goes to `path` up to the first symbolic link.
-    fn step(&mut self, path: &[u8], make: bool) -> Step {
+    fn step(&mut self, path: &[u8], make: bool) -> PathStep {
         let mut prefix = self.hasher.build_hasher();
         let mut components = path.split(|&byte| byte == b'/').peekable();
         let mut end = 0;
@@ -254,23 +254,23 @@ impl UnpackCheck {
             end += component.len();
             let place = prefix.finish();
             if components.peek().is_none() {
-                return Step::There(place);
+                return PathStep::There(place);
             }
             match self.there.get(&place) {
                 Some(Unpacked::Directory) => {}
                 Some(Unpacked::Symlink(target)) => return link(&path[..end], target, &path[end + 1..]),
-                Some(Unpacked::Other) => return Step::NoDirectory,
+                Some(Unpacked::Other) => return PathStep::NoDirectory,
                 None if make => drop(self.there.insert(place, Unpacked::Directory)),
-                None => return Step::Missing,
+                None => return PathStep::Missing,
             }
             end += 1;
         }
-        Step::Missing
+        PathStep::Missing
     }
 }
 
 /// The outcome of going along a path.
-enum Step {
+enum PathStep {
     There(u64),
     Missing,
     NoDirectory,
@@ -279,7 +279,7 @@ enum Step {
 }
 
 /// The path to `rest` below the symbolic link at `link`; what climbs above the root stays there.
-fn link(link: &[u8], target: &[u8], rest: &[u8]) -> Step {
+fn link(link: &[u8], target: &[u8], rest: &[u8]) -> PathStep {
     let directory = link.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &link[..slash]);
     let from = if target.first() == Some(&b'/') { &b""[..] } else { directory };
     let mut path: Vec<&[u8]> = Vec::new();
@@ -291,7 +291,7 @@ fn link(link: &[u8], target: &[u8], rest: &[u8]) -> Step {
             _ => path.push(component),
         }
     }
-    Step::Link(path.join(&b'/'))
+    PathStep::Link(path.join(&b'/'))
 }
 
 #[cfg(test)]

@@ -89,10 +89,16 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
 }
 
 /// What one pass found out about the bytes.
-type Found = (DiffId, ExpectedDigest);
+type ComputedDigests = (DiffId, ExpectedDigest);
 
 /// Reads all of `bytes` once; gives them back for what is still to be done with them.
-fn pass<R: Read + Send>(bytes: R, codec: Codec, label: &str, whiteouts: Whiteouts, run: &Run) -> Result<(Found, R)> {
+fn pass<R: Read + Send>(
+    bytes: R,
+    codec: Codec,
+    label: &str,
+    whiteouts: Whiteouts,
+    run: &Run,
+) -> Result<(ComputedDigests, R)> {
     let stored = layer::as_stored(bytes, codec, label);
     let watch = Watch::new(label, &run.budget, &run.diagnostics);
     let decoder = codec::decode(codec, stored, watch).map_err(|error| Error::io("reading", label, error))?;

@@ -35,14 +35,14 @@ pub(super) fn is_one(members: &MemberIndex) -> Result<bool> {
 
 /// What of a layer directory is there.
 #[derive(Default)]
-struct Directory {
+struct LayerDirectory {
     json: bool,
     layer: bool,
 }
 
 /// All layer directories: `<64 hex>/json` with a `layer.tar` beside it.
-fn directories(members: &MemberIndex) -> Result<BTreeMap<V1Id, Directory>> {
-    let mut directories: BTreeMap<V1Id, Directory> = BTreeMap::new();
+fn directories(members: &MemberIndex) -> Result<BTreeMap<V1Id, LayerDirectory>> {
+    let mut directories: BTreeMap<V1Id, LayerDirectory> = BTreeMap::new();
     for path in members.names()? {
         let Some((directory, last)) = path.split() else { continue };
         let Some(id) = std::str::from_utf8(directory.as_bytes()).ok().and_then(|name| name.parse().ok()) else {
@@ -142,8 +142,9 @@ impl Reading<'_> {
     }
 
     /// The layers that are no other's parent.
-    fn unnamed(&mut self, directories: &BTreeMap<V1Id, Directory>) -> Result<Vec<Top>> {
-        let is_whole = |(id, directory): (&V1Id, &Directory)| (directory.json && directory.layer).then(|| id.clone());
+    fn unnamed(&mut self, directories: &BTreeMap<V1Id, LayerDirectory>) -> Result<Vec<Top>> {
+        let is_whole =
+            |(id, directory): (&V1Id, &LayerDirectory)| (directory.json && directory.layer).then(|| id.clone());
         let ids: BTreeSet<V1Id> = directories.iter().filter_map(is_whole).collect();
         let mut tops = ids.clone();
         for id in ids {
@@ -198,7 +199,7 @@ impl Reading<'_> {
     }
 
     /// Where all faults are wanted, those of directories that no image uses: Docker reads every one of them (L-30).
-    fn check_strays(&mut self, directories: &BTreeMap<V1Id, Directory>, used: &BTreeSet<&V1Id>) -> Result<()> {
+    fn check_strays(&mut self, directories: &BTreeMap<V1Id, LayerDirectory>, used: &BTreeSet<&V1Id>) -> Result<()> {
         if !self.run.diagnostics.collects() {
             return Ok(());
         }

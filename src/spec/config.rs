@@ -25,12 +25,12 @@ pub struct ImageConfig {
     raw: Vec<u8>,
     image_id: Digest,
     diff_ids: Vec<DiffId>,
-    fields: Fields,
+    fields: ConfigFields,
     platform: Platform,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct Fields {
+struct ConfigFields {
     #[serde(default, deserialize_with = "null_as_default")]
     rootfs: RootFs,
     #[serde(default, deserialize_with = "null_as_default")]
@@ -144,7 +144,7 @@ impl ConfigParts {
             }
         };
         let diff_ids = diff_ids(&object, at, diagnostics)?;
-        let whole = match (Fields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
+        let whole = match (ConfigFields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
             (Ok((fields, platform)), Some(diff_ids)) => {
                 Some(ImageConfig { raw, image_id: image_id.clone(), diff_ids, fields, platform })
             }
@@ -156,7 +156,7 @@ impl ConfigParts {
     }
 }
 
-impl Fields {
+impl ConfigFields {
     /// What `object` says, and the platform that it names.
     fn parse(object: &Value) -> std::result::Result<(Self, Platform), String> {
         let fields = Self::deserialize(object).map_err(|error| json::in_plain_words(&error))?;

@@ -167,7 +167,7 @@ impl Serialize for ManifestItem {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Written<'a> {
+        struct WrittenItem<'a> {
             config: &'a str,
             // Docker writes `null` for an image without names.
             repo_tags: Option<&'a [String]>,
@@ -178,7 +178,7 @@ impl Serialize for ManifestItem {
             layer_sources: BTreeMap<&'a str, Value>,
         }
         let sources = self.layer_sources.iter().map(|(key, layer)| (key.as_str(), layer.to_layer_source()));
-        Written {
+        WrittenItem {
             config: &self.config,
             repo_tags: (!self.repo_tags.is_empty()).then_some(&self.repo_tags),
             layers: &self.layers,

@@ -58,13 +58,15 @@ enum Place {
 impl Place {
     /// How a layout comes to `path`, which leads to `target`.
     fn of(path: &Path, target: &Path, mode: Mode) -> Result<Self> {
-        match (Found::at(target)?, mode) {
-            (Found::Nothing, _) => Ok(Self::Rename),
-            (Found::Empty, _) | (Found::Layout, Mode::Append) => Ok(Self::Merge),
-            (Found::Layout, Mode::Force) => Ok(Self::Exchange),
-            (Found::Layout, Mode::New) => Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace)),
-            (Found::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
-            (Found::File, _) => Err(refuse(path, "is not a directory")),
+        match (Existing::at(target)?, mode) {
+            (Existing::Nothing, _) => Ok(Self::Rename),
+            (Existing::Empty, _) | (Existing::Layout, Mode::Append) => Ok(Self::Merge),
+            (Existing::Layout, Mode::Force) => Ok(Self::Exchange),
+            (Existing::Layout, Mode::New) => {
+                Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace))
+            }
+            (Existing::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
+            (Existing::File, _) => Err(refuse(path, "is not a directory")),
         }
     }
 }
@@ -228,7 +230,7 @@ impl Destination for BlobFile {
 }
 
 /// What stands at a target.
-enum Found {
+enum Existing {
     Nothing,
     Empty,
     Layout,
@@ -236,7 +238,7 @@ enum Found {
     File,
 }
 
-impl Found {
+impl Existing {
     fn at(path: &Path) -> Result<Self> {
         let mut entries = match sys::read_dir(path) {
             Ok(entries) => entries,

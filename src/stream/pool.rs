@@ -33,11 +33,11 @@ pub(crate) fn for_all<T: Send, R: Send, E: Send>(
 
 /// What all threads of a pool share; lives outside the thread scope that works on it.
 pub(crate) struct Tasks<T, R, E> {
-    state: Mutex<State<T, R, E>>,
+    state: Mutex<PoolState<T, R, E>>,
     changed: Condvar,
 }
 
-struct State<T, R, E> {
+struct PoolState<T, R, E> {
     waiting: BinaryHeap<Waiting<T>>,
     /// By number; `None` for what is not done.
     done: Vec<Option<Result<R, E>>>,
@@ -81,7 +81,7 @@ impl<T> Ord for Waiting<T> {
 impl<T: Send, R: Send, E: Send> Tasks<T, R, E> {
     /// Nothing to do yet.
     pub(crate) fn new() -> Self {
-        let state = State { waiting: BinaryHeap::new(), done: Vec::new(), closed: false };
+        let state = PoolState { waiting: BinaryHeap::new(), done: Vec::new(), closed: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -124,7 +124,7 @@ impl<T: Send, R: Send, E: Send> Tasks<T, R, E> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T, R, E>> {
+    fn lock(&self) -> MutexGuard<'_, PoolState<T, R, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -135,7 +135,7 @@ impl<T: Send, R: Send, E: Send> Default for Tasks<T, R, E> {
     }
 }
 
-impl<T, R, E> State<T, R, E> {
+impl<T, R, E> PoolState<T, R, E> {
     fn give_up(&mut self) {
         self.closed = true;
         self.waiting.clear();

@@ -23,9 +23,9 @@ use crate::error::{Error, Result, Setting};
 ///
 /// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when the reader of a stream went away, else [`Error::Io`] that
 /// names the output.
-pub struct Sink(Place);
+pub struct Sink(SinkPlace);
 
-enum Place {
+enum SinkPlace {
     File(NewFile),
     Stream { file: File, name: String },
     Writer { writer: Box<dyn Write + Send>, name: String },
@@ -65,7 +65,7 @@ impl Sink {
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
             _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),
-            _ => NewFile::create(target, force).map(|file| Self(Place::File(file))),
+            _ => NewFile::create(target, force).map(|file| Self(SinkPlace::File(file))),
         }
     }
 
@@ -79,26 +79,26 @@ impl Sink {
 
     /// What `writer` passes on; messages call it `name`.
     pub fn writer(name: impl Into<String>, writer: impl Write + Send + 'static) -> Self {
-        Self(Place::Writer { writer: Box::new(writer), name: name.into() })
+        Self(SinkPlace::Writer { writer: Box::new(writer), name: name.into() })
     }
 
     /// Memory, and the handle by which to read it.
     pub fn memory() -> (Self, Memory) {
         let memory = Memory::default();
-        (Self(Place::Memory(memory.clone())), memory)
+        (Self(SinkPlace::Memory(memory.clone())), memory)
     }
 
     /// The file below, if bytes already written to it may be replaced.
     pub(crate) fn patchable(&self) -> Option<Patch<'_>> {
         match &self.0 {
-            Place::File(new) => Some(Patch::of(&new.file, &new.target)),
-            Place::Stream { .. } | Place::Writer { .. } | Place::Memory(_) => None,
+            SinkPlace::File(new) => Some(Patch::of(&new.file, &new.target)),
+            SinkPlace::Stream { .. } | SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
         }
     }
 
     /// Whether a person would see the bytes.
     pub fn is_terminal(&self) -> bool {
-        matches!(&self.0, Place::Stream { file, .. } if io::IsTerminal::is_terminal(file))
+        matches!(&self.0, SinkPlace::Stream { file, .. } if io::IsTerminal::is_terminal(file))
     }
 
     /// Standard streams are duplicated, which keeps their position; others can only be opened anew.
@@ -125,16 +125,16 @@ impl Sink {
 
     fn stream(file: File, name: String) -> Self {
         widen(&file);
-        Self(Place::Stream { file, name })
+        Self(SinkPlace::Stream { file, name })
     }
 }
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.0 {
-            Place::File(new) => &name(&new.target),
-            Place::Stream { name, .. } | Place::Writer { name, .. } => name,
-            Place::Memory(_) => "memory",
+            SinkPlace::File(new) => &name(&new.target),
+            SinkPlace::Stream { name, .. } | SinkPlace::Writer { name, .. } => name,
+            SinkPlace::Memory(_) => "memory",
         };
         f.debug_tuple("Sink").field(&name).finish()
     }
@@ -143,17 +143,17 @@ impl fmt::Debug for Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
-            Place::File(new) => new.file.write(bytes).map_err(|error| lift(error, || name(&new.target))),
-            Place::Stream { file, name } => file.write(bytes).map_err(|error| lift(error, || name.clone())),
-            Place::Writer { writer, name } => writer.write(bytes).map_err(|error| lift(error, || name.clone())),
-            Place::Memory(memory) => memory.lock().write(bytes),
+            SinkPlace::File(new) => new.file.write(bytes).map_err(|error| lift(error, || name(&new.target))),
+            SinkPlace::Stream { file, name } => file.write(bytes).map_err(|error| lift(error, || name.clone())),
+            SinkPlace::Writer { writer, name } => writer.write(bytes).map_err(|error| lift(error, || name.clone())),
+            SinkPlace::Memory(memory) => memory.lock().write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
-            Place::Writer { writer, name } => writer.flush().map_err(|error| lift(error, || name.clone())),
-            Place::File(_) | Place::Stream { .. } | Place::Memory(_) => Ok(()),
+            SinkPlace::Writer { writer, name } => writer.flush().map_err(|error| lift(error, || name.clone())),
+            SinkPlace::File(_) | SinkPlace::Stream { .. } | SinkPlace::Memory(_) => Ok(()),
         }
     }
 }
@@ -161,9 +161,9 @@ impl Write for Sink {
 impl Destination for Sink {
     fn as_file(&self) -> Option<&File> {
         match &self.0 {
-            Place::File(new) => Some(&new.file),
-            Place::Stream { file, .. } => Some(file),
-            Place::Writer { .. } | Place::Memory(_) => None,
+            SinkPlace::File(new) => Some(&new.file),
+            SinkPlace::Stream { file, .. } => Some(file),
+            SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
         }
     }
 }
@@ -179,9 +179,9 @@ impl Finish for Sink {
     fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         match self.0 {
-            Place::File(new) => new.finish().map_err(io::Error::from),
-            Place::Stream { file, name } => close(file, &name).map_err(io::Error::from),
-            Place::Writer { .. } | Place::Memory(_) => Ok(()),
+            SinkPlace::File(new) => new.finish().map_err(io::Error::from),
+            SinkPlace::Stream { file, name } => close(file, &name).map_err(io::Error::from),
+            SinkPlace::Writer { .. } | SinkPlace::Memory(_) => Ok(()),
         }
     }
 }

@@ -69,11 +69,11 @@ pub struct Source(Arc<Inner>);
 
 struct Inner {
     label: String,
-    store: Store,
+    store: SourceStore,
     len: u64,
 }
 
-enum Store {
+enum SourceStore {
     /// An open file, from `base` on.
     File {
         file: File,
@@ -120,7 +120,7 @@ impl Source {
         let label = label.into();
         let metadata = file.metadata().map_err(|error| Error::io("reading", &label, error))?;
         let len = metadata.len().saturating_sub(base);
-        Ok(Self(Arc::new(Inner { label, store: Store::File { file, base, stamp: Stamp::of(&metadata) }, len })))
+        Ok(Self(Arc::new(Inner { label, store: SourceStore::File { file, base, stamp: Stamp::of(&metadata) }, len })))
     }
 
     /// A regular file that each reader opens for itself.
@@ -134,18 +134,22 @@ impl Source {
             return Err(Error::invalid(Rule::G6, label, "not a regular file"));
         }
         let len = metadata.len();
-        Ok(Self(Arc::new(Inner { label, store: Store::Path { path: path.into(), stamp: Stamp::of(&metadata) }, len })))
+        Ok(Self(Arc::new(Inner {
+            label,
+            store: SourceStore::Path { path: path.into(), stamp: Stamp::of(&metadata) },
+            len,
+        })))
     }
 
     /// `len` bytes from `base` on of a temporary file that only this process has: what else is written to it changes nothing.
     pub(super) fn part(label: impl Into<String>, file: Arc<File>, base: u64, len: u64) -> Self {
-        Self(Arc::new(Inner { label: label.into(), store: Store::Part { file, base }, len }))
+        Self(Arc::new(Inner { label: label.into(), store: SourceStore::Part { file, base }, len }))
     }
 
     /// Bytes in memory.
     pub fn memory(label: impl Into<String>, bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
-        Self(Arc::new(Inner { label: label.into(), store: Store::Memory(bytes), len }))
+        Self(Arc::new(Inner { label: label.into(), store: SourceStore::Memory(bytes), len }))
     }
 
     /// How messages call this source.
@@ -164,9 +168,9 @@ impl Source {
     /// [`Error::Invalid`] naming the file.
     pub fn unchanged(&self) -> Result<()> {
         let (metadata, stamp) = match &self.0.store {
-            Store::File { file, stamp, .. } => (file.metadata(), stamp),
-            Store::Path { path, stamp } => (fs::metadata(path), stamp),
-            Store::Part { .. } | Store::Memory(_) => return Ok(()),
+            SourceStore::File { file, stamp, .. } => (file.metadata(), stamp),
+            SourceStore::Path { path, stamp } => (fs::metadata(path), stamp),
+            SourceStore::Part { .. } | SourceStore::Memory(_) => return Ok(()),
         };
         let metadata = metadata.map_err(|error| Error::io("reading", self.label(), error))?;
         if Stamp::of(&metadata) != *stamp {
@@ -222,8 +226,8 @@ impl Extent {
     /// Where the bytes lie: extents with one location are the same bytes.
     pub(crate) fn location(&self) -> Location {
         let source = match &self.source.0.store {
-            Store::Path { path, .. } => SourceId::Path(Arc::clone(path)),
-            Store::File { .. } | Store::Part { .. } | Store::Memory(_) => {
+            SourceStore::Path { path, .. } => SourceId::Path(Arc::clone(path)),
+            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Memory(_) => {
                 SourceId::Address(Arc::as_ptr(&self.source.0).addr())
             }
         };
@@ -236,7 +240,7 @@ impl Extent {
     /// When the file cannot be opened, or is no longer the one that was indexed.
     pub fn reader(&self) -> io::Result<ExtentReader> {
         let own = match &self.source.0.store {
-            Store::Path { path, stamp } => {
+            SourceStore::Path { path, stamp } => {
                 let file = File::open(path)?;
                 if Stamp::of(&file.metadata()?) != *stamp {
                     return Err(
@@ -245,7 +249,7 @@ impl Extent {
                 }
                 Some(file)
             }
-            Store::File { .. } | Store::Part { .. } | Store::Memory(_) => None,
+            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Memory(_) => None,
         };
         Ok(ExtentReader { extent: self.clone(), position: 0, own })
     }
@@ -294,10 +298,10 @@ impl ExtentReader {
     pub(crate) fn file(&self) -> Option<(&File, u64)> {
         let start = self.extent.offset + self.position;
         match (&self.extent.source.0.store, &self.own) {
-            (Store::File { file, base, .. }, _) => Some((file, base + start)),
-            (Store::Part { file, base }, _) => Some((file, base + start)),
-            (Store::Path { .. }, Some(file)) => Some((file, start)),
-            (Store::Path { .. }, None) | (Store::Memory(_), _) => None,
+            (SourceStore::File { file, base, .. }, _) => Some((file, base + start)),
+            (SourceStore::Part { file, base }, _) => Some((file, base + start)),
+            (SourceStore::Path { .. }, Some(file)) => Some((file, start)),
+            (SourceStore::Path { .. }, None) | (SourceStore::Memory(_), _) => None,
         }
     }
 
@@ -321,11 +325,11 @@ impl Read for ExtentReader {
         let buf = &mut buf[..wanted];
         let read = match (&self.extent.source.0.store, self.file()) {
             (_, Some((file, at))) => sys::read_at(file, buf, at)?,
-            (Store::Memory(bytes), None) => {
+            (SourceStore::Memory(bytes), None) => {
                 let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
                 bytes.get(start..).unwrap_or_default().read(buf)?
             }
-            (Store::File { .. } | Store::Part { .. } | Store::Path { .. }, None) => 0,
+            (SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Path { .. }, None) => 0,
         };
         if read == 0 {
             return Err(Error::invalid(

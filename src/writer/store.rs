@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::recode::StoredBlob;
 use super::speculative::Restart;
-use super::tar::{Body, Out, Tar};
+use super::tar::{BodyWriter, Out, Tar};
 use crate::diagnostics::Diagnostics;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ pub(super) trait Store {
     fn extent(&mut self, digest: &Digest, extent: &Extent) -> Result<()>;
 
     /// Stores what `produce` writes, if it is not there yet.
-    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<StoredBlob>) -> Result<StoredBlob>;
+    fn produced(&mut self, produce: &dyn Fn(BodyWriter<'_>) -> Result<StoredBlob>) -> Result<StoredBlob>;
 
     /// The `index.json` that is there already and is to be added to.
     fn existing_index(&self) -> Result<Option<Index>>;
@@ -96,7 +96,7 @@ impl Store for TarLayout<'_> {
         }
     }
 
-    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<StoredBlob>) -> Result<StoredBlob> {
+    fn produced(&mut self, produce: &dyn Fn(BodyWriter<'_>) -> Result<StoredBlob>) -> Result<StoredBlob> {
         let new_name = |stored: &StoredBlob| (!self.stored.contains(&stored.digest)).then(|| stored.digest.blob_path());
         let stored = self.tar.produced(produce, new_name)?;
         self.stored.insert(stored.digest.clone());
@@ -192,7 +192,7 @@ impl Store for Directory<'_> {
         blob.persist(digest)
     }
 
-    fn produced(&mut self, produce: &dyn Fn(Body<'_>) -> Result<StoredBlob>) -> Result<StoredBlob> {
+    fn produced(&mut self, produce: &dyn Fn(BodyWriter<'_>) -> Result<StoredBlob>) -> Result<StoredBlob> {
         let mut blob = self.sink.blob()?;
         let stored = produce(&mut blob)?;
         if self.stored.insert(stored.digest.clone()) {

@@ -91,7 +91,7 @@ pub(super) struct Tar<'a> {
 }
 
 /// A body being written whose size is not known yet.
-pub(super) type Body<'a> = &'a mut dyn Write;
+pub(super) type BodyWriter<'a> = &'a mut dyn Write;
 
 impl<'a> Tar<'a> {
     /// An empty tar.
@@ -144,7 +144,7 @@ impl<'a> Tar<'a> {
     /// been written.
     pub(super) fn produced<T>(
         &mut self,
-        produce: impl Fn(Body<'_>) -> Result<T>,
+        produce: impl Fn(BodyWriter<'_>) -> Result<T>,
         name: impl Fn(&T) -> Option<String>,
     ) -> Result<T> {
         self.flush()?;
@@ -175,7 +175,7 @@ impl<'a> Tar<'a> {
 
     fn produced_in_spool<T>(
         &mut self,
-        produce: &impl Fn(Body<'_>) -> Result<T>,
+        produce: &impl Fn(BodyWriter<'_>) -> Result<T>,
         name: &impl Fn(&T) -> Option<String>,
     ) -> Result<T> {
         let tmpdir = &self.run.tmpdir;
@@ -291,7 +291,7 @@ fn copy(extent: &Extent, out: &mut Out, task: &mut Task<'_>) -> Result<u64> {
 fn produced_in_place<T>(
     file: &mut Patch<'_>,
     start: u64,
-    produce: &impl Fn(Body<'_>) -> Result<T>,
+    produce: &impl Fn(BodyWriter<'_>) -> Result<T>,
     header: impl Fn(&T, u64) -> Result<Option<Vec<u8>>>,
 ) -> Result<(T, u64)> {
     let mut reserved = archive::BLOCK as u64;
@@ -338,7 +338,7 @@ mod tests {
     fn write(out: Out, run: &Run, name: &str) -> usize {
         let calls = std::cell::Cell::new(0);
         let mut tar = Tar::new(out, run);
-        let produce = |body: Body<'_>| {
+        let produce = |body: BodyWriter<'_>| {
             calls.set(calls.get() + 1);
             body.write_all(&[b'x'; 1000]).map_err(failed)
         };

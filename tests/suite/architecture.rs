@@ -223,14 +223,6 @@ const EDGES: &[(&str, &[&str])] = &[
     ("internals", &["archive", "codec", "edit", "flatten", "image", "limits", "path", "spec", "stream"]),
 ];
 
-/// Exceptions that are there yet: a line each. Delete what the tests call needless.
-const KNOWN: &str = include_str!("architecture.known");
-
-/// The exceptions of this sort.
-fn known(sort: &'static str) -> impl Iterator<Item = &'static str> {
-    KNOWN.lines().filter_map(move |line| line.strip_prefix(sort)?.strip_prefix(": "))
-}
-
 /// The modules that a file imports from outside of its own, each with the line that does.
 fn imports(source: &Source) -> Vec<(String, String)> {
     let module = source.module();
@@ -275,16 +267,12 @@ fn allowed(from: &str) -> Option<&'static [&'static str]> {
 
 #[test]
 fn modules_import_what_they_may() {
-    let mut known: BTreeSet<_> = known("edge").collect();
     let mut problems = Vec::new();
     for ((from, to), lines) in &edges(&Source::all()) {
-        let is_known = known.remove(format!("{from} {to}").as_str());
-        let is_allowed = allowed(from).is_some_and(|allowed| allowed.contains(&to.as_str()));
-        if !is_known && !is_allowed {
+        if !allowed(from).is_some_and(|allowed| allowed.contains(&to.as_str())) {
             problems.push(format!("{from} may not import {to}:\n  {}", lines.join("\n  ")));
         }
     }
-    problems.extend(known.iter().map(|edge| format!("architecture.known is behind: nothing makes `edge: {edge}`")));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
@@ -304,7 +292,7 @@ fn the_table_of_imports_is_that_of_the_modules_there_are_and_without_a_cycle() {
 }
 
 #[test]
-fn known_edges_make_no_cycle() {
+fn imports_make_no_cycle() {
     let edges = edges(&Source::all());
     let mut left: BTreeSet<_> = edges.keys().flat_map(|(from, to)| [from, to]).collect();
     // Whoever imports nothing of what is left is no part of a cycle.
@@ -400,16 +388,11 @@ fn a_type_name_stands_for_one_type() {
         let rivals = declared.len() > 1;
         rivals && !are_siblings(name, declared, &traits)
     });
-    let twice: BTreeMap<_, Vec<_>> = twice
-        .map(|(name, declared)| (name.as_str(), declared.iter().map(|one| one.source.path.display()).collect()))
+    let problems: Vec<String> = twice
+        .map(|(name, declared)| {
+            let paths: Vec<_> = declared.iter().map(|one| one.source.path.display()).collect();
+            format!("`{name}` is declared twice: {paths:?}")
+        })
         .collect();
-    let mut known: BTreeSet<_> = known("twice").collect();
-    let mut problems = Vec::new();
-    for (name, paths) in &twice {
-        if !known.remove(name) {
-            problems.push(format!("`{name}` is declared twice: {paths:?}"));
-        }
-    }
-    problems.extend(known.iter().map(|name| format!("architecture.known is behind: `{name}` is declared once")));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{ChildStderr, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use wait4::Wait4;
 
 use super::process::peak;
+use super::scratch::Scratch;
+use super::tarball::Tarball;
 
 /// Seconds of the processor after which the system ends a run: what grows without bound is a failure, not a stuck suite.
 const MOST_SECONDS: u32 = 120;
@@ -53,6 +56,37 @@ pub(crate) fn cost(args: &[OsString]) -> Cost {
     let code = used.status.code().or(used.status.signal().map(|signal| 128 + signal)).expect("it ended");
     let cpu = used.rusage.utime + used.rusage.stime;
     Cost { code, cpu, peak: watch.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+/// Times that twice as much may take beside other tests, in hundredths: two, and something for chance. What grows with the
+/// square takes four.
+const MOST_TIMES: u128 = 320;
+/// A run that takes no longer has not done enough to be judged.
+const LEAST: Duration = Duration::from_millis(40);
+/// Runs of each size before growth is found to be too fast: chance only ever makes a run slower.
+const ATTEMPTS: usize = 4;
+
+/// Runs the command with an archive of `times` and with one of twice as many, whose path stands for `IN` in `args`: both end
+/// with `code`, and the processor's time grows no faster than the archive. Returns what the second said.
+#[track_caller]
+pub(crate) fn grows_evenly(args: &[&str], times: usize, archive: impl Fn(usize) -> Tarball, code: i32) -> String {
+    let scratch = Scratch::new();
+    let inputs = [times, 2 * times].map(|times| scratch.write(&times.to_string(), archive(times).bytes()));
+    let run = |input: &PathBuf| {
+        let typed = args.iter().map(|&arg| if arg == "IN" { input.into() } else { arg.into() });
+        let cost = cost(&typed.collect::<Vec<OsString>>());
+        assert_eq!(cost.code, code, "{args:?} of {}: {}", input.display(), cost.stderr.1);
+        cost
+    };
+    let [mut one, mut two] = [Duration::MAX; 2];
+    for _ in 0..ATTEMPTS {
+        let [first, second] = inputs.each_ref().map(run);
+        (one, two) = (one.min(first.cpu), two.min(second.cpu));
+        if two < LEAST || two.as_micros() * 100 <= one.as_micros().max(1) * MOST_TIMES {
+            return second.stderr.1;
+        }
+    }
+    panic!("{args:?} takes {one:?} for {times} and {two:?} for twice as many");
 }
 
 fn drain(mut stream: ChildStderr) -> (usize, String) {

@@ -21,7 +21,7 @@ use super::decoder::{self, Step};
 
 /// The state of reading: where in which member.
 pub(super) struct Decode {
-    place: Place,
+    place: GzipPlace,
     inflate: Decompress,
     crc: Crc,
     /// Plain bytes of this member, modulo 2³² as its trailer counts them.
@@ -29,7 +29,7 @@ pub(super) struct Decode {
     padding: u64,
 }
 
-enum Place {
+enum GzipPlace {
     Header(Header),
     Body,
     Trailer { bytes: [u8; 8], have: usize },
@@ -40,7 +40,7 @@ enum Place {
 impl Decode {
     pub(super) fn new() -> Self {
         Self {
-            place: Place::Header(Header::new()),
+            place: GzipPlace::Header(Header::new()),
             inflate: Decompress::new(false),
             crc: Crc::new(),
             size: 0,
@@ -57,7 +57,7 @@ impl Decode {
         self.inflate.reset(false);
         self.crc = Crc::new();
         self.size = 0;
-        self.place = Place::Body;
+        self.place = GzipPlace::Body;
     }
 
     fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
@@ -72,7 +72,7 @@ impl Decode {
         self.crc.update(&out[..given]);
         self.size = self.size.wrapping_add(given as u32);
         if status == Status::StreamEnd {
-            self.place = Place::Trailer { bytes: [0; 8], have: 0 };
+            self.place = GzipPlace::Trailer { bytes: [0; 8], have: 0 };
         } else if taken == 0 && given == 0 {
             return Err("inflate makes no progress".into());
         }
@@ -94,32 +94,32 @@ impl Decode {
     /// Takes bytes that give none; returns how many.
     fn frame(&mut self, input: &[u8]) -> Result<usize, String> {
         match &mut self.place {
-            Place::Body => Ok(0),
-            Place::Header(header) => {
+            GzipPlace::Body => Ok(0),
+            GzipPlace::Header(header) => {
                 if header.push(input[0])? {
                     self.begin_body();
                 }
                 Ok(1)
             }
-            Place::Trailer { bytes, have } => {
+            GzipPlace::Trailer { bytes, have } => {
                 bytes[*have] = input[0];
                 *have += 1;
                 if *have == bytes.len() {
                     let trailer = *bytes;
                     self.check_trailer(trailer)?;
-                    self.place = Place::BetweenMembers;
+                    self.place = GzipPlace::BetweenMembers;
                 }
                 Ok(1)
             }
-            Place::BetweenMembers => {
+            GzipPlace::BetweenMembers => {
                 self.place = match input[0] {
-                    0x1f => Place::Header(Header::new()),
-                    0 => Place::Padding,
+                    0x1f => GzipPlace::Header(Header::new()),
+                    0 => GzipPlace::Padding,
                     _ => return Err("bytes that are no member follow the last one".into()),
                 };
                 Ok(0)
             }
-            Place::Padding => {
+            GzipPlace::Padding => {
                 if input.iter().any(|&byte| byte != 0) {
                     return Err("other bytes follow the zeros after the last member".into());
                 }
@@ -134,14 +134,16 @@ impl decoder::Decode for Decode {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         if input.is_empty() {
             return match self.place {
-                Place::BetweenMembers | Place::Padding => Ok(Step { taken: 0, given: 0 }),
+                GzipPlace::BetweenMembers | GzipPlace::Padding => Ok(Step { taken: 0, given: 0 }),
                 // Inflate may hold back output here, but the trailer is missing anyway.
-                Place::Header(_) | Place::Body | Place::Trailer { .. } => Err("the stream is cut short".into()),
+                GzipPlace::Header(_) | GzipPlace::Body | GzipPlace::Trailer { .. } => {
+                    Err("the stream is cut short".into())
+                }
             };
         }
         let mut taken = 0;
         while taken < input.len() {
-            if let Place::Body = self.place {
+            if let GzipPlace::Body = self.place {
                 let step = self.inflate(&input[taken..], out)?;
                 taken += step.taken;
                 if step.given > 0 {

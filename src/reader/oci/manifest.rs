@@ -21,13 +21,13 @@ use crate::spec::oci::{Manifest, ManifestParts};
 const LAYER_SIZE: u64 = 1024;
 
 /// A layer's descriptor, where it can be read, and its bytes, where they are there.
-type Found = (Option<Descriptor>, Option<RawBlob>);
+type FoundLayer = (Option<Descriptor>, Option<RawBlob>);
 
 /// What a manifest ties together, as far as it is there.
 pub(super) struct Parts {
     pub(super) config: Option<Descriptor>,
     pub(super) config_blob: Option<RawBlob>,
-    pub(super) layers: Vec<Found>,
+    pub(super) layers: Vec<FoundLayer>,
 }
 
 impl Parts {
@@ -54,7 +54,7 @@ impl Walk<'_> {
         };
         let layers = layers.into_iter().map(find).collect::<Result<_>>()?;
         let parts = Parts { config, config_blob, layers };
-        let is_statement = |layer: &Found| layer.0.as_ref().is_some_and(|layer| layer.media_type().is_in_toto());
+        let is_statement = |layer: &FoundLayer| layer.0.as_ref().is_some_and(|layer| layer.media_type().is_in_toto());
         let what = if descriptor.is_attestation() || parts.layers.iter().any(is_statement) {
             Some((true, "an attestation".to_owned()))
         } else {
@@ -143,7 +143,7 @@ impl Walk<'_> {
     /// Ties layers to their diff_ids; those beyond the last of either have none.
     fn layers(
         &mut self,
-        layers: Vec<Found>,
+        layers: Vec<FoundLayer>,
         diff_ids: &[Option<DiffId>],
         is_whole: bool,
         at: &str,
@@ -156,7 +156,7 @@ impl Walk<'_> {
         self.run.budget.charge_memory(LAYER_SIZE * layers.len() as u64, at)?;
         let known: HashSet<&Digest> = diff_ids.iter().flatten().map(DiffId::digest).collect();
         let diff_ids = diff_ids.iter().map(Option::as_ref).chain(std::iter::repeat(None));
-        let layer = |(nth, (found, diff_id)): (usize, (Found, Option<&DiffId>))| match found {
+        let layer = |(nth, (found, diff_id)): (usize, (FoundLayer, Option<&DiffId>))| match found {
             (Some(descriptor), blob) => self.layer(descriptor, blob, diff_id, &known),
             (None, _) => Ok(PartialLayer {
                 at: format!("{at}: layers[{nth}]"),

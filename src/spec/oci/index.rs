@@ -19,14 +19,14 @@ pub struct Index {
     media_type: MediaType,
     entries: Vec<Descriptor>,
     subject: Option<Descriptor>,
-    fields: Fields,
+    fields: IndexFields,
     /// All keys in the order they were read in, the list of entries empty; this is what is written.
     object: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct IndexFields {
     artifact_type: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     annotations: BTreeMap<String, String>,
@@ -42,8 +42,8 @@ impl Index {
         let (media_type, mut object) = INDEX.read(bytes, at, promised, diagnostics)?;
         let entries = INDEX.descriptors(&mut object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
         let subject = subject(&object, at, diagnostics)?;
-        let fields =
-            Fields::deserialize(&object).map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;
+        let fields = IndexFields::deserialize(&object)
+            .map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;
         Ok(Self { media_type, entries, subject, fields, object })
     }
 
@@ -55,7 +55,7 @@ impl Index {
             ("mediaType".to_owned(), media_type.as_str().into()),
             ("manifests".to_owned(), Value::Array(Vec::new())),
         ]);
-        let fields = Fields { artifact_type: None, annotations: BTreeMap::new() };
+        let fields = IndexFields { artifact_type: None, annotations: BTreeMap::new() };
         Self { media_type, entries, subject: None, fields, object }
     }
 

@@ -20,14 +20,14 @@ pub struct Manifest {
     config: Descriptor,
     layers: Vec<Descriptor>,
     subject: Option<Descriptor>,
-    fields: Fields,
+    fields: ManifestFields,
     /// All keys in the order they were read in, the list of layers empty; this is what is written.
     object: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct ManifestFields {
     artifact_type: Option<String>,
     #[serde(default, deserialize_with = "null_as_default")]
     annotations: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ impl ManifestParts {
         };
         let subject = subject(&object, at, diagnostics)?;
         let layers = MANIFEST.descriptors(&mut object, "layers", at, diagnostics)?;
-        let fields = match Fields::deserialize(&object) {
+        let fields = match ManifestFields::deserialize(&object) {
             Ok(fields) => Some(fields),
             Err(error) => {
                 diagnostics.fault(Error::invalid(Rule::O8, at, json::in_plain_words(&error))).map(|()| None)?
@@ -99,7 +99,7 @@ impl Manifest {
             let sorted = annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
             object.insert("annotations".into(), Value::Object(sorted.collect()));
         }
-        let fields = Fields { artifact_type: None, annotations };
+        let fields = ManifestFields { artifact_type: None, annotations };
         Self { media_type, config, layers, subject: None, fields, object }
     }
 

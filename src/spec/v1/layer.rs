@@ -41,7 +41,7 @@ pub fn layer_json(id: &V1Id, parent: Option<&V1Id>, step: &History, config: Opti
         os: config.map_or("", |config| &config.platform().os),
         rootfs: NoRootFs { kind: "", diff_ids: None },
         config: config.map(|config| runtime(config.runtime())).unwrap_or_default(),
-        container_config: ContainerConfig { cmd: [step.created_by.as_deref().unwrap_or_default()] },
+        container_config: WrittenContainerConfig { cmd: [step.created_by.as_deref().unwrap_or_default()] },
         id: id.as_str(),
         parent: parent.map_or("", V1Id::as_str),
         comment: step.comment.as_deref().unwrap_or_default(),
@@ -61,7 +61,7 @@ struct Written<'a> {
     os: &'a str,
     rootfs: NoRootFs,
     config: Map<String, Value>,
-    container_config: ContainerConfig<'a>,
+    container_config: WrittenContainerConfig<'a>,
     id: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     parent: &'a str,
@@ -79,7 +79,7 @@ struct NoRootFs {
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct ContainerConfig<'a> {
+struct WrittenContainerConfig<'a> {
     cmd: [&'a str; 1],
 }
 

@@ -18,7 +18,7 @@ use crate::spec::timestamp::Timestamp;
 pub struct LegacyLayer {
     id: V1Id,
     parent: Option<V1Id>,
-    step: Step,
+    step: LegacyStep,
     docker_version: String,
     /// Every key of the object and its value as it was spelled.
     object: BTreeMap<String, Box<RawValue>>,
@@ -36,7 +36,7 @@ impl LegacyLayer {
     /// # Errors
     /// [`Error::Invalid`] for what is no metadata of a layer, and for that of another one (L-31).
     pub fn read(bytes: &[u8], at: &str, id: &V1Id) -> Result<Self> {
-        let Fields { id: stated, parent, created, author, comment, container_config, docker_version } =
+        let LegacyFields { id: stated, parent, created, author, comment, container_config, docker_version } =
             json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
         let invalid = |problem: String| Error::invalid(Rule::L31, at, problem);
         if stated != id.as_str() {
@@ -53,7 +53,8 @@ impl LegacyLayer {
             None => Timestamp::ZERO,
             Some(created) => created.parse().map_err(|error| invalid(format!("created: {error}")))?,
         };
-        let step = Step { created: created.to_string(), author, created_by: container_config.cmd.0.join(" "), comment };
+        let step =
+            LegacyStep { created: created.to_string(), author, created_by: container_config.cmd.0.join(" "), comment };
         let object = json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
         Ok(Self { id: id.clone(), parent, step, docker_version, object })
     }
@@ -90,13 +91,13 @@ pub fn synthesise_config(layers: &[(&LegacyLayer, &DiffId)]) -> Option<Vec<u8>> 
         .map(|(key, value)| (key.as_str(), json::compact(value)))
         .collect();
     let diff_ids = layers.iter().map(|(_, diff_id)| *diff_id).collect();
-    config.insert("rootfs", json::raw(&RootFs { kind: "layers", diff_ids }));
+    config.insert("rootfs", json::raw(&LegacyRootFs { kind: "layers", diff_ids }));
     config.insert("history", json::raw(&layers.iter().map(|(layer, _)| &layer.step).collect::<Vec<_>>()));
     Some(json::write(&config))
 }
 
 #[derive(Deserialize)]
-struct Fields {
+struct LegacyFields {
     id: String,
     #[serde(default, deserialize_with = "null_as_default")]
     parent: String,
@@ -133,7 +134,7 @@ impl<'de> Deserialize<'de> for Command {
 
 /// A step of the history in docker's order of keys; `created` is never left out.
 #[derive(Debug, Clone, Serialize)]
-struct Step {
+struct LegacyStep {
     created: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     author: String,
@@ -144,7 +145,7 @@ struct Step {
 }
 
 #[derive(Serialize)]
-struct RootFs<'a> {
+struct LegacyRootFs<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     diff_ids: Vec<&'a DiffId>,
