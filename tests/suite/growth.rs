@@ -9,6 +9,7 @@
 //! IMGTAR_GROWTH=all cargo test --release --test suite growth -- --nocapture --test-threads 1
 //! ```
 
+mod archives;
 mod documents;
 mod things;
 
