@@ -40,6 +40,9 @@ const RENAMED_TO_LOAD: &str = "imgtar convert vendor.tar --rename docker.io/=reg
 const FILE_OUT: &str = "imgtar cat app.tar /etc/os-release";
 const VERDICT: &str = "imgtar verify image.tar --json > report.json";
 
+/// The page that shows them.
+const PAGE: &str = include_str!("../../docs/pipelines.md");
+
 /// All that are run below, each by a test of its own.
 const PIPELINES: [&str; 11] = [
     SAVE_TO_SCANNER,
@@ -201,8 +204,8 @@ fn assert_is_apps_tree(tar: &[u8]) {
 }
 
 #[test]
-fn the_readmes_pipelines_print_what_it_says() {
-    let shown = readme::examples(&pipelines_of_the_readme());
+fn the_pipelines_print_what_their_page_says() {
+    let shown = readme::examples(PAGE);
     assert_eq!(shown.len(), 10);
     let mut stale = Vec::new();
     for Example { command, printed } in shown {
@@ -217,11 +220,19 @@ fn the_readmes_pipelines_print_what_it_says() {
     assert!(stale.is_empty(), "it should say\n{}", stale.concat());
 }
 
-/// Jobs of the README, each a document: what they are and how they run.
 #[test]
-fn the_readmes_jobs_are_yaml_and_run() {
-    let section = pipelines_of_the_readme();
-    let jobs: Vec<&str> = section.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+fn the_readmes_pipelines_are_those_of_the_page() {
+    let (_, section) = readme::section(include_str!("../../README.md"), readme::PIPELINES);
+    let block = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of commands");
+    assert!(block.lines().count() >= 5, "{block}");
+    let unknown = block.lines().find(|command| !PIPELINES.contains(command));
+    assert_eq!(unknown, None);
+}
+
+/// Jobs of the page, each a document: what they are and how they run.
+#[test]
+fn the_jobs_of_the_page_are_yaml_and_run() {
+    let jobs: Vec<&str> = PAGE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let [github, gitlab] = jobs[..] else { panic!("{} jobs", jobs.len()) };
 
     let step = &yaml(github)[0];
@@ -237,10 +248,6 @@ fn the_readmes_jobs_are_yaml_and_run() {
     host.run(&format!("set -e; CI_REGISTRY_IMAGE=registry.lan/app CI_COMMIT_SHORT_SHA=1\n{}", lines.join("\n")));
     let layout = Archive::of_dir(&host.scratch.path("received"));
     assert_eq!(order::oci_dir(&layout)[0].id, app().id());
-}
-
-fn pipelines_of_the_readme() -> String {
-    readme::section(include_str!("../../README.md"), readme::PIPELINES).1
 }
 
 /// The one document that `text` is.
