@@ -154,11 +154,16 @@ fn judge(bench: &Bench, command: &[&str], idle: u64) -> (Vec<(&'static str, Stri
     }
     let budget = if is_whole() { BUDGET.1 } else { BUDGET.0 };
     let most = (budget << 10) * MOST_MEMORY.0 / 100 + MOST_MEMORY.1;
-    // What takes little without a budget takes no more with one.
-    let within = match two.peak.saturating_sub(idle) > most {
-        true => bench.run(command, "two", &["--max-metadata", &format!("{budget}M")]),
-        false => two.clone(),
-    };
+    // What takes little without a budget takes no more with one. Chance adds to what is resident: the least of some runs.
+    let mut within = two.clone();
+    for _ in 0..ATTEMPTS {
+        if within.peak.saturating_sub(idle) > most {
+            let again = bench.run(command, "two", &["--max-metadata", &format!("{budget}M")]);
+            if again.peak < within.peak {
+                within = again;
+            }
+        }
+    }
     let mut wrong = Vec::new();
     if is_fast(&one, &two) {
         wrong.push(("time", format!("{:?}, {:?} for twice as much", one.cpu, two.cpu)));
