@@ -1,8 +1,9 @@
-//! Everything that is said about an archive beside the answer: errors, warnings and notes, each with its rule.
+//! Errors, warnings and notes about an archive, each with its rule.
 //!
-//! A [`Diagnostic`] is made where the fault is found, so its rule is a value and never derived from text. All of a run go
-//! to one sink, [`Diagnostics`], which decides: what was said before is not said again, a rule is reported a hundred times
-//! and then counted, and with `strict` a warning ends the run. The library never prints; the listener does.
+//! A [`Diagnostic`] is made where the fault is found, so its rule is a value and never derived from text. All
+//! diagnostics of a run go to one sink, [`Diagnostics`], which decides: the same one is reported once, a rule is
+//! reported a hundred times and then counted, and with `strict` a warning ends the run. The library never prints; the
+//! listener does.
 //!
 //! Sources: docs/formats.md (the rules), H-25 (what may be shown on a terminal).
 
@@ -16,38 +17,38 @@ pub(crate) use crate::rule::Rule;
 use crate::error::{Error, Result, Setting};
 use crate::path::is_deceptive;
 
-/// Bytes that a message or a place has at most, whatever it quotes.
+/// The most bytes of a message or a place, whatever it quotes.
 const LONGEST: usize = 2000;
-/// How many diagnostics of one rule are reported before the rest is counted.
+/// The number of diagnostics of one rule that are reported; more are counted.
 const REPORTED: u64 = 100;
 
-/// How bad a [`Diagnostic`] is.
+/// The severity of a [`Diagnostic`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// A conversion refuses the archive, or what it makes of it may not be what was meant.
+    /// A conversion refuses the archive, or its result may not be what was meant.
     Error,
-    /// A conversion takes the archive, but some engine refuses it or makes something else of it, or the target cannot hold
+    /// A conversion accepts the archive, but some engine refuses it or reads it differently, or the target cannot hold
     /// all of it.
     Warning,
-    /// Harmless, and worth knowing.
+    /// A harmless oddity.
     Note,
 }
 
-/// What a warning is about; decides how a run ends that `strict` makes fail.
+/// The subject of a warning; it decides the exit code of a run that `strict` makes fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// The input is not as it should be.
+    /// The input breaks a rule.
     Input,
     /// The target cannot hold all of the input.
     Target,
 }
 
-/// One thing that a user should know about an archive.
+/// An error in an archive, a warning or a note about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
     /// The rule of docs/formats.md that is broken or that explains it; notes about the run itself have none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,19 +57,19 @@ pub struct Diagnostic {
     /// names its place.
     #[serde(rename = "place")]
     pub at: String,
-    /// What is wrong; safe to be shown.
+    /// A description of the fault; safe to be shown on a terminal.
     #[serde(rename = "problem")]
     pub message: String,
-    /// What should be there, where that is a value.
+    /// The expected value, if the fault is a mismatch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What is there instead.
+    /// The value found instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
-    /// What it is about.
+    /// Its subject.
     #[serde(skip)]
     pub subject: Subject,
-    /// What would have avoided it.
+    /// The setting that would have avoided it.
     #[serde(skip)]
     pub setting: Option<Setting>,
 }
@@ -109,13 +110,13 @@ impl Diagnostic {
         }
     }
 
-    /// The same with the two values that should be one.
+    /// The same with the expected and the found value.
     #[must_use]
     pub fn values(self, expected: &impl ToString, found: &impl ToString) -> Self {
         Self { expected: Some(one_line(&expected.to_string())), found: Some(one_line(&found.to_string())), ..self }
     }
 
-    /// The same, about what the target cannot hold.
+    /// The same, about a part of the input that the target cannot hold.
     #[must_use]
     pub(crate) fn of_target(self) -> Self {
         Self { subject: Subject::Target, ..self }
@@ -127,8 +128,8 @@ impl Diagnostic {
         Self { setting: Some(setting), ..self }
     }
 
-    /// The place, the message and the values as one line: `app.tar: manifest.json: it lists no images`. Where there is no
-    /// place, the rule tells what it is about.
+    /// Returns the place, the message and the values as one line: `app.tar: manifest.json: it lists no images`. Without
+    /// a place, the rule is added.
     pub fn line(&self) -> String {
         let values = match (&self.expected, &self.found) {
             (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
@@ -148,9 +149,9 @@ pub struct Diagnostics {
     mode: SinkMode,
 }
 
-/// What a sink does with its diagnostics.
+/// The treatment of the diagnostics that reach a sink.
 enum SinkMode {
-    /// Passes warnings and notes on; an error ends the run, and where it is strict so does a warning.
+    /// Passes warnings and notes on; an error ends the run, and if it is strict so does a warning.
     Listen { strict: bool, listener: Box<dyn Fn(&Diagnostic) + Send + Sync> },
     /// Keeps all of them.
     Collect,
@@ -164,7 +165,7 @@ impl Diagnostics {
         Self { log: Mutex::default(), mode: SinkMode::Listen { strict, listener: Box::new(listener) } }
     }
 
-    /// A sink that keeps every diagnostic, errors of the input too, so that nothing of a run has to end it.
+    /// A sink that keeps every diagnostic, errors of the input included, so that none ends the run.
     pub(crate) fn collecting() -> Self {
         Self { log: Mutex::default(), mode: SinkMode::Collect }
     }
@@ -182,7 +183,7 @@ impl Diagnostics {
         self.report(Diagnostic::warning(rule, at, message))
     }
 
-    /// Warns about what of `at` the target cannot hold.
+    /// Warns about a part of `at` that the target cannot hold.
     ///
     /// # Errors
     /// As [`Diagnostics::report`].
@@ -203,8 +204,8 @@ impl Diagnostics {
     /// Reports `diagnostic`, unless the same has been reported or a hundred others of its rule have.
     ///
     /// # Errors
-    /// An error is returned as an error, and under `strict` so is a warning, of the class that its subject has; unless all
-    /// of them are collected.
+    /// An error is returned as an error, and under `strict` so is a warning, of the class of its subject; a collecting
+    /// sink returns neither.
     pub fn report(&self, diagnostic: Diagnostic) -> Result<()> {
         match (&self.mode, diagnostic.severity) {
             (SinkMode::Listen { .. }, Severity::Error) => return Err(diagnostic.into_error()),
@@ -217,10 +218,10 @@ impl Diagnostics {
         Ok(())
     }
 
-    /// Reports an error from which the caller can recover: `Err` is to stop, `Ok` to go on as well as is possible.
+    /// Reports an error from which the caller can recover: `Err` means to stop, `Ok` to go on as well as possible.
     ///
     /// # Errors
-    /// The error itself, unless it is one of the input and all of these are collected.
+    /// The error itself, unless it is one of the input and the sink collects.
     pub fn fault(&self, error: Error) -> Result<()> {
         match (&self.mode, Diagnostic::of(&error)) {
             (SinkMode::Collect, Some(diagnostic)) => {
@@ -231,25 +232,25 @@ impl Diagnostics {
         }
     }
 
-    /// Whether errors are collected, so that all that can be found is wanted.
+    /// Returns whether the sink collects: then errors do not end the run, and all faults should be found.
     pub(crate) fn collects(&self) -> bool {
         matches!(self.mode, SinkMode::Collect)
     }
 
-    /// Reports how many diagnostics of each rule were not reported, if there were more than a hundred, and forgets them:
-    /// to be called at the end of an archive or a run. Dropping the sink does it too.
+    /// Reports for each rule the number of diagnostics beyond the first hundred, which were not reported, and forgets
+    /// them: to be called at the end of an archive or a run. Dropping the sink does it too.
     pub fn finish(&self) {
         if let SinkMode::Listen { listener, .. } = &self.mode {
             self.take().counted("").for_each(|diagnostic| listener(&diagnostic));
         }
     }
 
-    /// What has been reported so far, which is forgotten.
+    /// Returns the log of all diagnostics so far, and starts a new one.
     pub(crate) fn take(&self) -> DiagnosticLog {
         std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Calls the listener, but not while the lock is held: it may report something itself.
+    /// Calls the listener, but not while the lock is held: the listener may report a diagnostic itself.
     fn pass_on(&self, diagnostic: &Diagnostic) {
         let is_new = self.log.lock().unwrap_or_else(PoisonError::into_inner).add(diagnostic.clone());
         if let (true, SinkMode::Listen { listener, .. }) = (is_new, &self.mode) {
@@ -264,18 +265,19 @@ impl Drop for Diagnostics {
     }
 }
 
-/// Diagnostics in the order in which they were reported: each once, a hundred of each rule, and how many more there were.
+/// Diagnostics in the order in which they were reported: each once, a hundred of each rule, and the number of the
+/// others.
 #[derive(Debug, Default)]
 pub(crate) struct DiagnosticLog {
-    /// Each with its place in the order and its message. Two that find the same value in the place of the same are one,
-    /// whatever their messages.
+    /// Each with its place in the order and its message. Two that found the same value instead of the same expected one
+    /// are equal, whatever their messages.
     distinct: HashMap<Diagnostic, (usize, String)>,
-    /// How many of each rule there were, the listed ones included.
+    /// The number of diagnostics of each rule, the listed ones included.
     counts: BTreeMap<(Severity, Option<Rule>), u64>,
 }
 
 impl DiagnosticLog {
-    /// Counts `diagnostic`: whether it is to be reported.
+    /// Counts `diagnostic`; returns whether it is to be reported.
     pub(crate) fn add(&mut self, mut diagnostic: Diagnostic) -> bool {
         let message = match diagnostic.expected {
             Some(_) => std::mem::take(&mut diagnostic.message),
@@ -308,7 +310,7 @@ impl DiagnosticLog {
         }
     }
 
-    /// How many diagnostics of each rule are not listed.
+    /// Returns the number of diagnostics of each rule that are not listed.
     fn unlisted(&self) -> Vec<((Severity, Option<Rule>), u64)> {
         let more = |(kind, count): (&_, &u64)| Some((*kind, count.checked_sub(REPORTED).filter(|&more| more > 0)?));
         self.counts.iter().filter_map(more).collect()
@@ -327,7 +329,7 @@ impl DiagnosticLog {
         ordered.into_iter().map(|(diagnostic, (_, message))| with_message(diagnostic, message)).collect()
     }
 
-    /// All of them, and how many of each rule `archive` has besides.
+    /// Returns all of them, with one more for each rule that has diagnostics not listed; that one names `archive`.
     pub(crate) fn into_list(self, archive: &str) -> Vec<Diagnostic> {
         let counted: Vec<Diagnostic> = self.counted(archive).collect();
         self.into_ordered().into_iter().chain(counted).collect()
@@ -335,7 +337,7 @@ impl DiagnosticLog {
 }
 
 impl Diagnostic {
-    /// The diagnostic that `error` is, if it is one of the input.
+    /// Makes a diagnostic of `error`, if it is one of the input.
     pub(crate) fn of(error: &Error) -> Option<Self> {
         Some(match error {
             Error::Invalid { rule, at, problem, values } => {
@@ -375,12 +377,13 @@ impl Diagnostic {
     }
 }
 
-/// What [`DiagnosticLog::add`] took apart.
+/// Puts back the message that [`DiagnosticLog::add`] took out.
 fn with_message(diagnostic: Diagnostic, message: String) -> Diagnostic {
     if message.is_empty() { diagnostic } else { Diagnostic { message, ..diagnostic } }
 }
 
-/// Text on one line, with what could deceive a terminal escaped (H-25), and no longer than a message may be.
+/// Returns the text on one line, with characters that could deceive a terminal escaped (H-25), cut to the longest
+/// message.
 fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(LONGEST));
     for char in text.chars() {
@@ -393,7 +396,7 @@ fn one_line(text: &str) -> String {
     line
 }
 
-/// `99900` as `99,900`.
+/// Formats `99900` as `99,900`.
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);

@@ -65,12 +65,12 @@ impl Digest {
         &self.algorithm
     }
 
-    /// As much of what follows the colon as tells it from other digests: 12 characters.
+    /// Returns the first 12 characters after the colon, enough to recognise it.
     pub fn short(&self) -> &str {
         &self.encoded[..self.encoded.len().min(SHORT)]
     }
 
-    /// What follows the colon.
+    /// Returns the part after the colon, the encoded hash.
     pub fn encoded(&self) -> &str {
         &self.encoded
     }
@@ -80,7 +80,7 @@ impl Digest {
         format!("blobs/{}/{}", self.algorithm, self.encoded)
     }
 
-    /// Whether this is a SHA-256, the only algorithm of docker's formats.
+    /// Returns true if this is a SHA-256, the only algorithm of docker's formats.
     pub fn is_sha256(&self) -> bool {
         self.algorithm == Algorithm::Sha256
     }

@@ -1,8 +1,8 @@
 //! The library's one error, and how it travels through `io::Error`.
 //!
-//! Variants are what a caller can tell apart; [`Error::kind`] folds them into the classes that the command's exit codes
-//! name. Readers and taps deep in a stream can only return [`io::Error`], so an `Error` passes through one unharmed:
-//! `io::Error::from(error)` wraps it and [`Error::io`] unwraps it again.
+//! Variants are the cases that a caller can tell apart; [`Error::kind`] folds them into the classes of the command's
+//! exit codes. Readers and taps deep in a stream can only return [`io::Error`], so an `Error` passes through one
+//! unharmed: `io::Error::from(error)` wraps it and [`Error::io`] unwraps it again.
 
 use std::sync::Arc;
 use std::{fmt, io};
@@ -10,13 +10,13 @@ use std::{fmt, io};
 use crate::digest::Digest;
 use crate::rule::Rule;
 
-/// Choices that an error lists; the rest is counted.
+/// The most choices that an error lists; the rest is counted.
 const MAX_CHOICES: usize = 100;
 
 /// The result of everything in this library that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why an image could not be read, written or flattened.
+/// The reason why an image could not be read, written or flattened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -27,19 +27,19 @@ pub enum Error {
         rule: Rule,
         /// The archive, member, layer or document that is wrong.
         at: String,
-        /// What is wrong with it.
+        /// A clause about what is wrong with it.
         problem: String,
-        /// What was expected and what was found, where that are values.
+        /// The expected and the found value, if the problem is a mismatch.
         values: Option<Box<Mismatch>>,
     },
-    /// Bytes are not the bytes that their name, descriptor or diff_id promises (docs/formats.md M-11).
+    /// The digest of the bytes differs from the one in their name, descriptor or diff_id (docs/formats.md M-11).
     #[error("{at}: content is {found}, expected {expected}")]
     DigestMismatch {
         /// The blob, layer or document that was read.
         at: String,
-        /// What was promised.
+        /// The digest in the name, descriptor or diff_id.
         expected: Digest,
-        /// What the bytes are.
+        /// The digest of the bytes.
         found: Digest,
     },
     /// A blob is longer or shorter than its descriptor says (docs/formats.md O-6).
@@ -47,15 +47,15 @@ pub enum Error {
     SizeMismatch {
         /// The blob that was read.
         at: String,
-        /// Promised size in bytes.
+        /// Size in bytes by the descriptor.
         expected: u64,
-        /// Size in bytes of what is there.
+        /// Size in bytes as found.
         found: u64,
     },
     /// A document names a member that the archive does not hold.
     #[error("{archive}: `{member}` is named by {named_by} but missing")]
     MissingMember {
-        /// The rule of docs/formats.md that wants it.
+        /// The rule of docs/formats.md that requires it.
         rule: Rule,
         /// The archive.
         archive: String,
@@ -64,70 +64,71 @@ pub enum Error {
         /// The document that names it.
         named_by: String,
     },
-    /// An image, platform or path that was asked for is not in the input, or more than one fits.
+    /// A selected image, platform or path is not in the input, or more than one matches.
     #[error("{problem}{}", listing(choices))]
     Choice {
-        /// What was asked for and why it cannot be had.
+        /// The selection and the reason why it fails.
         problem: String,
-        /// What could be asked for instead.
+        /// The selections that would work.
         choices: Vec<String>,
     },
-    /// The target format has no way to say this.
+    /// The target format cannot hold this.
     #[error("{at}: {problem}")]
     Inexpressible {
         /// The image or layer.
         at: String,
-        /// What cannot be said.
+        /// A clause about what the target cannot hold.
         problem: String,
     },
     /// The request contradicts itself.
     #[error("{0}")]
     Usage(String),
-    /// A limit was passed.
+    /// A limit was exceeded.
     #[error("{at}: more than {limit} {kind}")]
     Limit {
-        /// What grew too large.
+        /// The part of the input that exceeds it.
         at: String,
         /// The limit, in the unit of its kind.
         limit: u64,
         /// The limit's kind.
         kind: LimitKind,
     },
-    /// The output cannot be put where it was asked for.
+    /// The output cannot be written to its path.
     #[error("{path}: {problem}")]
     Output {
         /// The output path.
         path: String,
-        /// Why not.
+        /// The reason.
         problem: String,
     },
-    /// The system refused; `at` says which file, member or blob was in hand.
+    /// A system call failed; `at` names the file, member or blob.
     #[error("{doing} {at}")]
     Io {
-        /// What was being done, as a participle: "reading", "writing".
+        /// The action, as a participle: "reading", "writing".
         doing: &'static str,
-        /// To what.
+        /// The file, member or blob.
         at: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Whoever read our output closed it.
+    /// The reader of the output, such as the next command of a pipe, has closed it.
     #[error("the output was closed by its reader")]
     ClosedPipe,
-    /// Where an error happened, put in front of it.
+    /// An error within an image, a layer or an archive, whose name goes in front.
     #[error("{at}")]
     Within {
-        /// The larger thing: an image, a layer, an archive.
+        /// The name of the image, layer or archive.
         at: String,
-        /// What went wrong there.
+        /// The error within it.
         source: Arc<Error>,
     },
-    /// A failure that another setting would have avoided. The message does not tell: every program spells its own settings.
+    /// An error that another setting would have avoided. The message does not name the setting: every program has its
+    /// own flags.
     #[error("{error}")]
     Avoidable {
-        /// What went wrong.
+        /// The error.
         error: Box<Error>,
-        /// The setting that would have helped.
+        /// The setting that would have avoided it.
         setting: Setting,
     },
 }
@@ -157,42 +158,42 @@ impl fmt::Display for LimitKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Setting {
-    /// One image is chosen.
+    /// Select one image.
     Image,
-    /// One image is chosen by its digest.
+    /// Select one image by its digest.
     ImageDigest,
-    /// One image is chosen, or a name is changed.
+    /// Select one image, or change a name.
     ImageOrName,
-    /// One platform is chosen.
+    /// Select one platform.
     Platform,
-    /// One half of a hybrid is right.
+    /// Choose the half of a hybrid to read.
     Half,
-    /// One layer is listed as it is.
+    /// List one layer as it is.
     Layer,
-    /// The image gets a name that the target can hold.
+    /// Give the image a name that the target can hold.
     Name,
-    /// A foreign layer may be missing.
+    /// Allow missing foreign layers.
     MissingForeign,
-    /// Layers are compressed with gzip.
+    /// Compress layers with gzip.
     Gzip,
-    /// What stands at the output is replaced.
+    /// Replace the existing output.
     Replace,
-    /// What stands at the output is added to, or replaced.
+    /// Append to the existing output, or replace it.
     AppendOrReplace,
-    /// Temporary files go elsewhere.
+    /// Put temporary files in another directory.
     Tmpdir,
-    /// Directories may replace links and files of a new base.
+    /// Allow directories to replace links and files of a new base.
     ForceRebase,
-    /// Warnings are no errors.
+    /// Do not treat warnings as errors.
     Lenient,
 }
 
-/// A value that should be there, and the one that is.
+/// An expected value, and the one found instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What should be there.
+    /// The expected value.
     pub expected: String,
-    /// What is.
+    /// The value found.
     pub found: String,
 }
 
@@ -202,7 +203,7 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// The class of an [`Error`]: what a script needs to know.
+/// The class of an [`Error`], by which a script decides what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum ErrorKind {
@@ -214,9 +215,9 @@ pub enum ErrorKind {
     Target,
     /// Input or output failed.
     Io,
-    /// A limit was passed.
+    /// A limit was exceeded.
     Limit,
-    /// The reader of our output went away.
+    /// The reader of the output has closed it.
     ClosedPipe,
 }
 
@@ -226,7 +227,7 @@ impl Error {
         Self::Invalid { rule, at: at.into(), problem: problem.into(), values: None }
     }
 
-    /// The input at `at` breaks `rule`, because something is not what it should be.
+    /// The input at `at` breaks `rule`, because a value is not the expected one.
     pub fn mismatch(
         rule: Rule,
         at: impl Into<String>,
@@ -238,12 +239,12 @@ impl Error {
         Self::Invalid { rule, at: at.into(), problem: problem.into(), values: Some(Box::new(values)) }
     }
 
-    /// The target cannot say what `at` holds.
+    /// The target cannot hold a part of `at`.
     pub fn inexpressible(at: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Inexpressible { at: at.into(), problem: problem.into() }
     }
 
-    /// Something that was asked for is not there, or more than one fits; of many `choices` the first are listed.
+    /// A selection is not in the input, or matches more than once; of many `choices` the first are listed.
     pub fn choice(problem: impl Into<String>, choices: impl IntoIterator<Item = String>) -> Self {
         let mut all = choices.into_iter();
         let mut choices: Vec<_> = all.by_ref().take(MAX_CHOICES).collect();
@@ -254,7 +255,7 @@ impl Error {
         Self::Choice { problem: problem.into(), choices }
     }
 
-    /// An [`io::Error`] met while `doing` something to `at`; an `Error` that travelled inside it comes out unharmed.
+    /// An [`io::Error`] from `doing` something to `at`; an `Error` wrapped in it is unwrapped.
     pub fn io(doing: &'static str, at: impl Into<String>, source: io::Error) -> Self {
         match source.downcast::<Self>() {
             Ok(inner) => inner,
@@ -262,7 +263,7 @@ impl Error {
         }
     }
 
-    /// This error, said to have happened within `at`.
+    /// This error, as one that happened within `at`.
     #[must_use]
     pub fn within(self, at: impl Into<String>) -> Self {
         Self::Within { at: at.into(), source: Arc::new(self) }
@@ -274,7 +275,7 @@ impl Error {
         Self::Avoidable { error: Box::new(self), setting }
     }
 
-    /// The rule of docs/formats.md that the input breaks, where it breaks one.
+    /// The rule of docs/formats.md that the input breaks, if it breaks one.
     pub fn rule(&self) -> Option<Rule> {
         match self {
             Self::Invalid { rule, .. } | Self::MissingMember { rule, .. } => Some(*rule),
@@ -310,28 +311,28 @@ impl Error {
     }
 }
 
-/// What is wrong with bytes, found by code that does not know where they stand: [`Problem::at`] makes an [`Error`] of it.
+/// A broken rule, found by code that does not know the place of the bytes: [`Problem::at`] makes an [`Error`] of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The rule that is broken.
     pub(crate) rule: Rule,
-    /// How.
+    /// A clause about the fault.
     pub(crate) message: String,
 }
 
 impl Problem {
-    /// `rule` is broken as `message` says.
+    /// `rule` is broken; `message` describes the fault.
     pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
         Self { rule, message: message.into() }
     }
 
-    /// The same, with what was being looked at in front.
+    /// The same, with the name of the part that was read in front.
     #[must_use]
     pub(crate) fn within(self, what: impl fmt::Display) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
 
-    /// The error about the place `at`.
+    /// Returns the error about the place `at`.
     pub(crate) fn at(self, at: impl Into<String>) -> Error {
         Error::invalid(self.rule, at, self.message)
     }

@@ -30,12 +30,12 @@ enum GlobToken {
 }
 
 impl Glob {
-    /// Whether `text` holds anything that is special in a pattern.
+    /// Returns true if `text` has a character that is special in a pattern.
     pub(crate) fn is_pattern(text: &[u8]) -> bool {
         text.iter().any(|byte| b"*?[".contains(byte))
     }
 
-    /// Reads a pattern; there is none that cannot be read.
+    /// Parses a pattern; every text is a valid one.
     pub(crate) fn new(pattern: &[u8]) -> Self {
         let parts = pattern.split(|&byte| byte == b'/');
         Self(parts.map(|part| if part == b"**" { GlobPart::Any } else { GlobPart::One(tokens(part)) }).collect())
@@ -58,7 +58,7 @@ impl Glob {
         self
     }
 
-    /// Whether all of `text` fits.
+    /// Returns true if the pattern matches all of `text`.
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
         let texts: Vec<&[u8]> = text.split(|&byte| byte == b'/').collect();
         fits(
@@ -73,8 +73,8 @@ impl Glob {
     }
 }
 
-/// Whether all of `items` fit `pattern`, of which some elements stand for any number of items. Only the last of those is
-/// ever tried again: what an earlier one could take more, the later one can take as well.
+/// Returns true if `pattern` matches all of `items`; elements that are `is_any` match any number of items. Only the
+/// last of those is ever tried again: items that an earlier one could take, the later one can take as well.
 fn fits<P, T>(pattern: &[P], items: &[T], is_any: impl Fn(&P) -> bool, is_fit: impl Fn(&P, &T) -> bool) -> bool {
     let (mut at, mut item) = (0, 0);
     let mut retry = None;

@@ -1,8 +1,9 @@
-//! How an image came about, layer by layer: what made each, how large it is, and how much of it nobody will ever see.
+//! The history of an image, layer by layer: the command that made each, its size, and the bytes in it that later layers
+//! hide.
 //!
-//! A file is hidden when no name of it is left in the flattened image: the decision is [`flatten`](crate::flatten)'s, so a
-//! file that keeps another hard link is not. Sizes are bytes of file content, as `docker history` counts them, unless they
-//! say otherwise; tar headers, padding and compression are the difference.
+//! A file is hidden if no name of it is left in the flattened image: this is decided by [`flatten`](crate::flatten), so
+//! a file that keeps another hard link is not. Sizes are bytes of file content, as `docker history` counts them, unless
+//! documented otherwise; tar headers, padding and compression are the difference.
 //!
 //! Sources: docs/formats.md L-16, R-1 to R-12.
 
@@ -26,11 +27,11 @@ use crate::spec::config;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ImageHistory {
-    /// Oldest first: every step of the config, and every layer.
+    /// Oldest first: every entry of the config's history, and every layer.
     pub steps: Vec<HistoryStep>,
     /// All layers together.
     pub total: HistoryTotal,
-    /// The largest of the files that nobody will see, largest first; no more than 20.
+    /// The largest of the hidden files, largest first; no more than 20.
     pub largest_hidden: Vec<HiddenFile>,
 }
 
@@ -38,7 +39,7 @@ pub struct ImageHistory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HiddenFile {
-    /// Its name in its layer, as it may be shown: escaped (H-25).
+    /// Its name in its layer, escaped for a terminal (H-25).
     pub path: String,
     /// Bytes of content.
     pub size: u64,
@@ -46,11 +47,11 @@ pub struct HiddenFile {
     pub layer: u32,
     /// The layer that hides it.
     pub hidden_by: u32,
-    /// What became of it.
+    /// The way in which it is hidden.
     pub how: Fate,
 }
 
-/// What became of a hidden file.
+/// The way in which a file is hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
@@ -62,30 +63,30 @@ pub enum Fate {
     Duplicated,
 }
 
-/// How many hidden files are named.
+/// The most hidden files that are named.
 const NAMED: usize = 20;
 
-/// One step of the making, or a layer of which nobody knows what made it.
+/// One entry of the config's history with its layer, or a layer without an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HistoryStep {
-    /// When, as the config has it.
+    /// The time of creation, as the config spells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// By which command.
+    /// The command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// By whom.
+    /// The author.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// What else was said.
+    /// The comment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-    /// The layer that it made; none for a step that only changed the config.
+    /// The layer that it made; `None` if it only changed the config.
     #[serde(flatten)]
     pub layer: Option<LayerUse>,
 }
 
-/// What one layer takes and hides.
+/// The size of one layer, and the files that it hides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LayerUse {
@@ -94,17 +95,17 @@ pub struct LayerUse {
     pub number: usize,
     /// Digest of its uncompressed tar.
     pub diff_id: DiffId,
-    /// How the bytes in the archive are compressed.
+    /// The compression of the bytes in the archive.
     pub compression: &'static str,
     /// Bytes in the archive.
     pub size: u64,
     /// Bytes of the uncompressed tar.
     pub tar_size: u64,
-    /// Its regular files.
+    /// The number and size of its regular files.
     pub holds: FileCount,
-    /// What it hides of itself and of the layers below.
+    /// The files of its own and of the layers below that it hides.
     pub hides: HiddenCounts,
-    /// What of its own files this and later layers hide.
+    /// Its own files that it or later layers hide.
     pub hidden: FileCount,
 }
 
@@ -112,13 +113,13 @@ pub struct LayerUse {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FileCount {
-    /// How many.
+    /// The number of files.
     pub files: u64,
-    /// Bytes.
+    /// Bytes of their content.
     pub size: u64,
 }
 
-/// What a layer hides, each file counted once.
+/// The files that a layer hides, each counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HiddenCounts {
@@ -134,7 +135,7 @@ pub struct HiddenCounts {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HistoryTotal {
-    /// Layers.
+    /// The number of layers.
     pub layers: usize,
     /// Bytes in the archive.
     pub size: u64,
@@ -142,7 +143,7 @@ pub struct HistoryTotal {
     pub tar_size: u64,
     /// Regular files.
     pub holds: FileCount,
-    /// What of that is hidden.
+    /// Those of them that are hidden.
     pub hidden: FileCount,
 }
 
@@ -176,10 +177,10 @@ impl HiddenCounts {
     }
 }
 
-/// Reads all layers of `image` and tells its history.
+/// Reads all layers of `image` and returns its history.
 ///
 /// # Errors
-/// What reading or applying the layers refuses, a foreign layer whose bytes are not there among them.
+/// The errors of reading or flattening the layers; a foreign layer whose bytes are not in the archive.
 pub fn history(image: &Image, run: &Run) -> Result<ImageHistory> {
     let layers: Vec<&Layer> = image.layers.iter().collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
@@ -211,7 +212,7 @@ impl LayerUse {
     }
 }
 
-/// A file that has been hidden, by its place in its layer.
+/// A hidden file, by its position in its layer.
 struct HiddenEntry {
     layer: usize,
     position: u64,
@@ -220,7 +221,7 @@ struct HiddenEntry {
     how: Fate,
 }
 
-/// Applies the layers: every file that is hidden on the way, and by which.
+/// Applies the layers; returns every file that is hidden on the way, with the layer that hides it.
 fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<HiddenEntry>> {
     let mut overlay = Overlay::watching(Options::default());
     let mut lost = Vec::new();
@@ -251,7 +252,7 @@ fn largest(mut hidden: Vec<HiddenEntry>, indexes: &LayerIndexes) -> Vec<HiddenFi
     if let Some(last) = hidden.get(NAMED - 1).map(rank) {
         hidden.retain(|file| rank(file) <= last);
     }
-    // One walk through each layer, whose names cannot be had in another order.
+    // One walk through each layer, because names can only be read in the order of the layer.
     hidden.sort_by_key(|file| (file.layer, file.position));
     let mut named = BTreeMap::new();
     for files in hidden.chunk_by(|one, next| one.layer == next.layer) {
@@ -285,8 +286,8 @@ fn total(uses: &[LayerUse]) -> HistoryTotal {
     total
 }
 
-/// Gives each layer to the step that made it (L-16): steps that are not marked as empty, in order. Layers beyond the last
-/// of them come last, steps beyond the last layer go without.
+/// Assigns each layer to the step that made it (L-16): to the steps that are not marked as empty, in order. Layers
+/// beyond the last such step come last, steps beyond the last layer have none.
 fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<HistoryStep>> {
     let history = image.config.history();
     let makers = history.iter().filter(|step| !step.empty_layer).count();

@@ -1,4 +1,4 @@
-//! A layer's bytes, checked against everything that promises something about them (docs/formats.md M-11).
+//! A layer's bytes, verified against all their expected digests and sizes (docs/formats.md M-11).
 
 use std::io::{self, Read, Write};
 use std::thread::{self, Scope};
@@ -26,7 +26,7 @@ const HEAD: usize = 18;
 /// millisecond with them, most of it for starting threads and making their buffers, and a tenth of that without.
 const WORTH_THREADS: u64 = 64 << 10;
 
-/// A layer's bytes as stored; at their end digest and size have been judged.
+/// A layer's bytes as stored; at their end digest and size have been verified.
 pub(crate) struct StoredReader<'a> {
     layer: &'a Layer,
     run: &'a Run,
@@ -59,7 +59,7 @@ impl Layer {
     ///
     /// # Errors
     /// When the archive does not hold them, or cannot be opened any more. Reading fails at the end with
-    /// [`Error::DigestMismatch`] or [`Error::SizeMismatch`] when a promise is broken.
+    /// [`Error::DigestMismatch`] or [`Error::SizeMismatch`] when they are not as expected.
     pub(crate) fn stored<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
         Ok(self.watched(run, VerifyReader::new(self.bytes(action, run)?, &self.at, self.expected())))
     }
@@ -76,7 +76,7 @@ impl Layer {
         Ok(ProgressReader::new(reader, run.progress.begin(action, &self.at, Some(blob.extent.size()))))
     }
 
-    /// The uncompressed tar, read for `action`; at its end the stored bytes and the diff_id have been judged.
+    /// The uncompressed tar, read for `action`; at its end the stored bytes and the diff_id have been verified.
     ///
     /// With `ahead` the stored bytes are hashed on one thread of `scope` and decoded on another, unless there are too few of
     /// them for that to pay.
@@ -97,7 +97,7 @@ impl Layer {
         }))
     }
 
-    /// The same, decoded by whoever reads it.
+    /// The same, decoded on the thread that reads it.
     ///
     /// # Errors
     /// As [`Layer::plain`].
@@ -105,8 +105,8 @@ impl Layer {
         Ok(self.judged(self.decoded(Action::Convert, run)?))
     }
 
-    /// Returns how long the uncompressed tar is by what the compressed stream declares of itself, if its stored bytes can
-    /// hold so much; only decoding will tell.
+    /// Returns the size of the uncompressed tar that the compressed stream declares, if its stored bytes can hold so
+    /// much; it may be false.
     ///
     /// # Errors
     /// When the stored bytes cannot be read.
@@ -120,10 +120,10 @@ impl Layer {
         Ok(codec.declared_size(&head, end, extent.size()).filter(is_tar))
     }
 
-    /// Writes the uncompressed tar to `out`, judging all it promises: its size in bytes.
+    /// Writes the uncompressed tar to `out`, verifying its expected digests and size; returns the tar's size in bytes.
     ///
     /// # Errors
-    /// When the archive does not hold the bytes, a promise is broken, the compression is broken, or `out` fails.
+    /// When the archive does not hold the bytes, a digest or size is false, the compression is broken, or `out` fails.
     pub fn decode_to(&self, out: &mut dyn Write, ahead: bool, run: &Run) -> Result<u64> {
         thread::scope(|scope| {
             let mut plain = self.plain(Action::Convert, ahead, run, scope)?;
@@ -131,12 +131,12 @@ impl Layer {
         })
     }
 
-    /// Reads the stored bytes to their end and judges them; decodes them too, and judges the diff_id, if `decode`.
+    /// Reads the stored bytes to their end and verifies them; if `decode`, decodes them too and verifies the diff_id.
     ///
     /// With `ahead` the two digests and decoding are the work of a thread each, as for [`Layer::plain`].
     ///
     /// # Errors
-    /// Whatever promise is broken.
+    /// When a digest or size is not as expected, the compression is broken, or reading fails.
     pub(crate) fn check(&self, decode: bool, ahead: bool, run: &Run) -> Result<DigestAndSize> {
         let failed = |error| Error::io("reading", &self.at, error);
         if !decode {
@@ -159,7 +159,7 @@ impl Layer {
         Ok(DigestAndSize { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
     }
 
-    /// The SHA-256 of the stored bytes, for those that promise another digest.
+    /// Returns the SHA-256 of the stored bytes, for those whose expected digest is of another algorithm.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -191,7 +191,7 @@ impl Layer {
         VerifyReader::new(plain, at, Expected::digest(self.diff_id.digest()))
     }
 
-    /// The uncompressed tar, its stored bytes judged at the end, its diff_id not.
+    /// The uncompressed tar; at its end the stored bytes have been verified, but not the diff_id.
     fn decoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Decoder<'a, StoredReader<'a>>> {
         self.decoder(self.undecoded(action, run)?, run)
     }
@@ -207,7 +207,7 @@ impl Layer {
         self.ahead(scope, self.decoder(stored, run)?)
     }
 
-    /// The stored bytes as they are wanted for decoding.
+    /// The stored bytes for decoding; not hashed where the same bytes are hashed as the uncompressed tar.
     fn undecoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
         let promise = self.expected();
         let is_tar = self.codec() == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest());
@@ -229,12 +229,12 @@ impl Layer {
 }
 
 impl StoredReader<'_> {
-    /// What the bytes turned out to be, once the end has been found.
+    /// Returns digest and size of the bytes, once the end has been found.
     pub(crate) fn digest_and_size(&self) -> Option<&DigestAndSize> {
         self.inner.digest_and_size()
     }
 
-    /// A name that looks like a digest but is none is worth a word; the diff_id decides (D-6).
+    /// Warns if the member is named by a digest that its content does not have; the diff_id decides (D-6).
     fn judge_name(&self) -> Result<()> {
         let found = self.inner.digest_and_size().and_then(|measure| measure.digest.as_ref());
         match (&self.layer.claim, found) {

@@ -1,4 +1,4 @@
-//! What a run may cost: limits that hostile input cannot pass, and the budget they are counted against.
+//! The limits of a run, which hostile input cannot exceed, and the budget that counts their use.
 //!
 //! Sources: docs/formats.md H-7, H-10, H-14, H-15; each constant names its rule. The three limits that depend on how large
 //! an honest input is can be moved by the user, the others cannot.
@@ -50,7 +50,7 @@ impl Default for Limits {
     }
 }
 
-/// What one run has used of its [`Limits`]; shared by all its threads.
+/// The use of one run's [`Limits`] so far; shared by all its threads.
 #[derive(Debug, Default)]
 pub struct Budget {
     limits: Limits,

@@ -1,7 +1,7 @@
-//! What a conversion is asked to do: typed, complete, without strings that still need parsing.
+//! The options of a conversion: typed, complete, without strings that still need parsing.
 //!
-//! Defaults are those of the command line. Choices that only some targets know live in [`Target`], so that a contradiction
-//! cannot be expressed.
+//! Defaults are those of the command line. Options that apply to some targets only are part of [`Target`], so that a
+//! contradiction cannot be expressed.
 
 use crate::codec::{GzipLevel, ZstdLevel};
 use crate::spec::platform::Platform;
@@ -11,17 +11,17 @@ use crate::spec::reference::Reference;
 #[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ConvertOptions {
-    /// The format to write, with what only that format knows.
+    /// The format to write, with the options that apply to that format only.
     pub target: Target,
     /// Which images to take; empty takes all.
     pub images: Vec<ImageRef>,
     /// Which platforms to take.
     pub platforms: Platforms,
-    /// Whether each platform of an index is taken as an image of its own.
+    /// True if each platform of an index is taken as an image of its own.
     pub each_platform: bool,
-    /// What becomes of the names.
+    /// The changes of names.
     pub names: NameChanges,
-    /// What is decoded only to be checked (docs/formats.md M-11).
+    /// The layers that are decoded only to verify them (docs/formats.md M-11).
     pub verify: Verify,
     /// Entries of an index whose blobs are not in the archive (O-15).
     pub index: IndexPolicy,
@@ -62,7 +62,7 @@ pub enum Target {
     Rootfs(RootfsOptions),
 }
 
-/// What the targets of docker's family know.
+/// The options of docker's formats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct DockerOptions {
@@ -74,7 +74,7 @@ pub struct DockerOptions {
     pub allow_missing_foreign: bool,
 }
 
-/// What OCI targets know.
+/// The options of OCI targets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct OciOptions {
@@ -94,7 +94,7 @@ pub struct OciOptions {
     pub embed_foreign: bool,
 }
 
-/// What the rootfs target knows.
+/// The options of the rootfs target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct RootfsOptions {
@@ -137,7 +137,7 @@ pub enum ImageRef {
 /// `--platform`: which platforms to take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Platforms {
-    /// Not said: all for OCI targets; targets that hold one platform take the only one whose content is there.
+    /// The default: all for OCI targets; targets that hold one platform take the only one whose content is there.
     #[default]
     Unspecified,
     /// `all`.
@@ -146,7 +146,7 @@ pub enum Platforms {
     Only(Vec<Platform>),
 }
 
-/// What becomes of image names.
+/// Changes of image names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct NameChanges {

@@ -77,7 +77,7 @@ impl EntryPath {
             return Err(PathError::Nul);
         }
         let from = if name.first() == Some(&b'/') { &b""[..] } else { &self.0 };
-        // What is clean already fits to the byte.
+        // Exact for a path that is clean already.
         let mut path = Vec::with_capacity(from.len() + usize::from(!from.is_empty()) + name.len());
         path.extend_from_slice(from);
         for component in name.split(|&byte| byte == b'/') {
@@ -105,7 +105,7 @@ impl EntryPath {
         &self.0
     }
 
-    /// Whether this is the root.
+    /// Returns true if this is the root.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -201,7 +201,7 @@ pub(crate) fn quote_member(name: &str) -> String {
 
 fn quote_up_to(most: usize, bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(most)];
-    // What is cut must not end in half a character.
+    // A cut text must not end in half a character.
     let shown = match std::str::from_utf8(shown) {
         Err(error) if shown.len() < bytes.len() && error.error_len().is_none() => &shown[..error.valid_up_to()],
         _ => shown,
@@ -209,10 +209,11 @@ fn quote_up_to(most: usize, bytes: &[u8]) -> String {
     format!("{}{}", escape_for_terminal(shown), if shown.len() < bytes.len() { "…" } else { "" })
 }
 
-/// The order of a tree, in which each directory is followed by what is in it: directory by directory, names in ascending order, whatever they are names of.
+/// Compares paths in tree order: each directory is followed by its content, and the names in a directory are ascending,
+/// whether they are of files or directories.
 pub(crate) fn in_tree_order(one: &[u8], other: &[u8]) -> Ordering {
     let shared = one.iter().zip(other).take_while(|(one, other)| one == other).count();
-    // What ends a name is less than what goes on with it.
+    // A separator or the end of the path sorts before any byte that continues a name.
     let rank = |path: &[u8]| path.get(shared).map(|&byte| (byte != b'/', byte));
     rank(one).cmp(&rank(other))
 }

@@ -61,17 +61,17 @@ impl PathFilter {
         })
     }
 
-    /// Whether everything is listed.
+    /// Returns true if everything is listed.
     pub(crate) fn is_all(&self) -> bool {
         self.patterns.is_empty() && self.depth.is_none()
     }
 
-    /// Whether the clean `path` is listed.
+    /// Returns true if the clean `path` is listed.
     pub(crate) fn fits(&self, path: &[u8]) -> bool {
         if self.patterns.is_empty() {
             return self.depth.is_none_or(|depth| components(path) <= depth);
         }
-        // All patterns are asked, because each is reported that nothing fits.
+        // All patterns are tried, because each one that fits nothing is reported.
         let fits = self.patterns.iter().filter(|pattern| {
             let fits = pattern.fits(path, self.depth);
             pattern.is_met.set(pattern.is_met.get() || fits);
@@ -117,12 +117,12 @@ impl FilterPattern {
     }
 }
 
-/// Whether `path` is `top` or below it.
+/// Returns true if `path` is `top` or below it.
 pub(crate) fn is_within(path: &[u8], top: &[u8]) -> bool {
     top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// How many names a clean path consists of; none for the root.
+/// Returns the number of components of a clean path; 0 for the root.
 fn components(path: &[u8]) -> usize {
     if path.is_empty() { 0 } else { 1 + path.iter().filter(|&&byte| byte == b'/').count() }
 }

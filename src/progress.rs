@@ -1,32 +1,32 @@
-//! How far a run is: which layers are in hand, and how many of their bytes have passed.
+//! The progress of a run: the layers being read or written, and how many of their bytes have passed.
 //!
-//! The library tells, the command shows. There is no clock here: rates and times left are the listener's business. Whoever
-//! moves bytes holds a [`Task`], which gathers them, so that a listener hears at most once in 256 KiB bytes; without a
-//! listener a task is nothing at all. No byte of the output depends on any of it.
+//! The library sends events, the command shows them. There is no clock here: a listener computes rates and times left.
+//! Code that moves bytes holds a [`Task`], which counts them and sends at most one event for each 256 KiB; without a
+//! listener it does nothing. No byte of the output depends on any of it.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that a task gathers before its listener hears of them: as many as are copied at once.
+/// Bytes that a task counts before it sends an event: as many as are copied at once.
 const CHUNK: usize = 256 << 10;
 
-/// What is done with the bytes of a task.
+/// The work that a task does with its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Action {
     /// The input, a stream or compressed as a whole, is laid down in a temporary file.
     Spool,
-    /// A layer or blob is held against what is promised of it.
+    /// A layer or blob is verified against its expected digests and size.
     Check,
     /// A layer or blob is copied as it is.
     Copy,
-    /// A layer is decoded, and written in the form that the target wants.
+    /// A layer is decoded, and written in the form of the target.
     Convert,
     /// The flattened filesystem is written.
     Flatten,
 }
 
-/// Tells the tasks of a run apart: 0, 1, 2 … in the order in which they began.
+/// The number of a task within its run: 0, 1, 2 … in the order in which they began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);
 
@@ -42,46 +42,46 @@ pub enum Event<'a> {
     },
     /// A task begins.
     Began {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// What is done.
+        /// The work that it does.
         action: Action,
-        /// How messages call its bytes: the archive and the member, or the member that is written.
+        /// The name of its bytes in messages: the archive and the member, or the member that is written.
         label: &'a str,
-        /// How many bytes there are; `None` where nobody can know.
+        /// The number of bytes; `None` where it cannot be known in advance.
         total: Option<u64>,
     },
     /// Bytes have passed.
     Moved {
-        /// Which task's.
+        /// The task.
         task: TaskId,
-        /// How many more.
+        /// The number of bytes since the last event of this task.
         bytes: u64,
     },
     /// A task is over.
     Ended {
-        /// Which.
+        /// The task.
         task: TaskId,
-        /// Whether it is done; otherwise it was given up.
+        /// True if it is done; otherwise it was given up.
         complete: bool,
     },
 }
 
 type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Where a run tells how far it is. Shared by all its threads.
+/// The sender of a run's progress events. Shared by all its threads.
 pub struct Progress {
     listener: Option<Box<Listener>>,
     tasks: AtomicU64,
 }
 
 impl Progress {
-    /// Tells `listener`, on whatever thread moves the bytes: it should be quick.
+    /// Calls `listener` for each event, on the thread that moves the bytes: it should be quick.
     pub fn new(listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         Self { listener: Some(Box::new(listener)), tasks: AtomicU64::new(0) }
     }
 
-    /// Tells nobody.
+    /// Sends no events.
     pub fn silent() -> Self {
         Self { listener: None, tasks: AtomicU64::new(0) }
     }
@@ -110,18 +110,18 @@ pub(crate) struct Task<'a>(Option<Throttle<'a>>);
 struct Throttle<'a> {
     listener: &'a Listener,
     task: TaskId,
-    /// Bytes not told of yet.
+    /// Bytes since the last event.
     gathered: u64,
     complete: bool,
 }
 
 impl Task<'_> {
-    /// A task that nobody hears of.
+    /// A task without a listener.
     pub(crate) fn silent() -> Self {
         Self(None)
     }
 
-    /// Tells that `bytes` more have passed.
+    /// Counts `bytes` more that have passed.
     pub(crate) fn moved(&mut self, bytes: u64) {
         if let Some(throttle) = &mut self.0 {
             throttle.gathered += bytes;
@@ -162,7 +162,7 @@ pub(crate) struct ProgressReader<'a, R> {
 }
 
 impl<'a, R: Read> ProgressReader<'a, R> {
-    /// Tells what passes through `inner`.
+    /// Counts the bytes read from `inner` for `task`.
     pub(crate) fn new(inner: R, task: Task<'a>) -> Self {
         Self { inner, task }
     }

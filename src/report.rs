@@ -1,4 +1,4 @@
-//! What a conversion did: the archive that it wrote, the images in it, and what became of each layer (docs/formats.md M-5, M-7).
+//! The report of a conversion: the archive that it wrote, the images in it, and each layer (docs/formats.md M-5, M-7).
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -38,7 +38,7 @@ pub struct ImageReport {
     /// Digest of the config of the image that it was made from; `None` for one that was made of nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_image_id: Option<Digest>,
-    /// What was done to it, a sentence each; nothing in a conversion.
+    /// The changes made to it, a sentence each; empty for a conversion.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
     /// Its manifest; `None` where the format has none.
@@ -57,7 +57,7 @@ pub struct ImageReport {
 pub struct ConfigReport {
     /// The config, byte for byte.
     pub bytes: Vec<u8>,
-    /// What it tells a container to start with, as a Dockerfile calls it: `ENTRYPOINT`, `ENV` and so on.
+    /// The Dockerfile instructions whose settings it has for a container: `ENTRYPOINT`, `ENV` and so on.
     pub instructions: Vec<&'static str>,
 }
 
@@ -97,7 +97,7 @@ impl ConfigReport {
 pub struct ManifestReport {
     /// Digest of its bytes.
     pub digest: Digest,
-    /// Whether it is the input's, byte for byte.
+    /// True if it is the input's, byte for byte.
     pub kept: bool,
 }
 
@@ -109,7 +109,7 @@ pub struct LayerReport {
     pub number: usize,
     /// Digest of its uncompressed tar.
     pub diff_id: DiffId,
-    /// What became of its blob.
+    /// The treatment of its blob.
     pub action: LayerAction,
     /// The blob that was read; `None` where the input has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,7 +119,7 @@ pub struct LayerReport {
     pub written: Option<BlobReport>,
 }
 
-/// What became of a layer's blob.
+/// The treatment of a layer's blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -143,7 +143,7 @@ pub struct BlobReport {
     pub digest: Option<Digest>,
     /// Stored bytes.
     pub size: u64,
-    /// How they are compressed.
+    /// The compression of the stored bytes.
     #[serde(serialize_with = "compression")]
     pub compression: Codec,
     /// The media type by which a manifest lists it.
@@ -155,12 +155,13 @@ pub struct BlobReport {
 #[derive(Debug, Default)]
 pub(crate) struct ImageReports {
     images: Vec<ImageReport>,
-    /// Images are told apart by where they are in memory: the model shares what is one.
+    /// Images are identified by their address in memory: an image that is listed twice is there once.
     places: HashMap<*const Image, usize>,
 }
 
 impl ImageReports {
-    /// Adds an image, of which `written` tells the manifest and the layers, or only `names` if the image is there already.
+    /// Adds an image, with the manifest and layers that `written` returns, or only `names` if the image is there
+    /// already.
     pub(crate) fn add(
         &mut self,
         image: &Image,

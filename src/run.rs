@@ -7,14 +7,14 @@ use crate::diagnostics::Diagnostics;
 use crate::limits::{Budget, Limits};
 use crate::progress::Progress;
 
-/// What a conversion may use, and where it says what happens.
+/// The resources that a conversion may use, and the receivers of its diagnostics and progress.
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Run {
     /// Warnings and diagnostics.
     pub diagnostics: Diagnostics,
-    /// How far it is.
+    /// The progress events of the run.
     pub progress: Progress,
-    /// What hostile input cannot exceed.
+    /// The limits that hostile input cannot exceed, and their use so far.
     pub budget: Budget,
     /// Where a spool goes, when one is needed.
     pub tmpdir: PathBuf,
@@ -25,7 +25,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run on one thread with default limits whose remarks and progress nobody hears; for tests and embedding.
+    /// Returns a run on one thread with default limits that drops diagnostics and progress; for tests and embedding.
     pub fn quiet() -> Self {
         Self {
             diagnostics: Diagnostics::silent(),
@@ -37,7 +37,8 @@ impl Run {
         }
     }
 
-    /// A run for reading again what was counted and remarked upon: only what it decodes and what holes expand to counts.
+    /// Returns a run for reading a second time: it repeats no warning, and counts only decoded bytes and expanded
+    /// holes.
     pub(crate) fn another_look(&self) -> Self {
         Self {
             diagnostics: Diagnostics::silent(),

@@ -1,8 +1,8 @@
 //! The bytes of a tar, buffered so that headers and small bodies cost few reads and large bodies cost one skip.
 //!
 //! Reads are small behind every skip and double while reading goes on: an index over large members reads little more than
-//! their headers, a layer of tiny files is read in large pieces. The buffer grows with them, because flattening begins anew
-//! at every file that is wanted out of its order.
+//! their headers, a layer of tiny files is read in large pieces. The buffer grows with them, because flattening reads a
+//! layer again from its start for every file that is needed out of its order.
 //!
 //! Knows nothing of headers. Offsets are those of the tar's own bytes.
 
@@ -50,7 +50,7 @@ impl<R: Skip> Blocks<R> {
         debug_assert!(self.start <= self.end);
     }
 
-    /// Passes over bytes; [`io::ErrorKind::UnexpectedEof`] where the source ends before them.
+    /// Skips bytes; [`io::ErrorKind::UnexpectedEof`] where the source ends before them.
     pub(super) fn skip(&mut self, bytes: u64) -> io::Result<()> {
         let buffered = (self.end - self.start) as u64;
         if bytes <= buffered {
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
 
-    /// Notes what is asked of it.
+    /// A source that records the reads and skips made on it.
     struct Noting<'a>(&'a [u8], &'a RefCell<Vec<String>>);
 
     impl Read for Noting<'_> {

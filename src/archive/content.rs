@@ -65,7 +65,7 @@ impl Cursor {
         Ok(taken)
     }
 
-    /// Nothing came: an error unless this is the end, naming what `at` gives.
+    /// Checks, when no bytes came, that this is the end; otherwise the error names what `at` returns.
     pub(super) fn check_end(&self, at: impl FnOnce() -> String) -> io::Result<()> {
         if self.position < self.size {
             let problem = format!("truncated: the content ends at byte {} of {}", self.position, self.size);
@@ -74,7 +74,7 @@ impl Cursor {
         Ok(())
     }
 
-    /// What stands at the position and how long it is; length 0 at the end.
+    /// Returns the stretch of stored bytes or hole at the position, with its length; 0 at the end.
     fn stretch(&self) -> Stretch {
         let rest = self.size - self.position;
         let Some(map) = &self.sparse else {

@@ -1,4 +1,4 @@
-//! Entries back into header blocks: plain ustar wherever it can say everything, PAX records for the rest and only for that.
+//! Entries back into header blocks: plain ustar wherever it can hold everything, PAX records only for the rest.
 //!
 //! A function of the entry alone: no clock, no process number, no counter. Numbers that ustar cannot hold stand in its
 //! fields as base-256 too, as bsdtar writes them, so that a reader without PAX and one with it find the same next header.
@@ -15,7 +15,7 @@ use crate::path::escape_for_terminal;
 /// The end marker: two zero blocks.
 pub(crate) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-/// What follows `size` bytes of content up to the next block.
+/// Returns the padding of `size` bytes of content up to the next block.
 pub(crate) fn padding(size: u64) -> &'static [u8] {
     const ZEROS: &[u8] = &[0; BLOCK];
     let over = (size % BLOCK as u64) as usize;
@@ -24,12 +24,12 @@ pub(crate) fn padding(size: u64) -> &'static [u8] {
 
 /// Appends the header of `entry`, to be followed by `entry.size` bytes of content and their `padding`.
 ///
-/// A sparse file is written expanded. Where the entry came from (`stored`, `sparse`, the offsets) is not looked at. A
+/// A sparse file is written expanded. The entry's place in its archive (`stored`, `sparse`, the offsets) is ignored. A
 /// directory's name gets its trailing slash.
 ///
 /// # Errors
-/// [`Error::Inexpressible`] for what no header can say: an empty name or one with a NUL, numbers beyond their bounds, a
-/// record whose key a field speaks for, records of more than 1 MiB together.
+/// [`Error::Inexpressible`] for what no header can hold: an empty name or one with a NUL, numbers beyond their bounds,
+/// a record whose key belongs to a field, records of more than 1 MiB together.
 pub fn encode(entry: &TarEntry, out: &mut Vec<u8>) -> Result<()> {
     let wrong = |problem: String| Error::inexpressible(format!("`{}`", escape_for_terminal(&entry.path)), problem);
     check(entry).map_err(wrong)?;
@@ -62,7 +62,7 @@ pub fn encode(entry: &TarEntry, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what no header can say and what a reader of ours would not take back.
+/// Refuses entries that no header can hold or that our own reader would refuse.
 fn check(entry: &TarEntry) -> std::result::Result<(), String> {
     if entry.path.is_empty() {
         return Err("the name is empty".to_owned());

@@ -1,10 +1,10 @@
-//! One member of a tar: everything its headers say, decided; and the members that imgtar itself writes.
+//! One member of a tar: its header and extensions merged; and the members that imgtar itself writes.
 //!
 //! Sources: docs/formats.md, G-17.
 
 use super::{SparseMap, TarTime};
 
-/// What a member is (docs/formats.md R-13). Sockets do not exist in tar.
+/// The kind of a member (docs/formats.md R-13). Sockets do not exist in tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A file with content; contiguous (`7`) and sparse (`S`) ones too.
@@ -24,7 +24,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// The kind that a type flag names, before a trailing slash has its say; `None` for extensions and unknown flags.
+    /// The kind that a type flag names, a trailing slash not considered; `None` for extensions and unknown flags.
     pub(super) fn from_flag(flag: u8) -> Option<Self> {
         Some(match flag {
             b'0' | 0 | b'7' | b'S' => Self::Regular,
@@ -51,12 +51,12 @@ impl EntryKind {
         }
     }
 
-    /// Whether it names another file.
+    /// Returns whether it names another file.
     pub fn is_link(self) -> bool {
         matches!(self, Self::HardLink | Self::Symlink)
     }
 
-    /// Whether it has device numbers.
+    /// Returns whether it has device numbers.
     pub fn is_device(self) -> bool {
         matches!(self, Self::CharDevice | Self::BlockDevice)
     }
@@ -67,7 +67,7 @@ impl EntryKind {
 pub struct TarEntry {
     /// The name as it stands in the archive: bytes, not cleaned, never with a NUL.
     pub path: Vec<u8>,
-    /// What it is.
+    /// The kind of the member.
     pub kind: EntryKind,
     /// The target of a link, verbatim; empty for every other kind.
     pub link: Vec<u8>,
@@ -86,14 +86,14 @@ pub struct TarEntry {
     /// Major and minor number of a device; 0, 0 for every other kind.
     pub device: (u32, u32),
     /// PAX records that pass through unchanged, in order (docs/formats.md R-16): extended attributes, ACLs and what else
-    /// no field above holds. A key that occurs twice counts as its last record says.
+    /// no field above holds. Of two records with one key the last counts.
     pub records: Vec<(Vec<u8>, Vec<u8>)>,
     /// Bytes of content, a sparse file expanded. 0 for all but regular files.
     pub size: u64,
-    /// Bytes of content as stored at `data_offset`, before padding. 0 for all but regular files, whatever the header
-    /// says (docs/formats.md R-14).
+    /// Bytes of content as stored at `data_offset`, before padding. 0 for all but regular files, whatever size the
+    /// header has (docs/formats.md R-14).
     pub stored: u64,
-    /// Where a sparse file's stored bytes belong.
+    /// The places of a sparse file's stored bytes.
     pub sparse: Option<SparseMap>,
     /// Offset in the archive of the first block that belongs to this member, extension headers included.
     pub header_offset: u64,

@@ -4,7 +4,7 @@ use super::BLOCK;
 use super::header::{HeaderBlock, MAGIC, USTAR};
 use crate::codec::Codec;
 
-/// The name for what a shell or a client did to bytes that it took for text.
+/// The hint for bytes that a shell or a client converted as if they were text.
 pub(super) const TEXT: &str =
     "changed by a text conversion (PowerShell's `>`, `curl -d`): save it again with `docker save -o`";
 
@@ -44,14 +44,14 @@ pub(super) fn looks_like(head: &[u8]) -> Option<String> {
     }
 }
 
-/// Says why `head`, the first block of a file or all of a shorter one, begins no tar; `None` where it does: with a header, or
-/// with the zero bytes of an empty one.
+/// Returns the reason why `head`, the first block of a file or all of a shorter one, does not begin a tar; `None` where
+/// it does: with a header, or with the zero bytes of an empty one.
 pub(crate) fn why_no_tar(head: &[u8]) -> Option<String> {
     let is_header = head.first_chunk().is_some_and(|block| HeaderBlock::checked(block).is_ok());
     if is_header || head.iter().all(|&byte| byte == 0) {
         return None;
     }
-    // What helps with a file that the user gave does not with one that is a part of it.
+    // The advice for a file that the user gave does not fit one that is a part of it, so it is cut off.
     let kind = looks_like(head).map(|kind| kind.split([';', ':']).next().unwrap_or_default().to_owned());
     Some(kind.map_or_else(|| "is no tar".to_owned(), |kind| format!("is no tar; it looks like {kind}")))
 }

@@ -1,7 +1,7 @@
-//! One 512-byte header block: where its fields lie, how its numbers are read, whether its checksum holds.
+//! One 512-byte header block: the places of its fields, the reading of its numbers, its checksum.
 //!
 //! Strict where readers disagree, because an archive that two of them read differently is an attack: numbers never wrap,
-//! and nothing may hide behind a number's end. Numbers are read as Go's `archive/tar` does it, which all engines use.
+//! and no bytes may hide behind a number's end. Numbers are read as Go's `archive/tar` does it, which all engines use.
 //!
 //! Sources: POSIX.1-2017 `pax` (ustar), GNU tar manual ("Basic Tar Format"), docs/formats.md, H-11, H-18.
 
@@ -28,7 +28,7 @@ pub(super) const GNAME: Range<usize> = 297..329;
 pub(super) const DEVICE_MAJOR: Range<usize> = 329..337;
 pub(super) const DEVICE_MINOR: Range<usize> = 337..345;
 pub(super) const PREFIX: Range<usize> = 345..500;
-/// In star's own headers times follow a shorter prefix; its trailer tells.
+/// In star's own headers times follow a shorter prefix; the trailer marks such a header.
 const STAR_PREFIX: Range<usize> = 345..476;
 const STAR_TIMES: [Range<usize>; 2] = [476..488, 488..500];
 const STAR_TRAILER: Range<usize> = 508..512;
@@ -90,13 +90,13 @@ impl<'b> HeaderBlock<'b> {
         }
     }
 
-    /// Whether the times of access and change of a GNU header are no numbers: Go before 1.8 took their place for a prefix
-    ///
+    /// Returns whether the times of access and change in a GNU header are not numbers: Go before 1.8 wrote a prefix in
+    /// their place.
     fn has_garbled_times(&self) -> bool {
         GNU_TIMES.into_iter().any(|range| self.0[range.start] != 0 && number(&self.0[range]).is_none())
     }
 
-    /// The first number that is none, whether it is needed or not: Go refuses the whole header for it (H-11).
+    /// The first number field that is no number, whether needed or not: Go refuses the whole header for it (H-11).
     pub(super) fn unread_number(&self) -> Option<Problem> {
         let always = [("mode", MODE), ("uid", UID), ("gid", GID), ("size", SIZE), ("mtime", MTIME)];
         let devices = [("device major", DEVICE_MAJOR), ("device minor", DEVICE_MINOR)];
@@ -129,7 +129,7 @@ impl<'b> HeaderBlock<'b> {
         self.field("gid", GID)
     }
 
-    /// Bytes that follow; to be asked only of types that have data.
+    /// Bytes that follow; only for types that have data.
     pub(super) fn size(&self) -> ParseResult<u64> {
         self.field("size", SIZE)
     }
@@ -202,11 +202,11 @@ impl<'b> HeaderBlock<'b> {
     }
 }
 
-/// What an old GNU sparse header says about the file's map.
+/// The part of a file's sparse map that an old GNU sparse header holds.
 pub(super) struct OldSparse<'b> {
     /// Slots of 24 bytes.
     pub(super) slots: &'b [u8],
-    /// Whether extension blocks follow.
+    /// True if extension blocks follow.
     pub(super) extended: bool,
     /// Size of the expanded file.
     pub(super) size: u64,
@@ -257,7 +257,7 @@ fn base256(field: &[u8]) -> Option<i64> {
 
 /// Writes a number: octal with a closing NUL where it fits, else base-256.
 ///
-/// A number that octal cannot hold has a PAX record as well; base-256 serves readers that know no PAX, as bsdtar's do.
+/// A number that octal cannot hold has a PAX record as well; base-256 is for readers without PAX, as bsdtar writes it.
 pub(super) fn put_number(field: &mut [u8], value: i64) {
     if (0..octal_limit(field.len())).contains(&value) {
         let digits = field.len() - 1;

@@ -1,4 +1,4 @@
-//! An archive's members by name: one pass over the headers of a tar, or a directory looked into when asked.
+//! An archive's members by name: one pass over the headers of a tar, or lookups in a directory on demand.
 //!
 //! Links between members are resolved here, inside the archive's own name space, and nowhere else: a symbolic link is
 //! relative to its own directory (docs/formats.md G-7), a hard link to the archive's root (G-8). Bodies stay where they are.
@@ -50,14 +50,14 @@ struct TarMembers {
     /// The names whose last occurrence is a symbolic link, by their hash.
     links: HashMap<u64, Vec<EntryPath>>,
     hasher: RandomState,
-    /// What links led to, and what several members of one name came to: documents may ask for it a hundred thousand times.
+    /// Cached lookups of links and of names with several members: documents may ask for one a hundred thousand times.
     found: Mutex<HashMap<EntryPath, BodyLookup>>,
 }
 
-/// A body, if there is one, or why the name is refused.
+/// A body, if there is one, or the problem for which the name is refused.
 type BodyLookup = std::result::Result<Option<Extent>, Problem>;
 
-/// A member of a tar: what it is and, for a file, where its body lies.
+/// A member of a tar: its kind and, for a file, its body.
 enum Member<Body> {
     File(Body),
     Symlink(Vec<u8>),
@@ -66,7 +66,7 @@ enum Member<Body> {
     Other,
 }
 
-/// What a member takes in memory besides its names, the allocator's share included: 300,000 took 100 MB.
+/// The memory of a member besides its names, the allocator's share included: 300,000 took 100 MB.
 const MEMBER_SIZE: u64 = 330;
 
 /// Offset and length of a body in the outer archive.
@@ -86,7 +86,7 @@ impl Scan {
     /// Reads all headers of `tar` and passes over the bodies.
     ///
     /// # Errors
-    /// What the tar decoder refuses; a name that climbs out of the archive (H-1); a sparse member. Where the diagnostics of
+    /// Those of the tar decoder; a name that climbs out of the archive (H-1); a sparse member. Where the diagnostics of
     /// `run` go on, so does the scan, without such a member, and ends where the tar is damaged.
     pub fn read(tar: impl Skip, label: &str, run: &Run) -> Result<Self> {
         let mut reader = Reader::new(tar, Ending::Required, label, &run.budget, &run.diagnostics);
@@ -172,12 +172,12 @@ impl Member<Span> {
 }
 
 impl MemberIndex {
-    /// The index of a directory. Nothing is walked: members are looked up when they are asked for.
+    /// The index of a directory. Nothing is walked: members are looked up on demand.
     pub fn directory(label: impl Into<String>, root: PathBuf) -> Self {
         Self { label: label.into(), store: MemberStore::Directory(DirectoryMembers::new(root)) }
     }
 
-    /// How messages call this archive.
+    /// Returns the archive's name in messages.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -190,17 +190,17 @@ impl MemberIndex {
         }
     }
 
-    /// Whether this is a directory rather than a tar.
+    /// Returns whether this is a directory rather than a tar.
     pub fn is_directory(&self) -> bool {
         matches!(self.store, MemberStore::Directory(_))
     }
 
-    /// How messages call a member.
+    /// Returns a member's name in messages.
     pub fn at(&self, name: &str) -> String {
         format!("{}: {}", self.label, quote_member(name))
     }
 
-    /// Whether there is a file of this name.
+    /// Returns whether there is a file of this name.
     ///
     /// # Errors
     /// As [`MemberIndex::find`].
@@ -212,7 +212,7 @@ impl MemberIndex {
     ///
     /// # Errors
     /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is no file, and several members of this
-    /// name with different bytes (H-12). `named_by` is the document that led here.
+    /// name with different bytes (H-12). `named_by` is the document that names it.
     pub fn find(&self, name: &str, named_by: &str) -> Result<Option<Extent>> {
         let refuse = |Problem { rule, message }| {
             let at = self.at(if name.is_empty() { named_by } else { name });
@@ -229,12 +229,12 @@ impl MemberIndex {
         }
     }
 
-    /// Whether the last member of this name is a link; never in a directory, where links are the file system's.
+    /// Returns whether the last member of this name is a link; false in a directory, where links are the file system's.
     pub fn is_link(&self, name: &str) -> bool {
         matches!(self.last(name), Some(Member::Symlink(_) | Member::HardLink(_)))
     }
 
-    /// Whether the last member of this name is a hard link; never in a directory, where all names of a file are equal.
+    /// Returns whether the last member of this name is a hard link; false in a directory, where names are equal.
     pub fn is_hard_link(&self, name: &str) -> bool {
         matches!(self.last(name), Some(Member::HardLink(_)))
     }
@@ -245,7 +245,7 @@ impl MemberIndex {
         tar.members.get(&path)?.last()
     }
 
-    /// The body of a member that `rule` wants and `named_by` names.
+    /// The body of a member that `rule` requires and `named_by` names.
     ///
     /// # Errors
     /// As [`MemberIndex::find`], and [`Error::MissingMember`] when there is none.
@@ -253,7 +253,7 @@ impl MemberIndex {
         self.find(name, named_by)?.ok_or_else(|| self.missing(rule, name, named_by))
     }
 
-    /// The error for a member that `rule` wants, `named_by` names and the archive does not hold.
+    /// The error for a member that `rule` requires, `named_by` names and the archive does not hold.
     pub fn missing(&self, rule: Rule, name: &str, named_by: &str) -> Error {
         Error::MissingMember {
             rule,
@@ -413,7 +413,7 @@ impl TarMembers {
     }
 }
 
-/// What helps against a link that leads out of the archive: packing what it leads to.
+/// Returns advice against a link that leads out of the archive: to pack the file that it leads to.
 fn advice(error: PathError) -> &'static str {
     if error == PathError::Escapes { "; `tar -h` packs the files that links lead to" } else { "" }
 }

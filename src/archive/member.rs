@@ -1,4 +1,4 @@
-//! How a member's header and the extensions in front of it become one [`TarEntry`].
+//! Merging a member's header and the extensions in front of it into one [`TarEntry`].
 //!
 //! No I/O. The order of precedence is everywhere the same: PAX, then GNU, then the header's own field.
 //!
@@ -21,8 +21,8 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
-    /// Takes the body of an `x`, `L` or `K` header: what is odd about it. Of two of a kind the last counts, for Go and for all
-    /// that use it; GNU's name ends at its first NUL.
+    /// Takes the body of an `x`, `L` or `K` header; returns an oddity in it, if any. Of two of a kind the last counts,
+    /// for Go and for all that use it; GNU's name ends at its first NUL.
     pub(super) fn push(&mut self, flag: u8, offset: u64, body: Vec<u8>) -> ParseResult<Option<&'static str>> {
         self.start.get_or_insert(offset);
         let has_rest = flag != b'x' && has_rest(&body);
@@ -38,7 +38,7 @@ impl Extensions {
         })
     }
 
-    /// Refuses GNU names that are not PAX's: Go takes the one, GNU tar the other, and some what stands last.
+    /// Refuses GNU names that differ from PAX's: Go takes the one, GNU tar the other, and some readers the last.
     pub(super) fn check_names(&self) -> ParseResult<()> {
         let Some(pax) = &self.pax else { return Ok(()) };
         for (gnu, pax, what) in [(&self.name, &pax.path, "name"), (&self.link, &pax.link, "link")] {
@@ -50,7 +50,7 @@ impl Extensions {
         Ok(())
     }
 
-    /// Whether there are any.
+    /// Returns whether there are any extensions.
     pub(super) fn are_there(&self) -> bool {
         self.start.is_some()
     }
@@ -62,39 +62,39 @@ impl Extensions {
         pax.or(self.name.take()).unwrap_or_else(|| header.name())
     }
 
-    /// What PAX says.
+    /// Takes the PAX extension, empty if there is none.
     pub(super) fn take_pax(&mut self) -> Extension {
         self.pax.take().unwrap_or_default()
     }
 
-    /// The target that GNU's long link names.
+    /// Takes the target of a GNU long link.
     pub(super) fn take_link(&mut self) -> Option<Vec<u8>> {
         self.link.take()
     }
 }
 
-/// A file's bytes in the archive and what they mean.
+/// The size and place of a file's content.
 #[derive(Default)]
 pub(super) struct Data {
     /// Logical size.
     pub(super) size: u64,
     /// Bytes in the archive from `offset` on.
     pub(super) stored: u64,
-    /// Where they belong in a sparse file.
+    /// The places of a sparse file's stored bytes.
     pub(super) sparse: Option<SparseMap>,
 }
 
 /// The kind that a flag and a name make.
 pub(super) fn kind(flag: u8, path: &[u8]) -> ParseResult<EntryKind> {
     match EntryKind::from_flag(flag) {
-        // Before there was a flag for directories, a slash was it; a flag `0` is believed.
+        // Before there was a flag for directories, a trailing slash marked them; a flag `0` overrides the slash.
         Some(EntryKind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(EntryKind::Directory),
         Some(kind) => Ok(kind),
         None => Err(Problem::new(Rule::R13, format!("type `{}` is not supported", flag.escape_ascii()))),
     }
 }
 
-/// Everything but the place in the archive.
+/// Merges all fields but the place in the archive.
 pub(super) fn entry(
     header: &HeaderBlock<'_>,
     kind: EntryKind,
@@ -126,7 +126,8 @@ pub(super) fn entry(
     })
 }
 
-/// What no Linux filesystem would take or keep; it is only bytes here, so a warning will do (H-24).
+/// Names the oddity of a name that no Linux filesystem can hold or keeps as it is; a warning only, as it is not
+/// unpacked here (H-24).
 pub(super) fn oddity(name: &[u8]) -> Option<&'static str> {
     if name.windows(2).any(|pair| pair == b"//") {
         return Some("a name with an empty component");
@@ -142,7 +143,7 @@ fn end_of_name(body: &[u8]) -> usize {
     body.iter().position(|&byte| byte == 0).unwrap_or(body.len())
 }
 
-/// Whether something stands behind the NUL that closes a GNU long name.
+/// Returns whether bytes other than NUL follow the NUL that closes a GNU long name.
 fn has_rest(body: &[u8]) -> bool {
     body[end_of_name(body)..].iter().any(|&byte| byte != 0)
 }

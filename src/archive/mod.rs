@@ -37,5 +37,5 @@ pub use time::TarTime;
 /// Everything in a tar is aligned to this many bytes.
 pub(crate) const BLOCK: usize = 512;
 
-/// The outcome of looking at bytes without knowing where they stand.
+/// The outcome of parsing bytes whose place in the archive is unknown.
 type ParseResult<T> = std::result::Result<T, crate::error::Problem>;

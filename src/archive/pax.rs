@@ -20,7 +20,7 @@ const SPARSE: &[u8] = b"GNU.sparse.";
 const XATTR: &[u8] = b"SCHILY.xattr.";
 const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
 
-/// What an `x` header says about the entry behind it.
+/// The fields and records that an `x` header gives the entry behind it.
 #[derive(Debug, Default)]
 pub(super) struct Extension {
     pub(super) path: Option<Vec<u8>>,
@@ -44,7 +44,7 @@ impl Extension {
     /// Reads the records of an `x` header.
     ///
     /// # Errors
-    /// The first record that is malformed or cannot be what its key says (H-9).
+    /// The first record that is malformed or whose value does not fit its key (H-9).
     pub(super) fn parse(body: &[u8]) -> ParseResult<Self> {
         let mut extension = Self::default();
         for record in records(body) {
@@ -86,12 +86,14 @@ impl Extension {
     }
 }
 
-/// What nobody needs in a filesystem: other times, remarks, and where the file stood on its writer's disk.
+/// Returns whether a record is dropped, as no filesystem needs it: other times, comments, and the file's place on its
+/// writer's disk.
 fn is_dropped(key: &[u8]) -> bool {
     matches!(key, b"atime" | b"ctime" | b"comment" | b"SCHILY.dev" | b"SCHILY.ino" | b"SCHILY.nlink")
 }
 
-/// Why Go refuses a record of a dropped key, or of any key in a global header: a number or time that is none (H-11).
+/// Returns the problem for which Go refuses a record of a dropped key, or of any key in a global header: a malformed
+/// number or time (H-11).
 pub(super) fn unread(key: &[u8], value: &[u8]) -> Option<Problem> {
     let is_read = match key {
         b"atime" | b"ctime" | b"mtime" => value.is_empty() || TarTime::parse(value).is_some(),
@@ -102,7 +104,7 @@ pub(super) fn unread(key: &[u8], value: &[u8]) -> Option<Problem> {
         .then(|| Problem::new(Rule::H11, format!("the PAX record {} is no number: `{}`", shown(key), shown(value))))
 }
 
-/// Whether a field or the encoder itself speaks for this key, so that it cannot be a passing record.
+/// Returns whether a field or the encoder itself decides this key, so that it cannot be a record that passes through.
 pub(super) fn is_decided(key: &[u8]) -> bool {
     let fields = [
         &b"path"[..],
@@ -121,7 +123,7 @@ pub(super) fn is_decided(key: &[u8]) -> bool {
     fields.contains(&key) || key.starts_with(SPARSE)
 }
 
-/// Whether a global header may not say this, because it would change every entry behind it.
+/// Returns whether a global header may not have this key, because it would change every entry behind it.
 pub(super) fn is_refused_in_global(key: &[u8]) -> bool {
     matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(SPARSE)
 }

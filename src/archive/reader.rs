@@ -22,14 +22,14 @@ use crate::path::quote;
 use crate::rule::Rule;
 use crate::stream::skip::Skip;
 
-/// Whether a tar has to say that it ends.
+/// The end that a tar must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// At least one zero block, or it counts as truncated: outer archives, where a killed `docker save` would else pass
     /// for whole (docs/formats.md G-13).
     Required,
-    /// The end of the stream will do, even where the last member's padding should be: layers, whose digest vouches for
-    /// them (docs/formats.md S-2).
+    /// The end of the stream is enough, even where the last member's padding should be: layers, which are verified by
+    /// their digest (docs/formats.md S-2).
     Optional,
 }
 
@@ -54,9 +54,8 @@ pub struct Reader<'a, R> {
 }
 
 impl<'a, R: Skip> Reader<'a, R> {
-    /// Starts at the first header; `at` names the tar in errors. Entries and metadata are counted in `budget`, oddities go
-    /// to
-    /// `diagnostics`.
+    /// Starts at the first header; `at` names the tar in errors. Entries and metadata are counted in `budget`, oddities
+    /// go to `diagnostics`.
     pub fn new(
         inner: R,
         ending: Ending,
@@ -109,20 +108,20 @@ impl<'a, R: Skip> Reader<'a, R> {
         }
     }
 
-    /// The type flag of the member that [`Self::next_entry`] gave last, as it stands in the header: some that mean the same
-    /// are not understood by everyone (docs/formats.md ).
+    /// The type flag of the member that [`Self::next_entry`] gave last, as it stands in the header: some flags of the
+    /// same meaning are not known to all readers (docs/formats.md ).
     pub fn flag(&self) -> u8 {
         self.flag
     }
 
-    /// Why Go's `archive/tar`, by which all engines read, refuses what [`Self::next_entry`] read since the last call, although
-    /// nothing of it is needed here: a number that is none in a field that says nothing, an end marker that is cut short
-    /// (docs/formats.md H-11, G-13).
+    /// Takes the problem for which Go's `archive/tar`, by which all engines read, refuses a header or end that
+    /// [`Self::next_entry`] read since the last call, although it is not needed here: a malformed number in an unused
+    /// field, an end marker that is cut short (docs/formats.md H-11, G-13).
     pub(crate) fn take_unread(&mut self) -> Option<Problem> {
         self.unread.take()
     }
 
-    /// Offset of the byte behind the end marker, where more than zeros follows within a few blocks; to be asked at the end.
+    /// Offset of the byte behind the end marker, where more than zeros follows within a few blocks; only at the end.
     ///
     /// # Errors
     /// When that cannot be read.
@@ -161,8 +160,8 @@ impl<'a, R: Skip> Reader<'a, R> {
         self.blocks.into_inner()
     }
 
-    /// Reads whatever follows, so that a tap below has seen every byte, and gives the reader below back. A diff_id covers
-    /// the whole stream, also what stands behind the end marker (docs/formats.md M-12).
+    /// Reads whatever follows, so that a tap below has seen every byte, and returns the reader below. A diff_id covers
+    /// the whole stream, also bytes behind the end marker (docs/formats.md M-12).
     ///
     /// # Errors
     /// [`Error::Io`], or what travelled in it.
@@ -235,7 +234,8 @@ impl<'a, R: Skip> Reader<'a, R> {
         }
     }
 
-    /// Takes a global header: remarks are ignored, the rest with a warning, and what would move data is refused.
+    /// Takes a global header: comments are ignored, other keys with a warning, and keys that would move data are
+    /// refused.
     fn take_global(&mut self, header: &HeaderBlock<'_>, offset: u64, extensions: &Extensions) -> Result<()> {
         let name = "global PAX header";
         // Go drops the extensions in front of a global header, others keep them: an entry with two meanings.
@@ -310,7 +310,7 @@ impl<'a, R: Skip> Reader<'a, R> {
         Ok(entry)
     }
 
-    /// Decides what a regular file's bytes are; reads the map, where one stands between header and data.
+    /// Determines a file's size, stored bytes and sparse map; reads the map if it stands between header and data.
     fn data(
         &mut self,
         header: &HeaderBlock<'_>,
@@ -352,7 +352,7 @@ impl<'a, R: Skip> Reader<'a, R> {
         Ok(map)
     }
 
-    /// Reads a PAX 1.0 map; also gives how many stored bytes are left behind it.
+    /// Reads a PAX 1.0 map; also returns the number of stored bytes left behind it.
     fn map_before_data(&mut self, mut stored: u64) -> Result<(MapBuilder, u64)> {
         let mut text = MapText::default();
         loop {
@@ -397,15 +397,15 @@ impl<'a, R: Skip> Reader<'a, R> {
         self.invalid(Rule::H18, message)
     }
 
-    /// Looks for a header within a megabyte that begins with `block` and does not stand where a block begins. What cannot
-    /// be read is no reason to say less of the block.
+    /// Returns whether a header that does not stand at the start of a block follows within a megabyte that begins with
+    /// `block`. Read errors are ignored: the block is reported anyway.
     fn continues_shifted(&mut self, block: &[u8; BLOCK]) -> bool {
         let mut bytes = block.to_vec();
         let _ = self.blocks.by_ref().take(1 << 20).read_to_end(&mut bytes);
         has_shifted_header(&bytes)
     }
 
-    /// The stream ended, after `cut` bytes of a header if at all; it may have been another thing than a tar.
+    /// The error at the end of the stream, after `cut` bytes of a header if any; the input may not have been a tar.
     fn missing_end(&self, cut: Option<usize>, hint: Option<String>) -> Error {
         let offset = self.blocks.offset();
         let message = match (cut, hint) {
@@ -439,7 +439,7 @@ impl<'a, R: Skip> Reader<'a, R> {
     }
 }
 
-/// How errors in the tar `at` name `member`.
+/// Returns the name of `member` in messages about the tar `at`.
 fn label(at: &str, member: &[u8]) -> String {
     format!("{at}: `{}`", quote(member))
 }

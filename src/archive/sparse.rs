@@ -15,9 +15,9 @@ use crate::rule::Rule;
 /// Bytes of a sparse file that are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
-    /// Where they belong in the expanded file.
+    /// The offset of the bytes in the expanded file.
     pub offset: u64,
-    /// How many there are; never 0.
+    /// The number of bytes; never 0.
     pub length: u64,
 }
 
@@ -28,7 +28,7 @@ impl Segment {
     }
 }
 
-/// Where a sparse file's stored bytes belong: segments in ascending order, without overlap, within the file.
+/// The places of a sparse file's stored bytes: segments in ascending order, without overlap, within the file.
 ///
 /// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ fn invalid(message: impl Into<String>) -> Problem {
     Problem::new(Rule::R20, message)
 }
 
-/// The slots of an extension block, and whether another block follows.
+/// Returns the slots of an extension block, and whether another block follows.
 pub(super) fn extension_slots(block: &[u8; BLOCK]) -> (&[u8], bool) {
     (&block[..21 * 24], block[21 * 24] != 0)
 }
@@ -125,7 +125,7 @@ fn check_count(count: u64) -> ParseResult<()> {
     Ok(())
 }
 
-/// What the `GNU.sparse.*` records of a PAX header claim.
+/// The values of the `GNU.sparse.*` records in a PAX header.
 #[derive(Debug, Default)]
 pub(super) struct SparseRecords {
     /// The file's name; the header has a placeholder.
@@ -138,7 +138,7 @@ pub(super) struct SparseRecords {
     map: Option<MapBuilder>,
 }
 
-/// Where a PAX sparse file's map is.
+/// The place of a PAX sparse file's map.
 pub(super) enum PaxMap {
     /// In its records; complete.
     Records(MapBuilder),
@@ -172,7 +172,7 @@ impl SparseRecords {
         self.size.ok_or_else(|| invalid("the sparse file's size is missing"))
     }
 
-    /// Decides the spelling.
+    /// Decides by which form the map is given.
     pub(super) fn map(&mut self) -> ParseResult<PaxMap> {
         match (self.major.unwrap_or(0), self.minor.unwrap_or(0)) {
             (0, 0 | 1) => {

@@ -1,4 +1,4 @@
-//! What the commands share that answer: opening the archive, and saying the answer on standard output.
+//! Shared by the commands that answer a question: opening the archive, and writing the answer to standard output.
 //!
 //! ```text
 //! let session = Session::begin(&args.answer.run, messages)?;
@@ -24,9 +24,9 @@ use super::messages::Messages;
 use super::values::PlatformArg;
 use super::{environment, input, json, signals, write};
 
-/// A run that answers.
+/// The run of a command that answers a question.
 pub(super) struct Session {
-    /// What the library needs.
+    /// The library's settings of this run.
     pub(super) run: Run,
     messages: Messages,
 }
@@ -35,7 +35,7 @@ impl Session {
     /// A run whose diagnostics go to standard error.
     ///
     /// # Errors
-    /// When the system has no room to watch for signals, or `IMGTAR_JOBS` is no number of threads.
+    /// When the system has no room to watch for signals, or `IMGTAR_JOBS` is not a number of threads.
     pub(super) fn begin(args: &RunArgs, messages: Messages) -> Result<Self> {
         Self::begin_with(args, messages, Diagnostics::new(args.strict, move |said| messages.diagnostic(said)))
     }
@@ -52,13 +52,13 @@ impl Session {
     /// The same for another archive, after a first session began: limits hold for each.
     ///
     /// # Errors
-    /// When `IMGTAR_JOBS` is no number of threads.
+    /// When `IMGTAR_JOBS` is not a number of threads.
     pub(super) fn renewed(args: &RunArgs, messages: Messages, diagnostics: Diagnostics) -> Result<Self> {
         let jobs = environment::jobs(args.jobs)?;
         Ok(Self { run: write::new_run(args, messages, diagnostics, jobs, None), messages })
     }
 
-    /// Finds and waits for what `given` names.
+    /// Finds the input that `given` names, and waits for it.
     ///
     /// # Errors
     /// Those of finding the input.
@@ -68,7 +68,7 @@ impl Session {
         Ok(input)
     }
 
-    /// Finds and waits for what `given` names, at least one.
+    /// Finds the inputs that `given` names, at least one, and waits for them.
     ///
     /// # Errors
     /// Those of finding the inputs; [`Error::Usage`] if standard input is named twice.
@@ -95,7 +95,7 @@ impl Session {
     }
 }
 
-/// What `--image` and `--platform` mean.
+/// Returns the selector for `--image` and `--platform`.
 pub(super) fn choice(args: &ChoiceArgs) -> ImageSelector {
     let platforms = match &args.platform {
         None => Platforms::Unspecified,
@@ -105,7 +105,7 @@ pub(super) fn choice(args: &ChoiceArgs) -> ImageSelector {
     ImageSelector { image: args.image.clone(), platforms }
 }
 
-/// Refuses what would read standard input twice.
+/// Refuses inputs that would read standard input twice.
 ///
 /// # Errors
 /// [`Error::Usage`].
@@ -113,13 +113,14 @@ pub(super) fn refuse_two_inputs(one: Option<&Path>, other: Option<&Path>) -> Res
     input::refuse_repeated([one, other].into_iter().flatten())
 }
 
-/// Standard output, gathered into worthwhile writes. An answer counts once [`Answer::finish`] has returned.
+/// Standard output, buffered into large writes. An answer counts once [`Answer::finish`] has returned.
 ///
-/// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when whoever asked has heard enough, with which the run ends well.
+/// Its errors carry an [`Error`]: [`Error::ClosedPipe`] if the reader has closed the pipe, with which the run ends
+/// well.
 pub(super) struct Answer(BufWriter<Sink>);
 
 impl Answer {
-    /// Nothing said yet.
+    /// An answer to standard output, still empty.
     ///
     /// # Errors
     /// When the system gives no more descriptors.
@@ -132,7 +133,7 @@ impl Answer {
         Self(BufWriter::new(sink))
     }
 
-    /// Says `value` as one JSON document, indented, with a newline at its end.
+    /// Writes `value` as one JSON document, indented, with a newline at its end.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -140,7 +141,7 @@ impl Answer {
         said(json::write_pretty(&mut self.0, value))
     }
 
-    /// Says `value` as one line of JSON.
+    /// Writes `value` as one line of JSON.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -148,7 +149,7 @@ impl Answer {
         said(json::write_line(&mut self.0, value))
     }
 
-    /// Writes these bytes, whatever they are.
+    /// Writes these bytes unchanged.
     ///
     /// # Errors
     /// When standard output cannot be written.
@@ -156,7 +157,7 @@ impl Answer {
         said(self.0.write_all(bytes))
     }
 
-    /// Says what has been gathered, to the end.
+    /// Writes the rest of the buffer.
     ///
     /// # Errors
     /// When standard output cannot be written or closed.
@@ -176,8 +177,8 @@ impl Write for Answer {
     }
 }
 
-/// Takes the outcomes of several archives: one that cannot be read is reported, and the others are answered for all the
-/// same.
+/// Collects the outcomes of several archives: an archive that cannot be read is reported, and the others are answered
+/// all the same.
 pub(super) struct Outcomes {
     messages: Messages,
     exit: Exit,
@@ -197,7 +198,7 @@ impl Outcomes {
         };
     }
 
-    /// Takes an error: reports it if others remain to be asked, and it is that archive's own.
+    /// Takes an error: reports it if other archives remain and the error concerns only this one.
     ///
     /// # Errors
     /// Any other.
@@ -215,7 +216,7 @@ impl Outcomes {
     }
 }
 
-/// How a run ends that was asked whether all is well and has said it.
+/// Returns the exit for the answer to a yes-or-no question.
 pub(super) fn verdict(is_well: bool) -> Exit {
     if is_well { Exit::Done } else { Exit::No }
 }

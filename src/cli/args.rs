@@ -1,7 +1,7 @@
-//! What can be typed: every flag, its help, and its place in the help.
+//! The command line: every flag, its help, and its place in the help.
 //!
-//! Here strings become values; which of them may stand together, and what they mean for a conversion, is the business of
-//! `options`. The doc comments are the help text. Rarer flags are left to the long one, so that the short one is.
+//! Here strings become values; `options` decides which of them may stand together, and what they mean for a conversion.
+//! The doc comments are the help text. Rarer flags are left to the long help, to keep the short one short.
 
 mod answer;
 mod cat;
@@ -264,7 +264,7 @@ pub(crate) struct ImageArgs {
     pub(crate) config_from: Option<PathBuf>,
 }
 
-/// What is written, where and how: all that the commands share that write images.
+/// The output of the commands that write images: path, format, and all settings that they share.
 #[derive(Debug, Args)]
 pub(crate) struct WriteArgs {
     /// The format to write.

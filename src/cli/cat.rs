@@ -39,7 +39,7 @@ pub(super) fn run(args: &CatArgs, messages: Messages) -> Result<()> {
     if out.is_terminal() { file.copy_to(&mut TextOnly { out, path: &file.path }) } else { file.copy_to(&mut out) }
 }
 
-/// A terminal, which text is written to and nothing that it would act on.
+/// A writer to a terminal that refuses bytes that are not text.
 struct TextOnly<'a> {
     out: Sink,
     path: &'a [u8],
@@ -68,7 +68,7 @@ impl Destination for TextOnly<'_> {
     }
 }
 
-/// Who gives one word means a path in the image, unless it is the archive's own.
+/// Adds a hint if the only argument is the name of a file: it was taken for the path in the image.
 fn explained(args: &CatArgs, error: Error) -> Error {
     let path = Path::new(&args.path);
     if args.input.is_some() || path.is_absolute() || !path.is_file() {

@@ -1,4 +1,4 @@
-//! The border for configs: what was typed becomes changes of a config, or is refused because it could not be run.
+//! The border for configs: flags become changes of a config, or are refused because no container could be run with it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,10 +16,11 @@ use super::choices::FormatArg;
 use super::options::{IMAGES, reject_inapplicable_flags};
 use super::values::{Assignment, Words};
 
-/// What `args` change of a config for `os`, which is the image's if nothing else is known; only images have one.
+/// Returns the changes that `args` make to a config for `os`, by default that of the image; only images have a config.
 ///
 /// # Errors
-/// [`Error::Usage`] for what contradicts itself or could not be run; [`Error::Io`] for a file that cannot be read.
+/// [`Error::Usage`] for flags that contradict each other or could not be run; [`Error::Io`] for a file that cannot be
+/// read.
 pub(super) fn changes(args: &ConfigArgs, to: FormatArg, os: Option<&str>) -> Result<ConfigChanges> {
     reject_inapplicable_flags(to, &given(args))?;
     let is_windows = os == Some("windows");
@@ -98,7 +99,7 @@ fn command(flag: &str, given: &[Words]) -> Result<Option<Vec<String>>> {
     }
 }
 
-/// Names and values in the order in which they were given. Engines disagree about a name that occurs twice.
+/// Names and values in the order in which they were given. A name given twice is refused: engines disagree about it.
 fn unique(flag: &str, given: &[Assignment]) -> Result<Vec<(String, String)>> {
     let mut seen = BTreeMap::new();
     for Assignment { name, value } in given {

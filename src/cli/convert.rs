@@ -6,7 +6,7 @@ use super::args::ConvertArgs;
 use super::messages::Messages;
 use super::{environment, options, split, write};
 
-/// Converts, and tells what was written.
+/// Converts, and reports what was written.
 ///
 /// # Errors
 /// Those of the command line and of the conversion.

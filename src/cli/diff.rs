@@ -20,10 +20,10 @@ use super::messages::Messages;
 use super::page::{Page, Tone, cell};
 use super::words::size;
 
-/// Compares the one image of each archive that is meant: no is the answer if they differ.
+/// Compares the selected image of each archive; the exit is [`Exit::No`] if they differ.
 ///
 /// # Errors
-/// Those of the command line, of choosing the images, and of reading their layers.
+/// Those of the command line, of selecting the images, and of reading their layers.
 pub(super) fn run(args: &DiffArgs, messages: Messages) -> Result<Exit> {
     refuse_two_inputs(Some(&args.a), Some(&args.b))?;
     let session = Session::begin(&args.answer.run, messages)?;
@@ -56,7 +56,7 @@ impl Side {
     }
 }
 
-/// The difference and between what it is.
+/// The difference, and the two images.
 #[derive(Serialize)]
 struct DiffDocument<'a> {
     a: SideDocument<'a>,
@@ -187,7 +187,8 @@ fn files(page: &mut Page<'_>, files: &FilesDiff) -> io::Result<()> {
     files.changed.iter().try_for_each(|both| changed(page, &change(both)))
 }
 
-/// JSON text holds control characters escaped, but not everything that a terminal acts on.
+/// Escapes JSON text for a terminal: control characters are escaped in it already, but not everything that a terminal
+/// acts on.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => format!("\"{}\"", escape_for_terminal(text.as_bytes())),
@@ -205,7 +206,7 @@ fn title(state: &FileState) -> String {
     }
 }
 
-/// A path and what changed there, from what to what.
+/// A path and the changes there, each with the old and the new value.
 fn change(changed: &FileChange) -> String {
     let fields: Vec<String> = changed.fields.iter().map(|field| from_to(*field, &changed.a, &changed.b)).collect();
     format!("{}: {}", escape_for_terminal(&changed.b.file.written_path()), fields.join(", "))

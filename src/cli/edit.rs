@@ -1,4 +1,4 @@
-//! `imgtar edit`: what was typed becomes changes of images.
+//! `imgtar edit`: flags become changes of images.
 
 use imgtar::{ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
 
@@ -8,7 +8,7 @@ use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::values::PlatformArg;
 use super::{config, environment, report, write};
 
-/// Changes images, and tells which became which.
+/// Changes images, and reports the changes of each.
 ///
 /// # Errors
 /// Those of the command line, of the archive and of the changes.
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     write::run_one(input, &args.write, messages, edit)
 }
 
-/// What is to be changed.
+/// Returns the changes that `args` ask for.
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
@@ -61,13 +61,13 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
     })
 }
 
-/// Which layers become one.
+/// The layers that become one.
 fn squash(args: &LayerChangeArgs) -> Option<Squash> {
     let top = args.squash_top.map(|count| Squash::Top(count as usize));
     args.squash.then_some(Squash::All).or(top).or_else(|| args.squash_above.clone().map(Squash::Above))
 }
 
-/// Which layers are normalized.
+/// The layers to normalise.
 fn normalize(args: &LayerChangeArgs) -> Option<Normalize> {
     let above = args.above.clone().map_or(Normalize::All, Normalize::Above);
     args.normalize.then_some(above)

@@ -1,4 +1,4 @@
-//! What the environment says: the variables of the README, read once.
+//! The environment variables of the README, read once.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -28,10 +28,10 @@ fn epoch(value: Option<OsString>) -> Result<Option<i64>> {
     }
 }
 
-/// The number of threads that is asked for: by `--jobs` if it is `given`, else by `IMGTAR_JOBS`, unless that is empty.
+/// The number of threads: that of `--jobs` if it is `given`, else that of `IMGTAR_JOBS`, unless it is empty.
 ///
 /// # Errors
-/// [`Error::Usage`] if the variable is no such number.
+/// [`Error::Usage`] if the variable is not such a number.
 pub(crate) fn jobs(given: Option<u16>) -> Result<Option<u16>> {
     if given.is_some() { Ok(given) } else { threads(env::var_os("IMGTAR_JOBS")) }
 }
@@ -48,8 +48,8 @@ fn refuse(variable: &str, value: &OsStr, why: &str) -> Error {
     Error::Usage(format!("{variable} is `{}`, which is {why}", escape_for_terminal(value.as_encoded_bytes())))
 }
 
-/// Where temporary files go when no flag says so: `$TMPDIR`, else `/var/tmp`, which is a disk where `/tmp` may be memory,
-/// else the platform's place.
+/// The directory for temporary files without a flag: `$TMPDIR`, else `/var/tmp`, which is on a disk where `/tmp` may be
+/// in memory, else the platform's own.
 pub(crate) fn tmpdir() -> PathBuf {
     if let Some(named) = env::var_os("TMPDIR").filter(|value| !value.is_empty()) {
         return named.into();

@@ -1,29 +1,29 @@
-//! What a script learns from the exit code.
+//! The exit codes.
 
 use std::process::ExitCode;
 
 use imgtar::{Error, ErrorKind};
 
-/// How a run ended.
+/// The outcome of a run, as its exit code.
 ///
 /// Signals have codes of their own, see [`signals`](super::signals).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// All that was asked was done.
+    /// The command succeeded.
     Done = 0,
-    /// The answer is no: archives differ, a promise is broken.
+    /// The answer is no: archives differ, or an archive fails verification.
     No = 1,
     /// The command line contradicts itself.
     Usage = 2,
     /// The input is no image archive, or is damaged or hostile.
     Input = 3,
-    /// The target cannot say it, or it is not in the input.
+    /// The target cannot hold it, or it is not in the input.
     Target = 4,
     /// Input or output failed.
     Io = 5,
-    /// A limit was passed.
+    /// A limit was exceeded.
     Limit = 6,
-    /// The reader of our output went away: what a shell reports of a program that SIGPIPE ended.
+    /// The reader of the output has closed it: the code that a shell reports for a program that SIGPIPE ended.
     ClosedPipe = 141,
 }
 
@@ -44,7 +44,7 @@ impl Exit {
         self as u8
     }
 
-    /// Whether the error behind it is worth a message: whoever closed a pipe knows.
+    /// Returns whether the error gets no message: the reader that closed the pipe needs none.
     pub(crate) fn is_silent(self) -> bool {
         self == Self::ClosedPipe
     }

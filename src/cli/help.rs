@@ -1,4 +1,4 @@
-//! The command line as it is parsed, and the messages for one that is not understood.
+//! Parsing the command line, and the messages for one that cannot be parsed.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::args::Cli;
 use super::exit::Exit;
 use super::messages;
 
-/// Reads the command line. Ends the process where it asks for help or is not understood.
+/// Parses the command line. Ends the process if it asks for help or cannot be parsed.
 pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| match error.kind() {
         // Pages of help are answers.
@@ -24,7 +24,7 @@ pub(crate) fn parse() -> Cli {
     })
 }
 
-/// Adds what was probably meant, where clap cannot know.
+/// Adds a suggestion to errors for which clap has none.
 fn with_tip(mut error: clap::Error) -> clap::Error {
     let typed = |kind| match error.get(kind) {
         Some(ContextValue::String(typed)) => Some(typed.clone()),
@@ -51,7 +51,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Whether the command that was not understood is one that writes archives.
+/// Returns whether the command that could not be parsed is one that writes archives.
 fn writes(error: &clap::Error) -> bool {
     usage(error).contains("--to")
 }

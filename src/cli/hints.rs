@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use imgtar::{Diagnostic, Error, LimitKind, Setting};
 
-/// Returns why a run failed, with all its causes, as one line; what could be chosen instead stands below.
+/// Returns the reason why a run failed, with all its causes, as one line; the possible choices follow below.
 pub(super) fn failure(error: &Error) -> String {
     match error {
         Error::Within { at, source } => format!("{at}: {}", failure(source)),

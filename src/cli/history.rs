@@ -16,10 +16,10 @@ use super::words::{counted, size};
 /// Columns from which on there is room for dates.
 const WITH_DATES: usize = 100;
 
-/// Says the history of the one image that is meant: no is the answer if more of it is hidden than may be.
+/// Prints the history of the selected image; the exit is [`Exit::No`] if more of it is hidden than the limit allows.
 ///
 /// # Errors
-/// Those of the command line, of choosing an image, and of reading its layers.
+/// Those of the command line, of selecting an image, and of reading its layers.
 pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<Exit> {
     let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref())?;
@@ -40,7 +40,7 @@ pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<Exit> {
     Ok(verdict(is_within))
 }
 
-/// Whether no more is hidden than `limit`.
+/// Returns whether no more is hidden than `limit` allows.
 fn is_within(total: &HistoryTotal, limit: HiddenLimit) -> bool {
     match limit {
         HiddenLimit::Size(bytes) => total.hidden.size <= bytes,
@@ -53,7 +53,7 @@ fn hidden_percent(total: &HistoryTotal) -> f64 {
     if total.holds.size == 0 { 0.0 } else { total.hidden.size as f64 * 100.0 / total.holds.size as f64 }
 }
 
-/// The history and whose it is.
+/// The history, and the image that has it.
 #[derive(Serialize)]
 struct HistoryDocument<'a> {
     names: Vec<String>,
@@ -109,7 +109,7 @@ fn right(text: impl Into<String>) -> Cell {
     cell(text).right()
 }
 
-/// What made a step, as a Dockerfile says it, on one line.
+/// The command that made a step, as a Dockerfile instruction, on one line.
 fn instruction(step: &HistoryStep) -> String {
     let said = step.created_by.as_deref().or(step.comment.as_deref()).unwrap_or_default();
     let said = said.trim().trim_end_matches("# buildkit");

@@ -1,4 +1,4 @@
-//! `imgtar import`: what was typed of the image becomes its config.
+//! `imgtar import`: flags become the config of the image.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::{config, environment, input, write};
 
-/// Imports, and tells what was written.
+/// Imports, and reports what was written.
 ///
 /// # Errors
 /// Those of the command line and of the import.
 pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
     let config = config(args)?;
     let options = ConvertOptions {
-        // The diff_id is computed from the bytes that are written: there is no other promise to decode a layer for.
+        // The diff_id is computed from the bytes that are written: there is no other to verify a layer against.
         verify: Verify::Digests,
         ..options::all_of(&args.write, environment::source_date_epoch()?)?
     };
@@ -26,10 +26,11 @@ pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
     write::run_one(args.input.as_deref(), &args.write, messages, import)
 }
 
-/// What the image is said to be.
+/// Returns the config of the new image.
 ///
 /// # Errors
-/// [`Error::Usage`] for what is missing, contradicts itself or could not be run; those of the archive of `--config-from`.
+/// [`Error::Usage`] for flags that are missing, contradict each other or could not be run; those of the archive of
+/// `--config-from`.
 fn config(args: &ImportArgs) -> Result<NewConfig> {
     let (image, to) = (&args.image, args.write.to);
     reject_inapplicable_flags(to, &[(image.config_from.is_some(), "--config-from", IMAGES)])?;
@@ -55,7 +56,7 @@ fn config_of(path: &Path, args: &ImageArgs) -> Result<Vec<u8>> {
     Ok(chosen.image.config.raw().to_vec())
 }
 
-/// The architecture is asked for rather than taken from the machine (docs/formats.md O-12); a filesystem needs none.
+/// The architecture has to be given, and is not taken from the machine (docs/formats.md O-12); a filesystem needs none.
 fn platform(args: &ImageArgs, is_needed: bool) -> Result<Option<Platform>> {
     let host = Platform::host();
     let architecture = match args.arch.as_deref() {

@@ -1,4 +1,4 @@
-//! Where IN comes from: a path, or standard input with something on it.
+//! The input, IN: a path, or standard input with bytes on it.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Seek};
@@ -12,16 +12,16 @@ use imgtar::{Archives, Error, Input, Reference, Result, Rule};
 use super::messages::Messages;
 use super::sys::{self, StreamState};
 
-/// What skopeo puts in front of a file.
+/// The transports that skopeo puts in front of a file.
 const SCHEMES: [&str; 4] = ["docker-archive:", "oci-archive:", "oci:", "dir:"];
 
-/// What it and others put in front of an image's name.
+/// The transports that skopeo and others put in front of an image's name.
 const IMAGES: [&str; 3] = ["docker-daemon:", "containers-storage:", "docker://"];
 
-/// How long standard input may be silent before a person is told what is waited for.
+/// The time without a byte on standard input after which a message says that it is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The input that `given` names; standard input for `-` and for nothing.
+/// The input that `given` names; standard input for `-` and for `None`.
 ///
 /// # Errors
 /// [`Error::Usage`] if standard input is a terminal, a directory or closed, [`Error::Invalid`] if nothing is on it;
@@ -48,7 +48,7 @@ pub(crate) fn find_all(given: &[PathBuf]) -> Result<Vec<Input>> {
     }
 }
 
-/// The archives that `given` names, at least one, and those that `with` names.
+/// The archives that `given` names, at least one, and those of `with`.
 ///
 /// # Errors
 /// Those of [`find_all`].
@@ -60,7 +60,7 @@ pub(super) fn find_archives(given: &[PathBuf], with: &[PathBuf]) -> Result<Archi
     Ok(Archives { inputs, with: if with.is_empty() { Vec::new() } else { find_all(with)? } })
 }
 
-/// Refuses what would read standard input twice.
+/// Refuses inputs that would read standard input twice.
 ///
 /// # Errors
 /// [`Error::Usage`].
@@ -71,7 +71,7 @@ pub(super) fn refuse_repeated<'p>(given: impl Iterator<Item = &'p Path>) -> Resu
     }
 }
 
-/// `error` and a word about what may have been meant.
+/// Adds `hint` to the message of `error`.
 pub(super) fn hinted(error: Error, hint: &str) -> Error {
     match error {
         Error::Invalid { rule, at, problem, values } => {
@@ -92,7 +92,7 @@ fn opening(path: &Path) -> Error {
     Error::io("opening", at, source)
 }
 
-/// What somebody means who names an image, or spells a file as skopeo does, where nothing is called so.
+/// Returns a hint for a path that does not exist and is spelled as an image's name, or as skopeo spells a file.
 fn meant(path: &Path) -> Option<String> {
     let typed = path.to_str().filter(|_| !path.exists())?;
     if let Some(file) = SCHEMES.iter().find_map(|scheme| typed.strip_prefix(scheme)) {
@@ -104,7 +104,7 @@ fn meant(path: &Path) -> Option<String> {
         .then(|| format!("an image is saved first: docker save {named} | imgtar …"))
 }
 
-/// Waits for the first byte of standard input; after two seconds says so.
+/// Waits for the first byte of standard input; after two seconds prints a message.
 ///
 /// # Errors
 /// [`Error::Invalid`] if its end comes first.

@@ -16,7 +16,7 @@ use super::hints;
 use super::messages::{Messages, Verbosity};
 use super::page::{Page, Table};
 
-/// Prints what the archives hold, or whether one engine loads them.
+/// Prints the content of the archives, or whether one engine loads them.
 ///
 /// # Errors
 /// Those of the command line, and those of reading the only archive and of choosing an image in it.
@@ -54,7 +54,7 @@ pub(super) fn run(args: &InspectArgs, messages: Messages) -> Result<Exit> {
     Ok(outcomes.exit())
 }
 
-/// The facts; what reading the archive warns of and notes is among them.
+/// The facts, with the warnings and notes of reading the archive.
 fn report(input: Input, args: &InspectArgs, messages: Messages) -> Result<InspectReport> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&heard);

@@ -1,7 +1,7 @@
 //! JSON as the answering commands print it: indented or a line at a time, and safe on a terminal.
 //!
-//! What a terminal would act on instead of showing it is written as `\uXXXX`, which any reader turns back into the very
-//! character: nothing is lost, and nothing from an archive moves a cursor (docs/formats.md H-25).
+//! A character that a terminal would act on instead of showing it is written as `\uXXXX`, which any JSON reader turns
+//! back into the same character: nothing is lost, and nothing from an archive moves a cursor (docs/formats.md H-25).
 
 use std::io::{self, Write};
 
@@ -24,10 +24,10 @@ fn write(out: &mut impl Write, value: &impl Serialize, formatter: impl Formatter
     out.write_all(b"\n")
 }
 
-/// A formatter that escapes what a terminal would act on; all else is the formatter's below.
+/// A formatter that escapes the characters that a terminal would act on; all else is left to the formatter below.
 struct Safe<F>(F);
 
-/// The methods that are the formatter's below.
+/// The methods that are left to the formatter below.
 macro_rules! delegate {
     ($($name:ident($($arg:ident: $type:ty),*);)*) => {
         $(fn $name<W: ?Sized + Write>(&mut self, writer: &mut W, $($arg: $type),*) -> io::Result<()> {

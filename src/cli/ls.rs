@@ -18,7 +18,7 @@ use super::input::hinted;
 use super::messages::Messages;
 use long::Long;
 
-/// Lists the image's files, a layer's entries, or what each layer does to the files.
+/// Lists the image's files, a layer's entries, or the changes that each layer makes to the files.
 ///
 /// # Errors
 /// Those of the command line, of reading the archive, and of finding image, layer and path.
@@ -57,7 +57,8 @@ pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
     lines.out.finish()
 }
 
-/// Who gives one word means the archive, unless it looks like a path in an image and something is piped in.
+/// Adds a hint if the only argument looks like a path in an image and something is piped in: it was taken for the
+/// archive.
 fn explained(args: &LsArgs, error: Error) -> Error {
     match &args.input {
         Some(input) if input.is_absolute() && args.patterns.is_empty() && !io::stdin().is_terminal() => {
@@ -67,7 +68,7 @@ fn explained(args: &LsArgs, error: Error) -> Error {
     }
 }
 
-/// The entries that are asked for.
+/// The entries to list.
 struct ListedEntries<'a> {
     args: &'a LsArgs,
     filter: PathFilter,
@@ -78,7 +79,7 @@ struct ListedEntries<'a> {
 }
 
 impl ListedEntries<'_> {
-    /// Hands them to `each` as they are met.
+    /// Passes them to `each` as they are read.
     fn each(&self, each: impl FnMut(FileEntry) -> Result<()>) -> Result<()> {
         let Self { archive, chosen, run, .. } = *self;
         if let Some(number) = self.args.layer {
@@ -92,7 +93,7 @@ impl ListedEntries<'_> {
         files.list(&self.filter, each)
     }
 
-    /// Holds all of them, counted against the run's budget.
+    /// Collects all of them, counted against the run's budget.
     fn collect(&self) -> Result<Vec<FileEntry>> {
         let mut entries = Vec::new();
         self.each(|entry| {
@@ -123,7 +124,7 @@ impl Lines {
         said(writeln!(self.out, "{line}"))
     }
 
-    /// Writes what a layer of `chosen` does at one path.
+    /// Writes the change that a layer of `chosen` makes at one path.
     fn change(&mut self, change: &LayerChange, chosen: &SelectedImage, is_json: bool) -> Result<()> {
         if is_json {
             return self.out.json_line(change);

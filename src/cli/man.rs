@@ -18,7 +18,7 @@ use super::args::{Cli, ManArgs};
 pub(super) fn run(args: &ManArgs) -> Result<()> {
     // Names of commands are whole in pages of their own: `imgtar-convert`.
     let mut command = Cli::command().disable_help_subcommand(true);
-    // What short help leaves out has no text in the page otherwise.
+    // Flags that the short help omits would otherwise have no text in the page.
     command = command.mut_subcommands(|command| command.mut_args(|arg| arg.hide_short_help(false)));
     command.build();
     let Some(dir) = &args.out_dir else {
@@ -49,7 +49,7 @@ fn page(command: clap::Command) -> Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The end of a help page as sections that keep their lines: what is examples there is `EXAMPLES` here.
+/// The end of a help page as sections that keep their lines: its examples are `EXAMPLES` here.
 fn sections(end: &str) -> String {
     let mut roff = String::new();
     for line in end.lines() {

@@ -1,4 +1,4 @@
-//! Messages on standard error: lines for people, documents where `--progress json` asks for them.
+//! Messages on standard error: lines for people, documents with `--progress json`.
 //!
 //! A message is written at once, so that threads do not mix theirs, and a standard error that is closed fails nothing.
 
@@ -19,21 +19,21 @@ use super::exit::Exit;
 use super::page::wrap;
 use super::{hints, json, progress};
 
-/// The messages that are wanted, and their form.
+/// The verbosity of messages, and their form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Messages {
     verbosity: Verbosity,
     is_json: bool,
 }
 
-/// The messages that are wanted; each includes those before it.
+/// The messages that are printed; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
     /// Errors.
     Quiet,
     /// Warnings, notes, and what was written.
     Normal,
-    /// What became of each layer.
+    /// The outcome for each layer.
     Verbose,
 }
 
@@ -56,7 +56,7 @@ enum MessageDocument<'a> {
 }
 
 impl Messages {
-    /// Returns the messages that `cli` asks for.
+    /// Returns the messages for the flags of `cli`.
     pub(crate) fn of(cli: &Cli) -> Self {
         let verbosity = match (cli.quiet, cli.verbose) {
             (true, _) => Verbosity::Quiet,
@@ -91,25 +91,25 @@ impl Messages {
         }
     }
 
-    /// Writes what everybody may want to know.
+    /// Writes a note, unless `--quiet` is given.
     pub(super) fn note(self, text: &str) {
         self.diagnostic(&Diagnostic::note(None, "", text));
     }
 
-    /// Writes what `--verbose` asks for.
+    /// Writes a note if `--verbose` is given.
     pub(super) fn detail(self, text: &str) {
         if self.verbosity >= Verbosity::Verbose {
             self.note(text);
         }
     }
 
-    /// Writes why the run failed.
+    /// Writes the reason why the run failed.
     pub(crate) fn error(self, error: &Error) {
         let rule = error.rule();
         self.failure(Severity::Error, rule, &hints::failure(error));
     }
 
-    /// Writes which files could not be removed, however quiet the run is.
+    /// Writes the files that could not be removed, even if the run is quiet.
     pub(crate) fn left_behind(self) {
         unfinished::left_behind().iter().for_each(|text| self.failure(Severity::Warning, None, text));
     }
@@ -147,7 +147,7 @@ fn line(severity: &str, text: &str) {
     write(message.replacen(severity, &format!("{style}{severity}{style:#}"), 1).as_bytes());
 }
 
-/// Writes why the command line is not understood.
+/// Writes the reason why the command line cannot be parsed.
 pub(super) fn usage(message: &StyledStr) {
     let message = if is_coloured() { message.ansi().to_string() } else { message.to_string() };
     write(format!("imgtar: {message}").as_bytes());
@@ -163,7 +163,7 @@ pub(super) fn write(lines: &[u8]) {
     let _ = progress::aside(|| io::stderr().lock().write_all(lines));
 }
 
-/// Whether standard error shows colours, as clap has it for the help.
+/// Returns whether standard error shows colours, as clap decides it for the help.
 fn is_coloured() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

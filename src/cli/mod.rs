@@ -1,4 +1,4 @@
-//! The command: what was typed, what it means, what is said, and how it ends.
+//! The command: arguments, options, output and exit codes.
 
 mod answer;
 pub(crate) mod args;
@@ -41,7 +41,7 @@ use self::args::{Cli, CommandArgs};
 use self::exit::Exit;
 use self::messages::Messages;
 
-/// Does what was asked.
+/// Runs the command.
 ///
 /// # Errors
 /// Those of the command.
@@ -61,8 +61,8 @@ pub(crate) fn run(cli: &Cli, messages: Messages) -> Result<Exit> {
     }
 }
 
-/// Whoever stops listening to an answer has heard enough, whatever it was going to be; an archive that is cut short is
-/// another matter.
+/// Returns success if the reader of an answer has closed the pipe: it has read enough, whatever the answer was. For an
+/// archive, which would be cut short, this stays an error.
 fn answered(outcome: Result<Exit>) -> Result<Exit> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::ClosedPipe => Ok(Exit::Done),

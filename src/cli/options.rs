@@ -1,6 +1,6 @@
-//! The border: what was typed becomes what is to be done, or is refused because it contradicts itself.
+//! The border: flags become options of the library, or are refused because they contradict each other.
 //!
-//! Behind it the library sees neither clap nor a string that still needs parsing.
+//! Beyond it the library sees neither clap nor a string that still needs parsing.
 
 use imgtar::{
     Compress, ConvertOptions, DockerOptions, Error, NameChanges, OciOptions, Platforms, Result, RootfsOptions, Target,
@@ -19,7 +19,7 @@ const OCI: &[FormatArg] = &[FormatArg::Oci, FormatArg::OciDir];
 const OCI_DIR: &[FormatArg] = &[FormatArg::OciDir];
 const ROOTFS: &[FormatArg] = &[FormatArg::Rootfs];
 
-/// What `convert` is asked to do; `epoch` is `SOURCE_DATE_EPOCH`.
+/// Returns the options of `convert`; `epoch` is `SOURCE_DATE_EPOCH`.
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
@@ -27,7 +27,7 @@ pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertO
     selected(&args.selection, &args.write, epoch)
 }
 
-/// What `edit` is asked to write.
+/// Returns the options with which `edit` writes.
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
@@ -48,7 +48,7 @@ fn selected(selection: &SelectionArgs, write: &WriteArgs, epoch: Option<i64>) ->
     })
 }
 
-/// What is written of an input in which there is nothing to choose.
+/// Returns the options for writing the whole input, for commands that select nothing.
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
@@ -83,7 +83,7 @@ pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOpti
     Ok(ConvertOptions { names: name_changes(names), ..ConvertOptions::new(target(args, epoch)?) })
 }
 
-/// A flag: whether it was given, how it is spelled, and which targets know it.
+/// A flag: true if it was given, its spelling, and the targets that know it.
 pub(super) type Flag<'a> = (bool, &'a str, &'a [FormatArg]);
 
 /// Refuses flags that the target has no use for: they would be ignored in silence.
@@ -137,7 +137,7 @@ fn docker_options(args: &WriteArgs, compress: Option<Compress>) -> DockerOptions
     }
 }
 
-/// Without the variable every time would become 1970, which nobody means.
+/// Returns the time for `--clamp-mtime`; refuses a missing variable, without which every time would become 1970.
 fn clamp(epoch: Option<i64>) -> Result<i64> {
     epoch.ok_or_else(|| Error::Usage("--clamp-mtime needs SOURCE_DATE_EPOCH in the environment".to_owned()))
 }

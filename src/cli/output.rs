@@ -1,4 +1,4 @@
-//! Where OUT goes: which place, opened how, compressed how.
+//! The output, OUT: its path, the way it is opened, its compression.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,10 +11,10 @@ use super::args::{OutputArgs, WriteArgs};
 use super::choices::{FormatArg, OuterArg};
 use super::sys;
 
-/// How the archive is compressed as a whole: as `--outer` says, else as the extension promises.
+/// Returns the compression of the archive as a whole: that of `--outer`, else that of the file name's extension.
 ///
 /// # Errors
-/// [`Error::Usage`] for an extension whose form is not written here.
+/// [`Error::Usage`] for an extension whose compression cannot be written.
 pub(crate) fn outer(args: &WriteArgs) -> Result<Encoding> {
     let outer = match args.output.outer {
         Some(outer) => outer,
@@ -63,7 +63,7 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
         true => sys::standard_output().ok().as_ref().and_then(sys::identity),
         false => sys::identity_at(output),
     };
-    // Whatever cannot be looked at is reported by whoever opens it.
+    // A path that cannot be looked at is reported when it is opened.
     let problem = if read.is_some() && read == written {
         "is the input; write to another name, and rename that when it is done"
     } else if is_lost {
@@ -80,7 +80,7 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
     Err(Error::Usage(format!("{output}: {problem}")))
 }
 
-/// Whether `output`, which need not exist yet, would be written into a directory that is read.
+/// Returns whether `output`, which need not exist yet, would be written into a directory that is read.
 fn is_within(output: &Path, input: &Input) -> bool {
     let Input::Path(dir) = input else { return false };
     // A name without a directory in front has the empty path for its parent.
@@ -95,7 +95,7 @@ fn is_below(input: &Input, dir: &Path) -> bool {
     matches!((path.canonicalize(), dir.canonicalize()), (Ok(path), Ok(dir)) if path.starts_with(&dir))
 }
 
-/// Opens the output; nothing is under its name before it is whole.
+/// Opens the output; no file is under its name before it is complete.
 ///
 /// # Errors
 /// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
@@ -143,7 +143,7 @@ pub(super) fn config(args: &WriteArgs) -> Result<Option<Answer>> {
     args.rootfs.config_out.as_deref().map(open).transpose()
 }
 
-/// Whether `-` is asked for: standard output.
+/// Returns whether the output is `-`: standard output.
 pub(super) fn is_standard(args: &OutputArgs) -> bool {
     args.output == Path::new("-")
 }

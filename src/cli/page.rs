@@ -1,6 +1,6 @@
 //! Text for people: wrapped lines and aligned tables, in as many columns as the terminal has.
 //!
-//! Where standard output is no terminal a line has no end, because programs and searches read it there; `COLUMNS` sets
+//! If standard output is no terminal, lines have no limit, because programs and searches read them; `COLUMNS` sets
 //! another width. Control characters are escaped here, whatever archive they come from (docs/formats.md H-25).
 
 use std::borrow::Cow;
@@ -46,14 +46,14 @@ pub(super) struct Cell {
     fit: Fit,
 }
 
-/// What becomes of the last cell of a row where the columns end.
+/// The treatment of the last cell of a row that is too long for the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fit {
     /// It goes on below, words that are longer than a line too.
     Wrapped,
     /// It goes on below, but words stay whole, so that they can be searched for and copied.
     Words,
-    /// It ends.
+    /// It is cut.
     Cut,
 }
 
@@ -90,7 +90,7 @@ impl Cell {
         Self { fit: Fit::Words, ..self }
     }
 
-    /// Cuts the text after so many columns, or where they end.
+    /// Cuts the text after this many columns, or where they end.
     pub(super) fn cut_at(self, columns: usize) -> Self {
         Self { text: cut(&self.text, columns), fit: Fit::Cut, ..self }
     }

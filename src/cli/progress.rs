@@ -1,6 +1,6 @@
-//! `--progress`: how far a run is, on standard error, for a person, a log or a program.
+//! `--progress`: the progress of a run, on standard error, for a person, a log or a program.
 //!
-//! The library tells what passes; here it is counted ([`tally`]) and, by the clock, shown: as [`bars`], or as lines that
+//! The library sends events; here they are added up ([`tally`]) and shown at intervals: as [`bars`], or as lines that
 //! are [`plain`] or [`json`].
 
 mod bars;
@@ -22,7 +22,7 @@ pub(super) use bars::aside;
 /// Digits of a digest that tell layers apart.
 const DIGITS: usize = 12;
 
-/// The listener that `--progress` asks for.
+/// The listener for the kind of progress that `--progress` selects.
 pub(super) fn listen(form: choices::ProgressArg, messages: Messages) -> Progress {
     match form {
         choices::ProgressArg::Auto if messages.verbosity() > Verbosity::Quiet && can_draw() => bars::draw(),
@@ -42,7 +42,7 @@ fn can_draw() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Writes the lines that `say` makes of an event and the time since now.
+/// Writes the lines that `say` returns for an event and the time since now.
 fn lines(say: impl FnMut(&Event<'_>, Duration) -> String + Send + 'static) -> Progress {
     let start = Instant::now();
     let say = Mutex::new(say);
@@ -55,7 +55,7 @@ fn lines(say: impl FnMut(&Event<'_>, Duration) -> String + Send + 'static) -> Pr
     })
 }
 
-/// Returns what is being done, and what was done then.
+/// Returns the verbs of a task: in progress and done.
 fn verbs(action: Action) -> (&'static str, &'static str) {
     match action {
         Action::Spool => ("reading", "read"),
@@ -66,7 +66,7 @@ fn verbs(action: Action) -> (&'static str, &'static str) {
     }
 }
 
-/// Returns what tells a task's bytes from others': the beginning of a digest, else the end of the name.
+/// Returns a short name of a task's bytes: the beginning of a digest, else the end of the name.
 fn short(label: &str, longest: usize) -> String {
     let is_digest = |part: &&str| part.len() >= 2 * DIGITS && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(digest) = label.split(|c: char| !c.is_ascii_alphanumeric()).rev().find(is_digest) {

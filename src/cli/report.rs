@@ -1,4 +1,4 @@
-//! What a conversion wrote: sentences for people, a document for programs.
+//! The report of a conversion: sentences for people, a document for programs.
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -22,12 +22,12 @@ pub(super) struct ReportDocument {
     output: String,
     /// The word of `--to`.
     format: &'static str,
-    /// How the archive is compressed as a whole.
+    /// The compression of the archive as a whole.
     compression: &'static str,
     #[serde(flatten)]
     report: ConversionReport,
     warnings: Vec<Diagnostic>,
-    /// The config went to a file of its own.
+    /// True if the config was written to a file of its own.
     #[serde(skip)]
     is_config_written: bool,
 }
@@ -53,7 +53,7 @@ impl ReportDocument {
         Self { output, format, compression, report, warnings, is_config_written }
     }
 
-    /// Writes what was done to standard error, as the run wants it.
+    /// Writes the report to standard error, in the form that the run selects.
     pub(super) fn announce(&self, format: FormatArg, messages: Messages) {
         if messages.is_json() {
             return messages.document(&ReportEvent::Wrote(self));
@@ -62,7 +62,7 @@ impl ReportDocument {
             return;
         }
         let mut text = self.archive(format);
-        // What came in as a root filesystem and goes out as one is no image.
+        // A root filesystem that is converted to one is no image.
         let is_image = |image: &&ImageReport| format != FormatArg::Rootfs || image.source_image_id.is_some();
         for image in self.report.images.iter().filter(is_image) {
             text += &format!("  {}\n", sentence(image, format));
@@ -99,7 +99,7 @@ impl ReportDocument {
     }
 }
 
-/// Writes which images an edit would change, and how.
+/// Writes the images that an edit would change, and the changes.
 pub(super) fn announce_preview(images: &[EditedImage], messages: Messages) {
     for image in images {
         let names = if image.names.is_empty() { "untagged image".to_owned() } else { image.names.join(", ") };
@@ -114,7 +114,7 @@ pub(super) fn announce_preview(images: &[EditedImage], messages: Messages) {
     }
 }
 
-/// How much smaller or larger the layers would be.
+/// The bytes by which the layers would be smaller or larger.
 fn saved(LayerBytes { before, after }: LayerBytes) -> String {
     let difference = match before.cmp(&after) {
         Ordering::Greater => format!("{} less", size(before - after)),

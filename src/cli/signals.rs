@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP end the process, and no unfinished output outlives it; on Windows, Ctrl-C and Ctrl-Break.
+//! Handling of SIGINT, SIGTERM and SIGHUP, which end the process and remove unfinished outputs; on Windows, of Ctrl-C
+//! and Ctrl-Break.
 //!
 //! SIGPIPE stays ignored, as Rust leaves it: a closed pipe is an error like any other, and is reported as 141.
 

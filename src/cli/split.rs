@@ -13,7 +13,7 @@ use super::report::ReportDocument;
 use super::write::{new_run, recording};
 use super::{environment, input, output, signals};
 
-/// Converts into several archives, and tells what was written; all that can be refused without reading is refused first.
+/// Converts into several archives, and reports what was written; refuses all that it can before it reads.
 ///
 /// # Errors
 /// Those of the command line and of the conversion.
@@ -64,7 +64,7 @@ pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messag
     file.map_or(Ok(()), Answer::finish)
 }
 
-/// The names that are asked for.
+/// The names to write.
 fn pattern(args: &ConvertArgs) -> Result<SplitPattern> {
     let output = &args.write.output.output;
     if output::is_standard(&args.write.output) {

@@ -1,6 +1,6 @@
-//! What differs between systems for the command: its standard streams, what tells files apart, signals.
+//! The parts of the command that differ between systems: standard streams, the identity of files, signals.
 //!
-//! Each system's module has the same functions; where they differ in what they can do, they say so.
+//! Each system's module has the same functions; their comments name the differences.
 
 #[cfg(unix)]
 mod unix;
@@ -12,10 +12,10 @@ pub(super) use unix::*;
 #[cfg(windows)]
 pub(super) use windows::*;
 
-/// What is seen of a stream without reading it.
+/// The state of a stream, found without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamState {
-    /// Bytes, or an error that reading will tell.
+    /// Bytes, or an error that a read will return.
     Something,
     /// Nothing yet.
     Nothing,
@@ -23,5 +23,5 @@ pub(super) enum StreamState {
     End,
 }
 
-/// What two names of one file have in common: the file system, and the file's number in it.
+/// The identity of a file, which all its names share: its file system, and its number there.
 pub(super) type FileId = (u64, u64);

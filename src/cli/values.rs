@@ -1,4 +1,4 @@
-//! Values that a flag spells in its own little grammar. Text in, value or reason out; nothing is looked up.
+//! Values of flags that have a grammar of their own. Text in, value or reason out; no file is read.
 
 use std::num::ParseIntError;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub(crate) fn platform(text: &str) -> Result<PlatformArg, String> {
     match text {
         "all" => Ok(PlatformArg::All),
         "host" => Ok(PlatformArg::One(Platform::host())),
-        // Nobody's operating system is left out so often.
+        // A platform without an operating system is the most frequent mistake.
         _ if !text.contains('/') && platform_part(text).is_ok() => {
             Err(format!("a platform is OS/ARCH[/VARIANT], as in linux/{text}, or one of `all` and `host`"))
         }
@@ -168,7 +168,7 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-/// `@N`, or a name or digest that only the archive can tell apart.
+/// `@N`, or a name or digest; which of the two depends on the archive.
 pub(crate) fn image(text: &str) -> Result<ImageRef, String> {
     if text.is_empty() {
         return Err("an image is a name, a digest or `@N`".to_owned());
@@ -236,7 +236,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     scaled(text, 1024)
 }
 
-/// How much of an image may be hidden.
+/// The part of an image that may be hidden.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum HiddenLimit {
     /// Bytes of files.

@@ -12,7 +12,7 @@ use super::messages::{Messages, Verbosity};
 use super::page::{Cell, Page, Table, Tone, cell};
 use super::words::{counted, size};
 
-/// Checks the archives: no is the answer if anything is wrong, or, with `--strict`, doubtful.
+/// Verifies the archives; the exit is [`Exit::No`] if there is an error, or, with `--strict`, a warning.
 ///
 /// # Errors
 /// Those of the command line, and those of the only archive if it cannot be read at all.

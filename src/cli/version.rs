@@ -1,4 +1,4 @@
-//! `--version`: the long form names what written digests depend on (docs/formats.md D-10).
+//! `--version`: the long form names all that written digests depend on (docs/formats.md D-10).
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! Sizes and numbers as people read them.
+//! Sizes and numbers in the form that people read.
 
 /// Returns `120.5 MiB`: ten columns or fewer up to the TiB.
 pub(super) fn size(bytes: u64) -> String {

@@ -1,4 +1,4 @@
-//! What the commands share that write images: where from, where to, and in which order to refuse.
+//! Shared by the commands that write images: input, output, and the order of the checks that refuse them.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::messages::Messages;
 use super::report::ReportDocument;
 use super::{environment, hints, input, output, progress, signals};
 
-/// Does `work` from the one input that `given` names, as [`run`] does.
+/// Does `work` on the one input that `given` names, as [`run`] does.
 ///
 /// # Errors
 /// Those of [`run`].
@@ -32,8 +32,8 @@ pub(super) fn run_one(
     })
 }
 
-/// Does `work` from `given`, and what `with` completes of it, to where `args` say, and tells what was written; all that can be refused without reading the
-/// input is refused first.
+/// Does `work` on the archives that `given` names, with those that `with` adds to them, writes the output of `args`,
+/// and reports what was written; refuses all that it can before it reads the input.
 ///
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
@@ -69,7 +69,7 @@ pub(super) fn run(
     report_file.map_or(Ok(()), |mut file| file.json(&report).and_then(|()| file.finish()))
 }
 
-/// Refuses a last input that is not there where no output is named: `cp` would write to it.
+/// Refuses a last input that does not exist if no output is named: `cp` would write to it.
 fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<()> {
     match given {
         [_, .., last] if output::is_standard(place) && last != Path::new("-") && !last.exists() => {
@@ -80,7 +80,7 @@ fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<(
     }
 }
 
-/// Does `work` from `given`, without an output.
+/// Does `work` on `given`, without an output.
 ///
 /// # Errors
 /// Those of finding the input, and those of `work`.

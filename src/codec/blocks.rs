@@ -16,13 +16,13 @@ use crate::stream::finish::Finish;
 /// Buffers for each thread: one being encoded, one waiting to be encoded or written.
 const PER_THREAD: usize = 2;
 
-/// How one block becomes bytes that need no other block.
+/// A format that encodes each block into bytes that can be decoded without any other block.
 pub(super) trait BlockFormat: Copy + Send + 'static {
     /// Plain bytes in every block but the last.
     const BLOCK: usize;
-    /// Whose threads these are.
+    /// The name of its threads.
     const NAME: &'static str;
-    /// What a thread keeps from block to block; never any input.
+    /// The state that a thread keeps from block to block; never any input.
     type Encoder;
 
     /// A new encoder, made by the thread that uses it.

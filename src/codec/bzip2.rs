@@ -1,4 +1,4 @@
-//! bzip2: all streams read as one. Nobody needs it written.
+//! bzip2: all streams read as one. There is no encoder: imgtar does not write bzip2.
 //!
 //! Source: docs/formats.md G-1; the format has no specification but its program.
 
@@ -6,7 +6,7 @@ use bzip2::{Decompress, Error, Status};
 
 use super::decoder::{self, Step};
 
-/// Whether `bytes`, met after `BZh` and a digit, go on as bzip2 does: with a block (π) or the end of an empty stream (√π).
+/// Returns true if `bytes`, after `BZh` and a digit, begin a block (π) or end an empty stream (√π).
 pub(super) fn begins_stream(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x31, 0x41, 0x59, 0x26, 0x53, 0x59]) || bytes.starts_with(&[0x17, 0x72, 0x45, 0x38, 0x50, 0x90])
 }

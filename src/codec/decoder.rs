@@ -1,7 +1,8 @@
 //! From compressed to plain bytes: one pump around the state of any codec.
 //!
-//! The pump owns the only buffer, asks the reader below for more, counts what comes out and judges the end. A codec is a
-//! state that takes and gives bytes and never sees a reader, so an error of the reader below cannot be mistaken for damage.
+//! The pump owns the only buffer, reads from the reader below, counts the decoded bytes and checks the end. A codec is
+//! a state that takes and gives bytes and never sees a reader, so an error of the reader below cannot be mistaken for
+//! damage.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -12,10 +13,10 @@ use crate::error::Error;
 use crate::limits::Budget;
 use crate::rule::Rule;
 
-/// Compressed bytes asked for at once.
+/// Compressed bytes read at once.
 const INPUT: usize = 64 << 10;
 
-/// Who hears what a decoder meets.
+/// The budget and the diagnostics of a decoder, and the name of its stream in messages.
 pub struct Watch<'a> {
     at: String,
     budget: &'a Budget,
@@ -23,7 +24,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// `at` names the stream in errors and warnings; what comes out of it is counted against `budget`.
+    /// `at` names the stream in errors and warnings; decoded bytes are counted against `budget`.
     pub fn new(at: impl Into<String>, budget: &'a Budget, diagnostics: &'a Diagnostics) -> Self {
         Self { at: at.into(), budget, diagnostics }
     }
@@ -50,7 +51,7 @@ struct Pump<'a, R> {
     state: State,
     codec: Codec,
     buffer: Box<[u8]>,
-    /// What of `buffer` is not yet taken.
+    /// The part of `buffer` that the codec has not taken yet.
     input: Range<usize>,
     /// Compressed bytes taken.
     offset: u64,
@@ -66,13 +67,13 @@ enum State {
     Lz4(lz4::Decode),
 }
 
-/// Why no more bytes come. Kept, so that a caller who reads on hears the same again.
+/// Why no more bytes come. Kept, so that a caller who reads on gets the same result again.
 enum End {
     Whole,
     Damaged(String),
 }
 
-/// How far one step of a codec's state came, in bytes.
+/// The bytes that one step of a codec's state took and gave.
 pub(super) struct Step {
     pub(super) taken: usize,
     pub(super) given: usize,
@@ -82,11 +83,11 @@ pub(super) struct Step {
 pub(super) trait Decode {
     /// Takes from `input` and gives to `out`, which is never empty.
     ///
-    /// Empty `input` says that no more will come: the state gives what it held back. When it has no more to give, it has
-    /// reached a proper end, or it returns an error.
+    /// Empty `input` means the end of the compressed bytes: the state gives what it held back. When it has no more to
+    /// give, it has reached a proper end, or it returns an error.
     ///
     /// # Errors
-    /// What is wrong with the stream.
+    /// The damage in the stream, as a clause.
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String>;
 }
 
@@ -96,7 +97,7 @@ pub(super) trait Decode {
 /// xz, 8 MiB for lz4, if the stream was made so (docs/formats.md H-15).
 ///
 /// # Errors
-/// When the codec cannot be set up for want of memory.
+/// When the codec cannot be set up for lack of memory.
 pub fn decode<R: Read>(codec: Codec, inner: R, watch: Watch<'_>) -> io::Result<Decoder<'_, R>> {
     let state = match codec {
         Codec::Plain => return Ok(Decoder(Form::Plain(inner))),

@@ -36,7 +36,7 @@ enum EncoderForm<W> {
 /// level 19, xz 125 MiB; on each further thread 1.2, 3, 100 and 64 MiB. On one thread gzip needs 1 MiB.
 ///
 /// # Errors
-/// When the codec cannot be set up, for want of memory or threads.
+/// When the codec cannot be set up for lack of memory or threads.
 pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsize) -> io::Result<Encoder<W>> {
     let form = match encoding {
         Encoding::Plain => EncoderForm::Plain(inner),

@@ -13,7 +13,7 @@ use twox_hash::XxHash32;
 use super::decoder::{self, Step};
 
 const MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
-/// How far back a block may refer.
+/// The farthest that a block may refer back, in bytes.
 const WINDOW: usize = 64 << 10;
 const CHECKSUM: usize = 4;
 
@@ -50,7 +50,7 @@ enum Part {
     First,
     /// The magic of another frame, if there is one.
     Magic,
-    /// The flags and the block size, which tell how long the rest of the descriptor is.
+    /// The flags and the block size, which determine how long the rest of the descriptor is.
     Flags,
     Descriptor,
     SkippableSize,
@@ -62,7 +62,7 @@ enum Part {
     ContentChecksum,
 }
 
-/// What a frame's descriptor says of it.
+/// The fields of a frame's descriptor.
 #[derive(Default)]
 struct Frame {
     independent: bool,
@@ -192,7 +192,7 @@ impl Frame {
         if self.block_checksums { CHECKSUM } else { 0 }
     }
 
-    /// Reads a descriptor: flags, the largest block, the size of the content if the flags say so, and a checksum.
+    /// Reads a descriptor: flags, the largest block, the size of the content if its flag is set, and a checksum.
     fn parse(descriptor: &[u8]) -> Result<Self, String> {
         let [flags, block, size @ .., checksum] = descriptor else {
             return Err("the frame's descriptor is cut short".into());

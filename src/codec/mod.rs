@@ -1,7 +1,8 @@
 //! Compression: the only table of codecs, their magic, decoders and encoders.
 //!
-//! [`Codec`] says what bytes are, [`Encoding`] what is to be written; [`decode`] and [`encode`] go from either to a stream.
-//! One file a codec below; `decoder` and `encoder` pump bytes through them, `blocks` spreads gzip over threads.
+//! [`Codec`] is the compression of bytes that are read, [`Encoding`] that of bytes to write; [`decode`] and [`encode`]
+//! go from either to a stream. One file a codec below; `decoder` and `encoder` pump bytes through them, `blocks`
+//! spreads gzip over threads.
 //!
 //! Sources: docs/formats.md G-1 (magic), O-16, O-17, H-15 to H-17 (reading), D-10 (writing).
 
@@ -20,7 +21,7 @@ pub(crate) use self::decoder::Decoder;
 pub use self::decoder::{Watch, decode};
 pub(crate) use self::encoder::{Encoder, encode};
 
-/// How bytes are compressed, as their first bytes tell.
+/// The compression of bytes, by their first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Codec {
@@ -39,12 +40,12 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// How many first bytes [`Codec::sniff`] wants to see.
+    /// The number of first bytes that [`Codec::sniff`] needs.
     pub const SNIFF_LEN: usize = 10;
 
     /// The codec of a stream that begins with `head`: its first [`Codec::SNIFF_LEN`] bytes, fewer if it has no more (G-1).
     ///
-    /// A plain tar begins with a file's name, so all the magic that a codec has is asked for: `BZh` alone is a fine name.
+    /// A plain tar begins with a file's name, so a codec's whole magic must match: `BZh` alone is a valid file name.
     pub fn sniff(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, 0x08, ..] => Self::Gzip,
@@ -100,7 +101,7 @@ impl Codec {
     }
 }
 
-/// What is written, and how hard the encoder tries.
+/// The codec and level with which bytes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Encoding {
@@ -115,7 +116,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// What the written bytes are.
+    /// Returns the codec of the written bytes.
     pub fn codec(self) -> Codec {
         match self {
             Self::Plain => Codec::Plain,
@@ -148,7 +149,7 @@ impl<const MAX: u8> Level<MAX> {
 }
 
 impl GzipLevel {
-    /// What is used where nobody asked.
+    /// The default level.
     ///
     /// The fastest that writes no more than others do by default. A Debian system of 1,173 MB in four layers became
     /// 426 MB at level 1, 409 at 2, 405 at 3 and 402 at 4, in 0.45, 0.53, 0.56 and 0.61 of the processor time in which
@@ -157,7 +158,7 @@ impl GzipLevel {
 }
 
 impl ZstdLevel {
-    /// What is used where nobody asked: zstd's own default.
+    /// The default level, which is zstd's own.
     pub const DEFAULT: Self = Self(3);
 }
 

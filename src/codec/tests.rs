@@ -1,4 +1,4 @@
-//! What holds for all codecs alike.
+//! Tests that apply to all codecs.
 
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
@@ -62,7 +62,7 @@ fn lz4_checked() -> lz4_flex::frame::FrameInfo {
     lz4_flex::frame::FrameInfo::new().content_checksum(true)
 }
 
-/// What `bytes` decode to, and what was warned of on the way.
+/// Decodes `bytes`; returns the content and the warnings.
 pub(super) fn unpack_heard(codec: Codec, bytes: &[u8]) -> io::Result<(Vec<u8>, Vec<String>)> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ears = Arc::clone(&heard);
@@ -77,7 +77,7 @@ pub(super) fn unpack_heard(codec: Codec, bytes: &[u8]) -> io::Result<(Vec<u8>, V
     Ok((content, heard))
 }
 
-/// What `bytes` decode to, if that goes without a warning.
+/// Decodes `bytes`, which must give no warning.
 pub(super) fn unpack(codec: Codec, bytes: &[u8]) -> io::Result<Vec<u8>> {
     let (content, heard) = unpack_heard(codec, bytes)?;
     assert_eq!(heard, [""; 0]);
@@ -358,7 +358,7 @@ fn a_failed_write_at_any_time_is_never_a_success() {
             for fails_at in 1.. {
                 let mut encoder = encode(encoding, Cramped::new(fails_at), threads(jobs)).unwrap();
                 let written = encoder.write_all(&content);
-                // Whoever overlooks the error of a write still gets it from `finish`.
+                // A caller who ignores the error of a write still gets it from `finish`.
                 match encoder.finish() {
                     Err(_) => assert!(calls < fails_at, "{encoding:?} at {fails_at}"),
                     Ok(below) => {
@@ -375,7 +375,7 @@ fn a_failed_write_at_any_time_is_never_a_success() {
     }
 }
 
-/// What a release may change only with a word about it (docs/formats.md D-10): codec, level, size, SHA-256.
+/// Outputs that a release may change only if its notes say so (docs/formats.md D-10): codec, level, size, SHA-256.
 const GOLDEN: &str = "\
 gzip 1 348242 672548bd001027165a5183d4e6183e91da586cce2dc61cc70a47196eccdfaa83
 gzip 2 339483 66d8cc680d0e61389c80e5d61476934f489eb14ced4d9359af91a47a0d7f0143

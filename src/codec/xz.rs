@@ -30,7 +30,7 @@ impl decoder::Decode for Decode {
             let idle = step.taken == 0 && step.given == 0;
             match status {
                 Status::MemNeeded if idle => return Err("the stream is cut short".into()),
-                // The library wants to be asked a second time before it says that it is stuck.
+                // The library reports only at a second call that it makes no progress.
                 Status::Ok if idle => {}
                 Status::Ok | Status::StreamEnd | Status::GetCheck | Status::MemNeeded => return Ok(step),
             }

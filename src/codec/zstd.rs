@@ -54,8 +54,8 @@ pub(super) fn declared_size(head: &[u8], stored: u64) -> Option<u64> {
 
 /// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).
 const JOB: u32 = 1 << 20;
-/// How far back matches may lie, as a power of two: 8 MiB, which every decoder has to take (RFC 8878, 3.1.1.1.2). Layers hold
-/// the same file, or a build of it, megabytes apart.
+/// The largest distance of a match, as a power of two: 8 MiB, which every decoder must support (RFC 8878, 3.1.1.1.2).
+/// Layers hold the same file, or another build of it, megabytes apart.
 const WINDOW_LOG: u32 = 23;
 /// The most workers that the library takes on every target.
 const MAX_WORKERS: usize = 64;

@@ -55,9 +55,9 @@ pub fn convert_all(
     write(&images, output, options, run)
 }
 
-/// Converts `archives` into one for each image, or, where `pattern` tells platforms apart, for each platform of
-/// each image: all or none (docs/bundles.md B-41). `open` opens the archive with a name; the caller gives those names
-/// when all is well.
+/// Converts `archives` into one for each image, or, where `pattern` has a placeholder that differs by platform, for
+/// each platform of each image: all or none (docs/bundles.md B-41). `open` opens the archive with a name; the caller
+/// gives those names after success.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error): before anything is opened, if two archives would have one name or an image has not got
@@ -130,7 +130,7 @@ pub fn edit(
     Ok(report)
 }
 
-/// Tells what [`edit()`] would change, and writes nothing.
+/// Returns the changes that [`edit()`] would make, and writes nothing.
 ///
 /// # Errors
 /// Those of [`edit()`], but for those of writing.

@@ -4,8 +4,8 @@
 //! out/{name}-{tag}.tar      ex.org/team/app:1 → out/app-1.tar
 //! ```
 //!
-//! What an archive says of itself goes into a name only letter by letter: no name leaves the pattern's directory, and two
-//! that are one are refused before anything is written.
+//! In values from an archive every character but ASCII letters, digits, `.`, `-` and `_` becomes `_`: no output leaves
+//! the pattern's directory. Two outputs with one name are refused before anything is written.
 //!
 //! Source: docs/bundles.md B-41.
 
@@ -39,7 +39,7 @@ enum PatternPart {
     Field(PatternField),
 }
 
-/// What a pattern can name.
+/// A placeholder of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PatternField {
     Name,
@@ -109,7 +109,7 @@ impl SplitPattern {
         &self.directory
     }
 
-    /// Returns true if it tells platforms apart: each is an archive of its own then.
+    /// Returns true if it has a placeholder that differs by platform: each platform is an archive of its own then.
     pub(super) fn has_platform(&self) -> bool {
         let is_platform = |part: &PatternPart| {
             matches!(part, PatternPart::Field(PatternField::Os | PatternField::Arch | PatternField::Id))
@@ -175,7 +175,7 @@ fn is_plain(letter: char) -> bool {
 }
 
 impl PatternField {
-    /// What `group` has of it.
+    /// Returns the placeholder's value for `group`, the archive with this `number`; `None` where `group` has none.
     fn value(self, number: usize, group: &[ImageEntry]) -> Option<String> {
         let names = || group.iter().flat_map(|entry| &entry.names);
         let reference = names().find_map(|name| match name {

@@ -74,7 +74,7 @@ fn objects(field: &str, a: &Map<String, Value>, b: &Map<String, Value>, changes:
     }
 }
 
-/// What both begin and end with is passed over, so that one element more is one change.
+/// Compares two lists. Elements that both begin or end with are skipped, so that one element more is one change.
 fn lists(field: &str, a: &[Value], b: &[Value], changes: &mut Vec<ConfigChange>) {
     let start = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let (rest_a, rest_b) = (&a[start..], &b[start..]);

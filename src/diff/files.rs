@@ -22,15 +22,15 @@ use crate::run::Run;
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct FilesDiff {
-    /// What only the second has.
+    /// The paths that only the second has.
     pub added: Vec<FileState>,
-    /// What only the first has.
+    /// The paths that only the first has.
     pub removed: Vec<FileState>,
-    /// What both have, but not the same.
+    /// The paths that differ between the two.
     pub changed: Vec<FileChange>,
 }
 
-/// What stands at one path of a tree.
+/// The file at one path of a tree, of whatever type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FileState {
@@ -42,23 +42,23 @@ pub struct FileState {
     pub content: Option<Digest>,
 }
 
-/// One path that is not the same in both.
+/// A path that is not the same in both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FileChange {
-    /// In which ways.
+    /// The fields that differ.
     pub fields: Vec<FileField>,
-    /// What the first has.
+    /// The file of the first image.
     pub a: FileState,
-    /// What the second has.
+    /// The file of the second image.
     pub b: FileState,
 }
 
-/// A way in which what stands at a path can differ.
+/// A field in which two files at the same path can differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileField {
-    /// File, directory, link and so on; all else is then of no account.
+    /// File, directory, link and so on; no other field is compared then.
     Type,
     /// Permissions, setuid, setgid and sticky.
     Mode,
@@ -94,7 +94,7 @@ impl FileField {
 }
 
 impl FilesDiff {
-    /// Whether both trees are the same.
+    /// Returns true if both trees are the same.
     pub fn is_same(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }

@@ -1,11 +1,11 @@
-//! What sets two images apart: config, layers, and the files that a container of each would see.
+//! The differences between two images: in config, layers, and the files that a container of each would see.
 //!
 //! Two images are the same if their image IDs are: the config is the same then, byte for byte, and names the same layers
-//! by diff_id. Names, manifests and the compression of layers say nothing about that. Nothing is decoded to find it out, and
-//! layers that both have are decoded once: `verify` tells whether an archive keeps its promises.
+//! by diff_id. Names, manifests and the compression of layers do not matter. Nothing is decoded to find that out, and
+//! layers that both have are decoded once: to check all digests of an archive is the task of `verify`.
 //!
-//! [`DiffOptions`] leave something out of the comparison. What is compared then decides alone: where a field of files does
-//! not count, every layer may have another diff_id, so layers are the same if their files are.
+//! [`DiffOptions`] leave something out of the comparison. Only the rest then decides: where a field of files does not
+//! count, every layer may have another diff_id, so layers are the same if their files are.
 //!
 //! Sources: docs/formats.md M-2, M-5, section 7.
 
@@ -22,11 +22,11 @@ use crate::error::Result;
 use crate::image::{Image, Layer};
 use crate::run::Run;
 
-/// What sets two images apart.
+/// The differences between two images.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
-    /// Whether nothing does that counts.
+    /// True if there is no difference that counts.
     pub same: bool,
     /// The fields of the configs that differ, in the order of the first.
     pub config: Vec<ConfigChange>,
@@ -42,11 +42,11 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LayersDiff {
-    /// How many both have at their base.
+    /// The number of layers that both have at their base.
     pub common: usize,
-    /// What the first has above these.
+    /// The layers of the first above these.
     pub a: Vec<DiffLayer>,
-    /// What the second has above these.
+    /// The layers of the second above these.
     pub b: Vec<DiffLayer>,
 }
 
@@ -64,7 +64,7 @@ pub struct DiffLayer {
     pub size: Option<u64>,
 }
 
-/// What a comparison leaves out.
+/// The differences and parts that a comparison leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiffOptions {
@@ -113,7 +113,7 @@ impl DiffOptions {
         self.ignore.contains(&what)
     }
 
-    /// Whether images with other layers may be the same by what is compared.
+    /// Returns true if images with different layers may be the same in all that is compared.
     fn ignores_layers(&self) -> bool {
         use DiffIgnore::{Mode, Mtime, Owner, Xattrs};
         [Mode, Mtime, Owner, Xattrs].into_iter().any(|what| self.ignores(what)) || !self.compares(DiffPart::Layers)
@@ -123,7 +123,7 @@ impl DiffOptions {
 /// Compares two images.
 ///
 /// # Errors
-/// What reading the layers refuses, unless both images have the same or files are not compared.
+/// Those of reading the layers, unless both images have the same ones or files are not compared.
 pub fn diff(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<Diff> {
     let layers = layers(a, b);
     let files = if layers.is_same() {
@@ -155,7 +155,7 @@ pub fn diff(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<Di
 }
 
 impl LayersDiff {
-    /// Whether both images have the same layers.
+    /// Returns true if both images have the same layers.
     pub fn is_same(&self) -> bool {
         self.a.is_empty() && self.b.is_empty()
     }

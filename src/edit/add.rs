@@ -1,7 +1,7 @@
 //! Layers on top: one from a tar as it is, one made of files of the disk (E-37, E-38).
 //!
-//! What is added stands at its canonical path in the image's tree, below directories that keep the metadata they have there:
-//! a path that leads through a symbolic link would be a directory of its own to engines that stack layers.
+//! An addition gets its canonical path in the image's tree, below directories that keep the metadata they have there:
+//! engines that stack layers would make a directory of its own of a path that leads through a symbolic link.
 //!
 //! Sources: docs/edit.md E-5, E-10, E-37, E-38, E-52.
 
@@ -24,31 +24,31 @@ use crate::image::Layer;
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::spec::timestamp::Timestamp;
 
-/// A file, directory or symbolic link of the disk, and where it goes.
+/// A file, directory or symbolic link on disk, and its destination in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Addition {
-    /// Where it is.
+    /// Its path on disk.
     pub source: PathBuf,
     /// Its path in the image; ending in a slash, or naming a directory there, the directory that it goes into.
     pub destination: String,
-    /// The mode of files; what they have on the disk if none is given.
+    /// The mode of files; `None` keeps the one on disk.
     pub mode: Option<u32>,
-    /// Owner and group; 0 and 0 if none are given.
+    /// Owner and group; `None` means 0 and 0.
     pub owner: Option<(u32, u32)>,
 }
 
 impl Addition {
-    /// What is at `source`, with its mode and without its owner.
+    /// Adds the file, directory or symbolic link at `source` with its mode on disk, owned by 0:0.
     pub fn new(source: impl Into<PathBuf>, destination: impl Into<String>) -> Self {
         Self { source: source.into(), destination: destination.into(), mode: None, owner: None }
     }
 }
 
-/// Puts `layer` on top, bytes as they are, and warns of what overlay filesystems make something else of.
+/// Puts `layer` on top, bytes as they are, and warns of entries that overlay filesystems treat differently.
 ///
 /// # Errors
-/// What flattening refuses; with `--strict` the warnings.
+/// The errors of flattening; with `--strict` the warnings.
 pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
     let layers: Vec<Layer> = draft.stack().into_iter().chain([layer.clone()]).collect();
@@ -66,10 +66,10 @@ pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_
     push(draft, layer.clone(), "imgtar edit --add-layer", workshop)
 }
 
-/// Puts one layer on top that has all `additions`; of two at one path the later one counts.
+/// Puts one layer on top that has all `additions`; of two at one path the later one wins.
 ///
 /// # Errors
-/// What cannot be read from the disk; a file where the image has a directory, or the other way round.
+/// A file that cannot be read from disk; a file where the image has a directory, or the other way round.
 pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
     let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workshop)?;
@@ -119,7 +119,7 @@ type AddedItems = BTreeMap<Vec<Vec<u8>>, AddedItem>;
 /// One entry of the layer.
 struct AddedItem {
     entry: TarEntry,
-    /// The file of the disk that has its content.
+    /// The file on disk that has its content.
     content: Option<PathBuf>,
 }
 
@@ -156,7 +156,7 @@ impl AddPlan<'_> {
         self.add_at(&addition.source, &path, addition)
     }
 
-    /// Adds what is at `source`, with all below it.
+    /// Adds the file or directory at `source`, with all below it.
     fn add_at(&mut self, source: &Path, path: &[u8], addition: &Addition) -> Result<()> {
         let metadata = fs::symlink_metadata(source).map_err(|error| failed(source, error))?;
         let path = self.canonical(path)?;
@@ -251,7 +251,7 @@ impl AddPlan<'_> {
         Ok(joined(&at, last))
     }
 
-    /// Whether `path` leads to a directory of the image, through a symbolic link or not.
+    /// Returns whether `path` leads to a directory of the image, through a symbolic link or not.
     fn is_directory(&self, path: &[u8]) -> bool {
         matches!(self.tree.follow(path), Lookup::Found { what: Standing::Directory, .. })
     }
@@ -292,7 +292,7 @@ impl AddPlan<'_> {
     }
 }
 
-/// The last component of a path of the disk.
+/// The last component of a path on disk.
 fn name_of(path: &Path) -> Result<&[u8]> {
     let name = path
         .file_name()
@@ -308,14 +308,14 @@ fn failed(path: &Path, error: io::Error) -> Error {
     Error::io("reading", shown(path), error)
 }
 
-/// The permissions of a file or directory of the disk, without what lets it act for its owner (E-37).
+/// The permissions of a file or directory on disk, without setuid, setgid and sticky (E-37).
 #[cfg(unix)]
 fn mode_of(metadata: &Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     metadata.permissions().mode() & 0o777
 }
 
-/// What files and directories usually have, where the disk has no such permissions.
+/// The usual permissions of files and directories, for systems whose files have none.
 #[cfg(not(unix))]
 fn mode_of(metadata: &Metadata) -> u32 {
     if metadata.is_dir() { 0o755 } else { 0o644 }

@@ -1,4 +1,5 @@
-//! The image of another archive that an image is built on: told by diff_ids alone, whatever blobs and names are (E-32).
+//! The image of another archive that an image is built on: found by diff_ids alone, whatever blobs and names are
+//! (E-32).
 //!
 //! Sources: docs/edit.md E-32.
 
@@ -11,7 +12,7 @@ use crate::image::{Image, ImageSet};
 /// The image of `archive` for the platform of `draft` whose layers are the lowest of its layers; the one with most of them.
 ///
 /// # Errors
-/// [`Error::Choice`] when there is none, with what is there.
+/// [`Error::Choice`] if there is none, with the images of the archive.
 pub(super) fn base_of<'a>(archive: &'a ImageSet, draft: &Draft) -> Result<&'a Arc<Image>> {
     let layers = draft.read_as();
     let is_base = |base: &&Arc<Image>| {

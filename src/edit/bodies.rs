@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::image::Layer;
 use crate::stream::source::{Extent, ExtentReader};
 
-/// How far a reader passes over entries that are not wanted rather than starting anew.
+/// The most bytes that a reader skips to reach an entry; for one that is farther, a new reader is opened.
 const NEAR: u64 = 64 << 10;
 
 /// Layers read at a time: each takes a buffer and, in a layout directory, an open file.
@@ -28,12 +28,12 @@ pub(super) struct StackBodies<'w> {
     open: Vec<(usize, TarCursor<'w>)>,
 }
 
-/// A reader that stands behind the header of the entry it gave last.
+/// A reader positioned behind the header of the entry that it returned last.
 struct TarCursor<'w> {
     reader: Reader<'w, ExtentReader>,
-    /// Where in the tar the reader began; its own offsets count from there.
+    /// The offset in the tar at which the reader began; its own offsets count from there.
     base: u64,
-    /// Where in the tar the next header stands.
+    /// The offset of the next header in the tar.
     next: u64,
 }
 
@@ -70,7 +70,7 @@ impl<'w> StackBodies<'w> {
         }
     }
 
-    /// Writes `written` with the body of the entry that was asked for last.
+    /// Writes `written` with the body of the entry that [`StackBodies::entry`] returned last.
     ///
     /// # Errors
     /// Those of reading and writing.

@@ -1,7 +1,7 @@
-//! Changes of an image's config: what a container of it starts with, and what is said of the image as a whole.
+//! Changes of an image's config: the settings of its containers, and the description of the image as a whole.
 //!
-//! A change edits the document (E-54). Values were parsed where they came in; what is refused here is what engines refuse,
-//! or a document of another shape than theirs.
+//! A change edits the document (E-54). Values were parsed when they were read; refused here are those that engines
+//! refuse, and documents of another shape than theirs.
 //!
 //! Sources: docs/edit.md E-53 to E-56; OCI image-spec `config.md`; moby image spec v1.2.
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::timestamp::Timestamp;
 
-/// What is to be changed; what is `None` or empty stays as it is.
+/// The changes to make; a field that is `None` or empty changes nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ConfigChanges {
@@ -26,15 +26,15 @@ pub struct ConfigChanges {
     pub architecture: Option<String>,
     /// The architecture's variant; an empty one is removed.
     pub variant: Option<String>,
-    /// Who made the image.
+    /// The author of the image.
     pub author: Option<String>,
-    /// When it was made.
+    /// The time of creation.
     pub created: Option<Timestamp>,
-    /// The runtime part.
+    /// The container settings.
     pub runtime: RuntimeChanges,
 }
 
-/// Changes of what a container starts with.
+/// Changes of the container settings of a config.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct RuntimeChanges {
@@ -58,19 +58,19 @@ pub struct RuntimeChanges {
     pub ports: Vec<String>,
     /// Paths, added to those that are there.
     pub volumes: Vec<String>,
-    /// The signal that asks the container to stop.
+    /// The signal that stops a container.
     pub stop_signal: Option<String>,
     /// The whole health check.
     pub healthcheck: Option<Map<String, Value>>,
 }
 
 impl ConfigChanges {
-    /// Whether nothing is to be changed.
+    /// Returns whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Changes `document`; what was to be removed and is not there is warned about.
+    /// Changes `document`; warns of each removal whose key is not there.
     ///
     /// # Errors
     /// [`Error::Usage`] for a merge that engines could not read (E-56); [`Error::Invalid`] for a document of another shape;
@@ -127,7 +127,7 @@ impl RuntimeChanges {
         Ok(())
     }
 
-    /// Sets entry point and command. What escaped their arguments on Windows speaks of the old ones (E-55).
+    /// Sets entry point and command, and removes `ArgsEscaped` of Windows, which is about the old ones (E-55).
     fn set_command(&self, runtime: &mut Map<String, Value>, is_windows: bool) {
         set_words(runtime, "Entrypoint", self.entrypoint.as_deref());
         let cleared = self.entrypoint.as_ref().map(|_| &[][..]);

@@ -1,8 +1,8 @@
-//! The difference of two trees as one layer: what has to be applied to the one to get the other.
+//! The difference of two trees as one layer: applied to the one tree, it makes the other.
 //!
-//! Pure: flattened trees in, items of a layer out, in the order in which they are written (E-10). Headers and bodies stay
-//! with the caller, who finds them again by their [`EntryKey`]. Comparing trees rather than merging the entries of layers is
-//! what keeps deleted files deleted (E-1):
+//! Pure: flattened trees in, items of a layer out, in the order in which they are written (E-10). Headers and bodies
+//! stay with the caller, which finds them again by their [`EntryKey`]. Because trees are compared, rather than the
+//! entries of layers merged, deleted files stay deleted (E-1):
 //!
 //! | below | above | the layer holds |
 //! | --- | --- | --- |
@@ -26,13 +26,13 @@ use crate::flatten::{EntryKey, FlatNode, Flattened};
 /// One item of the layer. Paths are relative and clean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum LayerItem {
-    /// What an entry describes: header, records and body. The root has an empty path.
+    /// A file, directory or other node that an entry describes: header, records and body. The root has an empty path.
     Entry {
         /// The path.
         path: Vec<u8>,
         /// The entry.
         entry: EntryKey,
-        /// How many more names of it follow as [`LayerItem::HardLink`].
+        /// The number of further names of it that follow as [`LayerItem::HardLink`].
         links: u32,
     },
     /// A directory that no entry describes: 0755, 0:0, mtime 0.
@@ -51,13 +51,13 @@ pub(super) enum LayerItem {
     },
     /// A whiteout.
     Whiteout {
-        /// The path of what it hides.
+        /// The path that it hides.
         hidden: Vec<u8>,
     },
 }
 
-/// Hands the items of the layer that makes `above` of `below` to `emit`. The entries of both trees have to be of one stack
-/// of layers.
+/// Passes the items of the layer that makes `above` of `below` to `emit`. The entries of both trees have to be of one
+/// stack of layers.
 ///
 /// `is_alike` tells whether two directories have the same metadata; `None` is a directory that no entry describes.
 ///
@@ -105,7 +105,7 @@ fn carried(below: &Flattened, above: &Flattened) -> HashSet<EntryKey> {
 struct DifferenceWalk<'a> {
     carried: HashSet<EntryKey>,
     is_alike: &'a dyn Fn(Option<EntryKey>, Option<EntryKey>) -> bool,
-    /// Where entries with several names were written first.
+    /// The paths at which entries with several names were written first.
     carriers: HashMap<EntryKey, Vec<u8>>,
     /// The directories above the present path, and whether they were listed.
     open: Vec<(FlatNode, bool)>,
@@ -210,7 +210,7 @@ impl<B: Iterator<Item = FlatNode>, A: Iterator<Item = FlatNode>> Iterator for No
     }
 }
 
-/// Compares paths component by component, a directory before what is in it: a slash comes before every other byte.
+/// Compares paths component by component, a directory before the paths in it: a slash comes before every other byte.
 fn by_components(one: &[u8], other: &[u8]) -> Ordering {
     let rank = |byte: &u8| if *byte == b'/' { 0 } else { u16::from(*byte) + 1 };
     one.iter().map(rank).cmp(other.iter().map(rank))

@@ -1,4 +1,4 @@
-//! An image's config as a document: a change rewrites what it names and nothing else.
+//! An image's config as a document: a change rewrites the keys that it names and nothing else.
 //!
 //! Keys keep their order, unknown keys and the texts of numbers survive, new keys go last in their object (E-54). A config
 //! that no change touches keeps its bytes, and with them its image ID.
@@ -23,16 +23,16 @@ pub(crate) struct ConfigDocument {
 }
 
 impl ConfigDocument {
-    /// Reads the config that `raw` is; `at` names it in errors.
+    /// Parses the config in `raw`; `at` is its name in errors.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no JSON object.
+    /// [`Error::Invalid`] if it is not a JSON object.
     pub(crate) fn read(raw: &[u8], at: &str) -> Result<Self> {
         let read: Map<String, Value> = json::read(raw, at, MAX_DOCUMENT, Rule::M11)?;
         Ok(Self { at: at.to_owned(), raw: raw.to_vec(), object: read.clone(), read })
     }
 
-    /// How messages call it.
+    /// Returns its name in messages.
     pub(crate) fn at(&self) -> &str {
         &self.at
     }
@@ -42,7 +42,7 @@ impl ConfigDocument {
         if self.is_changed() { json::write(&self.object) } else { self.raw.clone() }
     }
 
-    /// Whether a change has changed anything.
+    /// Returns whether the document differs from the one that was read.
     pub(crate) fn is_changed(&self) -> bool {
         self.object != self.read
     }
@@ -62,15 +62,15 @@ impl ConfigDocument {
         self.object.get(key).and_then(Value::as_str)
     }
 
-    /// What a container of the image starts with; an empty object is put where there is none.
+    /// The container settings, `config`; an empty object is put there if there is none.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where `config` is no object.
+    /// [`Error::Invalid`] if `config` is not an object.
     pub(crate) fn runtime_mut(&mut self) -> Result<&mut Map<String, Value>> {
         object_at(&mut self.object, "config", &self.at)
     }
 
-    /// The entries of `history`; none where it is absent or null.
+    /// The entries of `history`; none if it is absent or null.
     pub(crate) fn history(&self) -> Vec<Value> {
         self.object.get("history").and_then(Value::as_array).cloned().unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl ConfigDocument {
     /// Puts other layers in place of `rootfs.diff_ids`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where `rootfs` is no object.
+    /// [`Error::Invalid`] if `rootfs` is not an object.
     pub(crate) fn set_diff_ids<'a>(&mut self, diff_ids: impl Iterator<Item = &'a DiffId>) -> Result<()> {
         let list: Vec<Value> = diff_ids.map(|diff_id| diff_id.to_string().into()).collect();
         object_at(&mut self.object, "rootfs", &self.at)?.insert("diff_ids".to_owned(), list.into());
@@ -91,7 +91,7 @@ impl ConfigDocument {
     }
 }
 
-/// The object at `key`, put there where there is none or null.
+/// The object at `key`; an empty one is put there if it is absent or null.
 ///
 /// # Errors
 /// [`Error::Invalid`] where something else is there.
@@ -107,7 +107,7 @@ pub(super) fn object_at<'a>(
     value.as_object_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is no JSON object")))
 }
 
-/// The list at `key`, put there where there is none or null.
+/// The list at `key`; an empty one is put there if it is absent or null.
 ///
 /// # Errors
 /// [`Error::Invalid`] where something else is there.

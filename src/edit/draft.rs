@@ -1,4 +1,4 @@
-//! One image under change: its config as a document, its layers, and what is recorded of the changes.
+//! One image under change: its config as a document, its layers, and a record of the changes.
 //!
 //! Nothing is made of it before [`Draft::finish`]: an image that no change touches stays the very same.
 //!
@@ -27,9 +27,9 @@ use crate::spec::timestamp::Timestamp;
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// About what an image takes while it is changed, beside its documents and layers, bytes.
+/// The approximate memory that an image takes while it is changed, in bytes, without its documents and layers.
 const IMAGE_SIZE: u64 = 8 << 10;
-/// About what a layer takes in all lists that have it meanwhile, bytes.
+/// The approximate memory that a layer takes in all lists that have it meanwhile, in bytes.
 const LAYER_SIZE: u64 = 2 << 10;
 
 /// An image under change.
@@ -42,7 +42,7 @@ pub(super) struct Draft {
     /// The config's history with one entry for each layer, once layers have changed.
     history: Option<HistoryEntries>,
     pub(super) base: BaseAnnotations,
-    /// What was done, a sentence each.
+    /// The changes made, a sentence each.
     pub(super) changes: Vec<String>,
     /// Bytes of the uncompressed tars of layers that were read.
     tar_sizes: HashMap<DiffId, u64>,
@@ -60,13 +60,13 @@ pub(super) struct DraftLayer {
 }
 
 impl From<Layer> for DraftLayer {
-    /// A layer that is none of the input's.
+    /// A layer that is not in the input.
     fn from(layer: Layer) -> Self {
         Self { input: None, read_as: layer.diff_id.clone(), layer }
     }
 }
 
-/// What becomes of the annotations that name the base.
+/// The treatment of the annotations that name the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BaseAnnotations {
     /// They stay.
@@ -79,7 +79,7 @@ pub(super) enum BaseAnnotations {
         name: String,
         /// The digest of its manifest or index, where it has one.
         digest: Option<Digest>,
-        /// How many layers it has.
+        /// The number of its layers.
         layers: usize,
     },
 }
@@ -107,7 +107,7 @@ impl Draft {
         })
     }
 
-    /// How messages call the image.
+    /// Returns the image's name in messages.
     pub(super) fn at(&self) -> &str {
         &self.image.at
     }
@@ -122,7 +122,7 @@ impl Draft {
         self.layers.iter().map(|layer| layer.layer.clone()).collect()
     }
 
-    /// How messages call a layer: by the number it has in the input.
+    /// Returns a layer's name in messages: by the number it has in the input.
     pub(super) fn layer_name(&self, place: usize) -> String {
         let DraftLayer { layer, input, .. } = &self.layers[place];
         let short = &layer.diff_id.digest().encoded()[..12.min(layer.diff_id.digest().encoded().len())];
@@ -163,14 +163,14 @@ impl Draft {
         is_changed.then(|| LayerBytes { before: old.map(size).sum(), after: new.map(size).sum() })
     }
 
-    /// When the image was made, as its config has it; 1970 if that is no time.
+    /// The time of creation, as the config has it; 1970 if that is no time.
     pub(super) fn created(&self) -> String {
         let created = self.document.text("created").filter(|text| text.parse::<Timestamp>().is_ok());
         created.unwrap_or("1970-01-01T00:00:00Z").to_owned()
     }
 
-    /// Notes that the layers from `first` on are not those that they were: how many the
-    /// base has that the annotations of the input name is not known (E-36).
+    /// Records that the layers from `first` on have changed: the number of layers of the base that the input's
+    /// annotations name is not known (E-36).
     pub(super) fn drop_base(&mut self, first: usize) {
         match self.base {
             BaseAnnotations::Set { layers, .. } if layers <= first => {}
@@ -232,7 +232,7 @@ impl Draft {
         Ok(Some(document(self.base.annotate(view), old.media_type.clone())))
     }
 
-    /// A manifest for an image that had none, where there is something to be said in it.
+    /// A manifest for an image that had none, if there are annotations of a base to put in it.
     fn new_manifest(&self, config: &ImageConfig) -> Option<Document<Manifest>> {
         let BaseAnnotations::Set { .. } = self.base else { return None };
         let config_type = MediaType::Config(Family::Oci);

@@ -17,11 +17,11 @@ pub(super) struct StackHeaders {
     layers: Vec<LayerHeaders>,
 }
 
-/// Where the entries of one layer took effect, by ascending position.
+/// The paths at which the entries of one layer took effect, by ascending position.
 pub(super) struct Placements(pub(super) Vec<Placement>);
 
 impl Placements {
-    /// Where the entry at `position` did, if it did anywhere.
+    /// The placement of the entry at `position`, if it took effect.
     pub(super) fn at(&self, position: u64) -> Option<&Placement> {
         let found = self.0.binary_search_by_key(&position, |placement| placement.position);
         found.ok().map(|at| &self.0[at])
@@ -49,7 +49,7 @@ impl StackHeaders {
         Self::read_with_content(layers, |_| FileContent::Skipped, run)
     }
 
-    /// The same, and for the layers of which `content` says so the digests of their files.
+    /// The same, with the digests of the files of those layers for which `content` asks.
     ///
     /// # Errors
     /// Those of [`StackHeaders::read`].
@@ -58,7 +58,7 @@ impl StackHeaders {
         content: impl Fn(usize) -> FileContent,
         run: &Run,
     ) -> Result<Self> {
-        // Of what lies plain headers alone are read.
+        // Of uncompressed layers only headers are read.
         let weigh = |(layer, content): &(&Layer, FileContent)| match (&layer.blob, content) {
             (Some(blob), FileContent::Skipped) if blob.is_plain() => 0,
             _ => layer.stored_size(),
@@ -76,7 +76,7 @@ impl StackHeaders {
         self.layers[number].tar_size
     }
 
-    /// How many layers there are.
+    /// Returns the number of layers.
     pub(super) fn len(&self) -> usize {
         self.layers.len()
     }
@@ -84,7 +84,7 @@ impl StackHeaders {
     /// Applies layer `number` to `overlay`.
     ///
     /// # Errors
-    /// What flattening refuses.
+    /// The errors of flattening.
     pub(super) fn apply(&self, number: usize, overlay: &mut Overlay, run: &Run) -> Result<()> {
         let LayerHeaders { at, index, .. } = &self.layers[number];
         let mut builder = overlay.layer(at, &run.diagnostics, &run.budget);
@@ -104,7 +104,7 @@ impl StackHeaders {
         Ok(Placements(placements))
     }
 
-    /// Hands `each` every entry of layer `number` with its name and position.
+    /// Passes every entry of layer `number`, with its name and position, to `each`.
     ///
     /// # Errors
     /// Those of `each`.
@@ -125,7 +125,7 @@ impl StackHeaders {
         self.layers[id.layer as usize].index.entry(id.position)
     }
 
-    /// Whether two directories have the same metadata; `None` is one that no entry describes.
+    /// Returns whether two directories have the same metadata; `None` is one that no entry describes.
     pub(super) fn is_alike(&self, one: Option<EntryKey>, other: Option<EntryKey>) -> bool {
         let directory = |id: Option<EntryKey>| match id {
             Some(id) => self.directory(Vec::new(), id),

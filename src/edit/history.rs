@@ -18,7 +18,7 @@ const EMPTY_LAYER: &str = "empty_layer";
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct HistoryEntries(Vec<Value>);
 
-/// How much of an image's history was told to be its base's.
+/// The way in which the base's entries were found in an image's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BaseHistory {
     /// It begins with the base's own entries.
@@ -52,7 +52,7 @@ impl HistoryEntries {
         self.0
     }
 
-    /// Hands every entry to `change`.
+    /// Passes every entry to `change`.
     pub(super) fn each(&mut self, change: impl FnMut(&mut Map<String, Value>)) {
         self.0.iter_mut().filter_map(Value::as_object_mut).for_each(change);
     }
@@ -114,7 +114,7 @@ fn set_empty(entry: &mut Value) {
     }
 }
 
-/// Whether two entries are one step of a build: the same command, with or without a layer.
+/// Returns whether two entries are the same step of a build: the same command, with or without a layer.
 fn is_alike(one: &Value, other: &Value) -> bool {
     let empty = |entry: &Value| entry.get(EMPTY_LAYER).and_then(Value::as_bool).unwrap_or_default();
     one.get("created_by") == other.get("created_by") && empty(one) == empty(other)

@@ -1,4 +1,4 @@
-//! What engines that stack layers make of a layer that was written elsewhere (E-38).
+//! Checks of a layer that was written elsewhere, for entries that engines that stack layers treat differently (E-38).
 //!
 //! Sources: docs/edit.md E-3 to E-7, E-38.
 
@@ -14,7 +14,7 @@ use crate::layer_index::LayerEntry;
 use crate::path::{EntryPath, escape_for_terminal};
 use crate::run::Run;
 
-/// What is wrong with some entries: the first of them, and how many there are.
+/// The entries with one fault: the first of them, and their number.
 #[derive(Default)]
 struct Flaw {
     first: Option<Vec<u8>>,
@@ -34,8 +34,8 @@ impl Flaw {
     }
 }
 
-/// Warns of entries of layer `number` that overlay filesystems fail on or change; `below` is the tree of the layers below,
-/// `placements` is what the layer did.
+/// Warns of entries of layer `number` that overlay filesystems fail on or change; `below` is the tree of the layers
+/// below, `placements` are those of the layer's entries.
 ///
 /// # Errors
 /// With `--strict` the warnings.
@@ -113,7 +113,7 @@ pub(super) fn warn_of_flaws(
     )
 }
 
-/// Whether the header of a hard link has all that the file has which engines apply (E-7).
+/// Returns whether the header of a hard link has all metadata of the file that engines apply (E-7).
 fn has_metadata_of(link: &LayerEntry<'_>, file: &LayerEntry<'_>) -> bool {
     let metadata = |entry: &LayerEntry<'_>| (entry.mode, entry.uid, entry.gid, entry.mtime);
     metadata(link) == metadata(file) && link.records.xattrs().eq(file.records.xattrs())

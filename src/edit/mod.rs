@@ -54,39 +54,39 @@ use references::ChangedImages;
 use remove::RemovedContent;
 use workshop::Workshop;
 
-/// What is to be changed.
+/// The changes to make.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct EditOptions {
-    /// Images of these platforms are changed, others are written as they are; empty changes all.
+    /// The platforms whose images are changed, others are written as they are; empty changes all.
     pub platforms: Vec<Platform>,
-    /// Which layers at the bottom become those of another image.
+    /// The bases to exchange: the lowest layers become those of another image.
     pub rebase: Option<Rebase>,
     /// The numbers of layers to leave out.
     pub remove_layers: Vec<usize>,
     /// Paths to take out of every layer.
     pub remove: Vec<PathPattern>,
-    /// Which layers become one.
+    /// The layers to squash into one.
     pub squash: Option<Squash>,
-    /// Whether what differs between two builds of the same files is made the same.
+    /// The layers to normalise, so that they do not differ between two builds of the same files.
     pub normalize: Option<Normalize>,
     /// Tars to put on top as layers, as they are.
     pub add_layers: Vec<PathBuf>,
-    /// Files of the disk to put on top, in one layer.
+    /// Files on disk to put on top, in one layer.
     pub add: Vec<Addition>,
-    /// The config.
+    /// The changes of the config.
     pub config: ConfigChanges,
 }
 
-/// Reads what a change needs beside the archive.
+/// Callbacks that read the other inputs of a change.
 pub(crate) struct Readers<'a> {
-    /// The images of another archive.
+    /// Reads the images of another archive.
     pub(crate) archive: &'a dyn Fn(&Path) -> Result<ImageSet>,
-    /// A tar that becomes a layer.
+    /// Reads a tar that becomes a layer.
     pub(crate) layer: &'a dyn Fn(&Path) -> Result<Layer>,
 }
 
-/// `--rebase`: two archives, of each of which one image is meant.
+/// `--rebase`: two archives, and one image of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Rebase {
@@ -94,30 +94,30 @@ pub struct Rebase {
     pub old: PathBuf,
     /// The one whose layers take their place.
     pub new: PathBuf,
-    /// Whether directories that replace links and files of the new base are warned of rather than refused.
+    /// True if directories that replace links and files of the new base only cause a warning instead of an error.
     pub force: bool,
 }
 
 impl Rebase {
-    /// From the layers of one archive to those of another.
+    /// Returns a rebase from the layers of the image in `old` to those of the image in `new`.
     pub fn new(old: impl Into<PathBuf>, new: impl Into<PathBuf>) -> Self {
         Self { old: old.into(), new: new.into(), force: false }
     }
 }
 
-/// `--squash`, `--squash-top` and `--squash-above`: which layers become one.
+/// `--squash`, `--squash-top` and `--squash-above`: the layers that become one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Squash {
     /// All.
     All,
-    /// So many on top.
+    /// This many at the top.
     Top(usize),
     /// Those above the layers of an image of this archive.
     Above(PathBuf),
 }
 
-/// `--normalize`: which layers.
+/// `--normalize`: the layers to normalise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Normalize {
@@ -136,19 +136,19 @@ struct OtherArchives {
     layers: Vec<Layer>,
 }
 
-/// What became of one image.
+/// The outcome for one image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EditedImage {
     /// Its names as written.
     pub names: Vec<String>,
-    /// What it runs on.
+    /// Its platform.
     pub platform: Platform,
-    /// The image ID that it had.
+    /// Its image ID before the changes.
     pub old_image_id: Digest,
-    /// The image ID that it has now.
+    /// Its image ID after the changes.
     pub image_id: Digest,
-    /// What was done to it, a sentence each.
+    /// The changes made, a sentence each.
     pub changes: Vec<String>,
     /// Bytes of its layers; `None` where none has changed.
     pub layer_bytes: Option<LayerBytes>,
@@ -165,7 +165,7 @@ pub struct LayerBytes {
 
 /// Images with their changes.
 pub(crate) struct Edited {
-    /// What is to be written.
+    /// The entries to write.
     pub(crate) entries: Vec<ImageEntry>,
     /// The images of the entries, each once, in their order.
     pub(crate) images: Vec<EditedImage>,
@@ -174,7 +174,7 @@ pub(crate) struct Edited {
 /// Changes the images of `entries`.
 ///
 /// # Errors
-/// [`Error::Choice`] when no image is of a platform that is to be changed; what a change refuses.
+/// [`Error::Choice`] if no image has a platform that is to be changed; the errors of the changes.
 pub(crate) fn apply(
     entries: Vec<ImageEntry>,
     options: &EditOptions,
@@ -216,22 +216,22 @@ pub(crate) fn apply(
     Ok(Edited { entries, images })
 }
 
-/// What a change has made of an image, for its report.
+/// The result of changing an image, for its report.
 struct Outcome {
     old_image_id: Digest,
     changes: Vec<String>,
     layer_bytes: Option<LayerBytes>,
 }
 
-/// What was removed from all images together.
+/// The content removed from all images together.
 struct Removal {
     content: RemovedContent,
-    /// Which of the patterns have fitted something.
+    /// One for each pattern: true if it matched a path.
     hits: Vec<bool>,
 }
 
 impl Removal {
-    /// A name that is nowhere is a slip (E-20).
+    /// Refuses a pattern that matched no path in any layer (E-20).
     fn refuse_no_hit(&self, patterns: &[PathPattern]) -> Result<()> {
         match self.hits.iter().zip(patterns).find(|(is_hit, _)| !**is_hit) {
             Some((_, pattern)) => {
@@ -270,7 +270,7 @@ fn change(
         };
         let is_squashed = squash::squash(draft, from, &created_by, workshop)?;
         if is_squashed && !matches!(squash, Squash::Above(_)) {
-            // What the image was built on may be part of it (E-36).
+            // The layers of the base may be among them (E-36).
             draft.drop_base(from);
         }
     }
@@ -318,7 +318,8 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&
     Ok(all().filter(is_wanted).filter(|image| seen.insert(Arc::as_ptr(image))).collect())
 }
 
-/// What became of the images of `entries`, each once; `outcomes` has those that were to be changed, by where they are now.
+/// Returns the outcome for each image of `entries`, each once; `outcomes` has the changed ones by their address in
+/// memory.
 fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>, run: &Run) -> Result<Vec<EditedImage>> {
     let mut images: Vec<EditedImage> = Vec::new();
     let mut places: HashMap<_, usize> = HashMap::new();

@@ -10,7 +10,7 @@ use crate::digest::DiffId;
 use crate::error::Result;
 use crate::spec::json;
 
-/// How the history calls what made the layer.
+/// The `created_by` of the layer in the history.
 const IMPORTED: &str = "imgtar import";
 
 /// The config that an imported filesystem gets.
@@ -19,14 +19,14 @@ const IMPORTED: &str = "imgtar import";
 pub struct NewConfig {
     /// The bytes of another image's config, of which everything stays but layers and history.
     pub from: Option<Vec<u8>>,
-    /// What is said of the image.
+    /// The changes to apply to it.
     pub changes: ConfigChanges,
 }
 
 impl NewConfig {
     /// The config for an image of this one layer: compact, without a newline, the keys of a new one ascending (L-9).
     ///
-    /// The bytes depend on nothing else: not on the input's name, and on no clock.
+    /// The bytes depend on nothing else: neither on the input's name nor on a clock.
     ///
     /// # Errors
     /// Those of [`ConfigChanges`].

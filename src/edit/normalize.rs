@@ -1,5 +1,5 @@
-//! What differs between two builds of the same files: times, order, the names of owners and the fields of the building host
-//! (E-60 to E-65). What an engine makes a container of stays.
+//! Normalising layers and config, so that two builds of the same files are equal: times, order, the names of owners and
+//! the fields of the building host are set (E-60 to E-65). The metadata that engines apply stays.
 //!
 //! Sources: docs/edit.md E-10, E-60 to E-65; docs/formats.md R-10.
 
@@ -21,13 +21,13 @@ use crate::image::Layer;
 use crate::path::EntryPath;
 use crate::spec::timestamp::Timestamp;
 
-/// Keys of the config that say where an image was built (E-63).
+/// Keys of the config that describe the building host (E-63).
 const OF_THE_HOST: [&str; 2] = ["container", "container_config"];
-/// The same of what a container starts with.
+/// Such keys of the container settings.
 const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
 
-/// Brings the layers from `from` on, and the config, to a form that does not depend on the build. A layer that has it keeps
-/// every byte.
+/// Brings the layers from `from` on, and the config, to a form that does not depend on the build. A layer that already
+/// has this form keeps every byte.
 ///
 /// # Errors
 /// Layers that cannot be read; no room.
@@ -81,18 +81,18 @@ fn clamp(object: &mut Map<String, Value>, latest: Timestamp) {
 
 /// One entry, as far as its place depends on it.
 struct Outline {
-    /// Where it stands, by the path of what it is or hides.
+    /// Its position in the order: the path of what it is or hides.
     key: Vec<Vec<u8>>,
     path: Vec<u8>,
     kind: EntryKind,
     /// The cleaned target of a hard link.
     link: Vec<u8>,
-    /// A symbolic link of a lower layer has led it elsewhere.
+    /// True if a symbolic link of a lower layer has led it elsewhere.
     is_displaced: bool,
     offset: u64,
 }
 
-/// The layer in the order of its paths, unless the order that it has says something.
+/// Returns the layer in the order of its paths, unless its present order matters.
 fn normalized(
     layer: &Layer,
     number: usize,
@@ -179,8 +179,9 @@ fn key(path: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// Whether the order of the entries says nothing: every entry stands at the path that it names, which no symbolic link is part
-/// of, no path is there twice, nothing is below what is no directory, and what a hard link names is an earlier entry.
+/// Returns whether the order of the entries does not matter: every entry stands at the path that it names, which no
+/// symbolic link is part of, no path is there twice, nothing is below what is no directory, and every hard link names
+/// an earlier entry.
 fn is_regular(outlines: &[Outline]) -> bool {
     let files: HashSet<&[u8]> = outlines
         .iter()

@@ -15,7 +15,7 @@ pub(super) fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(move |(at, _)| &path[..at])
 }
 
-/// Whether `path` is in `directory`, at any depth.
+/// Returns whether `path` is in `directory`, at any depth.
 pub(super) fn is_below(path: &[u8], directory: &[u8]) -> bool {
     directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.first() == Some(&b'/'))
 }

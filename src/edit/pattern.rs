@@ -1,4 +1,4 @@
-//! Paths that are asked for by name or by pattern, matched against canonical paths.
+//! Paths given by name or by pattern, matched against canonical paths.
 //!
 //! Sources: docs/edit.md E-20.
 
@@ -16,7 +16,7 @@ pub struct PathPattern {
     glob: Option<Glob>,
 }
 
-/// Why a text is no pattern.
+/// The reason why a text is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParsePatternError(String);

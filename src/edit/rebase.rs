@@ -1,7 +1,8 @@
 //! An image on another base: the layers of the one archive's image at the bottom become those of the other's (E-32 to E-36).
 //!
-//! The base is found by its diff_ids, so that one that was compressed again is still the same. What an engine would take without
-//! a word is looked for: a directory that replaces a symbolic link of the new base, and files whose old content hides a new one.
+//! The base is found by its diff_ids, so that one that was compressed again is still the same. Two faults that engines
+//! do not report are looked for: a directory that replaces a symbolic link of the new base, and files whose old content
+//! hides a new one.
 //!
 //! Sources: docs/edit.md E-30, E-32 to E-36.
 
@@ -34,7 +35,7 @@ pub(super) struct Bases {
     pub(super) new: ImageSet,
 }
 
-/// Puts the image of `bases.new` in the place of that of `bases.old`; `is_forced` takes clashes for warnings.
+/// Puts the image of `bases.new` in the place of that of `bases.old`; with `is_forced` clashes are only warnings.
 ///
 /// # Errors
 /// [`Error::Choice`] where an archive has no such image; [`Error::Inexpressible`] for an image without layers of its own, for

@@ -1,5 +1,5 @@
-//! What refers to an image that has changed: indexes, which list it under its new digest, and signatures, attestations and
-//! other referrers, which are about the old one and are left out (E-40 to E-42).
+//! The references to an image that has changed: indexes, which list it under its new digest, and signatures,
+//! attestations and other referrers, which are about the old one and are left out (E-40 to E-42).
 //!
 //! No engine notices a reference to a digest that is gone, so none is written.
 //!
@@ -19,10 +19,10 @@ use crate::spec::json;
 /// The annotation in which BuildKit names the manifest that an attestation is about.
 const ATTESTED: &str = "vnd.docker.reference.digest";
 
-/// Images that have changed, by where the image that was read is in memory.
+/// Images that have changed, by the address in memory of the image that was read.
 pub(super) type ChangedImages = HashMap<*const Image, Arc<Image>>;
 
-/// `entries` with the changed images in place of the old ones.
+/// Returns `entries` with the changed images in place of the old ones.
 ///
 /// # Errors
 /// With `--strict`, when something is left out.
@@ -51,12 +51,13 @@ pub(super) fn replace(entries: Vec<ImageEntry>, changed: &ChangedImages, run: &R
     Ok(replaced)
 }
 
-/// About what the annotations of a descriptor take in memory, twice: as they are and as JSON.
+/// The approximate memory that the annotations of a descriptor take twice: as they are and as JSON.
 fn annotations_size(descriptor: &Descriptor) -> u64 {
     descriptor.annotations().iter().map(|(key, value)| 2 * (key.len() + value.len()) as u64 + 256).sum()
 }
 
-/// Adds the digests of manifests and indexes that will not be written any more; whether `node` has such a one.
+/// Adds the digests of manifests and indexes that will not be written any more; returns whether `node` has one of
+/// these.
 fn collect_gone(node: &Node, changed: &ChangedImages, gone: &mut HashSet<Digest>) -> bool {
     match node {
         Node::Image(image) if changed.contains_key(&Arc::as_ptr(image)) => {
@@ -76,7 +77,7 @@ fn collect_gone(node: &Node, changed: &ChangedImages, gone: &mut HashSet<Digest>
     }
 }
 
-/// What is about something that is gone.
+/// The referrers of manifests and indexes that are not written any more.
 struct Stale {
     /// Digests of manifests and indexes, those of the referrers among them: a signature may be about an attestation.
     gone: HashSet<Digest>,
@@ -112,7 +113,8 @@ impl Stale {
         attested.is_some_and(is_about) || subject.is_some_and(|subject| self.gone.contains(subject))
     }
 
-    /// Whether an entry of `index.json` is about something gone, be it by its name, as cosign's are: `sha256-<hex>.sig`.
+    /// Returns whether an entry of `index.json` refers to something gone, by subject or by name, as cosign's do:
+    /// `sha256-<hex>.sig`.
     fn is_entry(&self, entry: &ImageEntry) -> bool {
         let named = |name: &Name| {
             let text = name.to_string();

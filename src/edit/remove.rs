@@ -1,8 +1,8 @@
 //! Paths taken out of every layer, so that no blob holds them (E-20).
 //!
-//! Layers are edited entry by entry: what is not concerned is copied as it is, and a layer without anything that is keeps
-//! every byte. Two trees are built side by side, the image's and that without what is removed, because what a name means
-//! depends on the layers below: links, whiteouts and paths through symbolic links are decided by both.
+//! Layers are edited entry by entry: all other entries are copied as they are, and a layer without a removed path keeps
+//! every byte. Two trees are built side by side, the image's and that without the removed paths, because the meaning of
+//! a name depends on the layers below: links, whiteouts and paths through symbolic links are decided by both.
 //!
 //! Sources: docs/edit.md E-20 to E-26.
 
@@ -29,11 +29,11 @@ use crate::run::Run;
 
 use plan::{LayerPlan, Planner};
 
-/// Takes what `patterns` fit out of every layer; returns which of them fitted anything. What the files held is added to
-/// `removed`.
+/// Takes the paths that match `patterns` out of every layer; returns for each pattern whether it matched any. The
+/// content of the removed files is added to `removed`.
 ///
 /// # Errors
-/// Layers that cannot be read, what flattening refuses, no room for new layers.
+/// Layers that cannot be read, the errors of flattening, no room for new layers.
 pub(super) fn remove(
     draft: &mut Draft,
     patterns: &[PathPattern],
@@ -68,7 +68,7 @@ pub(super) struct Targets<'p> {
     patterns: &'p [PathPattern],
     /// For each pattern, if it is a name, the canonical paths that it has in the state at each layer, and in the end.
     names: Vec<CanonicalNames>,
-    /// Which of the patterns have fitted something.
+    /// One for each pattern: true if it matched a path.
     hits: Vec<bool>,
 }
 
@@ -96,7 +96,8 @@ impl<'p> Targets<'p> {
         Ok(Self { patterns, names, hits: vec![false; patterns.len()] })
     }
 
-    /// The front of the canonical `path` that is to be removed from layer `number`: itself or a directory above it.
+    /// Returns the number of the first pattern that removes the canonical `path` from layer `number`, and the part of
+    /// `path` that it matches: all of it or a directory above it.
     fn find<'q>(&self, number: usize, path: &'q [u8]) -> Option<(usize, &'q [u8])> {
         let is_front = |front: &[u8]| path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
         self.patterns.iter().zip(&self.names).enumerate().find_map(|(pattern_number, (pattern, names))| {
@@ -106,12 +107,12 @@ impl<'p> Targets<'p> {
         })
     }
 
-    /// Whether the canonical `path` is to be removed from layer `number`.
+    /// Returns whether the canonical `path` is to be removed from layer `number`.
     fn is_hit(&self, number: usize, path: &[u8]) -> bool {
         self.find(number, path).is_some()
     }
 
-    /// As [`Targets::find`], and notes that the pattern has fitted something.
+    /// As [`Targets::find`], and records that the pattern matched.
     fn take<'q>(&mut self, number: usize, path: &'q [u8]) -> Option<&'q [u8]> {
         let (pattern, front) = self.find(number, path)?;
         self.hits[pattern] = true;
@@ -119,14 +120,14 @@ impl<'p> Targets<'p> {
     }
 }
 
-/// What is told of a removal.
+/// The report of a removal.
 #[derive(Default)]
 struct Summary {
     /// Removed paths, with the layers that had them or hid them.
     removed: BTreeMap<Vec<u8>, Vec<String>>,
     /// Hard links that keep the content of a removed file: removed path, kept path.
     kept: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Symbolic links to what was removed.
+    /// Symbolic links to removed paths.
     dangling: Vec<Vec<u8>>,
 }
 
@@ -138,7 +139,7 @@ impl Summary {
         self.kept.extend(plan.kept.iter().cloned());
     }
 
-    /// Finds the symbolic links that led to what was removed (E-23).
+    /// Finds the symbolic links that led to removed paths (E-23).
     fn dangling(&mut self, tree: &Flattened, headers: &StackHeaders, targets: &Targets<'_>) {
         let top = headers.len().saturating_sub(1);
         let is_symlink = |id| headers.entry(id).kind == EntryKind::Symlink;

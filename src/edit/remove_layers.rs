@@ -10,7 +10,7 @@ use super::workshop::Workshop;
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result};
 
-/// Takes the layers out that have these numbers in the input, all at once.
+/// Removes the layers that have these numbers in the input, all at once.
 ///
 /// # Errors
 /// [`Error::Inexpressible`] for a number that no layer has, and for layers that cannot stay without the others.

@@ -1,8 +1,9 @@
-//! Layers that stay while those below them change: what they hold is checked against the new tree below, and a layer is
-//! written again only where it has to be (E-30).
+//! Layers that stay while those below them change: their entries are checked against the new tree below, and a layer is
+//! written again only if it has to be (E-30).
 //!
-//! Two trees are built side by side, the image's and that of the new stack. What a layer does is decided by both: a whiteout
-//! may stand in a directory that is gone, a directory may no longer be described by anything, a name may lead elsewhere.
+//! Two trees are built side by side, the image's and that of the new stack. The effect of a layer depends on both: a
+//! whiteout may stand in a directory that is gone, a directory may no longer be described by anything, a name may lead
+//! elsewhere.
 //!
 //! Sources: docs/edit.md E-5, E-30, E-35.
 
@@ -28,9 +29,9 @@ pub(super) struct BaseChange<'a> {
     pub(super) layers: &'a [Layer],
     /// Their headers.
     pub(super) headers: &'a StackHeaders,
-    /// How many of them are the image's.
+    /// The number of those that are the image's.
     pub(super) old: usize,
-    /// Which of the image's layers stay, ascending.
+    /// The image's layers that stay, by ascending numbers.
     pub(super) kept: &'a [usize],
 }
 
@@ -40,16 +41,16 @@ pub(super) struct Restacked {
     pub(super) layers: Vec<DraftLayer>,
     /// Paths that a layer that stays has as a directory, and the new layers as something else, which it replaces (E-35).
     pub(super) clashes: BTreeSet<Vec<u8>>,
-    /// What each layer that stays put where.
+    /// The placements of the entries of the layers that stay.
     pub(super) placements: Vec<(usize, Placement)>,
 }
 
-/// Puts the layers of `draft` that stay on the new ones; `below` sees both trees when all new layers are applied, and those
-/// of the image below the first that stays.
+/// Puts the layers of `draft` that stay on the new ones; `below` is called with both trees when all new layers, and
+/// those of the image below the first that stays, have been applied.
 ///
 /// # Errors
-/// [`Error::Inexpressible`] for a hard link or a path through a symbolic link whose target is gone, naming both; what
-/// flattening refuses; no room for new layers.
+/// [`Error::Inexpressible`] for a hard link or a path through a symbolic link whose target is gone, naming both; the
+/// errors of flattening; no room for new layers.
 pub(super) fn restack(
     draft: &mut Draft,
     stacks: &BaseChange<'_>,
@@ -95,11 +96,11 @@ pub(super) fn restack(
     Ok(Restacked { layers, clashes: walk.clashes, placements })
 }
 
-/// What becomes of one layer that stays.
+/// The changes to one layer that stays.
 #[derive(Default)]
 struct LayerChanges {
     rewrite: LayerRewrite,
-    /// Whiteouts that are left out, by what they hid.
+    /// The paths that the omitted whiteouts hid.
     whiteouts: Vec<Vec<u8>>,
     directories: Vec<Vec<u8>>,
 }
@@ -128,7 +129,7 @@ struct RestackWalk<'a> {
 }
 
 impl RestackWalk<'_> {
-    /// Applies layer `number`, which stays, to both trees; returns what has to become of it.
+    /// Applies layer `number`, which stays, to both trees; returns the changes that it needs.
     fn layer(&mut self, number: usize, at: &str) -> Result<(LayerChanges, Vec<Placement>)> {
         let mut changes = LayerChanges::default();
         self.before(number, &mut changes)?;

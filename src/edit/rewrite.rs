@@ -13,16 +13,16 @@ use crate::flatten::EntryKey;
 use crate::image::Layer;
 use crate::stream::source::Extent;
 
-/// The entries of a layer that change, by where their headers begin; all others are copied as they are.
+/// The entries of a layer that change, by the offsets of their headers; all others are copied as they are.
 #[derive(Debug, Default)]
 pub(super) struct LayerRewrite {
-    /// What becomes of each.
+    /// The decision on each.
     pub(super) decisions: HashMap<u64, EntryDecision>,
     /// Directories to be written in front of them.
     pub(super) directories: BTreeMap<u64, Vec<AddedDirectory>>,
 }
 
-/// What becomes of an entry.
+/// The decision on an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum EntryDecision {
     /// It is left out.
@@ -59,13 +59,13 @@ pub(super) struct AddedDirectory {
 }
 
 impl LayerRewrite {
-    /// Whether the layer stays as it is.
+    /// Returns whether the layer stays as it is.
     pub(super) fn is_empty(&self) -> bool {
         self.decisions.is_empty() && self.directories.is_empty()
     }
 }
 
-/// Writes layer `number` of a stack as `changes` says; `dropped` sees the files that are left out.
+/// Writes layer `number` of a stack with `changes`; `dropped` is called with each file that is left out.
 ///
 /// # Errors
 /// A layer that cannot be read, no room for the new one, and errors of `dropped`.
@@ -115,7 +115,7 @@ struct Rewriter<'a, 'w, 'o> {
 }
 
 impl Rewriter<'_, '_, '_> {
-    /// The entry's blocks as they are; what stood between them is not copied, and neither is what padded them.
+    /// Copies the entry's blocks as they are, but neither blocks between entries nor the bytes of its padding.
     fn copy(&mut self, entry: &TarEntry) -> Result<()> {
         let size = entry.data_offset + entry.stored - entry.header_offset;
         let blocks = self.tar.slice(entry.header_offset, size);

@@ -79,7 +79,7 @@ pub(super) fn check(object: &Map<String, Value>) -> Result<()> {
     check_members(DOCUMENT, object, "").map_err(|problem| Error::Usage(format!("the config to merge: {problem}")))
 }
 
-/// Refuses a patch of what follows from the layers.
+/// Refuses a patch of the keys that follow from the layers.
 ///
 /// # Errors
 /// [`Error::Usage`] for `rootfs` and `history`.

@@ -21,14 +21,15 @@ use crate::flatten::{EntryKey, Flattened, Options, Overlay};
 use crate::image::Layer;
 use crate::path::escape_for_terminal;
 
-/// Extended attributes that some engines obey where they stand in a layer (E-12).
+/// Extended attributes in a layer that some engines act on instead of storing them (E-12).
 const OVERLAY_ATTRIBUTES: &[u8] = b"SCHILY.xattr.trusted.overlay.";
 
-/// Puts one layer in place of those from `from` on, and says so in the history as `created_by`; returns whether there were
-/// two of them at least, as fewer stay as they are.
+/// Replaces the layers from `from` on by one, with the text `created_by` in the history; returns whether there were at
+/// least two: fewer stay as they are.
 ///
 /// # Errors
-/// Layers that cannot be read, and what flattening refuses; with `--strict` what no layer can say in every engine.
+/// Layers that cannot be read, and the errors of flattening; with `--strict` what no layer can express for every
+/// engine.
 pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop: &Workshop<'_>) -> Result<bool> {
     let cut = draft.layers().len().saturating_sub(from);
     if cut < 2 {
@@ -174,7 +175,7 @@ impl DifferenceWriter<'_, '_, '_> {
         if has_body { self.bodies.copy(&entry, self.out) } else { self.out.entry(&entry, &mut io::empty()) }
     }
 
-    /// Leaves out what Docker and podman would obey instead of storing it (E-12).
+    /// Leaves out the attributes that Docker and podman act on instead of storing them (E-12).
     fn leave_out_attributes(&mut self, entry: &mut TarEntry) -> Result<()> {
         let (out, kept) =
             mem::take(&mut entry.records).into_iter().partition(|(key, _)| key.starts_with(OVERLAY_ATTRIBUTES));

@@ -52,7 +52,7 @@ impl<'w> DraftStack<'w> {
     }
 }
 
-/// How a layer is stored, or will be.
+/// The compression in which a layer is stored, or will be.
 pub(super) fn form(layer: &Layer) -> Codec {
     layer.written_as().unwrap_or_else(|| layer.blob.as_ref().map_or(Codec::Plain, |blob| blob.codec))
 }

@@ -1,7 +1,7 @@
-//! What changes of layers work with: decoded layers, and new ones, in unlinked temporary files.
+//! The working area for changes of layers: decoded layers, and new ones, in unlinked temporary files.
 //!
-//! A new layer is a plain tar by the one encoder. It is hashed as it is written and then is a layer like any other, whose
-//! bytes happen to lie in a temporary file.
+//! A new layer is an uncompressed tar by the one encoder. It is hashed as it is written, and then is a layer like any
+//! other, whose bytes lie in a temporary file.
 //!
 //! Sources: docs/edit.md E-10, E-11, E-13, E-15; docs/formats.md M-11.
 
@@ -21,7 +21,7 @@ use crate::stream::source::Extent;
 use crate::stream::spool::SpoolFiles;
 use crate::stream::tap::HashWriter;
 
-/// Where layers are decoded to and written.
+/// The place to which layers are decoded and written.
 pub(super) struct Workshop<'a> {
     pub(super) run: &'a Run,
     again: Run,
@@ -29,12 +29,12 @@ pub(super) struct Workshop<'a> {
 }
 
 impl<'a> Workshop<'a> {
-    /// With nothing in it yet.
+    /// Creates an empty one.
     pub(super) fn new(run: &'a Run) -> Self {
         Self { run, again: run.another_look(), spool: SpoolFiles::new(&run.tmpdir) }
     }
 
-    /// A run for reading again what has been counted and remarked upon.
+    /// A run for reading a second time, without counting or warning again.
     pub(super) fn again(&self) -> &Run {
         &self.again
     }
@@ -78,8 +78,8 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// A layer that `write` fills; messages call it `at`. Where the target keeps layers as they are it is compressed by
-    /// `codec`.
+    /// Creates a layer that `write` fills; `at` is its name in messages. If the target keeps layers as they are, it is
+    /// compressed by `codec`.
     ///
     /// # Errors
     /// Those of `write`, and of a temporary directory that has no room.
@@ -103,7 +103,7 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// A further name, `path`, of what stands at `target`, whose entry is `found` (E-7).
+/// A further name, `path`, of the file at `target`, whose entry is `found` (E-7).
 pub(super) fn hard_link(path: Vec<u8>, target: Vec<u8>, found: TarEntry) -> TarEntry {
     TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, sparse: None, ..found }
 }

@@ -1,4 +1,4 @@
-//! What each layer does to the files of an image: adds, changes, deletes.
+//! The changes that each layer makes to the files of an image: adds, changes, deletes.
 //!
 //! Layers are applied one by one as [`flatten`](crate::flatten) does, so that a path is where a container has it: through
 //! the symbolic links of lower layers, with whiteouts and opaque markers in effect.
@@ -24,14 +24,13 @@ use crate::select::SelectedImage;
 pub struct LayerChange {
     /// The layer, counted from 0 at the base.
     pub layer: u32,
-    /// What it does.
+    /// The kind of change.
     pub kind: LayerChangeKind,
-    /// What stands there afterwards; for what is deleted, what stood there before. Its own `layer` is the one that has the
-    /// content.
+    /// The file after the change; for a deletion, the file before. Its `layer` is the one that has the content.
     pub entry: FileEntry,
 }
 
-/// What a layer does at a path.
+/// The kind of change that a layer makes at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
@@ -40,21 +39,22 @@ pub enum LayerChangeKind {
     Added,
     /// The layer has an entry of its own for it.
     Changed,
-    /// It is gone, by a whiteout, an opaque marker, or because a directory above it was replaced.
+    /// It is deleted, by a whiteout, an opaque marker, or because a directory above it was replaced.
     Deleted,
 }
 
 /// The noun of messages.
 const PLACE: &str = "any layer";
 
-/// Hands what each layer does at the paths that `filter` lists to `each`: layer by layer from the base, paths ascending.
+/// Passes the changes that each layer makes at the paths that `filter` lists to `each`: layer by layer, paths
+/// ascending.
 ///
 /// Patterns are compared with paths that no symbolic link is part of. A directory that a layer lists again with the same
 /// mode, owner and attributes is no change: every layer lists the directories above its files.
 ///
 /// # Errors
-/// As [`ImageFiles::of`](super::ImageFiles::of); [`Error::Choice`](crate::error::Error::Choice) when nothing fits a pattern
-/// in any layer; those of `each`.
+/// As [`ImageFiles::of`](super::ImageFiles::of); [`Error::Choice`](crate::error::Error::Choice) if nothing matches a
+/// pattern in any layer; those of `each`.
 pub fn list_changes(
     archive: &str,
     chosen: &SelectedImage,
@@ -82,25 +82,25 @@ pub fn list_changes(
     filter.finish(&at, PLACE)
 }
 
-/// What stands at the paths that are listed, after the layers so far.
+/// The files at the listed paths, after the layers so far.
 struct StandingPaths<'a> {
     filter: &'a PathFilter,
     entries: BTreeMap<Vec<u8>, EntryKey>,
-    /// Bytes of memory that all paths so far took, about.
+    /// The approximate memory that all paths so far took, in bytes.
     size: u64,
 }
 
-/// Bytes that the map needs for a path, about, beside the path's own.
+/// The approximate memory that the map needs for a path, in bytes, without the path's own.
 const PATH_OVERHEAD: u64 = 64;
 
-/// A change, and the entry it is about.
+/// A change, and the entry that it is about.
 struct PathChange {
     kind: LayerChangeKind,
     key: EntryKey,
 }
 
 impl StandingPaths<'_> {
-    /// Takes over what a layer has done.
+    /// Applies the changes of a layer, and returns them by path.
     fn update(
         &mut self,
         placements: &[Placement],
@@ -129,11 +129,11 @@ impl StandingPaths<'_> {
         changes
     }
 
-    /// The paths that no longer stand: whatever hides something hides all below it.
+    /// Returns the paths that no longer exist: an entry that hides a path hides all below it.
     fn hidden(&self, placements: &[Placement], overlay: &Overlay) -> Vec<Vec<u8>> {
         let is_hiding = |placed: &&Placement| placed.entry.is_none() || !overlay.is_directory(&placed.path);
         let mut tops: Vec<&[u8]> = placements.iter().filter(is_hiding).map(|placed| &placed.path[..]).collect();
-        // Each top is followed by what is below it, so that no part of the tree is looked through twice.
+        // Each top is followed by the paths below it, so that no part of the tree is looked through twice.
         tops.sort_unstable_by(|one, other| in_tree_order(one, other));
         tops.dedup_by(|path, top| is_within(path, top));
         let mut hidden = Vec::new();
@@ -155,7 +155,7 @@ fn entry(indexes: &LayerIndexes, key: EntryKey) -> LayerEntry<'_> {
     indexes.entry(key.layer as usize, key.position)
 }
 
-/// Whether two entries are directories that differ in nothing but their times.
+/// Returns whether two entries are directories that differ in nothing but their times.
 fn is_listed_again(indexes: &LayerIndexes, one: EntryKey, other: EntryKey) -> bool {
     let (one, other) = (entry(indexes, one), entry(indexes, other));
     let owner_and_mode = |entry: &LayerEntry<'_>| (entry.mode, entry.uid, entry.gid);

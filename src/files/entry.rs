@@ -13,7 +13,7 @@ pub struct FileEntry {
     /// The path: in a tree clean and relative, in a layer as its tar spells it; without a directory's trailing slash. The
     /// root is empty.
     pub path: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// Permissions, setuid, setgid and sticky.
     pub mode: u16,
@@ -25,7 +25,7 @@ pub struct FileEntry {
     pub size: u64,
     /// Time of the last modification.
     pub mtime: TarTime,
-    /// Where a link leads, as it is written; for a whiteout what it hides.
+    /// The target of a link as it is written; for a whiteout the path that it hides.
     pub target: Vec<u8>,
     /// Major and minor number of a device.
     pub device: (u32, u32),
@@ -33,11 +33,11 @@ pub struct FileEntry {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     /// Keys and values of the other PAX records that pass through: ACLs, file flags (docs/formats.md R-16).
     pub pax: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Which layer it is from, counted from 0 at the base; `None` for a directory that no layer describes.
+    /// The number of its layer, counted from 0 at the base; `None` for a directory that no layer describes.
     pub layer: Option<u32>,
 }
 
-/// What an [`FileEntry`] is.
+/// The kind of a [`FileEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
@@ -65,7 +65,7 @@ pub enum FileKind {
 }
 
 impl FileEntry {
-    /// The `entry` that stands at `path`, and the layer that has it.
+    /// The `entry` at `path`, and the layer that has it.
     pub(crate) fn new(path: Vec<u8>, entry: &LayerEntry<'_>, layer: Option<u32>) -> Self {
         let owned = |(key, value): (&[u8], &[u8])| (key.to_vec(), value.to_vec());
         Self {
@@ -100,12 +100,12 @@ impl FileEntry {
 }
 
 impl FileKind {
-    /// Whether it names something else.
+    /// Returns whether it has a target: links, and whiteouts with the path that they hide.
     pub fn has_target(self) -> bool {
         matches!(self, Self::Symlink | Self::HardLink | Self::Whiteout | Self::Opaque)
     }
 
-    /// Whether it has device numbers.
+    /// Returns whether it has device numbers.
     pub fn is_device(self) -> bool {
         matches!(self, Self::CharDevice | Self::BlockDevice)
     }

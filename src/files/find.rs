@@ -1,4 +1,4 @@
-//! From a path to what stands there, and the words for what does not.
+//! Looks up paths in an image's tree, and words the errors for paths that are not there.
 
 use super::{FileEntry, FileKind, ImageFiles};
 use crate::error::{Error, Result};
@@ -9,13 +9,13 @@ use crate::path::escape_for_terminal;
 use crate::path_filter::PathFilter;
 
 impl ImageFiles<'_> {
-    /// Hands the files that `filter` lists to `each`, in the order of the flattened tree.
+    /// Passes the files that `filter` lists to `each`, in the order of the flattened tree.
     ///
     /// A path is followed through symbolic links on the way; one at its end is listed itself, unless it leads to a directory:
     /// then that is listed. Globs are compared with paths that no symbolic link is part of.
     ///
     /// # Errors
-    /// [`Error::Choice`] when nothing stands at a path, or nothing fits a pattern; those of `each`.
+    /// [`Error::Choice`] if nothing is at a path, or nothing matches a pattern; those of `each`.
     pub fn list(&self, filter: &PathFilter, mut each: impl FnMut(FileEntry) -> Result<()>) -> Result<()> {
         let filter = filter.resolved(|path| match self.tree.find(path) {
             Lookup::Found { path, .. } => Ok(path),
@@ -27,7 +27,7 @@ impl ImageFiles<'_> {
         filter.finish(&self.at, "the image")
     }
 
-    /// The entry that has the bytes of the file that `path` leads to, and the clean path.
+    /// Returns the entry that has the bytes of the file that `path` leads to, and the clean path.
     pub(super) fn file(&self, path: &[u8]) -> Result<(Vec<u8>, EntryKey)> {
         let refuse = |found: &[u8], problem: &str| {
             let problem = format!("{}: `{}` {problem}", self.at, shown(found));
@@ -69,14 +69,15 @@ impl ImageFiles<'_> {
             Lookup::Missing { directory, name } => self.missing(path, &directory, &name),
             Lookup::NoDirectory { path } => format!(": `{}` is no directory", shown(&path)),
             Lookup::Endless { problem } => format!(": {problem}"),
-            // Whoever found something does not ask why there is nothing.
+            // Not reached: callers handle a path that was found.
             Lookup::Found { .. } => String::new(),
         };
         let problem = format!("{}: there is no `{}`{problem}", self.at, escape_for_terminal(path));
         Error::Choice { problem, choices: Vec::new() }
     }
 
-    /// What was meant, if that can be guessed; else how far the path leads.
+    /// Returns the end of the message for a missing path: a similar path, if there is one; else the part that is
+    /// missing.
     fn missing(&self, path: &[u8], directory: &[u8], name: &[u8]) -> String {
         let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
         if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
@@ -98,7 +99,7 @@ fn shown(path: &[u8]) -> String {
     if path.is_empty() { "/".to_owned() } else { escape_for_terminal(path) }
 }
 
-/// Slashes around a path say nothing here.
+/// Removes the slashes around a path, which mean nothing here.
 fn trim(path: &[u8]) -> &[u8] {
     let start = path.iter().position(|&byte| byte != b'/').unwrap_or(path.len());
     let end = path.iter().rposition(|&byte| byte != b'/').map_or(start, |last| last + 1);

@@ -1,4 +1,4 @@
-//! An [`FileEntry`] as JSON: the rows of `imgtar ls --json`, which docs/json.md describes.
+//! A [`FileEntry`] as JSON: the rows of `imgtar ls --json`, which docs/json.md describes.
 //!
 //! Names are bytes (docs/formats.md R-21) and JSON has none: one that is no UTF-8 is given twice, readable with
 //! replacement characters, and exact as base64.
@@ -50,7 +50,7 @@ struct ChangeRow<'a> {
     change: LayerChangeKind,
     #[serde(flatten)]
     row: Row<'a>,
-    /// The layer that has the content, where that is another one.
+    /// The layer that has the content, if it is another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     from_layer: Option<u32>,
 }
@@ -92,12 +92,12 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Values of any bytes under their names.
+/// Encodes each value as base64; the names become text.
 fn in_base64(values: &[(Vec<u8>, Vec<u8>)]) -> BTreeMap<Cow<'_, str>, String> {
     values.iter().map(|(name, value)| (String::from_utf8_lossy(name), BASE64.encode(value))).collect()
 }
 
-/// The very bytes, where text cannot say them.
+/// Returns `bytes` as base64 if they are not UTF-8, which text cannot hold.
 fn exact(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).is_err().then(|| BASE64.encode(bytes))
 }

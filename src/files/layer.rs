@@ -12,14 +12,14 @@ use crate::run::Run;
 /// The noun of messages.
 const PLACE: &str = "this layer";
 
-/// Hands the entries of `layer`, the `number`th of its image, that `filter` lists to `each`.
+/// Passes the entries of `layer`, the `number`th of its image, that `filter` lists to `each`.
 ///
-/// A path is compared with the entries' cleaned names; no link is followed, because where it leads is not for one layer to say.
+/// A path is compared with the entries' cleaned names; no link is followed, because its target may be in another layer.
 ///
 /// # Errors
-/// [`Error::Choice`](crate::error::Error::Choice) when nothing fits a pattern;
-/// [`Error::Inexpressible`](crate::error::Error::Inexpressible) for a layer that is encrypted or not there; those of reading
-/// the layer, of what it promises where it must be decoded, and those of `each`.
+/// [`Error::Choice`](crate::error::Error::Choice) if nothing matches a pattern;
+/// [`Error::Inexpressible`](crate::error::Error::Inexpressible) for a layer that is encrypted or not there; those of
+/// reading the layer, of verifying it if it must be decoded, and those of `each`.
 pub fn list_layer(
     layer: &Layer,
     number: u32,
@@ -28,11 +28,11 @@ pub fn list_layer(
     mut each: impl FnMut(FileEntry) -> Result<()>,
 ) -> Result<()> {
     let filter = filter.cleaned(&layer.at, PLACE)?;
-    // An index of one entry at a time: nothing is held of a layer whose entries are only shown.
+    // An index of one entry at a time: no entry is kept after it was shown.
     let mut index = LayerIndex::default();
     read_layer(layer, FileContent::Skipped, run.jobs.get() > 1, run, |mut entry, _| {
         let clean = EntryPath::clean_entry(&entry.path).ok();
-        // A name that cannot be cleaned is shown where all are.
+        // A name that cannot be cleaned is listed only without patterns.
         if !clean.as_ref().map_or(filter.is_all(), |clean| filter.fits(clean.as_bytes())) {
             return Ok(());
         }
@@ -48,7 +48,8 @@ pub fn list_layer(
     filter.finish(&layer.at, PLACE)
 }
 
-/// What the name makes of the entry; a whiteout that breaks a rule is what its header says.
+/// Sets kind and target of a whiteout or opaque marker, by its name; one that breaks a rule keeps the kind in its
+/// header.
 fn with_role(entry: FileEntry, clean: &EntryPath) -> FileEntry {
     match Role::of(clean.as_bytes()) {
         Ok(Role::Remove { directory, name }) => {

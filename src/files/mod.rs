@@ -1,8 +1,8 @@
 //! An image's files, looked at without being written: listed, and read one by one.
 //!
-//! [`ImageFiles`] is the tree that a container would see, which is the one that `--to rootfs` writes; [`list_layer`] is one
-//! layer as it lies in the archive. Layers that are compressed are decoded once for their headers, and judged by all they
-//! promise; of those that lie plain in a file headers alone are read, whatever they hold in between.
+//! [`ImageFiles`] is the tree that a container would see, which is the one that `--to rootfs` writes; [`list_layer`]
+//! lists one layer as it is in the archive. Compressed layers are decoded once for their headers, and verified; of
+//! uncompressed ones in a file only the headers are read.
 //!
 //! Sources: docs/formats.md section 7, H-25.
 
@@ -27,28 +27,29 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::select::SelectedImage;
 
-/// The tree of one image: which entry of which layer stands where, and what its header says.
+/// The tree of one image: the entries of its layers by their paths in the flattened image.
 pub struct ImageFiles<'a> {
-    /// How messages call the image.
+    /// The image's name in messages.
     at: String,
     image: &'a Image,
-    /// Of the image's layers, base first; names are forgotten, those of the tree are clean.
+    /// Those of the image's layers, base first; names are not kept, the tree has the clean ones.
     indexes: LayerIndexes,
     tree: Flattened,
     run: &'a Run,
 }
 
 impl<'a> ImageFiles<'a> {
-    /// Reads the headers of all layers and decides what is left of them; `archive` is what messages call the archive.
+    /// Reads the headers of all layers and flattens them; `archive` is the archive's name in messages.
     ///
     /// # Errors
-    /// [`Error::Inexpressible`] for images of Windows, whose layers are no plain trees, and for layers that are encrypted
-    /// or not there; those of the layers, of what they promise, and of flattening them.
+    /// [`Error::Inexpressible`] for images of Windows, whose layers are no plain trees, and for layers that are
+    /// encrypted or not there; those of reading, verifying and flattening the layers.
     pub fn of(archive: &str, chosen: &'a SelectedImage, run: &'a Run) -> Result<Self> {
         Self::of_lowest(chosen.image.layers.len(), archive, chosen, run)
     }
 
-    /// As [`ImageFiles::of`] for the tree of layers 0 to `number`: what later layers delete or replace is still there.
+    /// As [`ImageFiles::of`] for the tree of layers 0 to `number`: files that later layers delete or replace are still
+    /// there.
     ///
     /// # Errors
     /// As [`ImageFiles::of`], and [`Error::Choice`] if the image has no layer of that number.
@@ -77,7 +78,7 @@ impl<'a> ImageFiles<'a> {
     }
 }
 
-/// Returns layer `number` of an image; `archive` is what messages call the archive.
+/// Returns layer `number` of an image; `archive` is the archive's name in messages.
 ///
 /// # Errors
 /// [`Error::Choice`] if there is none of that number.

@@ -14,24 +14,24 @@ use crate::run::Run;
 use crate::stream::copy::{Destination, copy, send};
 use crate::stream::skip::{Sequential, Skip};
 
-/// A file that was found, to be read.
+/// A file of an image, ready to be read.
 pub struct OpenFile<'a> {
     /// Its path without symbolic links.
     pub path: Vec<u8>,
-    /// Which layer has its bytes, counted from 0 at the base.
+    /// The number of the layer that has its bytes, counted from 0 at the base.
     pub number: u32,
     /// That layer.
     pub layer: &'a Layer,
-    /// Where in the layer's tar its header stands.
+    /// The offset of its header in the layer's tar.
     offset: u64,
     run: &'a Run,
 }
 
 impl ImageFiles<'_> {
-    /// The regular file that `path` leads to, through symbolic and hard links and never out of the root.
+    /// Opens the regular file that `path` leads to, through symbolic and hard links and never out of the root.
     ///
     /// # Errors
-    /// [`Error::Choice`] when nothing, or no regular file, is there.
+    /// [`Error::Choice`] if there is no file, or none that is regular.
     pub fn open(&self, path: &[u8]) -> Result<OpenFile<'_>> {
         let (path, key @ EntryKey { layer: number, .. }) = self.file(path)?;
         let layer = &self.image.layers[number as usize];
@@ -58,7 +58,7 @@ impl OpenFile<'_> {
         self.layer.blob.as_ref().map_or(Ok(()), |blob| blob.extent.source().unchanged())
     }
 
-    /// From where the layer lies plain: nothing in front of the file is read.
+    /// Copies from an uncompressed layer: nothing in front of the file is read.
     fn copy_laid(&self, blob: &Blob, again: &Run, out: &mut impl Destination) -> Result<()> {
         let rest = blob.extent.slice(self.offset, u64::MAX);
         let bytes = rest.reader().map_err(|error| self.failed(error))?;

@@ -39,8 +39,8 @@ impl<'a> Applier<'a> {
         Self { tree, options, at, budget, layer, aside: HashMap::new(), remarks, warned: HashSet::new() }
     }
 
-    /// Applies one entry, whose path is clean and no whiteout. `lost` is what it may link to although a whiteout of this
-    /// layer removed it.
+    /// Applies one entry, whose path is clean and no whiteout. `lost` is the inode that it may link to although a
+    /// whiteout of this layer removed it.
     pub(super) fn apply(&mut self, change: Change<'_>, lost: Option<Inode>) -> Result<()> {
         self.warn_of_null_device(change)?;
         if self.role(change.path)? == Role::Bookkeeping {
@@ -53,7 +53,7 @@ impl<'a> Applier<'a> {
         self.budget.charge_memory(self.tree.taken(), self.at)
     }
 
-    /// Says what is left to say.
+    /// Reports the warnings that were only counted.
     pub(super) fn finish(self) -> Result<()> {
         self.remarks.finish()
     }
@@ -63,7 +63,7 @@ impl<'a> Applier<'a> {
         EntryPath::clean_entry(name).map_err(|why| self.refuse(why.rule(), name, why))
     }
 
-    /// What the entry at the cleaned `path` does.
+    /// Returns the role of the entry at the cleaned `path`: plain, whiteout, opaque marker or AUFS's own.
     pub(super) fn role<'p>(&self, path: &'p [u8]) -> Result<Role<'p>> {
         Role::of(path).map_err(|why| self.refuse(why.rule(), path, why))
     }
@@ -154,7 +154,7 @@ impl<'a> Applier<'a> {
         route.ok().flatten().map(|route| route.end)
     }
 
-    /// Notes that this layer has an entry for `dentry`, and warns if it is not the first.
+    /// Records that this layer has an entry for `dentry`, and warns if it is not the first.
     fn enter(&mut self, dentry: Dentry, change: Change<'_>) -> Result<()> {
         if !self.tree.enter(dentry, self.layer) {
             return Ok(());
@@ -164,7 +164,7 @@ impl<'a> Applier<'a> {
         })
     }
 
-    /// What `change` puts on `dentry`. No filesystem takes a symbolic link to nothing.
+    /// Returns the inode that `change` puts on `dentry`. No filesystem takes a symbolic link without a target.
     fn inode(&mut self, dentry: Dentry, change: Change<'_>, lost: Option<Inode>) -> Result<Inode> {
         let kind = match change.kind {
             ChangeKind::HardLink(target) => return self.linked(dentry, change, target, lost),
@@ -181,7 +181,7 @@ impl<'a> Applier<'a> {
         self.add(change, kind)
     }
 
-    /// What a hard link on `dentry` to `name` means at this moment.
+    /// Returns the inode that a hard link on `dentry` to `name` shares at this moment.
     fn linked(&self, dentry: Dentry, change: Change<'_>, name: &[u8], lost: Option<Inode>) -> Result<Inode> {
         let target = EntryPath::clean(name).map_err(|why| self.refuse_link(change, name, why))?;
         if let Ok(Role::Bookkeeping) = Role::of(target.as_bytes()) {

@@ -1,4 +1,4 @@
-//! What is left, in the order in which it is written (R-24; the order is described in the module above).
+//! The flattened tree, in the order in which it is written (R-24; the order is described in the module above).
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -10,7 +10,7 @@ use crate::limits::MAX_PATH;
 use crate::path::quote;
 use crate::rule::Rule;
 
-/// What eStargz adds to a layer's root: its table of contents and its landmarks (O-18).
+/// The files that eStargz adds to a layer's root: its table of contents and its landmarks (O-18).
 const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
 
 /// The outcome: one tree, its paths in output order.
@@ -19,25 +19,25 @@ pub struct Flattened {
     tree: FileTree,
     order: Vec<Dentry>,
     layers: u32,
-    /// How many names are left of inodes that have several, once some paths have been left out.
+    /// For inodes with several names, the number of names that are left once some paths have been left out.
     left: Option<HashMap<Inode, u32>>,
 }
 
 /// One path of the outcome. Paths are relative and clean, without a directory's trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlattenedEntry {
-    /// The root, which some layer has an entry for.
+    /// The root, if some layer has an entry for it.
     Root {
         /// The entry that describes it.
         key: EntryKey,
     },
-    /// A path that takes all it is from one entry: header, records and body, only the name may differ.
+    /// A path whose header, records and body are those of one entry; only the name may differ.
     Entry {
         /// The path.
         path: Vec<u8>,
         /// The entry.
         key: EntryKey,
-        /// How many paths share this inode: those beyond the first follow as [`FlattenedEntry::HardLink`].
+        /// The number of paths that share this inode: those beyond the first follow as [`FlattenedEntry::HardLink`].
         names: u32,
     },
     /// A directory that no entry describes: 0755, 0:0, mtime 0.
@@ -45,7 +45,7 @@ pub enum FlattenedEntry {
         /// The path.
         path: Vec<u8>,
     },
-    /// A further name of something that an earlier entry carries.
+    /// A further name of an inode that an earlier [`FlattenedEntry::Entry`] carries.
     HardLink {
         /// The path.
         path: Vec<u8>,
@@ -85,7 +85,7 @@ impl Flattened {
         &self.order
     }
 
-    /// Returns what is left in output order.
+    /// Returns the entries in output order.
     pub fn entries(&self) -> FlattenedEntries<'_> {
         let paths = PathBuilder::new(&self.tree);
         FlattenedEntries { flattened: self, order: self.order.iter(), paths, carriers: HashMap::new() }
@@ -122,8 +122,8 @@ impl Flattened {
         self.left = Some(left);
     }
 
-    /// Refuses what no system can unpack, or only at a cost that the entries do not show: paths that are too long, and
-    /// directories without number that nothing but the names of others implies (H-24).
+    /// Refuses trees that no system can unpack, or only at a cost that the entries do not show: paths that are too
+    /// long, and too many directories that only the paths of others imply (H-24).
     ///
     /// # Errors
     /// [`Error::Invalid`] about the image called `at`.
@@ -173,24 +173,24 @@ impl Flattened {
         self.order.iter().map(&mut length).collect()
     }
 
-    /// How many paths share `inode`.
+    /// Returns the number of paths that share `inode`.
     fn names_left(&self, inode: Inode) -> u32 {
         let left = self.left.as_ref().and_then(|left| left.get(&inode));
         left.copied().unwrap_or_else(|| self.tree.names(inode))
     }
 
-    /// Counts what is left.
+    /// Returns the number of paths.
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether nothing survives.
+    /// Returns whether there are no paths.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
     }
 
-    /// For each layer, base first: how often one who reads it forward only has to begin anew to meet the entries of
-    /// [`FlattenedEntry::Root`] and [`FlattenedEntry::Entry`] in output order.
+    /// For each layer, base first: the number of times that a reader which only moves forward must begin again to meet
+    /// the entries of [`FlattenedEntry::Root`] and [`FlattenedEntry::Entry`] in output order.
     pub fn rewinds(&self) -> Vec<u64> {
         let mut layers = vec![(0, 0); self.layers as usize];
         let mut met = HashSet::new();
@@ -208,13 +208,13 @@ impl Flattened {
     }
 }
 
-/// What is left in a [`Flattened`], in output order.
+/// The entries of a [`Flattened`], in output order.
 #[derive(Debug)]
 pub struct FlattenedEntries<'a> {
     flattened: &'a Flattened,
     order: std::slice::Iter<'a, Dentry>,
     paths: PathBuilder<'a>,
-    /// Where inodes with several names have been written.
+    /// The dentries at which inodes with several names have been written.
     carriers: HashMap<Inode, Dentry>,
 }
 
@@ -251,9 +251,9 @@ impl ExactSizeIterator for FlattenedEntries<'_> {}
 #[derive(Debug)]
 pub(super) struct PathBuilder<'a> {
     tree: &'a FileTree,
-    /// The path given last, of which the next one shares what is above both.
+    /// The path given last, of which the next one shares the directories above both.
     path: Vec<u8>,
-    /// Where that leads.
+    /// The dentry of that path.
     at: Dentry,
 }
 
@@ -263,7 +263,7 @@ impl<'a> PathBuilder<'a> {
         Self { tree, path: Vec::new(), at: tree.root() }
     }
 
-    /// The path of `dentry`, which is next in output order: up from the last one as far as needed, then one step down.
+    /// The path of `dentry`, which is next in output order: up from the last one as far as needed, then down.
     pub(super) fn walk_to(&mut self, dentry: Dentry) -> &[u8] {
         let (tree, parent) = (self.tree, self.tree.parent(dentry));
         while self.at != parent {
@@ -291,7 +291,7 @@ fn strip_estargz(tree: &mut FileTree) {
     }
 }
 
-/// Every dentry on which something stands, each directory right before what is in it, siblings in the order of `compare`.
+/// Every dentry that has an inode, each directory right before its children, siblings in the order of `compare`.
 /// The root comes first if it is described.
 fn walk(tree: &FileTree, compare: fn(&FileTree, Dentry, Dentry) -> Ordering) -> Vec<Dentry> {
     let (mut order, mut ahead) = (Vec::new(), vec![tree.root()]);

@@ -22,7 +22,7 @@ pub struct LayerBuilder<'a> {
     /// Nothing lies below, so that whiteouts have nothing to remove and no entry need wait for them.
     base: bool,
     log: LayerLog,
-    /// What whiteouts name, in the state below.
+    /// The dentries that whiteouts remove, in the state below.
     removed: Vec<Dentry>,
     /// The directories that opaque markers stand in, in the state below.
     opaque: BTreeSet<Dentry>,
@@ -54,8 +54,8 @@ impl<'a> LayerBuilder<'a> {
     /// Takes the next entry of the layer, in archive order.
     ///
     /// # Errors
-    /// Names that are empty or climb above the root, whiteouts of nothing or in the middle of a path, what
-    /// [`LayerBuilder::finish`] refuses, and a budget that is spent.
+    /// Names that are empty or climb above the root, whiteouts of nothing or in the middle of a path,
+    /// all that [`LayerBuilder::finish`] refuses, and a budget that is spent.
     pub fn entry(&mut self, change: Change<'_>) -> Result<()> {
         let path = self.applier.clean(change.path)?;
         let change = Change { path: path.as_bytes(), ..change };
@@ -74,7 +74,7 @@ impl<'a> LayerBuilder<'a> {
     /// Applies the layer.
     ///
     /// # Errors
-    /// Hard links to directories, to themselves or to what is not there, a root that is no directory, loops
+    /// Hard links to directories, to themselves or to a missing path, a root that is no directory, loops
     /// of symbolic links, a budget that is spent, and with `--strict` every warning.
     pub fn finish(mut self) -> Result<()> {
         let lost = if self.removed.is_empty() && self.opaque.is_empty() && self.opaque_links.is_empty() {
@@ -91,7 +91,7 @@ impl<'a> LayerBuilder<'a> {
         self.applier.finish()
     }
 
-    /// A whiteout: what it means is decided in the state below, so it does not matter where it stands.
+    /// Records a whiteout: it applies to the state below, so its place in the layer does not matter.
     fn remove(&mut self, position: u64, directory: &[u8], name: &[u8]) -> Result<()> {
         let tree = &*self.applier.tree;
         let found = resolve::find(tree, tree.root(), directory);
@@ -106,7 +106,7 @@ impl<'a> LayerBuilder<'a> {
         Ok(())
     }
 
-    /// An opaque marker. One that stands in a symbolic link waits for the layer's end.
+    /// Records an opaque marker. One in a directory that is a symbolic link waits for the layer's end.
     fn hide_below(&mut self, position: u64, directory: &[u8]) -> Result<()> {
         let tree = &*self.applier.tree;
         if directory.is_empty() {
@@ -178,7 +178,7 @@ impl<'a> LayerBuilder<'a> {
         dentries
     }
 
-    /// What the hard links of this layer would name in the tree as it is, in order.
+    /// Returns the inodes that the hard links of this layer would name in the tree as it is, in order.
     fn link_targets(&self) -> Vec<Option<Inode>> {
         let (mut targets, mut replay) = (Vec::new(), self.log.replay());
         while let Some(change) = replay.next() {

@@ -11,12 +11,12 @@ use super::{Change, ChangeKind};
 #[derive(Debug, Default)]
 pub(super) struct LayerLog {
     bytes: Vec<u8>,
-    /// The path staged last.
+    /// The path recorded last.
     last: Vec<u8>,
 }
 
 impl LayerLog {
-    /// Stages `change`; says how many bytes that took.
+    /// Records `change`; returns the number of bytes that it took.
     pub(super) fn push(&mut self, change: Change<'_>) -> usize {
         let before = self.bytes.len();
         put_path(&mut self.bytes, &mut self.last, change.path);

@@ -1,40 +1,40 @@
-//! Looking a path up in the outcome, as a process whose root it is would.
+//! Looking up a path in the flattened tree, as a process that has it for a root would.
 
 use super::flattened::Flattened;
 use super::resolve::{self, PathEnd};
 use super::tree::{Dentry, InodeKind};
 use super::{EntryKey, whiteout};
 
-/// Where a path leads.
+/// The result of following a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
-    /// To this, at the clean `path` that no symbolic link is part of.
+    /// It leads to a file or directory, at the clean `path` that has no symbolic link in it.
     Found {
         /// The path.
         path: Vec<u8>,
-        /// What is there.
+        /// The kind of file there.
         what: Standing,
     },
-    /// Nowhere: `directory` has nothing that is called `name`.
+    /// It leads nowhere: `directory` has no `name`.
     Missing {
         /// The last directory on the way.
         directory: Vec<u8>,
         /// The name that is not in it.
         name: Vec<u8>,
     },
-    /// Nowhere: what stands at `path` is no directory, and more of the way is left.
+    /// It leads nowhere: `path` is no directory, and components are left.
     NoDirectory {
         /// The path.
         path: Vec<u8>,
     },
-    /// Nowhere: too many symbolic links follow one another, a loop most likely.
+    /// It leads nowhere: too many symbolic links follow one another, most likely in a loop.
     Endless {
         /// The limit that was passed.
         problem: String,
     },
 }
 
-/// What stands at a path.
+/// The kind of file at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// A directory.
@@ -48,8 +48,8 @@ pub enum Standing {
 }
 
 impl Flattened {
-    /// Where `path` leads, from the root whether it begins with a slash or not, through all symbolic links and inside the
-    /// root whatever they say.
+    /// Follows `path` from the root, with or without a leading slash, through all symbolic links and always inside the
+    /// root.
     pub fn follow(&self, path: &[u8]) -> Lookup {
         match resolve::follow(self.tree(), path) {
             Ok(PathEnd::Found(dentry)) => self.found(dentry),
@@ -61,7 +61,7 @@ impl Flattened {
         }
     }
 
-    /// As [`Flattened::follow`], but a symbolic link at the end is what is looked for, unless it leads to a directory.
+    /// As [`Flattened::follow`], but a symbolic link at the end is not followed unless it leads to a directory.
     pub fn find(&self, path: &[u8]) -> Lookup {
         let (tree, path) = (self.tree(), trim(path));
         let followed = self.follow(path);
@@ -75,7 +75,7 @@ impl Flattened {
         }
     }
 
-    /// The names in the directory at the clean `path`, in no order that means anything.
+    /// The names in the directory at the clean `path`, in no particular order.
     pub fn names(&self, path: &[u8]) -> Vec<&[u8]> {
         let tree = self.tree();
         let route = resolve::find(tree, tree.root(), path).ok().flatten();

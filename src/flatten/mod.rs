@@ -34,7 +34,7 @@
 //! directory's times and mode as soon as an entry outside of it follows, so what is created in it later spoils its mtime
 //! (seen with 1.34; bsdtar and Python's tarfile wait until the end). R-26 therefore wants the contents of a directory
 //! right behind it. This order is also the one in which Docker, containerd and BuildKit write layers, so the bodies
-//! of their layers are still met in archive order: [`Flattened::rewinds`] tells for each layer how often not.
+//! of their layers are still met in archive order: [`Flattened::rewinds`] counts for each layer how often they are not.
 //!
 //! A further name of a symbolic link, device or FIFO is a hard link like any other: GNU tar, bsdtar and Python's tarfile
 //! give such an entry the right type and target.
@@ -83,13 +83,13 @@ use tree::FileTree;
 pub struct Change<'a> {
     /// The name as the archive has it, uncleaned.
     pub path: &'a [u8],
-    /// What it is.
+    /// The kind of the entry.
     pub kind: ChangeKind<'a>,
-    /// Where it is: the caller's own measure, ascending within the layer (an offset or a count).
+    /// The position of the entry, in the caller's own measure, ascending within the layer (an offset or a count).
     pub position: u64,
 }
 
-/// What an entry is. An entry of type NUL whose name ends in a slash is a directory: the decoder's to tell.
+/// The kind of an entry. One of type NUL whose name ends in a slash is a directory, which the decoder decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind<'a> {
     /// A regular file.
@@ -98,7 +98,7 @@ pub enum ChangeKind<'a> {
     Directory,
     /// A symbolic link to this target, verbatim.
     Symlink(&'a [u8]),
-    /// A further name of what stands at this path.
+    /// A further name of the inode at this path.
     HardLink(&'a [u8]),
     /// A character device.
     CharDevice {
@@ -113,7 +113,7 @@ pub enum ChangeKind<'a> {
     Fifo,
 }
 
-/// Which entry of which layer: the key to its header and body. Ordered by layer, base first, then by position.
+/// The layer and position of an entry: the key to its header and body. Ordered by layer, base first, then by position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryKey {
     /// The layer, counted from 0 at the base in the order of calls to [`Overlay::layer`].
@@ -127,19 +127,19 @@ pub struct EntryKey {
 pub struct Hidden {
     /// The entry.
     pub key: EntryKey,
-    /// What took its place, or that of a directory above it; `None` where a whiteout or opaque marker removed it, or a
-    /// directory that no entry describes.
+    /// The entry that replaced it or a directory above it; `None` where a whiteout or opaque marker removed it, or a
+    /// directory replaced it that no entry describes.
     pub by: Option<EntryKey>,
 }
 
-/// What a user may choose.
+/// The options of flattening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
-    /// A directory entry over a symbolic link to a directory leaves the link and describes its target.
+    /// True if a directory entry over a symbolic link to a directory leaves the link and describes its target.
     pub keep_dirlinks: bool,
-    /// eStargz's table of contents and landmarks are left out (O-18).
+    /// True if eStargz's table of contents and landmarks are left out (O-18).
     pub strip_estargz: bool,
-    /// FlattenedEntries ascend by their written names, byte by byte.
+    /// True if paths ascend as they are written, byte by byte.
     pub sort: bool,
 }
 
@@ -157,15 +157,15 @@ impl Overlay {
         Self { tree: FileTree::new(), options, layers: 0 }
     }
 
-    /// The same, and [`Overlay::hidden`] will tell what each layer hides.
+    /// An empty root whose overlay records the entries that each layer hides, for [`Overlay::hidden`].
     pub fn watching(options: Options) -> Self {
         let mut overlay = Self::new(options);
         overlay.tree.watch();
         overlay
     }
 
-    /// What has been hidden since this was last asked, in no order that means anything; nothing unless it is watched.
-    /// Something with several names is hidden when it has lost the last of them.
+    /// Returns the entries hidden since the last call, in no particular order; none unless the overlay is
+    /// [`Overlay::watching`]. An inode with several names is hidden when it has lost the last of them.
     pub fn hidden(&mut self) -> Vec<Hidden> {
         self.tree.take_unlinked().into_iter().map(|(key, by)| Hidden { key, by }).collect()
     }
@@ -182,7 +182,7 @@ impl Overlay {
         self.tree.size()
     }
 
-    /// What is left when all layers are applied.
+    /// Returns the tree that is left when all layers are applied.
     pub fn finish(self) -> Flattened {
         Flattened::new(self.tree, self.options, self.layers)
     }

@@ -28,7 +28,7 @@ enum What {
     Other,
 }
 
-/// The entry to blame, within its layer.
+/// The number, within its layer, of the entry that is refused.
 #[derive(Debug)]
 struct Refused(usize);
 
@@ -154,7 +154,7 @@ impl Model {
         directory_in(&self.nodes, &place)
     }
 
-    /// Where `path` is when links among its parents are followed; `None` if a parent is missing.
+    /// The canonical path of `path`, links among its parents followed; `None` if a parent is missing.
     fn find(&self, path: &[String]) -> Result<Option<NaivePath>, Loop> {
         let Some((name, directory)) = path.split_last() else { return Ok(Some(NaivePath::new())) };
         Ok(directory_in(&self.nodes, directory)?.map(|mut place| {
@@ -163,7 +163,7 @@ impl Model {
         }))
     }
 
-    /// The same, with missing parents made.
+    /// The same, with missing parents created.
     fn place(&mut self, path: &[String]) -> Result<NaivePath, Loop> {
         let Some((name, directory)) = path.split_last() else { return Ok(NaivePath::new()) };
         while let Err(blocked) = walk(&self.nodes, directory)? {
@@ -266,7 +266,7 @@ fn directory_in(nodes: &Nodes, path: &[String]) -> Result<Option<NaivePath>, Loo
     Ok(walk(nodes, path)?.ok())
 }
 
-/// What a hard link to `target` would name in `nodes`.
+/// Returns the node that a hard link to `target` would name in `nodes`.
 fn target_in(nodes: &Nodes, target: &[String]) -> Option<NaiveNode> {
     let (name, directory) = target.split_last()?;
     let mut place = directory_in(nodes, directory).ok().flatten()?;
@@ -301,7 +301,7 @@ fn is_aufs(path: &[String]) -> bool {
     whiteout.is_some_and(|component| component.starts_with(".wh..wh.") && component != ".wh..wh..opq")
 }
 
-/// Applies `layers`; on a refusal says which layer and entry is to blame.
+/// Applies `layers`; an error is the layer and the entry that are refused.
 fn model(options: Options, layers: &[Vec<String>]) -> Result<Vec<String>, (usize, usize)> {
     let mut model = Model::new(options.keep_dirlinks);
     for (number, entries) in layers.iter().enumerate() {
@@ -359,7 +359,7 @@ pub(crate) fn layers() -> impl Strategy<Value = Vec<Vec<String>>> {
     proptest::collection::vec(proptest::collection::vec(entry(), 0..16), 0..5)
 }
 
-/// What the overlay makes of `layers`.
+/// Flattens `layers` with the overlay, as text.
 fn overlay(options: Options, layers: &[Vec<String>]) -> crate::error::Result<Vec<String>> {
     let borrowed: Vec<Vec<&str>> = layers.iter().map(|layer| layer.iter().map(String::as_str).collect()).collect();
     let slices: Vec<&[&str]> = borrowed.iter().map(Vec::as_slice).collect();
@@ -369,7 +369,7 @@ fn overlay(options: Options, layers: &[Vec<String>]) -> crate::error::Result<Vec
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is refused by one is refused by the other; without it both go on.
+    /// The overlay refuses the same layers as the model; both go on without the refused one.
     #[test]
     fn the_overlay_is_the_naive_model(mut layers in layers(), keep_dirlinks: bool, sort: bool) {
         let options = Options { keep_dirlinks, sort, ..Options::default() };
@@ -387,7 +387,7 @@ proptest! {
         }
     }
 
-    /// What ask of any order, and that it is a listing of one tree.
+    /// Checks the order that require, and that the listing is of one tree.
     #[test]
     fn the_order_can_be_extracted_in_one_pass(layers in layers(), sort: bool) {
         let options = Options { sort, ..Options::default() };

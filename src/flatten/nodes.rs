@@ -1,19 +1,19 @@
-//! The outcome node by node: for those who compare trees rather than write one.
+//! The flattened tree node by node, for comparing trees rather than writing one.
 
 use super::EntryKey;
 use super::flattened::{Flattened, PathBuilder};
 use super::tree::{FileTree, InodeKind};
 
-/// A path of a flattened tree and what stands there.
+/// A path of a flattened tree and the node at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FlatNode {
     /// The path, relative and clean; empty for the root.
     pub(crate) path: Vec<u8>,
     /// The entry that describes it; `None` for a directory that no layer lists.
     pub(crate) entry: Option<EntryKey>,
-    /// Whether it is a directory.
+    /// True if it is a directory.
     pub(crate) is_directory: bool,
-    /// How many paths share it.
+    /// The number of paths that share it.
     pub(crate) names: u32,
 }
 

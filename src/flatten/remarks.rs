@@ -1,14 +1,13 @@
-//! Warnings about a layer's entries: the first few by name, the rest as a number, so that neither the reader nor memory
-//! drowns in them.
+//! Warnings about a layer's entries: the first few by name, the rest as a number, to bound output and memory.
 
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::rule::Rule;
 
-/// How many remarks of one sort a layer makes by name.
+/// The most warnings of one sort that name their entry, for each layer.
 const NAMED: u64 = 10;
 
-/// The sorts of remarks, each counted for itself.
+/// The sorts of warnings, each counted for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
     /// A second entry for one path.
@@ -19,7 +18,7 @@ pub(super) enum Sort {
     NullDevice,
 }
 
-/// The remarks of one layer.
+/// The warnings of one layer.
 pub(super) struct Remarks<'a> {
     at: &'a str,
     diagnostics: &'a Diagnostics,
@@ -31,14 +30,14 @@ impl<'a> Remarks<'a> {
         Self { at, diagnostics, counts: [0; 3] }
     }
 
-    /// Warns with `text`, or counts it once enough have been said.
+    /// Warns with `text`, or only counts it once there have been enough.
     pub(super) fn warn(&mut self, sort: Sort, text: impl FnOnce() -> String) -> Result<()> {
         let count = &mut self.counts[sort as usize];
         *count += 1;
         if *count > NAMED { Ok(()) } else { self.diagnostics.warn(sort.rule(), self.at, text()) }
     }
 
-    /// Tells how many were not named.
+    /// Reports the number of warnings that were only counted.
     pub(super) fn finish(&self) -> Result<()> {
         for (sort, count) in [Sort::Twice, Sort::ThroughLink, Sort::NullDevice].into_iter().zip(self.counts) {
             let Some(more) = count.checked_sub(NAMED).filter(|&more| more > 0) else { continue };

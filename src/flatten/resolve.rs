@@ -13,7 +13,7 @@ const MAX_TARGETS: usize = 16 << 10;
 /// each of a million entries of a few bytes could walk 16 KiB.
 const MAX_ALL_TARGETS: u64 = 256 << 20;
 
-/// Why a path leads nowhere.
+/// The reason why a path cannot be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ResolveError {
     /// A loop, most likely.
@@ -25,10 +25,10 @@ pub(super) enum ResolveError {
     /// Many entries behind them.
     #[error("symbolic links of which entries have read more than {MAX_ALL_TARGETS} bytes of targets")]
     AllTargets,
-    /// What is missing could not be told from a whiteout.
+    /// A missing directory of this name could not be told from a whiteout.
     #[error("symbolic links that lead to a directory with the name of a whiteout")]
     Whiteout,
-    /// No room to create what is missing.
+    /// No room to create a missing directory.
     #[error(transparent)]
     Full(#[from] Full),
 }
@@ -51,9 +51,9 @@ struct Pending<'a> {
     to: usize,
 }
 
-/// Where a walk has come to.
+/// The state of a walk.
 enum WalkState {
-    /// At its end.
+    /// At the end of the path.
     Arrived,
     /// At a component that is missing or neither directory nor link.
     Blocked,
@@ -82,9 +82,9 @@ pub(super) fn create(tree: &mut FileTree, path: &[u8]) -> Result<Route, ResolveE
     Ok(walk.route())
 }
 
-/// What stands at `path`, symbolic links followed to their end, as a process in the root would find it.
+/// Follows `path` and all symbolic links to the end, as a process in the root would.
 pub(super) fn follow(tree: &FileTree, path: &[u8]) -> Result<PathEnd, ResolveError> {
-    // Whoever looks something up in a finished tree, again and again, is no entry of an archive.
+    // Lookups in a finished tree are not the archive's, so the limit on all of them together does not apply.
     tree.forget_walks();
     let mut walk = PathWalk::new(tree.root(), path);
     Ok(match walk.advance(tree)? {
@@ -97,14 +97,14 @@ pub(super) fn follow(tree: &FileTree, path: &[u8]) -> Result<PathEnd, ResolveErr
     })
 }
 
-/// Where following a path ended.
+/// The end of a followed path.
 #[derive(Debug)]
 pub(super) enum PathEnd {
-    /// Here.
+    /// The path leads to this dentry.
     Found(Dentry),
     /// There is no such name in this directory.
     Missing { directory: Dentry, name: Vec<u8> },
-    /// This is in the way: neither a directory nor a link to one.
+    /// This dentry is neither a directory nor a link to one.
     NoDirectory(Dentry),
 }
 
@@ -174,7 +174,7 @@ impl<'a> PathWalk<'a> {
         self.pending.last().map_or(b"", |top| &top.text[top.from..top.to])
     }
 
-    /// Whether nothing follows the present component, not even a slash: that would ask for a directory.
+    /// Returns whether nothing follows the present component; a slash does, because it asks for a directory.
     fn is_last(&self) -> bool {
         self.pending.iter().all(|pending| pending.to == pending.text.len())
     }

@@ -1,4 +1,4 @@
-//! What layers do where: the canonical path of every entry and whiteout, for those who change layers rather than flatten
+//! The placements of layers: the canonical path of every entry and whiteout, for changing layers rather than flattening
 //! them.
 
 use super::resolve;
@@ -7,7 +7,7 @@ use super::whiteout::split;
 use super::{EntryKey, Options, Overlay};
 use crate::path::EntryPath;
 
-/// Where one entry of a layer took effect.
+/// The dentry at which one entry of a layer took effect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TraceStep {
     position: u64,
@@ -15,27 +15,27 @@ pub(super) struct TraceStep {
     inode: Option<Inode>,
 }
 
-/// Where one entry of a layer took effect, in words.
+/// The path at which one entry of a layer took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placement {
     /// [`Change::position`](super::Change::position).
     pub(crate) position: u64,
-    /// The path through no symbolic link: of what the entry put there, of what a whiteout hid, or of the directory of an
-    /// opaque marker. Whiteouts of what is not there have no placement.
+    /// The path through no symbolic link: of the inode that the entry put there, of the one that a whiteout hid, or of
+    /// the directory of an opaque marker. Whiteouts of missing paths have no placement.
     pub(crate) path: Vec<u8>,
-    /// The entry that what was put there takes all it is from: itself, unless it is a hard link.
+    /// The entry that describes the inode: itself, unless it is a hard link.
     pub(crate) entry: Option<EntryKey>,
 }
 
 impl Overlay {
-    /// An empty root; [`Overlay::placements`] will tell what each layer does where.
+    /// An empty root whose overlay records what each layer does, for [`Overlay::placements`].
     pub(crate) fn tracing(options: Options) -> Self {
         let mut overlay = Self::new(options);
         overlay.tree.begin_trace();
         overlay
     }
 
-    /// What the layer that was applied last has done, by ascending position.
+    /// Returns the placements of the layer that was applied last, by ascending position.
     pub(crate) fn placements(&mut self) -> Vec<Placement> {
         let mut steps = self.tree.take_trace();
         steps.sort_by_key(|step| step.position);
@@ -47,7 +47,7 @@ impl Overlay {
         steps.iter().map(placement).collect()
     }
 
-    /// The path that `path` means when the symbolic links among its parents are followed, whether anything is there or not;
+    /// The canonical form of `path`, the symbolic links among its parents followed, whether it exists or not;
     /// `None` where a parent is missing or no directory, and for the root.
     pub(crate) fn canonical(&self, path: &EntryPath) -> Option<Vec<u8>> {
         let (directory, name) = split(path.as_bytes());
@@ -57,22 +57,22 @@ impl Overlay {
         (!name.is_empty()).then(|| [&directory, separator, name].concat())
     }
 
-    /// Whether something stands at the canonical `path`.
+    /// Returns whether the canonical `path` exists.
     pub(crate) fn exists(&self, path: &[u8]) -> bool {
         self.at(path).is_some_and(|dentry| self.tree.inode(dentry).is_some())
     }
 
-    /// Whether a directory stands at the canonical `path`.
+    /// Returns whether the canonical `path` is a directory.
     pub(crate) fn is_directory(&self, path: &[u8]) -> bool {
         self.at(path).is_some_and(|dentry| self.tree.is_directory(dentry))
     }
 
-    /// Whether the directory at the canonical `path` has anything in it.
+    /// Returns whether the directory at the canonical `path` has any children.
     pub(crate) fn has_children(&self, path: &[u8]) -> bool {
         self.at(path).is_some_and(|dentry| self.tree.children(dentry).next().is_some())
     }
 
-    /// The entry that describes what stands at the canonical `path`.
+    /// The entry that describes the node at the canonical `path`.
     pub(crate) fn entry_at(&self, path: &[u8]) -> Option<EntryKey> {
         self.tree.inode(self.at(path)?).and_then(|inode| self.tree.entry(inode))
     }
@@ -84,7 +84,7 @@ impl Overlay {
 }
 
 impl FileTree {
-    /// Notes that the entry at `position` has put `inode` on `dentry`, or hidden what stood there, if anybody asks.
+    /// Records that the entry at `position` has put `inode` on `dentry`, or hidden its inode, if steps are recorded.
     pub(super) fn trace(&mut self, position: u64, dentry: Dentry, inode: Option<Inode>) {
         self.note_step(TraceStep { position, dentry, inode });
     }

@@ -51,13 +51,13 @@ pub(super) struct FileTree {
     /// All dentries but the root, by directory and name.
     index: HashTable<Slot>,
     hasher: RandomState,
-    /// Bytes taken since [`FileTree::taken`] was last asked.
+    /// Bytes taken since the last call of [`FileTree::taken`].
     taken: u64,
     /// Bytes of link targets that lookups have read.
     walked: AtomicU64,
     /// Inodes that have lost a name, if they are recorded.
     unlinked: Option<Vec<Unlinked>>,
-    /// What the present layer has done where, if that is recorded.
+    /// The steps of the present layer, if they are recorded.
     steps: Option<Vec<TraceStep>>,
 }
 
@@ -69,7 +69,7 @@ struct Unlinked {
     by: Option<Inode>,
 }
 
-/// A dentry in the hash table, with its hash, so that the table grows without a look at names.
+/// A dentry in the hash table, with its hash, so that the table can grow without reading names.
 #[derive(Debug, Clone)]
 struct Slot {
     hash: u32,
@@ -323,7 +323,7 @@ impl FileTree {
     /// Returns the entries that have lost their last name since this was last called, each with the entry that replaced it.
     pub(super) fn take_unlinked(&mut self) -> Vec<(EntryKey, Option<EntryKey>)> {
         let mut unlinked = self.unlinked.as_mut().map(std::mem::take).unwrap_or_default();
-        // A hard link may have given a name back, and what had it lost one again.
+        // A hard link may have given such an inode a name back.
         unlinked.retain(|lost| self.names(lost.inode) == 0);
         unlinked.reverse();
         let mut seen = HashSet::new();
@@ -332,17 +332,17 @@ impl FileTree {
         unlinked.iter().filter_map(described).collect()
     }
 
-    /// From now on keeps what entries do where, for [`FileTree::take_trace`].
+    /// Records from now on the steps of entries, for [`FileTree::take_trace`].
     pub(super) fn begin_trace(&mut self) {
         self.steps.get_or_insert_default();
     }
 
-    /// What entries have done since this was last asked.
+    /// Returns the steps recorded since the last call.
     pub(super) fn take_trace(&mut self) -> Vec<TraceStep> {
         self.steps.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Notes a step, if anybody asks.
+    /// Records a step, if steps are recorded.
     pub(super) fn note_step(&mut self, step: TraceStep) {
         if let Some(steps) = &mut self.steps {
             steps.push(step);

@@ -25,7 +25,7 @@ fn fails(layers: &[&[&str]], message: &str) {
     assert_eq!(error.to_string(), message);
 }
 
-/// What is remarked while `layers` are flattened.
+/// Returns the warnings that flattening `layers` gives.
 fn remarks(layers: &[&[&str]]) -> Vec<String> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let listener = Arc::clone(&heard);

@@ -1,11 +1,11 @@
-//! What a name says about the layers below: whiteouts, opaque markers and AUFS's own files.
+//! Names that act on the layers below: whiteouts, opaque markers and AUFS's own files.
 
 use crate::rule::Rule;
 
-/// What an entry does, judged by its cleaned path alone.
+/// The role of an entry, by its cleaned path alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role<'p> {
-    /// It is what it says.
+    /// It is an ordinary entry.
     Plain,
     /// It removes `name` in `directory` from the layers below.
     Remove { directory: &'p [u8], name: &'p [u8] },
@@ -15,7 +15,7 @@ pub(crate) enum Role<'p> {
     Bookkeeping,
 }
 
-/// Why a name that begins with `.wh.` is refused.
+/// The reason why a name that begins with `.wh.` is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadWhiteout {
     /// `.wh.`, `.wh..` or `.wh...` (R-3, H-23).
@@ -74,7 +74,7 @@ impl<'p> Role<'p> {
     }
 }
 
-/// Whether no file of the tree can have this name.
+/// Returns whether the name is reserved for whiteouts, so that no file of the tree can have it.
 pub(super) fn is_reserved(component: &[u8]) -> bool {
     component.starts_with(PREFIX)
 }

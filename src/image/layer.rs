@@ -1,4 +1,4 @@
-//! Layers: what they claim, where their bytes are.
+//! Layers: the digests expected of them, and the place of their bytes.
 
 use std::collections::HashSet;
 
@@ -11,13 +11,13 @@ use crate::stream::tap::Expected;
 /// One layer of an image.
 #[derive(Clone)]
 pub struct Layer<Id = DiffId> {
-    /// How messages call it: the archive and the member.
+    /// The layer's name in messages: the archive and the member.
     pub at: String,
-    /// What its uncompressed tar must hash to, by the config.
+    /// The digest of its uncompressed tar, by the config.
     pub diff_id: Id,
     /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8).
     pub blob: Option<Blob>,
-    /// What the input says of the bytes.
+    /// The source of the digest that is expected of the bytes.
     pub(crate) claim: ExpectedDigest,
     /// For a layer that may not be distributed: its descriptor, with the `urls` where it may be had (M-8).
     pub foreign: Option<Descriptor>,
@@ -36,7 +36,7 @@ impl PartialLayer {
 }
 
 impl<Id> Layer<Id> {
-    /// Whether the layer can only be passed on as it is (O-19).
+    /// Returns whether the layer is encrypted, so that it can only be passed through (O-19).
     pub fn is_encrypted(&self) -> bool {
         matches!(&self.claim, ExpectedDigest::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
     }
@@ -45,40 +45,40 @@ impl<Id> Layer<Id> {
 /// A layer's bytes as stored.
 #[derive(Clone)]
 pub struct Blob {
-    /// Where they lie.
+    /// The place of the bytes.
     pub extent: Extent,
-    /// How they are compressed, by their first bytes.
+    /// The compression of the bytes, detected from the first of them.
     pub codec: Codec,
 }
 
-/// What vouches for a layer's stored bytes.
+/// The source of the digest that is expected of a layer's stored bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ExpectedDigest {
-    /// A descriptor of a manifest: digest and size are promises.
+    /// A descriptor in a manifest: digest and size are verified.
     Descriptor(Box<Descriptor>),
     /// The member's name has the shape of a digest; one that does not fit is only a name (D-6).
     Name(Digest),
-    /// The reader itself, which has read all of them: this is their digest, and the diff_id is their tar's, as long as the
-    /// input stays what it is (L-31, X-3).
+    /// The digest that the reader computed from all of the bytes. The diff_id is their tar's, and both hold as long as
+    /// the input does not change (L-31, X-3).
     Computed(Digest),
-    /// This run, which has written the layer as a plain tar: the tar's digest.
+    /// The digest of a plain tar that this run has written.
     Written {
-        /// Of the tar.
+        /// The digest of that tar.
         digest: Digest,
-        /// How it is compressed where the target keeps layers as they are: as what it replaces was.
+        /// The compression for a target that keeps layers as they are: that of the layer which this one replaces.
         codec: Codec,
     },
     /// Nothing but the diff_id.
     Nothing,
 }
 
-/// What makes two references to a layer's bytes one: they are verified, and treated, once.
+/// The key of a layer's bytes: layers with equal keys are verified, and converted, once.
 ///
 /// Two references to the same bytes are verified separately if they disagree on digest, size or diff_id: one of them may be
 /// false although the other is not (docs/formats.md M-11).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ContentKey {
-    /// Where the bytes lie; `None` where the archive does not hold them.
+    /// The place of the bytes; `None` where the archive does not hold them.
     location: Option<Location>,
     /// Digest and size of the stored bytes.
     expected: Expected,
@@ -86,7 +86,7 @@ pub(crate) struct ContentKey {
     diff_id: DiffId,
     /// The digest and size by which a foreign layer is known elsewhere.
     foreign: Option<Expected>,
-    /// The bytes cannot be decoded.
+    /// True if the bytes cannot be decoded.
     is_encrypted: bool,
 }
 
@@ -95,14 +95,14 @@ pub fn layer_title(number: usize, diff_id: &DiffId) -> String {
     format!("layer {number} ({})", diff_id.digest().short())
 }
 
-/// Each of `layers` once: of those with one key, the first.
+/// Returns each of `layers` once: of those with one key, the first.
 pub(crate) fn distinct<'l>(layers: impl Iterator<Item = &'l Layer>) -> impl Iterator<Item = &'l Layer> {
     let mut keys = HashSet::new();
     layers.filter(move |layer| keys.insert(layer.content_key()))
 }
 
 impl Blob {
-    /// Whether the stored bytes are the tar itself.
+    /// Returns whether the stored bytes are the uncompressed tar.
     pub fn is_plain(&self) -> bool {
         self.codec == Codec::Plain
     }
@@ -114,7 +114,7 @@ impl Layer {
         self.blob.as_ref().map_or(0, |blob| blob.extent.size())
     }
 
-    /// The descriptor by which a manifest of the input promises the stored bytes.
+    /// The descriptor of the stored bytes in a manifest of the input.
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.claim {
             ExpectedDigest::Descriptor(descriptor) => Some(descriptor),
@@ -134,7 +134,8 @@ impl Layer {
         }
     }
 
-    /// What the stored bytes must be; nothing where only a name speaks for them and they are compressed.
+    /// Returns the digest and size expected of the stored bytes; neither if these are compressed and no more than a
+    /// name states a digest.
     pub(crate) fn expected(&self) -> Expected {
         match (&self.claim, &self.blob) {
             (ExpectedDigest::Descriptor(descriptor), _) => expected_by(descriptor),
@@ -146,7 +147,7 @@ impl Layer {
         }
     }
 
-    /// Returns what makes it one with another reference to the same bytes.
+    /// Returns the key that all references to the same bytes share.
     pub(crate) fn content_key(&self) -> ContentKey {
         ContentKey {
             location: self.blob.as_ref().map(|blob| blob.extent.location()),
@@ -157,17 +158,17 @@ impl Layer {
         }
     }
 
-    /// The digest that the stored bytes have or the run fails; `None` where it must be computed first.
+    /// The digest that the stored bytes must have for the run to succeed; `None` where it must be computed first.
     pub(crate) fn certain_digest(&self) -> Option<Digest> {
         self.expected().digest
     }
 
-    /// Whether this run has hashed all of it already.
+    /// Returns whether this run has hashed all of the layer already.
     pub(crate) fn is_computed(&self) -> bool {
         matches!(self.claim, ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. })
     }
 
-    /// How a layer that this run has written is compressed where the target keeps layers as they are.
+    /// Returns the compression of a layer that this run has written, for a target that keeps layers as they are.
     pub(crate) fn written_as(&self) -> Option<Codec> {
         match self.claim {
             ExpectedDigest::Written { codec, .. } => Some(codec),
@@ -178,12 +179,13 @@ impl Layer {
         }
     }
 
-    /// Whether these are bytes of a foreign layer that may be in another form than its descriptor means (L-22, M-8).
+    /// Returns whether the bytes of a foreign layer have no descriptor of their own, so that they may be in another
+    /// form than the descriptor in `foreign` means (L-22, M-8).
     pub(crate) fn is_foreign_copy(&self) -> bool {
         self.foreign.is_some() && self.descriptor().is_none()
     }
 
-    /// Whether the stored bytes are named by an algorithm that cannot be computed here (M-11).
+    /// Returns whether the expected digest is of an algorithm that cannot be computed here (M-11).
     pub(crate) fn is_beyond_checking(&self) -> bool {
         self.certain_digest().is_some_and(|digest| matches!(digest.algorithm(), Algorithm::Other(_)))
     }

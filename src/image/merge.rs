@@ -3,13 +3,13 @@
 //! ```text
 //! a.tar ── app:1 ── image ─┬─ layer 0 ── blob of a.tar
 //!                          └─ layer 1 ── blob of a.tar
-//! b.tar ── web:1 ── image ─┬─ layer 0 ── blob of a.tar    said to be the same bytes
+//! b.tar ── web:1 ── image ─┬─ layer 0 ── blob of a.tar    equal digest and diff_id
 //!                          └─ layer 1 ── blob of b.tar
 //! ```
 //!
-//! Nothing is read here. Two layers are one where both are said to have the same stored bytes and the same diff_id: what is
-//! true of the one that is read is then true of both. Two images are one where their manifests are, or, if there are none,
-//! their configs.
+//! Nothing is read here. Two layers are merged if they have the same expected digest of the stored bytes and the same
+//! diff_id, so verifying the one verifies the other. Two images are merged if their manifests are the same, or, if
+//! there are none, their configs.
 //!
 //! Sources: docs/bundles.md B-33, B-34, B-39, B-40.
 
@@ -28,13 +28,13 @@ const MAX_LISTED: usize = 3;
 impl ImageSet {
     /// Returns the images of all `sets` in their order; of one set the set itself.
     ///
-    /// What their documents list is left out where there are several: a list is one archive's.
+    /// The lists of their documents are left out if there are several sets, because a list belongs to one archive.
     pub(crate) fn merged(mut sets: Vec<Self>) -> Self {
         if sets.len() == 1 {
             return sets.remove(0);
         }
         let mut merge = Merge::default();
-        // Places in memory tell nodes apart, so all sets are kept until the end.
+        // Addresses in memory are keys of nodes, so all sets are kept until the end.
         for entry in sets.iter().flat_map(|set| &set.entries) {
             merge.add(entry);
         }
@@ -50,7 +50,7 @@ impl ImageSet {
     }
 }
 
-/// How messages call several archives.
+/// Returns the name of several archives in messages.
 fn listed(archives: &[&str]) -> String {
     match archives.len().checked_sub(MAX_LISTED).filter(|&more| more > 0) {
         Some(more) => format!("{} and {more} more", archives[..MAX_LISTED].join(", ")),
@@ -58,7 +58,7 @@ fn listed(archives: &[&str]) -> String {
     }
 }
 
-/// What makes two images one.
+/// The key by which equal images are found.
 #[derive(PartialEq, Eq, Hash)]
 struct ImageIdentity {
     /// The manifest's digest, else the image ID.
@@ -68,35 +68,35 @@ struct ImageIdentity {
     present: Vec<bool>,
 }
 
-/// What makes two layers' stored bytes one.
+/// The key by which equal blobs of layers are found.
 #[derive(PartialEq, Eq, Hash)]
 struct BlobIdentity {
-    /// The digest that they are said to have.
+    /// The digest that is expected of them, else the one by which they are listed.
     digest: Digest,
     size: u64,
     codec: Codec,
     diff_id: DiffId,
 }
 
-/// What makes two indexes one: the document, and where what it leads to lies.
+/// The key by which equal indexes are found: the digest of the document, and the address of each child.
 type IndexIdentity = (Digest, Vec<*const ()>);
 
 #[derive(Default)]
 struct Merge {
     entries: Vec<ImageEntry>,
-    /// The entries that say the same of one node: by where it lies, and by their descriptors.
+    /// The position in `entries` of each pair of a node's address and an entry's descriptor.
     places: HashMap<(*const (), Option<String>), usize>,
-    /// The nodes that stand for those of the sets.
+    /// The merged nodes by the addresses of those in the sets.
     nodes: HashMap<*const (), Node>,
     images: HashMap<ImageIdentity, Arc<Image>>,
     indexes: HashMap<IndexIdentity, Arc<ImageIndex>>,
     artifacts: HashMap<Digest, Arc<Artifact>>,
-    /// How messages call the first layer with these bytes, and where they are.
+    /// The first layer with these bytes: its name in messages, and its blob.
     blobs: HashMap<BlobIdentity, (String, Blob)>,
 }
 
 impl Merge {
-    /// Adds an entry, or its names to one that says the same of the same thing.
+    /// Adds an entry, or only its names if there is an entry of the same node and descriptor.
     fn add(&mut self, entry: &ImageEntry) {
         let node = self.node(&entry.node);
         let key = (node.address(), entry.descriptor.as_ref().map(|descriptor| descriptor.to_value().to_string()));
@@ -109,7 +109,7 @@ impl Merge {
         }
     }
 
-    /// The node that stands for this one.
+    /// Returns the merged node for this one.
     fn node(&mut self, node: &Node) -> Node {
         if let Some(known) = self.nodes.get(&node.address()) {
             return known.clone();
@@ -156,7 +156,7 @@ impl Merge {
     }
 }
 
-/// The layer with the bytes of the first that is said to have the same.
+/// Returns the layer with the blob of the first that has the same key.
 fn layer_of(blobs: &mut HashMap<BlobIdentity, (String, Blob)>, layer: &Layer) -> Layer {
     let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
     let (Some(digest), Some(blob), None) = (digest, &layer.blob, &layer.foreign) else { return layer.clone() };

@@ -38,9 +38,9 @@ use crate::stream::source::Extent;
 /// Everything an archive holds, in its order.
 #[derive(Default)]
 pub struct ImageSet {
-    /// How messages call the archive.
+    /// The archive's name in messages.
     pub archive: String,
-    /// What one or more names point at.
+    /// Images and other nodes, each with its names.
     pub entries: Vec<ImageEntry>,
     /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
     pub unreferenced: Vec<RawBlob>,
@@ -52,7 +52,7 @@ pub struct ImageSet {
     pub(crate) index_json: Option<Listing<Descriptor>>,
 }
 
-/// What a document lists, as it is written: an image under several names once for each.
+/// The items of a document as written: an image under several names is in it once for each.
 pub(crate) struct Listing<T> {
     /// Bytes of the document.
     pub size: u64,
@@ -68,28 +68,28 @@ impl<T> Default for Listing<T> {
 
 /// One item or entry of a [`Listing`].
 pub(crate) struct ListedNode<T> {
-    /// How messages call it.
+    /// The item's name in messages.
     pub at: String,
-    /// What is written.
+    /// The item or entry as written.
     pub written: T,
-    /// What it leads to.
+    /// The node to which it leads.
     pub node: Node,
 }
 
 /// One thing that names point at: the entries of an `index.json` that share a digest, or an item of a `manifest.json`.
 #[derive(Clone)]
 pub struct ImageEntry {
-    /// How messages call the archive that it is in.
+    /// The name in messages of the archive that holds it.
     pub archive: Arc<str>,
     /// All its names; none when it is untagged.
     pub names: Vec<Name>,
     /// Its descriptor in `index.json`, without the annotations that are names.
     pub descriptor: Option<Descriptor>,
-    /// What it is.
+    /// The node that the names point at.
     pub node: Node,
 }
 
-/// What a descriptor can lead to.
+/// The target of a descriptor: an image, an index or something else.
 #[derive(Clone)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Node {
@@ -99,9 +99,9 @@ pub enum Node {
     Index(Arc<ImageIndex>),
     /// Something to be carried from layout to layout, byte for byte, and dropped elsewhere.
     Artifact(Arc<Artifact>),
-    /// ListedNode, but some of it is not in the archive (O-15).
+    /// Listed, but some of it is not in the archive (O-15).
     Missing(Arc<Missing>),
-    /// ListedNode, but it breaks a rule: whatever needs it fails.
+    /// Listed, but it breaks a rule: a conversion that needs it fails.
     Broken(Arc<Broken>),
 }
 
@@ -110,27 +110,27 @@ pub enum Node {
 pub struct Document<View> {
     /// The bytes.
     pub raw: Vec<u8>,
-    /// What they hash to, by the algorithm under which they were stored.
+    /// The digest of the bytes, by the algorithm under which they were stored.
     pub digest: Digest,
-    /// The type its descriptor or itself states.
+    /// The media type that the descriptor or the document itself states.
     pub media_type: MediaType,
-    /// What they say.
+    /// The parsed document.
     pub view: View,
 }
 
-/// Tells whether two listings are one thing, whatever their descriptors say of it besides.
+/// The identity of a node: two listings of equal identity are one thing, whatever their descriptors add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum NodeIdentity<'n> {
     /// Images of one manifest are one image.
     Manifest(&'n Digest),
-    /// Of what has none, only the very same is the same.
+    /// Nodes without a manifest are one only if they are the very same.
     Address(*const ()),
 }
 
 /// An image: one config, its layers, one platform. Cheap to clone.
 #[derive(Clone)]
 pub struct Image {
-    /// How messages call it.
+    /// The image's name in messages.
     pub at: String,
     /// The config, whose bytes no conversion touches (M-2).
     pub config: Arc<ImageConfig>,
@@ -140,9 +140,9 @@ pub struct Image {
     pub layers: Arc<[Layer]>,
     /// The manifest that ties config and layers together; `None` where the format has none.
     pub manifest: Option<Arc<Document<oci::Manifest>>>,
-    /// What it runs on: the descriptor's word, else the config's.
+    /// The platform by the descriptor, else by the config.
     pub platform: Platform,
-    /// The image ID of the parent, which only docker's own archives tell (L-4).
+    /// The image ID of the parent, which only docker archives state (L-4).
     pub parent: Option<Digest>,
 }
 
@@ -154,20 +154,20 @@ pub struct ImageIndex {
     pub children: Vec<Child>,
 }
 
-/// What one descriptor of an index leads to.
+/// An entry of an index: a descriptor and the node to which it leads.
 #[derive(Clone)]
 pub struct Child {
     /// The descriptor as the index has it.
     pub descriptor: Descriptor,
-    /// What it leads to.
+    /// The node to which the descriptor leads.
     pub node: Node,
 }
 
 /// A manifest without a filesystem, or a blob of an unknown type.
 pub struct Artifact {
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub what: String,
-    /// Whether it attests to an image (O-13).
+    /// True if it attests to an image (O-13).
     pub attestation: bool,
     /// The manifest that it refers to, such as the one it signs (O-14).
     pub subject: Option<Digest>,
@@ -178,41 +178,41 @@ pub struct Artifact {
 /// A blob that is copied without being understood.
 #[derive(Clone)]
 pub struct RawBlob {
-    /// What it must hash to.
+    /// The digest that is expected of the bytes.
     pub digest: Digest,
-    /// How long it must be, where a descriptor says so.
+    /// The size in bytes, if a descriptor states one.
     pub size: Option<u64>,
     /// Its bytes.
     pub extent: Extent,
 }
 
-/// What a listed but missing node is known by.
+/// A listed node of which the archive lacks some or all members.
 #[derive(Clone)]
 pub struct Missing {
-    /// Its platform, if its descriptor tells.
+    /// Its platform, if its descriptor names one.
     pub platform: Option<Platform>,
     /// The missing member.
     pub member: String,
     /// The document that names it.
     pub named_by: String,
-    /// What else of it is missing.
+    /// The other members of it that are missing.
     pub others: Vec<String>,
     /// The blobs of it that are there, if any; `--index keep` carries them.
     pub present: Arc<[RawBlob]>,
-    /// What there is of the image that it would be.
+    /// The parts of the image that the archive holds.
     pub(crate) image: Option<Arc<PartialImage>>,
 }
 
-/// What is listed and breaks a rule.
+/// A listed node that breaks a rule.
 #[derive(Clone)]
 pub struct Broken {
-    /// Its platform, if its descriptor tells.
+    /// Its platform, if its descriptor names one.
     pub platform: Option<Platform>,
-    /// What is wrong with it; `None` where that has been reported, because all errors are collected.
+    /// The fault; `None` where it has been reported, because all errors are collected.
     pub(crate) error: Option<Arc<Error>>,
     /// The document that is wrong, as messages call it.
     pub at: String,
-    /// What can be read of the image that it would be.
+    /// The parts of the image that can be read.
     pub(crate) image: Option<Arc<PartialImage>>,
 }
 
@@ -303,7 +303,7 @@ impl Node {
         }
     }
 
-    /// Makes two listings one node.
+    /// Returns the node's identity, which is equal for two listings of one thing.
     pub(crate) fn identity(&self) -> NodeIdentity<'_> {
         match self {
             Self::Image(image) => image.identity(),
@@ -313,12 +313,12 @@ impl Node {
         }
     }
 
-    /// Whether two nodes are the very same one, not merely equal.
+    /// Returns whether two nodes are the very same one, not merely equal.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.address() == other.address()
     }
 
-    /// Where the node lies, whatever it is.
+    /// Returns the address of the node in memory.
     pub(crate) fn address(&self) -> *const () {
         match self {
             Self::Image(image) => Arc::as_ptr(image).cast(),
@@ -339,7 +339,7 @@ impl Node {
 }
 
 impl Missing {
-    /// The error for whoever needed it.
+    /// The error of an operation that needs it.
     pub(crate) fn missing(&self, archive: &str) -> Error {
         let archive = match &self.platform {
             Some(platform) => format!("{archive}: {platform}"),
@@ -360,12 +360,12 @@ impl Broken {
 }
 
 impl Image {
-    /// What tells it from others: the manifest's digest, else the image ID.
+    /// The digest that identifies the image: the manifest's, else the image ID.
     pub fn own_digest(&self) -> &Digest {
         self.manifest.as_ref().map_or(&self.image_id, |manifest| &manifest.digest)
     }
 
-    /// Makes two listings one image.
+    /// Returns the image's identity, which is equal for two listings of one image.
     pub(crate) fn identity(&self) -> NodeIdentity<'_> {
         match &self.manifest {
             Some(manifest) => NodeIdentity::Manifest(&manifest.digest),

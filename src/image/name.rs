@@ -19,7 +19,7 @@ const MAX_LISTED: usize = 10;
 pub enum Name {
     /// A repository with a tag or digest, normalised (docs/formats.md N-3).
     Reference(Reference),
-    /// A tag whose repository nobody knows: a `ref.name` without `/` or `:` (O-24).
+    /// A tag of an unknown repository: a `ref.name` without `/` or `:` (O-24).
     Tag(String),
     /// Free text in `ref.name` that is no reference; it can be kept in a layout only.
     Text(String),
@@ -70,7 +70,7 @@ impl Name {
         }
     }
 
-    /// Whether a user who types `text` means this name.
+    /// Returns whether `text`, as a user types it, means this name.
     pub fn is(&self, text: &str) -> bool {
         match self {
             Self::Reference(reference) => text.parse::<Reference>().is_ok_and(|typed| typed.normalized() == *reference),

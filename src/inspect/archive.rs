@@ -9,13 +9,13 @@ use crate::path::escape_for_terminal;
 use crate::select::SelectedImage;
 use crate::spec::v1::Steps;
 
-/// Something listed that is no image.
+/// A manifest or blob that the archive lists and that is not an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ArtifactFacts {
-    /// What it is, in a few words.
+    /// A short description of its kind.
     pub what: String,
-    /// Whether it attests to an image (docs/formats.md O-13).
+    /// True if it is an attestation of an image (docs/formats.md O-13).
     pub attestation: bool,
     /// The digest by which it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,13 +41,13 @@ pub struct MissingFacts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UnreferencedFacts {
-    /// How many.
+    /// The number of blobs.
     pub blobs: usize,
-    /// Their bytes together.
+    /// The sum of their sizes, in bytes.
     pub size: u64,
 }
 
-/// What is listed below `entries` beside images.
+/// Returns the facts of the artifacts listed below `entries`: all that is neither an image nor an index.
 pub(super) fn artifacts(entries: &[ImageEntry]) -> Vec<ArtifactFacts> {
     let facts = |artifact: &image::Artifact| {
         // The document itself is the last of its blobs.
@@ -61,7 +61,7 @@ pub(super) fn artifacts(entries: &[ImageEntry]) -> Vec<ArtifactFacts> {
     })
 }
 
-/// What is listed below `entries` and not there.
+/// Returns the facts of the documents and blobs that are listed below `entries` but missing from the archive.
 pub(super) fn missing(entries: &[ImageEntry]) -> Vec<MissingFacts> {
     let facts = |missing: &image::Missing| MissingFacts {
         platform: missing.platform.as_ref().map(ToString::to_string),
@@ -74,7 +74,7 @@ pub(super) fn missing(entries: &[ImageEntry]) -> Vec<MissingFacts> {
     })
 }
 
-/// What `take` takes of the nodes that are no index, in their order; one that has several names is met once.
+/// Maps `take` over the nodes that are not indexes, in their order, and returns the distinct results.
 fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
     let mut found = Vec::new();
     let mut waiting: Vec<&Node> = entries.iter().rev().map(|entry| &entry.node).collect();
@@ -91,7 +91,7 @@ fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T
     found
 }
 
-/// What is wrong with what is listed below `entries` and broken.
+/// Returns the errors of the images and indexes below `entries` that could not be read.
 pub(super) fn broken(entries: &[ImageEntry]) -> Vec<Diagnostic> {
     leaves(entries, |node| match node {
         Node::Broken(broken) => broken.error.as_ref().and_then(|error| Diagnostic::of(error)),
@@ -99,13 +99,13 @@ pub(super) fn broken(entries: &[ImageEntry]) -> Vec<Diagnostic> {
     })
 }
 
-/// What nothing refers to.
+/// Counts the blobs that no index or manifest refers to; `None` if there are none.
 pub(super) fn unreferenced(images: &ImageSet) -> Option<UnreferencedFacts> {
     let (blobs, size) = (images.unreferenced.len(), images.unreferenced.iter().map(|blob| blob.extent.size()).sum());
     (blobs > 0).then_some(UnreferencedFacts { blobs, size })
 }
 
-/// Returns what the reader does not warn of, because no conversion depends on it.
+/// Returns the oddities of which the reader does not warn, because no conversion depends on them.
 pub(super) fn findings(chosen: &[SelectedImage], decoded: &DecodedLayers) -> Vec<Diagnostic> {
     let history = |chosen: &SelectedImage| {
         let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());

@@ -1,12 +1,12 @@
-//! What a container of the image starts with, in a few lists.
+//! The container settings of an image's config, as a few lists.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The parts of a config that people look for. What the config leaves out is empty here; a value of a type that it should
-/// not have is given as the JSON it is.
+/// The most used container settings of a config. A field that the config lacks is empty here; a value of an unexpected
+/// type is given as its JSON text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ConfigFacts {
@@ -16,24 +16,24 @@ pub struct ConfigFacts {
     pub cmd: Vec<String>,
     /// `NAME=VALUE`, in the config's order.
     pub env: Vec<String>,
-    /// Who runs it; empty is root.
+    /// The user, optionally with a group; empty means root.
     pub user: String,
-    /// Where it starts; empty is the root.
+    /// The working directory; empty means the root directory.
     pub workdir: String,
-    /// `PORT/PROTOCOL`.
+    /// The exposed ports, `PORT/PROTOCOL`.
     pub ports: Vec<String>,
-    /// Paths.
+    /// The paths of the volumes.
     pub volumes: Vec<String>,
-    /// Whatever its maker wants to be known of it.
+    /// The labels.
     pub labels: BTreeMap<String, String>,
-    /// The signal that asks it to stop; empty is SIGTERM.
+    /// The signal that stops a container; empty means SIGTERM.
     pub stop_signal: String,
-    /// How its health is checked.
+    /// The command of the health check: `Test` of `Healthcheck`.
     pub healthcheck: Vec<String>,
 }
 
 impl ConfigFacts {
-    /// The summary of a config's `config` object.
+    /// Summarises a config's `config` object.
     pub(super) fn of(runtime: &Map<String, Value>) -> Self {
         let at = |key: &str| runtime.get(key).unwrap_or(&Value::Null);
         Self {
@@ -67,7 +67,7 @@ fn list(value: &Value) -> Vec<String> {
     }
 }
 
-/// Sets are objects with empty values.
+/// The keys of an object: a config writes a set as an object with empty values.
 fn keys(value: &Value) -> Vec<String> {
     match value {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! Facts about the images that are asked for.
+//! Facts about the selected images.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,15 +24,15 @@ pub struct ImageFacts {
     pub position: usize,
     /// Its names in Docker's familiar spelling; none if it is untagged.
     pub names: Vec<String>,
-    /// What it runs on: `os/architecture`, with a variant if it has one.
+    /// Its platform: `os/architecture`, with a variant if it has one.
     pub platform: String,
-    /// The version of the system it runs on, which images of Windows have.
+    /// The OS version, which images of Windows have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
     /// The index that lists it among other platforms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<DocumentFacts>,
-    /// What it is, wherever it is listed.
+    /// The facts that do not depend on where it is listed.
     #[serde(flatten, serialize_with = "shared")]
     pub content: Arc<ImageContent>,
 }
@@ -46,7 +46,7 @@ pub struct ImageContent {
     /// The manifest that ties config and layers together, where the format has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<DocumentFacts>,
-    /// When it was made, as its config spells it.
+    /// The time of creation, as its config spells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
     /// Its author.
@@ -63,7 +63,7 @@ pub struct ImageContent {
     /// Bytes of its layers uncompressed, each as often as it is applied; nothing unless known of all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tar_size: Option<u64>,
-    /// What a container of it starts with.
+    /// The container settings of its config.
     pub config: ConfigFacts,
     /// Its layers, base first.
     pub layers: Vec<LayerFacts>,
@@ -81,9 +81,9 @@ pub struct DocumentFacts {
     pub size: u64,
 }
 
-/// About what the facts of a layer take in memory, bytes, beside the texts of its history.
+/// The approximate memory that the facts of a layer take, in bytes, without the texts of its history.
 const LAYER_SIZE: u64 = 1024;
-/// The same for an image, without what it shares with others.
+/// The approximate memory that the facts of an image take, in bytes, without those that images share.
 const IMAGE_SIZE: u64 = 1024;
 
 fn shared<S: Serializer>(content: &Arc<ImageContent>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -102,7 +102,7 @@ pub(super) fn facts(
     chosen.iter().map(|chosen| of(&places, chosen, &mut contents)).collect()
 }
 
-/// What decoding tells of layers, by their content.
+/// The results of decoding layers, by content key.
 pub(super) type DecodedLayers = HashMap<ContentKey, DecodedLayer>;
 
 /// Decodes the layers of `chosen`, side by side if `depth` asks for it; those that images share are decoded once.
@@ -142,7 +142,7 @@ struct ContentFacts<'a> {
     run: &'a Run,
 }
 
-/// What makes two images the same in all that [`ImageContent`] tells: their manifest; without one, being the same.
+/// The key of an [`ImageContent`]: an image's own digest and, if it has no manifest, its address in memory.
 type ImageKey = (Digest, Option<*const Image>);
 
 impl ContentFacts<'_> {
@@ -180,7 +180,7 @@ fn content(image: &Image, decoded: &DecodedLayers) -> ImageContent {
 
 fn layers(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFacts> {
     let steps = Steps::of(image.config.history(), image.layers.len());
-    // Steps that do not fit the layers would be given to the wrong ones.
+    // Entries of a history that does not match the layers would be assigned to the wrong ones.
     let steps: &[_] = if steps.fit { &steps.of_layers } else { &[] };
     let numbered = image.layers.iter().enumerate();
     let facts = |(number, layer): (usize, &Layer)| {
@@ -232,7 +232,7 @@ fn document<V>(document: &Document<V>) -> DocumentFacts {
     }
 }
 
-/// Without the system's version, which stands in a field of its own.
+/// The platform without the OS version, which is a field of its own.
 fn platform(image: &Image) -> String {
     let mut platform = image.platform.clone();
     platform.os_version.clear();

@@ -34,39 +34,39 @@ pub struct LayerFacts {
     /// The media type of its descriptor, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// How it is compressed: `none`, `gzip`, `zstd`, `xz` or `bzip2`; nothing where its bytes are not in the archive.
+    /// Its compression: `none`, `gzip`, `zstd`, `xz` or `bzip2`; `None` if its bytes are not in the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<&'static str>,
-    /// Bytes as stored; as promised by its descriptor where they are not in the archive.
+    /// Size of the stored bytes; if they are not in the archive, the size in its descriptor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// Bytes of the uncompressed tar, where that is known.
+    /// Size of the uncompressed tar in bytes, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tar_size: Option<u64>,
-    /// Where the bytes of a layer that may not be distributed can be had.
+    /// The URLs in its descriptor, from which a non-distributable layer can be downloaded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
-    /// When it was made, as the config's history spells it.
+    /// The time of creation, as its entry in the config's history spells it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<String>,
-    /// What made it, by the config's history.
+    /// The `created_by` of its entry in the config's history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// What the history adds.
+    /// The `comment` of its entry in the config's history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
 }
 
-/// What decoding a layer tells.
+/// The result of decoding a layer.
 #[derive(Debug, Clone)]
 pub(super) struct DecodedLayer {
     digest: Option<Digest>,
     tar_size: u64,
-    /// What stops engines that unpack it, each with the first path that has it.
+    /// The faults that stop engines from unpacking it, each with the first path that has it.
     pub(super) faults: Arc<[(UnpackFault, Vec<u8>)]>,
 }
 
-/// The facts of `layer`, made by `step`; `decoded` is what decoding it has told.
+/// Returns the facts of `layer`; `step` is its entry in the config's history, `decoded` the result of decoding it.
 pub(super) fn facts(
     number: usize,
     layer: &Layer,
@@ -113,7 +113,7 @@ pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLay
     Ok(DecodedLayer { digest, tar_size, faults })
 }
 
-/// Hands `check` the entries of a layer, as far as its tar can be read: what is no tar can be copied all the same.
+/// Passes the entries of a layer to `check`, up to the first that is no valid tar: engines can still copy such a layer.
 fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: &Layer, run: &Run) -> Result<()> {
     loop {
         let entry = reader.next_entry();
@@ -133,7 +133,7 @@ fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: 
 }
 
 impl DecodedLayer {
-    /// The faults as findings about the layer that messages call `at`.
+    /// Returns the faults as diagnostics; `at` is the layer's name in messages.
     pub(super) fn findings<'a>(&'a self, at: &'a str) -> impl Iterator<Item = Diagnostic> + 'a {
         self.faults.iter().map(move |(fault, path)| fault.finding(at, path))
     }

@@ -1,5 +1,5 @@
-//! What an archive holds, as facts: its images with their layers and configs, what is odd about it, and what each engine
-//! would make of it.
+//! The content of an archive as facts: its images with their layers and configs, its oddities, and for each engine,
+//! whether it loads the archive.
 //!
 //! Nothing is decoded and no layer is hashed unless [`InspectDepth::Full`] asks for it, so the answer takes as long for a large
 //! archive as for a small one. The [`InspectReport`] is what `imgtar inspect --json` prints; docs/json.md describes it, and a field
@@ -29,45 +29,47 @@ use crate::reader;
 use crate::run::Run;
 use crate::select::ImageSelector;
 
-/// How far layers are looked into.
+/// The depth to which layers are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum InspectDepth {
-    /// Not at all: what documents and member sizes tell.
+    /// Layers are not read: only documents and member sizes are.
     #[default]
     Documents,
-    /// Every layer is decoded and its digests are checked, so that its sizes are known and what stops engines that unpack it.
+    /// Every layer is decoded and its digests are verified, which yields its sizes and the faults that stop engines
+    /// from unpacking it.
     Full,
 }
 
-/// The answer.
+/// The result of [`inspect`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct InspectReport {
-    /// How messages call the archive.
+    /// The archive's name in messages.
     pub archive: String,
-    /// What it is: `legacy`, `docker`, `oci`, `hybrid` or `v1`.
+    /// Its format: `legacy`, `docker`, `oci`, `hybrid` or `v1`.
     pub format: &'static str,
-    /// Whether it is a directory rather than a tar.
+    /// True if it is a directory rather than a tar.
     pub directory: bool,
-    /// How it is compressed as a whole: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
+    /// Its compression as a whole: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
     pub compression: &'static str,
-    /// The images that are meant, in the archive's order, those of an index one by one.
+    /// The selected images, in the archive's order, those of an index one by one.
     pub images: Vec<ImageFacts>,
-    /// What is listed beside images: attestations, artifacts, blobs of unknown types.
+    /// The listed documents and blobs that are not images: attestations, artifacts, blobs of unknown types.
     pub artifacts: Vec<ArtifactFacts>,
-    /// What is listed, but not in the archive.
+    /// The listed documents and blobs that are missing from the archive.
     pub missing: Vec<MissingFacts>,
     /// Blobs of a layout that nothing refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreferenced: Option<UnreferencedFacts>,
-    /// What is not as it should be.
+    /// The faults and oddities of the archive.
     pub findings: Vec<Diagnostic>,
-    /// What each engine makes of the whole archive.
+    /// The outcome of loading the whole archive, for each engine.
     pub loads: Vec<Loads>,
 }
 
 impl InspectReport {
-    /// Leaves only what the engines of `choice` make of the archive; returns whether they load all of it.
+    /// Keeps only the engines of `choice` in `loads`; returns whether `choice` is met by those that load the whole
+    /// archive.
     pub fn limit_to(&mut self, choice: EngineChoice) -> bool {
         self.loads.retain(|loads| choice.contains(loads.engine));
         let loads = |engine| self.loads.iter().any(|loads| loads.engine == engine && loads.loads == Verdict::Yes);
@@ -75,10 +77,11 @@ impl InspectReport {
     }
 }
 
-/// Gathers the facts of `archive`, whose `images` have been read, about those that `choice` means.
+/// Gathers the facts of `archive`, whose `images` have been read, about those that `choice` selects.
 ///
 /// # Errors
-/// [`Error::Choice`](crate::error::Error::Choice) when what is meant is not there; with [`InspectDepth::Full`] those of decoding.
+/// [`Error::Choice`](crate::error::Error::Choice) if a selected image is not there; with [`InspectDepth::Full`] those
+/// of decoding.
 pub fn inspect(
     archive: &reader::Archive,
     images: &ImageSet,

@@ -126,12 +126,12 @@ impl<'a> LayerEntry<'a> {
         content: None,
     };
 
-    /// Whether it is a regular file, under a name of its own.
+    /// Returns true if it is a regular file, not a hard link to one.
     pub(crate) fn is_file(&self) -> bool {
         self.kind == EntryKind::Regular
     }
 
-    /// What it is to the overlay.
+    /// Returns its kind as the overlay needs it.
     pub(super) fn change_kind(&self) -> flatten::ChangeKind<'a> {
         change_kind(self.kind, self.link, self.device)
     }
@@ -156,7 +156,7 @@ impl<'a> PaxRecords<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// What `entry` does to the tree; it will be known by `position`.
+    /// Returns the change that `entry` makes to the tree; `position` becomes its key.
     pub(crate) fn of(entry: &'a TarEntry, position: u64) -> Self {
         Self { path: &entry.path, kind: change_kind(entry.kind, &entry.link, entry.device), position }
     }

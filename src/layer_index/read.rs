@@ -12,10 +12,10 @@ use crate::run::Run;
 use crate::stream::copy::Buffer;
 use crate::stream::skip::{Sequential, Skip};
 
-/// What is done with the content of regular files.
+/// The treatment of the content of regular files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileContent {
-    /// It is passed over. Of a layer that lies plain in a file headers alone are read, and no digest of it is checked.
+    /// It is skipped. Of a layer that is stored uncompressed only the headers are read, and no digest is checked.
     Skipped,
     /// It is hashed, and the layer read to its last byte, so that every digest of it is checked.
     Hashed,

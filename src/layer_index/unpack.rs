@@ -61,7 +61,7 @@ impl Unpacker {
 }
 
 impl UnpackFault {
-    /// Whether it stops `unpacker`.
+    /// Returns true if it stops `unpacker`.
     pub(crate) fn stops(self, unpacker: Unpacker) -> bool {
         match self {
             Self::Unreadable | Self::UnreadNumber | Self::ShortEnd | Self::UnknownType | Self::NamelessWhiteout => true,
@@ -98,7 +98,7 @@ impl UnpackFault {
         Diagnostic::new(severity, self.rule(), at, format!("{}: {who}", self.problem()))
     }
 
-    /// What is wrong, as a clause.
+    /// Returns a clause that describes the fault.
     pub(crate) fn problem(self) -> &'static str {
         match self {
             Self::Unreadable => "its tar cannot be read",
@@ -116,7 +116,7 @@ impl UnpackFault {
     }
 }
 
-/// What stands at a path of the directory into which the layer is unpacked.
+/// The kind of file at a path of the directory into which the layer is unpacked.
 #[derive(Debug, Clone)]
 enum Unpacked {
     Directory,
@@ -129,7 +129,7 @@ enum Unpacked {
 #[derive(Debug, Default)]
 pub(crate) struct UnpackCheck {
     hasher: RandomState,
-    /// What is there, by the hash of its path.
+    /// The files that are there, by the hashes of their paths.
     there: HashMap<u64, Unpacked>,
     /// The paths of all entries as tar-split compares them.
     paths: HashSet<u64>,
@@ -166,7 +166,7 @@ impl UnpackCheck {
         ENTRY_SIZE + PATH_SIZE * (self.there.len() - before) as u64 + entry.link.len() as u64
     }
 
-    /// Takes what the tar's reader says of the headers up to here: what is no number, or no whole end, stops everybody.
+    /// Adds a problem that the tar's reader found in a header or at the end: an invalid number or a short end marker.
     pub(crate) fn unread(&mut self, problem: &Problem, path: &[u8]) {
         let fault = if problem.rule == Rule::G13 { UnpackFault::ShortEnd } else { UnpackFault::UnreadNumber };
         self.faults.entry(fault).or_insert_with(|| path.to_vec());
@@ -274,7 +274,7 @@ enum PathStep {
     There(u64),
     Missing,
     NoDirectory,
-    /// A symbolic link: the path that it makes of the one that was asked for.
+    /// A symbolic link, with the path that it turns the requested one into.
     Link(Vec<u8>),
 }
 

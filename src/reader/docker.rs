@@ -1,6 +1,6 @@
 //! `manifest.json` archives: `docker save` of every age, `crane pull`, podman, jib, nix, kaniko and their like.
 //!
-//! One reader serves them all, because what tells them apart (names, links, compression) is settled member by member.
+//! One reader serves them all, because their differences (names, links, compression) are settled member by member.
 //!
 //! Sources: docs/formats.md sections 2 and 3, rules G-7 to G-12, L-4 to L-7, L-20 to L-23, D-5, D-6.
 
@@ -54,7 +54,7 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     Ok(ImageSet { archive: archive.to_string(), entries, manifest_json: Some(listing), ..ImageSet::default() })
 }
 
-/// What Docker wrote for an image that has no name.
+/// The name that Docker writes for an image without names.
 const NO_NAME: &str = "<none>:<none>";
 
 /// The names of an item.
@@ -90,7 +90,7 @@ struct Items<'a> {
 }
 
 impl Items<'_> {
-    /// The image of one item. What is wrong with it is no reason not to read the others.
+    /// The image of one item. A fault in one does not keep the others from being read.
     fn node(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Node> {
         match self.image(item, named_by, at) {
             Err(error) if error.kind() == ErrorKind::Input => {
@@ -207,7 +207,7 @@ impl Items<'_> {
     }
 }
 
-/// What the name of a layer promises (D-6).
+/// Returns the digest that the name of a layer states, unless the config contradicts it (D-6).
 fn claim_of_name(member: &str, blob: &Blob, diff_id: Option<&DiffId>, at: &str, run: &Run) -> Result<ExpectedDigest> {
     match (docker::digest_in_name(member), diff_id) {
         (Some(name), Some(diff_id)) if blob.is_plain() && name != *diff_id.digest() => {
@@ -220,7 +220,7 @@ fn claim_of_name(member: &str, blob: &Blob, diff_id: Option<&DiffId>, at: &str, 
     }
 }
 
-/// An ordinary layer's entry is information: the bytes that are there win (L-21, H-21).
+/// Compares a layer with its entry in `LayerSources`, which is information only: the stored bytes count (L-21, H-21).
 fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at: &str, run: &Run) -> Result<()> {
     let warn = |what: &str| Diagnostic::warning(Rule::H21, at, format!("its LayerSources entry says another {what}"));
     if source.size() != extent.size() {
@@ -238,7 +238,7 @@ fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at
     }
 }
 
-/// L-6: nobody checks a config's name, so the computed image ID stands and a false name is worth a word.
+/// L-6: no engine checks a config's name, so the computed image ID counts and a false name is a warning.
 fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Result<()> {
     let last = member.rsplit('/').next().unwrap_or_default();
     let stem = last.strip_suffix(".json").unwrap_or(last);
@@ -252,7 +252,7 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
     }
 }
 
-/// L-7: everything is taken, what some engine would not take with a warning.
+/// L-7: accepts every name, those that some engine refuses with a warning.
 fn check_names(item: &ManifestItem, at: &str, run: &Run) -> Result<()> {
     run.budget.charge_memory(NAME_SIZE * item.repo_tags.len() as u64, at)?;
     for tag in &item.repo_tags {
@@ -272,7 +272,7 @@ fn check_names(item: &ManifestItem, at: &str, run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// What makes two items one image, of which `crane pull` writes an item for each reference (D-4, G-10).
+/// The key by which equal images are found; `crane pull` writes an item for each reference to one (D-4, G-10).
 type Identity = (Digest, Vec<Option<Location>>);
 
 fn identity(image: &Image) -> Identity {

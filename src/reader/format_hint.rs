@@ -1,4 +1,4 @@
-//! A guess, for error messages, at what an input without images is. Nothing else depends on it.
+//! A guess, for error messages, at the kind of an input without images. Nothing else depends on it.
 //!
 //! Sources: docs/formats.md G-5, X-1, X-2.
 
@@ -71,7 +71,7 @@ fn archive_below(name: &EntryPath) -> Option<EntryPath> {
     (!directory.is_root() && MARKERS.iter().any(|marker| last == marker.as_bytes())).then_some(directory)
 }
 
-/// Whether a member is called as archives are.
+/// Returns whether a member's name ends as those of archives do.
 fn has_tar_name(name: &EntryPath) -> bool {
     [&b".tar"[..], b".tar.gz", b".tgz", b".tar.xz", b".tar.zst"].iter().any(|end| last(name).ends_with(end))
 }

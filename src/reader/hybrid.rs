@@ -1,4 +1,4 @@
-//! Layouts with docker's `manifest.json` beside: what Docker 25 and later, containerd and imgtar itself write.
+//! Layouts with docker's `manifest.json` beside, as Docker 25 and later, containerd and imgtar itself write them.
 //!
 //! Half of the engines read one half, half the other, so the two must name the same images. `index.json` is the truth
 //! here, because it alone can carry manifests; `manifest.json` is compared with it.
@@ -20,7 +20,7 @@ use crate::run::Run;
 use crate::spec::docker::ManifestItem;
 use crate::spec::oci::INDEX_MEMBER;
 
-/// Reads both halves and refuses what they disagree about, or reads the one that is preferred.
+/// Reads both halves and refuses contradictions between them, or reads the one that is preferred.
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     if prefer == Some(Half::Docker) {
         return docker::read(members, run);
@@ -43,7 +43,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
 fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> Result<()> {
     let known = Known::of(set);
     for ListedNode { at, written, node } in &listing.listed {
-        // containerd lists whatever has a name; what is no image by the layout is none here (O-13).
+        // containerd lists everything that has a name, artifacts too; those of the layout are no images here (O-13).
         if known.carried.contains(&written.config) {
             continue;
         }
@@ -70,12 +70,12 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
     Ok(())
 }
 
-/// What `index.json` says, as far as `manifest.json` can say it too.
+/// The images and names in `index.json` with which `manifest.json` is compared.
 struct Known {
     images: HashSet<Digest>,
     /// The images under each name, one for each platform.
     named: HashMap<Name, BTreeSet<Digest>>,
-    /// The members that are blobs of what is no image, and of no image.
+    /// The members that are blobs of artifacts, but no configs of images.
     carried: HashSet<String>,
 }
 
@@ -100,7 +100,7 @@ impl Known {
         known
     }
 
-    /// The error if `name` is not that of the image `image_id` in the layout (O-26).
+    /// Returns the error if `name` is not that of the image `image_id` in the layout (O-26).
     fn contradiction(&self, name: &Name, image_id: &Digest, at: &str) -> Option<Error> {
         let error = match self.named.get(name) {
             Some(known) if known.contains(image_id) => return None,
@@ -158,8 +158,8 @@ fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) 
 
 /// The layers in the config's order, if the manifest has the same ones in another (O-25).
 ///
-/// Plain layers tell their place by their digest, the others by `manifest.json`, whose order was never wrong. Either way the
-/// manifest vouches for nothing any more, so the diff_ids are checked (M-11).
+/// The place of a plain layer is found by its digest, that of others by `manifest.json`, whose order was never wrong.
+/// Either way the image loses its manifest, so the diff_ids are verified (M-11).
 fn in_order(image: &Image, by_config: &HashMap<&str, &[String]>) -> Option<Vec<Layer>> {
     let paths: Vec<String> = image.layers.iter().filter_map(Layer::listed_digest).map(Digest::blob_path).collect();
     let all_plain = image.layers.iter().all(|layer| layer.blob.as_ref().is_some_and(Blob::is_plain));

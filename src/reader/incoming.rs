@@ -1,4 +1,4 @@
-//! Bytes as they come in: at rest in a regular file, or passing by once.
+//! Bytes as they come in: from a regular file, or from a stream that is read once.
 
 use std::fs::File;
 use std::io::{Chain, Cursor, Read, Seek};
@@ -9,28 +9,28 @@ use crate::rule::Rule;
 use crate::stream::source::{Input, Source};
 use crate::stream::{metadata, widen};
 
-/// Where an input's bytes are.
+/// The place of an input's bytes.
 pub(super) enum Incoming {
     /// In a regular file, from its cursor on.
     AtRest(Source),
-    /// On their way; what was looked at is put back in front.
+    /// In a stream; its first bytes, which have been read, are put back in front.
     Passing(Passing),
 }
 
-/// What becomes of the file that lies at rest.
+/// The handling of a regular file between opening and reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keeping {
-    /// It stays open, whatever becomes of its name.
+    /// It stays open, even if its name is changed or removed.
     Open,
-    /// It is opened again by each reader: there may be more inputs than a process may have files.
+    /// Each reader opens it again: there may be more inputs than a process may have open files.
     Closed,
 }
 
-/// A stream whose first bytes have been looked at.
+/// A stream whose first bytes have been read.
 pub(super) type Passing = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
 
 impl Incoming {
-    /// Opens `input` and looks at its first bytes: how they are compressed, and where they are.
+    /// Opens `input` and reads its first bytes; returns its compression, and the place of all its bytes.
     ///
     /// # Errors
     /// When there are none, or they cannot be read.
@@ -53,7 +53,7 @@ impl Incoming {
         if head.is_empty() { Err(Error::invalid(Rule::H19, label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
     }
 
-    /// The first bytes of `file`, and where all of them are.
+    /// Returns the first bytes of `file`, and the place of all of them.
     fn of_file(label: &str, mut file: File) -> Result<(Vec<u8>, Self)> {
         let failed = |error| Error::io("reading", label, error);
         if !metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
@@ -66,7 +66,7 @@ impl Incoming {
         Ok((head, Self::AtRest(source)))
     }
 
-    /// The first bytes of `stream`, and all of them.
+    /// Returns the first bytes of `stream`, and all of them.
     fn of_stream(label: &str, mut stream: Box<dyn Read + Send>) -> Result<(Vec<u8>, Self)> {
         let mut head = Vec::new();
         let read = (&mut stream).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head);

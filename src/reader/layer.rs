@@ -1,4 +1,4 @@
-//! Layer files as all readers meet them.
+//! Layer files: their compression, media type and digests, for all readers.
 
 use std::io::{self, Read};
 
@@ -16,17 +16,18 @@ use crate::stream::copy::copy;
 use crate::stream::source::Extent;
 use crate::stream::tap::{Expected, VerifyReader};
 
-/// A stored file with its compression, by its own first bytes: every layer is looked at for itself (L-3, D-5).
+/// A stored file with its compression, detected from its own first bytes, since layers of an image may differ (L-3,
+/// D-5).
 pub(super) fn blob(extent: Extent, at: &str) -> Result<Blob> {
     let head = extent.head::<{ Codec::SNIFF_LEN }>().map_err(|error| Error::io("reading", at, error))?;
     Ok(Blob { extent, codec: Codec::sniff(&head) })
 }
 
-/// O-9: what the bytes are decides how they are decoded; a descriptor that says otherwise is worth a word.
+/// O-9: the bytes decide how they are decoded; a descriptor with another compression is a warning.
 pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &Run) -> Result<()> {
     let media_type = descriptor.media_type();
     let agrees = match (media_type.compression(), blob.codec) {
-        // Docker's word for a plain layer means "look for yourself" to those who write it (M-1).
+        // To tools that write Docker's type for a plain layer it means any compression, to be detected (M-1).
         (Some(Compression::Plain), Codec::Plain)
         | (Some(Compression::Gzip), Codec::Gzip)
         | (Some(Compression::Zstd), Codec::Zstd)
@@ -40,7 +41,7 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
     run.diagnostics.report(Diagnostic::warning(Rule::O9, at, problem).values(media_type, &blob.codec.name()))
 }
 
-/// A layer's digests, for archives that promise none: that of its uncompressed tar, and that of the bytes as stored (L-31).
+/// A layer's digests, for archives that state none: of its uncompressed tar, and of the bytes as stored (L-31).
 pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, ExpectedDigest)> {
     let failed = |error| Error::io("reading", at, error);
     let watch = Watch::new(at, &run.budget, &run.diagnostics);
@@ -54,7 +55,7 @@ pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Expe
     Ok((diff_id, claim))
 }
 
-/// Stored bytes on their way to be decoded and hashed; what is no compression at all is hashed once.
+/// Wraps stored bytes that are to be decoded and hashed; uncompressed ones are hashed once.
 pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyReader<R> {
     match codec {
         Codec::Plain => VerifyReader::unhashed(bytes, at, None),
@@ -64,7 +65,7 @@ pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyRead
     }
 }
 
-/// What was found out about `stored` bytes that have been decoded to the end.
+/// Returns the digest computed from `stored` bytes that have been decoded to the end.
 pub(super) fn claim<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> ExpectedDigest {
     ExpectedDigest::Computed(digest(stored).unwrap_or_else(|| diff_id.digest().clone()))
 }

@@ -1,4 +1,4 @@
-//! From archives to images: what the input is, by its content alone, and one reader for each kind.
+//! From archives to images: detection of an input's format, by its content alone, and one reader for each format.
 //!
 //! Sources: docs/formats.md G-1, G-5, G-18, X-1 to X-3.
 
@@ -45,8 +45,8 @@ pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     Archive::open(input, run)?.images(prefer, run)
 }
 
-/// Reads the metadata of the archives in `inputs` as one set: their images in this order, what they share once (docs/bundles.md
-/// B-39, B-40). What one of them lists and does not hold is looked for in the others.
+/// Reads the metadata of the archives in `inputs` as one set: their images in this order, shared content once
+/// (docs/bundles.md B-39, B-40). Blobs that one of them lists and does not hold are looked for in the others.
 ///
 /// The same goes for those of `with`, whose images are not taken. Regular, uncompressed files are opened when they are read
 /// from: there may be more of them than a process may have files.
@@ -81,9 +81,9 @@ pub(crate) fn open_all(inputs: Vec<Input>, with: Vec<Input>, prefer: Option<Half
 pub struct Archive {
     /// Its members, by name.
     pub(crate) members: MemberIndex,
-    /// What its members make it.
+    /// The format, by the members that there are.
     pub format: Format,
-    /// How it is compressed as a whole.
+    /// The compression of the archive as a whole.
     pub(crate) outer: Codec,
 }
 
@@ -95,7 +95,7 @@ pub enum Format {
     Oci,
     /// A layout with docker's `manifest.json` beside it.
     Hybrid,
-    /// `manifest.json`, whatever its layers are called.
+    /// `manifest.json`, with layers of any name.
     Docker,
     /// A manifest by the name of `manifest.json`, blobs by their hex beside it: `dir:` of skopeo and podman.
     Dir,
@@ -104,19 +104,19 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns true for an OCI layout, whatever stands beside it.
+    /// Returns true for an OCI layout, with or without `manifest.json`.
     fn is_layout(self) -> bool {
         matches!(self, Self::Oci | Self::Hybrid)
     }
 }
 
 impl Archive {
-    /// What messages call it.
+    /// Returns the archive's name in messages.
     pub fn label(&self) -> &str {
         self.members.label()
     }
 
-    /// The document that lists the images, byte for byte; `prefer` says which one of a hybrid.
+    /// The document that lists the images, byte for byte; `prefer` chooses the one of a hybrid.
     ///
     /// # Errors
     /// [`Error::Choice`] for an archive of Docker 1.9 or older that lists none; those of reading the document.
@@ -133,7 +133,7 @@ impl Archive {
         self.members.document(Rule::X2, member, "the format", MAX_MANIFEST_JSON, run)
     }
 
-    /// Finds the members of the archive in `input` and decides what it is; reads none of its documents.
+    /// Finds the members of the archive in `input` and detects its format; reads none of its documents.
     ///
     /// # Errors
     /// When the input cannot be read, or is no image archive. Of one that is damaged as a tar all is found that can be, if
@@ -147,7 +147,7 @@ impl Archive {
         Ok(Self { format: format(&members)?, members, outer })
     }
 
-    /// The word for its format; Docker's old and compressed tarballs have one reader, but two names.
+    /// The name of its format; Docker's old and compressed tarballs have one reader, but two names.
     ///
     /// # Errors
     /// When a directory cannot be read.
@@ -162,7 +162,7 @@ impl Archive {
         })
     }
 
-    /// layers in directories of their own, or what stood beside them.
+    /// returns whether a directory holds a layer of Docker, or the files that stand beside one.
     fn has_layer_directories(&self) -> Result<bool> {
         let marks = [&b"layer.tar"[..], b"json", b"VERSION"];
         let is_mark = |name: &EntryPath| {
@@ -171,10 +171,10 @@ impl Archive {
         Ok(self.members.names()?.iter().any(is_mark))
     }
 
-    /// All its images; `prefer` says which half of a hybrid is right where the two disagree.
+    /// All its images; `prefer` decides which half of a hybrid is right where the two disagree.
     ///
     /// # Errors
-    /// When a document breaks a rule, or names what is not there.
+    /// When a document breaks a rule, or names a missing member.
     pub fn images(&self, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
         self.images_with(&SharedBlobs::default(), prefer, run)
     }
@@ -190,7 +190,7 @@ impl Archive {
     }
 }
 
-/// the first that fits.
+/// the first format that fits.
 fn format(index: &MemberIndex) -> Result<Format> {
     let has_manifest = index.has(MANIFEST_MEMBER)?;
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
@@ -218,7 +218,7 @@ fn format(index: &MemberIndex) -> Result<Format> {
     }
 }
 
-/// Whether `manifest.json` is an object, and so a manifest itself.
+/// Returns whether `manifest.json` is an object, and so an image manifest itself.
 fn is_manifest(index: &MemberIndex) -> Result<bool> {
     let extent = index.member(Rule::X4, MANIFEST_MEMBER, "the format")?;
     let head = extent.head::<64>().map_err(|error| Error::io("reading", index.at(MANIFEST_MEMBER), error))?;

@@ -1,8 +1,8 @@
 //! OCI image layouts, as a tar or a directory.
 //!
-//! `index.json` is walked to its leaves. Documents are read, checked and kept as bytes; what is no image for a container
-//! (artifacts, attestations, unknown types) is carried; what is listed but not there is remembered as missing, and what
-//! breaks a rule as broken, so that one entry does not take the others with it.
+//! `index.json` is walked to its leaves. Documents are read, checked and kept as bytes. Manifests that no container can
+//! run and blobs of unknown types become [`Node::Artifact`], nodes with absent blobs [`Node::Missing`], and those that
+//! break a rule [`Node::Broken`], so that one entry does not take the others with it.
 //!
 //! Sources: OCI image-spec `image-layout.md`, docs/formats.md O-1 to O-15, O-20, O-24, H-4, H-7.
 
@@ -33,7 +33,7 @@ use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Source};
 use crate::stream::tap::Expected;
 
-/// Reads everything that `index.json` leads to; what is not there may be among the `shared` blobs of other archives.
+/// Reads everything that `index.json` leads to; missing blobs are looked for among the `shared` ones of other archives.
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
     if members.has(LAYOUT_MEMBER)? {
         let layout = members.document(Rule::O1, LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
@@ -72,7 +72,7 @@ pub(super) fn read_dir(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -
     Ok(ImageSet { archive: members.label().to_owned(), entries: vec![entry], ..ImageSet::default() })
 }
 
-/// What the entries of `index.json` point at: those that say the same of one thing, but for its name, are one.
+/// Returns the entries of `index.json`, those with equal descriptors but for the name as one.
 fn entries(archive: &str, listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
     let archive: Arc<str> = archive.into();
     let descriptors: Vec<Descriptor> = listed.iter().map(|listed| Name::strip(listed.written.clone())).collect();
@@ -93,7 +93,7 @@ fn entries(archive: &str, listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> 
     entries
 }
 
-/// Blobs that nothing refers to (O-3). A blob's name is a promise, checked when it is written.
+/// Blobs that nothing refers to (O-3). The digest in a blob's name is verified when the blob is written.
 fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Result<Vec<RawBlob>> {
     let mut unreferenced = Vec::new();
     for path in members.names()? {
@@ -101,7 +101,7 @@ fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Res
         let Some(digest) = digest_of(name).filter(|digest| !used.contains(digest)) else { continue };
         match members.member(Rule::O3, name, "its name") {
             Ok(extent) => unreferenced.push(RawBlob { digest, size: None, extent }),
-            // A link that leads nowhere, say, harms nobody as long as nobody follows it (G-7).
+            // A link that leads nowhere, for one, does no harm unless it is followed (G-7).
             Err(Error::Invalid { rule, at, problem, .. }) => {
                 run.diagnostics.note(rule, at, format!("ignored: {problem}"));
             }
@@ -111,20 +111,20 @@ fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Res
     Ok(unreferenced)
 }
 
-/// The digest that the member `name` has by its place in a layout.
+/// The digest of the member `name`, by its path in a layout.
 pub(super) fn digest_of(name: &str) -> Option<Digest> {
     let (algorithm, encoded) = name.strip_prefix("blobs/")?.split_once('/')?;
     format!("{algorithm}:{encoded}").parse().ok()
 }
 
-/// What of a descriptor decides how its blob is read: two that differ here are read, and checked, each for itself.
+/// The parts of a descriptor that decide how its blob is read: blobs are read and checked once for each key.
 type Key = (Digest, u64, MediaType, bool);
 
 fn key(descriptor: &Descriptor) -> Key {
     (descriptor.digest().clone(), descriptor.size(), descriptor.media_type().clone(), descriptor.is_attestation())
 }
 
-/// The names under which blobs lie.
+/// The naming of blobs in the archive.
 enum Places {
     /// `blobs/<algorithm>/<encoded>` (O-3).
     Layout,
@@ -156,13 +156,13 @@ struct Walk<'a> {
     places: Places,
     shared: &'a SharedBlobs,
     run: &'a Run,
-    /// What was read already, and how many descriptors are below it: an image under several names is one image.
+    /// The nodes read so far, each with the number of descriptors below it: an image under several names is one image.
     known: HashMap<Key, (Node, usize)>,
     /// The indexes above, against cycles.
     path: Vec<Digest>,
     descriptors: usize,
     used: HashSet<Digest>,
-    /// How messages call the blobs that were found in other archives.
+    /// The names in messages of the blobs that were found in other archives.
     elsewhere: HashMap<Digest, &'a str>,
     /// The diff_id of each layer by the configs: one blob cannot have two (H-20).
     diff_ids: HashMap<Digest, DiffId>,
@@ -204,7 +204,7 @@ impl<'a> Walk<'a> {
         Ok((Listing { size: bytes.len() as u64, listed }, index.annotations().clone()))
     }
 
-    /// `descriptor` with the type of the document that it describes, where it says none.
+    /// `descriptor` with the type of the document that it describes, where it names none.
     fn with_type(&mut self, descriptor: &Descriptor, at: &str) -> Result<Descriptor> {
         if !descriptor.media_type().as_str().is_empty() || descriptor.size() > MAX_DOCUMENT {
             return Ok(descriptor.clone());
@@ -222,8 +222,8 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// What `descriptor` leads to, which the document `named_by` lists. What is wrong with it is no reason not to read the
-    /// others.
+    /// Returns the node to which `descriptor` leads, which the document `named_by` lists. A fault in it does not keep
+    /// the others from being read.
     fn node(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
         if !self.count(1)? {
             return Ok(broken(descriptor, self.members.at(named_by), None));
@@ -305,7 +305,7 @@ impl<'a> Walk<'a> {
         view.entries().iter().map(child).collect()
     }
 
-    /// A blob by its descriptor; where there is no member, `data` (O-7) or another archive stands in.
+    /// A blob by its descriptor; where there is no member, `data` (O-7) or another archive replaces it.
     fn blob(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Option<RawBlob>> {
         let digest = descriptor.digest();
         self.used.insert(digest.clone());
@@ -349,7 +349,7 @@ impl<'a> Walk<'a> {
         self.places.of(digest, self.members)
     }
 
-    /// What `descriptor` leads to if blobs of it are `absent`, the first of which `named_by` names.
+    /// Returns the missing node of `descriptor`, of which the blobs `absent` are missing; `named_by` names the first.
     fn missing(&self, descriptor: &Descriptor, absent: &[&Descriptor], named_by: &str) -> Missing {
         let mut members = absent.iter().map(|descriptor| quote_member(&self.place(descriptor.digest())));
         Missing {
@@ -362,7 +362,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// How messages call the blob that `descriptor` describes.
+    /// Returns the name in messages of the blob that `descriptor` describes.
     fn at(&self, descriptor: &Descriptor) -> String {
         match self.elsewhere.get(descriptor.digest()) {
             Some(at) => (*at).to_owned(),
@@ -392,7 +392,7 @@ fn on_platform(node: &Node, descriptor: &Descriptor) -> Node {
     }
 }
 
-/// What `descriptor` leads to if `error` is wrong with it.
+/// Returns the broken node of `descriptor`, with the fault `error`.
 fn broken(descriptor: &Descriptor, at: String, error: Option<Error>) -> Node {
     let platform = descriptor.platform().cloned();
     Node::Broken(Arc::new(Broken { platform, error: error.map(Arc::new), at, image: None }))

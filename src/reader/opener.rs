@@ -1,4 +1,4 @@
-//! Inputs become indexes of members: where they lie, else where they were spooled.
+//! Opening inputs: each becomes an index of its members, in place or spooled.
 
 use std::fs;
 use std::io::Read;
@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::stream::source::{Extent, Input};
 use crate::stream::spool::{Spool, SpoolFiles};
 
-/// Opens the archives of one run. What has to be spooled shares a file: there may be more archives than a process may have
+/// Opens the archives of one run. Spooled ones share a file: there may be more archives than a process may have open
 /// files.
 pub(super) struct Opener<'r> {
     spools: SpoolFiles,
@@ -28,7 +28,7 @@ impl<'r> Opener<'r> {
         Self { spools: SpoolFiles::new(&run.tmpdir), keeping, run }
     }
 
-    /// The members of `input`, and how it is compressed as a whole.
+    /// The members of `input`, and its compression as a whole.
     ///
     /// # Errors
     /// When it cannot be read, or is damaged as a tar.
@@ -72,7 +72,7 @@ impl<'r> Opener<'r> {
     }
 }
 
-/// The index of the tar in `extent`, all of its source, which `scan` has met.
+/// The index of the tar in `extent`, all of its source, whose members are in `scan`.
 fn bound(scan: Scan, extent: &Extent, run: &Run) -> Result<MemberIndex> {
     let members = scan.bind(extent.source());
     members.report_oddities(extent.size(), run)?;

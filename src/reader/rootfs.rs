@@ -50,7 +50,7 @@ pub(crate) fn layer(input: Input, run: &Run) -> Result<Layer> {
     one_layer(input, Whiteouts::Meant, run)
 }
 
-/// What whiteouts are in a tar.
+/// The meaning of whiteouts in a tar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whiteouts {
     /// A mistake: there is nothing below that they could remove.
@@ -88,10 +88,10 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
     Ok(Layer { at: label, diff_id, blob: Some(Blob { extent, codec }), claim, foreign: None })
 }
 
-/// What one pass found out about the bytes.
+/// The digests that one pass computed.
 type ComputedDigests = (DiffId, ExpectedDigest);
 
-/// Reads all of `bytes` once; gives them back for what is still to be done with them.
+/// Reads all of `bytes` once; returns the digests, and the reader for further use.
 fn pass<R: Read + Send>(
     bytes: R,
     codec: Codec,

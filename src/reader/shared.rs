@@ -1,6 +1,6 @@
-//! The blobs of several archives by digest: what one lists and does not hold may lie in another.
+//! The blobs of several archives by digest: one that an archive lists and does not hold may be in another.
 //!
-//! A blob that is taken is compared with the digest that led to it, so that it does not matter who says what it is.
+//! A blob that is taken is compared with the digest that led to it, so a false name of it does no harm.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::source::Extent;
 
-/// About what a blob takes in memory beside what messages call it, bytes.
+/// About what a blob takes in memory besides its name in messages, bytes.
 const BLOB_SIZE: u64 = 256;
 
 /// Blobs by digest; of several with one digest the first.
@@ -22,14 +22,14 @@ pub(super) struct SharedBlobs(HashMap<Digest, SharedBlob>);
 
 /// A blob of one of the archives.
 pub(super) struct SharedBlob {
-    /// How messages call it.
+    /// Its name in messages.
     pub(super) at: String,
     /// Its bytes.
     pub(super) extent: Extent,
 }
 
 impl SharedBlobs {
-    /// Returns the blob that is said to have `digest`.
+    /// Returns the blob that is listed under `digest`.
     pub(super) fn find(&self, digest: &Digest) -> Option<&SharedBlob> {
         self.0.get(digest)
     }
@@ -42,7 +42,7 @@ impl SharedBlobs {
         for path in members.names()? {
             let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
             let Some(digest) = digest_of(name).filter(|digest| !self.0.contains_key(digest)) else { continue };
-            // One that is refused is refused where it is needed, as one that is not there.
+            // A member that is refused here is reported as missing where it is needed.
             if let Ok(extent) = members.member(Rule::O3, name, "its name") {
                 self.add(digest, members.at(name), extent, run)?;
             }
@@ -50,7 +50,7 @@ impl SharedBlobs {
         Ok(())
     }
 
-    /// Adds the layers of images that no manifest lists, by the digests that they are said to have.
+    /// Adds the layers of images that no manifest lists, by the digests under which they are listed.
     ///
     /// # Errors
     /// When they take more memory than is allowed.

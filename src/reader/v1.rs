@@ -28,12 +28,12 @@ use crate::stream::pool;
 /// About what a layer of an image takes in memory, bytes.
 const LAYER_SIZE: u64 = 1024;
 
-/// Whether the archive has a layer directory.
+/// Returns whether the archive has a layer directory.
 pub(super) fn is_one(members: &MemberIndex) -> Result<bool> {
     Ok(directories(members)?.values().any(|directory| directory.json && directory.layer))
 }
 
-/// What of a layer directory is there.
+/// The files that a layer directory has.
 #[derive(Default)]
 struct LayerDirectory {
     json: bool,
@@ -86,10 +86,10 @@ pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
 /// The top layer of an image, and the image's names.
 type Top = (V1Id, Vec<Name>);
 
-/// What is wrong with an image: `None` inside where it has been reported.
+/// The fault of an image; `None` where it has been reported.
 type Fault = Option<Arc<Error>>;
 
-/// A layer's bytes, if they are there, and what they hash to, if they can be decoded.
+/// A layer's bytes, if they are there, and their digests, if they can be decoded.
 struct LayerContent {
     blob: Option<Blob>,
     digests: std::result::Result<(DiffId, ExpectedDigest), Fault>,
@@ -162,7 +162,7 @@ impl Reading<'_> {
         Ok(tops.into_iter().map(|id| (id, Vec::new())).collect())
     }
 
-    /// The layers from base to `top`; and what is wrong where the base is not reached.
+    /// The layers from base to `top`; and the fault if the base is not reached.
     fn chain(&mut self, top: &V1Id) -> Result<(Vec<V1Id>, Option<Fault>)> {
         let (mut seen, mut chain) = (BTreeSet::new(), Vec::new());
         let mut next = Some((top.clone(), REPOSITORIES_MEMBER.to_owned()));
@@ -198,7 +198,7 @@ impl Reading<'_> {
         Ok(&self.documents[id])
     }
 
-    /// Where all faults are wanted, those of directories that no image uses: Docker reads every one of them (L-30).
+    /// Checks directories that no image uses, if errors are collected: Docker reads every one of them (L-30).
     fn check_strays(&mut self, directories: &BTreeMap<V1Id, LayerDirectory>, used: &BTreeSet<&V1Id>) -> Result<()> {
         if !self.run.diagnostics.collects() {
             return Ok(());
@@ -222,7 +222,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The contents of layers. What is wrong with one is wrong with the images that have it.
+    /// The contents of layers. A fault in one is a fault of the images that have it.
     fn contents(&self, ids: BTreeSet<&V1Id>) -> Result<LayerContents> {
         let (mut contents, mut found) = (LayerContents::new(), Vec::with_capacity(ids.len()));
         for id in ids {
@@ -236,7 +236,7 @@ impl Reading<'_> {
                 }
             }
         }
-        // Where all faults are wanted, those of bodies are looked for by reading them once more.
+        // If errors are collected, faults of bodies are found by reading them once more.
         let silent = self.run.diagnostics.collects().then(|| self.run.another_look());
         let run = silent.as_ref().unwrap_or(self.run);
         let size = |(_, blob, _): &&(V1Id, Blob, String)| blob.extent.size();
@@ -254,7 +254,7 @@ impl Reading<'_> {
         Ok(contents)
     }
 
-    /// What is wrong with an image because of `error`.
+    /// Returns the fault that `error` is for an image; reports it if the diagnostics go on.
     fn fault(&self, error: Error) -> Result<Fault> {
         match error.kind() {
             ErrorKind::Input => Ok(self.run.diagnostics.fault(error).err().map(Arc::new)),
@@ -294,7 +294,7 @@ impl Reading<'_> {
         })))
     }
 
-    /// What there is of an image with which `error` is wrong.
+    /// Returns the broken node of an image with the fault `error`, and with the layers of it that are there.
     fn broken(&self, top: &V1Id, chain: &[V1Id], contents: &LayerContents, error: Fault) -> Node {
         let at = self.members.at(&top.json_member());
         let layers = chain.iter().map(|id| PartialLayer {

@@ -1,4 +1,4 @@
-//! The parts of an index that are taken: its images on the wanted platforms, what is in the archive, its attestations.
+//! The selected parts of an index: the images for the selected platforms, the entries in the archive, the attestations.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) fn for_layout(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Ru
     }
 }
 
-/// The one image that is wanted of `index`, or a shorter index of several.
+/// Returns the one selected image of `index`, or a shorter index of several.
 fn on_platforms(
     index: &Arc<ImageIndex>,
     wanted: &Wanted<'_>,
@@ -92,12 +92,12 @@ pub(super) fn leaves(node: &Node) -> Vec<&Node> {
     }
 }
 
-/// Whether `node` is a BuildKit attestation manifest.
+/// Returns true if `node` is a BuildKit attestation manifest.
 pub(super) fn is_attestation(node: &Node) -> bool {
     matches!(node, Node::Artifact(artifact) if artifact.attestation)
 }
 
-/// `node` without what is not in the archive, as `policy` asks.
+/// Returns `node` without the entries that are not in the archive, as `policy` requires.
 fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option<Node>> {
     match node {
         Node::Image(_) | Node::Artifact(_) => Ok(Some(node.clone())),

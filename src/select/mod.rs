@@ -1,4 +1,4 @@
-//! Which images, platforms and index entries of an archive are taken: from what was asked for to what will be written.
+//! Selection: the images, platforms and index entries of an archive that the options select, which are then written.
 //!
 //! Nothing here depends on the machine (docs/formats.md O-12): where a choice is needed and none was made, the choices are
 //! listed in the error. An archive may list ten thousand images under one name, so all of it takes time in proportion to
@@ -29,8 +29,8 @@ use platforms::Wanted;
 /// The entries to write, in the archive's order.
 ///
 /// # Errors
-/// [`Error::Choice`] with the list of what there is, when something that was asked for is not there or a target that holds
-/// one platform is given several; [`Error::MissingMember`] when nothing whole is left.
+/// [`Error::Choice`] with the list of choices, when a selected image or platform is not there or a target that holds
+/// one platform is given several; [`Error::MissingMember`] when no complete image is left.
 pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
     let mut entries = pick::pick(set, &options.images)?;
     referrers::add(set, &mut entries);

@@ -1,4 +1,4 @@
-//! What becomes of names between reading and writing.
+//! Changes of names between reading and writing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::reference::Reference;
 
-/// Applies the changes that were asked for to the names of all entries, then refuses what two entries would share.
+/// Applies the requested changes to the names of all entries, then refuses a name that two entries would share.
 ///
 /// # Errors
 /// [`Error::Usage`] when a new name would be that of several images, or a rename makes something that is no name;
@@ -77,8 +77,8 @@ fn can_be_given(names: &[Reference], entries: &[ImageEntry], run: &Run) -> Resul
     Err(Error::Usage(problem).avoided_by(Setting::ImageOrName))
 }
 
-/// Whether a new name is not meant for it: what stands beside images, such as their signatures, keeps the names by which
-/// it is found (O-14).
+/// Returns true if new names do not apply to the entry: artifacts such as the signatures of images keep the names by
+/// which they are found (O-14).
 fn is_artifact(entry: &ImageEntry) -> bool {
     matches!(entry.node, Node::Artifact(_))
 }

@@ -13,10 +13,10 @@ use crate::path::escape_for_terminal;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::reference::Reference;
 
-/// An entry, or a part of it, with the names that were asked for, and its place in the archive.
+/// An entry, or a part of it, with the selected names, and its place in the archive.
 type Picked = (usize, ImageEntry);
 
-/// The entries that the selectors point at, each with the names that were asked for; all without selectors.
+/// Returns the entries that the selectors select, each with the selected names; all without selectors.
 pub(super) fn pick(set: &ImageSet, selectors: &[ImageRef]) -> Result<Vec<ImageEntry>> {
     if selectors.is_empty() {
         return Ok(set.entries.clone());

@@ -1,4 +1,4 @@
-//! Platforms: which are wanted of an entry, and which images one name can stand for.
+//! Platforms: those to take from each entry, and the images that one name can stand for.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use crate::image::{Broken, Image, ImageEntry, Name, Node};
 use crate::options::Platforms;
 use crate::spec::platform::Platform;
 
-/// An entry, and the platforms that are wanted of it.
+/// An entry, and the platforms to take from it.
 pub(super) struct Wanted<'e> {
     pub(super) entry: &'e ImageEntry,
-    /// `None` for all, and where none can be asked for: artifacts stand beside images, such as the signatures that refer
-    /// to them (O-14).
+    /// `None` for all, and for entries without platforms: artifacts, such as the signatures that refer to images
+    /// (O-14).
     pub(super) platforms: Option<Vec<&'e Platform>>,
     /// The entries among which this one is, for messages.
     entries: &'e [ImageEntry],
 }
 
 impl<'e> Wanted<'e> {
-    /// Each of `entries` with what is wanted of it. Entries that share a name and differ in platform are one name (N-9):
-    /// what one of them has need not be in the others, and one that has nothing of it is not taken.
+    /// Returns `entries` with the platforms to take from each. Entries that share a name and differ in platform count
+    /// as one (N-9): a platform that one of them has need not be in the others, and one without any is not taken.
     pub(super) fn of_each(entries: &'e [ImageEntry], platforms: &'e Platforms) -> Vec<Self> {
         let new = |entry, platforms| Self { entry, platforms, entries };
         let Platforms::Only(wanted) = platforms else {
@@ -45,16 +45,16 @@ impl<'e> Wanted<'e> {
         entries.iter().filter_map(wanted_of).collect()
     }
 
-    /// The archive and the entry, as messages call them.
+    /// Returns the archive and the entry, as messages name them.
     pub(super) fn at(&self) -> String {
         format!("{}: {}", self.entry.archive, self.entry.title())
     }
 
-    /// The images that are wanted, each once.
+    /// Returns the selected images, each once.
     ///
     /// # Errors
-    /// [`Error::Choice`](crate::error::Error::Choice) when a wanted platform has no image, or several; the error of what is
-    /// broken, where that is wanted or may be.
+    /// [`Error::Choice`](crate::error::Error::Choice) when a selected platform has no image, or several; the error of a
+    /// broken image that is selected or may be.
     pub(super) fn images(&self) -> Result<Vec<&'e Arc<Image>>> {
         let node = &self.entry.node;
         let Some(platforms) = &self.platforms else {
@@ -98,7 +98,7 @@ impl<'e> Wanted<'e> {
     }
 }
 
-/// What below `node` is broken and may be for `platform`.
+/// Returns the first broken image at or below `node` that may be for `platform`.
 fn broken_on<'n>(node: &'n Node, platform: &Platform) -> Option<&'n Arc<Broken>> {
     match node {
         Node::Broken(broken) => {
@@ -151,7 +151,7 @@ impl<'e> OneName<'e> {
         if self.nodes.contains(&entry.node.address()) {
             return Naming::Known;
         }
-        // What is no image shares its name with nothing.
+        // An entry that is no image shares its name with no other.
         if !is_shareable(&first.node) || !is_shareable(&entry.node) {
             return Naming::Taken(first);
         }
@@ -167,17 +167,17 @@ impl<'e> OneName<'e> {
             }
             all_known &= !rivals.is_empty();
         }
-        // What attests to images is not given up with them.
+        // An entry with attestations is kept even if all its images are known.
         if all_known && !images.is_empty() && entry.node.carried().is_empty() { Naming::Known } else { Naming::Added }
     }
 }
 
-/// Whether other entries may have its name: images for other platforms.
+/// Returns true if other entries, with images for other platforms, may have the name of `node`.
 fn is_shareable(node: &Node) -> bool {
     matches!(node, Node::Image(_) | Node::Index(_))
 }
 
-/// Whether the two are one to every engine, which tells images apart by their IDs (B-33).
+/// Returns true if the two are the same image to every engine, which identifies images by their IDs (B-33).
 fn is_one_image(one: &Image, other: &Image) -> bool {
     one.identity() == other.identity() || one.image_id == other.image_id
 }

@@ -1,4 +1,4 @@
-//! What refers to images that were asked for: their signatures, and whatever else names them as its subject (O-14).
+//! Artifacts that refer to the selected images: their signatures, and all else that has them as its subject (O-14).
 
 use std::collections::HashSet;
 
@@ -35,7 +35,7 @@ fn digests(entry: &ImageEntry) -> Vec<Digest> {
     images.chain(indexes).chain(entry.descriptor.iter().map(|descriptor| descriptor.digest().clone())).collect()
 }
 
-/// The digests that an artifact says it is about: its subject, and the `sha256-<hex>` that begins its tag.
+/// Returns the digests that an artifact refers to: its subject, and the `sha256-<hex>` that begins its tag.
 fn subjects_of(entry: &ImageEntry) -> Vec<Digest> {
     let Node::Artifact(artifact) = &entry.node else { return Vec::new() };
     let tags = entry.names.iter().filter_map(|name| match name {

@@ -1,6 +1,6 @@
-//! The images that a question is about, where nothing is converted.
+//! The selection of images for commands that convert nothing.
 //!
-//! The rules are those of a conversion: names before digests, and no platform but one that was asked for or that is alone
+//! The rules are those of a conversion: names before digests, and only a platform that is requested or is the only one
 //! (docs/formats.md O-12).
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result, Setting};
 use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
 use crate::options::{ImageRef, Platforms};
 
-/// Points at images of an archive; by default at all.
+/// Selects images of an archive; by default all.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ImageSelector {
@@ -42,12 +42,11 @@ impl ImageSelector {
         pick(set, self.image.as_slice())
     }
 
-    /// The images that are meant, in the archive's order, those of an index one by one. There may be none. One that is
-    /// listed several times for one platform is one, with all the names.
+    /// Returns the selected images, in the archive's order, those of an index one by one. There may be none. One that
+    /// is listed several times for one platform is returned once, with all the names.
     ///
-    /// # Errors
-    /// [`Error::Choice`] with the list of what there is, when the image or platform is not there. What is broken is left
-    /// out, unless there is nothing else.
+    /// # Errors [`Error::Choice`] with the list of choices, when the image or platform is not there. A broken image is
+    /// left out, unless there is no other.
     pub fn images(&self, set: &ImageSet) -> Result<Vec<SelectedImage>> {
         let entries = self.entries(set)?;
         let mut selected: Vec<SelectedImage> = Vec::new();
@@ -77,13 +76,13 @@ impl ImageSelector {
         Ok(selected)
     }
 
-    /// The one image that is meant.
+    /// Returns the one selected image.
     ///
     /// # Errors
     /// As [`ImageSelector::images`], and [`Error::Choice`] when there are several; [`Error::MissingMember`] or
     /// [`Error::Choice`] when there is none.
     pub fn one(&self, set: &ImageSet) -> Result<SelectedImage> {
-        // What is broken may be what is meant.
+        // A broken image may be the selected one.
         refuse_broken(set, &self.entries(set)?)?;
         let selected = self.images(set)?;
         let mut rest = selected.iter();

@@ -48,7 +48,7 @@ struct RootFs {
     /// Left out where there are no layers, as by `docker build` of nothing but `FROM scratch`.
     #[serde(default, deserialize_with = "null_as_default", rename = "type")]
     kind: String,
-    /// Each is looked at for itself; here it only has to be a list.
+    /// Each is parsed for itself; here it only has to be a list.
     #[serde(default, deserialize_with = "null_as_default", rename = "diff_ids")]
     _diff_ids: Vec<Value>,
 }
@@ -56,15 +56,15 @@ struct RootFs {
 /// One step of an image's making.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct History {
-    /// When, as it was written: RFC 3339 if all is well.
+    /// The time of the step as written: RFC 3339 if all is well.
     pub created: Option<String>,
-    /// By which command.
+    /// The command that the step ran.
     pub created_by: Option<String>,
-    /// By whom.
+    /// The author of the step.
     pub author: Option<String>,
-    /// What else was said.
+    /// A message about the step.
     pub comment: Option<String>,
-    /// Whether the step made no layer (L-16).
+    /// True if the step made no layer (L-16).
     #[serde(default, deserialize_with = "null_as_default")]
     pub empty_layer: bool,
 }
@@ -80,16 +80,16 @@ pub(crate) struct ConfigParts {
     pub whole: Option<ImageConfig>,
 }
 
-/// How much of an image's config a document is, whatever it is called.
+/// The shape of a document that may be an image's config, whatever its media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConfigShape {
-    /// It has a `rootfs` of so many layers.
+    /// It has a `rootfs`; the number of its layers.
     Layers(usize),
-    /// It says on what the image runs, but has no `rootfs`.
+    /// It has `os` or `architecture`, but no `rootfs`.
     Bare,
-    /// It is a JSON object that says nothing of an image.
+    /// It is a JSON object without any of these keys.
     Empty,
-    /// It is no JSON object, or not as a config has it.
+    /// It is not a JSON object, or one of these keys has a value that no config of an image has.
     Other,
 }
 
@@ -157,7 +157,7 @@ impl ConfigParts {
 }
 
 impl ConfigFields {
-    /// What `object` says, and the platform that it names.
+    /// Returns the fields of `object` and the platform that it names.
     fn parse(object: &Value) -> std::result::Result<(Self, Platform), String> {
         let fields = Self::deserialize(object).map_err(|error| json::in_plain_words(&error))?;
         if !matches!(&*fields.rootfs.kind, "" | "layers") {
@@ -195,7 +195,7 @@ impl ImageConfig {
         &self.raw
     }
 
-    /// The image ID: the digest of the exact bytes. A name that says otherwise is only a name (L-6).
+    /// The image ID: the digest of the exact bytes. A digest in the name of the config's member proves nothing (L-6).
     pub fn image_id(&self) -> Digest {
         self.image_id.clone()
     }
@@ -205,22 +205,22 @@ impl ImageConfig {
         &self.diff_ids
     }
 
-    /// How the image was made, oldest step first; steps need not match the layers (L-16).
+    /// The steps that made the image, oldest first; they need not match the layers (L-16).
     pub fn history(&self) -> &[History] {
         &self.fields.history
     }
 
-    /// What the image runs on; fills in for a descriptor that does not say (O-12).
+    /// The platform of the image; used where a descriptor names none (O-12).
     pub fn platform(&self) -> &Platform {
         &self.platform
     }
 
-    /// When the image was made, as it was written.
+    /// The time at which the image was made, as written.
     pub fn created(&self) -> Option<&str> {
         self.fields.created.as_deref()
     }
 
-    /// Who made the image.
+    /// The author of the image.
     pub fn author(&self) -> Option<&str> {
         self.fields.author.as_deref()
     }
@@ -230,12 +230,12 @@ impl ImageConfig {
         self.fields.container.as_deref()
     }
 
-    /// The docker that made the image.
+    /// The version of Docker that made the image.
     pub fn docker_version(&self) -> Option<&str> {
         self.fields.docker_version.as_deref()
     }
 
-    /// What a container of the image starts with: `Cmd`, `Env`, `Labels` and so on, as they were written.
+    /// The runtime configuration of a container of the image: `Cmd`, `Env`, `Labels` and so on, as written.
     pub fn runtime(&self) -> &Map<String, Value> {
         &self.fields.config
     }

@@ -16,7 +16,7 @@ use super::config::ImageConfig;
 use super::json::as_go_reads;
 use super::timestamp::Timestamp;
 
-/// Which of Go's types for a config an engine reads it into.
+/// The Go type into which an engine reads a config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ConfigReader {
     /// Docker's own: all fields, and a command may be one text.
@@ -151,7 +151,7 @@ impl ImageConfig {
 }
 
 impl ConfigTypeFault {
-    /// Whether `reader` refuses the config because of it.
+    /// Returns whether `reader` refuses the config because of this fault.
     pub(crate) fn stops(&self, reader: ConfigReader) -> bool {
         match (reader, self.expected) {
             (ConfigReader::Docker | ConfigReader::ContainersImage, Command) => false,
@@ -238,7 +238,7 @@ impl FieldCheck {
     }
 }
 
-/// Whether the JSON `text` is of this type.
+/// Returns whether the JSON `text` is of type `T`.
 fn is<'a, T: Deserialize<'a>>(text: &'a str) -> bool {
     serde_json::from_str::<T>(text).is_ok()
 }

@@ -1,7 +1,7 @@
-//! Descriptors: what another document promises about a blob.
+//! Descriptors: the media type, digest and size of a blob, as another document states them.
 //!
 //! A descriptor keeps the JSON object it was read from, so that keys unknown here survive when the document around it has
-//! to be written anew. Whether a blob keeps the promise is checked where its bytes pass, size first (docs/formats.md O-6).
+//! to be written anew. Size and digest are verified where a blob's bytes are read, size first (docs/formats.md O-6).
 //!
 //! Sources: OCI image-spec `descriptor.md`, docs/formats.md O-6, O-7, O-18, M-6, M-13, L-20.
 
@@ -21,15 +21,15 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Problem;
 use crate::rule::Rule;
 
-/// A blob's media type, digest and size, and what else is said about it. Cheap to clone: an index of thousands is held by
-/// its document, by what lists its images, and by the images.
+/// A blob's media type, digest and size, and its optional keys. Cheap to clone: an index of thousands is held by its
+/// document, by the list of its images, and by the images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor(Arc<Statements>);
 
-/// What a descriptor says.
+/// The contents of a descriptor: the parsed fields and the JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Statements {
-    /// What the known keys say.
+    /// The values of the known keys.
     fields: Fields,
     /// The known keys and all unknown keys, in the order they were read in; this is what is written.
     object: Map<String, Value>,
@@ -62,7 +62,7 @@ const OF_THE_COMPRESSION: [&str; 3] =
 const ATTESTATION: &str = "vnd.docker.reference.type";
 
 impl Descriptor {
-    /// A new descriptor that says no more than what every one must; written in the order `mediaType, digest, size` (M-6).
+    /// Makes a descriptor of the required keys alone, written in the order `mediaType, digest, size` (M-6).
     ///
     /// `size` is below 2^63, as that of everything that was ever stored.
     pub(crate) fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
@@ -89,7 +89,7 @@ impl Descriptor {
         Self::new(media_type, Digest::sha256(bytes), bytes.len() as u64)
     }
 
-    /// What the blob is.
+    /// The blob's media type.
     pub fn media_type(&self) -> &MediaType {
         &self.0.fields.media_type
     }
@@ -104,7 +104,7 @@ impl Descriptor {
         self.0.fields.size
     }
 
-    /// Where the blob could be had; nothing here ever goes there (M-9), and it says nothing of the blob's nature (M-10).
+    /// The `urls` of the blob; nothing here fetches them (M-9), and they do not make a layer foreign (M-10).
     pub fn urls(&self) -> &[String] {
         &self.0.fields.urls
     }
@@ -124,17 +124,17 @@ impl Descriptor {
         self.0.fields.platform.as_ref()
     }
 
-    /// The type of the artifact that the manifest described here is said to be; proves nothing alone (O-13).
+    /// The `artifactType` of the described manifest; it proves nothing alone (O-13).
     pub fn artifact_type(&self) -> Option<&str> {
         self.0.fields.artifact_type.as_deref()
     }
 
-    /// The blob itself, where the descriptor embeds it (O-7); it has been held against digest and size.
+    /// The blob itself, where the descriptor embeds it (O-7); its digest and size have been verified.
     pub fn data(&self) -> Option<Vec<u8>> {
         BASE64.decode(self.0.fields.data.as_deref()?).ok()
     }
 
-    /// Whether the manifest described here is BuildKit's attestation of another one: nothing that runs (O-13).
+    /// Returns whether the described manifest is a BuildKit attestation of another one, and so no image (O-13).
     pub fn is_attestation(&self) -> bool {
         self.0.fields.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
     }
@@ -158,7 +158,7 @@ impl Descriptor {
         self.with("annotations", Map::from_iter(annotations.into_iter().map(|(key, value)| (key, value.into()))))
     }
 
-    /// This descriptor with the places where the blob could be had; an empty list says none.
+    /// This descriptor with these `urls`; an empty list removes the key.
     #[must_use]
     pub(crate) fn with_urls(self, urls: Vec<String>) -> Self {
         self.with("urls", urls)
@@ -185,7 +185,8 @@ impl Descriptor {
 
     /// Another blob in this one's place: a layer compressed anew, a manifest rewritten.
     ///
-    /// What described the old bytes goes: `data`, `urls`, and annotations of their compression (O-18). The rest stays.
+    /// Removes the keys that describe the old bytes: `data`, `urls` and the annotations of their compression (O-18).
+    /// The rest stays.
     #[must_use]
     pub(crate) fn replaced_by(self, media_type: &MediaType, digest: &Digest, size: u64) -> Self {
         let mut annotations = self.0.fields.annotations.clone();

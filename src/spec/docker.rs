@@ -2,7 +2,7 @@
 //!
 //! Shared by readers and writers of the docker formats so that the two sides cannot drift apart. Reading is strict where
 //! tools disagree: keys are there once in whatever case, entries have their type (docs/formats.md G-14, H-20). Names of images are plain
-//! text here; `super::reference` knows what they mean.
+//! text here; `super::reference` parses them.
 //!
 //! Sources: moby image spec v1.2, docs/formats.md L-1, L-2, L-4 to L-9, L-20, D-1, D-2.
 
@@ -24,7 +24,7 @@ use crate::rule::Rule;
 pub const MANIFEST_MEMBER: &str = "manifest.json";
 /// The member that names images by their top layer's v1 ID (L-8).
 pub const REPOSITORIES_MEMBER: &str = "repositories";
-/// What `<v1 id>/VERSION` holds (L-2).
+/// The content of `<v1 id>/VERSION` (L-2).
 pub const VERSION: &[u8] = b"1.0";
 
 /// One image of `manifest.json` (L-4).
@@ -95,7 +95,7 @@ fn with_known_keys(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<
     Ok(Value::Object(known_keys))
 }
 
-/// Whether Go takes `key` for `known`: two letters outside ASCII fold to ones of it.
+/// Returns whether Go takes `key` for `known`: it ignores case, and two letters outside ASCII fold to `s` and `k`.
 fn is_one_key(known: &str, key: &str) -> bool {
     let fold = |letter: char| match letter {
         '\u{17f}' => 's',
@@ -105,7 +105,7 @@ fn is_one_key(known: &str, key: &str) -> bool {
     known.chars().map(fold).eq(key.chars().map(fold))
 }
 
-/// How messages call an item of the `manifest.json` that they call `at`.
+/// Returns the name in messages of an item of the `manifest.json` at `at`.
 pub fn item_at(at: &str, nth: usize) -> String {
     format!("{at}: [{nth}]")
 }
@@ -143,8 +143,8 @@ pub fn digest_in_name(member: &str) -> Option<Digest> {
     Digest::from_sha256_hex(last.split('.').next().unwrap_or_default())
 }
 
-/// Returns `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline. `admit` is asked for the bytes of
-/// each item before they are held.
+/// Returns `manifest.json` as ggcr writes it: compact, L-4's order of keys, no newline. `admit` is called with the size
+/// of each item before that is held.
 ///
 /// # Errors
 /// Those of `admit`.
@@ -205,7 +205,7 @@ impl Repositories {
         json::read(bytes, at, MAX_MANIFEST_JSON, Rule::L8)
     }
 
-    /// Says that `name` is the image whose top layer is `id`; a name without tag gets `latest` (N-7).
+    /// Records `id` as the top layer of the image `name`; a name without a tag gets `latest` (N-7).
     ///
     /// Docker takes the name apart the same way, so it need not be one that `super::reference` accepts.
     pub fn insert(&mut self, name: &str, id: &str) {

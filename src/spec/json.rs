@@ -1,8 +1,8 @@
-//! The one door through which JSON comes in, and the one through which it goes out.
+//! Reads all JSON that comes from archives and writes all JSON that goes into them.
 //!
-//! Coming in, a document has to mean the same to every reader: no byte order mark, no repeated key, nothing after the
-//! value, no depth that exhausts a stack. Going out, text is escaped as Go's `encoding/json` does it, because the digests
-//! of what we write should be those that docker's and containerd's own writers would have given.
+//! A document that is read has to mean the same to every reader: no byte order mark, no repeated key, nothing after the
+//! value, no depth that exhausts a stack. Text that is written is escaped as Go's `encoding/json` does it, because the
+//! digests of what we write should be those that docker's and containerd's own writers would have given.
 //!
 //! Sources: RFC 8259; docs/formats.md G-14, H-14, H-20, L-15.
 
@@ -23,8 +23,8 @@ use crate::rule::Rule;
 /// Keys by which `serde_json` passes itself numbers and raw text; in a document they would be taken for such.
 const RESERVED_KEY: &str = "$serde_json::private::";
 
-/// Reads the one JSON value that `bytes` are; `at` names the document in errors, `cap` is its largest size in bytes, and
-/// `form` is the rule that says what it holds.
+/// Reads the one JSON value in `bytes`; `at` names the document in errors, `cap` is its largest size in bytes, and
+/// `form` is the rule about its content.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what is no JSON or no `T`, and for what readers disagree about: a byte order mark, text after
@@ -44,11 +44,11 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -
     serde_json::from_str(text).map_err(|error| invalid(form, in_plain_words(&error)))
 }
 
-/// What is wrong with a value, in the words of JSON rather than those of the types that it is read into.
+/// Returns the message of `error` in terms of JSON rather than of the types that the value is read into.
 pub(crate) fn in_plain_words(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let (problem, place) = match text.rfind(" at line ") {
-        // A value as a whole is said to be at its line's column 0.
+        // `serde_json` places an error about a value as a whole at column 0 of its line.
         Some(at) if text.ends_with(" column 0") => (&text[..at], ""),
         Some(at) => text.split_at(at),
         None => (&*text, ""),
@@ -138,7 +138,7 @@ pub(crate) fn memory_size(bytes: &[u8]) -> u64 {
 ///
 /// Control characters are `\u00XX` but for `\n`, `\r`, `\t`; `\b` and `\f` are spelled `\u0008` and `\u000c` as Go did
 /// before 1.22, in all releases of docker whose image IDs can depend on it (L-32). Struct fields and maps are written in
-/// the order they have; whoever wants L-9's order brings a `BTreeMap`.
+/// the order they have; a `BTreeMap` gives L-9's order.
 pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     let mut out = Vec::new();
     value
@@ -147,7 +147,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     out
 }
 
-/// What [`write`] writes, to stand among other raw values.
+/// Returns the JSON that [`write`] writes as a raw value, to be put among others.
 pub(crate) fn raw<T: Serialize + ?Sized>(value: &T) -> Box<RawValue> {
     raw_value(write(value))
 }

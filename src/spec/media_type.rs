@@ -1,4 +1,4 @@
-//! Media types: what a descriptor says a blob is.
+//! Media types: the kinds of blob that a descriptor can name.
 //!
 //! Docker's and OCI's names are two spellings of the same things (docs/formats.md M-1); changing from one to the other
 //! changes nothing but the string. Types that are not known here are carried along as they are.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::path::escape_for_terminal;
 
-/// What a blob is.
+/// The media type of a blob.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MediaType {
     /// An image manifest.
@@ -30,7 +30,7 @@ pub enum MediaType {
     Other(Box<str>),
 }
 
-/// Whose spelling a media type has.
+/// The vendor in whose spelling a media type is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// `application/vnd.docker…`
@@ -39,14 +39,14 @@ pub enum Family {
     Oci,
 }
 
-/// How a layer's tar is wrapped; the forms that have a media type.
+/// The compression of a layer's tar, in the forms that have a media type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// Not compressed.
     Plain,
-    /// As gzip.
+    /// Compressed with gzip.
     Gzip,
-    /// As zstd.
+    /// Compressed with zstd.
     Zstd,
 }
 
@@ -126,7 +126,7 @@ impl MediaType {
         }
     }
 
-    /// How a layer of this type is compressed; `None` for what is no layer or has no form known here.
+    /// Returns the compression of a layer of this type; `None` for other types and for layers in an unknown form.
     pub(crate) fn compression(&self) -> Option<Compression> {
         match self {
             Self::Layer(_, compression) | Self::ForeignLayer(_, compression) => Some(*compression),
@@ -134,55 +134,56 @@ impl MediaType {
         }
     }
 
-    /// Whether a blob of this type lists other manifests.
+    /// Returns whether a blob of this type is an index, which lists other manifests.
     pub fn is_index(&self) -> bool {
         matches!(self, Self::Index(_))
     }
 
-    /// Whether a blob of this type names one image's config and layers.
+    /// Returns whether a blob of this type is an image manifest, which names one config and its layers.
     pub fn is_manifest(&self) -> bool {
         matches!(self, Self::Manifest(_))
     }
 
-    /// Whether this is called the config of an image; what it holds decides (O-13).
+    /// Returns whether this is the media type of an image's config; the content of the blob decides (O-13).
     pub fn is_config(&self) -> bool {
         matches!(self, Self::Config(_))
     }
 
-    /// Whether a blob of this type is the config of a plugin of Docker's, which is like an image's but not run as one (O-13).
+    /// Returns whether a blob of this type is the config of a Docker plugin, which is like an image's but not run as
+    /// one (O-13).
     pub fn is_plugin(&self) -> bool {
         matches!(self, Self::Other(text) if &**text == PLUGIN)
     }
 
-    /// Whether a blob of this type is a file system layer that can be read.
+    /// Returns whether a blob of this type is a filesystem layer that can be read.
     pub fn is_layer(&self) -> bool {
         self.compression().is_some()
     }
 
-    /// Whether a layer of this type may be absent, whatever its `urls` say (M-10, O-3).
+    /// Returns whether a layer of this type may be absent, with or without `urls` (M-10, O-3).
     pub fn is_nondistributable(&self) -> bool {
         matches!(self, Self::ForeignLayer(..))
             || matches!(self, Self::Other(text) if text.starts_with("application/vnd.oci.image.layer.nondistributable."))
     }
 
-    /// Whether a blob of this type is encrypted, so that it can only be passed through (O-19).
+    /// Returns whether a blob of this type is encrypted, so that it can only be passed through (O-19).
     pub fn is_encrypted(&self) -> bool {
         matches!(self, Self::Other(text) if text.ends_with("+encrypted"))
     }
 
-    /// Whether this is a manifest of docker before 1.10, which nobody reads any more (M-1).
+    /// Returns whether this is a manifest of Docker before 1.10 (schema 1), which is refused (M-1).
     pub fn is_schema1(&self) -> bool {
         matches!(self, Self::Other(text) if SCHEMA1.contains(&&**text))
     }
 
-    /// Whether this is a statement of an attestation (O-13).
+    /// Returns whether this is an in-toto statement, the layer of an attestation (O-13).
     pub fn is_in_toto(&self) -> bool {
         matches!(self, Self::Other(text) if &**text == IN_TOTO)
     }
 }
 
 impl fmt::Display for MediaType {
-    /// What came out of a document may be any text, so it is escaped for terminals (H-25).
+    /// Escapes the type for terminals, because a document may hold any text (H-25).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape_for_terminal(self.as_str().as_bytes()))
     }

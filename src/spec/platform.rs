@@ -1,4 +1,4 @@
-//! Platforms: which machine an image is for.
+//! Platforms: the machine that an image is for.
 //!
 //! Spellings that mean one machine compare equal (docs/formats.md O-12), by the table that containerd uses; what a
 //! document says is kept as it was written.
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use super::json::null_as_default;
 use crate::path::escape_for_terminal;
 
-/// The `platform` of a descriptor or config; what is not said is empty.
+/// The `platform` of a descriptor or config; keys that are left out are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Deserialize)]
 pub struct Platform {
     /// GOOS: `linux`, `windows`.
@@ -30,12 +30,12 @@ pub struct Platform {
     /// The version of the operating system; Windows alone uses it.
     #[serde(default, rename = "os.version", deserialize_with = "null_as_default")]
     pub os_version: String,
-    /// What the operating system has to offer; Windows alone uses it.
+    /// The features that the image needs of the operating system; Windows alone uses it.
     #[serde(default, rename = "os.features", deserialize_with = "null_as_default")]
     pub os_features: Vec<String>,
 }
 
-/// Why a text is no platform.
+/// The error for a text that is no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no platform of the form OS/ARCH[/VARIANT]", .0.escape_debug())]
 pub struct ParsePlatformError(String);
@@ -61,7 +61,8 @@ impl Platform {
         Self::new(os, architecture)
     }
 
-    /// Whether the two name one machine: `linux/arm64` is `linux/arm64/v8`, `linux/arm` is `linux/arm/v7` (O-12).
+    /// Returns whether the two name one machine: `linux/arm64` is `linux/arm64/v8`, `linux/arm` is `linux/arm/v7`
+    /// (O-12).
     ///
     /// The operating system's version and features are compared only where both sides name them.
     pub fn matches(&self, other: &Self) -> bool {
@@ -94,12 +95,12 @@ impl Platform {
         }
     }
 
-    /// Whether nothing runs on this: the `unknown/unknown` that marks attestations (O-13).
+    /// Returns whether this is the `unknown/unknown` that marks attestations, which do not run (O-13).
     pub fn is_unknown(&self) -> bool {
         self.os == "unknown" && self.architecture == "unknown"
     }
 
-    /// The object that a descriptor carries: the specification's order of keys, what is not said left out.
+    /// The object in a descriptor: the specification's order of keys, empty ones left out.
     pub(crate) fn to_object(&self) -> Map<String, Value> {
         let mut object = Map::new();
         object.insert("architecture".into(), self.architecture.as_str().into());
@@ -171,7 +172,7 @@ impl FromStr for Platform {
 
 impl fmt::Display for Platform {
     /// `OS/ARCH[/VARIANT]`, the operating system's version in parentheses: enough to tell an index's entries apart.
-    /// What came out of a document may be any text, so it is escaped for terminals (H-25).
+    /// It is escaped for terminals, because a document may hold any text (H-25).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: &str| escape_for_terminal(text.as_bytes());
         write!(f, "{}/{}", shown(&self.os), shown(&self.architecture))?;

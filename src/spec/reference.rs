@@ -1,6 +1,6 @@
-//! References: what an image is called.
+//! References: the names of images.
 //!
-//! Registry and path are whole as soon as a name is read: whoever reads `app` holds `docker.io/library/app`. Only a missing
+//! Registry and path are completed as soon as a name is read: `app` is held as `docker.io/library/app`. Only a missing
 //! tag stays missing, because not every engine reads such a name; [`Reference::normalized`] fills it in, and then names
 //! compare equal when every engine would take them for one image. The grammar is followed production by production.
 //!
@@ -16,7 +16,7 @@ use crate::digest::Digest;
 const DEFAULT_DOMAIN: &str = "docker.io";
 /// Another name of [`DEFAULT_DOMAIN`], ggcr's (N-3, N-4).
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";
-/// Where [`DEFAULT_DOMAIN`] keeps paths of one component (N-3).
+/// The directory in which [`DEFAULT_DOMAIN`] keeps paths of one component (N-3).
 const OFFICIAL: &str = "library/";
 /// The tag of names that have neither tag nor digest (N-3).
 const DEFAULT_TAG: &str = "latest";
@@ -34,7 +34,7 @@ pub struct Reference {
     digest: Option<Digest>,
 }
 
-/// Why a text is no reference.
+/// The error for a text that is no reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no image name: {why}", text.escape_debug())]
 pub struct ParseReferenceError {
@@ -70,14 +70,14 @@ impl Reference {
         Self { tag: self.tag.clone().or(implied), ..self.clone() }
     }
 
-    /// Whether `text` is a tag: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (N-1).
+    /// Returns whether `text` is a tag: `[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}` (N-1).
     pub fn is_tag(text: &str) -> bool {
         text.len() <= MAX_TAG
             && text.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '_')
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     }
 
-    /// The full spelling, tag explicit: what `io.containerd.image.name` holds (N-3, O-23).
+    /// The full spelling, tag explicit: the form of `io.containerd.image.name` (N-3, O-23).
     pub fn full(&self) -> String {
         self.normalized().to_string()
     }
@@ -156,7 +156,8 @@ impl fmt::Debug for Reference {
     }
 }
 
-/// Whether c/image can select an entry by this `ref.name` (O-23): `C(/C)*` with `C = A((-|.|_|:|@|+|--)A)*`, `A = [A-Za-z0-9]+`.
+/// Returns whether c/image can select an entry by this `ref.name` (O-23): `C(/C)*` with `C = A((-|.|_|:|@|+|--)A)*`, `A
+/// = [A-Za-z0-9]+`.
 pub(crate) fn is_ref_name(text: &str) -> bool {
     text.split('/').all(|component| {
         is_words(component, char::is_ascii_alphanumeric, |separator| {
@@ -198,7 +199,7 @@ fn is_path_component(text: &str) -> bool {
     )
 }
 
-/// Whether `text` is words with one good separator between each two and none at the ends.
+/// Returns whether `text` is words with one accepted separator between each two and none at the ends.
 fn is_words(text: &str, is_word: fn(&char) -> bool, is_separator: fn(&str) -> bool) -> bool {
     let mut rest = text;
     loop {

@@ -20,7 +20,7 @@ pub struct Timestamp {
     offset: i32,
 }
 
-/// Why a text is no timestamp.
+/// The error for a text that is no timestamp.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no RFC 3339 time", .0.escape_debug())]
 pub struct ParseTimestampError(String);
@@ -33,7 +33,7 @@ const CYCLE: i64 = 146_097;
 const DAYS_TO_1970: i64 = 719_528;
 
 impl Timestamp {
-    /// Go's zero time, which stands for a time that was never said (L-15).
+    /// Go's zero time, which stands for a missing time (L-15).
     pub const ZERO: Self = Self { year: 1, month: 1, day: 1, second: 0, nanosecond: 0, offset: 0 };
 
     /// The UTC time `seconds` after 1970 began, as `SOURCE_DATE_EPOCH` gives it; `None` outside the years 0 to 9999.

@@ -99,7 +99,7 @@ impl OutputBatch {
 struct PlacedOutput {
     staged: PathBuf,
     target: PathBuf,
-    /// What had the name before is at the staged one.
+    /// True if the output that had the name before is now at `staged`.
     replaced: bool,
 }
 

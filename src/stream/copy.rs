@@ -1,4 +1,4 @@
-//! Moving bytes: through one buffer, or inside the kernel where nobody needs to see them.
+//! Moving bytes: through one buffer, or inside the kernel where no code has to see them.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -104,7 +104,7 @@ pub(crate) fn send(reader: &mut ExtentReader, writer: &mut impl Destination, tas
     Ok(sent + copy_telling(reader, writer, task)?)
 }
 
-/// As many bytes as the system will move; what it leaves, plain reads and writes will move, or say what is wrong.
+/// Moves as many bytes as the system will; plain reads and writes then move the rest, or return the error.
 fn send_in_kernel(reader: &mut ExtentReader, to: &File, task: &mut Task<'_>) -> u64 {
     let mut sent = 0;
     while reader.remaining() > 0

@@ -25,7 +25,7 @@ const MARK: &str = "oci-layout";
 /// The document that makes blobs reachable, and therefore comes last.
 const INDEX: &str = "index.json";
 
-/// What may stand at the target already.
+/// The things that may exist at the target already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Nothing, or an empty directory.
@@ -44,19 +44,19 @@ pub struct DirSink {
     place: Place,
 }
 
-/// How the finished layout comes to its target.
+/// The way in which the finished layout is put in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Nothing is there.
+    /// Nothing is there: the staging directory is renamed.
     Rename,
-    /// A directory is there and stays: an empty one may be mounted, or be somebody's working directory.
+    /// A directory is there and stays: an empty one may be a mount point, or the working directory of a process.
     Merge,
-    /// A layout is there and goes.
+    /// A layout is there and is replaced.
     Exchange,
 }
 
 impl Place {
-    /// How a layout comes to `path`, which leads to `target`.
+    /// Returns the way for `target`, to which `path` leads, or refuses what is there.
     fn of(path: &Path, target: &Path, mode: Mode) -> Result<Self> {
         match (Existing::at(target)?, mode) {
             (Existing::Nothing, _) => Ok(Self::Rename),
@@ -124,7 +124,7 @@ impl DirSink {
         close(written, &at)
     }
 
-    /// How messages call a document or blob, by its path in the layout.
+    /// Returns the name that messages use for the document or blob at `path` in the layout.
     pub(crate) fn at(&self, path: &str) -> String {
         name(&self.target.join(path))
     }
@@ -229,7 +229,7 @@ impl Destination for BlobFile {
     }
 }
 
-/// What stands at a target.
+/// The kinds of thing that can exist at a target.
 enum Existing {
     Nothing,
     Empty,
@@ -332,7 +332,7 @@ mod tests {
 
     const BLOB: &str = "blobs/sha256/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 
-    /// Fills `sink` with the blob `foo` and an index that says `index`.
+    /// Fills `sink` with the blob `foo` and the text `index` as its index.
     fn fill(sink: &DirSink, index: &str) {
         let mut blob = sink.blob().unwrap();
         blob.write_all(b"foo").unwrap();

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 ///
 /// Dropping it unfinished abandons the output. Only `finish` can report success.
 pub trait Finish: Write {
-    /// What remains when done: the writer below, or the name and digest now on disk.
+    /// The value that a finished writer leaves: the writer below, or the name and digest now on disk.
     type Output;
 
     /// Writes what is owed.

@@ -1,5 +1,5 @@
-//! What outputs of every kind have in common: where they go, how they are called until they are whole, and how their errors
-//! name them.
+//! Functions for all kinds of output: the path they go to, their temporary names while they are incomplete, and the
+//! names in their errors.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_LINKS;
 use crate::path::escape_for_terminal;
 
-/// How names under construction begin: hidden, and recognisable should a power cut leave one behind.
+/// The prefix of temporary names: hidden, and recognisable if a power cut leaves one behind.
 const PREFIX: &str = ".imgtar-";
 
 /// The path that `path` means once symbolic links in its last component are followed; it need not exist.
@@ -27,7 +27,7 @@ pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
         }
         match fs::read_link(&target) {
             Ok(next) => target = parent(&target).join(next),
-            // What is no link, or not there at all, is looked at by the caller.
+            // The caller handles a path that is no link, or that does not exist.
             Err(error) if matches!(error.kind(), InvalidInput | NotFound | NotADirectory) => return Ok(target),
             Err(error) => return Err(Error::io("opening", name(path), error)),
         }
@@ -49,7 +49,7 @@ pub(super) fn not_begun(target: &Path, error: io::Error) -> Error {
     Error::io("creating", name(target), bare(error))
 }
 
-/// What the system said, without the temporary name that `tempfile` adds to it: nobody has asked for that one.
+/// Removes from `error` the temporary name that `tempfile` adds to it, because the user does not know that file.
 pub(super) fn bare(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((cause, _)) => io::Error::new(error.kind(), cause.to_owned()),
@@ -57,7 +57,7 @@ pub(super) fn bare(error: io::Error) -> io::Error {
     }
 }
 
-/// What makes outputs under construction; what is left of `mode` is up to the umask.
+/// A builder of temporary files and directories with the permissions `mode`, less the umask.
 pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
@@ -84,7 +84,8 @@ pub(super) fn descriptor(path: &Path) -> Option<u32> {
     (dir == own || dir == Path::new("/dev/fd")).then_some(number)
 }
 
-/// Whether nothing has this name. A doubt is an error: what is taken for new is removed when something fails.
+/// Returns true if nothing exists at `path`. Where that cannot be found out, it is an error: an output that is taken
+/// for new is removed when the run fails.
 pub(super) fn is_free(path: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(false),
@@ -106,7 +107,7 @@ pub(super) fn close(file: File, at: &str) -> Result<()> {
     sys::close(file).map_err(|error| Error::io("closing", at, error))
 }
 
-/// Gives an error of the system its output's name; one that only says "again" stays what it is.
+/// Adds the output's name to an error of the system; an interrupted call stays as it is, because the caller retries it.
 pub(super) fn lift(error: io::Error, at: impl FnOnce() -> String) -> io::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => error,

@@ -10,15 +10,15 @@ use crate::error::Result;
 
 /// A file that imgtar made, while some of it is written ahead of what belongs in front; its errors name the output.
 ///
-/// It shares its cursor with the sink: who moves it puts it back to the end.
+/// It shares its cursor with the sink: each function that moves it puts it back to the end.
 pub(crate) struct Patch<'a> {
     file: &'a File,
     target: &'a Path,
 }
 
-/// A range of a file that imgtar made, to be filled by whoever holds it, on any thread; no cursor is moved.
+/// A range of a file that imgtar made, to be filled on any thread without moving the file's cursor.
 ///
-/// What goes past its end is counted and dropped: what is behind it is somebody else's.
+/// Bytes past its end are counted and dropped, because another writer owns the bytes behind it.
 #[derive(Debug)]
 pub(crate) struct Region {
     file: File,
@@ -41,7 +41,7 @@ impl<'a> Patch<'a> {
         self.file.set_len(end).map_err(|error| self.lift(error))
     }
 
-    /// The `size` bytes from `start` on, to be written by somebody else; `None` where the system has no way to do so
+    /// The `size` bytes from `start` on, for another writer to fill; `None` where the system cannot write at a position
     /// without moving the cursor.
     ///
     /// # Errors
@@ -60,10 +60,11 @@ impl<'a> Patch<'a> {
 }
 
 impl Region {
-    /// Ends the writing: whether exactly as many bytes were written as there is room for.
+    /// Ends the writing; returns true if exactly as many bytes were written as the range has.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::error::Error::Io) that names the output, of which the system says only now that it could not take them all.
+    /// [`Error::Io`](crate::error::Error::Io) that names the output, if the system reports only on closing that it
+    /// could not write all bytes.
     pub(crate) fn close(self) -> Result<bool> {
         close(self.file, &self.name)?;
         Ok(self.written == self.size)

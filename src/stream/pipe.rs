@@ -16,7 +16,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 const CHUNK: usize = 256 << 10;
 const DEPTH: usize = 3;
 
-/// What a worker sends: a filled buffer, or how its reader ended.
+/// A message from a worker: a filled buffer, or the end of its reader and whether that is an error.
 enum Message {
     Chunk(Chunk),
     End(io::Result<()>),
@@ -72,7 +72,7 @@ fn pump<R: Read>(mut reader: R, full: &Sender<Message>, spare: Receiver<Box<[u8]
             break;
         }
         if let Some(end) = end {
-            // Nobody may be there to hear it.
+            // The consumer may have hung up, and then needs no end.
             let _ = full.send(Message::End(end));
             break;
         }

@@ -31,7 +31,7 @@ pub(crate) fn for_all<T: Send, R: Send, E: Send>(
     })
 }
 
-/// What all threads of a pool share; lives outside the thread scope that works on it.
+/// The state that all threads of a pool share; lives outside their thread scope.
 pub(crate) struct Tasks<T, R, E> {
     state: Mutex<PoolState<T, R, E>>,
     changed: Condvar,
@@ -45,7 +45,7 @@ struct PoolState<T, R, E> {
     closed: bool,
 }
 
-/// A task that nobody has taken.
+/// A task that no thread has taken yet.
 struct Waiting<T> {
     weight: u64,
     number: usize,
@@ -159,7 +159,7 @@ where
     E: Send,
     W: Fn(T) -> Result<R, E> + Copy + Send + 'scope,
 {
-    /// Adds a task, for which there is a thread of its own as long as there may be. After a failure nobody takes it.
+    /// Adds a task, and a thread for it while the limit allows one more. After a failure no thread takes it.
     pub(crate) fn add(&mut self, weight: u64, task: T) {
         {
             let mut state = self.tasks.lock();

@@ -41,7 +41,7 @@ struct NewFile {
     force: bool,
 }
 
-/// What was written to a [`Sink::memory`].
+/// The bytes written to a [`Sink::memory`].
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<u8>>>);
 
@@ -77,7 +77,7 @@ impl Sink {
         Self::standard(sys::duplicate(io::stdout()), "standard output")
     }
 
-    /// What `writer` passes on; messages call it `name`.
+    /// Any other writer; messages call it `name`.
     pub fn writer(name: impl Into<String>, writer: impl Write + Send + 'static) -> Self {
         Self(SinkPlace::Writer { writer: Box::new(writer), name: name.into() })
     }
@@ -96,7 +96,7 @@ impl Sink {
         }
     }
 
-    /// Whether a person would see the bytes.
+    /// Returns true if the bytes would go to a terminal.
     pub fn is_terminal(&self) -> bool {
         matches!(&self.0, SinkPlace::Stream { file, .. } if io::IsTerminal::is_terminal(file))
     }
@@ -116,7 +116,7 @@ impl Sink {
     }
 
     fn open(path: &Path) -> Result<Self> {
-        // What `/dev/fd/N` opens may be a regular file that holds bytes of somebody else's: add to them.
+        // `/dev/fd/N` may open a regular file that another program has written to already: append to it.
         let failed = |error| Error::io("opening", name(path), error);
         let append = fs::metadata(path).map_err(failed)?.is_file();
         let file = OpenOptions::new().write(true).append(append).open(path).map_err(failed)?;
@@ -174,8 +174,8 @@ impl Finish for Sink {
     /// Closes the output, and gives a new file its name.
     ///
     /// # Errors
-    /// [`Error::Io`] for bytes that were taken and are said to be lost now; [`Error::Output`] if a file took the name
-    /// meanwhile and `force` was not given.
+    /// [`Error::Io`] if the system reports only now that written bytes are lost; [`Error::Output`] if a file took the
+    /// name meanwhile and `force` was not given.
     fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         match self.0 {

@@ -1,4 +1,4 @@
-//! Passing over bytes that nobody wants: a seek where the source can, reading and dropping where it cannot.
+//! Skipping bytes: a seek where the source can, reading and dropping where it cannot.
 //!
 //! A tar of many gigabytes is indexed by its headers alone; what lies between them should cost nothing.
 

@@ -20,7 +20,7 @@ use super::sys;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 
-/// What an archive or a document is read from.
+/// The place that an archive or a document is read from.
 pub enum Input {
     /// A file, a directory, or anything that can be opened and read once.
     Path(PathBuf),
@@ -28,7 +28,7 @@ pub enum Input {
     Stdin(File),
     /// Bytes from elsewhere, read once to their end.
     Reader {
-        /// How messages call them.
+        /// The name that messages use for them.
         label: String,
         /// Where they come from.
         reader: Box<dyn Read + Send>,
@@ -41,7 +41,7 @@ impl Input {
         Self::Reader { label: label.into(), reader: Box::new(reader) }
     }
 
-    /// How messages call this input.
+    /// Returns the name that messages use for this input.
     pub fn label(&self) -> String {
         match self {
             Self::Path(path) => crate::path::escape_for_terminal(path.as_os_str().as_encoded_bytes()),
@@ -93,15 +93,15 @@ enum SourceStore {
     Memory(Vec<u8>),
 }
 
-/// What changes when somebody writes to a file.
+/// The metadata of a file that change when it is written to.
 ///
-/// Programs that copy a file over another set its old time back, but none can set the time of that change. Numbers of
-/// inodes are not looked at: file systems such as sshfs give a file another one whenever they are asked.
+/// A program that copies a file over another may restore its modification time, but none can set its change time. Inode
+/// numbers are not compared: file systems such as sshfs report another one at every call.
 #[derive(PartialEq, Eq)]
 struct Stamp {
     len: u64,
     modified: Option<SystemTime>,
-    /// Of contents or metadata; `None` where the system does not tell.
+    /// The change time, of content or metadata; `None` where the system has none.
     changed: Option<(i64, i64)>,
 }
 
@@ -115,7 +115,7 @@ impl Source {
     /// An open regular file, from byte `base` to its present end.
     ///
     /// # Errors
-    /// When the file's size cannot be asked for.
+    /// When the file's size cannot be read.
     pub(crate) fn file(label: impl Into<String>, file: File, base: u64) -> Result<Self> {
         let label = label.into();
         let metadata = file.metadata().map_err(|error| Error::io("reading", &label, error))?;
@@ -152,7 +152,7 @@ impl Source {
         Self(Arc::new(Inner { label: label.into(), store: SourceStore::Memory(bytes), len }))
     }
 
-    /// How messages call this source.
+    /// Returns the name that messages use for this source.
     pub fn label(&self) -> &str {
         &self.0.label
     }
@@ -196,7 +196,7 @@ pub(crate) struct Location {
     len: u64,
 }
 
-/// What tells one [`Source`] from another.
+/// The identity of a [`Source`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum SourceId {
     /// Its place in memory.

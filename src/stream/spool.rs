@@ -25,7 +25,7 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
     nameless().map_err(|error| full(tmpdir, &error))
 }
 
-/// What to say when a spool cannot be written.
+/// Returns the error for a temporary file that cannot be created or written.
 fn full(tmpdir: &Path, error: &io::Error) -> Error {
     let path = crate::path::escape_for_terminal(tmpdir.as_os_str().as_encoded_bytes());
     let problem = format!("cannot hold a temporary file: {error}");
@@ -48,7 +48,7 @@ impl Scratch {
         Ok(Self { file: unlinked(tmpdir)?, tmpdir: tmpdir.to_owned(), is_full: false })
     }
 
-    /// Whether a write failed because there was no room: the disk's, the user's or the process's.
+    /// Returns true if a write failed for lack of room: on the disk, in the user's quota or within the process's limit.
     pub(crate) fn is_full(&self) -> bool {
         self.is_full
     }
@@ -174,7 +174,7 @@ impl<R: Read> Spool<R> {
     /// Reads on to the end of `inner` and gives out all that passed.
     ///
     /// # Errors
-    /// Those of [`Spool::drain`], and when the file's size cannot be asked for.
+    /// Those of [`Spool::drain`], and when the file's size cannot be read.
     pub(crate) fn finish(mut self, label: &str) -> Result<Source> {
         self.drain(label)?;
         Source::file(label, self.out.into_file(), 0)
@@ -187,7 +187,7 @@ impl<R: Read, W: Write> Spool<R, W> {
         Self { inner, out, buffer: vec![0; CHUNK] }
     }
 
-    /// Reads on to the end of `inner`, so that whoever writes it is not cut off.
+    /// Reads on to the end of `inner`, so that the program that writes it meets no closed pipe.
     ///
     /// # Errors
     /// When `inner` cannot be read or the spool not be written.

@@ -1,5 +1,5 @@
-//! What differs between systems: what files tell of themselves and of their end, reading at a position, and copies that stay
-//! inside the kernel.
+//! Calls that differ between operating systems: metadata of open files, closing, reading and writing at a position, and
+//! copies inside the kernel.
 
 use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
@@ -15,7 +15,7 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     }
 }
 
-/// What `file` tells of itself; `None` if it is a pipe or a device and the system has no words for those.
+/// Returns the metadata of `file`; never `None` on this system, which has metadata for pipes and devices too.
 ///
 /// # Errors
 /// When the system refuses.
@@ -24,7 +24,7 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
     file.metadata().map(Some)
 }
 
-/// What `file` tells of itself; `None` for pipes and devices, of which Windows may tell what it would tell of a file.
+/// Returns the metadata of `file`; `None` for pipes and devices, for which those of Windows may look like a file's.
 ///
 /// # Errors
 /// When the system refuses.
@@ -55,21 +55,21 @@ pub(super) fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
 #[cfg(windows)]
 pub(super) fn permit(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
-/// Closes a file that was written. Quotas and network file systems may take every byte and say only here that there was no
-/// room, or no server, for them.
+/// Closes a file that was written. Quotas and network file systems may accept every byte and report only here that
+/// there was no room, or no server, for them.
 #[cfg(unix)]
 pub(super) fn close(file: File) -> io::Result<()> {
     Ok(nix::unistd::close(file)?)
 }
 
-/// Closes a file that was written: Windows has said before what there was to say.
+/// Closes a file that was written; on Windows closing reports no error.
 #[cfg(windows)]
 pub(super) fn close(file: File) -> io::Result<()> {
     drop(file);
     Ok(())
 }
 
-/// A file in `dir` that never has a name; `None` where there is no such thing.
+/// Creates a file in `dir` that never has a name; `None` where the kernel or the file system cannot.
 #[cfg(target_os = "linux")]
 pub(super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
     use io::ErrorKind::{IsADirectory, NotFound, Unsupported};
@@ -77,32 +77,32 @@ pub(super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).mode(0o600).custom_flags(rustix::fs::OFlags::TMPFILE.bits().cast_signed());
     match options.open(dir) {
-        // What kernels and file systems say that have never heard of it.
+        // The errors of kernels and file systems that do not know `O_TMPFILE`.
         Err(error) if matches!(error.kind(), Unsupported | IsADirectory | NotFound) => Ok(None),
         opened => opened.map(Some),
     }
 }
 
-/// A file in `dir` that goes when it is closed, however the process ends.
+/// Creates a file in `dir` that is deleted when it is closed, however the process ends.
 #[cfg(windows)]
 pub(super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
     tempfile::tempfile_in(dir).map(Some)
 }
 
-/// None: this system gives every file a name first.
+/// Returns `None`: this system cannot create a file without a name.
 #[cfg(not(any(target_os = "linux", windows)))]
 pub(super) fn nameless(_dir: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// When contents or metadata changed last, in seconds and nanoseconds since 1970.
+/// Returns when content or metadata changed last, in seconds and nanoseconds since 1970.
 #[cfg(unix)]
 pub(super) fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
     use std::os::unix::fs::MetadataExt;
     Some((metadata.ctime(), metadata.ctime_nsec()))
 }
 
-/// Windows does not tell.
+/// Returns `None`: the standard library has no stable call for change times on Windows.
 #[cfg(windows)]
 pub(super) fn changed(_metadata: &Metadata) -> Option<(i64, i64)> {
     None
@@ -126,7 +126,7 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     std::os::unix::fs::FileExt::write_at(file, bytes, offset)
 }
 
-/// Not here: Windows moves the cursor, on which whoever appends to the file depends.
+/// Always fails: Windows moves the cursor, on which the writer that appends to the file depends.
 #[cfg(windows)]
 pub(super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
@@ -144,7 +144,8 @@ pub(crate) fn widen(file: &File) {
 #[cfg(not(target_os = "linux"))]
 pub fn widen(_file: &File) {}
 
-/// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` when it has to be done by hand.
+/// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` if they must be read and
+/// written.
 #[cfg(target_os = "linux")]
 pub(super) fn send(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u64> {
     // More at a time would only make a signal wait longer.

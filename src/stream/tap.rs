@@ -1,4 +1,4 @@
-//! Watching bytes without changing any: digests and sizes, computed or judged as the bytes pass.
+//! Readers and writers that change no byte: they compute or verify digests and sizes as the bytes pass.
 
 use std::io::{self, Read, Write};
 
@@ -6,7 +6,7 @@ use super::finish::Finish;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 
-/// What some bytes must turn out to be; what is `None` is not judged.
+/// The digest and size that some bytes must have; `None` is not verified.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Expected {
     /// Digest of all bytes.
@@ -16,12 +16,13 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// These bytes hash to `digest`.
+    /// Expects the bytes to hash to `digest`.
     pub(crate) fn digest(digest: &Digest) -> Self {
         Self { digest: Some(digest.clone()), size: None }
     }
 
-    /// Holds what was found against what was promised; the size first, because it says more (docs/formats.md O-6).
+    /// Compares the digest and size found with the expected ones; the size first, as the clearer error (docs/formats.md
+    /// O-6).
     ///
     /// # Errors
     /// [`Error::SizeMismatch`] and [`Error::DigestMismatch`], naming `at`.
@@ -38,18 +39,18 @@ impl Expected {
     }
 }
 
-/// What passed.
+/// Digest and size of the bytes that passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DigestAndSize {
-    /// Digest of all bytes; `None` where the promised algorithm cannot be computed here.
+    /// Digest of all bytes; `None` where the expected algorithm is not supported.
     pub digest: Option<Digest>,
     /// Number of bytes.
     pub size: u64,
 }
 
-/// A reader that hashes what it gives out and, at the end, holds it against a promise.
+/// A reader that hashes the bytes it returns and, at the end, compares them with an [`Expected`].
 ///
-/// The judgement falls with the read that finds the end: whoever wants it must read to the end, which decoders here do.
+/// The comparison is part of the read that finds the end, so a caller must read to the end, as the decoders here do.
 pub(crate) struct VerifyReader<R> {
     inner: R,
     at: String,
@@ -60,7 +61,7 @@ pub(crate) struct VerifyReader<R> {
 }
 
 impl<R: Read> VerifyReader<R> {
-    /// Watches `inner`, called `at` in errors. Without a promised digest the SHA-256 is computed all the same.
+    /// Verifies `inner`, called `at` in errors. Without an expected digest the SHA-256 is computed all the same.
     pub(crate) fn new(inner: R, at: impl Into<String>, promise: Expected) -> Self {
         let hasher = match &promise.digest {
             Some(digest) => Hasher::of(digest.algorithm()),
@@ -69,12 +70,12 @@ impl<R: Read> VerifyReader<R> {
         Self { inner, at: at.into(), promise, hasher, size: 0, measure: None }
     }
 
-    /// Watches only how many bytes pass: for bytes that somebody else hashes.
+    /// Verifies only the number of bytes, for bytes that are hashed elsewhere.
     pub(crate) fn unhashed(inner: R, at: impl Into<String>, size: Option<u64>) -> Self {
         Self { inner, at: at.into(), promise: Expected { digest: None, size }, hasher: None, size: 0, measure: None }
     }
 
-    /// What passed, once the end has been found.
+    /// Returns digest and size of the bytes, once the end has been found.
     pub(crate) fn digest_and_size(&self) -> Option<&DigestAndSize> {
         self.measure.as_ref()
     }

@@ -1,4 +1,5 @@
-//! Outputs under construction: removed unless they are completed, whether the run fails, panics or is told to stop.
+//! Outputs under construction: removed unless they are completed, whether the run fails, panics or is stopped by a
+//! signal.
 //!
 //! A signal ends a process, not a scope, so the register is the process's own. The command's signal thread calls
 //! [`abandon_all`]; a library user who handles no signals has the guards alone.
@@ -69,7 +70,7 @@ impl Unfinished {
 
     /// Runs `place`, which gives the output its final name; no signal comes between its beginning and its end.
     ///
-    /// What `place` leaves at the temporary name, such as the directory it replaced, is removed.
+    /// Removes anything that `place` leaves at the temporary name, such as the directory it replaced.
     pub(crate) fn complete<T>(mut self, place: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
         // Removal of a directory is not atomic: without the lock it could go on below the final name.
         let mut register = register();
@@ -120,7 +121,7 @@ pub fn abandon_all() -> Abandoned {
     Abandoned(register)
 }
 
-/// What this process made and could not remove, a sentence about each path, told once.
+/// Returns a sentence for each path that this process made and could not remove; a second call does not repeat them.
 ///
 /// It makes no run fail: an error that led here must not be hidden, and an output that is complete stays so.
 pub fn left_behind() -> Vec<String> {
@@ -141,8 +142,8 @@ pub(crate) fn remove(path: &Path) {
     insist(path, |directory| fs::remove_dir_all(directory));
 }
 
-/// Removes the file or the empty directory at `path`; what cannot be removed is [`left_behind`], but a directory to which
-/// somebody has added is theirs.
+/// Removes the file or the empty directory at `path`; what cannot be removed is [`left_behind`], except a directory
+/// that another program has put files into.
 pub(crate) fn take_back(path: &Path) {
     insist(path, |directory| match fs::remove_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
@@ -164,8 +165,9 @@ fn insist(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) {
     }
 }
 
-/// How often removal is tried. Other threads put files into a directory, take some away and have some open, until they notice,
-/// and a network file system may never let it be empty; what else is refused will be refused again, and perhaps slowly.
+/// Returns how many times to try a removal that fails with `error`. Threads that have not stopped yet may add files to
+/// a directory, remove some and hold some open, and a network file system may never let it be empty; other errors are
+/// likely to come again, and perhaps slowly.
 fn patience(error: &io::Error) -> usize {
     use io::ErrorKind::{DirectoryNotEmpty, NotFound, PermissionDenied, ResourceBusy};
     match error.kind() {
@@ -186,7 +188,7 @@ fn remove_once(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) -> io:
     }
 }
 
-/// Whether nothing is there: a disk that cannot be changed refuses to remove even that.
+/// Returns true if nothing exists at `path`: a read-only disk refuses to remove even that.
 fn is_gone(path: &Path) -> bool {
     matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
@@ -229,7 +231,7 @@ mod tests {
     #[test]
     fn what_cannot_be_removed_is_told_of_once() {
         let dir = tempfile::tempdir().unwrap();
-        // Below a file there is nothing, and nobody can say that it is gone.
+        // Nothing exists below a file, but the error is not `NotFound`.
         let path = dir.path().join("file").join("x");
         fs::write(dir.path().join("file"), "").unwrap();
         remove(&path);

@@ -1,4 +1,4 @@
-//! All stored bytes of which something is promised, each once, whatever names lead to them.
+//! All stored bodies that have an expected digest, size or diff_id, each once, even if several names lead to it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
@@ -63,7 +63,7 @@ impl Bodies {
         Ok(id)
     }
 
-    /// Expects the stored bytes to have `digest`, as `by` says; `broken` is how bad it is if they have not.
+    /// Expects the stored bytes to have the `digest` given in `by`; `broken` is severity and rule if they have not.
     pub(super) fn expect(&mut self, id: BodyId, digest: &Digest, broken: (Severity, Rule), by: &'static str) {
         self.bodies[id.0].stored.insert(digest.clone());
         let (severity, rule) = broken;
@@ -77,8 +77,8 @@ impl Bodies {
         }
     }
 
-    /// Adds the source of a foreign layer. Its bytes here may be in another form than is meant there (L-22); only if they
-    /// are the very ones that are meant should they have its size too (M-11).
+    /// Adds the source of a foreign layer. Its bytes here may be in another form than the descriptor's (L-22); only if
+    /// they have its digest must they have its size too (M-11).
     pub(super) fn foreign(&mut self, id: BodyId, source: &Descriptor) {
         self.bodies[id.0].stored.insert(source.digest().clone());
         self.foreign.push((id, source.clone()));
@@ -96,17 +96,17 @@ impl Bodies {
         self.bodies[id.0].layer.get_or_insert_default().extend(diff_ids);
     }
 
-    /// How many there are.
+    /// Returns the number of bodies.
     pub(super) fn len(&self) -> usize {
         self.bodies.len()
     }
 
-    /// How many bytes they have together, stored.
+    /// Returns the number of stored bytes of all bodies.
     pub(super) fn size(&self) -> u64 {
         self.bodies.iter().map(|body| body.extent.size()).sum()
     }
 
-    /// How many of them are layers.
+    /// Returns the number of bodies that are layers.
     pub(super) fn layers(&self) -> usize {
         self.bodies.iter().filter(|body| body.layer.is_some()).count()
     }
@@ -125,7 +125,7 @@ impl Bodies {
     }
 }
 
-/// The bodies, and what has been found out about each.
+/// The bodies, and the results of reading each.
 pub(super) struct ExaminedBodies {
     bodies: Bodies,
     examined: Vec<Examined>,
@@ -137,7 +137,7 @@ impl ExaminedBodies {
         &self.bodies.bodies[id.0]
     }
 
-    /// What has been found out about it.
+    /// The results of reading it.
     pub(super) fn of(&self, id: BodyId) -> &Examined {
         &self.examined[id.0]
     }
@@ -165,7 +165,8 @@ impl ExaminedBodies {
         }
     }
 
-    /// What is wrong about a layer's diff_id; nothing where it could not be decoded, which has been reported.
+    /// Returns an error if the layer does not have this `diff_id`; `None` also where it could not be decoded, which is
+    /// reported already.
     pub(super) fn verify(&self, id: BodyId, diff_id: &DiffId) -> Option<Diagnostic> {
         let at = &self.body(id).at;
         let found = match_algorithm(&self.of(id).plain, diff_id.digest());

@@ -23,28 +23,28 @@ use crate::stream::pipe;
 use crate::stream::skip::Sequential;
 use crate::stream::source::{Extent, ExtentReader};
 
-/// Bytes to be read, and what is wanted of them.
+/// Bytes to be read, and the digests to compute of them.
 pub(super) struct Body {
     /// Where they lie.
     pub(super) extent: Extent,
     /// The member.
     pub(super) at: String,
-    /// Which digests of the stored bytes were promised.
+    /// The expected digests of the stored bytes.
     pub(super) stored: BTreeSet<Digest>,
-    /// Whether they are a layer, and which digests of its plain tar were promised.
+    /// The expected digests of the plain tar if they are a layer, else `None`.
     pub(super) layer: Option<BTreeSet<Digest>>,
-    /// How they are compressed, by their first bytes.
+    /// Their compression, by their first bytes.
     pub(super) codec: Codec,
 }
 
-/// What has been found out about bytes.
+/// The results of reading a body.
 #[derive(Default)]
 pub(super) struct Examined {
-    /// The digests of the stored bytes, one for each algorithm that was asked for and can be computed.
+    /// The digests of the stored bytes, one for each supported algorithm of the expected digests.
     pub(super) stored: Vec<Digest>,
     /// The same of the plain tar; none where it cannot be decoded to its end.
     pub(super) plain: Vec<Digest>,
-    /// What is wrong with compression and tar.
+    /// The findings about compression and tar.
     pub(super) log: DiagnosticLog,
     /// The layer's entries, if all of them can be applied.
     pub(super) index: Option<LayerIndex>,
@@ -113,7 +113,7 @@ impl Body {
             let (decoder, digests) = self.to_the_end(plain);
             (decoder, digests, entries)
         };
-        // What kept the tar from being read is found once more by looking for the decoder's proper end.
+        // An error that kept the tar from being read comes again when the decoder is read to its proper end.
         let damage = copy(&mut decoder, &mut io::sink()).err().map(|error| Error::io("decoding", &self.at, error));
         let is_damaged = damage.is_some();
         damage.map_or(Ok(()), |damage| diagnostics.fault(damage))?;
@@ -137,7 +137,7 @@ impl Body {
         let mut check = UnpackCheck::default();
         loop {
             let entry = reader.next_entry();
-            // Of what cannot be read at all the error says enough.
+            // If it cannot be read at all, the error is enough.
             if let (Some(problem), Ok(entry)) = (reader.take_unread(), &entry) {
                 check.unread(&problem, entry.as_ref().map_or(b"", |entry| &entry.path));
             }
@@ -181,12 +181,12 @@ impl Body {
     }
 }
 
-/// Whether what stops engines is found by the names of entries, or by applying them.
+/// Returns true if `fault` is reported by the check of names or by applying the entries.
 fn is_found_elsewhere(fault: UnpackFault) -> bool {
     matches!(fault, UnpackFault::PathTwice | UnpackFault::RootNoDirectory | UnpackFault::NamelessWhiteout)
 }
 
-/// What is wrong with an entry's name.
+/// Returns the finding about an entry's name, if there is one.
 fn fault_of_name(name: &[u8], at: &str) -> Option<Diagnostic> {
     let fault = |rule, why: String| Some(Diagnostic::error(rule, format!("{at}: `{}`", quote(name)), why));
     match EntryPath::clean_entry(name) {
@@ -195,7 +195,7 @@ fn fault_of_name(name: &[u8], at: &str) -> Option<Diagnostic> {
     }
 }
 
-/// The algorithms to compute: those of the promises.
+/// Returns the algorithms of the expected digests.
 fn algorithms(promised: &BTreeSet<Digest>) -> BTreeSet<Algorithm> {
     promised.iter().map(|digest| digest.algorithm().clone()).collect()
 }

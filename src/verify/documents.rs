@@ -1,4 +1,4 @@
-//! What the documents of images say of one another, and what of an image is not there.
+//! Contradictions between the documents of images, and missing parts of images.
 //!
 //! Sources: docs/formats.md H-2, H-21, L-16, L-20, L-23, L-30, O-3, O-12, O-15.
 
@@ -54,7 +54,7 @@ impl Verification<'_> {
         }
     }
 
-    /// Every blob is what its name says (O-3).
+    /// Checks that every blob has the digest in its name (O-3).
     fn blobs(&mut self) -> Result<()> {
         let unreferenced: HashSet<&Digest> = self.set.unreferenced.iter().map(|blob| &blob.digest).collect();
         for path in self.archive.members.names()? {
@@ -76,7 +76,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// Every file of a `dir:` whose name is the hex of a digest is what its name says.
+    /// Checks that every file of a `dir:` whose name is the hex of a digest has that digest.
     fn hex_files(&mut self) -> Result<()> {
         for path in self.archive.members.names()? {
             let name = path.to_string();
@@ -134,7 +134,7 @@ impl Verification<'_> {
             None => image.at.clone(),
         };
         self.checked.insert((image.image_id.clone(), Some(image.platform.machine())));
-        // What has no config was given one by the reader (L-32).
+        // A v1 image has no config: the reader made this one (L-32).
         if self.archive.format != Format::V1 {
             self.config(&image.config, &config_at);
         }
@@ -174,7 +174,7 @@ impl Verification<'_> {
         }
     }
 
-    /// O-12: neither the descriptor nor the config says what the image runs on.
+    /// O-12: neither the descriptor nor the config has the image's platform.
     fn unknown_platform(&mut self, platform: &Platform, at: &str) {
         if platform.os.is_empty() || platform.architecture.is_empty() {
             let problem = "the config does not say on which operating system and architecture the image runs";
@@ -182,7 +182,7 @@ impl Verification<'_> {
         }
     }
 
-    /// O-12: a descriptor that says something else than the config is believed by those who choose by it.
+    /// O-12: engines select by the platform in the descriptor, even where the config has another one.
     fn platform(&mut self, described: &Platform, config: &Platform, at: &str) {
         let is_known = !config.os.is_empty() && !config.architecture.is_empty();
         if is_known && is_of_another_machine(described, config) {
@@ -222,7 +222,7 @@ impl Verification<'_> {
         }
     }
 
-    /// What an item of `manifest.json` says of its layers.
+    /// Checks the layers of an item of `manifest.json` against its `LayerSources`.
     fn item(&mut self, item: &ListedNode<ManifestItem>) -> Result<()> {
         let nothing: &[_] = &[];
         match &item.node {
@@ -278,7 +278,7 @@ impl Verification<'_> {
     }
 }
 
-/// Whether nothing that a manifest names is there: a platform that was not exported (O-15).
+/// Returns true if the archive holds nothing that a manifest names: its platform was not exported (O-15).
 fn is_gone(missing: &Missing) -> bool {
     missing.present.len() <= 1
         && missing

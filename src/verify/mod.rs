@@ -1,8 +1,8 @@
 //! Everything that is wrong with an archive, not only the first thing.
 //!
-//! The reader is the one of a conversion, told to collect what is wrong instead of stopping at it, so that an archive is the
-//! same to both. What it cannot know is added here: what the documents say of one another beyond what a conversion needs,
-//! and what only bodies tell. Each is read once, for its digests, sizes, compression and tar; then the layers are applied
+//! The reader is the one of a conversion, set to collect errors instead of stopping at the first, so that an archive is
+//! the same to both. The checks here add what a conversion does not need: whether the documents contradict one another,
+//! and the bodies. Each of those is read once, for its digests, sizes, compression and tar; then the layers are applied
 //! in order.
 //!
 //! | severity | when |
@@ -44,25 +44,25 @@ use bodies::Bodies;
 use repositories::SameTop;
 use stack::Stacks;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// How messages call the archive.
+    /// The name that messages use for the archive.
     pub archive: String,
-    /// What it is, in the words of [`inspect`](crate::inspect).
+    /// The format, in the words of [`inspect`](crate::inspect).
     pub format: &'static str,
-    /// Whether there are no errors.
+    /// True if there are no errors.
     pub sound: bool,
-    /// How much was looked at.
+    /// The numbers of things that were checked.
     pub checked: CheckedTotals,
-    /// How many findings there are of each severity.
+    /// The number of findings of each severity.
     pub counts: SeverityCounts,
     /// The findings: errors first, then warnings, then notes; within each in the order of the archive's documents.
     pub findings: Vec<Diagnostic>,
 }
 
-/// How much was looked at.
+/// The numbers of things that were checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CheckedTotals {
@@ -78,7 +78,7 @@ pub struct CheckedTotals {
     pub entries: u64,
 }
 
-/// How many findings there are.
+/// Numbers of findings by severity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SeverityCounts {
@@ -93,8 +93,8 @@ pub struct SeverityCounts {
 /// Checks everything in the archive in `input`.
 ///
 /// # Errors
-/// When it cannot be read as an image archive at all, a limit is passed, or reading fails. Whatever else is wrong with it
-/// is in the report, and so is what the diagnostics of `run` would have been.
+/// When it cannot be read as an image archive at all, a limit is passed, or reading fails. All other faults are in the
+/// report, and so are the diagnostics that `run` would have received.
 pub fn verify(input: Input, run: Run) -> Result<VerifyReport> {
     let run = Run { diagnostics: Diagnostics::collecting(), ..run };
     let archive = match Archive::open(input, &run) {
@@ -120,7 +120,7 @@ pub fn verify(input: Input, run: Run) -> Result<VerifyReport> {
 /// Operating system, architecture and variant in the one spelling that stands for all.
 type Machine = (String, String, String);
 
-/// What has been found of an archive so far.
+/// The state of checking an archive.
 struct Verification<'a> {
     archive: &'a Archive,
     set: &'a ImageSet,

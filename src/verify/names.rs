@@ -71,7 +71,7 @@ impl Verification<'_> {
         }
     }
 
-    /// The same where platforms cannot be told by name, so that a name stands for one image.
+    /// The same for formats that cannot have several platforms under one name, so that a name stands for one image.
     fn conflicts<'n>(&mut self, listed: impl Iterator<Item = (&'n str, Vec<Name>, &'n Node)>) {
         let mut known: HashMap<Name, (&str, &Digest)> = HashMap::new();
         for (at, names, node) in listed {

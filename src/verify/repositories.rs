@@ -1,6 +1,6 @@
-//! `repositories` beside `manifest.json`: for readers that know nothing else, it should name the same images.
+//! `repositories` beside `manifest.json`: it should name the same images, for readers that know only `repositories`.
 //!
-//! What it maps names to is a v1 ID, whose directory holds the top layer; beside a layout it is the top layer's diff_id.
+//! It maps names to v1 IDs, whose directories hold the top layers; beside a layout, to the diff_ids of the top layers.
 //!
 //! Sources: docs/formats.md L-8, L-17, N-7.
 
@@ -28,7 +28,7 @@ pub(super) struct SameTop {
 }
 
 impl SameTop {
-    /// What is wrong if the two are not the same tar; Docker 1.10 and 1.11 stored one that occurs twice twice (L-25).
+    /// Returns a warning if the two are not the same tar; Docker 1.10 and 1.11 stored a repeated layer twice (L-25).
     pub(super) fn verify(&self, bodies: &ExaminedBodies) -> Option<Diagnostic> {
         let tar = |body| bodies.of(body).plain.first();
         let (expected, found) = (tar(self.by_manifest)?, tar(self.by_repositories)?);

@@ -20,7 +20,7 @@ pub(super) struct LayerStack {
     pub(super) at: String,
     /// Base first.
     pub(super) layers: Vec<StackLayer>,
-    /// Whether they are layers of Windows.
+    /// True if they are layers of Windows.
     pub(super) is_windows: bool,
 }
 
@@ -95,7 +95,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// A layer as a body to be read, with what is promised of it; `None` where it cannot be looked into.
+    /// Adds a layer as a body, with its expected digests; `None` where it cannot be read.
     fn layer<Id>(&mut self, layer: &Layer<Id>) -> Result<Option<BodyId>> {
         let Some(blob) = &layer.blob else { return Ok(None) };
         let body = self.bodies.add(blob.extent.clone(), &layer.at)?;

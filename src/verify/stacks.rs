@@ -41,7 +41,7 @@ fn distinct(stacks: &[LayerStack]) -> Vec<(Vec<Option<BodyId>>, &LayerStack)> {
     distinct
 }
 
-/// How many layers both have at their base.
+/// Returns the number of layers that both have at their base.
 fn common(one: &[Option<BodyId>], other: &[Option<BodyId>]) -> usize {
     one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }

@@ -1,4 +1,4 @@
-//! What has to be verified while an archive is being written, on other threads than the one that writes.
+//! Verification while an archive is being written, on other threads than the one that writes.
 //!
 //! ```text
 //! writer    headers, documents, copies inside the kernel ──────────▶ documents that make it loadable
@@ -46,7 +46,7 @@ impl Share {
 }
 
 impl LayerCheck<'_> {
-    /// Reads the layer and verifies what the input promises of it: what its stored bytes are.
+    /// Reads the layer, verifies its expected digests and size, and returns digest and size of its stored bytes.
     pub(super) fn run(&self, share: Share, run: &Run) -> Result<DigestAndSize> {
         self.layer.check(self.decode, share.is_exceeded_by(self.layer), run)
     }
@@ -66,7 +66,7 @@ pub(super) fn check_tars(contents: &Contents<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Reads a blob that is carried without being understood and verifies what the input promises of it.
+/// Reads a blob that is carried without being understood and verifies its digest and its expected size.
 pub(super) fn check_blob(blob: &RawBlob, run: &Run) -> Result<()> {
     let at = format!("{}: {}", blob.extent.source().label(), blob.digest.blob_path());
     if let Algorithm::Other(_) = blob.digest.algorithm() {
@@ -111,7 +111,7 @@ pub(super) fn run_beside<J: Weigh, R: Send, T>(
         }
         match write(&mut |task| pool.add(task.weight(), task)) {
             Ok(written) => pool.finish().map(|results| (written, results)),
-            // A broken promise of the input says more than what it led to.
+            // A false digest or size of the input is a clearer error than its consequences.
             Err(error) => Err(pool.abandon().unwrap_or(error)),
         }
     })?;

@@ -189,7 +189,7 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
     }
 }
 
-/// What tar a digest stands for that the source lists.
+/// The diff_id of the tar that each digest stands for, by the digests that the source lists.
 type KnownDigests<'l> = HashMap<&'l Digest, &'l DiffId>;
 
 /// The digests by which the layers of `images` are listed. A member's name is only a name (D-6): one that two tars have

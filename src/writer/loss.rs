@@ -1,4 +1,4 @@
-//! What docker's formats have no words for: said, or refused.
+//! Properties of images that docker's formats cannot express: noted, or refused.
 //!
 //! Sources: docs/formats.md L-20, L-23, M-7, M-8, O-19.
 
@@ -21,7 +21,7 @@ pub(super) fn refuse_encrypted(images: &[&Image]) -> Result<()> {
     }
 }
 
-/// L-23: a docker archive without a layer's bytes is loaded by nobody who does not have them.
+/// L-23: an engine loads a docker archive without a layer's bytes only if it has that layer already.
 pub(super) fn allow_missing(layer: &Layer, allowed: bool) -> Result<()> {
     if allowed {
         return Ok(());
@@ -30,13 +30,13 @@ pub(super) fn allow_missing(layer: &Layer, allowed: bool) -> Result<()> {
     Err(Error::inexpressible(&layer.at, problem).avoided_by(Setting::MissingForeign))
 }
 
-/// Foreign layers by diff_id, in docker's words (M-8).
+/// Returns the foreign layers by diff_id, with docker's media types (M-8).
 pub(super) fn layer_sources(image: &Image) -> BTreeMap<String, Descriptor> {
     let foreign = image.layers.iter().filter_map(|layer| Some((layer, layer.foreign.as_ref()?)));
     foreign.map(|(layer, foreign)| (layer.diff_id.to_string(), foreign.clone().spelled_by(Family::Docker))).collect()
 }
 
-/// Notes what goes with an image's manifest beside its digest (M-7).
+/// Reports the properties of an image's manifest that are lost with it, besides its digest (M-7).
 pub(super) fn remark(image: &Image, run: &Run) {
     let Some(manifest) = &image.manifest else { return };
     let mut lost = Vec::new();

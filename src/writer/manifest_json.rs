@@ -15,7 +15,7 @@ use crate::spec::docker::{self, ManifestItem};
 /// The largest document that podman, buildah and skopeo read, bytes (docs/bundles.md B-35).
 const MOST_FOR_PODMAN: usize = 1 << 20;
 
-/// What an item says of its image, whatever its names.
+/// The fields of an item that depend on its image alone, without the names.
 pub(super) struct ImageItem {
     /// The config's member.
     pub(super) config: String,

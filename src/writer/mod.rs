@@ -38,7 +38,7 @@ pub enum Output {
     Archive {
         /// Where its bytes go.
         sink: Sink,
-        /// How they are compressed.
+        /// The compression of the whole tar.
         outer: Encoding,
     },
     /// An OCI layout in a directory.
@@ -58,11 +58,11 @@ impl From<DirSink> for Output {
     }
 }
 
-/// What to write: entries chosen and named, blobs to carry along.
+/// The contents of an archive to write: the selected entries with their names, and blobs to carry along.
 pub(crate) struct Contents<'a> {
     /// In the order in which they are written.
     pub(crate) entries: &'a [ImageEntry],
-    /// Blobs that nothing refers to, if they are wanted.
+    /// Blobs that nothing refers to, if they are to be written.
     pub(crate) unreferenced: &'a [RawBlob],
     /// The annotations of a new `index.json`.
     pub(crate) annotations: &'a BTreeMap<String, String>,
@@ -76,8 +76,8 @@ impl<'a> Contents<'a> {
         images.filter(|image| seen.insert(Arc::as_ptr(image))).map(|image| &**image).collect()
     }
 
-    /// Blobs that are carried without being understood, by digest (docs/formats.md O-29): one that is said to have two
-    /// sizes twice, because each is a promise.
+    /// Returns the blobs that are carried without being understood, by digest (docs/formats.md O-29): one for which the
+    /// input declares two sizes twice, because each is verified.
     fn carried(&self) -> Vec<&'a RawBlob> {
         let mut blobs = BTreeMap::new();
         let mut waiting: Vec<&Node> = self.entries.iter().map(|entry| &entry.node).collect();
@@ -98,7 +98,7 @@ impl<'a> Contents<'a> {
         blobs.into_values().collect()
     }
 
-    /// Fails if somebody wrote to the input since it was opened: what is copied in one pass is judged in another.
+    /// Fails if the input has changed since it was opened, because copying and verifying are separate passes.
     fn unchanged(&self) -> Result<()> {
         let layers = self.images().into_iter().flat_map(|image| image.layers.iter());
         let blobs = layers.filter_map(|layer| layer.blob.as_ref());
@@ -110,7 +110,7 @@ impl<'a> Contents<'a> {
 /// Writes `contents` in the format that `options` name, whole or not at all.
 ///
 /// # Errors
-/// What the target cannot express, a promise of the input that is broken, an output that fails.
+/// An image that the target cannot express, a digest or size that the input gets wrong, an output that fails.
 pub(crate) fn write(
     contents: &Contents<'_>,
     output: Output,

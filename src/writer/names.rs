@@ -8,7 +8,7 @@ use crate::image::{ImageEntry, Name};
 use crate::rule::Rule;
 use crate::run::Run;
 
-/// How a name is written.
+/// The spelling of a written name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spelling {
     /// As `docker images` shows it.
@@ -18,7 +18,7 @@ pub(super) enum Spelling {
 }
 
 impl Spelling {
-    /// As `--full-names` says.
+    /// The spelling for `--full-names`: [`Self::Full`] if it is set.
     pub(super) fn of(full_names: bool) -> Self {
         if full_names { Self::Full } else { Self::Familiar }
     }

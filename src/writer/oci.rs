@@ -1,7 +1,7 @@
 //! OCI image layouts.
 //!
-//! What came with a manifest keeps it, byte for byte, as long as no layer changes; what came without gets one. Members go
-//! out in image order and the documents that make them loadable last.
+//! An image that has a manifest keeps it, byte for byte, as long as no layer changes; one without gets a new one.
+//! Members are written in image order and the documents that make them loadable last.
 //!
 //! Sources: docs/formats.md O-14, O-18, O-19, O-23, O-27 to O-30, M-4, M-6, M-8, N-9.
 
@@ -112,7 +112,7 @@ fn algorithms(images: &[&Image], carried: &[&RawBlob], entries: &[ImageEntry]) -
     digests.map(|digest| digest.algorithm().to_string()).chain(["sha256".to_owned()]).collect()
 }
 
-/// Images are told apart by where they are in memory: the model shares what is one.
+/// Images by their address in memory: an image that is listed twice is there once.
 type Images = HashMap<*const Image, WrittenImage>;
 
 struct LayoutWriter<'a, S> {
@@ -188,7 +188,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         (bytes, descriptor, false)
     }
 
-    /// What was written of `entries`, and what shares a name with others, those of `existing` included.
+    /// Writes `entries`; lists the members of each that shares a name with another, or with an entry of `existing`.
     fn entries(&mut self, entries: &'a [ImageEntry], existing: Option<&Index>) -> Result<Vec<WrittenEntry<'a>>> {
         let mut seen: HashSet<Name> = existing.map_or(&[][..], Index::entries).iter().filter_map(Name::of).collect();
         let mut shared = seen.clone();
@@ -289,7 +289,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         Ok((Descriptor::of(view.media_type().clone(), &bytes), Cow::Owned(bytes)))
     }
 
-    /// A signature speaks of a manifest or index by its digest, as an attestation does (O-14).
+    /// Warns of signatures that refer to a rewritten manifest or index by its old digest, as attestations do (O-14).
     fn warn_of_referrers(&self, entries: &[ImageEntry]) -> Result<()> {
         let nodes = || entries.iter().map(|entry| &entry.node);
         let manifests = nodes().flat_map(Node::images).filter_map(|image| Some(&image.manifest.as_ref()?.digest));
@@ -310,7 +310,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         Ok(())
     }
 
-    /// An attestation speaks of a manifest by its digest; it is carried as it is, and then speaks of one that is gone.
+    /// Warns of attestations that refer to the manifest by its old digest: they are carried as they are.
     fn warn_of_attestations(&self, index: &ImageIndex, rewritten: &Digest) -> Result<()> {
         let subject = rewritten.to_string();
         let attests =

@@ -1,11 +1,11 @@
-//! What becomes of each layer's bytes: one decision for each [`ContentKey`], complete before the first byte is written.
+//! The plan for each layer's bytes: one decision for each [`ContentKey`], complete before the first byte is written.
 //!
 //! A plan is a value. It is made from images and a [`Policy`] without reading a byte of a layer, and writers carry it out.
-//! Only the digest under which a kept layer is stored may be missing from what the input says: a [`PlanDraft`] lists the layers
-//! whose digest has to be found, and is completed with it.
+//! Only the digest under which a kept layer is stored may be missing from the input: a [`PlanDraft`] lists the layers
+//! whose digest has to be computed, and is completed with it.
 //!
-//! A layer that is wanted in another form may be there in that form already, as a layer of another image: that one is then
-//! written for both. Its diff_id is verified whatever else is, because it stands for bytes that are not written at all.
+//! A layer that has to be recoded may be there in the target's form already, as a layer of another image: that one is
+//! then written for both. Its diff_id is always verified, because it stands for bytes that are not written at all.
 //!
 //! Sources: docs/formats.md D-7, L-35, M-8, M-11, O-19; the table of `--compress`.
 
@@ -25,16 +25,16 @@ use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::stream::tap::Expected;
 
-/// What is asked of layers: by the target, and by the user.
+/// The requirements for layers, by the target and by the user.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Policy {
-    /// How layers are compressed.
+    /// The compression of written layers.
     pub(super) compress: Compress,
     /// Which diff_ids are verified.
     pub(super) verify: Verify,
     /// Which digests the target can name blobs by.
     pub(super) addressing: Addressing,
-    /// What becomes of foreign layers whose bytes are there.
+    /// The treatment of foreign layers whose bytes are in the archive.
     pub(super) foreign: ForeignPolicy,
 }
 
@@ -47,22 +47,22 @@ pub(super) enum Addressing {
     Sha256,
 }
 
-/// What becomes of foreign layers whose bytes are there.
+/// The treatment of foreign layers whose bytes are in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ForeignPolicy {
-    /// What becomes of others.
+    /// They are treated as all other layers.
     LikeOthers,
     /// They are passed on as they are, or left out where the bytes are not those that the descriptor means (M-8).
     Kept,
 }
 
-/// What becomes of a layer's bytes. `K` is what is known of bytes that are kept: in a draft not yet their digest.
+/// The decision about a layer's bytes. `K` describes bytes that are kept: in a draft their digest may be missing.
 pub(super) enum Decision<'l, K = StoredBlob> {
     /// They are copied as they are, and stored so.
     Keep(K),
     /// They are decoded and written in this form.
     Recode(Encoding),
-    /// This layer, which is kept or recoded itself, is the same tar in the form that is wanted.
+    /// This layer, which is kept or recoded itself, is the same tar in the target's form.
     CopyOf(&'l Layer),
     /// They are not written: the archive does not hold them, or not in the form that a foreign layer's descriptor means.
     Leave,
@@ -71,20 +71,20 @@ pub(super) enum Decision<'l, K = StoredBlob> {
 /// The decisions for some images.
 pub(super) struct Plan<'l> {
     decisions: HashMap<ContentKey, Decision<'l>>,
-    /// What has to be verified although nothing decodes it to write it.
+    /// The layers that are verified although they are not decoded for writing.
     checks: Vec<LayerCheck<'l>>,
 }
 
-/// A layer to be held against what the input promises of it.
+/// A layer to be verified against its expected digests and size.
 #[derive(Clone, Copy)]
 pub(super) struct LayerCheck<'l> {
     pub(super) layer: &'l Layer,
-    /// The diff_id is verified too.
+    /// True if the diff_id is verified too.
     pub(super) decode: bool,
 }
 
 impl<'l> Plan<'l> {
-    /// Returns what becomes of `layer`. A layer of an image that the plan was not made for is left out.
+    /// Returns the decision for `layer`. A layer of an image that the plan was not made for is left out.
     pub(super) fn decision(&self, layer: &Layer) -> &Decision<'l> {
         self.decisions.get(&layer.content_key()).unwrap_or(&Decision::Leave)
     }
@@ -173,7 +173,7 @@ impl<'l> PlanDraft<'l> {
     /// Completes the draft; `digests` are those of the [undigested](Self::undigested) layers, in that order.
     ///
     /// # Errors
-    /// When a foreign layer has the digest that its descriptor promises, but another size.
+    /// When a foreign layer has the digest of its descriptor, but another size.
     pub(super) fn complete(self, digests: Vec<Digest>) -> Result<Plan<'l>> {
         let mut digests = digests.into_iter();
         let mut plan = Plan { decisions: HashMap::with_capacity(self.layers.len()), checks: Vec::new() };
@@ -200,7 +200,8 @@ impl<'l> PlanDraft<'l> {
 }
 
 impl DraftedLayer<'_> {
-    /// The digest of a kept layer is its name; that of a foreign one tells whether its descriptor means these bytes.
+    /// Returns true if the digest of the stored bytes has to be computed: that of a kept layer is its name, that of a
+    /// foreign one decides whether its descriptor means these bytes.
     fn lacks_digest(&self, policy: Policy) -> bool {
         let LayerCheck { layer, .. } = self.check;
         let is_wanted = matches!(self.decision, Decision::Keep(_)) || layer.is_foreign_copy();
@@ -281,7 +282,7 @@ fn like(codec: Codec) -> Compress {
     }
 }
 
-/// Verifies the size that LayerSources promises, if it means the very bytes that are there (M-11).
+/// Verifies the size in LayerSources, if its digest is that of the bytes in the archive (M-11).
 fn verify_foreign(layer: &Layer, found: &Digest) -> Result<()> {
     let is_meant = |foreign: &&Descriptor| layer.is_foreign_copy() && found == foreign.digest();
     match layer.foreign.as_ref().filter(is_meant) {

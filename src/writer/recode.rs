@@ -21,7 +21,7 @@ pub(super) struct StoredBlob {
     pub(super) digest: Digest,
     /// Of the written bytes.
     pub(super) size: u64,
-    /// How they are compressed.
+    /// The compression of the written bytes.
     pub(super) codec: Codec,
 }
 
@@ -31,7 +31,7 @@ impl From<StoredBlob> for BlobReport {
     }
 }
 
-/// Decodes `layer`, judging all it promises, and writes it to `out` in `encoding`.
+/// Decodes `layer`, verifying its expected digests and size, and writes it to `out` in `encoding`.
 pub(super) fn recode(layer: &Layer, encoding: Encoding, out: &mut dyn Write, run: &Run) -> Result<StoredBlob> {
     let codec = encoding.codec();
     let ahead = run.jobs.get() > 1;

@@ -1,4 +1,4 @@
-//! One flattened filesystem: what is left of all layers, each entry with everything that its header says.
+//! One flattened filesystem: the entries that remain of all layers, each with everything in its header.
 //!
 //! Every layer is made a plain tar first: where it lies, if it is stored plain, else decoded into an unlinked temporary
 //! file. Then headers are indexed, the overlay decides, and bodies are copied from their places. A layer that the temporary
@@ -44,8 +44,8 @@ const OPEN: usize = 4;
 /// Layers decoded again at a time, each with its decoder's window. More that have no room are refused.
 const MOST_PACKED: usize = 64;
 
-/// How often such a layer is begun anew because its entries are wanted in another order than it has them. Layers of Docker
-/// and BuildKit need none; one in real disorder would be decoded for every file.
+/// The most restarts of such a layer's decoder, one whenever the output needs an entry that the decoder has passed.
+/// Layers of Docker and BuildKit need none; a layer in no order at all would be decoded for every file.
 const MOST_REWINDS: u64 = 16;
 
 /// Writes the filesystem of the one image that there is.
@@ -242,7 +242,7 @@ impl<'a, 'l> RootfsWriter<'a, 'l> {
         &mut self.layers[number as usize]
     }
 
-    /// The entry as it goes out: holes filled, the time no later than asked for.
+    /// The entry as it is written: holes filled, the time clamped if the options ask for that.
     fn written(&self, entry: TarEntry) -> TarEntry {
         let mtime = match self.clamp {
             Some(latest) if entry.mtime.seconds >= latest => TarTime::from_seconds(latest),

@@ -1,13 +1,13 @@
 //! Writing by what the input declares while it is verified beside, and once more by what is true where it was false.
 //!
-//! Two things are declared long before they could be verified. A layer's member is named by a digest, so that its bytes need
-//! not be hashed before they are copied; and a compressed layer says how long its tar is, so that room can be left for it
-//! and many are decoded at a time. Where the output can be written anew both are assumed to be true. If one was not, all is
-//! written again from what was verified first. Nothing outside of this module knows of it.
+//! Two things are declared long before they could be verified. A layer's member is named by a digest, so that its bytes
+//! need not be hashed before they are copied; and a compressed layer declares the size of its tar, so that room can be
+//! left for it and many are decoded at a time. Where the output can be written anew both are assumed to be true. If one
+//! was not, all is written again from what was verified first. Nothing outside of this module depends on it.
 //!
 //! ```text
 //! first     plan by declared digests ─▶ write beside the checks ─▶ all was as declared: done
-//! second    hash what no digest is promised of ─▶ plan ─▶ write beside the other checks
+//! second    hash layers without a digest ─▶ plan ─▶ write beside the other checks
 //! ```
 
 use std::collections::{HashMap, HashSet};
@@ -27,12 +27,12 @@ use crate::run::Run;
 use crate::stream::patch::Region;
 use crate::stream::pool;
 
-/// What is taken to be true before it has been verified.
+/// The declarations of the input that are assumed to be true before they have been verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Assume {
-    /// What the input declares: all can be written again.
+    /// All of them: the output can be written again.
     Declared,
-    /// Only what must be true, or the run fails.
+    /// Only those that must be true, or the run fails.
     Verified,
 }
 
@@ -76,8 +76,8 @@ pub(super) fn run_with_checks<'l, M: Restart, T>(
     Ok((output, written))
 }
 
-/// Returns true for what the system says of a file that it cannot make so long: a length that was declared may have been
-/// longer than all that was to be written.
+/// Returns true if the system cannot make a file so long: a declared length may have been longer than all that was to
+/// be written.
 fn is_too_long(error: &Error) -> bool {
     match error {
         Error::Io { source, .. } => matches!(source.kind(), ErrorKind::FileTooLarge | ErrorKind::InvalidInput),
@@ -164,8 +164,8 @@ impl<'c, 'l> Attempt<'c, 'l> {
         Ok((assumed, digests.collect()))
     }
 
-    /// Verifies a layer, and returns the digest of its stored bytes that the target can name it by. One whose name is not
-    /// its digest is decoded whatever was asked for (D-6).
+    /// Verifies a layer, and returns the digest of its stored bytes that the target can name it by. One whose name is
+    /// not its digest is always decoded (D-6).
     fn sha256(&self, check: &LayerCheck<'l>) -> Result<Digest> {
         let layer = check.layer;
         let found = check.run(self.share, self.run)?.digest;
@@ -179,7 +179,7 @@ impl<'c, 'l> Attempt<'c, 'l> {
         }
     }
 
-    /// Does a task: whether it is as the input declared.
+    /// Does a task; returns true if its layer or blob is as the input declared.
     fn work(&self, task: SideTask<'l>, declared: &HashMap<ContentKey, Digest>) -> Result<bool> {
         match task {
             SideTask::Layer(check) => {
@@ -207,17 +207,17 @@ fn declared_digest(layer: &Layer) -> Option<&Digest> {
     }
 }
 
-/// Stored bytes from which on a layer is worth a task of its own. What is smaller may be a few members that imgtar made,
-/// the last of which seems to speak for all of them.
+/// Stored bytes from which on a layer is worth a task of its own. A smaller one may be a few members that imgtar made,
+/// and the size at the end of the last looks like that of all of them.
 const WORTH_A_TASK: u64 = 1 << 20;
 
-/// How many layers may wait to be decoded at a time: an archive may have more of them than a process may have files.
+/// The most layers that wait to be decoded at a time: an archive may have more of them than a process may open files.
 const MOST_OPEN: usize = 32;
 
 /// Writes layers as plain tars, many at a time where room can be left for them.
 pub(super) struct PlainLayers<'e, 'l> {
     add: &'e mut dyn FnMut(SideTask<'l>),
-    /// How many declared bytes may still be left room for: no more than may be decoded. `None` where nothing is assumed.
+    /// Declared bytes that room may still be left for: no more than may be decoded. `None` where nothing is assumed.
     room: Option<u64>,
     /// Shared by all layers that are being decoded: each has an open file.
     open: Arc<()>,

@@ -22,7 +22,7 @@ use crate::stream::source::Extent;
 
 /// A place for blobs and the documents that make them a layout.
 pub(super) trait Store {
-    /// Whether `manifest.json` may stand beside the layout (docs/formats.md O-28).
+    /// True if `manifest.json` may stand beside the layout (docs/formats.md O-28).
     const HOLDS_DOCKER_MANIFEST: bool;
 
     /// Makes room for blobs of these algorithms, before the first of them.
@@ -40,17 +40,18 @@ pub(super) trait Store {
     /// The `index.json` that is there already and is to be added to.
     fn existing_index(&self) -> Result<Option<Index>>;
 
-    /// What the image that `descriptor` lists runs on: by the descriptor, else by its config, where that can be read here.
+    /// Returns the platform of the image that `descriptor` lists: by the descriptor, else by its config, if the store
+    /// can read it.
     fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>>;
 
     /// The index that `descriptor` lists, if it is one and was here before.
     fn index(&self, descriptor: &Descriptor) -> Result<Option<Index>>;
 
-    /// Writes the documents that make it a layout, and ends: the bytes that were written.
+    /// Writes the documents that make it a layout, and ends; returns the number of bytes written.
     fn finish(self, documents: &Documents) -> Result<u64>;
 }
 
-/// What makes a set of blobs a layout.
+/// The documents that make a set of blobs a layout.
 pub(super) struct Documents {
     pub(super) index: Vec<u8>,
     pub(super) docker_manifest: Option<Vec<u8>>,
@@ -138,8 +139,8 @@ impl Restart for TarLayout<'_> {
 
 /// A layout in a directory (O-30).
 ///
-/// A blob that was there before is written again and replaced: nobody has looked into it, and a copy inside the kernel is
-/// less work than to do so.
+/// A blob that was there before is written again and replaced: its bytes have not been verified, and a copy inside the
+/// kernel is less work than that.
 pub(super) struct Directory<'a> {
     sink: DirSink,
     stored: HashSet<Digest>,

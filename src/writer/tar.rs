@@ -86,7 +86,7 @@ pub(super) struct Tar<'a> {
     /// Bytes written so far, gathered ones included.
     position: u64,
     run: &'a Run,
-    /// What the bodies of a filesystem's entries count for.
+    /// The task whose progress the bodies of a filesystem's entries count towards.
     task: Task<'a>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Tar<'a> {
         Self { out, gathered: Vec::with_capacity(2 * CHUNK), position: 0, run, task: Task::silent() }
     }
 
-    /// Tells `task` of the bodies of a filesystem's entries from here on; other bodies are tasks of their own.
+    /// Counts the bodies of a filesystem's entries towards `task` from here on; other bodies are tasks of their own.
     pub(super) fn tell(&mut self, task: Task<'a>) {
         self.task = task;
     }
@@ -156,8 +156,8 @@ impl<'a> Tar<'a> {
         Ok(produced)
     }
 
-    /// Adds a file of `size` bytes whose body somebody else will write; `None`, and nothing is added, where bytes that are
-    /// passed over cannot be come back to.
+    /// Adds a file of `size` bytes whose body another thread writes; `None`, and nothing is added, where the output
+    /// cannot be written at an earlier position.
     pub(super) fn reserved(&mut self, path: &str, size: u64) -> Result<Option<Region>> {
         let header = made(TarEntry::plain_file(path, size), self.run)?;
         self.flush()?;

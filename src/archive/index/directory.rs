@@ -1,4 +1,4 @@
-//! The members of a directory: looked up when they are asked for, each kept once it is found.
+//! The members of a directory: looked up on demand, each kept once it is found.
 
 use std::collections::HashMap;
 use std::fs::{self, DirEntry};
@@ -14,7 +14,7 @@ use crate::stream::sys;
 /// A directory and what has been found in it.
 pub(super) struct DirectoryMembers {
     root: PathBuf,
-    /// One name is one place, however often it is asked for.
+    /// The files found, so that a name always gives the same file.
     found: Mutex<HashMap<EntryPath, Extent>>,
 }
 
@@ -38,7 +38,7 @@ impl DirectoryMembers {
         Ok(Some(extent))
     }
 
-    /// The files at the top, in the directories there, and in those of `blobs/`; deeper lies nothing of any format.
+    /// The files at the top, in the directories there, and in those of `blobs/`; no format has files deeper down.
     pub(super) fn names(&self) -> io::Result<Vec<EntryPath>> {
         let mut names = Vec::new();
         for entry in entries(&self.root)? {
@@ -67,7 +67,7 @@ fn below(path: &Path, name: &str, deeper: bool, names: &mut Vec<EntryPath>) -> i
     Ok(())
 }
 
-/// What is in a directory; nothing in one that may not be read.
+/// Reads the entries of a directory; none if it is missing or may not be read.
 fn entries(path: &Path) -> io::Result<Vec<DirEntry>> {
     match sys::read_dir(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => {

@@ -40,12 +40,12 @@ impl MemberIndex {
         (chain != LinkChain::default()).then_some(chain)
     }
 
-    /// Whether the name of some member begins with a slash as it is stored; never in a directory.
+    /// Returns whether a member's stored name begins with a slash; false in a directory.
     pub fn has_rooted_name(&self) -> bool {
         matches!(&self.store, MemberStore::Tar(tar) if tar.has_rooted_name)
     }
 
-    /// Whether some symbolic link of the archive does not lead to a file at once, by a relative target; never in a directory.
+    /// Returns whether a symbolic link does not lead directly to a file by a relative target; false in a directory.
     pub fn has_indirect_link(&self) -> bool {
         let MemberStore::Tar(tar) = &self.store else { return false };
         tar.links.values().flatten().any(|link| !tar.leads_to_file(link))
@@ -53,7 +53,7 @@ impl MemberIndex {
 }
 
 impl TarMembers {
-    /// Whether the target of the symbolic link at `path` is relative, and a file.
+    /// Returns whether the target of the symbolic link at `path` is relative, and a file.
     fn leads_to_file(&self, path: &EntryPath) -> bool {
         let Some(Member::Symlink(target)) = self.members.get(path).and_then(|all| all.last()) else { return true };
         let Some((directory, _)) = path.split().filter(|_| target.first() != Some(&b'/')) else { return false };

@@ -1,4 +1,4 @@
-//! What of a tar's headers and end is not needed to find its members, but matters to engines or to the user.
+//! Oddities in a tar's headers and end: its members can be found, but engines or the user are affected.
 
 use super::{MemberIndex, MemberStore};
 use crate::diagnostics::{Diagnostic, Severity};
@@ -10,7 +10,7 @@ use crate::run::Run;
 /// Oddities of a tar.
 #[derive(Default)]
 pub(super) struct TarOddities {
-    /// What all engines refuse, and the member that has it; no name for the tar's end.
+    /// The first problem for which all engines refuse the tar, and the member that has it; no name for the tar's end.
     pub(super) unread: Option<(Problem, Vec<u8>)>,
     /// Offset behind the end marker, where more than zeros follows.
     pub(super) rest: Option<u64>,
@@ -25,8 +25,8 @@ impl TarOddities {
 }
 
 impl MemberIndex {
-    /// Reports what no engine reads in its headers, as an error where errors are collected, and bytes behind its end; `size` is
-    /// that of the tar.
+    /// Reports the part of its headers that no engine reads, as an error where errors are collected, and bytes behind
+    /// its end; `size` is that of the tar.
     ///
     /// # Errors
     /// As [`Diagnostics::report`](crate::diagnostics::Diagnostics::report).
@@ -56,7 +56,7 @@ impl MemberIndex {
         Ok(())
     }
 
-    /// Whether no engine reads the headers of the tar to their end.
+    /// Returns whether no engine reads the headers of the tar to their end.
     pub(crate) fn is_unread_by_engines(&self) -> bool {
         matches!(&self.store, MemberStore::Tar(tar) if tar.oddities.unread.is_some())
     }

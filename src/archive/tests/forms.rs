@@ -1,4 +1,4 @@
-//! What honest archives look like: every dialect, number form, kind and sparse spelling.
+//! Valid archives: every dialect, number form, kind and sparse format.
 
 use super::raw::{Block, Raw};
 use super::*;
@@ -179,7 +179,7 @@ fn m_12_what_follows_the_end_marker_is_no_member_but_is_read() {
     assert_eq!(reader.finish().unwrap().into_inner().1, 1 << 20);
 }
 
-/// What all sparse samples below expand to: three bytes at 4, two at 1000, the end at 2000.
+/// Checks the expansion of a sparse sample: three bytes at 4, two at 1000, the end at 2000.
 fn assert_expanded(tar: &[u8], name: &str) {
     let entries = read(tar, Ending::Required).unwrap();
     let (entry, content) = &entries[0];

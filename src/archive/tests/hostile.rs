@@ -19,7 +19,7 @@ fn assert_refused(tar: &[u8], parts: &[&str]) {
 
 #[test]
 fn h_8_the_pax_size_places_data_and_next_header() {
-    // TARmageddon: the header says 0, so a careless reader takes the inner archive's headers for members.
+    // TARmageddon: the header has size 0, so a careless reader takes the inner archive's headers for members.
     let inner = Raw::default().file("smuggled", "x").bytes();
     let tar = Raw::default()
         .pax(&[("size", &inner.len().to_string())])
@@ -32,7 +32,7 @@ fn h_8_the_pax_size_places_data_and_next_header() {
     assert_eq!((entries[0].0.size, &entries[0].1), (1024, &inner));
     assert_eq!(entries[1].0.path, b"next");
 
-    // The other way round: the header says more than PAX.
+    // The other way round: the header's size is larger than PAX's.
     let tar =
         Raw::default().pax(&[("size", "1")]).header(Block::new(b'0', "f").size(1024)).padded(b"x").file("next", "");
     let entries = read(&tar.end(), Ending::Required).unwrap();
@@ -295,7 +295,8 @@ fn a_layer_cut_inside_a_header_or_body_is_refused() {
     }
 }
 
-/// Whether `cut` lies between an extension of the member at `offset` and the header behind it: for Go that is an end.
+/// Returns whether `cut` lies between an extension of the member at `offset` and the header behind it: for Go that is
+/// an end.
 fn follows_extension(tar: &[u8], mut offset: usize, cut: usize) -> bool {
     while b"xLK".contains(&tar[offset + 156]) {
         let digits = std::str::from_utf8(&tar[offset + 124..offset + 135]).unwrap();
@@ -308,7 +309,7 @@ fn follows_extension(tar: &[u8], mut offset: usize, cut: usize) -> bool {
     false
 }
 
-/// What engines refuse although nothing of it is needed.
+/// Returns the first problem for which engines refuse `tar` although it is not needed here.
 fn unread(tar: &[u8]) -> Option<String> {
     let (budget, diagnostics) = (Budget::default(), Diagnostics::silent());
     let mut reader = Reader::new(tar, Ending::Optional, "a.tar", &budget, &diagnostics);

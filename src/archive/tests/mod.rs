@@ -1,4 +1,4 @@
-//! What holds for decoder and encoder together: samples made by hand, hostile input, round trips, other tools.
+//! Tests of decoder and encoder together: samples made by hand, hostile input, round trips, other tools.
 
 mod forms;
 mod hostile;

@@ -1,5 +1,5 @@
-//! What is written is read back the same, by this reader and by the `tar` crate; and is small, fixed and old-fashioned
-//! where it can be.
+//! Written archives are read back the same, by this reader and by the `tar` crate; they are small, reproducible and
+//! plain ustar where they can be.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Archives that other tools made, and archives made for them. Skipped, and said so, where a tool is not there.
+//! Archives that other tools made, and archives made for them. Prints that it skips where a tool is missing.
 #![cfg(target_os = "linux")]
 
 use std::ffi::OsStr;
@@ -128,7 +128,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode='w|', format=getattr(tarfile, 
     }
 }
 
-/// What an extracting tool has to make of an archive of ours.
+/// Returns entries that are difficult for extracting tools.
 fn difficult() -> Vec<(TarEntry, Vec<u8>)> {
     let file = |path: &[u8]| TarEntry { mtime: TarTime::from_seconds(1_000_000_000), ..TarEntry::plain_file(path, 7) };
     let mut entries = vec![TarEntry::directory("d"), file(b"d/plain"), file(b"d/\xff\xfe"), file("d/grün".as_bytes())];

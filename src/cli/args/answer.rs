@@ -1,4 +1,4 @@
-//! What the commands share that answer a question about an archive instead of converting it.
+//! The arguments shared by the commands that answer a question about an archive instead of converting it.
 
 use clap::Args;
 use imgtar::ImageRef;

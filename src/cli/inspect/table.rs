@@ -31,7 +31,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
     page.table(&loads(&report.loads))
 }
 
-/// Writes what the engines make of the archive, and nothing else.
+/// Writes the outcome for each engine, and nothing else.
 pub(super) fn write_loads(page: &mut Page<'_>, report: &InspectReport) -> io::Result<()> {
     title(page, &archive(report))?;
     page.table(&loads(&report.loads))
@@ -59,7 +59,7 @@ fn title(page: &mut Page<'_>, text: &str) -> io::Result<()> {
     page.table(&table)
 }
 
-/// Returns what the archive is, in a line.
+/// Returns a line about the archive as a whole.
 fn archive(report: &InspectReport) -> String {
     let format = match (report.format, report.directory) {
         ("legacy", _) => "docker save archive",
@@ -116,7 +116,7 @@ fn config(config: &ConfigFacts) -> Vec<(&'static str, Vec<String>)> {
     ]
 }
 
-/// Returns a line for each layer, and one for what made it.
+/// Returns a line for each layer, and one for the command that made it.
 fn layers(layers: &[LayerFacts], in_full: bool) -> Table {
     let mut table = Table::new(2);
     for layer in layers {
@@ -213,7 +213,7 @@ fn shown_digest(digest: &str, in_full: bool) -> String {
     }
 }
 
-/// A word as a shell would need it, so that it can be told where one ends.
+/// Returns a word quoted as for a shell, so that its end can be seen.
 fn shell_word(word: &str) -> String {
     let is_plain = |char: char| char.is_alphanumeric() || "/.,:=@%+-_".contains(char);
     if !word.is_empty() && word.chars().all(is_plain) {

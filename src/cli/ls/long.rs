@@ -8,7 +8,7 @@ use crate::cli::words::size;
 /// Columns that owner, group and size take together at first; they widen as they must, and stay so.
 const OWNER_AND_SIZE: usize = 16;
 
-/// Lines whose columns stand below one another without all entries being known beforehand.
+/// Lines with aligned columns, although not all entries are known beforehand.
 pub(super) struct Long {
     width: usize,
     is_human_readable: bool,

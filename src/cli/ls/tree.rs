@@ -3,19 +3,20 @@
 use imgtar::FileEntry;
 use imgtar::internals::path::escape_for_terminal;
 
-/// Where an entry hangs.
+/// The position of an entry in the tree.
 struct Branch {
     /// The number of the nearest directory above it that is listed too.
     parent: Option<usize>,
-    /// What of its path follows that.
+    /// The part of its path below that directory.
     name: Vec<u8>,
-    /// Nothing else follows below the same directory.
+    /// True if no other entry follows in the same directory.
     is_last: bool,
 }
 
-/// Returns the lines' names with the branches in front of them; each directory among `entries` is followed by what is in it.
+/// Returns the lines' names with the branches in front of them; each directory among `entries` is followed by its
+/// content.
 pub(super) fn labels(entries: &[FileEntry]) -> impl Iterator<Item = String> {
-    // The directories above the entry in hand, each with what stands in front of the names below it.
+    // The directories above the current entry, each with the prefix of the names below it.
     let mut margins: Vec<(usize, String)> = Vec::new();
     branches(entries).into_iter().enumerate().map(move |(nth, branch)| {
         while margins.last().is_some_and(|&(directory, _)| Some(directory) != branch.parent) {
@@ -36,7 +37,7 @@ pub(super) fn labels(entries: &[FileEntry]) -> impl Iterator<Item = String> {
 
 fn branches(entries: &[FileEntry]) -> Vec<Branch> {
     let mut branches: Vec<Branch> = Vec::new();
-    // The directories above the entry in hand, as numbers, and the last entry met below each directory.
+    // The directories above the current entry, as numbers, and the last entry met below each directory.
     let mut above: Vec<usize> = Vec::new();
     let mut last: Vec<Option<usize>> = vec![None; entries.len()];
     for (nth, entry) in entries.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Bars on a terminal: the whole above, the layers in hand below; gone when the run is over, however it ends.
+//! Bars on a terminal: the total above, the current layers below; removed when the run is over, however it ends.
 //!
-//! What is over before anybody could read it is never drawn: neither a short run nor a small layer makes the screen flicker.
+//! A task that is over before anyone could read its bar is never drawn: neither a short run nor a small layer flickers.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,20 +16,20 @@ use super::{short, verbs};
 
 /// Columns from which on a line has room for the bytes of all and the rate.
 const WIDE: u16 = 72;
-/// The longest name of a task, so that the line has room for what is done with it.
+/// The longest name of a task, so that the line has room for the action.
 const LONGEST: usize = 15;
 
-/// How long a run must last before anything is drawn.
+/// The duration of a run after which bars are drawn.
 const DELAY: Duration = Duration::from_millis(300);
-/// How often a bar is drawn although nothing moves, so that its rate sinks.
+/// The interval at which a bar without progress is drawn again, so that its rate sinks.
 const TICK: Duration = Duration::from_millis(250);
-/// Tasks that are shown at once; on a machine of many cores more may be in hand.
+/// The most tasks that are shown at once; on a machine of many cores more may be running.
 const MOST: usize = 6;
 
-/// The bars on the screen, for whoever writes beside them: there is one screen.
+/// The bars on the screen, shared with all that write to the same terminal.
 static SCREEN: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
-/// Writes beside the bars, which make way meanwhile.
+/// Writes to the terminal of the bars, which are hidden meanwhile.
 pub(in super::super) fn aside<T>(write: impl FnOnce() -> T) -> T {
     let screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match screen {
@@ -38,7 +38,7 @@ pub(in super::super) fn aside<T>(write: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Draws what is told, from now on.
+/// Draws the events from now on.
 pub(super) fn draw() -> Progress {
     let bars = Mutex::new(Bars::new());
     Progress::new(move |event| bars.lock().unwrap_or_else(PoisonError::into_inner).hear(event))
@@ -112,7 +112,7 @@ impl Bars {
         let bar = self.whole.get_or_insert_with(|| Bar::new(Some(whole.total)));
         bar.bar.set_length(whole.total);
         bar.bar.set_position(whole.bytes);
-        // More may begin yet; and a layer that is still there is not done for whoever looks.
+        // The total stays while tasks are running: more may begin, and a layer whose bar is shown does not look done.
         if whole.is_done() && self.tasks.is_empty() {
             if let Some(bar) = self.whole.take() {
                 bar.remove(&self.screen);
@@ -151,7 +151,7 @@ impl Drop for Bars {
     }
 }
 
-/// Whether standard error is wide; people resize terminals.
+/// Returns whether standard error is wide; terminals can be resized.
 fn is_wide() -> bool {
     terminal_size_of(io::stderr()).is_none_or(|(Width(columns), _)| columns >= WIDE)
 }

@@ -1,6 +1,6 @@
 //! `--progress json`: one document a line, for programs that draw for themselves.
 //!
-//! The fields are a promise of the command line: the help of `--progress` lists them.
+//! The fields are stable: the help of `--progress` lists them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::tally::{Tally, TaskState};
 
-/// How long a task, or the whole, is left alone between two documents.
+/// The least interval between two documents about a task, or about the total.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Makes documents of events.
 #[derive(Debug, Default)]
 pub(super) struct Json {
     tally: Tally,
-    /// When each task in hand was last spoken of.
+    /// The time of the last document about each running task.
     said: HashMap<TaskId, Duration>,
     whole_said: Duration,
 }
@@ -48,7 +48,7 @@ struct About<'a> {
 }
 
 impl Json {
-    /// What to say at `now`, counted from the start of the run.
+    /// Returns the documents for `event` at `now`, counted from the start of the run.
     pub(super) fn hear(&mut self, event: &Event<'_>, now: Duration) -> String {
         let task = self.tally.hear(event);
         match (*event, task) {

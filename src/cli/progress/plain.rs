@@ -9,7 +9,7 @@ use super::tally::{Tally, TaskState, Whole};
 use super::{short, verbs};
 use crate::cli::words::size;
 
-/// How long the whole is left alone between two lines.
+/// The least interval between two lines about the total.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest name that keeps a line readable.
 const LONGEST: usize = 60;
@@ -18,14 +18,14 @@ const LONGEST: usize = 60;
 #[derive(Debug, Default)]
 pub(super) struct Plain {
     tally: Tally,
-    /// When the last line about the whole was due.
+    /// The time at which the last line about the total was due.
     said: Duration,
-    /// When the layers began.
+    /// The time at which the layers began.
     began: Duration,
 }
 
 impl Plain {
-    /// What to say at `now`, counted from the start of the run; mostly nothing.
+    /// Returns the lines for `event` at `now`, counted from the start of the run; mostly none.
     pub(super) fn hear(&mut self, event: &Event<'_>, now: Duration) -> String {
         let before = self.tally.whole();
         let task = self.tally.hear(event);
@@ -50,7 +50,7 @@ impl Plain {
     }
 }
 
-/// Returns one line a layer: what is copied is checked too, but that is not its end.
+/// Returns the line for a task that has ended; none for a check, which is not the end of a layer that is copied too.
 fn ended(task: &TaskState) -> String {
     if task.action == Action::Check {
         return String::new();

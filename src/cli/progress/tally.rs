@@ -1,31 +1,31 @@
-//! Events added up: what is in hand, and how much of the whole has passed.
+//! Sums of the events: the running tasks, and the bytes of the total that have passed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use imgtar::{Action, Event, TaskId};
 
-/// The tasks in hand and the whole.
+/// The running tasks and the total.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     tasks: HashMap<TaskId, TaskState>,
-    /// What the library expects; `None` until it knows.
+    /// The total bytes that the library expects; `None` until it knows.
     expected: Option<u64>,
-    /// Totals of the tasks that count for the whole.
+    /// The totals of the tasks that count for the whole.
     begun: u64,
     done: u64,
 }
 
-/// A task in hand.
+/// A running task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TaskState {
     pub(super) action: Action,
-    /// What the library calls it.
+    /// The library's name for it.
     pub(super) label: Arc<str>,
     /// Bytes that have passed.
     pub(super) bytes: u64,
     pub(super) total: Option<u64>,
-    /// Whether its bytes are part of the whole.
+    /// True if its bytes are part of the total.
     counts: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct Whole {
 }
 
 impl Tally {
-    /// Adds `event` up; the task that it is about, or was.
+    /// Adds `event` to the sums; returns the task that it is about.
     pub(super) fn hear(&mut self, event: &Event<'_>) -> Option<TaskState> {
         match *event {
             Event::Expected { bytes } => {
@@ -74,7 +74,7 @@ impl Tally {
 }
 
 impl Whole {
-    /// Whether nothing is left of what is known.
+    /// Returns whether all expected bytes have passed.
     pub(super) fn is_done(self) -> bool {
         self.bytes == self.total
     }

@@ -1,4 +1,4 @@
-//! Linux, macOS and whatever is like them.
+//! Linux, macOS and other Unix systems.
 
 use std::fs::{self, File, Metadata};
 use std::os::fd::AsFd;
@@ -26,15 +26,15 @@ pub(in super::super) fn standard_output() -> io::Result<File> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Whether `file` is the device that is always empty.
+/// Returns whether `file` is the null device.
 pub(in super::super) fn is_null(file: &File) -> bool {
     let Ok(found) = file.metadata() else { return false };
     found.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev())
 }
 
-/// Whether standard input was closed when the process began: Rust's runtime then opens `/dev/null` in its place, for
-/// reading and writing. So do some who mean it to be empty; of standard output, where they mean to hear nothing, it cannot
-/// be told.
+/// Returns whether standard input was closed when the process began: Rust's runtime then opens `/dev/null` in its
+/// place, for reading and writing. Some callers do the same for an empty input. Of standard output this cannot be found
+/// out: callers open `/dev/null` in the same way to discard it.
 pub(in super::super) fn was_closed(stream: &File) -> bool {
     is_null(stream) && fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
@@ -45,7 +45,7 @@ pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> Stream
     let mut streams = [PollFd::new(stream, PollFlags::IN)];
     match poll(&mut streams, timeout.as_ref()) {
         Ok(0) => StreamState::Nothing,
-        // What cannot be waited for will be read, and say itself what is wrong.
+        // A stream that cannot be waited for will be read, and the read returns the error.
         Err(_) => StreamState::Something,
         Ok(_) => {
             let events = streams[0].revents();
@@ -55,15 +55,15 @@ pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> Stream
     }
 }
 
-/// What the file at `path` has in common with its other names; see [`identity`]. A FIFO has one here: who is to write
-/// what he reads from it waits for himself.
+/// Returns the identity of the file at `path`; see [`identity`]. A FIFO has one here: a process that writes to the FIFO
+/// that it reads from waits for itself.
 pub(in super::super) fn identity_at(path: &Path) -> Option<FileId> {
     let found = fs::metadata(path).ok()?;
     if found.file_type().is_fifo() { Some(place(&found)) } else { identify(&found) }
 }
 
-/// What an open file has in common with whatever else leads to it; `None` for devices and sockets, which may well be both
-/// read and written: only what keeps its bytes can be destroyed by being written.
+/// Returns the identity of an open file; `None` for devices and sockets, which may well be both read and written: only
+/// a file that keeps its bytes can be destroyed by being written.
 pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     file.metadata().ok().as_ref().and_then(identify)
 }
@@ -78,7 +78,7 @@ fn place(metadata: &Metadata) -> FileId {
 
 /// Calls `end` with the number of each SIGHUP, SIGINT and SIGTERM from now on, on a thread of its own.
 ///
-/// Signals that were ignored when the process began stay ignored: `nohup` and background jobs of scripts mean it.
+/// Signals that were ignored when the process began stay ignored, as `nohup` and background jobs of scripts require.
 pub(in super::super) fn on_signal(end: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let wanted = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
@@ -89,7 +89,7 @@ pub(in super::super) fn on_signal(end: impl Fn(i32) + Send + 'static) -> io::Res
     thread::Builder::new().name("signals".to_owned()).spawn(forever).map(drop)
 }
 
-/// The signals that are ignored, one bit each, as Linux tells; none elsewhere.
+/// The signals that are ignored, one bit each, from Linux's `/proc`; none elsewhere.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -10,7 +10,7 @@ use winapi_util::{Handle, file};
 
 use super::{FileId, StreamState};
 
-/// What interactive attention is called where it has a number.
+/// The number of SIGINT, which stands for Ctrl-C.
 const SIGINT: i32 = 2;
 
 /// Standard input, under a handle of our own.
@@ -23,27 +23,27 @@ pub(in super::super) fn standard_output() -> io::Result<File> {
     io::stdout().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// Not told here: who reads from `NUL` finds out that there is nothing.
+/// Not known here: reading `NUL` finds its end at once.
 pub(in super::super) fn is_null(_file: &File) -> bool {
     false
 }
 
-/// Not told here: no handle can be had for a stream that was closed.
+/// Not known here: a stream that was closed has no handle.
 pub(in super::super) fn was_closed(_stream: &File) -> bool {
     false
 }
 
-/// Does not wait: reading does, without a word.
+/// Does not wait: the read will, without a message.
 pub(in super::super) fn wait(_stream: &File, _timeout: Option<Duration>) -> StreamState {
     StreamState::Something
 }
 
-/// What the file or directory at `path` has in common with its other names.
+/// Returns the identity of the file or directory at `path`.
 pub(in super::super) fn identity_at(path: &Path) -> Option<FileId> {
     identify(&Handle::from_path_any(path).ok()?)
 }
 
-/// What an open file has in common with whatever else leads to it; `None` for pipes and devices.
+/// Returns the identity of an open file; `None` for pipes and devices.
 pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     identify(file)
 }

@@ -37,7 +37,7 @@ impl Header {
         Self { field: Field::Fixed(0), flags: 0, crc: Crc::new() }
     }
 
-    /// Takes the next byte; `true` says it was the last.
+    /// Takes the next byte; returns true if it was the last of the header.
     pub(super) fn push(&mut self, byte: u8) -> Result<bool, String> {
         let crc_so_far = self.crc.sum();
         self.crc.update(&[byte]);

@@ -248,7 +248,7 @@ fn directories_that_are_alike_are_listed_as_parents_only() {
     assert_eq!(found, ["f"]);
 }
 
-/// What stands in a tree: paths, the entries that describe them, and the path that carries the data.
+/// The nodes of a tree: paths, the entries that describe them, and the path that carries the data.
 fn standing(tree: &Flattened, entry: impl Fn(EntryKey) -> Option<EntryKey>) -> Vec<String> {
     let mut carriers: HashMap<EntryKey, Vec<u8>> = HashMap::new();
     let line = |node: FlatNode| {
@@ -280,7 +280,7 @@ fn parents(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..=at])
 }
 
-/// What every engine needs of a layer (E-3 to E-7), whatever is below it.
+/// Asserts the requirements of every engine on a layer (E-3 to E-7), whatever is below it.
 fn check_form(texts: &[String], below: &Flattened) {
     let directories: HashSet<Vec<u8>> = below.nodes().filter(|node| node.is_directory).map(|node| node.path).collect();
     let there: HashSet<Vec<u8>> = below.nodes().map(|node| node.path).collect();

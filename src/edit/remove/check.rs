@@ -1,4 +1,4 @@
-//! Whether what was removed is gone: the layers that will be written are read, and no file of them may have its content.
+//! Verification of a removal: the layers to be written are read, and no file in them may have removed content.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::stream::copy::Buffer;
 use crate::stream::pool;
 
-/// Files that still have removed content and are named one by one.
+/// The most files with removed content that are named one by one.
 const MOST_NAMED: usize = 10;
 
 /// The content of removed files, by its digest.
@@ -23,7 +23,7 @@ const MOST_NAMED: usize = 10;
 pub(in crate::edit) struct RemovedContent(HashMap<Digest, Vec<u8>>);
 
 impl RemovedContent {
-    /// Adds the content of the file at `path`; one that is empty is no content.
+    /// Adds the content of the file at `path`, unless it is empty.
     pub(super) fn add(&mut self, path: &[u8], body: &mut dyn Read, at: &str) -> Result<()> {
         let (mut hasher, mut buffer, mut size) = (Hasher::sha256(), Buffer::new(), 0);
         loop {

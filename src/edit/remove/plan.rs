@@ -1,4 +1,4 @@
-//! What becomes of each entry of a layer when paths are taken out of it (E-20 to E-24).
+//! The decisions on each entry of a layer when paths are taken out of it (E-20 to E-24).
 //!
 //! Pure but for reading headers: trees in, decisions out.
 
@@ -15,12 +15,12 @@ use crate::layer_index::LayerEntry;
 use crate::path::EntryPath;
 use crate::run::Run;
 
-/// What becomes of a layer.
+/// The decisions on a layer.
 #[derive(Debug, Default)]
 pub(super) struct LayerPlan {
     /// The entries that change.
     pub(super) rewrite: LayerRewrite,
-    /// What was removed: the paths that were asked for.
+    /// The paths that were removed; of a removed directory not those below it.
     pub(super) removed: BTreeSet<Vec<u8>>,
     /// Hard links that keep the content of a removed file: removed path, kept path.
     pub(super) kept: Vec<(Vec<u8>, Vec<u8>)>,
@@ -33,9 +33,9 @@ pub(super) struct Planner<'a> {
     again: Run,
     /// The image's tree.
     old: Overlay,
-    /// The tree without what is removed.
+    /// The tree without the removed paths.
     new: Overlay,
-    /// A symbolic link has been removed: paths through it have to be written in another way from here on.
+    /// True once a symbolic link has been removed: from here on, paths through it have to be written in another way.
     lost_links: bool,
     /// Canonical paths that have been removed so far.
     removed: BTreeSet<Vec<u8>>,
@@ -265,7 +265,7 @@ impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
     }
 }
 
-/// A layer as it is going to be, for the tree without what is removed. What its entries are does not matter beyond that.
+/// A layer as it is going to be, for the tree without the removed paths. Its entries keep only what that tree needs.
 #[derive(Default)]
 struct NewLayer {
     directories: Vec<Vec<u8>>,

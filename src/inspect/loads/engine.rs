@@ -1,4 +1,4 @@
-//! The engines, and the words by which users call them.
+//! The engines, and the names that users give to them.
 
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ pub enum Engine {
     Umoci06,
 }
 
-/// The words by which users call engines. Of each group one engine has to load an archive, of all groups.
+/// The names that users give to engines. A name is met if, in each group, one engine loads the archive.
 const WORDS: &[(&str, &[&[Engine]])] = {
     use Engine::{
         Crane, Ctr2, Ctr16, Docker20, Docker29Classic, Docker29Containerd, Kind, Podman4, Skopeo19DockerArchive,
@@ -92,7 +92,7 @@ const WORDS: &[(&str, &[&[Engine]])] = {
     ]
 };
 
-/// The engines that a user means by one word.
+/// The engines that one name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineChoice {
     word: &'static str,
@@ -100,7 +100,7 @@ pub struct EngineChoice {
 }
 
 impl EngineChoice {
-    /// The engines that `word` means; `None` for a word that means none.
+    /// The engines that `word` stands for; `None` if it is not a known name.
     pub fn of(word: &str) -> Option<Self> {
         WORDS.iter().find(|(known, _)| *known == word).map(|&(word, groups)| Self { word, groups })
     }
@@ -115,12 +115,12 @@ impl EngineChoice {
         self.word
     }
 
-    /// Whether `engine` is among them.
+    /// Returns whether `engine` is among them.
     pub fn contains(self, engine: Engine) -> bool {
         self.groups.iter().any(|group| group.contains(&engine))
     }
 
-    /// Whether each release among them loads the archive in one way at least, by what `loads` tells of an engine.
+    /// Returns whether at least one engine of each group loads the archive, as `loads` decides for an engine.
     pub fn is_met(self, loads: impl Fn(Engine) -> bool) -> bool {
         self.groups.iter().all(|group| group.iter().any(|&engine| loads(engine)))
     }

@@ -14,7 +14,7 @@ use crate::spec::platform::Platform;
 /// All facts about an archive.
 #[derive(Debug)]
 pub(in crate::inspect) struct LoadFacts {
-    /// Whether it is a directory.
+    /// True if the archive is a directory.
     pub(super) directory: bool,
     /// Its compression as a whole.
     pub(super) outer: Codec,
@@ -24,11 +24,11 @@ pub(in crate::inspect) struct LoadFacts {
     pub(super) index_json: Option<ImageList<EntryFacts>>,
     /// Images of Docker 1.9 and older, where there is nothing else.
     pub(super) v1: Option<V1Facts>,
-    /// Whether a symbolic link of the archive, even one that nothing names, does not lead to a file at once (G-7).
+    /// True if a symbolic link of the archive, named by a document or not, does not point directly to a file (G-7).
     pub(super) indirect_link: bool,
-    /// Whether the name of a member begins with a slash (G-4).
+    /// True if a member's name begins with a slash (G-4).
     pub(super) rooted_name: bool,
-    /// Whether a header has what no engine reads (H-11).
+    /// True if a header has a number that Go's tar reader rejects (H-11).
     pub(super) unread_header: bool,
 }
 
@@ -37,7 +37,7 @@ pub(in crate::inspect) struct LoadFacts {
 pub(super) struct ImageList<T> {
     /// Bytes of the document.
     pub(super) size: u64,
-    /// Its images; or why they cannot be read.
+    /// Its images, or the reason why they cannot be read.
     pub(super) listed: Result<Vec<T>, String>,
 }
 
@@ -48,15 +48,15 @@ pub(super) struct ItemFacts {
     pub(super) names: Vec<String>,
     /// A number that is equal for items with the same config and layers.
     pub(super) identity: u64,
-    /// A member is named in a way that must be cleaned first (G-4).
+    /// True if a member's name must be cleaned before it is found (G-4).
     pub(super) unclean: bool,
-    /// A layer is there through a link alone (G-7).
+    /// True if a layer can only be reached through a link (G-7).
     pub(super) linked: bool,
     /// The symbolic links that lead to its members (G-7).
     pub(super) links: Vec<LinkChain>,
     /// The members that are hard links (G-8).
     pub(super) hard_links: Vec<String>,
-    /// The parent that it names cannot be its parent (L-4).
+    /// True if the parent that it names cannot be its parent (L-4).
     pub(super) wrong_parent: bool,
     /// The image.
     pub(super) image: Rc<LoadedImage>,
@@ -69,27 +69,27 @@ pub(super) struct EntryFacts {
     pub(super) image_name: Option<String>,
     /// `org.opencontainers.image.ref.name`.
     pub(super) ref_name: Option<String>,
-    /// Whether it is listed as Docker's type of manifest or index (O-10).
+    /// True if its descriptor has Docker's media type of a manifest or index (O-10).
     pub(super) docker_type: bool,
-    /// Whether its media type says nothing.
+    /// True if the media type of its descriptor is missing or empty.
     pub(super) untyped: bool,
     /// The images below it that are there.
     pub(super) images: Vec<Rc<LoadedImage>>,
-    /// How many manifests there are below it, attestations among them.
+    /// The number of manifests below it, attestations included.
     pub(super) manifests: usize,
-    /// Whether it is not there itself.
+    /// True if its own document is missing or cannot be read.
     pub(super) missing: bool,
-    /// Whether something that it lists is not there.
+    /// True if its own document, or one that it lists, is missing or cannot be read.
     pub(super) absent: bool,
-    /// Whether something is named by another digest than SHA-256.
+    /// True if a document or blob is named by a digest of another algorithm than SHA-256.
     pub(super) other_digest: bool,
 }
 
-/// An image, as far as engines care.
+/// The facts of an image that decide whether engines load it.
 #[derive(Debug, Default, Clone)]
 pub(super) struct LoadedImage {
     pub(super) platform: Platform,
-    /// How many layers it has.
+    /// The number of its layers.
     pub(super) layers: usize,
     /// The compressions of its layers, in the order in which they first occur.
     pub(super) codecs: Vec<Codec>,
@@ -98,45 +98,45 @@ pub(super) struct LoadedImage {
     pub(super) encrypted: bool,
     /// The first media type of a layer that is neither Docker's nor OCI's.
     pub(super) unknown_type: Option<String>,
-    /// Whether its manifest or a layer has a type of Docker's.
+    /// True if its manifest or a layer has a media type of Docker's.
     pub(super) docker_type: bool,
-    /// Whether a layer of Docker's type is in an OCI manifest.
+    /// True if an OCI manifest lists a layer with a media type of Docker's.
     pub(super) mixed_types: bool,
-    /// Whether a layer has the type of Docker's that no Docker ever wrote, that of zstd.
+    /// True if a layer has the media type of Docker's for zstd, which Docker itself never writes.
     pub(super) docker_zstd: bool,
-    /// Whether the type of a compressed layer says that it is plain.
+    /// True if a compressed layer has the media type of an uncompressed one.
     pub(super) called_plain: bool,
-    /// Whether a layer's type says something else than its bytes.
+    /// True if the media type of a layer does not match the compression of its bytes.
     pub(super) mislabelled: bool,
     /// The number of a layer whose stored bytes cannot be those that the config names.
     pub(super) wrong_layer: Option<usize>,
     /// The number of a layer whose gzip stream is followed by zero bytes (O-17).
     pub(super) padded_layer: Option<usize>,
-    /// Whether its manifest lists the layers in another order than its config (O-25).
+    /// True if its manifest lists the layers in another order than its config (O-25).
     pub(super) disordered: bool,
-    /// How many steps of its history make a layer.
+    /// The number of entries of its history that make a layer.
     pub(super) layer_steps: usize,
-    /// Bytes of its largest document.
+    /// Size of its largest document, in bytes.
     pub(super) largest_document: u64,
     /// Fields of its config that some engine cannot read.
     pub(super) config_faults: Rc<[ConfigTypeFault]>,
-    /// What stops engines that unpack its layers, as far as that is known.
+    /// The known faults that stop engines from unpacking its layers.
     pub(super) unpack_faults: Vec<LayerFault>,
 }
 
-/// What stops engines that unpack a layer.
+/// A fault that stops engines from unpacking a layer.
 #[derive(Debug, Clone)]
 pub(super) struct LayerFault {
     pub(super) layer: usize,
     pub(super) fault: UnpackFault,
-    /// The first path that has it; empty where it is the layer's as a whole.
+    /// The first path that has it; empty if the fault is of the layer as a whole.
     pub(super) path: String,
 }
 
 /// Images of Docker 1.9 and older.
 #[derive(Debug, Default, Clone)]
 pub(super) struct V1Facts {
-    /// Whether `repositories` is there.
+    /// True if the archive has a `repositories` member.
     pub(super) repositories: bool,
     /// Their names.
     pub(super) names: Vec<String>,
@@ -157,7 +157,7 @@ impl LoadFacts {
         }
     }
 
-    /// Why a list of images cannot be read, where one of two cannot.
+    /// Returns the reason why one of the lists of images cannot be read; `None` if none fails.
     pub(in crate::inspect) fn unreadable(&self) -> Option<&str> {
         let index_json = self.index_json.as_ref().and_then(|list| list.listed.as_ref().err());
         index_json.or_else(|| self.manifest_json.as_ref()?.listed.as_ref().err()).map(String::as_str)
@@ -181,7 +181,7 @@ impl LoadFacts {
 }
 
 impl EntryFacts {
-    /// Whether it has a name of any kind.
+    /// Returns whether it has a name of either kind.
     pub(super) fn is_named(&self) -> bool {
         self.image_name.is_some() || self.ref_name.is_some()
     }

@@ -22,7 +22,7 @@ use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
 use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::stream::source::{Extent, Location};
 
-/// About what the facts of an item or entry take in memory, bytes.
+/// The approximate memory that the facts of an item or entry take, in bytes.
 const FACTS_SIZE: u64 = 768;
 
 /// Gathers the facts about `archive`; `images` are those that were read of it, with `prefer`, and `decoded` is what is known of
@@ -64,7 +64,7 @@ pub(in crate::inspect) fn gather(
     Ok(facts)
 }
 
-/// The list for engines if reading it has failed through a fault of the input.
+/// Returns the list that stands for one that cannot be read because of a fault of the input.
 fn unreadable<T>(error: Error) -> Result<ImageList<T>> {
     match error.kind() {
         ErrorKind::Input => Ok(ImageList { size: 0, listed: Err(chain(&error)) }),
@@ -86,7 +86,7 @@ struct Gatherer<'a> {
 }
 
 impl Gatherer<'_> {
-    /// The items of `manifest.json` as engines that read it see them.
+    /// Gathers the items of `manifest.json` as engines that read it see them.
     fn manifest_json(&self, listing: &Listing<ManifestItem>) -> Result<ImageList<ItemFacts>> {
         let image = |node: &'_ Node| if let Node::Image(image) = node { Some(Arc::clone(image)) } else { None };
         let images = listing.listed.iter().filter_map(|item| image(&item.node));
@@ -310,7 +310,8 @@ fn is_dockers(media_type: &MediaType) -> bool {
     media_type.spelled_by(Family::Docker) == *media_type && media_type.spelled_by(Family::Oci) != *media_type
 }
 
-/// Whether Docker takes `parent` for the parent of `child`: its history is the child's without the last step (L-4).
+/// Returns whether Docker accepts `parent` as the parent of `child`: its history is the child's without the last step
+/// (L-4).
 fn is_parent(parent: Option<&Arc<Image>>, child: Option<&Arc<Image>>) -> bool {
     let (Some(parent), Some(child)) = (parent, child) else { return false };
     let (parent, child) = (parent.config.history(), child.config.history());

@@ -5,7 +5,8 @@
 //! table: a row an engine ───┼─▶ checks: what is in the engine's way ─▶ Loads: the least of all facts
 //! ```
 //!
-//! A row names the release that was measured. A fact is one check; each says why, and which conversion would help.
+//! A row names the release that was measured. A fact is one check; each gives a reason, and the conversion that would
+//! help.
 
 mod checks;
 mod engine;
@@ -30,19 +31,19 @@ use checks::{List, LoadObstacle};
 use remedy::Remedy;
 use row::EngineRow;
 
-/// What one engine makes of the archive.
+/// The outcome of loading the archive with one engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Loads {
     /// The engine.
     pub engine: Engine,
-    /// How much of the archive it loads.
+    /// The part of the archive that it loads.
     pub loads: Verdict,
-    /// The names that the engine then knows, as it spells them.
+    /// The names that the images then have in the engine, as it spells them.
     pub names: Vec<String>,
-    /// What keeps it from more.
+    /// The reasons why it does not load more.
     pub reasons: Vec<String>,
-    /// What is worth knowing although it loads.
+    /// Notes that do not keep it from loading the archive.
     pub notes: Vec<String>,
     /// A command of imgtar, without its input and output, whose output the engine loads.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,13 +51,13 @@ pub struct Loads {
 }
 
 impl Loads {
-    /// Whether another release of the same program does the same.
+    /// Returns whether `other` is the same outcome, for another release of the same program.
     pub fn is_alike(&self, other: &Self) -> bool {
         self.engine.program() == other.engine.program() && Self { engine: self.engine, ..other.clone() } == *self
     }
 }
 
-/// What every engine makes of an archive with these facts.
+/// Returns the outcome for each engine of an archive with these facts.
 pub(super) fn all(facts: &LoadFacts) -> Vec<Loads> {
     Engine::ALL.into_iter().map(|engine| of_engine(engine, facts)).collect()
 }
@@ -76,7 +77,7 @@ fn of_engine(engine: Engine, facts: &LoadFacts) -> Loads {
     }
 }
 
-/// The list that the engine loads most of, of those that it tries, and all that is in its way there.
+/// Returns the list of which the engine loads most, of those that it tries, and the obstacles there.
 fn best<'a>(row: &EngineRow, facts: &'a LoadFacts) -> (Option<List<'a>>, Vec<LoadObstacle>) {
     let mut best: Option<(Option<List<'a>>, Vec<LoadObstacle>)> = None;
     for list in List::candidates(row, facts) {
@@ -88,12 +89,12 @@ fn best<'a>(row: &EngineRow, facts: &'a LoadFacts) -> (Option<List<'a>>, Vec<Loa
     best.unwrap_or_else(|| (None, checks::obstacles(row, facts, None)))
 }
 
-/// The least of all facts.
+/// Returns the least verdict of `obstacles`; [`Verdict::Yes`] if there are none.
 fn verdict(obstacles: &[LoadObstacle]) -> Verdict {
     obstacles.iter().map(|obstacle| obstacle.verdict).min().unwrap_or(Verdict::Yes)
 }
 
-/// The command that clears everything out of the way, if one does.
+/// Returns the command that removes all obstacles, if there is one.
 fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Option<String> {
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;
     let sum = remedies.into_iter().reduce(Remedy::and)?;

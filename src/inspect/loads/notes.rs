@@ -1,4 +1,4 @@
-//! What is worth knowing of an archive that an engine loads.
+//! Notes about an archive that an engine loads.
 
 use super::checks::List;
 use super::facts::LoadFacts;

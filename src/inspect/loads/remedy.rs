@@ -1,8 +1,8 @@
-//! What would help: a command of imgtar whose output an engine takes.
+//! Remedies: commands of imgtar whose output an engine loads.
 
 use std::fmt;
 
-/// Flags, collected from all that is in an engine's way.
+/// Flags of such a command, collected from all obstacles of an engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Remedy {
     /// A target other than the one that the engine reads best.
@@ -25,14 +25,14 @@ pub(super) struct Remedy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Recompress {
     Gzip,
-    /// None, which suits all who read gzip, too.
+    /// Uncompressed, which engines that read gzip load too.
     Plain,
 }
 
 /// Layers that become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SquashRemedy {
-    /// So many at the top.
+    /// This many at the top.
     Top(usize),
     All,
 }
@@ -88,7 +88,7 @@ impl Remedy {
         }
     }
 
-    /// The command; `target` is what the engine reads best, `platform` one that is in the archive.
+    /// Returns the command; `target` is the format that the engine reads best, `platform` one that is in the archive.
     pub(super) fn command(self, target: &str, platform: &str) -> String {
         let command = match self.squash {
             None => "convert".to_owned(),
@@ -103,7 +103,7 @@ impl Remedy {
         };
         add(self.image, &"--image @0");
         add(self.platform, &format_args!("--platform {platform}"));
-        // Docker's tarball has gzip layers unless something else is asked for.
+        // Docker's tarball has gzip layers unless another compression is given.
         add(self.compress == Some(Recompress::Gzip) && self.target != Some("docker"), &"--compress gzip");
         add(self.compress == Some(Recompress::Plain), &"--compress none");
         add(self.oci_types && self.target != Some("docker"), &"--oci-types");

@@ -5,7 +5,7 @@ use crate::codec::Codec;
 use crate::layer_index::Unpacker;
 use crate::spec::config_types::ConfigReader;
 
-/// What an engine reads and refuses: a row of the table.
+/// A row of the table of engines: what one engine reads and refuses.
 #[derive(Debug)]
 pub(super) struct EngineRow {
     pub(super) engine: Engine,
@@ -13,7 +13,7 @@ pub(super) struct EngineRow {
     pub(super) release: &'static str,
     /// The list of images that it reads.
     pub(super) reads: Reads,
-    /// Whether it reads archives, directories or both.
+    /// The containers that it reads: archives, directories or both.
     pub(super) containers: Containers,
     /// The compressions of a whole archive that it undoes.
     pub(super) outer: &'static [Codec],
@@ -29,19 +29,19 @@ pub(super) struct EngineRow {
     pub(super) config: Option<ConfigReader>,
     /// Its choice among several images.
     pub(super) several: Several,
-    /// What it makes of several platforms under one name.
+    /// The way it loads several platforms under one name.
     pub(super) flat_index: FlatIndex,
     /// The names that it needs and refuses.
     pub(super) names: NameRules,
-    /// Whether a registry's name may be an address of IPv6 (N-1).
+    /// True if the registry in a name may be an IPv6 address (N-1).
     pub(super) ipv6_names: bool,
     /// The platforms that it takes.
     pub(super) platforms: PlatformRule,
-    /// Whether it reads blobs that are named by SHA-512.
+    /// True if it reads blobs that are named by SHA-512.
     pub(super) sha512: bool,
-    /// Whether it takes an index that lists platforms whose blobs are not there.
+    /// True if it loads an index that lists platforms whose blobs are missing.
     pub(super) absent_platforms: bool,
-    /// Whether it refuses a history of more steps than layers, and a parent whose history does not fit.
+    /// True if it refuses a history with more layers than the image has, and a parent whose history does not fit.
     pub(super) checks_history: bool,
     /// The most layers that an image may have.
     pub(super) max_layers: Option<usize>,
@@ -57,7 +57,7 @@ pub(super) struct EngineRow {
     pub(super) target: &'static str,
 }
 
-/// Which list of images an engine reads where there are two (O-26).
+/// The list of images that an engine reads where there are two (O-26).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reads {
     /// `manifest.json`.
@@ -74,7 +74,7 @@ pub(super) enum Reads {
     ByContainer,
 }
 
-/// The forms in which an engine takes what it loads.
+/// The forms of an archive that an engine reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Containers {
     Archives,
@@ -87,7 +87,7 @@ pub(super) enum Containers {
 pub(super) enum LayerForms {
     /// These, mixed at will.
     AnyOf(&'static [Codec]),
-    /// All gzip or all plain: it takes all layers of an archive for what the first one is.
+    /// All gzip or all uncompressed: it reads all layers of an archive with the compression of the first.
     LikeTheFirst,
     /// All: it copies them as they are.
     All,
@@ -100,7 +100,7 @@ pub(super) enum LayerTypes {
     Ignored,
     /// It knows the types of Docker and OCI alone, and takes a plain layer of OCI to be plain.
     Known,
-    /// It decodes a layer as its type says.
+    /// It decodes a layer by its media type.
     Decisive,
 }
 
@@ -130,7 +130,7 @@ pub(super) enum Several {
     OneOfAnArchive,
 }
 
-/// What an engine makes of several entries of one name for different platforms (N-9).
+/// The way an engine loads several entries of one name for different platforms (N-9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlatIndex {
     /// It never sees one, or takes all of it.
@@ -163,18 +163,18 @@ pub(super) enum PlatformRule {
     Any,
     /// The operating system of the machine, which is taken to be Linux.
     Linux,
-    /// The machine's own, unless it is told another.
+    /// The machine's own, unless another is given.
     Machine,
 }
 
-/// What an engine makes of members that are links (G-7, G-8).
+/// The way an engine treats members that are links (G-7, G-8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkRule {
     /// It unpacks the archive, so that the file system follows them.
     Followed,
     /// containerd: names are literal, hard links are passed over, symbolic links lead to a file directly.
     Containerd,
-    /// containers/image: hard links are empty files, symbolic links lead directly to what the image names too.
+    /// containers/image: hard links are empty files, symbolic links lead directly to a file that the image names too.
     ContainersImage,
     /// go-containerregistry: hard links are taken relative to their own directory.
     GoContainerregistry,

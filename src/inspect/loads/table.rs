@@ -1,7 +1,7 @@
 //! The table of engines: one row each.
 //!
-//! A row names the release that was measured; it stands for those around it until another row begins. A row that is like
-//! another says what is different.
+//! A row names the release that was measured; it stands for those around it until another row begins. A row that
+//! resembles another spells out only the differences.
 //!
 //! Sources: docs/formats.md G-2, G-4, G-7, G-8, G-18, L-7, L-30, D-5, O-5, O-9, O-10, O-21, O-22, O-26, H-14; what 13
 //! engines did with some 90 archives, which the suite keeps (tests/suite/loads).

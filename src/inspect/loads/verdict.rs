@@ -1,10 +1,10 @@
-//! How much of an archive an engine loads.
+//! The part of an archive that an engine loads.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// How much of an archive an engine loads; of several facts the least counts.
+/// The part of an archive that an engine loads; the verdict on an archive is the least that any check gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Nothing, or not all images.

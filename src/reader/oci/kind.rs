@@ -1,6 +1,6 @@
-//! What a manifest is: an image that runs, or an artifact. What its config and layers hold decides, not what they are called.
+//! The kind of a manifest: an image that runs, or an artifact, by the content of its config and layers.
 //!
-//! Everything that asks whether something is an image asks the node that the reader makes of this.
+//! All other code tells images from artifacts by the [`Node`](crate::image::Node) that the reader makes of this.
 //!
 //! Sources: docs/formats.md O-13.
 
@@ -17,17 +17,17 @@ use crate::spec::config::ConfigShape;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::MediaType;
 
-/// What has been looked into, by digest: many manifests may share a config and layers.
+/// The blobs inspected so far, by digest: many manifests may share a config and layers.
 #[derive(Default)]
 pub(super) struct BlobKinds {
     configs: HashMap<Digest, ConfigShape>,
-    /// For each layer why it is none.
+    /// For each layer the reason why it is not one; `None` if it is.
     layers: HashMap<Digest, Option<String>>,
 }
 
 impl Walk<'_> {
-    /// Why a manifest with these `parts` is no image; `None` for an image, also for one of which something is wrong or absent.
-    /// `kind` is what the manifest says it is.
+    /// Returns the reason why a manifest with these `parts` is no image; `None` for an image, also for one with a fault
+    /// or an absent blob. `kind` is the `artifactType` of the manifest.
     pub(super) fn why_no_image(&mut self, parts: &Parts, kind: Option<&str>) -> Result<Option<String>> {
         if !self.has_image_config(parts)? {
             return Ok(Some(named_kind(parts, kind)));
@@ -42,8 +42,8 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// Whether the config is an image's. One that says so is believed, unless it says nothing else; any other has to describe
-    /// the layers that are there.
+    /// Returns whether the config is an image's: by its media type, unless it is an empty object and there are no
+    /// layers; with another type, if its `rootfs` has as many layers as there are.
     fn has_image_config(&mut self, parts: &Parts) -> Result<bool> {
         let Some(config) = &parts.config else { return Ok(true) };
         let is_called_one = config.media_type().is_config();
@@ -70,7 +70,7 @@ impl Walk<'_> {
         Ok(shape)
     }
 
-    /// A layer by its type is one, or false: that is for those who read it.
+    /// Returns the reason why a blob is no layer; one with the type of a layer is, and a false type fails when read.
     fn why_no_layer(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Option<String>> {
         if descriptor.media_type().is_layer() || descriptor.media_type().is_encrypted() {
             return Ok(None);
@@ -85,7 +85,7 @@ impl Walk<'_> {
     }
 }
 
-/// The most telling name for what has no image's config.
+/// Returns the most telling name for a manifest without an image's config.
 fn named_kind(parts: &Parts, kind: Option<&str>) -> String {
     let config = parts.config.as_ref().map(Descriptor::media_type);
     let is_telling = |media_type: &&MediaType| !media_type.is_config() && **media_type != MediaType::Empty;

@@ -20,10 +20,10 @@ use crate::spec::oci::{Manifest, ManifestParts};
 /// About what a layer takes in memory beside its descriptor in the manifest, bytes.
 const LAYER_SIZE: u64 = 1024;
 
-/// A layer's descriptor, where it can be read, and its bytes, where they are there.
+/// A layer's descriptor, where it can be read, and its bytes, where they are present.
 type FoundLayer = (Option<Descriptor>, Option<RawBlob>);
 
-/// What a manifest ties together, as far as it is there.
+/// The parts of a manifest, as far as they are present.
 pub(super) struct Parts {
     pub(super) config: Option<Descriptor>,
     pub(super) config_blob: Option<RawBlob>,
@@ -31,7 +31,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// What is named and not there, layers that may not be distributed apart (O-3, M-8).
+    /// Returns the descriptors of absent blobs, except those of layers that may not be distributed (O-3, M-8).
     fn absent(&self) -> Vec<&Descriptor> {
         let config = self.config.iter().filter(|_| self.config_blob.is_none());
         let layers = self.layers.iter().filter(|(_, blob)| blob.is_none()).filter_map(|(layer, _)| layer.as_ref());
@@ -40,7 +40,7 @@ impl Parts {
 }
 
 impl Walk<'_> {
-    /// What the manifest in `blob` ties together.
+    /// Returns the image or artifact of the manifest in `blob`, or a node for what is missing or broken.
     pub(super) fn manifest(&mut self, descriptor: &Descriptor, blob: RawBlob) -> Result<Node> {
         let at = self.at(descriptor);
         let raw = self.document(descriptor, &blob.extent, &at)?;
@@ -76,7 +76,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The image that a manifest is, or what of it is there.
+    /// Returns the image of a manifest, or a missing node with the parts of it that are present.
     fn image_of(
         &mut self,
         descriptor: &Descriptor,
@@ -203,7 +203,7 @@ impl Walk<'_> {
         let is_misplaced = blob.is_some_and(Blob::is_plain)
             && descriptor.digest() != diff_id.digest()
             && known.contains(descriptor.digest());
-        // What is encrypted is not looked into, and nothing that is known of it is worth a refusal.
+        // Encrypted layers are not decoded, so a contradiction about one is no reason to refuse it.
         if is_misplaced || descriptor.media_type().is_encrypted() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! What the entries of a tar make of it: a filesystem, or something else that a user took for one.
+//! Checks of a tar's entries: whether they are a filesystem, or something else that a user took for one.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -15,10 +15,10 @@ use crate::spec::docker::{self, MANIFEST_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::spec::v1::V1Id;
 
-/// What has been seen of a tar so far. Holds no names but the first of each sort.
+/// The entries of a tar so far. Holds no names but the first of each sort.
 pub(super) struct Tree<'a> {
     label: &'a str,
-    /// Where the next header stands.
+    /// Offset of the next header.
     end: u64,
     whiteouts: Finds,
     sparse: Finds,
@@ -75,7 +75,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Takes note of an entry with this type flag.
+    /// Records an entry with this type flag.
     ///
     /// # Errors
     /// A name, or a hard link's target, that climbs out of the tree (H-1, R-4, R-11); a symbolic link without a target
@@ -107,10 +107,10 @@ impl<'a> Tree<'a> {
         self.look_for_images(entry, &path, body)
     }
 
-    /// Judges the whole, which has `size` bytes; in a tar that `is_filesystem` whiteouts are a mistake.
+    /// Checks the whole tar, which has `size` bytes; if it `is_filesystem`, whiteouts in it are a mistake.
     ///
     /// # Errors
-    /// No bytes at all; an image archive, which is `convert`'s business; under `--strict` what is warned about.
+    /// No bytes at all; an image archive, which `convert` reads; under `--strict` every warning.
     pub(super) fn verify(&self, size: u64, is_filesystem: bool, run: &Run) -> Result<()> {
         if size == 0 {
             return Err(Error::invalid(Rule::H19, self.label, "there is nothing in it, not even a tar's end"));
@@ -147,7 +147,7 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// A filesystem may well have a `manifest.json` of its own, so it is asked whether it lists images.
+    /// A filesystem may well have a `manifest.json` of its own, so this one counts only if it lists images.
     fn look_for_images(&mut self, entry: &TarEntry, path: &EntryPath, body: &mut impl Read) -> Result<()> {
         let Some((directory, last)) = path.split() else { return Ok(()) };
         if !directory.is_root() {
@@ -168,7 +168,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Whether engines take the entry for a removal: by its name, or where they have overlays by its numbers.
+/// Returns whether engines take the entry for a whiteout: by its name, or with overlayfs by its device.
 fn is_whiteout(entry: &TarEntry, path: &EntryPath) -> bool {
     let by_number = entry.kind == EntryKind::CharDevice && entry.device == (0, 0);
     by_number || path.components().any(|component| component.starts_with(b".wh."))

@@ -64,17 +64,17 @@ impl Index {
         &self.media_type
     }
 
-    /// What the index lists, in its order.
+    /// The descriptors that the index lists, in its order.
     pub fn entries(&self) -> &[Descriptor] {
         &self.entries
     }
 
-    /// The manifest that this index is about; it may well be absent (O-14).
+    /// The manifest to which this index refers; it may well be absent (O-14).
     pub fn subject(&self) -> Option<&Descriptor> {
         self.subject.as_ref()
     }
 
-    /// What kind of artifact this is said to be.
+    /// The `artifactType` of the index.
     pub fn artifact_type(&self) -> Option<&str> {
         self.fields.artifact_type.as_deref()
     }
@@ -92,7 +92,7 @@ impl Index {
         self
     }
 
-    /// This index with these annotations; none are not written.
+    /// This index with these annotations; an empty map removes the key.
     #[must_use]
     pub fn with_annotations(mut self, annotations: BTreeMap<String, String>) -> Self {
         self.object.shift_remove("annotations");
@@ -110,7 +110,7 @@ impl Index {
     #[must_use]
     pub(crate) fn spelled_by(mut self, family: Family) -> Self {
         let media_type = self.media_type.spelled_by(family);
-        // An index that names no type keeps its silence unless the type is to change.
+        // An index without a `mediaType` stays without one unless the type is to change.
         if media_type != self.media_type {
             self.object.insert("mediaType".into(), media_type.as_str().into());
             self.media_type = media_type;

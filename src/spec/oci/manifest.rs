@@ -118,12 +118,12 @@ impl Manifest {
         &self.layers
     }
 
-    /// The manifest that this one is about; it may well be absent (O-14).
+    /// The manifest to which this one refers; it may well be absent (O-14).
     pub fn subject(&self) -> Option<&Descriptor> {
         self.subject.as_ref()
     }
 
-    /// What kind of artifact this is said to be; ordinary images have it too (O-13).
+    /// The `artifactType` of the manifest; ordinary images have it too (O-13).
     pub fn artifact_type(&self) -> Option<&str> {
         self.fields.artifact_type.as_deref()
     }
@@ -149,7 +149,7 @@ impl Manifest {
         self
     }
 
-    /// This manifest about no other one.
+    /// This manifest without its `subject`.
     #[must_use]
     pub(crate) fn without_subject(mut self) -> Self {
         self.object.shift_remove("subject");
@@ -178,7 +178,7 @@ impl Manifest {
     #[must_use]
     pub(crate) fn spelled_by(mut self, family: Family) -> Self {
         let media_type = self.media_type.spelled_by(family);
-        // A manifest that names no type keeps its silence unless the type is to change.
+        // A manifest without a `mediaType` stays without one unless the type is to change.
         if media_type != self.media_type {
             self.object.insert("mediaType".into(), media_type.as_str().into());
             self.media_type = media_type;

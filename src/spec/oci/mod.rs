@@ -4,7 +4,7 @@
 //! A document that is kept is written as the bytes it was read from, which its reader keeps: nothing here can give them
 //! back.
 //!
-//! What is wrong with a part of a document goes to the [`Diagnostics`]. Where these go on, so does reading, without the part.
+//! Faults in a part of a document go to the [`Diagnostics`]. If these go on, reading continues without the part.
 //!
 //! Sources: OCI image-spec `image-layout.md`, `image-index.md`, `manifest.md`, docs/formats.md O-1, O-2, O-8, H-4, M-6.
 
@@ -32,7 +32,7 @@ use crate::rule::Rule;
 pub const LAYOUT_MEMBER: &str = "oci-layout";
 /// The member that lists a layout's images (O-2).
 pub const INDEX_MEMBER: &str = "index.json";
-/// What [`LAYOUT_MEMBER`] holds.
+/// The content of [`LAYOUT_MEMBER`].
 pub const LAYOUT_MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 const VERSION: &str = "1.0.0";
@@ -55,7 +55,7 @@ pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
     Ok(())
 }
 
-/// The media type of a manifest or index by what it says and holds itself.
+/// Returns the media type of a manifest or index: its `mediaType`, else the one that its keys imply.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what is no JSON object.
@@ -68,10 +68,10 @@ pub(crate) fn document_type(bytes: &[u8], at: &str) -> Result<MediaType> {
     })
 }
 
-/// What sets an index and a manifest apart, so that no document can be both (H-4).
+/// The properties that tell an index from a manifest, so that no document can be both (H-4).
 struct Kind {
     name: &'static str,
-    /// What it holds.
+    /// The rule about its content.
     rule: Rule,
     is: fn(&MediaType) -> bool,
     usual: MediaType,
@@ -98,7 +98,8 @@ const MANIFEST: Kind = Kind {
 impl Kind {
     /// Reads a document that is of this kind and no other, and its media type.
     ///
-    /// `promised` is the type by which the document was found. One that says no type itself is of that, or of OCI's.
+    /// `promised` is the media type in the descriptor that led here. A document without a `mediaType` has that type, or
+    /// OCI's.
     fn read(
         &self,
         bytes: &[u8],
@@ -152,7 +153,7 @@ impl Kind {
         let wrong = |message| Problem::new(self.rule, message);
         match object.get("schemaVersion").unwrap_or(&Value::Null) {
             Value::Number(number) if number.as_u64() == Some(2) => {}
-            // No engine asks for it where it looks for nothing else.
+            // No engine asks for the `schemaVersion` of `index.json`.
             Value::Null if self.is_index_json(promised) => {}
             Value::Number(number) if number.as_u64() == Some(1) => {
                 let message = "a docker manifest of schema version 1, which is too old to be converted";
@@ -207,7 +208,7 @@ fn write(object: &Map<String, Value>, key: &str, list: &[Descriptor]) -> Vec<u8>
     json::write(&object)
 }
 
-/// What the document that `object` is refers to, if it says so (O-14).
+/// Returns the descriptor in the document's `subject`, if it has one (O-14).
 fn subject(object: &Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
     match object.get("subject").filter(|value| !value.is_null()) {
         Some(value) => descriptor(value.clone(), || format!("{at}: subject"), diagnostics),

@@ -13,7 +13,7 @@ use crate::spec::timestamp::Timestamp;
 pub struct Steps {
     /// As many as there are layers, base first.
     pub of_layers: Vec<History>,
-    /// Whether the history had one step for each layer, or none at all; if not it was cut short or filled up.
+    /// True if the history had one step for each layer or none at all; if false, it was cut short or filled up.
     pub fit: bool,
 }
 

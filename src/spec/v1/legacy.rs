@@ -69,8 +69,8 @@ impl LegacyLayer {
         self.parent.as_ref()
     }
 
-    /// Whether docker itself would squeeze this top layer through a struct of its own first, so that the image it loads
-    /// has an ID that depends on docker's version and differs from ours (L-32).
+    /// Returns whether Docker rewrites this top layer's JSON through a struct of its own, so that the image it loads
+    /// has an ID that depends on Docker's version and differs from ours (L-32).
     pub fn has_another_id_in_docker(&self) -> bool {
         // Docker takes a part that is no number for zero.
         let mut parts = self.docker_version.split('.').map(|part| part.parse().unwrap_or(0));
@@ -80,8 +80,8 @@ impl LegacyLayer {
 
 /// The config of an image that never had one, from its `layers`, base first (L-32); `None` where there are none.
 ///
-/// The result is what docker 1.10 to 24 make of the same archive, byte for byte, except as
-/// [`LegacyLayer::has_another_id_in_docker`] says of the top layer.
+/// The result is the config that docker 1.10 to 24 make of the same archive, byte for byte, except for a top layer for
+/// which [`LegacyLayer::has_another_id_in_docker`] is true.
 pub fn synthesise_config(layers: &[(&LegacyLayer, &DiffId)]) -> Option<Vec<u8>> {
     let (top, _) = layers.last()?;
     let mut config: BTreeMap<&str, Box<RawValue>> = top

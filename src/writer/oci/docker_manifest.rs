@@ -77,7 +77,7 @@ pub(super) fn document(
     manifest.merged().to_bytes(run).map(Some)
 }
 
-/// The platforms that stand for others, the first one best: those that were asked for, then linux/amd64 (O-27).
+/// Returns the platforms that stand for others, the best first: those requested, then linux/amd64 (O-27).
 fn wanted(options: &ConvertOptions) -> Vec<Platform> {
     let asked: &[Platform] = match &options.platforms {
         Platforms::Only(platforms) => platforms,
@@ -90,7 +90,7 @@ fn rank(image: &Image, wanted: &[Platform]) -> usize {
     wanted.iter().position(|platform| platform.matches(&image.platform)).unwrap_or(wanted.len())
 }
 
-/// The one image that stands for an entry; of several that nobody prefers the first.
+/// The one image that stands for an entry: that of the best platform, or the first if no platform is preferred.
 fn representative<'a>(entry: &'a ImageEntry, wanted: &[Platform]) -> Option<&'a Arc<Image>> {
     entry.node.images().into_iter().min_by_key(|image| rank(image, wanted))
 }

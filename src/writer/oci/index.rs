@@ -24,7 +24,7 @@ use crate::spec::platform::Platform;
 /// The annotation by which an attestation names what it is about (O-13).
 const ATTESTS_TO: &str = "vnd.docker.reference.digest";
 
-/// What was written of an entry.
+/// A written entry, as `index.json` will list it.
 pub(super) struct WrittenEntry<'a> {
     pub(super) names: &'a [Name],
     pub(super) descriptor: Descriptor,
@@ -34,13 +34,13 @@ pub(super) struct WrittenEntry<'a> {
     pub(super) annotations: Option<&'a BTreeMap<String, String>>,
 }
 
-/// What `index.json` will list, and the indexes that had to be made for it.
+/// The entries that `index.json` will list, and the indexes that had to be made for it.
 pub(super) struct IndexJson {
     pub(super) entries: Vec<Descriptor>,
     pub(super) made: Vec<Vec<u8>>,
 }
 
-/// Returns `descriptor` as an index of several platforms lists it: what names it goes, its platform is there.
+/// Returns `descriptor` as an index of several platforms lists it: without name annotations, with its platform.
 pub(super) fn member(descriptor: &Descriptor, platform: Option<&Platform>) -> Descriptor {
     let stripped = Name::strip(descriptor.clone());
     let bare = Descriptor::new(stripped.media_type().clone(), stripped.digest().clone(), stripped.size());
@@ -84,7 +84,7 @@ impl IndexJson {
                 listed.entries.push(entry.descriptor.clone());
             }
             for name in entry.names {
-                // Whoever comes first speaks for all of this name.
+                // The first entry with this name lists all of them.
                 let Some(alike) = named.remove(name) else { continue };
                 listed.list(name, &alike, old.get(name).map_or(&[][..], Vec::as_slice), store, nested)?;
             }
@@ -122,8 +122,8 @@ impl IndexJson {
     }
 }
 
-/// Returns the members of an index, images first; one that is listed several times once, with what each listing says of it
-/// (docs/bundles.md B-24, B-25).
+/// Returns the members of an index, images first; one that is listed several times once, with the annotations of each
+/// listing (docs/bundles.md B-24, B-25).
 fn each_once(members: impl Iterator<Item = Descriptor>) -> Vec<Descriptor> {
     let (attestations, images): (Vec<_>, Vec<_>) = members.partition(Descriptor::is_attestation);
     let mut places: HashMap<Digest, usize> = HashMap::new();

@@ -19,9 +19,9 @@ use crate::spec::media_type::{Compression, Family, MediaType};
 #[derive(Clone)]
 pub(super) struct WrittenLayer {
     pub(super) descriptor: Descriptor,
-    /// How its blob is compressed; `None` where that is not in the layout.
+    /// The compression of its blob; `None` where that is not in the layout.
     pub(super) codec: Option<Codec>,
-    /// Its blob is the input's, byte for byte.
+    /// True if its blob is the input's, byte for byte.
     pub(super) kept: bool,
 }
 
@@ -121,8 +121,8 @@ fn new_foreign(foreign: &Descriptor) -> Descriptor {
     Descriptor::new(media_type, foreign.digest().clone(), foreign.size()).with_urls(foreign.urls().to_vec())
 }
 
-/// The compression that media types have a word for. What they have none for is written in no layout but as a foreign or
-/// encrypted layer, whose descriptor stays.
+/// Returns the compression for a media type. Codecs without a media type are written only as foreign or encrypted
+/// layers, whose descriptors stay.
 fn compression(codec: Codec) -> Compression {
     match codec {
         Codec::Plain => Compression::Plain,

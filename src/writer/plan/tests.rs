@@ -38,7 +38,7 @@ fn stored(tar: &str, codec: Codec) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A layer of which nothing is promised but its diff_id.
+/// A layer without an expected digest or size, except its diff_id.
 fn layer(tar: &str, codec: Codec) -> Layer {
     Layer {
         at: format!("{tar}.{}", codec.name()),
@@ -111,7 +111,7 @@ fn decisions(image: &Image, policy: Policy) -> Vec<String> {
     image.layers.iter().map(|layer| decision(&plan, layer)).collect()
 }
 
-/// What is verified beside the writing: the layers, and with `+` their diff_ids.
+/// The layers that are verified beside the writing, with `+` their diff_ids too.
 fn checks(plan: &Plan<'_>) -> Vec<String> {
     let show = |check: &LayerCheck<'_>| format!("{}{}", check.layer.at, if check.decode { " +" } else { "" });
     plan.checks().iter().map(show).collect()
@@ -160,7 +160,7 @@ fn a_kept_layer_is_stored_under_its_own_digest() {
 
 #[test]
 fn one_of_equal_tars_is_written_for_all() {
-    // Whatever stands first, what has the wanted form already is the one; else the first is recoded.
+    // A layer in the target's form already is written for all, wherever it stands; else the first is recoded.
     let layers = [Codec::Zstd, Codec::Xz, Codec::Gzip].map(|codec| layer("a", codec)).to_vec();
     let image = image([layers, vec![layer("b", Codec::Plain), layer("b", Codec::Xz)]].concat(), false);
     let found = decisions(&image, policy(Compress::Gzip(None)));

@@ -1,4 +1,4 @@
-//! A layer as a plain tar: indexed once, then asked for entries by their positions.
+//! A layer as a plain tar: indexed once, then read entry by entry by position.
 
 use std::thread;
 
@@ -14,8 +14,8 @@ use crate::stream::skip::{Sequential, Skip};
 use crate::stream::source::Extent;
 use crate::writer::tar::Tar;
 
-/// How far the reader in hand passes over entries that are not wanted rather than starting anew; bounds the work that a
-/// layer in no order can make.
+/// The farthest that the open reader skips ahead, in bytes, to reach an entry; for more it is opened again at the
+/// entry. Bounds the work for a layer in no order at all.
 const NEAR: u64 = 64 << 10;
 
 /// Bodies from this size on are copied by the kernel.
@@ -25,7 +25,7 @@ const LARGE: u64 = 64 << 10;
 pub(super) struct PlainLayer<'a> {
     at: String,
     tar: TarSource<'a>,
-    /// For reading again what was counted and remarked upon when it was indexed.
+    /// The run for reading again, without counting against limits and warning a second time.
     again: &'a Run,
     cursor: Option<LayerCursor<'a>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct PlainLayer<'a> {
 enum TarSource<'a> {
     /// In the archive or in a temporary file, readable from any position.
     Laid(Extent),
-    /// In the compressed layer only: it is decoded from its start whenever it is wanted.
+    /// In the compressed layer only: it is decoded from its start for each reader.
     Packed(&'a Layer),
 }
 
@@ -54,7 +54,7 @@ impl<'a> PlainLayer<'a> {
         Self { at: layer.at.clone(), tar, again, cursor: None }
     }
 
-    /// How messages call it.
+    /// Returns the name that messages use for the layer.
     pub(super) fn at(&self) -> &str {
         &self.at
     }
@@ -67,7 +67,7 @@ impl<'a> PlainLayer<'a> {
         }
     }
 
-    /// Tells the overlay of every entry. A layer without a place is judged here.
+    /// Adds every entry to the overlay. A layer that is not laid down is verified here.
     pub(super) fn index(&self, overlay: &mut Overlay, run: &Run) -> Result<()> {
         match self.tar {
             TarSource::Laid(_) => self.index_from(self.bytes(0)?, overlay, run).map(drop),
@@ -86,7 +86,7 @@ impl<'a> PlainLayer<'a> {
         Ok(reader)
     }
 
-    /// Whether it must be decoded again to be read.
+    /// Returns true if it must be decoded again to be read.
     pub(super) fn is_packed(&self) -> bool {
         matches!(self.tar, TarSource::Packed(_))
     }
@@ -122,15 +122,15 @@ impl<'a> PlainLayer<'a> {
         }
     }
 
-    /// Lets go of the file and the buffer with which the entry asked for last was read. A decoder is kept: to come back to
-    /// its position it would have to decode all before it again.
+    /// Closes the file and the buffer with which the last entry was read. A decoder is kept: to come back to its
+    /// position it would have to decode all before it again.
     pub(super) fn close(&mut self) {
         if let TarSource::Laid(_) = self.tar {
             self.cursor = None;
         }
     }
 
-    /// No more entries are wanted. A layer that was decoded again is judged again: it may have changed meanwhile.
+    /// Ends the reading. A layer that was decoded again is verified again: it may have changed meanwhile.
     pub(super) fn finish(self) -> Result<()> {
         match (self.tar, self.cursor) {
             (TarSource::Packed(_), Some(cursor)) => cursor.reader.finish().map(drop),

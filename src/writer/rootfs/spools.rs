@@ -48,7 +48,7 @@ impl<'a> Spools<'a> {
         Self { tmpdir, files: Mutex::default() }
     }
 
-    /// Finds the tar of `layer`; what must be decoded for it is, and judged by all it promises if there is room.
+    /// Finds the tar of `layer`; a compressed one is decoded into a temporary file, and verified, if there is room.
     pub(super) fn plain(&self, layer: &Layer, ahead: bool, run: &Run) -> Result<TarLocation> {
         if let Some(blob) = layer.blob.as_ref().filter(|blob| blob.is_plain()) {
             return Ok(TarLocation::Input(blob.extent.clone()));

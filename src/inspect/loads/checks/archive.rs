@@ -56,7 +56,7 @@ fn document(row: &EngineRow, _: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
     LoadObstacle::no(format!("it reads no manifest.json of more than {} MiB", most >> 20), Remedy::IMAGE)
 }
 
-/// Symbolic links that containerd wants to follow although nothing names them (G-7).
+/// Symbolic links that nothing names and that containerd follows all the same (G-7).
 fn links(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let is_read = row.links == LinkRule::Containerd && matches!(list, Some(List::ManifestJson(_)));
     if !is_read || !facts.indirect_link {
@@ -65,7 +65,7 @@ fn links(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<L
     LoadObstacle::no("a symbolic link in it does not lead to a file directly", Remedy::CONVERT)
 }
 
-/// Names of members that begin with a slash, which only unpacking makes the ones that are looked for (G-4).
+/// Member names that begin with a slash, which only engines that unpack the archive find without it (G-4).
 fn rooted_names(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let looks_up = row.links != LinkRule::Followed && matches!(list, Some(List::ManifestJson(_)));
     let is_hidden = facts.rooted_name && (looks_up || row.links == LinkRule::Containerd);

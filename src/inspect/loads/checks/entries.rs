@@ -29,7 +29,7 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
     platforms,
 ];
 
-/// Checks of entries that another list would be made of, for engines that do not read this one.
+/// Checks for engines that do not read `index.json`: its images are what a list that they do read would be made of.
 pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, one_image];
 
 /// An image at all.
@@ -44,7 +44,7 @@ fn images(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadOb
 /// Blobs that are named by another digest than SHA-256 (O-5).
 fn digests(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (!row.sha512 && entries.iter().any(|entry| entry.other_digest)).then_some(())?;
-    // In Docker's tarball SHA-256 names all, but whoever reads layouts alone does not read that.
+    // Docker's tarball names everything by SHA-256, but an engine that reads only layouts cannot read it.
     let remedy = matches!(row.target, "oci") && row.docker_types != DockerTypes::NotZstdNorByName;
     LoadObstacle::no("it reads no digests but sha256", remedy.then_some(Remedy::DOCKER))
 }
@@ -71,7 +71,7 @@ fn ref_names(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
     LoadObstacle::no("it chooses among several by ref.name, and not all have one that it takes", remedy)
 }
 
-/// Whether `name` keeps to the grammar of `ref.name` (O-23).
+/// Returns whether `name` matches the grammar of `ref.name` (O-23).
 fn is_selectable(name: &str) -> bool {
     let is_component = |component: &str| {
         let is_edge = |char: Option<char>| char.is_some_and(|char| char.is_ascii_alphanumeric());
@@ -108,7 +108,7 @@ fn nameless(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<Lo
     }
 }
 
-/// A name that leads to no image, which the engine wants to unpack all the same (O-13).
+/// A name for something other than an image, which the engine unpacks all the same (O-13).
 fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (row.names == NameRules::Needed).then_some(())?;
     let artifact = entries.iter().find(|entry| entry.is_named() && entry.images.is_empty() && !entry.absent)?;
@@ -142,7 +142,7 @@ fn flat_index(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<
         FlatIndex::FirstOnly => lost(Verdict::FirstPlatformOnly, "first"),
         FlatIndex::Refused => {
             let reason = "several platforms share a name without an index of their own, which it cannot load";
-            // In an index of their own they are ambiguous for who finds images by ref.name.
+            // In an index of their own they are ambiguous for engines that find images by ref.name.
             let is_by_ref_name = row.names == NameRules::RefNameNeeded;
             LoadObstacle::no(reason, if is_by_ref_name { Remedy::PLATFORM } else { Remedy::CONVERT })
         }
@@ -196,7 +196,7 @@ fn groups<'a>(row: &EngineRow, entries: &'a [EntryFacts]) -> HashMap<&'a str, Ve
     groups
 }
 
-/// Whether entries of one name are for different platforms, an image each.
+/// Returns whether the entries of one name are single images, each for another platform.
 fn is_flat(group: &[&EntryFacts]) -> bool {
     let mut platforms = HashSet::new();
     group.len() > 1 && group.iter().all(|entry| entry.images.len() == 1 && platforms.insert(&entry.images[0].platform))

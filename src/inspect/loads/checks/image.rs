@@ -134,7 +134,7 @@ fn no_layers(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<Lo
     if is_refused { LoadObstacle::no("it takes no image without layers from an archive", None) } else { None }
 }
 
-/// A history that tells of more layers than there are (L-16).
+/// A history with more layers than the image has (L-16).
 fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
     (row.checks_history && image.layer_steps > image.layers).then_some(())?;
     let (steps, layers) = (image.layer_steps, image.layers);
@@ -144,7 +144,7 @@ fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle
 /// Fields of the config that have another type than the engine reads (M-14).
 fn config(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     let reader = row.config.filter(|&reader| !(is_layout && reader == ConfigReader::GoContainerregistry))?;
-    // podman reads what Docker's archives hold as containers/image does, before it makes an image of OCI of it.
+    // podman reads Docker's archives as containers/image does, before it converts the image to OCI.
     let first = (row.links == LinkRule::ContainersImage && !is_layout).then_some(ConfigReader::ContainersImage);
     let stops = |fault: &&ConfigTypeFault| fault.stops(reader) || first.is_some_and(|first| fault.stops(first));
     let fault = image.config_faults.iter().find(stops)?;

@@ -14,7 +14,7 @@ type ItemsCheck = fn(&EngineRow, &[ItemFacts]) -> Option<LoadObstacle>;
 pub(super) const CHECKS: &[ItemsCheck] =
     &[several, nameless, names, same_name, member_names, hard_links, links, parents, platforms];
 
-/// Checks of items that another list would be made of, for engines that do not read this one.
+/// Checks for engines that do not read `manifest.json`: its images are what a list that they do read would be made of.
 pub(super) const CHECKS_OF_OTHERS: &[ItemsCheck] = &[several, nameless];
 
 /// Several images where one is read.
@@ -62,7 +62,7 @@ fn names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     }
 }
 
-/// Whether `domain` is a registry for its capitals alone, which not every release takes for one (N-2).
+/// Returns whether only its capitals make `domain` a registry, which not every release accepts (N-2).
 fn has_upper_case(domain: &str) -> bool {
     domain.contains(|char: char| char.is_ascii_uppercase()) && !domain.contains(['.', ':'])
 }
@@ -122,7 +122,7 @@ fn links(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     LoadObstacle::no(reason, Remedy::CONVERT)
 }
 
-/// Parents that are none (L-4).
+/// Parents that cannot be the image's parent (L-4).
 fn parents(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     let is_refused = row.checks_history && items.iter().any(|item| item.wrong_parent);
     let reason = "it refuses the parent that manifest.json names, whose history is not the image's own";

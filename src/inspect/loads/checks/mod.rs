@@ -10,13 +10,13 @@ use super::remedy::Remedy;
 use super::row::{EngineRow, Reads};
 use super::verdict::Verdict;
 
-/// What keeps an engine from an archive, or from a part of it.
+/// A reason why an engine does not load an archive, or not all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LoadObstacle {
     pub(super) verdict: Verdict,
     /// The reason, a clause whose subject is the engine or the archive.
     pub(super) reason: String,
-    /// What would help; nothing that imgtar could do if `None`.
+    /// The conversion that removes the obstacle; `None` if imgtar has none.
     pub(super) remedy: Option<Remedy>,
 }
 
@@ -63,8 +63,8 @@ impl<'a> List<'a> {
     }
 }
 
-/// All that is in the engine's way if it reads `list`. Without a list that it reads one would have to be made of another;
-/// what would be in the way then is part of the answer.
+/// Returns all obstacles for an engine that reads `list`. If the archive has no list that the engine reads, they
+/// include those that would remain if such a list were made of another.
 pub(super) fn obstacles(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Vec<LoadObstacle> {
     let mut found: Vec<LoadObstacle> = archive::CHECKS.iter().filter_map(|check| check(row, facts, list)).collect();
     let (of_items, of_entries) = match list {
