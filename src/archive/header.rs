@@ -104,7 +104,10 @@ impl<'b> HeaderBlock<'b> {
         let times = [("time of access", accessed), ("time of change", changed)];
         let fields = always.into_iter().chain(devices.into_iter().filter(|_| self.has_names()));
         let mut fields = fields.chain(times.into_iter().filter(|_| self.is_star()));
-        let (name, range) = fields.find(|(_, range)| number(&self.0[range.clone()]).is_none())?;
+        let (name, range) = fields.find(|(_, range)| {
+            let field = &self.0[range.clone()];
+            usual_digits(field).is_none() && number(field).is_none()
+        })?;
         Some(self.no_number(name, range))
     }
 
@@ -233,6 +236,9 @@ fn text(field: &[u8]) -> &[u8] {
 ///
 /// `None` where it is neither, or does not fit 63 bits and a sign (H-11).
 pub(super) fn number(field: &[u8]) -> Option<i64> {
+    if let Some(digits) = usual_digits(field) {
+        return Some(digits.iter().fold(0, |value, digit| value << 3 | i64::from(digit & 7)));
+    }
     if field.first().is_some_and(|first| first & 0x80 != 0) {
         return base256(field);
     }
@@ -246,6 +252,15 @@ pub(super) fn number(field: &[u8]) -> Option<i64> {
         b'0'..=b'7' => Some(value << 3 | i64::from(digit - b'0')),
         _ => None,
     })
+}
+
+/// Returns all bytes but the last if they are octal digits, or all NUL, and the last closes them: the form of nearly every
+/// field of every header, told without a branch for each byte.
+fn usual_digits(field: &[u8]) -> Option<&[u8]> {
+    let (&last, digits) = field.split_last()?;
+    let are_octal = || digits.iter().fold(0, |odd, digit| odd | (digit ^ b'0')) & !7 == 0;
+    let are_empty = || digits.iter().fold(0, |any, digit| any | digit) == 0;
+    (matches!(last, 0 | b' ') && (are_octal() || are_empty())).then_some(digits)
 }
 
 /// Big-endian two's complement; the first bit only marks the form, the second is the sign.
