@@ -12,7 +12,7 @@
 //! | compare two images; tell how one came about | [`diff()`], [`history()`] | |
 //!
 //! [`Input`] is a file, a layout directory or any [`Read`](std::io::Read); it may be compressed as a whole. [`Sink`] is a
-//! file that has its name when it is whole and true, or never, or any [`Write`](std::io::Write). Bodies stream: memory does
+//! file that gets its name only when it is complete and verified, or any [`Write`](std::io::Write). Bodies stream: memory does
 //! not grow with the size of layers.
 //!
 //! ```
@@ -33,14 +33,15 @@
 //! # }
 //! ```
 //!
-//! The programs in [`examples/`] list images, read one file, convert with a filter, and flatten an image into a reader.
+//! The programs in [`examples/`] list images, read one file, convert one platform, and flatten an image into a reader.
 //!
 //! A [`Run`] is what the parts of one job share: threads, the [`Limits`] that hostile input cannot pass, and the listeners,
 //! [`Diagnostics`] for warnings and [`Progress`] for bars. Every failure is an [`Error`]: its variants tell apart what a
-//! program may act on, its [`kind`](Error::kind) who is to blame. Options have defaults, those of the command line, and are
-//! changed field by field: more of them will come. A [`Rule`] such as `M-11` is one of [`docs/formats.md`].
+//! program may act on, its [`kind`](Error::kind) who is to blame. Options have the command line's defaults, and are changed
+//! field by field: more of them will come. [`Run::quiet`] is silent and has one thread. A [`Rule`] such as `M-11` is one of [`docs/formats.md`].
 //!
-//! The feature `cli`, on by default, is the command and its dependencies; libraries say `default-features = false`.
+//! The feature `cli`, on by default, is the command and its dependencies: a program that uses the library depends
+//! on `imgtar` with `default-features = false`.
 //!
 //! [`examples/`]: https://github.com/imgtar/imgtar/tree/main/examples
 //! [`docs/formats.md`]: https://github.com/imgtar/imgtar/blob/main/docs/formats.md

@@ -17,7 +17,7 @@ pub struct ConvertOptions {
     pub images: Vec<ImageRef>,
     /// Which platforms to take.
     pub platforms: Platforms,
-    /// True if each platform of an index is taken as an image of its own.
+    /// True for an output entry for each platform, without their index, as [`split`](crate::split) needs it.
     pub each_platform: bool,
     /// The changes of names.
     pub names: NameChanges,
@@ -114,7 +114,7 @@ pub struct RootfsOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Compress {
-    /// As they are, where the target has a word for them.
+    /// Kept byte for byte, if the target has a media type for them.
     Keep,
     /// Plain tar.
     None,
@@ -130,14 +130,16 @@ pub enum ImageRef {
     /// `@N`: the N-th image, counted from 0 after names are merged and non-images dropped.
     Position(usize),
     /// A name, a repository with a single tag, a pattern of names, or a digest or unique digest prefix of image ID or
-    /// manifest, with or without `sha256:`; which of these is decided against the archive, as `docker` does.
+    /// manifest, with or without `sha256:`; names are tried before digests. In a pattern `*` stops at a slash, `**` does not, and
+    /// without a tag it fits every tag.
     Text(String),
 }
 
 /// `--platform`: which platforms to take.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Platforms {
-    /// The default: all for OCI targets; targets that hold one platform take the only one whose content is there.
+    /// The default: all for OCI targets; targets that hold one platform take the only one whose content is there. An
+    /// [`ImageSelector`](crate::ImageSelector) that selects several images selects all platforms.
     #[default]
     Unspecified,
     /// `all`.
@@ -161,7 +163,7 @@ pub struct NameChanges {
 /// `--verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verify {
-    /// diff_ids wherever imgtar vouches for them.
+    /// Layers that no manifest lists by digest are decoded and compared with their diff_ids.
     #[default]
     Auto,
     /// Nothing is decoded only to be checked.

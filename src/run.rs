@@ -16,16 +16,18 @@ pub struct Run {
     pub progress: Progress,
     /// The limits that hostile input cannot exceed, and their use so far.
     pub budget: Budget,
-    /// Where a spool goes, when one is needed.
+    /// The directory of temporary files, which input that is a stream or compressed as a whole needs, and a root filesystem
+    /// of compressed layers.
     pub tmpdir: PathBuf,
     /// Threads.
     pub jobs: NonZeroUsize,
-    /// The time of what imgtar itself writes, seconds since 1970: `SOURCE_DATE_EPOCH`, else 0.
+    /// The time of what imgtar itself writes, seconds since 1970. The command takes it from `SOURCE_DATE_EPOCH`; it is 0 else.
     pub epoch: i64,
 }
 
 impl Run {
-    /// Returns a run on one thread with default limits that drops diagnostics and progress; for tests and embedding.
+    /// Returns the run to start from: one thread, default limits, temporary files in [`std::env::temp_dir`], no diagnostics
+    /// and no progress. Set `jobs`, `tmpdir` and `diagnostics` as needed.
     pub fn quiet() -> Self {
         Self {
             diagnostics: Diagnostics::silent(),

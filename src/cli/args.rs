@@ -45,14 +45,15 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    the answer is no: the archives differ, something promised is not true
+  1    the answer is no: archives differ, verify found an error
   2    the command line contradicts itself, or lacks something
   3    the input is no image archive, or is damaged or hostile
-  4    the target cannot say it, or that image, platform or path is not there
+  4    the target format cannot store it, or that image, platform or path is
+       not in the input
   5    input or output failed
   6    a limit was passed; the message names its flag
   129  ended by SIGHUP; 130 by SIGINT, 143 by SIGTERM
-  141  the reader of an archive went away; of an answer, that is 0
+  141  the reader of an archive closed the pipe (of an answer: 0)
 
 Environment:
   SOURCE_DATE_EPOCH  time of what imgtar itself writes: seconds since 1970
@@ -181,7 +182,7 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Take from this archive what IN lists and does not hold: layers, manifests or platforms that went another way.
+    /// Take from this archive what IN lists and does not hold: layers, manifests or platforms that are in another archive.
     /// Repeatable.
     ///
     /// A blob is found by the digest that IN lists it by, and checked as all others are. A layer of a docker save archive has
@@ -189,12 +190,11 @@ pub(crate) struct ConvertArgs {
     #[arg(long = "with", value_name = "ARCHIVE", help_heading = "What is taken")]
     pub(crate) with: Vec<PathBuf>,
 
-    /// Write an archive for each image: -o is then a pattern with {name}, {repo}, {tag}, {os}, {arch}, {id} or {n} in its
-    /// last part, as in out/{name}-{tag}.tar.
+    /// Write an archive for each image: the last part of -o is then a pattern, as in out/{name}-{tag}.tar.
     ///
-    /// {name} is the last part of the repository, {repo} all of it with `/` as `_`, {id} the first 12 digits of the image
-    /// ID, {n} the number from 0. With {os}, {arch} or {id} each platform is an archive of its own. All archives appear or
-    /// none; two of one name are refused before anything is written.
+    /// In braces stand `name`, the last part of the repository; `repo`, all of it with `/` as `_`; `tag`, `os`, `arch`; `id`,
+    /// the first 12 digits of the image ID; or `n`, the number from 0. With `os`, `arch` or `id` each platform is an archive
+    /// of its own. All archives appear or none; two of one name are refused before anything is written.
     #[arg(long, conflicts_with = "append", help_heading = "Output")]
     pub(crate) split: bool,
 

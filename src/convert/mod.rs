@@ -17,7 +17,8 @@ use crate::select;
 use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
 
-/// Converts the archive in `input`, whole or not at all.
+/// Converts the archive in `input`, whole or not at all. `output` is finished here; a [`DirSink`](crate::DirSink) takes a
+/// layout alone ([`Target::Oci`]). A stream may have received the beginning of an archive that failed.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
@@ -56,8 +57,8 @@ pub fn convert_all(
 }
 
 /// Converts `archives` into one for each image, or, where `pattern` has a placeholder that differs by platform, for
-/// each platform of each image: all or none (docs/bundles.md B-41). `open` opens the archive with a name; the caller
-/// gives those names after success.
+/// each platform of each image: all or none (docs/bundles.md B-41). `open` returns the output for a file name; the
+/// caller gives the files those names when all are written.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error): before anything is opened, if two archives would have one name or an image has not got

@@ -39,7 +39,8 @@ pub struct ImageFiles<'a> {
 }
 
 impl<'a> ImageFiles<'a> {
-    /// Reads the headers of all layers and flattens them; `archive` is the archive's name in messages.
+    /// Works out the files that a container would see; `archive` is the archive's name in messages. Of plain layers only the
+    /// headers are read, compressed ones are decoded and verified once.
     ///
     /// # Errors
     /// [`Error::Inexpressible`] for images of Windows, whose layers are no plain trees, and for layers that are

@@ -28,7 +28,8 @@ pub struct OpenFile<'a> {
 }
 
 impl ImageFiles<'_> {
-    /// Opens the regular file that `path` leads to, through symbolic and hard links and never out of the root.
+    /// Opens the regular file that `path` leads to, through symbolic and hard links and never out of the root. A leading
+    /// slash makes no difference.
     ///
     /// # Errors
     /// [`Error::Choice`] if there is no file, or none that is regular.

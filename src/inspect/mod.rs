@@ -46,11 +46,11 @@ pub enum InspectDepth {
 pub struct InspectReport {
     /// The archive's name in messages.
     pub archive: String,
-    /// Its format: `legacy`, `docker`, `oci`, `hybrid` or `v1`.
+    /// Its format: `legacy`, `docker`, `oci`, `hybrid`, `v1` or `dir`.
     pub format: &'static str,
     /// True if it is a directory rather than a tar.
     pub directory: bool,
-    /// Its compression as a whole: `none`, `gzip`, `zstd`, `xz` or `bzip2`.
+    /// Its compression as a whole: `none`, `gzip`, `zstd`, `xz`, `bzip2` or `lz4`.
     pub compression: &'static str,
     /// The selected images, in the archive's order, those of an index one by one.
     pub images: Vec<ImageFacts>,

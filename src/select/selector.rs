@@ -42,11 +42,12 @@ impl ImageSelector {
         pick(set, self.image.as_slice())
     }
 
-    /// Returns the selected images, in the archive's order, those of an index one by one. There may be none. One that
-    /// is listed several times for one platform is returned once, with all the names.
+    /// Returns the selected images, in the archive's order, those of an index one by one: of all platforms where none is
+    /// asked for, and none at all for an archive of attestations alone. One that is listed several times for one platform
+    /// is returned once, with all the names. A broken image is left out, unless there is no other.
     ///
-    /// # Errors [`Error::Choice`] with the list of choices, when the image or platform is not there. A broken image is
-    /// left out, unless there is no other.
+    /// # Errors
+    /// [`Error::Choice`] with the list of choices, when the image or platform is not there.
     pub fn images(&self, set: &ImageSet) -> Result<Vec<SelectedImage>> {
         let entries = self.entries(set)?;
         let mut selected: Vec<SelectedImage> = Vec::new();

@@ -77,7 +77,8 @@ pub(crate) fn copy_telling(
     }
 }
 
-/// A writer that the kernel may write to in its stead.
+/// A writer that may be backed by a file, so that bytes are copied inside the kernel. Any other writer becomes one by
+/// [`Sink::writer`](crate::Sink::writer).
 pub trait Destination: Write {
     /// The file or stream below, whose cursor copies inside the kernel move as writes do; `None` where there is none.
     fn as_file(&self) -> Option<&File>;

@@ -19,7 +19,8 @@ use super::sys::{self, widen};
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result, Setting};
 
-/// The writer below all others. Dropped unfinished, it leaves no file.
+/// Where an archive is written: a new file, standard output, any [`Write`], or memory. Functions that take an
+/// [`Output`](crate::Output) finish it. Dropped unfinished, it leaves no file.
 ///
 /// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when the reader of a stream went away, else [`Error::Io`] that
 /// names the output.

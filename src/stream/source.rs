@@ -22,9 +22,9 @@ use crate::rule::Rule;
 
 /// The place that an archive or a document is read from.
 pub enum Input {
-    /// A file, a directory, or anything that can be opened and read once.
+    /// A file, a directory, or anything that can be opened and read once; `-` is a file's name here.
     Path(PathBuf),
-    /// Standard input, under a file handle of our own.
+    /// A duplicate of standard input's handle, `standard input` in messages.
     Stdin(File),
     /// Bytes from elsewhere, read once to their end.
     Reader {
@@ -36,7 +36,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Bytes from elsewhere: what a process writes, a server sends, or memory holds. Messages call them `label`.
+    /// Bytes from elsewhere: what a process writes, a server sends, or memory holds. `label` names them in messages.
     pub fn reader(label: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
         Self::Reader { label: label.into(), reader: Box::new(reader) }
     }

@@ -94,7 +94,7 @@ pub struct SeverityCounts {
 ///
 /// # Errors
 /// When it cannot be read as an image archive at all, a limit is passed, or reading fails. All other faults are in the
-/// report, and so are the diagnostics that `run` would have received.
+/// report, and so are the diagnostics that `run` would have received: its own are replaced.
 pub fn verify(input: Input, run: Run) -> Result<VerifyReport> {
     let run = Run { diagnostics: Diagnostics::collecting(), ..run };
     let archive = match Archive::open(input, &run) {

@@ -15,6 +15,16 @@ full() {
   sed -E 's,^[^/]+$,library/&,; s,^([^/.:]+)/,docker.io/\1/,'
 }
 
+# written_names TARGET NAMES: as manifest.json in what imgtar writes spells them: in full beside a layout of several entries
+# (docs/bundles.md B-32).
+written_names() {
+  if [[ $1 == oci ]] && (($(wc -l <<<"$2") > 1)); then
+    full <<<"$2" | LC_ALL=C sort
+  else
+    printf '%s\n' "$2"
+  fi
+}
+
 # What podman 4 and buildah make of a name without a domain, when it comes from a manifest.json.
 local_names() {
   sed -E 's,^[^/]+$,localhost/&,'

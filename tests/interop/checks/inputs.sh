@@ -32,5 +32,5 @@ input_converts() {
   local archive=$out/input-$2.tar
   imgtar convert "$inputs/$1" --to "$2" -o "$archive" -f
   same content "$(<"$scratch/input.facts")" "$(archive_content "$archive")"
-  same names "$3" "$(archive_names "$archive")"
+  same names "$(written_names "$2" "$3")" "$(archive_names "$archive")"
 }

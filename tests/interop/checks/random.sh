@@ -40,5 +40,5 @@ random_converts() {
   local archive=$out/random-$2.tar
   imgtar convert "$1.tar" --to "$2" -o "$archive" -f
   same content "$(<"$1.facts")" "$(archive_content "$archive")"
-  same names "$3" "$(archive_names "$archive" | LC_ALL=C sort)"
+  same names "$(written_names "$2" "$3")" "$(archive_names "$archive" | LC_ALL=C sort)"
 }

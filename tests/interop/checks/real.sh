@@ -35,7 +35,7 @@ docker_runs() {
 real_convert() {
   imgtar convert "$inputs/docker-save.tar" --to "$1" -o "$out/app-$1.tar"
   same content "$(<"$scratch/app.facts")" "$(archive_content "$out/app-$1.tar")"
-  same names "$2" "$(archive_names "$out/app-$1.tar")"
+  same names "$(written_names "$1" "$2")" "$(archive_names "$out/app-$1.tar")"
 }
 
 real_convert_again() {
@@ -47,7 +47,7 @@ real_convert_again() {
 # manifest.json beside it, so that the names are those of a docker-archive.
 real_containers_checks() {
   local target=$1 archive=$out/app-$1.tar facts=$scratch/app.facts names
-  names=$(local_names <<<"$2")
+  names=$(written_names "$target" "$2" | local_names)
   if [[ $target == oci ]]; then
     check "oci: skopeo oci-archive by ref.name" skopeo_reads "oci-archive:$archive:1" "$facts"
     check "oci: skopeo oci-archive by its other ref.name" skopeo_reads "oci-archive:$archive:1.0" "$facts"
