@@ -130,6 +130,8 @@ pub enum LayerAction {
     Converted,
     /// Its files became part of a root filesystem.
     Flattened,
+    /// It was made by an edit: the input has no layer of this content.
+    New,
     /// It is listed, but its bytes are not in the output: a layer that is distributed elsewhere.
     LeftOut,
 }
@@ -209,6 +211,15 @@ impl LayerReport {
             media_type: layer.descriptor().map(|descriptor| descriptor.media_type().clone()),
         });
         Self { number, diff_id: layer.diff_id.clone(), action, source, written }
+    }
+}
+
+impl LayerReport {
+    /// Marks a layer that is written as one that the input does not have.
+    pub(crate) fn mark_new(&mut self) {
+        if matches!(self.action, LayerAction::Kept | LayerAction::Converted) {
+            (self.action, self.source) = (LayerAction::New, None);
+        }
     }
 }
 

@@ -178,6 +178,7 @@ fn became(layer: &LayerReport) -> &'static str {
         (LayerAction::Converted, _) => "uncompressed",
         (LayerAction::Flattened, _) => "flattened",
         (LayerAction::LeftOut, _) => "left out",
+        (LayerAction::New, _) => "new",
         (_, _) => "unchanged",
     }
 }
@@ -191,6 +192,7 @@ fn layer_sentence(layer: &LayerReport) -> String {
             format!("{name}: {} -> {}", blob(source), blob(written))
         }
         (_, Some(source), _) => format!("{name}: {}, {}", blob(source), became(layer)),
+        (LayerAction::New, _, Some(written)) => format!("{name}: {}, new", blob(written)),
         (_, None, _) => format!("{name}: {}", became(layer)),
     }
 }

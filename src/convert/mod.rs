@@ -1,5 +1,6 @@
 //! A conversion from end to end: read, select, name, write.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 mod split;
@@ -7,11 +8,12 @@ mod split;
 pub(crate) use crate::options::*;
 pub use split::{ParseSplitPatternError, SplitPattern};
 
+use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::Result;
 use crate::image::{ImageSet, RawBlob};
 use crate::reader;
-use crate::report::ConversionReport;
+use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
 use crate::stream::source::Input;
@@ -124,7 +126,14 @@ pub fn edit(
         annotations: &images.annotations,
     };
     let mut report = writer::write(&contents, output, options, run)?;
+    let read = images.entries.iter().flat_map(|entry| entry.node.images());
+    let read: HashSet<&DiffId> = read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect();
     for (image, edited) in report.images.iter_mut().zip(edited.images) {
+        // The writers compare with the changed images, a reader of the report with the input.
+        image.layers.iter_mut().filter(|layer| !read.contains(&layer.diff_id)).for_each(LayerReport::mark_new);
+        if let Some(manifest) = &mut image.manifest {
+            manifest.kept &= edited.image_id == edited.old_image_id;
+        }
         image.source_image_id = Some(edited.old_image_id);
         image.changes = edited.changes;
     }
