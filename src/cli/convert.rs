@@ -4,7 +4,7 @@ use imgtar::Result;
 
 use super::args::ConvertArgs;
 use super::messages::Messages;
-use super::{environment, options, split, write};
+use super::{environment, options, output, split, write};
 
 /// Converts, and reports what was written.
 ///
@@ -12,6 +12,7 @@ use super::{environment, options, split, write};
 /// Those of the command line and of the conversion.
 pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     let options = options::convert(args, environment::source_date_epoch()?)?;
+    output::refuse_conflicts(&args.write, args.inputs.iter().chain(&args.with), [])?;
     if args.split {
         return split::run(args, &options, messages);
     }

@@ -1,12 +1,14 @@
 //! `imgtar edit`: flags become changes of images.
 
+use std::path::PathBuf;
+
 use imgtar::{ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
 
 use super::args::{EditArgs, LayerChangeArgs};
 use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::values::PlatformArg;
-use super::{config, environment, report, write};
+use super::{config, environment, output, report, write};
 
 /// Changes images, and reports the changes of each.
 ///
@@ -16,6 +18,7 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let options = options::edit(args, environment::source_date_epoch()?)?;
     let changes = changes(args)?;
     let input = args.input.as_deref();
+    output::refuse_conflicts(&args.write, &args.input, read(args))?;
     if args.dry_run {
         let preview = |input, run: &_| imgtar::preview_edit(input, &changes, &options, run);
         report::announce_preview(&write::dry_run(input, &args.write, messages, preview)?, messages);
@@ -23,6 +26,15 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     }
     let edit = |input, output, run: &_| imgtar::edit(input, &changes, output, &options, run);
     write::run_one(input, &args.write, messages, edit)
+}
+
+/// The files and directories that flags read beside the input.
+fn read(args: &EditArgs) -> impl Iterator<Item = &PathBuf> {
+    let layers = &args.layers;
+    let bases = layers.rebase.iter().flat_map(|(old, new)| [old, new]);
+    let added = layers.add_layer.iter().chain(layers.add.iter().map(|addition| &addition.source));
+    let others = [&layers.squash_above, &layers.above, &args.config.config_merge];
+    others.into_iter().flatten().chain(bases).chain(added)
 }
 
 /// Returns the changes that `args` ask for.

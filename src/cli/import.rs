@@ -9,13 +9,15 @@ use imgtar::{
 use super::args::{ImageArgs, ImportArgs};
 use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
-use super::{config, environment, input, write};
+use super::{config, environment, input, output, write};
 
 /// Imports, and reports what was written.
 ///
 /// # Errors
 /// Those of the command line and of the import.
 pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
+    let read = [&args.image.config_from, &args.config.config_merge];
+    output::refuse_conflicts(&args.write, &args.input, read.into_iter().flatten())?;
     let config = config(args)?;
     let options = ConvertOptions {
         // The diff_id is computed from the bytes that are written: there is no other to verify a layer against.

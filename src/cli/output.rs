@@ -1,7 +1,7 @@
 //! The output, OUT: its path, the way it is opened, its compression.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgtar::internals::path::escape_for_terminal;
 use imgtar::{DirSink, Encoding, Error, Input, Mode, Output, Result, Sink};
@@ -78,6 +78,49 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
         false => escape_for_terminal(output.as_os_str().as_encoded_bytes()),
     };
     Err(Error::Usage(format!("{output}: {problem}")))
+}
+
+/// Refuses a file that one flag writes and another writes or reads, or that lies in a directory that is read (H-26). The
+/// output and `inputs` are for [`refuse_input`]; `others` is what further flags read.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(crate) fn refuse_conflicts<'a>(
+    args: &WriteArgs,
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+    others: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<()> {
+    let standard = Path::new("-");
+    let output = Some(&*args.output.output).filter(|_| !is_standard(&args.output));
+    let report = args.output.report.as_deref().filter(|path| *path != standard);
+    let written = [("--output", output), ("--report", report), ("--config-out", args.rootfs.config_out.as_deref())];
+    let written = written.into_iter().filter_map(|(flag, path)| path.map(|path| (flag, path, resolved(path))));
+    let written: Vec<_> = written.collect();
+    let read = |path: &'a PathBuf| (path != standard).then(|| resolved(path));
+    let inputs: Vec<PathBuf> = inputs.into_iter().filter_map(read).collect();
+    let others: Vec<PathBuf> = others.into_iter().filter_map(read).collect();
+    for (nth, (flag, path, place)) in written.iter().enumerate() {
+        let named = || escape_for_terminal(path.as_os_str().as_encoded_bytes());
+        let inputs = inputs.iter().filter(|_| *flag != "--output");
+        if inputs.chain(&others).any(|read| place.starts_with(read)) {
+            return Err(Error::Usage(format!("{}: {flag} would replace what is read; name another file", named())));
+        }
+        if let Some((other, ..)) = written[..nth].iter().find(|(_, _, other)| place.starts_with(other)) {
+            return Err(Error::Usage(format!("{}: {other} and {flag} name one file", named())));
+        }
+    }
+    Ok(())
+}
+
+/// The path without symbolic links, of a file that need not exist yet.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match (parent.canonicalize(), path.file_name()) {
+            (Ok(parent), Some(name)) => parent.join(name),
+            _ => path.to_owned(),
+        }
+    })
 }
 
 /// Returns whether `output`, which need not exist yet, would be written into a directory that is read.

@@ -14,6 +14,8 @@ pub struct PathPattern {
     text: String,
     path: EntryPath,
     glob: Option<Glob>,
+    /// The pattern that all paths fit of which a front fits `glob`.
+    below: Option<Glob>,
 }
 
 /// The reason why a text is no pattern.
@@ -33,7 +35,8 @@ impl FromStr for PathPattern {
             return Err(ParsePatternError("a whiteout is no path: name what it hides".to_owned()));
         }
         let glob = Glob::is_pattern(text.as_bytes()).then(|| Glob::of_paths(path.as_bytes()));
-        Ok(Self { text: text.to_owned(), path, glob })
+        let below = glob.clone().map(Glob::and_below);
+        Ok(Self { text: text.to_owned(), path, glob, below })
     }
 }
 
@@ -51,6 +54,10 @@ impl PathPattern {
 
     /// The front of `path` that the pattern fits: `path` itself or a directory above it.
     pub(super) fn hit<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
+        // Most paths fit nowhere, which needs no look at each of their fronts.
+        if self.below.as_ref().is_some_and(|below| !below.matches(path)) {
+            return None;
+        }
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at).chain([path.len()]);
         let mut fronts = ends.map(|end| &path[..end]);
         fronts.find(|front| match &self.glob {

@@ -218,3 +218,32 @@ fn a_missing_input_is_exit_5_and_named() {
     to(Target::Docker, &scratch.path("out")).arg(scratch.path("nowhere.tar")).exits(5).says(["nowhere.tar"]);
     assert!(scratch.names().is_empty());
 }
+
+#[test]
+fn no_flag_writes_over_what_another_reads_or_writes() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("dir")).unwrap();
+    for name in ["in.tar", "base.tar", "dir/in.tar"] {
+        scratch.write(name, Shape::Oci.save_one(&TestImage::demo("a:1")).bytes());
+    }
+    let before = scratch.read("in.tar");
+    let refused = |args: &[&str], problem: &str| {
+        let outcome = imgtar(args).dir(scratch.dir()).exits(2);
+        assert!(outcome.stderr.contains(problem), "{args:?}: {outcome}");
+        assert_eq!(scratch.names(), ["base.tar", "dir", "in.tar"], "{args:?}");
+        assert!(scratch.read("in.tar") == before && scratch.read("base.tar") == before, "{args:?}");
+    };
+    let (read, one) = ("would replace what is read", "name one file");
+    refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--report", "in.tar"], read);
+    refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--report", "x"], one);
+    refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--report", "./dir/../x"], one);
+    refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--with", "base.tar", "--report", "base.tar"], read);
+    refused(&["convert", "dir", "--to", "oci", "-o", "x", "--report", "dir/report"], read);
+    refused(&["convert", "in.tar", "--to", "rootfs", "-f", "-o", "x", "--config-out", "in.tar"], read);
+    refused(&["convert", "in.tar", "--to", "rootfs", "-f", "-o", "x", "--config-out", "x"], one);
+    refused(&["convert", "in.tar", "--to", "rootfs", "-o", "x", "--report", "y", "--config-out", "y"], one);
+    for flags in [["--squash-above", "base.tar"], ["--add-layer", "base.tar"], ["--add", "base.tar:etc/x"]] {
+        refused(&[&["edit", "in.tar", "--to", "oci", "-f", "-o", "base.tar"][..], &flags].concat(), read);
+    }
+    refused(&["edit", "in.tar", "--to", "oci", "-f", "-o", "base.tar", "--rebase", "in.tar=base.tar"], read);
+}
