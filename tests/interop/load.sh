@@ -12,7 +12,7 @@ familiar() {
 }
 
 full() {
-  sed -E 's,^[^/]+$,library/&,; s,^([^/.:]+)/,docker.io/\1/,'
+  sed -E 's,^[^/]+$,library/&,; /^localhost\//!s,^([^/.:]+)/,docker.io/\1/,'
 }
 
 # written_names TARGET NAMES: as manifest.json in what imgtar writes spells them: in full beside a layout of several entries
