@@ -168,6 +168,8 @@ pub enum Setting {
     Platform,
     /// Choose the half of a hybrid to read.
     Half,
+    /// Read the half of a hybrid that Docker reads.
+    DockerHalf,
     /// List one layer as it is.
     Layer,
     /// Give the image a name that the target can hold.

@@ -2,6 +2,7 @@
 //!
 //! Sources: docs/formats.md, G-17.
 
+use super::pax::XATTR;
 use super::{SparseMap, TarTime};
 
 /// The kind of a member (docs/formats.md R-13). Sockets do not exist in tar.
@@ -140,6 +141,14 @@ impl TarEntry {
             header_offset: 0,
             data_offset: 0,
         }
+    }
+
+    /// The name of an extended attribute of another system than Linux, such as `com.apple.provenance`; `None` if it has none
+    /// (docs/formats.md R-16).
+    pub(crate) fn host_attribute(&self) -> Option<&[u8]> {
+        const LINUX: [&[u8]; 4] = [b"security.", b"system.", b"trusted.", b"user."];
+        let names = self.records.iter().filter_map(|(key, _)| key.strip_prefix(XATTR));
+        names.into_iter().find(|name| !LINUX.iter().any(|namespace| name.starts_with(namespace)))
     }
 
     /// Bytes of memory that its names, records and map take: what is counted as metadata.

@@ -442,7 +442,11 @@ fn one_of(bodies: Vec<Extent>) -> io::Result<BodyLookup> {
     let Some(first) = bodies.next() else { return Ok(Ok(None)) };
     for other in bodies {
         if !same_bytes(&first, &other)? {
-            return Ok(Err(Problem::new(Rule::H12, "the archive holds it twice, with different bytes")));
+            return Ok(Err(Problem::new(
+                Rule::H12,
+                "the archive holds it twice, with different bytes; if another archive was appended to it, unpack both \
+                 into a directory, where the last one counts, and give that",
+            )));
         }
     }
     Ok(Ok(Some(first)))

@@ -90,7 +90,21 @@ pub(super) fn kind(flag: u8, path: &[u8]) -> ParseResult<EntryKind> {
         // Before there was a flag for directories, a trailing slash marked them; a flag `0` overrides the slash.
         Some(EntryKind::Regular) if flag == 0 && path.ends_with(b"/") => Ok(EntryKind::Directory),
         Some(kind) => Ok(kind),
-        None => Err(Problem::new(Rule::R13, format!("type `{}` is not supported", flag.escape_ascii()))),
+        None => {
+            let advice = command_of(flag).map(|command| format!(": `{command}` wrote it; pack it again without"));
+            let advice = advice.unwrap_or_default();
+            Err(Problem::new(Rule::R13, format!("type `{}` is not supported{advice}", flag.escape_ascii())))
+        }
+    }
+}
+
+/// The command that writes members of this type, which no engine reads.
+fn command_of(flag: u8) -> Option<&'static str> {
+    match flag {
+        b'D' => Some("tar --incremental"),
+        b'M' => Some("tar --multi-volume"),
+        b'V' => Some("tar --label"),
+        _ => None,
     }
 }
 

@@ -17,7 +17,8 @@ use crate::path::quote;
 use crate::rule::Rule;
 
 const SPARSE: &[u8] = b"GNU.sparse.";
-const XATTR: &[u8] = b"SCHILY.xattr.";
+/// The beginning of the keys of extended attributes.
+pub(super) const XATTR: &[u8] = b"SCHILY.xattr.";
 const LIBARCHIVE_XATTR: &[u8] = b"LIBARCHIVE.xattr.";
 
 /// The fields and records that an `x` header gives the entry behind it.

@@ -34,6 +34,7 @@ fn hint(setting: Setting) -> &'static str {
         Setting::ImageOrName => "; choose one with --image, or use --rename",
         Setting::Platform => "; choose one with --platform",
         Setting::Half => "; --prefer oci or --prefer docker decides",
+        Setting::DockerHalf => "; --prefer docker reads manifest.json instead",
         Setting::Layer => "; one can be listed as it is with `ls --layer`",
         Setting::Name => " (--tag gives a name)",
         Setting::MissingForeign => " (--allow-missing-foreign writes the image without)",

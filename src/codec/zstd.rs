@@ -34,7 +34,7 @@ impl decoder::Decode for Decode {
         }
         let mut source = InBuffer::around(input);
         let mut target = OutBuffer::around(out);
-        let hint = self.context.decompress_stream(&mut target, &mut source).map_err(name)?;
+        let hint = self.context.decompress_stream(&mut target, &mut source).map_err(damage)?;
         let step = Step { taken: source.pos(), given: target.pos() };
         self.between_frames = hint == 0;
         if input.is_empty() && step.given == 0 {
@@ -96,6 +96,17 @@ impl encoder::Encode for Encode {
     }
 }
 
+/// The problem of a frame that cannot be read, with the command that helps where one does.
+fn damage(code: zstd_safe::ErrorCode) -> String {
+    /// `ZSTD_error_frameParameter_windowTooLarge`; the library returns codes as negative numbers.
+    const WINDOW_TOO_LARGE: usize = 16;
+    if code.wrapping_neg() == WINDOW_TOO_LARGE {
+        let limit = (1u64 << MAX_ZSTD_WINDOW_LOG) >> 20;
+        return format!("the frame needs a window of more than {limit} MiB; `zstd -d --long=31` decompresses it");
+    }
+    name(code)
+}
+
 fn name(code: zstd_safe::ErrorCode) -> String {
     zstd_safe::get_error_name(code).to_lowercase()
 }
@@ -153,6 +164,6 @@ mod tests {
     fn windows_have_a_limit() {
         assert_eq!(unpack(Codec::Zstd, &frame_with_window(27)).unwrap(), b"");
         let message = damage(Codec::Zstd, &frame_with_window(28));
-        assert!(message.contains("requires too much memory"), "{message}");
+        assert!(message.contains("a window of more than 128 MiB; `zstd -d --long=31`"), "{message}");
     }
 }

@@ -73,7 +73,7 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
 /// The images and names in `index.json` with which `manifest.json` is compared.
 struct Known {
     images: HashSet<Digest>,
-    /// The images under each name, one for each platform.
+    /// The images under each name, one for each platform; none where they cannot be read.
     named: HashMap<Name, BTreeSet<Digest>>,
     /// The members that are blobs of artifacts, but no configs of images.
     carried: HashSet<String>,
@@ -85,11 +85,11 @@ impl Known {
         let carried = carried.map(|blob| blob.digest.blob_path()).collect();
         let mut known = Self { images: HashSet::new(), named: HashMap::new(), carried };
         for entry in &set.entries {
-            for image_id in entry.node.image_ids() {
-                known.images.insert(image_id.clone());
-                for name in &entry.names {
-                    known.named.entry(name.clone()).or_default().insert(image_id.clone());
-                }
+            let image_ids = entry.node.image_ids();
+            known.images.extend(image_ids.iter().map(|&image_id| image_id.clone()));
+            let is_image = !image_ids.is_empty() || entry.node.first_broken().is_some();
+            for name in entry.names.iter().filter(|_| is_image) {
+                known.named.entry(name.clone()).or_default().extend(image_ids.iter().map(|&image_id| image_id.clone()));
             }
         }
         let images = set.entries.iter().flat_map(|entry| entry.node.images());
@@ -103,7 +103,8 @@ impl Known {
     /// Returns the error if `name` is not that of the image `image_id` in the layout (O-26).
     fn contradiction(&self, name: &Name, image_id: &Digest, at: &str) -> Option<Error> {
         let error = match self.named.get(name) {
-            Some(known) if known.contains(image_id) => return None,
+            // A name of none is that of an entry which cannot be read: that fault is the one to report.
+            Some(known) if known.contains(image_id) || known.is_empty() => return None,
             Some(known) => {
                 let problem = format!("{name} is another image than in {INDEX_MEMBER}");
                 Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id)

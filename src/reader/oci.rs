@@ -15,7 +15,7 @@ use std::sync::Arc;
 use super::shared::SharedBlobs;
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest, Hasher};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Setting};
 use crate::image::{
     Artifact, Broken, Child, Document, IMAGE_NAME, Image, ImageEntry, ImageIndex, ImageSet, ListedNode, Listing,
     Missing, Name, Node, RawBlob,
@@ -330,7 +330,7 @@ impl<'a> Walk<'a> {
     fn document(&self, descriptor: &Descriptor, extent: &Extent, at: &str) -> Result<Vec<u8>> {
         let diagnostics = &self.run.diagnostics;
         let expected = Expected { digest: Some(descriptor.digest().clone()), size: Some(descriptor.size()) };
-        expected.verify(at, None, extent.size()).or_else(|error| diagnostics.fault(error))?;
+        self.check_size(descriptor, extent, at)?;
         let raw = extent.read(at, MAX_DOCUMENT)?;
         self.run.budget.charge_memory(json::memory_size(&raw), at)?;
         let Some(mut hasher) = Hasher::of(descriptor.digest().algorithm()) else {
@@ -342,6 +342,16 @@ impl<'a> Walk<'a> {
         let expected = Expected { size: None, ..expected };
         expected.verify(at, Some(&hasher.finish()), raw.len() as u64).or_else(|error| diagnostics.fault(error))?;
         Ok(raw)
+    }
+
+    /// O-6: a blob has the size of its descriptor. Beside `manifest.json`, which names no sizes, the archive can be read by
+    /// that.
+    fn check_size(&self, descriptor: &Descriptor, extent: &Extent, at: &str) -> Result<()> {
+        let expected = Expected { digest: None, size: Some(descriptor.size()) };
+        expected.verify(at, None, extent.size()).or_else(|error| {
+            let is_hybrid = matches!(self.places, Places::Layout) && self.members.has(MANIFEST_MEMBER)?;
+            self.run.diagnostics.fault(if is_hybrid { error.avoided_by(Setting::DockerHalf) } else { error })
+        })
     }
 
     /// The member that holds a blob, or should.

@@ -135,6 +135,7 @@ impl Body {
         let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, budget, diagnostics);
         let mut entries = Entries::default();
         let mut check = UnpackCheck::default();
+        let mut has_host_attribute = false;
         loop {
             let entry = reader.next_entry();
             // If it cannot be read at all, the error is enough.
@@ -147,6 +148,10 @@ impl Body {
                     if let Some(fault) = fault_of_name(&entry.path, at) {
                         entries.is_broken = true;
                         diagnostics.report(fault)?;
+                    }
+                    if let Some(name) = entry.host_attribute().filter(|_| !has_host_attribute) {
+                        has_host_attribute = true;
+                        diagnostics.report(host_attribute(&entry.path, name, at))?;
                     }
                     budget.charge_memory(check.entry(&entry, reader.flag()), at)?;
                     budget.charge_memory(entries.index.push(&entry, None), at)?;
@@ -184,6 +189,13 @@ impl Body {
 /// Returns true if `fault` is reported by the check of names or by applying the entries.
 fn is_found_elsewhere(fault: UnpackFault) -> bool {
     matches!(fault, UnpackFault::PathTwice | UnpackFault::RootNoDirectory | UnpackFault::NamelessWhiteout)
+}
+
+/// Returns the finding about the first entry of a layer with an extended attribute of another system.
+fn host_attribute(path: &[u8], name: &[u8], at: &str) -> Diagnostic {
+    let problem =
+        format!("the extended attribute `{}` is of another system: no file system of Linux takes it", quote(name));
+    Diagnostic::warning(Rule::R16, format!("{at}: `{}`", quote(path)), problem)
 }
 
 /// Returns the finding about an entry's name, if there is one.

@@ -139,6 +139,10 @@ impl Verification<'_> {
             self.config(&image.config, &config_at);
         }
         self.platform(&image.platform, image.config.platform(), &image.at);
+        if image.platform.os == "windows" {
+            let problem = "an image for Windows: engines on Linux keep it at most, and run it nowhere";
+            self.add(Diagnostic::warning(Rule::O12, &image.at, problem));
+        }
         if self.archive.format != Format::V1 {
             self.unknown_platform(&image.platform, &config_at);
         }

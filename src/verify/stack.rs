@@ -100,14 +100,20 @@ impl Verification<'_> {
         let Some(blob) = &layer.blob else { return Ok(None) };
         let body = self.bodies.add(blob.extent.clone(), &layer.at)?;
         match &layer.claim {
-            // Its digest is its name's, with which all blobs are compared.
-            ExpectedDigest::Descriptor(descriptor) => self.bodies.expect_size(body, descriptor.size()),
             ExpectedDigest::Name(_) if self.archive.format == Format::Hybrid => {}
             ExpectedDigest::Name(name) => self.bodies.expect(body, name, (Severity::Warning, Rule::D6), "its name"),
-            ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. } | ExpectedDigest::Nothing => {}
+            // The reader has compared the size of a descriptor; its digest is its name's, with which all blobs are compared.
+            ExpectedDigest::Descriptor(_)
+            | ExpectedDigest::Computed(_)
+            | ExpectedDigest::Written { .. }
+            | ExpectedDigest::Nothing => {}
         }
         if layer.is_encrypted() {
-            self.add(Diagnostic::note(Rule::O19, &layer.at, "the layer is encrypted, and was not looked into"));
+            self.add(Diagnostic::warning(
+                Rule::O19,
+                &layer.at,
+                "the layer is encrypted: it was not looked into, and no engine unpacks it without the key",
+            ));
             return Ok(None);
         }
         Ok(Some(body))

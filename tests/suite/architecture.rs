@@ -305,7 +305,7 @@ fn imports_make_no_cycle() {
 }
 
 /// Flags of other programs, and whole commands that `inspect` recommends.
-const COMMANDS: [&str; 4] = ["without --sparse", "tar --format=pax", "imgtar edit --", "imgtar import"];
+const COMMANDS: [&str; 5] = ["without --sparse", "tar --", "zstd -d --long=31", "imgtar edit --", "imgtar import"];
 
 #[test]
 fn the_library_names_no_flag() {

@@ -15,6 +15,7 @@ mod attack_lies;
 mod attack_load;
 mod attack_platforms;
 mod bundles;
+mod cases;
 mod cat;
 mod cli;
 mod compress;

@@ -223,7 +223,11 @@ fn g_13_the_end_is_at_least_one_zero_block_with_nothing_behind() {
 fn r_13_other_types_are_refused() {
     for flag in *b"VMDNAXZ\xff" {
         let tar = Raw::default().header(Block::gnu(flag, "f")).end();
-        assert_refused(&tar, &["`f`", "type `", "is not supported (header at offset 0)"]);
+        assert_refused(&tar, &["`f`", "type `", "is not supported", "(header at offset 0)"]);
+    }
+    for (flag, option) in [(b'D', "--incremental"), (b'M', "--multi-volume"), (b'V', "--label")] {
+        let tar = Raw::default().header(Block::gnu(flag, "f")).end();
+        assert_refused(&tar, &[&format!("`tar {option}` wrote it; pack it again without")]);
     }
 }
 

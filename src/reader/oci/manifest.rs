@@ -182,6 +182,7 @@ impl Walk<'_> {
             self.check_diff_id(&descriptor, blob.as_ref(), diff_id, known, &at)?;
         }
         if let Some(blob) = &blob {
+            self.check_size(&descriptor, &blob.extent, &at)?;
             layer::check_type(&descriptor, blob, &at, self.run)?;
         }
         let foreign = descriptor.media_type().is_nondistributable().then(|| descriptor.clone());

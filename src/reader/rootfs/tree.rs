@@ -15,6 +15,10 @@ use crate::spec::docker::{self, MANIFEST_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 use crate::spec::v1::V1Id;
 
+/// The problem of an entry that bsdtar packed on macOS, with attributes that only its system has.
+const HOST_ATTRIBUTE: &str =
+    "it has an extended attribute that no file system of Linux takes; tar --no-xattrs leaves it out";
+
 /// The entries of a tar so far. Holds no names but the first of each sort.
 pub(super) struct Tree<'a> {
     label: &'a str,
@@ -24,6 +28,7 @@ pub(super) struct Tree<'a> {
     sparse: Finds,
     contiguous: Finds,
     repeated: Finds,
+    host_attributes: Finds,
     /// A hash of each path: a warning that is wrong once in 2^64 is worth the memory.
     seen: HashSet<u64>,
     has_layout: bool,
@@ -68,6 +73,7 @@ impl<'a> Tree<'a> {
             sparse: Finds::default(),
             contiguous: Finds::default(),
             repeated: Finds::default(),
+            host_attributes: Finds::default(),
             seen: HashSet::new(),
             has_layout: false,
             has_index: false,
@@ -99,6 +105,9 @@ impl<'a> Tree<'a> {
             b'S' => self.sparse.note(&path),
             b'7' => self.contiguous.note(&path),
             _ => {}
+        }
+        if entry.host_attribute().is_some() {
+            self.host_attributes.note(&path);
         }
         budget.charge_memory(size_of::<u64>() as u64, self.label)?;
         if !self.seen.insert(hash(&path)) {
@@ -135,6 +144,7 @@ impl<'a> Tree<'a> {
             ),
             (Rule::R13, &self.contiguous, "stored as a contiguous file (type 7), which docker and containerd refuse"),
             (Rule::R10, &self.repeated, "there more than once, which docker and podman refuse; the last one counts"),
+            (Rule::R16, &self.host_attributes, HOST_ATTRIBUTE),
         ] {
             finds.warn(rule, self.label, problem, run)?;
         }
