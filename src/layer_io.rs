@@ -1,6 +1,7 @@
 //! A layer's bytes, verified against all their expected digests and sizes (docs/formats.md M-11).
 
 use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
 use std::thread::{self, Scope};
 
 use crate::archive::{self, BLOCK};
@@ -193,7 +194,7 @@ impl Layer {
 
     /// The uncompressed tar; at its end the stored bytes have been verified, but not the diff_id.
     fn decoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<Decoder<'a, StoredReader<'a>>> {
-        self.decoder(self.undecoded(action, run)?, run)
+        self.decoder(NonZeroUsize::MIN, self.undecoded(action, run)?, run)
     }
 
     /// The same with each step on a thread of its own.
@@ -204,7 +205,7 @@ impl Layer {
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<Ahead<'scope, Decoder<'a, Ahead<'scope, StoredReader<'a>>>>> {
         let stored = self.ahead(scope, self.undecoded(action, run)?)?;
-        self.ahead(scope, self.decoder(stored, run)?)
+        self.ahead(scope, self.decoder(run.jobs, stored, run)?)
     }
 
     /// The stored bytes for decoding; not hashed where the same bytes are hashed as the uncompressed tar.
@@ -218,9 +219,9 @@ impl Layer {
         self.stored(action, run)
     }
 
-    fn decoder<'a, R: Read>(&'a self, stored: R, run: &'a Run) -> Result<Decoder<'a, R>> {
+    fn decoder<'a, R: Read>(&'a self, threads: NonZeroUsize, stored: R, run: &'a Run) -> Result<Decoder<'a, R>> {
         let watch = Watch::new(&self.at, &run.budget, &run.diagnostics);
-        codec::decode(self.codec(), stored, watch).map_err(|error| Error::io("reading", &self.at, error))
+        codec::decode_on(threads, self.codec(), stored, watch).map_err(|error| Error::io("reading", &self.at, error))
     }
 
     fn codec(&self) -> Codec {
@@ -264,7 +265,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::codec::{Encoding, GzipLevel};
+    use crate::codec::Encoding;
     use crate::diagnostics::Diagnostics;
     use crate::digest::DiffId;
     use crate::stream::source::Source;
@@ -274,7 +275,7 @@ mod tests {
         let random = |seed: u64| seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let noise = std::iter::successors(Some(1), |&seed| Some(random(seed)));
         let tar: Vec<u8> = noise.map(|seed| (seed >> 56) as u8).take(size).collect();
-        let encoding = Encoding::Gzip(GzipLevel::DEFAULT);
+        let encoding = Encoding::Gzip(None);
         let mut encoder = codec::encode(encoding, Vec::new(), std::num::NonZeroUsize::MIN).unwrap();
         encoder.write_all(&tar).unwrap();
         let extent = Source::memory("m", encoder.finish().unwrap()).extent();

@@ -1,7 +1,7 @@
 //! Flags that take one of a few words. The doc comments are the help text.
 
 use clap::ValueEnum;
-use imgtar::{Attestations, DiffIgnore, DiffPart, Encoding, GzipLevel, Half, IndexPolicy, Verify, ZstdLevel};
+use imgtar::{Attestations, DiffIgnore, DiffPart, Encoding, Half, IndexPolicy, Verify, ZstdLevel};
 
 /// The formats that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -163,7 +163,7 @@ impl From<OuterArg> for Encoding {
     fn from(outer: OuterArg) -> Self {
         match outer {
             OuterArg::None => Self::Plain,
-            OuterArg::Gzip => Self::Gzip(GzipLevel::DEFAULT),
+            OuterArg::Gzip => Self::Gzip(None),
             OuterArg::Zstd => Self::Zstd(ZstdLevel::DEFAULT),
             OuterArg::Xz => Self::Xz,
         }

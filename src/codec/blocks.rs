@@ -1,60 +1,28 @@
-//! Fixed blocks of input, each encoded on its own, by as many threads as there are and in their order.
+//! Fixed blocks of input, each encoded on its own by a [`Crew`].
 //!
-//! Block `i` goes to thread `i % n` and its result is fetched from there, so order needs no book-keeping. The caller's
-//! thread cuts blocks and writes results; it encodes none itself unless there is but one block or one thread. Buffers
-//! travel in a circle: [`PER_THREAD`] of them for each thread, and when all are on their way the caller waits for the
-//! oldest, which is the backpressure. A thread is started when the first block for it is full.
+//! The caller's thread cuts blocks and writes results; it encodes none itself unless there is but one block or one thread.
 
 use std::io::{self, Write};
 use std::mem;
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
 
+use super::crew::{BlockWork, Crew, Job};
 use crate::stream::finish::Finish;
 
-/// Buffers for each thread: one being encoded, one waiting to be encoded or written.
-const PER_THREAD: usize = 2;
-
-/// A format that encodes each block into bytes that can be decoded without any other block.
-pub(super) trait BlockFormat: Copy + Send + 'static {
+/// A format that encodes each block into bytes that can be decoded without any other block. The outcome of the work is how
+/// many bytes it wrote.
+pub(super) trait BlockFormat: BlockWork<Outcome = usize> {
     /// Plain bytes in every block but the last.
     const BLOCK: usize;
-    /// The name of its threads.
-    const NAME: &'static str;
-    /// The state that a thread keeps from block to block; never any input.
-    type Encoder;
-
-    /// A new encoder, made by the thread that uses it.
-    fn encoder(self) -> Self::Encoder;
-
-    /// Encodes `block` to the beginning of `out`, which grows as needed; returns how many bytes.
-    fn encode(encoder: &mut Self::Encoder, block: &[u8], out: &mut Vec<u8>) -> usize;
-}
-
-/// One block on its way. Its buffers are used again for a later one.
-#[derive(Default)]
-struct Job {
-    block: Vec<u8>,
-    out: Vec<u8>,
-    /// Bytes at the beginning of `out` that count.
-    encoded: usize,
-}
-
-impl Job {
-    fn encode<F: BlockFormat>(&mut self, encoder: &mut F::Encoder) {
-        self.encoded = F::encode(encoder, &self.block, &mut self.out);
-        self.block.clear();
-    }
 }
 
 /// A writer that encodes every `F::BLOCK` bytes on their own. Empty input is one empty block.
 pub(super) struct BlockWriter<W, F: BlockFormat> {
     inner: W,
-    filling: Job,
+    filling: Job<usize>,
     crew: Crew<F>,
     /// Used where a thread would not pay.
-    local: Option<F::Encoder>,
+    local: Option<F::State>,
     began: bool,
 }
 
@@ -74,16 +42,22 @@ impl<W: Write, F: BlockFormat> BlockWriter<W, F> {
     }
 
     fn encode_here(&mut self) -> io::Result<()> {
-        let encoder = self.local.get_or_insert_with(|| self.crew.format.encoder());
-        self.filling.encode::<F>(encoder);
-        self.inner.write_all(&self.filling.out[..self.filling.encoded])
+        let state = self.local.get_or_insert_with(|| self.crew.work.state());
+        self.filling.work::<F>(state);
+        write(&mut self.inner, &mut self.filling)
     }
 
-    fn write_oldest(&mut self) -> io::Result<Job> {
-        let job = self.crew.receive()?;
-        self.inner.write_all(&job.out[..job.encoded])?;
+    fn write_oldest(&mut self) -> io::Result<Job<usize>> {
+        let mut job = self.crew.receive()?;
+        write(&mut self.inner, &mut job)?;
         Ok(job)
     }
+}
+
+/// Writes what `job` was encoded to, and empties its block for another.
+fn write<W: Write>(inner: &mut W, job: &mut Job<usize>) -> io::Result<()> {
+    job.block.clear();
+    inner.write_all(&job.out[..job.outcome])
 }
 
 impl<W: Write, F: BlockFormat> Write for BlockWriter<W, F> {
@@ -121,89 +95,6 @@ impl<W: Write, F: BlockFormat> Finish for BlockWriter<W, F> {
     }
 }
 
-/// The threads, and which blocks are with them.
-struct Crew<F> {
-    format: F,
-    threads: usize,
-    workers: Vec<Worker>,
-    /// Blocks sent and received since the beginning.
-    sent: usize,
-    received: usize,
-}
-
-impl<F: BlockFormat> Crew<F> {
-    fn new(format: F, threads: NonZeroUsize) -> Self {
-        Self { format, threads: threads.get(), workers: Vec::new(), sent: 0, received: 0 }
-    }
-
-    fn is_full(&self) -> bool {
-        self.sent - self.received == self.threads * PER_THREAD
-    }
-
-    fn is_idle(&self) -> bool {
-        self.sent == self.received
-    }
-
-    /// Never waits: a crew that is not full has room in the queue of its next worker.
-    fn send(&mut self, job: Job) -> io::Result<()> {
-        let index = self.sent % self.threads;
-        if index == self.workers.len() {
-            self.workers.push(Worker::start(self.format)?);
-        }
-        self.sent += 1;
-        self.workers[index].send(job).ok_or_else(died::<F>)
-    }
-
-    /// Waits for the oldest block.
-    fn receive(&mut self) -> io::Result<Job> {
-        let index = self.received % self.threads;
-        self.received += 1;
-        self.workers[index].done.recv().map_err(|_| died::<F>())
-    }
-}
-
-fn died<F: BlockFormat>() -> io::Error {
-    io::Error::other(format!("{}: a compression thread panicked", F::NAME))
-}
-
-/// One thread. Dropping it waits until the thread has ended, which takes no longer than the blocks it was sent.
-struct Worker {
-    jobs: Option<SyncSender<Job>>,
-    done: Receiver<Job>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Worker {
-    fn start<F: BlockFormat>(format: F) -> io::Result<Self> {
-        let (jobs, inbox) = sync_channel::<Job>(PER_THREAD);
-        let (outbox, done) = sync_channel(PER_THREAD);
-        let thread = thread::Builder::new().name(F::NAME.into()).spawn(move || {
-            let mut encoder = format.encoder();
-            for mut job in inbox {
-                job.encode::<F>(&mut encoder);
-                if outbox.send(job).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { jobs: Some(jobs), done, thread: Some(thread) })
-    }
-
-    fn send(&self, job: Job) -> Option<()> {
-        self.jobs.as_ref()?.send(job).ok()
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic was reported when its block was missed; here only the end of the thread matters.
-            let _ = thread.join();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -227,18 +118,22 @@ mod tests {
 
     impl BlockFormat for Bars {
         const BLOCK: usize = 4;
-        const NAME: &'static str = "bars";
-        type Encoder = Encoder;
+    }
 
-        fn encoder(self) -> Encoder {
+    impl BlockWork for Bars {
+        const NAME: &'static str = "bars";
+        type State = Encoder;
+        type Outcome = usize;
+
+        fn state(self) -> Encoder {
             self.alive.fetch_add(1, Ordering::SeqCst);
             Encoder(self.alive)
         }
 
-        fn encode(_: &mut Encoder, block: &[u8], out: &mut Vec<u8>) -> usize {
+        fn work(_: &mut Encoder, block: &[u8], out: &mut Vec<u8>) -> usize {
             assert!(!block.contains(&b'!'), "a panic that a test asked for");
             if block.contains(&b'a') {
-                thread::sleep(std::time::Duration::from_millis(5));
+                std::thread::sleep(std::time::Duration::from_millis(5));
             }
             out.clear();
             out.extend_from_slice(block);
@@ -276,7 +171,7 @@ mod tests {
         let mut writer = writer(2, &ALIVE);
         for (input, threads) in [("abcd", 0), ("e", 1), ("fghi", 2), ("jklmnopqrstuvwxyz", 2)] {
             writer.write_all(input.as_bytes()).unwrap();
-            assert_eq!(writer.crew.workers.len(), threads, "after {input}");
+            assert_eq!(writer.crew.started(), threads, "after {input}");
         }
     }
 
@@ -285,7 +180,7 @@ mod tests {
         static ALIVE: AtomicUsize = AtomicUsize::new(0);
         let mut writer = writer(3, &ALIVE);
         writer.write_all(&[b'a'; 60]).unwrap();
-        assert_ne!(writer.crew.workers.len(), 0);
+        assert_ne!(writer.crew.started(), 0);
         drop(writer);
         assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
     }
@@ -297,7 +192,7 @@ mod tests {
             let mut writer = writer(2, &ALIVE);
             let written = writer.write_all(input.as_bytes());
             let error = written.and_then(|()| writer.finish()).unwrap_err();
-            assert_eq!(error.to_string(), "bars: a compression thread panicked");
+            assert_eq!(error.to_string(), "bars: a thread panicked");
         }
         assert_eq!(ALIVE.load(Ordering::SeqCst), 0);
     }

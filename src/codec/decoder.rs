@@ -5,6 +5,7 @@
 //! damage.
 
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use super::{Codec, bzip2, gzip, lz4, xz, zstd};
@@ -48,6 +49,8 @@ enum Form<'a, R> {
 /// Moves bytes from a reader through a codec's state.
 struct Pump<'a, R> {
     inner: R,
+    /// Decodes the members at the beginning of a gzip stream, until all that say how long they are have been.
+    members: Option<gzip::MemberReader>,
     state: State,
     codec: Codec,
     buffer: Box<[u8]>,
@@ -99,6 +102,20 @@ pub(super) trait Decode {
 /// # Errors
 /// When the codec cannot be set up for lack of memory.
 pub fn decode<R: Read>(codec: Codec, inner: R, watch: Watch<'_>) -> io::Result<Decoder<'_, R>> {
+    decode_on(NonZeroUsize::MIN, codec, inner, watch)
+}
+
+/// As [`decode`], on up to `threads` threads where the stream says how it can be divided: gzip of members that carry their
+/// length, 1 to 4 MiB for each thread. What is decoded does not depend on it.
+///
+/// # Errors
+/// As [`decode`]; reading fails when a thread cannot be started.
+pub(crate) fn decode_on<R: Read>(
+    threads: NonZeroUsize,
+    codec: Codec,
+    inner: R,
+    watch: Watch<'_>,
+) -> io::Result<Decoder<'_, R>> {
     let state = match codec {
         Codec::Plain => return Ok(Decoder(Form::Plain(inner))),
         Codec::Gzip => State::Gzip(gzip::Decode::new()),
@@ -108,7 +125,8 @@ pub fn decode<R: Read>(codec: Codec, inner: R, watch: Watch<'_>) -> io::Result<D
         Codec::Lz4 => State::Lz4(lz4::Decode::new()),
     };
     let buffer = vec![0; INPUT].into();
-    let pump = Pump { inner, state, codec, buffer, input: 0..0, offset: 0, end: None, watch };
+    let members = (codec == Codec::Gzip && threads.get() > 1).then(|| gzip::MemberReader::new(threads));
+    let pump = Pump { inner, members, state, codec, buffer, input: 0..0, offset: 0, end: None, watch };
     Ok(Decoder(Form::Coded(Box::new(pump))))
 }
 
@@ -134,6 +152,10 @@ impl<R: Read> Read for Decoder<'_, R> {
 
 impl<R: Read> Pump<'_, R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if let Some(given) = self.read_members(out)? {
+            self.watch.budget.decoded(given as u64, &self.watch.at)?;
+            return Ok(given);
+        }
         loop {
             match &self.end {
                 None => self.fill()?,
@@ -153,6 +175,25 @@ impl<R: Read> Pump<'_, R> {
                 }
             }
         }
+    }
+
+    /// Plain bytes of whole members, `None` when the rest has to be read as a stream.
+    fn read_members(&mut self, out: &mut [u8]) -> io::Result<Option<usize>> {
+        let Some(members) = &mut self.members else { return Ok(None) };
+        if let Some(given) = members.read(&mut self.inner, out)? {
+            return Ok(Some(given));
+        }
+        let gzip::Rest { unread, offset } = self.members.take().map(gzip::MemberReader::rest).unwrap_or_default();
+        if offset > 0 {
+            self.state = State::Gzip(gzip::Decode::after_members());
+        }
+        (self.offset, self.input) = (offset, 0..unread.len());
+        if unread.len() > self.buffer.len() {
+            self.buffer = unread.into();
+        } else {
+            self.buffer[..unread.len()].copy_from_slice(&unread);
+        }
+        Ok(None)
     }
 
     /// The rule that damage to the stream breaks.

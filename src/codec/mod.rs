@@ -2,12 +2,13 @@
 //!
 //! [`Codec`] is the compression of bytes that are read, [`Encoding`] that of bytes to write; [`decode`] and [`encode`]
 //! go from either to a stream. One file a codec below; `decoder` and `encoder` pump bytes through them, `blocks`
-//! spreads gzip over threads.
+//! and `crew` spread gzip over threads.
 //!
 //! Sources: docs/formats.md G-1 (magic), O-16, O-17, H-15 to H-17 (reading), D-10 (writing).
 
 mod blocks;
 mod bzip2;
+mod crew;
 mod decoder;
 mod encoder;
 mod gzip;
@@ -17,7 +18,7 @@ mod tests;
 mod xz;
 mod zstd;
 
-pub(crate) use self::decoder::Decoder;
+pub(crate) use self::decoder::{Decoder, decode_on};
 pub use self::decoder::{Watch, decode};
 pub(crate) use self::encoder::{Encoder, encode};
 
@@ -107,8 +108,9 @@ impl Codec {
 pub enum Encoding {
     /// The bytes as they are.
     Plain,
-    /// Members of a fixed size of input, each made by libdeflate.
-    Gzip(GzipLevel),
+    /// Members of a fixed size of input, each made by libdeflate; without a level each member gets the one of 0 to 2 that
+    /// its content is worth.
+    Gzip(Option<GzipLevel>),
     /// One frame with a checksum.
     Zstd(ZstdLevel),
     /// Blocks of a fixed size of input.
@@ -146,15 +148,6 @@ impl<const MAX: u8> Level<MAX> {
     pub const fn get(self) -> u8 {
         self.0
     }
-}
-
-impl GzipLevel {
-    /// The default level.
-    ///
-    /// The fastest that writes no more than others do by default. A Debian system of 1,173 MB in four layers became
-    /// 426 MB at level 1, 409 at 2, 405 at 3 and 402 at 4, in 0.45, 0.53, 0.56 and 0.61 of the processor time in which
-    /// skopeo 1.9.3 made 415 MB of it.
-    pub const DEFAULT: Self = Self(2);
 }
 
 impl ZstdLevel {

@@ -17,7 +17,7 @@ const CODECS: [Codec; 6] = [Codec::Plain, Codec::Gzip, Codec::Zstd, Codec::Xz, C
 const COMPRESSED: [Codec; 5] = [Codec::Gzip, Codec::Zstd, Codec::Xz, Codec::Bzip2, Codec::Lz4];
 
 const ENCODINGS: [Encoding; 4] =
-    [Encoding::Plain, Encoding::Gzip(GzipLevel::DEFAULT), Encoding::Zstd(ZstdLevel::DEFAULT), Encoding::Xz];
+    [Encoding::Plain, Encoding::Gzip(None), Encoding::Zstd(ZstdLevel::DEFAULT), Encoding::Xz];
 
 fn threads(number: usize) -> NonZeroUsize {
     NonZeroUsize::new(number).unwrap()
@@ -27,12 +27,17 @@ fn threads(number: usize) -> NonZeroUsize {
 pub(super) fn pack(codec: Codec, content: &[u8]) -> Vec<u8> {
     let encoding = match codec {
         Codec::Plain => Encoding::Plain,
-        Codec::Gzip => Encoding::Gzip(GzipLevel::DEFAULT),
+        Codec::Gzip => Encoding::Gzip(None),
         Codec::Zstd => Encoding::Zstd(ZstdLevel::DEFAULT),
         Codec::Xz => Encoding::Xz,
         Codec::Bzip2 => return pack_bzip2(content),
         Codec::Lz4 => return pack_lz4(content, lz4_checked()),
     };
+    pack_as(encoding, content)
+}
+
+/// `content` in this encoding.
+pub(super) fn pack_as(encoding: Encoding, content: &[u8]) -> Vec<u8> {
     pack_in(encoding, content.chunks(content.len().max(1)), 1)
 }
 
@@ -64,6 +69,11 @@ fn lz4_checked() -> lz4_flex::frame::FrameInfo {
 
 /// Decodes `bytes`; returns the content and the warnings.
 pub(super) fn unpack_heard(codec: Codec, bytes: &[u8]) -> io::Result<(Vec<u8>, Vec<String>)> {
+    unpack_heard_on(1, codec, bytes)
+}
+
+/// The same on this many threads.
+pub(super) fn unpack_heard_on(jobs: usize, codec: Codec, bytes: &[u8]) -> io::Result<(Vec<u8>, Vec<String>)> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let ears = Arc::clone(&heard);
     let diagnostics = Diagnostics::new(false, move |diagnostic| {
@@ -72,7 +82,7 @@ pub(super) fn unpack_heard(codec: Codec, bytes: &[u8]) -> io::Result<(Vec<u8>, V
     });
     let budget = Budget::new(Limits::default());
     let mut content = Vec::new();
-    decode(codec, bytes, Watch::new("blob", &budget, &diagnostics))?.read_to_end(&mut content)?;
+    decode_on(threads(jobs), codec, bytes, Watch::new("blob", &budget, &diagnostics))?.read_to_end(&mut content)?;
     let heard = heard.lock().unwrap().clone();
     Ok((content, heard))
 }
@@ -377,15 +387,16 @@ fn a_failed_write_at_any_time_is_never_a_success() {
 
 /// Outputs that a release may change only if its notes say so (docs/formats.md D-10): codec, level, size, SHA-256.
 const GOLDEN: &str = "\
-gzip 1 348242 672548bd001027165a5183d4e6183e91da586cce2dc61cc70a47196eccdfaa83
-gzip 2 339483 66d8cc680d0e61389c80e5d61476934f489eb14ced4d9359af91a47a0d7f0143
-gzip 3 337148 ea364d456ecd5bfb75a0f69422e5f0105d2fd4ca3018b7a0ef46b6031f229d09
-gzip 4 325609 deb12ab0e883f07a0641d44f998919d81607144461c449ad993ae575c3b2220c
-gzip 5 316731 a41c82a14c9e81feec444924f913b5b1294fd3b49f40ba260049ea86388a61a2
-gzip 6 311389 27c68e9ddf16743e3bd5d419fcfbae77307c203c0ee2c6e2d42534a242e45a04
-gzip 7 306150 e0b69a2d0d242c10ab6ee79f1b5fd09633442048b4f41e9e714d14d115fdd3e5
-gzip 8 302263 377eef1dee4747d98084b43431764e59594ba2c45bb7303664ceb55a19ebfbb8
-gzip 9 300377 5c22c83d844e1d8a751843a116e56ed6d498d842018937ff14babb18add50b5d
+gzip 0 339533 8d79bef933ec22aba6cdd5486637a968f9f88b2c518a59825f1920ea95f86bb2
+gzip 1 348292 9ac2212e2c0a8046fe3b1474efd364c71af4dfa19c033e327c4acb3e1d75415e
+gzip 2 339533 8d79bef933ec22aba6cdd5486637a968f9f88b2c518a59825f1920ea95f86bb2
+gzip 3 337198 ee9d304286b0963bf0aaa91e769664b6246b6f4b0f2e5b55185e095205ad94a7
+gzip 4 325659 8ca74553f4283b7d2b7617038568e5d927d99b981a9177d4bd713f5de4ef3b4e
+gzip 5 316781 d5028e584d02527ecc959c011ec1bb44bcc412ae50af291c082d79c05f0c9ebe
+gzip 6 311439 52410df99c76f102af2474caab9a0aa26edf3a311a9bc1a9756c052a74f89ff7
+gzip 7 306200 ccab1adc881c0f6702448b7eebba55a0195e6ea4204ac8a3707664be02a29a95
+gzip 8 302313 094ca91f091d24db261e8c4072597d0d2a561e2c77f339f354861579760640c2
+gzip 9 300427 f4d2e639a8d88e3e7dcdb7626515058c94f543f8f3b9d7d368d9da7e2a5cae97
 zstd 1 333723 dc6967d8e1f2364c57e1233c80dffee1befd8a29e8e736209367135c273ac8e8
 zstd 3 336264 4b33487f087ac5a99db9027f4115d016a8e45071448b4041485cf1d86a4c44bc
 zstd 9 304136 e53d24d920bddb1e86460f25ef3f53a5c6115b8705e7578313ad8b643ff7ace8
@@ -396,7 +407,8 @@ xz 0 286856 7ea5d3315fd104da72c2a82e283ac2ac8089107a966c24de98d5c1c77ddecc94
 #[test]
 fn golden_digests() {
     let content = sample(1_300_000);
-    let gzip = (1..=9).map(|level| (level, Encoding::Gzip(GzipLevel::new(level).unwrap())));
+    // Level 0 stands for the one that is chosen by content.
+    let gzip = (0..=9).map(|level| (level, Encoding::Gzip(GzipLevel::new(level))));
     let zstd = [1, 3, 9, 19].map(|level| (level, Encoding::Zstd(ZstdLevel::new(level).unwrap())));
     let found: String = gzip
         .chain(zstd)

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::num::NonZeroUsize;
 use std::thread;
 
 use crate::archive::{Ending, Reader};
@@ -100,7 +101,8 @@ impl Body {
     ) -> Result<Examined> {
         let algorithms = algorithms(diff_ids);
         let watch = Watch::new(&self.at, &run.budget, diagnostics);
-        let decoder = codec::decode(self.codec, stored, watch).map_err(|error| self.failed(error))?;
+        let threads = if ahead { run.jobs } else { NonZeroUsize::MIN };
+        let decoder = codec::decode_on(threads, self.codec, stored, watch).map_err(|error| self.failed(error))?;
         let (mut decoder, digests, entries) = if ahead {
             thread::scope(|scope| {
                 let decoder = pipe::ahead(scope, decoder).map_err(|error| self.failed(error))?;

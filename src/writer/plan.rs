@@ -15,7 +15,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 
 use super::recode::StoredBlob;
-use crate::codec::{Codec, Encoding, GzipLevel, ZstdLevel};
+use crate::codec::{Codec, Encoding, ZstdLevel};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Blob, ContentKey, Image, Layer};
@@ -224,9 +224,9 @@ impl Policy {
             | (Compress::None, Codec::Plain)
             | (Compress::Gzip(_), Codec::Gzip)
             | (Compress::Zstd(_), Codec::Zstd) => None,
-            (Compress::Keep, Codec::Xz | Codec::Bzip2 | Codec::Lz4) => Some(Encoding::Gzip(GzipLevel::DEFAULT)),
+            (Compress::Keep, Codec::Xz | Codec::Bzip2 | Codec::Lz4) => Some(Encoding::Gzip(None)),
             (Compress::None, _) => Some(Encoding::Plain),
-            (Compress::Gzip(level), _) => Some(Encoding::Gzip(level.unwrap_or(GzipLevel::DEFAULT))),
+            (Compress::Gzip(level), _) => Some(Encoding::Gzip(level)),
             (Compress::Zstd(level), _) => Some(Encoding::Zstd(level.unwrap_or(ZstdLevel::DEFAULT))),
         }
     }

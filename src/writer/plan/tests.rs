@@ -27,7 +27,7 @@ fn policy(compress: Compress) -> Policy {
 fn stored(tar: &str, codec: Codec) -> Vec<u8> {
     let encoding = match codec {
         Codec::Plain => Encoding::Plain,
-        Codec::Gzip => Encoding::Gzip(GzipLevel::DEFAULT),
+        Codec::Gzip => Encoding::Gzip(None),
         Codec::Zstd => Encoding::Zstd(ZstdLevel::DEFAULT),
         Codec::Xz => Encoding::Xz,
         // Nothing looks into these.
