@@ -27,7 +27,7 @@ use crate::support::shape::Shape;
 /// something for chance. What grows with the square takes four.
 const MOST_TIMES: (u128, u128) = (320, 230);
 /// Runs of each size before growth is found to be too fast: chance only ever makes a run slower.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 8;
 /// A run that takes no longer has not done enough to be judged.
 const LEAST: Duration = Duration::from_millis(40);
 /// Runs with a small archive, of which the largest peak is what the command takes at rest: memory is read while a command

@@ -4,7 +4,6 @@
 //! the real one would have found in it. What a stand-in says is what the real one says. `docker save` gives out what a real Docker 29 saved.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -124,8 +123,12 @@ impl Host {
     }
 
     pub(crate) fn install(&self, name: &str, script: &str) {
-        let path = self.scratch.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = self.scratch.write("script", format!("#!/bin/sh\n{script}\n"));
+        // By a program of its own: a child that another test starts while this process has the script open for writing
+        // keeps it open until it runs its own program, and the system starts nothing that is open for writing.
+        let path = self.scratch.path(&format!("bin/{name}"));
+        let copied = Command::new("install").args(["-m", "755"]).args([text, path]).status().unwrap();
+        assert!(copied.success());
     }
 
     /// Takes a stand-in away, so that the real program is found.
