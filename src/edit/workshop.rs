@@ -90,7 +90,9 @@ impl<'a> Workshop<'a> {
         write: impl FnOnce(&mut LayerWriter<'_>) -> Result<()>,
     ) -> Result<Layer> {
         let (digest, extent) = self.spool.add(at, |out| {
-            let mut writer = LayerWriter { out: HashWriter::new(out), gathered: Vec::with_capacity(2 * CHUNK) };
+            let is_parallel = self.run.jobs.get() > 1;
+            let out = if is_parallel { HashWriter::on_a_thread(out).map_err(failed)? } else { HashWriter::new(out) };
+            let mut writer = LayerWriter { out, gathered: Vec::with_capacity(2 * CHUNK) };
             write(&mut writer)?;
             writer.raw(&END)?;
             writer.flush()?;

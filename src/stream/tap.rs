@@ -1,6 +1,8 @@
 //! Readers and writers that change no byte: they compute or verify digests and sizes as the bytes pass.
 
 use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
 
 use super::finish::Finish;
 use crate::digest::{Digest, Hasher};
@@ -112,21 +114,87 @@ impl<R: Read> Read for VerifyReader<R> {
 /// A writer that hashes what it passes on.
 pub(crate) struct HashWriter<W> {
     inner: W,
-    hasher: Hasher,
+    hashing: Hashing,
     size: u64,
+}
+
+/// Where the bytes are hashed.
+enum Hashing {
+    Here(Hasher),
+    /// On a thread that gets copies of the bytes, and gives the copies' buffers back.
+    OnAThread {
+        copies: SyncSender<Vec<u8>>,
+        spare: Receiver<Vec<u8>>,
+        thread: JoinHandle<Hasher>,
+    },
 }
 
 impl<W: Write> HashWriter<W> {
     /// Watches what goes to `inner`, from here on.
     pub(crate) fn new(inner: W) -> Self {
-        Self { inner, hasher: Hasher::sha256(), size: 0 }
+        Self { inner, hashing: Hashing::Here(Hasher::sha256()), size: 0 }
     }
+
+    /// The same with a thread that hashes while more is written. Writes should be large.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub(crate) fn on_a_thread(inner: W) -> io::Result<Self> {
+        Ok(Self { inner, hashing: Hashing::on_a_thread()?, size: 0 })
+    }
+}
+
+impl Hashing {
+    /// Writes by which the thread may be late.
+    const LATE: usize = 4;
+
+    fn on_a_thread() -> io::Result<Self> {
+        let (copies, work) = sync_channel::<Vec<u8>>(Self::LATE);
+        let (done, spare) = channel();
+        let thread = thread::Builder::new().name("hash".into()).spawn(move || {
+            let mut hasher = Hasher::sha256();
+            for copy in work {
+                hasher.update(&copy);
+                // A writer that was dropped needs no buffer.
+                let _ = done.send(copy);
+            }
+            hasher
+        })?;
+        Ok(Self::OnAThread { copies, spare, thread })
+    }
+
+    fn update(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Here(hasher) => hasher.update(bytes),
+            Self::OnAThread { copies, spare, .. } => {
+                let mut copy = spare.try_recv().unwrap_or_default();
+                copy.clear();
+                copy.extend_from_slice(bytes);
+                copies.send(copy).map_err(|_| died())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> io::Result<Digest> {
+        match self {
+            Self::Here(hasher) => Ok(hasher.finish()),
+            Self::OnAThread { copies, thread, .. } => {
+                drop(copies);
+                thread.join().map(Hasher::finish).map_err(|_| died())
+            }
+        }
+    }
+}
+
+fn died() -> io::Error {
+    io::Error::other("a hashing thread panicked")
 }
 
 impl<W: Write> Write for HashWriter<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(buf)?;
-        self.hasher.update(&buf[..written]);
+        self.hashing.update(&buf[..written])?;
         self.size += written as u64;
         Ok(written)
     }
@@ -141,7 +209,7 @@ impl<W: Write> Finish for HashWriter<W> {
     type Output = (Digest, u64, W);
 
     fn finish(self) -> io::Result<Self::Output> {
-        Ok((self.hasher.finish(), self.size, self.inner))
+        Ok((self.hashing.finish()?, self.size, self.inner))
     }
 }
 
@@ -178,5 +246,14 @@ mod tests {
         let mut writer = HashWriter::new(Vec::new());
         writer.write_all(b"abc").unwrap();
         assert_eq!(writer.finish().unwrap(), (Digest::sha256(b"abc"), 3, b"abc".to_vec()));
+    }
+
+    #[test]
+    fn a_thread_hashes_the_same() {
+        let pieces: Vec<Vec<u8>> = (0..100_u8).map(|number| vec![number; usize::from(number) * 100]).collect();
+        let mut writer = HashWriter::on_a_thread(Vec::new()).unwrap();
+        pieces.iter().for_each(|piece| writer.write_all(piece).unwrap());
+        let all = pieces.concat();
+        assert_eq!(writer.finish().unwrap(), (Digest::sha256(&all), all.len() as u64, all));
     }
 }
