@@ -221,12 +221,10 @@ impl MemberIndex {
         let path =
             EntryPath::clean(name.as_bytes()).map_err(|error| refuse(Problem::new(error.rule(), error.to_string())))?;
         match &self.store {
-            MemberStore::Directory(directory) => directory.find(&path, &self.at(name)),
-            MemberStore::Tar(tar) => {
-                let outcome = tar.find(&path).map_err(|error| Error::io("reading", self.at(name), error))?;
-                outcome.map_err(refuse)
-            }
+            MemberStore::Directory(directory) => directory.find_inside(&path, &self.at(name))?,
+            MemberStore::Tar(tar) => tar.find(&path).map_err(|error| Error::io("reading", self.at(name), error))?,
         }
+        .map_err(refuse)
     }
 
     /// Returns whether the last member of this name is a link; false in a directory, where links are the file system's.

@@ -143,7 +143,7 @@ impl Places {
             Self::Dir { manifest } if manifest == digest => MANIFEST_MEMBER.to_owned(),
             Self::Dir { .. } => {
                 let spellings = ["", ".tar", ".manifest.json"].map(|end| format!("{}{end}", digest.encoded()));
-                let is_there = |name: &&String| members.has(name).unwrap_or(false);
+                let is_there = |name: &&String| matches!(members.find_blob(name, "the format"), Ok(Some(_)));
                 spellings.iter().find(is_there).unwrap_or(&spellings[0]).clone()
             }
         }
@@ -310,7 +310,7 @@ impl<'a> Walk<'a> {
         let digest = descriptor.digest();
         self.used.insert(digest.clone());
         let name = self.place(digest);
-        let found = match self.members.find(&name, named_by) {
+        let found = match self.members.find_blob(&name, named_by) {
             Ok(found) => found,
             Err(error) => self.run.diagnostics.fault(error).map(|()| None)?,
         };

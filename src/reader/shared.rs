@@ -9,7 +9,6 @@ use crate::archive::MemberIndex;
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::image::{ImageSet, Layer};
-use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::source::Extent;
 
@@ -43,7 +42,7 @@ impl SharedBlobs {
             let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
             let Some(digest) = digest_of(name).filter(|digest| !self.0.contains_key(digest)) else { continue };
             // A member that is refused here is reported as missing where it is needed.
-            if let Ok(extent) = members.member(Rule::O3, name, "its name") {
+            if let Ok(Some(extent)) = members.find_blob(name, "its name") {
                 self.add(digest, members.at(name), extent, run)?;
             }
         }

@@ -66,7 +66,7 @@ impl Verification<'_> {
                 self.add(Diagnostic::warning(Rule::H2, at, "its name is no digest, and nothing can refer to it"));
                 continue;
             };
-            let Some(extent) = self.find(&digest.blob_path(), "its name")? else { continue };
+            let Some(extent) = self.find_blob(&digest.blob_path())? else { continue };
             if unreferenced.contains(&digest) {
                 self.add(Diagnostic::note(Rule::O3, &at, "nothing refers to this blob"));
             }
@@ -82,7 +82,7 @@ impl Verification<'_> {
             let name = path.to_string();
             let Some(digest) = digest_in_name(&name) else { continue };
             let at = self.archive.members.at(&name);
-            if let Some(extent) = self.find(&name, "its name")? {
+            if let Some(extent) = self.find_blob(&name)? {
                 let body = self.bodies.add(extent, &at)?;
                 self.bodies.expect(body, &digest, (Severity::Error, Rule::H3), "its name");
             }

@@ -156,7 +156,16 @@ impl<'a> Verification<'a> {
 
     /// The member `name`, through links; one that is refused counts as missing.
     fn find(&mut self, name: &str, named_by: &str) -> Result<Option<Extent>> {
-        self.archive.members.find(name, named_by).or_else(|error| {
+        self.or_missing(self.archive.members.find(name, named_by))
+    }
+
+    /// The member `name`, whose bytes are compared with the digest in it.
+    fn find_blob(&mut self, name: &str) -> Result<Option<Extent>> {
+        self.or_missing(self.archive.members.find_blob(name, "its name"))
+    }
+
+    fn or_missing(&mut self, found: Result<Option<Extent>>) -> Result<Option<Extent>> {
+        found.or_else(|error| {
             self.run.diagnostics.fault(error)?;
             self.log.append(self.run.diagnostics.take());
             Ok(None)

@@ -204,3 +204,69 @@ fn text_in_a_config_that_is_none_is_no_reason_to_refuse_it() {
         }
     }
 }
+
+/// Puts what is at `name` in `dir` beside it, and a link to it, by the path that `target` makes of its new one, in its place.
+#[cfg(unix)]
+fn move_out(dir: &Path, name: &str, target: impl Fn(&Path) -> std::path::PathBuf) {
+    let (place, outside) = (dir.join(name), dir.with_file_name("outside"));
+    fs::rename(&place, &outside).unwrap();
+    std::os::unix::fs::symlink(target(&outside), &place).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn links_lead_out_of_a_directory_only_to_what_a_digest_names() {
+    let image = TestImage::demo("app:1");
+    let absolute = |path: &Path| path.to_owned();
+    let climbing = |_: &Path| Path::new("../../outside").to_owned();
+    let saved = |shape: Shape| shape.save_one(&image);
+    // The members that no reader asks for, and those that are compared with a digest.
+    let cases: [(Tarball, &[&str], &str); 5] = [
+        (saved(Shape::Docker20), &["/VERSION", "/json", "repositories"], "-"),
+        (saved(Shape::Docker20).without("manifest.json"), &["/VERSION", ".json"], "-"),
+        (saved(Shape::Jib), &[], "-"),
+        (saved(Shape::Oci), &[], "blobs/"),
+        (dir_layout(&image, Types::Oci, ""), &["version"], ""),
+    ];
+    for (tar, unread, by_digest) in cases {
+        for name in tar.members.iter().filter(|member| matches!(member.kind, Kind::File(_))).map(|member| &member.name)
+        {
+            let scratch = Scratch::new();
+            let dir = scratch.path("unpacked");
+            unpack(&tar, &dir);
+            if name.contains('/') && by_digest == "-" {
+                move_out(&dir, name, climbing);
+            } else {
+                move_out(&dir, name, absolute);
+            }
+            let run = imgtar(["convert", "--to", "oci", "-o"]).arg(scratch.path("out.tar")).arg(&dir);
+            let is_unread = unread.iter().any(|end| name.ends_with(end)) && name != "manifest.json";
+            if is_unread || name.starts_with(by_digest) && name != "manifest.json" {
+                run.success();
+                imgtar(["verify"]).arg(&dir).success();
+            } else {
+                run.exits(3).says([name, "leads out of the directory"]);
+                assert!(!scratch.path("out.tar").exists());
+                imgtar(["inspect", "--full"]).arg(&dir).exits(3);
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn links_within_a_directory_are_followed() {
+    let image = TestImage::demo("app:1");
+    let tar = Shape::Docker20.save_one(&image);
+    let scratch = Scratch::new();
+    let dir = scratch.path("unpacked");
+    unpack(&tar, &dir);
+    let layer = tar.members.iter().find(|member| member.name.ends_with("/layer.tar")).unwrap().name.clone();
+    fs::create_dir(dir.join("store")).unwrap();
+    fs::rename(dir.join(&layer), dir.join("store/one")).unwrap();
+    std::os::unix::fs::symlink("../by-name/one", dir.join(&layer)).unwrap();
+    std::os::unix::fs::symlink(dir.join("store"), dir.join("by-name")).unwrap();
+    assert_eq!(convert_path(&dir, Target::Oci, &[]).images[0].id, image.id());
+    fs::remove_file(dir.join("store/one")).unwrap();
+    imgtar(["convert", "--to", "oci", "-o"]).arg(scratch.path("out")).arg(&dir).exits(3).says(["leads nowhere"]);
+}

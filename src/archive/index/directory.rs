@@ -6,8 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use super::{MemberIndex, MemberStore};
+use crate::error::{Error, Problem, Result};
 use crate::path::EntryPath;
+use crate::rule::Rule;
 use crate::stream::source::{Extent, Source};
 use crate::stream::sys;
 
@@ -15,7 +17,30 @@ use crate::stream::sys;
 pub(super) struct DirectoryMembers {
     root: PathBuf,
     /// The files found, so that a name always gives the same file.
-    found: Mutex<HashMap<EntryPath, Extent>>,
+    found: Mutex<HashMap<EntryPath, FoundFile>>,
+}
+
+#[derive(Clone)]
+struct FoundFile {
+    extent: Extent,
+    /// True if a symbolic link on the way leads out of the directory.
+    is_outside: bool,
+}
+
+impl MemberIndex {
+    /// The body of a blob, of which the caller compares the bytes with the digest that led to `name`. In a directory it may
+    /// therefore be a link to another place, as in those of Bazel, and in stores that layouts share (X-1).
+    ///
+    /// # Errors
+    /// As [`MemberIndex::find`].
+    pub fn find_blob(&self, name: &str, named_by: &str) -> Result<Option<Extent>> {
+        match (&self.store, EntryPath::clean(name.as_bytes())) {
+            (MemberStore::Directory(directory), Ok(path)) => {
+                Ok(directory.find(&path, &self.at(name))?.map(|found| found.extent))
+            }
+            _ => self.find(name, named_by),
+        }
+    }
 }
 
 impl DirectoryMembers {
@@ -27,15 +52,33 @@ impl DirectoryMembers {
         &self.root
     }
 
-    /// Looks a clean name up. Symbolic links in a directory are the file system's, and its owner's.
-    pub(super) fn find(&self, path: &EntryPath, at: &str) -> Result<Option<Extent>> {
+    /// Looks a clean name up, through links within the directory.
+    ///
+    /// One that leads out of it is refused: who unpacks a stranger's archive and converts it would send files of the machine
+    /// along (H-6).
+    pub(super) fn find_inside(
+        &self,
+        path: &EntryPath,
+        at: &str,
+    ) -> Result<std::result::Result<Option<Extent>, Problem>> {
+        Ok(match self.find(path, at)? {
+            Some(found) if found.is_outside => Err(Problem::new(
+                Rule::H6,
+                "it is or lies behind a link that leads out of the directory, where no digest tells which file is meant; \
+                 put a copy of the file in its place",
+            )),
+            found => Ok(found.map(|found| found.extent)),
+        })
+    }
+
+    fn find(&self, path: &EntryPath, at: &str) -> Result<Option<FoundFile>> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(extent) = found.get(path) {
-            return Ok(Some(extent.clone()));
+        if let Some(file) = found.get(path) {
+            return Ok(Some(file.clone()));
         }
-        let Some(extent) = open(&self.root, path, at)? else { return Ok(None) };
-        found.insert(path.clone(), extent.clone());
-        Ok(Some(extent))
+        let Some(file) = open(&self.root, path, at)? else { return Ok(None) };
+        found.insert(path.clone(), file.clone());
+        Ok(Some(file))
     }
 
     /// The files at the top, in the directories there, and in those of `blobs/`; no format has files deeper down.
@@ -77,8 +120,9 @@ fn entries(path: &Path) -> io::Result<Vec<DirEntry>> {
     }
 }
 
-/// Opens a clean name below `root`.
-fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<Extent>> {
+/// Opens a clean name below `root`, which has no links in it.
+fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<FoundFile>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
     let mut full = root.to_owned();
     for component in path.components() {
         match std::str::from_utf8(component) {
@@ -86,9 +130,15 @@ fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<Extent>> {
             Err(_) => return Ok(None),
         }
     }
-    match fs::symlink_metadata(&full) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(Error::io("reading", at, error)),
-        Ok(_) => Ok(Some(Source::path(at, full)?.extent())),
+    match (fs::symlink_metadata(&full), full.canonicalize()) {
+        (Err(error), _) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        (Ok(found), Err(error)) if found.is_symlink() && error.kind() == NotFound => {
+            Err(Error::invalid(Rule::G7, at, "it is a link that leads nowhere"))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(Error::io("reading", at, error)),
+        (Ok(_), Ok(place)) => {
+            let is_outside = !place.starts_with(root);
+            Ok(Some(FoundFile { extent: Source::path(at, place)?.extent(), is_outside }))
+        }
     }
 }
