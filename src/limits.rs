@@ -36,7 +36,7 @@ pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Limits {
-    /// Bytes decoded in one run, sparse files expanded.
+    /// Bytes decoded in one run, sparse files expanded; also those of each stream that is read.
     pub size: u64,
     /// Tar entries met in one run.
     pub entries: u64,
@@ -69,6 +69,11 @@ impl Budget {
     #[must_use]
     pub(crate) fn for_another_look(&self) -> Self {
         Self::new(Limits { entries: u64::MAX, metadata: u64::MAX, ..self.limits })
+    }
+
+    /// Returns what may be used at most.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Counts `bytes` that a decoder gave out or a sparse file expanded to.

@@ -119,6 +119,11 @@ impl Scan {
         Ok(scan)
     }
 
+    /// Returns whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// The index of the same tar as it lies in `source`.
     pub fn bind(self, source: &Source) -> MemberIndex {
         let whole = source.extent();

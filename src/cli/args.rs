@@ -294,7 +294,7 @@ pub(crate) struct OutputArgs {
     #[arg(short, long, value_name = "PATH", default_value = "-", hide_default_value = true)]
     pub(crate) output: PathBuf,
 
-    /// Replace an existing output.
+    /// Replace an existing output: what -o, --report and --config-out name.
     ///
     /// A directory is replaced only if it holds an `oci-layout`.
     #[arg(short, long, conflicts_with = "append")]
@@ -455,7 +455,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) tmpdir: Option<PathBuf>,
 
-    /// Refuse input that decodes to more bytes; K, M, G, T are powers of 1024.
+    /// Refuse input that decodes to more bytes, and a stream of more; K, M, G, T are powers of 1024.
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]
     pub(crate) max_size: u64,
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap::builder::Resettable;
 use clap_mangen::Man;
-use imgtar::{Error, Finish, Result, Sink};
+use imgtar::{Error, Finish, OutputBatch, Result};
 
 use super::answer::Answer;
 use super::args::{Cli, ManArgs};
@@ -26,15 +26,16 @@ pub(super) fn run(args: &ManArgs) -> Result<()> {
         out.bytes(&page(command)?)?;
         return out.finish();
     };
+    let batch = OutputBatch::default();
     for command in command.get_subcommands().cloned().chain([command.clone()]) {
-        write(dir, command)?;
+        write(dir, command, &batch)?;
     }
-    Ok(())
+    batch.finish()
 }
 
-fn write(dir: &Path, command: clap::Command) -> Result<()> {
+fn write(dir: &Path, command: clap::Command, batch: &OutputBatch) -> Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    let mut sink = Sink::file(&dir.join(format!("{name}.1")), true)?;
+    let mut sink = batch.file(&dir.join(format!("{name}.1")), true)?;
     let written = sink.write_all(&page(command)?).and_then(|()| sink.finish());
     written.map_err(|error| Error::io("writing", "a manual page", error))
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use imgtar::internals::path::escape_for_terminal;
-use imgtar::{DirSink, Encoding, Error, Input, Mode, Output, Result, Sink};
+use imgtar::{Encoding, Error, Input, Mode, Output, OutputBatch, Result, Sink};
 
 use super::answer::Answer;
 use super::args::{OutputArgs, WriteArgs};
@@ -86,14 +86,15 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
 /// # Errors
 /// [`Error::Usage`].
 pub(crate) fn refuse_conflicts<'a>(
-    args: &WriteArgs,
+    args: &'a WriteArgs,
     inputs: impl IntoIterator<Item = &'a PathBuf>,
     others: impl IntoIterator<Item = &'a PathBuf>,
 ) -> Result<()> {
     let standard = Path::new("-");
     let output = Some(&*args.output.output).filter(|_| !is_standard(&args.output));
-    let report = args.output.report.as_deref().filter(|path| *path != standard);
-    let written = [("--output", output), ("--report", report), ("--config-out", args.rootfs.config_out.as_deref())];
+    let file = |path: &'a Option<PathBuf>| path.as_deref().filter(|path| *path != standard);
+    let (report, config) = (file(&args.output.report), file(&args.rootfs.config_out));
+    let written = [("--output", output), ("--report", report), ("--config-out", config)];
     let written = written.into_iter().filter_map(|(flag, path)| path.map(|path| (flag, path, resolved(path))));
     let written: Vec<_> = written.collect();
     let read = |path: &'a PathBuf| (path != standard).then(|| resolved(path));
@@ -138,16 +139,29 @@ fn is_below(input: &Input, dir: &Path) -> bool {
     matches!((path.canonicalize(), dir.canonicalize()), (Ok(path), Ok(dir)) if path.starts_with(&dir))
 }
 
-/// Opens the output; no file is under its name before it is complete.
+/// Opens the output, one of `batch`; no file is under its name before that is finished.
 ///
 /// # Errors
-/// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`].
-pub(crate) fn open(args: &WriteArgs, outer: Encoding) -> Result<Output> {
-    let place = &args.output;
-    if args.to == FormatArg::OciDir {
-        return DirSink::create(&place.output, mode(place)).map(Output::Directory);
+/// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`](imgtar::DirSink).
+pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Result<Output> {
+    if !is_standard(&args.output) {
+        return open_at(&args.output.output, args, outer, batch);
     }
-    let sink = if is_standard(place) { Sink::stdout()? } else { Sink::file(&place.output, place.force)? };
+    archive(Sink::stdout()?, outer)
+}
+
+/// The same for one of several outputs, which lies at `path`.
+///
+/// # Errors
+/// Those of [`open`].
+pub(super) fn open_at(path: &Path, args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Result<Output> {
+    match args.to {
+        FormatArg::OciDir => batch.directory(path, mode(&args.output)).map(Output::Directory),
+        _ => archive(batch.file(path, args.output.force)?, outer),
+    }
+}
+
+fn archive(sink: Sink, outer: Encoding) -> Result<Output> {
     if sink.is_terminal() {
         return Err(Error::Usage("an archive is not written to a terminal: give -o FILE, or pipe it on".to_owned()));
     }
@@ -162,28 +176,27 @@ fn mode(args: &OutputArgs) -> Mode {
     }
 }
 
-/// Opens the file of `--report`, which replaces one that is there; `None` if no report is asked for.
+/// Opens the files of `--report` and `--config-out`, which are placed with the output.
 ///
 /// # Errors
-/// [`Error::Usage`] for standard output where the archive goes there, else those of [`Sink`].
-pub(super) fn report(args: &OutputArgs) -> Result<Option<Answer>> {
-    match args.report.as_deref() {
-        None => Ok(None),
-        Some(path) if path != Path::new("-") => Sink::file(path, true).map(|sink| Some(Answer::to(sink))),
-        Some(_) if is_standard(args) => {
-            Err(Error::Usage("--report - needs -o FILE: the archive is on standard output".to_owned()))
+/// [`Error::Usage`] for standard output where something else goes there, else those of [`Sink`].
+pub(super) fn companions(args: &WriteArgs, batch: &OutputBatch) -> Result<[Option<Answer>; 2]> {
+    let (report, config) = (args.output.report.as_deref(), args.rootfs.config_out.as_deref());
+    let is_dash = |path: Option<&Path>| path == Some(Path::new("-"));
+    for (flag, path) in [("--report", report), ("--config-out", config)] {
+        if is_dash(path) && is_standard(&args.output) {
+            return Err(Error::Usage(format!("{flag} - needs -o FILE: the archive is on standard output")));
         }
-        Some(_) => Answer::begin().map(Some),
     }
-}
-
-/// Opens the file of `--config-out`, which replaces one that is there only with `--force`; `None` if none is asked for.
-///
-/// # Errors
-/// Those of [`Sink`].
-pub(super) fn config(args: &WriteArgs) -> Result<Option<Answer>> {
-    let open = |path| Sink::file(path, args.output.force).map(Answer::to);
-    args.rootfs.config_out.as_deref().map(open).transpose()
+    if is_dash(report) && is_dash(config) {
+        return Err(Error::Usage("--report - and --config-out -: there is one standard output".to_owned()));
+    }
+    let open = |path: Option<&Path>| match path {
+        None => Ok(None),
+        Some(_) if is_dash(path) => Answer::begin().map(Some),
+        Some(path) => batch.file(path, args.output.force).map(|sink| Some(Answer::to(sink))),
+    };
+    Ok([open(report)?, open(config)?])
 }
 
 /// Returns whether the output is `-`: standard output.

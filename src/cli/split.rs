@@ -3,11 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{iter, mem};
 
-use imgtar::{ConvertOptions, Error, Input, Output, OutputBatch, Result, SplitPattern, split};
+use imgtar::{ConvertOptions, Error, Input, OutputBatch, Result, SplitPattern, split};
 
-use super::answer::Answer;
 use super::args::ConvertArgs;
-use super::choices::FormatArg;
 use super::messages::Messages;
 use super::report::ReportDocument;
 use super::write::{new_run, recording};
@@ -26,8 +24,8 @@ pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messag
     let read = || archives.inputs.iter().chain(&archives.with);
     read().try_for_each(|input| output::refuse_input(write, input))?;
     signals::watch(messages)?;
-    let mut batch = OutputBatch::create(&write.output.output, write.output.force)?;
-    let report_file = output::report(&write.output)?;
+    let batch = OutputBatch::default();
+    let [report_file, _] = output::companions(write, &batch)?;
     read().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
@@ -43,25 +41,23 @@ pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messag
         if opened > 1 {
             of_each.push(take_warnings());
         }
-        Ok(match write.to {
-            FormatArg::OciDir => Output::Directory(batch.directory(name)?),
-            _ => Output::Archive { sink: batch.file(name)?, outer },
-        })
+        output::open_at(&path, write, outer, &batch)
     };
     let run = new_run(&write.run, messages, diagnostics, jobs, epoch);
     let reports = split(archives, &pattern, &mut open, options, &run)?;
-    batch.finish()?;
     of_each.push(take_warnings());
-    let mut file = report_file;
-    for ((name, report), warnings) in reports.into_iter().zip(of_each.into_iter().chain(iter::repeat_with(Vec::new))) {
-        let path = pattern.directory().join(name);
-        let report = ReportDocument::new(&path, write, outer.codec(), report, warnings);
-        report.announce(write.to, messages);
-        if let Some(file) = &mut file {
-            file.json_line(&report)?;
-        }
+    let of_each = of_each.into_iter().chain(iter::repeat_with(Vec::new));
+    let reports = reports.into_iter().zip(of_each).map(|((name, report), warnings)| {
+        ReportDocument::new(&pattern.directory().join(name), write, outer.codec(), report, warnings)
+    });
+    let reports: Vec<ReportDocument> = reports.collect();
+    if let Some(mut file) = report_file {
+        reports.iter().try_for_each(|report| file.json_line(report))?;
+        file.finish()?;
     }
-    file.map_or(Ok(()), Answer::finish)
+    batch.finish()?;
+    reports.iter().for_each(|report| report.announce(write.to, messages));
+    Ok(())
 }
 
 /// The names to write.

@@ -7,7 +7,8 @@ use std::{mem, thread};
 
 use imgtar::internals::path::escape_for_terminal;
 use imgtar::{
-    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, Result, Run, Severity,
+    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, OutputBatch, Result,
+    Run, Severity,
 };
 
 use super::args::{OutputArgs, RunArgs, WriteArgs};
@@ -51,9 +52,9 @@ pub(super) fn run(
     let read = || archives.inputs.iter().chain(&archives.with);
     read().try_for_each(|input| output::refuse_input(args, input))?;
     signals::watch(messages)?;
-    let output = output::open(args, outer)?;
-    let report_file = output::report(&args.output)?;
-    let config_file = output::config(args)?;
+    let batch = OutputBatch::default();
+    let output = output::open(args, outer, &batch)?;
+    let [report_file, config_file] = output::companions(args, &batch)?;
     read().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
@@ -65,8 +66,13 @@ pub(super) fn run(
         file.finish()?;
     }
     let report = ReportDocument::new(&args.output.output, args, outer.codec(), report, warnings);
+    if let Some(mut file) = report_file {
+        file.json(&report)?;
+        file.finish()?;
+    }
+    batch.finish()?;
     report.announce(args.to, messages);
-    report_file.map_or(Ok(()), |mut file| file.json(&report).and_then(|()| file.finish()))
+    Ok(())
 }
 
 /// Refuses a last input that does not exist if no output is named: `cp` would write to it.

@@ -154,7 +154,8 @@ impl<'a> DiffTree<'a> {
         for (number, layer) in image.layers.iter().enumerate() {
             indexes.apply(base + number, layer, &mut overlay, run)?;
         }
-        Ok(Self { indexes, base, flattened: overlay.finish() })
+        let flattened = overlay.finish().without_long_paths(&image.at, &run.diagnostics)?;
+        Ok(Self { indexes, base, flattened })
     }
 
     /// The layer and the position of the entry that describes `node`: nothing can differ where both images have one.

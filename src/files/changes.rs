@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::{FileEntry, image_at};
 use crate::archive::EntryKind;
 use crate::error::Result;
-use crate::flatten::{EntryKey, Options, Overlay, Placement};
+use crate::flatten::{EntryKey, Options, Overlay, Placement, warn_of_long_paths};
 use crate::image::Layer;
 use crate::layer_index::{FileContent, LayerEntry, LayerIndexes};
+use crate::limits::MAX_PATH;
 use crate::path::in_tree_order;
 use crate::path_filter::{PathFilter, is_within};
 use crate::run::Run;
@@ -67,7 +68,7 @@ pub fn list_changes(
     let layers: Vec<&Layer> = chosen.image.layers.iter().collect();
     let mut indexes = LayerIndexes::read(&layers, FileContent::Skipped, run)?;
     let mut overlay = Overlay::tracing(Options::default());
-    let mut standing = StandingPaths { filter: &filter, entries: BTreeMap::new(), size: 0 };
+    let mut standing = StandingPaths { filter: &filter, entries: BTreeMap::new(), size: 0, long: 0 };
     for (number, layer) in layers.into_iter().enumerate() {
         indexes.apply(number, layer, &mut overlay, run)?;
         let placements = overlay.placements();
@@ -79,6 +80,7 @@ pub fn list_changes(
         run.budget.charge_memory(standing.size - before, &at)?;
         indexes.forget_paths(number);
     }
+    warn_of_long_paths(standing.long, &at, &run.diagnostics)?;
     filter.finish(&at, PLACE)
 }
 
@@ -88,6 +90,8 @@ struct StandingPaths<'a> {
     entries: BTreeMap<Vec<u8>, EntryKey>,
     /// The approximate memory that all paths so far took, in bytes.
     size: u64,
+    /// The number of paths that are too long for any system.
+    long: usize,
 }
 
 /// The approximate memory that the map needs for a path, in bytes, without the path's own.
@@ -113,7 +117,10 @@ impl StandingPaths<'_> {
                 changes.insert(path, PathChange { kind: LayerChangeKind::Deleted, key });
             }
         }
-        let touched: BTreeSet<&[u8]> = placements.iter().map(|placed| &placed.path[..]).collect();
+        let mut touched: BTreeSet<&[u8]> = placements.iter().map(|placed| &placed.path[..]).collect();
+        let before = touched.len();
+        touched.retain(|path| path.len() <= MAX_PATH);
+        self.long += before - touched.len();
         for path in touched.into_iter().filter(|path| self.filter.fits(path)) {
             let Some(key) = overlay.entry_at(path) else { continue };
             let kind = match self.entries.insert(path.to_vec(), key) {

@@ -22,8 +22,6 @@ use crate::error::{Error, Result, Setting};
 use crate::flatten::{Flattened, Options, Overlay};
 use crate::image::{Image, Layer};
 use crate::layer_index::{FileContent, LayerIndexes};
-use crate::limits::MAX_PATH;
-use crate::rule::Rule;
 use crate::run::Run;
 use crate::select::SelectedImage;
 
@@ -69,12 +67,7 @@ impl<'a> ImageFiles<'a> {
             indexes.apply(number, layer, &mut overlay, run)?;
             indexes.forget_paths(number);
         }
-        let mut tree = overlay.finish();
-        let long = tree.leave_out_long_paths();
-        if long > 0 {
-            let problem = format!("{long} paths of more than {MAX_PATH} bytes are left out: no system takes them");
-            run.diagnostics.warn(Rule::H24, &at, problem)?;
-        }
+        let tree = overlay.finish().without_long_paths(&at, &run.diagnostics)?;
         Ok(Self { at, image, indexes, tree, run })
     }
 }

@@ -5,10 +5,24 @@ use std::collections::{HashMap, HashSet};
 
 use super::tree::{Dentry, FileTree, Inode, InodeKind};
 use super::{EntryKey, Options};
+use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::limits::MAX_PATH;
 use crate::path::quote;
 use crate::rule::Rule;
+
+/// Warns of `long` paths of the image called `at` that are left out of an answer, if there are any (H-24).
+///
+/// # Errors
+/// As [`Diagnostics::warn`].
+pub(crate) fn warn_of_long_paths(long: usize, at: &str, diagnostics: &Diagnostics) -> Result<()> {
+    let are = match long {
+        0 => return Ok(()),
+        1 => format!("1 path of more than {MAX_PATH} bytes is"),
+        _ => format!("{long} paths of more than {MAX_PATH} bytes are"),
+    };
+    diagnostics.warn(Rule::H24, at, format!("{are} left out: no system takes such a path"))
+}
 
 /// The files that eStargz adds to a layer's root: its table of contents and its landmarks (O-18).
 const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
@@ -151,12 +165,17 @@ impl Flattened {
         Ok(())
     }
 
-    /// Leaves out the paths that are too long for any system; returns how many.
-    pub(crate) fn leave_out_long_paths(&mut self) -> usize {
+    /// Leaves out the paths that are too long for any system, with a warning about the image called `at` (H-24): they may
+    /// be many times longer than the entries that they are made of.
+    ///
+    /// # Errors
+    /// As [`Diagnostics::warn`].
+    pub(crate) fn without_long_paths(mut self, at: &str, diagnostics: &Diagnostics) -> Result<Self> {
         let before = self.order.len();
         let mut lengths = self.path_lengths().into_iter();
         self.order.retain(|_| lengths.next().is_some_and(|length| length <= MAX_PATH as u64));
-        before - self.order.len()
+        warn_of_long_paths(before - self.order.len(), at, diagnostics)?;
+        Ok(self)
     }
 
     /// The bytes of each path in output order, in which directories stand before what is in them.

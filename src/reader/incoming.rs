@@ -1,10 +1,11 @@
 //! Bytes as they come in: from a regular file, or from a stream that is read once.
 
 use std::fs::File;
-use std::io::{Chain, Cursor, Read, Seek};
+use std::io::{self, Chain, Cursor, Read, Seek};
 
 use crate::codec::Codec;
-use crate::error::{Error, Result};
+use crate::error::{Error, LimitKind, Result};
+use crate::limits::Budget;
 use crate::rule::Rule;
 use crate::stream::source::{Input, Source};
 use crate::stream::{metadata, widen};
@@ -26,39 +27,56 @@ pub(super) enum Keeping {
     Closed,
 }
 
-/// A stream whose first bytes have been read.
-pub(super) type Passing = Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>;
+/// A stream whose first bytes have been read. It may be as long as all that a run may decode: a stream need not end, and
+/// what is spooled of it would take all room there is.
+pub(super) struct Passing {
+    stream: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
+    at: String,
+    limit: u64,
+    passed: u64,
+}
+
+impl Read for Passing {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buf)?;
+        self.passed += read as u64;
+        if self.passed > self.limit {
+            return Err(Error::Limit { at: self.at.clone(), limit: self.limit, kind: LimitKind::Size }.into());
+        }
+        Ok(read)
+    }
+}
 
 impl Incoming {
     /// Opens `input` and reads its first bytes; returns its compression, and the place of all its bytes.
     ///
     /// # Errors
     /// When there are none, or they cannot be read.
-    pub(super) fn open(input: Input, label: &str, keeping: Keeping) -> Result<(Codec, Self)> {
+    pub(super) fn open(input: Input, label: &str, keeping: Keeping, budget: &Budget) -> Result<(Codec, Self)> {
         let empty =
             if matches!(input, Input::Stdin(_)) { "nothing on standard input; give IN" } else { "the file is empty" };
         let (head, incoming) = match input {
             Input::Path(path) => {
                 let file = File::open(&path).map_err(|error| Error::io("opening", label, error))?;
-                match Self::of_file(label, file)? {
+                match Self::of_file(label, file, budget)? {
                     (head, Self::AtRest(_)) if keeping == Keeping::Closed => {
                         Ok((head, Self::AtRest(Source::path(label, path)?)))
                     }
                     opened => Ok(opened),
                 }
             }
-            Input::Stdin(file) => Self::of_file(label, file),
-            Input::Reader { reader, .. } => Self::of_stream(label, reader),
+            Input::Stdin(file) => Self::of_file(label, file, budget),
+            Input::Reader { reader, .. } => Self::of_stream(label, reader, budget),
         }?;
         if head.is_empty() { Err(Error::invalid(Rule::H19, label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
     }
 
     /// Returns the first bytes of `file`, and the place of all of them.
-    fn of_file(label: &str, mut file: File) -> Result<(Vec<u8>, Self)> {
+    fn of_file(label: &str, mut file: File, budget: &Budget) -> Result<(Vec<u8>, Self)> {
         let failed = |error| Error::io("reading", label, error);
         if !metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
             widen(&file);
-            return Self::of_stream(label, Box::new(file));
+            return Self::of_stream(label, Box::new(file), budget);
         }
         let base = file.stream_position().map_err(failed)?;
         let source = Source::file(label, file, base)?;
@@ -67,10 +85,11 @@ impl Incoming {
     }
 
     /// Returns the first bytes of `stream`, and all of them.
-    fn of_stream(label: &str, mut stream: Box<dyn Read + Send>) -> Result<(Vec<u8>, Self)> {
+    fn of_stream(label: &str, mut stream: Box<dyn Read + Send>, budget: &Budget) -> Result<(Vec<u8>, Self)> {
         let mut head = Vec::new();
         let read = (&mut stream).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head);
         read.map_err(|error| Error::io("reading", label, error))?;
-        Ok((head.clone(), Self::Passing(Cursor::new(head).chain(stream))))
+        let stream = Cursor::new(head.clone()).chain(stream);
+        Ok((head, Self::Passing(Passing { stream, at: label.to_owned(), limit: budget.limits().size, passed: 0 })))
     }
 }

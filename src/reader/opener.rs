@@ -36,7 +36,7 @@ impl<'r> Opener<'r> {
         let label = input.label();
         match input {
             Input::Path(path) if path.is_dir() => Ok((directory(&label, &path)?, Codec::Plain)),
-            input => self.indexed(&label, Incoming::open(input, &label, self.keeping)?),
+            input => self.indexed(&label, Incoming::open(input, &label, self.keeping, &self.run.budget)?),
         }
     }
 
@@ -47,7 +47,7 @@ impl<'r> Opener<'r> {
         };
         let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
         match codec {
-            Codec::Plain => Ok((bound(Scan::read(reader, label, self.run)?, &source.extent(), self.run)?, codec)),
+            Codec::Plain => Ok((bound(Scan::read(reader, label, self.run)?, &source.extent(), 0, self.run)?, codec)),
             codec => {
                 let index = self.spooled(label, codec, reader, Some(source.extent().size()))?;
                 source.unchanged()?;
@@ -62,20 +62,25 @@ impl<'r> Opener<'r> {
         let reader = ProgressReader::new(reader, run.progress.begin(Action::Spool, label, size));
         let decoder = codec::decode(codec, reader, Watch::new(label, &run.budget, &run.diagnostics))
             .map_err(|error| Error::io("reading", label, error))?;
-        let (scan, extent) = self.spools.add(label, |out| {
+        let ((scan, rest), extent) = self.spools.add(label, |out| {
             let mut spool = Spool::to(decoder, out);
             let scan = Scan::read(&mut spool, label, run)?;
-            spool.drain(label).or_else(|error| run.diagnostics.fault(error))?;
-            Ok(scan)
+            // What has no members is no archive, whatever follows.
+            let rest = if scan.is_empty() {
+                0
+            } else {
+                spool.pass_by(label).or_else(|error| run.diagnostics.fault(error).map(|()| 0))?
+            };
+            Ok((scan, rest))
         })?;
-        bound(scan, &extent, run)
+        bound(scan, &extent, rest, run)
     }
 }
 
-/// The index of the tar in `extent`, all of its source, whose members are in `scan`.
-fn bound(scan: Scan, extent: &Extent, run: &Run) -> Result<MemberIndex> {
+/// The index of the tar in `extent`, all of its source, whose members are in `scan`; `rest` bytes behind it were not kept.
+fn bound(scan: Scan, extent: &Extent, rest: u64, run: &Run) -> Result<MemberIndex> {
     let members = scan.bind(extent.source());
-    members.report_oddities(extent.size(), run)?;
+    members.report_oddities(extent.size() + rest, run)?;
     Ok(members)
 }
 

@@ -68,7 +68,7 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
             "a directory is no tar: pipe the output of tar -C DIR -c . instead",
         ));
     }
-    let (codec, incoming) = Incoming::open(input, &label, Keeping::Open)?;
+    let (codec, incoming) = Incoming::open(input, &label, Keeping::Open, &run.budget)?;
     let (found, extent) = match incoming {
         Incoming::AtRest(source) => {
             let extent = source.extent();

@@ -1,8 +1,8 @@
 //! Where an image layout goes when it is a directory of files.
 //!
 //! Everything is written into one hidden directory first: beside the target if that is new or to be replaced as a whole,
-//! inside it if it is empty or added to. `finish` then renames, and only renames: one directory, or file by file with
-//! `index.json` last, so that at no moment an index names a blob that is not there.
+//! inside it if it is empty or added to. At the end that is renamed, and nothing else is done: one directory, or file by file
+//! with `index.json` last, so that at no moment an index names a blob that is not there.
 //!
 //! Source: docs/formats.md O-30, H-26.
 
@@ -12,18 +12,18 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::batch::OutputBatch;
 use super::copy::Destination;
-use super::output::{bare, close, follow_links, is_free, name, not_begun, parent, refuse, under_construction};
+use super::output::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
+use super::placement::{self, Placement, Way};
 use super::sys;
-use super::unfinished::{self, Unfinished};
+use super::unfinished::Unfinished;
 use crate::digest::Digest;
 use crate::error::{Error, Result, Setting};
 use crate::rule::Rule;
 
 /// The document that makes a directory an image layout.
 const MARK: &str = "oci-layout";
-/// The document that makes blobs reachable, and therefore comes last.
-const INDEX: &str = "index.json";
 
 /// The things that may exist at the target already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,42 +41,21 @@ pub enum Mode {
 pub struct DirSink {
     staging: Unfinished,
     target: PathBuf,
-    place: Place,
+    way: Way,
+    /// The outputs with which it appears, if there are any.
+    batch: Option<OutputBatch>,
 }
 
-/// The way in which the finished layout is put in its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Nothing is there: the staging directory is renamed.
-    Rename,
-    /// A directory is there and stays: an empty one may be a mount point, or the working directory of a process.
-    Merge,
-    /// A layout is there and is replaced.
-    Exchange,
-}
-
-impl Place {
-    /// Returns the way for `target`, to which `path` leads, or refuses what is there.
-    fn of(path: &Path, target: &Path, mode: Mode) -> Result<Self> {
-        match (Existing::at(target)?, mode) {
-            (Existing::Nothing, _) => Ok(Self::Rename),
-            (Existing::Empty, _) | (Existing::Layout, Mode::Append) => Ok(Self::Merge),
-            (Existing::Layout, Mode::Force) => Ok(Self::Exchange),
-            (Existing::Layout, Mode::New) => {
-                Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace))
-            }
-            (Existing::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
-            (Existing::File, _) => Err(refuse(path, "is not a directory")),
-        }
+/// The way for what `mode` allows to be at `target`, to which `path` leads; other things are refused.
+fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
+    match (Existing::at(target)?, mode) {
+        (Existing::Nothing, _) => Ok(Way::NewDirectory),
+        (Existing::Empty, _) | (Existing::Layout, Mode::Append) => Ok(Way::Merge),
+        (Existing::Layout, Mode::Force) => Ok(Way::Exchange),
+        (Existing::Layout, Mode::New) => Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace)),
+        (Existing::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
+        (Existing::File, _) => Err(refuse(path, "is not a directory")),
     }
-}
-
-/// Refuses what `mode` does not allow to be at `path`.
-///
-/// # Errors
-/// Those of [`DirSink::create`].
-pub(super) fn check_place(path: &Path, mode: Mode) -> Result<()> {
-    Place::of(path, path, mode).map(drop)
 }
 
 impl DirSink {
@@ -85,20 +64,25 @@ impl DirSink {
     /// # Errors
     /// [`Error::Output`] when something is there that `mode` does not allow, [`Error::Io`] when the system refuses.
     pub fn create(path: &Path, mode: Mode) -> Result<Self> {
-        let target = follow_links(path)?;
-        let place = Place::of(path, &target, mode)?;
-        Self::begin(target, place).map_err(|error| not_begun(path, error))
+        Self::begin(path, mode, None)
     }
 
-    fn begin(target: PathBuf, place: Place) -> io::Result<Self> {
+    /// The same, to be placed with the others of `batch`.
+    pub(super) fn begin(path: &Path, mode: Mode, batch: Option<OutputBatch>) -> Result<Self> {
+        let target = follow_links(path)?;
+        let way = way(path, &target, mode)?;
+        Self::staged(target, way, batch).map_err(|error| not_begun(path, error))
+    }
+
+    fn staged(target: PathBuf, way: Way, batch: Option<OutputBatch>) -> io::Result<Self> {
         // `.` has no parent by its name.
-        let target = if place == Place::Rename { target } else { target.canonicalize()? };
-        let dir = if place == Place::Merge { &target } else { parent(&target) };
+        let target = if way == Way::NewDirectory { target } else { target.canonicalize()? };
+        let dir = if way == Way::Merge { &target } else { parent(&target) };
         let (staging, ()) = Unfinished::create(|| {
             let made = under_construction(0o777).tempdir_in(dir)?;
             Ok((made.keep(), ()))
         })?;
-        Ok(Self { staging, target, place })
+        Ok(Self { staging, target, way, batch })
     }
 
     /// A new blob without a name.
@@ -147,28 +131,19 @@ impl DirSink {
         Ok(Some(bytes))
     }
 
-    /// Gives the layout its name, or the directory that is there its new files, `index.json` last.
+    /// Gives the layout its name, or the directory that is there its new files, `index.json` last; leaves that to its batch
+    /// if it has one.
     ///
     /// # Errors
     /// [`Error::Output`] if something took the name meanwhile, [`Error::Io`] when the system refuses; nothing new is then
     /// left at the target.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { staging, target, place } = self;
-        let placed = staging.complete(|staged| match place {
-            Place::Rename => fs::rename(staged, &target),
-            Place::Merge => merge(staged, &target),
-            Place::Exchange => exchange(staged, &target),
-        });
-        placed.map_err(|error| match error.kind() {
-            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                refuse(&target, "appeared while it was written")
-            }
-            _ => Error::io("naming", name(&target), error),
-        })
+        let Self { staging: staged, target, way, batch } = self;
+        placement::place_with(batch, Placement { staged, target, way })
     }
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {
-        let kept = (self.place == Place::Merge).then_some(self.target.as_path());
+        let kept = (self.way == Way::Merge).then_some(self.target.as_path());
         for dir in [Some(self.staging.path()), kept].into_iter().flatten() {
             match File::open(dir.join(path)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -268,67 +243,11 @@ fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Moves all files of `staged` into `target`; if one cannot be moved, those that were new are removed again.
-fn merge(staged: &Path, target: &Path) -> io::Result<()> {
-    let mut made = Vec::new();
-    let moved = move_into(staged, target, &mut made).and_then(|()| {
-        let index = staged.join(INDEX);
-        if index.try_exists()? { fs::rename(index, target.join(INDEX)) } else { Ok(()) }
-    });
-    if moved.is_err() {
-        made.iter().rev().for_each(|path| unfinished::take_back(path));
-    }
-    moved
-}
-
-/// Moves what lies in `from` to `to`, all but the index; `made` gains each path that was not there before.
-fn move_into(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in sys::read_dir(from)? {
-        let entry = entry?;
-        let place = to.join(entry.file_name());
-        let is_new = is_free(&place)?;
-        if entry.file_type()?.is_dir() {
-            if is_new {
-                fs::create_dir(&place)?;
-                made.push(place.clone());
-            }
-            move_into(&entry.path(), &place, made)?;
-        } else if entry.file_name() != INDEX {
-            fs::rename(entry.path(), &place)?;
-            if is_new {
-                made.push(place);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Puts `staged` where `target` is and the other way round: in one step where the system can.
-pub(super) fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
-    if sys::exchange(staged, target)? { Ok(()) } else { exchange_in_steps(staged, target) }
-}
-
-fn exchange_in_steps(staged: &Path, target: &Path) -> io::Result<()> {
-    let aside = staged.with_extension("old");
-    fs::rename(target, &aside)?;
-    if let Err(error) = fs::rename(staged, target) {
-        // The old layout goes back; where even that fails it keeps its bytes under the other name.
-        return Err(match fs::rename(&aside, target) {
-            Ok(()) => error,
-            Err(_) => refuse(target, &format!("{error}; what was there is now {}", name(&aside))).into(),
-        });
-    }
-    // The new layout has its name: whatever becomes of the old one, this has succeeded.
-    if fs::rename(&aside, staged).is_err() {
-        unfinished::remove(&aside);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::stream::placement::INDEX;
 
     const BLOB: &str = "blobs/sha256/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
 
@@ -461,19 +380,5 @@ mod tests {
         assert!(write(&path, Mode::Append, "2").is_err());
         assert_eq!(files(dir.path()), ["layout/oci-layout"]);
         assert!(!path.join("blobs").exists());
-    }
-
-    #[test]
-    fn without_an_atomic_exchange_the_result_is_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let (staged, target) = (dir.path().join("staged"), dir.path().join("target"));
-        for (path, text) in [(&staged, "new"), (&target, "old")] {
-            fs::create_dir(path).unwrap();
-            fs::write(path.join("text"), text).unwrap();
-        }
-        exchange_in_steps(&staged, &target).unwrap();
-        assert_eq!(fs::read(target.join("text")).unwrap(), b"new");
-        assert_eq!(fs::read(staged.join("text")).unwrap(), b"old");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod finish;
 mod output;
 pub(crate) mod patch;
 pub(crate) mod pipe;
+mod placement;
 pub(crate) mod pool;
 pub(crate) mod sink;
 pub(crate) mod skip;

@@ -9,12 +9,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tempfile::TempPath;
-
+use super::batch::OutputBatch;
 use super::copy::Destination;
 use super::finish::Finish;
-use super::output::{close, descriptor, follow_links, is_free, lift, name, not_begun, parent, refuse, temporary};
+use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
 use super::patch::Patch;
+use super::placement::{self, Placement, Way};
 use super::sys::{self, widen};
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result, Setting};
@@ -40,6 +40,8 @@ struct NewFile {
     unfinished: Unfinished,
     target: PathBuf,
     force: bool,
+    /// The outputs with which it appears, if there are any.
+    batch: Option<OutputBatch>,
 }
 
 /// The bytes written to a [`Sink::memory`].
@@ -56,6 +58,11 @@ impl Sink {
     /// # Errors
     /// [`Error::Output`] for a directory, and for an existing file unless `force`; [`Error::Io`] when the system refuses.
     pub fn file(path: &Path, force: bool) -> Result<Self> {
+        Self::file_of(path, force, None)
+    }
+
+    /// The same, to be placed with the others of `batch`.
+    pub(super) fn file_of(path: &Path, force: bool, batch: Option<OutputBatch>) -> Result<Self> {
         let target = follow_links(path)?;
         if let Some(number) = descriptor(&target) {
             return Self::descriptor(&target, number);
@@ -66,7 +73,7 @@ impl Sink {
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
             _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),
-            _ => NewFile::create(target, force).map(|file| Self(SinkPlace::File(file))),
+            _ => NewFile::create(target, force, batch).map(|file| Self(SinkPlace::File(file))),
         }
     }
 
@@ -172,7 +179,7 @@ impl Destination for Sink {
 impl Finish for Sink {
     type Output = ();
 
-    /// Closes the output, and gives a new file its name.
+    /// Closes the output, and gives a new file its name, unless that is left to an [`OutputBatch`].
     ///
     /// # Errors
     /// [`Error::Io`] if the system reports only now that written bytes are lost; [`Error::Output`] if a file took the
@@ -188,40 +195,19 @@ impl Finish for Sink {
 }
 
 impl NewFile {
-    fn create(target: PathBuf, force: bool) -> Result<Self> {
+    fn create(target: PathBuf, force: bool, batch: Option<OutputBatch>) -> Result<Self> {
         match temporary(parent(&target), 0o666) {
-            Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force }),
+            Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force, batch }),
             Err(error) => Err(not_begun(&target, error)),
         }
     }
 
     fn finish(self) -> Result<()> {
-        let Self { file, unfinished, target, force } = self;
+        let Self { file, unfinished: staged, target, force, batch } = self;
         // While it can still be taken back.
         close(file, &name(&target))?;
-        let placed = unfinished.complete(|path| {
-            let path = TempPath::try_from_path(path)?;
-            if force { path.persist(&target).map_err(|refused| refused.error) } else { place_new(path, &target) }
-        });
-        placed.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                refuse(&target, "appeared while it was written").avoided_by(Setting::Replace)
-            }
-            _ => Error::io("naming", name(&target), error),
-        })
-    }
-}
-
-/// Gives a file a name that nothing has yet.
-pub(super) fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
-    let Err(refused) = path.persist_noclobber(target) else { return Ok(()) };
-    match refused.error.kind() {
-        // Folders shared with a virtual machine and stores of objects know neither links nor a rename that replaces nothing:
-        // a look comes close.
-        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported if is_free(target)? => {
-            refused.path.persist(target).map_err(|refused| refused.error)
-        }
-        _ => Err(refused.error),
+        let way = if force { Way::AnyFile } else { Way::NewFile };
+        placement::place_with(batch, Placement { staged, target, way })
     }
 }
 

@@ -174,9 +174,9 @@ impl<R: Read> Spool<R> {
     /// Reads on to the end of `inner` and gives out all that passed.
     ///
     /// # Errors
-    /// Those of [`Spool::drain`], and when the file's size cannot be read.
+    /// When `inner` cannot be read, the spool not be written, or the file's size not be read.
     pub(crate) fn finish(mut self, label: &str) -> Result<Source> {
-        self.drain(label)?;
+        while self.pass(u64::MAX).map_err(|error| Error::io("reading", label, error))? > 0 {}
         Source::file(label, self.out.into_file(), 0)
     }
 }
@@ -187,13 +187,19 @@ impl<R: Read, W: Write> Spool<R, W> {
         Self { inner, out, buffer: vec![0; CHUNK] }
     }
 
-    /// Reads on to the end of `inner`, so that the program that writes it meets no closed pipe.
+    /// Reads on to the end of `inner`, so that the program that writes it meets no closed pipe, and keeps none of it;
+    /// returns the number of bytes.
     ///
     /// # Errors
-    /// When `inner` cannot be read or the spool not be written.
-    pub(crate) fn drain(&mut self, label: &str) -> Result<()> {
-        while self.pass(u64::MAX).map_err(|error| Error::io("reading", label, error))? > 0 {}
-        Ok(())
+    /// When `inner` cannot be read.
+    pub(crate) fn pass_by(&mut self, label: &str) -> Result<u64> {
+        let mut bytes = 0;
+        loop {
+            match read_some(&mut self.inner, &mut self.buffer).map_err(|error| Error::io("reading", label, error))? {
+                0 => return Ok(bytes),
+                read => bytes += read as u64,
+            }
+        }
     }
 
     /// Moves at most one buffer and at most `limit` bytes to the spool; 0 means the end.

@@ -68,18 +68,20 @@ impl Unfinished {
         &self.path
     }
 
-    /// Runs `place`, which gives the output its final name; no signal comes between its beginning and its end.
+    /// Runs `place`, which gives the outputs `all` their final names; no signal comes between its beginning and its end.
     ///
-    /// Removes anything that `place` leaves at the temporary name, such as the directory it replaced.
-    pub(crate) fn complete<T>(mut self, place: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    /// Removes anything that `place` leaves at the temporary names, such as the directory it replaced.
+    pub(crate) fn complete_all<T, E>(mut all: Vec<Self>, place: impl FnOnce(&[Self]) -> Result<T, E>) -> Result<T, E> {
         // Removal of a directory is not atomic: without the lock it could go on below the final name.
         let mut register = register();
-        let result = place(&self.path);
+        let result = place(&all);
         if result.is_ok() {
-            self.is_complete = true;
-            register.end(true);
+            for output in &mut all {
+                output.is_complete = true;
+                register.end(true);
+            }
         }
-        // Dropping `self` takes the lock again.
+        // Dropping the outputs takes the lock again.
         drop(register);
         result
     }
@@ -256,8 +258,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, target) = (dir.path().join("unfinished"), dir.path().join("target"));
         let (unfinished, ()) = Unfinished::create(|| fs::write(&path, "new").map(|()| (path.clone(), ()))).unwrap();
-        let placed = unfinished.complete(|path| fs::rename(path, &target).and_then(|()| fs::write(path, "old")));
-        placed.unwrap();
+        let place =
+            |all: &[Unfinished]| fs::rename(all[0].path(), &target).and_then(|()| fs::write(all[0].path(), "old"));
+        Unfinished::complete_all(vec![unfinished], place).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert!(!path.exists());
     }

@@ -247,3 +247,91 @@ fn no_flag_writes_over_what_another_reads_or_writes() {
     }
     refused(&["edit", "in.tar", "--to", "oci", "-f", "-o", "base.tar", "--rebase", "in.tar=base.tar"], read);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_cannot_write_all_leaves_nothing_under_a_final_name() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (to, flags) in [
+        ("oci", &["--report", "/dev/full"][..]),
+        ("oci-dir", &["--report", "/dev/full"]),
+        ("oci", &["--report", "-"]),
+        ("rootfs", &["--config-out", "/dev/full", "--report", "r.json"]),
+        ("rootfs", &["--config-out", "-", "--report", "r.json"]),
+        ("rootfs", &["--config-out", "c.json", "--report", "/dev/full"]),
+        ("oci", &["--split", "--report", "/dev/full"]),
+        ("oci-dir", &["--split", "--report", "-"]),
+    ] {
+        for force in [&[][..], &["-f"]] {
+            let scratch = Scratch::new();
+            let run = imgtar(["convert", "--to", to, "-o", "out"]).args(flags).args(force).stdin(source().bytes());
+            run.stdout_file(full()).dir(scratch.dir()).exits(5).says(["No space left"]);
+            assert_eq!(scratch.names(), [""; 0], "{to} {flags:?}");
+            if !force.is_empty() && to != "oci-dir" {
+                scratch.write("out", "old");
+                let run = imgtar(["convert", "--to", to, "-o", "out"]).args(flags).args(force).stdin(source().bytes());
+                run.stdout_file(full()).dir(scratch.dir()).exits(5);
+                assert_eq!((scratch.names(), scratch.read("out")), (vec!["out".to_owned()], b"old".to_vec()));
+            }
+        }
+    }
+    let scratch = Scratch::new();
+    let run = imgtar(["import", "--to", "oci", "--arch", "amd64", "-o", "out", "--report", "/dev/full"]);
+    run.stdin(Tarball::default().with("etc/demo", "demo").bytes()).dir(scratch.dir()).exits(5);
+    assert_eq!(scratch.names(), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn several_outputs_go_where_one_would() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("real")).unwrap();
+    std::os::unix::fs::symlink("real/out", scratch.path("a")).unwrap();
+    assert!(Command::new("mkfifo").arg(scratch.path("b")).status().unwrap().success());
+    let reader = thread::spawn({
+        let fifo = scratch.path("b");
+        move || fs::read(fifo).unwrap()
+    });
+    let two = Shape::Oci.save(&["a", "b"].map(TestImage::demo));
+    let split =
+        || imgtar(["convert", "--to", "docker", "--split", "-o", "{name}"]).dir(scratch.dir()).stdin(two.bytes());
+    split().success();
+    judge(Target::Docker, &reader.join().unwrap());
+    judge(Target::Docker, &scratch.read("real/out"));
+    assert!(scratch.path("a").is_symlink());
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&fs::metadata(scratch.path("b")).unwrap().file_type()));
+    split().exits(5).says(["a: exists"]);
+}
+
+#[test]
+fn the_config_goes_to_standard_output_where_that_is_free() {
+    let scratch = Scratch::new();
+    let run = |flags: &[&str]| {
+        imgtar(["convert", "--to", "rootfs", "--config-out", "-"])
+            .args(flags)
+            .dir(scratch.dir())
+            .stdin(source().bytes())
+    };
+    let config = run(&["-o", "out"]).success().stdout;
+    assert!(config == TestImage::demo("app:1").config(), "the bytes of the config");
+    run(&[]).exits(2).says(["--config-out - needs -o FILE"]);
+    run(&["-o", "new", "--report", "-"]).exits(2).says(["there is one standard output"]);
+    assert_eq!(scratch.names(), ["out"]);
+}
+
+#[test]
+fn every_output_that_exists_is_kept_unless_forced() {
+    let scratch = Scratch::new();
+    for (to, flags) in
+        [("oci", &["--report", "r"][..]), ("rootfs", &["--config-out", "r"]), ("oci", &["--split", "--report", "r"])]
+    {
+        scratch.write("r", "old");
+        let run =
+            || imgtar(["convert", "--to", to, "-o", "out"]).args(flags).dir(scratch.dir()).stdin(source().bytes());
+        run().exits(5).says(["r: exists", "--force"]);
+        assert_eq!((scratch.names(), scratch.read("r")), (vec!["r".to_owned()], b"old".to_vec()));
+        run().arg("-f").success();
+        assert_ne!(scratch.read("r"), b"old");
+        fs::remove_file(scratch.path("out")).unwrap();
+    }
+}

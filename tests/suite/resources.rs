@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::codec::Codec;
 use crate::support::cost::grows_evenly;
 use crate::support::image::TestImage;
 use crate::support::layer::file;
@@ -169,4 +170,40 @@ fn a_path_that_is_not_there_is_told_without_spelling_out_all_that_are() {
         let said = grows_evenly(&[command, "IN", "nowhere"], 100_000, abyss, 4);
         assert!(said.contains("there is no `nowhere`"), "{said}");
     }
+}
+
+/// Pipes `stdin` into imgtar, which cannot write files of more than 8 MiB; dash counts in halves of what others do.
+#[cfg(unix)]
+fn in_small_files(args: &str, stdin: &[u8]) -> std::process::Output {
+    let scratch = Scratch::new();
+    let input = scratch.write("input", stdin);
+    let run = format!("cat \"$0\" | (ulimit -f 8192; exec {} {args})", env!("CARGO_BIN_EXE_imgtar"));
+    std::process::Command::new("sh").args(["-c", &run]).arg(input).output().expect("sh")
+}
+
+#[test]
+#[cfg(unix)]
+fn zeros_behind_an_archive_take_no_room_and_are_not_read_for_ever() {
+    let zeros = vec![0; 32 << 20];
+    let small = TestImage::new().layer([file("a", noise(1 << 20))]).tag("app:1");
+    let archive = Shape::Docker20.save_one(&small).bytes();
+    let with_zeros = [&archive[..], &zeros].concat();
+    for stdin in [&with_zeros, &Codec::Gzip.encode(&with_zeros)] {
+        let outcome = in_small_files("convert --to oci", stdin);
+        assert!(outcome.status.success(), "{outcome:?}");
+        assert!(outcome.stdout == in_small_files("convert --to oci", &archive).stdout);
+        assert_eq!(in_small_files("verify -", stdin).status.code(), Some(0));
+        let limited = in_small_files("verify - --max-size 16M", stdin);
+        assert!(limited.status.code() == Some(6) && String::from_utf8_lossy(&limited.stderr).contains("--max-size"));
+    }
+    for stdin in [&zeros, &Codec::Gzip.encode(&zeros)] {
+        for command in ["verify -", "convert --to oci", "inspect"] {
+            let outcome = in_small_files(command, stdin);
+            let said = String::from_utf8_lossy(&[outcome.stdout, outcome.stderr].concat()).into_owned();
+            assert!(outcome.status.code() == Some(3) && said.contains("not an image archive"), "{command}: {said}");
+        }
+    }
+    // All bytes of a root filesystem's tar are part of the layer.
+    let import = "import --to oci --arch amd64 --max-size 16M";
+    imgtar(import.split(' ')).stdin(zeros).exits(6).says(["--max-size"]);
 }

@@ -1,0 +1,223 @@
+//! The last step of outputs: from their temporary names to their own, all of a run together or none.
+//!
+//! Source: docs/formats.md H-26; docs/bundles.md B-41.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use super::batch::OutputBatch;
+use super::output::{is_free, name, refuse};
+use super::sys;
+use super::unfinished::{self, Unfinished};
+use crate::error::{Error, Result, Setting};
+
+/// The document that makes a layout's blobs reachable, and therefore comes last.
+pub(super) const INDEX: &str = "index.json";
+
+/// A complete output that is still under its temporary name.
+#[derive(Debug)]
+pub(super) struct Placement {
+    pub(super) staged: Unfinished,
+    pub(super) target: PathBuf,
+    pub(super) way: Way,
+}
+
+/// The way in which an output takes its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// A file, where there is none.
+    NewFile,
+    /// A file, in place of one that may be there.
+    AnyFile,
+    /// A directory, where there is nothing.
+    NewDirectory,
+    /// Files that go into the directory that is there: an empty one may be a mount point, or the working directory of a
+    /// process.
+    Merge,
+    /// A directory, in place of the one that is there.
+    Exchange,
+}
+
+/// What takes an output out of its place again.
+enum Undo {
+    Remove,
+    Exchange,
+    TakeBack(Vec<PathBuf>),
+}
+
+/// Gives an output its name, or leaves that to the batch that it is one of.
+///
+/// # Errors
+/// Those of [`place`].
+pub(super) fn place_with(batch: Option<OutputBatch>, output: Placement) -> Result<()> {
+    match batch {
+        Some(batch) => {
+            batch.add(output);
+            Ok(())
+        }
+        None => place(vec![output]),
+    }
+}
+
+/// Gives all outputs their names, in this order. The last replaces a file in one step; those before it in a way that can
+/// be undone, which of directories that are added to only those can that were empty.
+///
+/// # Errors
+/// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
+pub(super) fn place(outputs: Vec<Placement>) -> Result<()> {
+    let (staged, places): (Vec<_>, Vec<_>) =
+        outputs.into_iter().map(|output| (output.staged, (output.target, output.way))).unzip();
+    Unfinished::complete_all(staged, |staged| {
+        let mut done = Vec::with_capacity(places.len());
+        for (number, (staged, (target, way))) in staged.iter().zip(&places).enumerate() {
+            match way.put(staged.path(), target, number + 1 == places.len()) {
+                Ok(undo) => done.push((undo, staged.path(), target)),
+                Err(error) => {
+                    done.into_iter().rev().for_each(|(undo, staged, target)| undo.run(staged, target));
+                    return Err(way.refused(target, error));
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+impl Way {
+    fn put(self, staged: &Path, target: &Path, is_last: bool) -> io::Result<Undo> {
+        match self {
+            Self::NewFile => place_new(TempPath::try_from_path(staged)?, target).map(|()| Undo::Remove),
+            // A directory would be exchanged too.
+            Self::AnyFile if target.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Self::AnyFile if !is_last && !is_free(target)? => exchange(staged, target).map(|()| Undo::Exchange),
+            Self::AnyFile => {
+                let persisted = TempPath::try_from_path(staged)?.persist(target);
+                persisted.map(|()| Undo::Remove).map_err(|refused| refused.error)
+            }
+            Self::NewDirectory => fs::rename(staged, target).map(|()| Undo::Remove),
+            Self::Merge => merge(staged, target).map(Undo::TakeBack),
+            Self::Exchange => exchange(staged, target).map(|()| Undo::Exchange),
+        }
+    }
+
+    fn refused(self, target: &Path, error: io::Error) -> Error {
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+        let appeared = || refuse(target, "appeared while it was written");
+        match (self, error.kind()) {
+            (Self::NewFile | Self::AnyFile, AlreadyExists) => appeared().avoided_by(Setting::Replace),
+            (Self::NewDirectory | Self::Merge | Self::Exchange, AlreadyExists | DirectoryNotEmpty | NotADirectory) => {
+                appeared()
+            }
+            _ => Error::io("naming", name(target), error),
+        }
+    }
+}
+
+impl Undo {
+    /// Leaves what was there before; what cannot be undone stays, as another name cannot be had for it.
+    fn run(self, staged: &Path, target: &Path) {
+        match self {
+            Self::Remove => unfinished::remove(target),
+            Self::TakeBack(made) => made.iter().rev().for_each(|path| unfinished::take_back(path)),
+            Self::Exchange => drop(exchange(staged, target)),
+        }
+    }
+}
+
+/// Gives a file a name that nothing has yet.
+fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
+    let Err(refused) = path.persist_noclobber(target) else { return Ok(()) };
+    match refused.error.kind() {
+        // Folders shared with a virtual machine and stores of objects know neither links nor a rename that replaces nothing:
+        // a look comes close.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported if is_free(target)? => {
+            refused.path.persist(target).map_err(|refused| refused.error)
+        }
+        _ => Err(refused.error),
+    }
+}
+
+/// Moves all files of `staged` into `target`, and returns what is new there; if one cannot be moved, those that were new
+/// are removed again.
+fn merge(staged: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut made = Vec::new();
+    let moved = move_into(staged, target, &mut made).and_then(|()| {
+        let (index, place) = (staged.join(INDEX), target.join(INDEX));
+        if !index.try_exists()? {
+            return Ok(());
+        }
+        let is_new = is_free(&place)?;
+        fs::rename(index, &place)?;
+        made.extend(is_new.then_some(place));
+        Ok(())
+    });
+    if moved.is_err() {
+        made.iter().rev().for_each(|path| unfinished::take_back(path));
+    }
+    moved.map(|()| made)
+}
+
+/// Moves what lies in `from` to `to`, all but the index; `made` gains each path that was not there before.
+fn move_into(from: &Path, to: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in sys::read_dir(from)? {
+        let entry = entry?;
+        let place = to.join(entry.file_name());
+        let is_new = is_free(&place)?;
+        if entry.file_type()?.is_dir() {
+            if is_new {
+                fs::create_dir(&place)?;
+                made.push(place.clone());
+            }
+            move_into(&entry.path(), &place, made)?;
+        } else if entry.file_name() != INDEX {
+            fs::rename(entry.path(), &place)?;
+            if is_new {
+                made.push(place);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Puts `staged` where `target` is and the other way round: in one step where the system can.
+fn exchange(staged: &Path, target: &Path) -> io::Result<()> {
+    if sys::exchange(staged, target)? { Ok(()) } else { exchange_in_steps(staged, target) }
+}
+
+fn exchange_in_steps(staged: &Path, target: &Path) -> io::Result<()> {
+    let aside = staged.with_extension("old");
+    fs::rename(target, &aside)?;
+    if let Err(error) = fs::rename(staged, target) {
+        // The old layout goes back; where even that fails it keeps its bytes under the other name.
+        return Err(match fs::rename(&aside, target) {
+            Ok(()) => error,
+            Err(_) => refuse(target, &format!("{error}; what was there is now {}", name(&aside))).into(),
+        });
+    }
+    // The new layout has its name: whatever becomes of the old one, this has succeeded.
+    if fs::rename(&aside, staged).is_err() {
+        unfinished::remove(&aside);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_atomic_exchange_the_result_is_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (staged, target) = (dir.path().join("staged"), dir.path().join("target"));
+        for (path, text) in [(&staged, "new"), (&target, "old")] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("text"), text).unwrap();
+        }
+        exchange_in_steps(&staged, &target).unwrap();
+        assert_eq!(fs::read(target.join("text")).unwrap(), b"new");
+        assert_eq!(fs::read(staged.join("text")).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+}
