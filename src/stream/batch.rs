@@ -10,14 +10,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dir_sink::{DirSink, Mode};
-use super::placement::{Placement, place};
+use super::placement::{StagedOutput, place};
 use super::sink::Sink;
 use crate::error::Result;
 
 /// Outputs of which each waits for the others: those that are finished have their names when the batch is. Dropped
 /// unfinished, it leaves no file.
 #[derive(Debug, Clone, Default)]
-pub struct OutputBatch(Arc<Mutex<Vec<Placement>>>);
+pub struct OutputBatch(Arc<Mutex<Vec<StagedOutput>>>);
 
 impl OutputBatch {
     /// A file of the batch, as [`Sink::file`] opens it. A FIFO or device that is there is written at once.
@@ -48,7 +48,7 @@ impl OutputBatch {
         place(outputs)
     }
 
-    pub(super) fn add(&self, output: Placement) {
+    pub(super) fn add(&self, output: StagedOutput) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(output);
     }
 }

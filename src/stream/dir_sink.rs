@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::batch::OutputBatch;
 use super::copy::Destination;
 use super::output::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
-use super::placement::{self, Placement, Way};
+use super::placement::{self, StagedOutput, Way};
 use super::sys;
 use super::unfinished::Unfinished;
 use crate::digest::Digest;
@@ -139,7 +139,7 @@ impl DirSink {
     /// left at the target.
     pub(crate) fn finish(self) -> Result<()> {
         let Self { staging: staged, target, way, batch } = self;
-        placement::place_with(batch, Placement { staged, target, way })
+        placement::place_with(batch, StagedOutput { staged, target, way })
     }
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {

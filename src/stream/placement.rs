@@ -19,7 +19,7 @@ pub(super) const INDEX: &str = "index.json";
 
 /// A complete output that is still under its temporary name.
 #[derive(Debug)]
-pub(super) struct Placement {
+pub(super) struct StagedOutput {
     pub(super) staged: Unfinished,
     pub(super) target: PathBuf,
     pub(super) way: Way,
@@ -52,7 +52,7 @@ enum Undo {
 ///
 /// # Errors
 /// Those of [`place`].
-pub(super) fn place_with(batch: Option<OutputBatch>, output: Placement) -> Result<()> {
+pub(super) fn place_with(batch: Option<OutputBatch>, output: StagedOutput) -> Result<()> {
     match batch {
         Some(batch) => {
             batch.add(output);
@@ -67,7 +67,7 @@ pub(super) fn place_with(batch: Option<OutputBatch>, output: Placement) -> Resul
 ///
 /// # Errors
 /// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
-pub(super) fn place(outputs: Vec<Placement>) -> Result<()> {
+pub(super) fn place(outputs: Vec<StagedOutput>) -> Result<()> {
     let (staged, places): (Vec<_>, Vec<_>) =
         outputs.into_iter().map(|output| (output.staged, (output.target, output.way))).unzip();
     Unfinished::complete_all(staged, |staged| {

@@ -14,7 +14,7 @@ use super::copy::Destination;
 use super::finish::Finish;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
 use super::patch::Patch;
-use super::placement::{self, Placement, Way};
+use super::placement::{self, StagedOutput, Way};
 use super::sys::{self, widen};
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result, Setting};
@@ -207,7 +207,7 @@ impl NewFile {
         // While it can still be taken back.
         close(file, &name(&target))?;
         let way = if force { Way::AnyFile } else { Way::NewFile };
-        placement::place_with(batch, Placement { staged, target, way })
+        placement::place_with(batch, StagedOutput { staged, target, way })
     }
 }
 
