@@ -54,7 +54,7 @@ impl DirectoryMembers {
 
     /// Looks a clean name up, through links within the directory.
     ///
-    /// One that leads out of it is refused: who unpacks a stranger's archive and converts it would send files of the machine
+    /// One that leads out of it is refused: who unpacks an archive from elsewhere and converts it would send files of the machine
     /// along (H-6).
     pub(super) fn find_inside(
         &self,
