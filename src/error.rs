@@ -170,6 +170,10 @@ pub enum Setting {
     Half,
     /// Read the half of a hybrid that Docker reads.
     DockerHalf,
+    /// Give the archive of which an increment leaves out layers.
+    With,
+    /// Give the archive of which a base leaves out layers.
+    Base,
     /// List one layer as it is.
     Layer,
     /// Give the image a name that the target can hold.

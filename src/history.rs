@@ -182,6 +182,7 @@ impl HiddenCounts {
 /// # Errors
 /// The errors of reading or flattening the layers; a foreign layer whose bytes are not in the archive.
 pub fn history(image: &Image, run: &Run) -> Result<ImageHistory> {
+    image.refuse_left_out(&image.at)?;
     let layers: Vec<&Layer> = image.layers.iter().collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
     let mut uses: Vec<LayerUse> = layers.iter().enumerate().map(|layer| LayerUse::of(layer, &indexes)).collect();

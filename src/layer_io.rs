@@ -8,7 +8,7 @@ use crate::archive::{self, BLOCK};
 use crate::codec::{self, Codec, Decoder, Watch};
 use crate::diagnostics::Diagnostics;
 use crate::digest::Digest;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Setting};
 use crate::image::{Blob, ExpectedDigest, Layer};
 use crate::limits::Budget;
 use crate::progress::{Action, ProgressReader};
@@ -70,8 +70,10 @@ impl Layer {
     }
 
     fn bytes<'a>(&self, action: Action, run: &'a Run) -> Result<ProgressReader<'a, ExtentReader>> {
-        let blob = self.blob.as_ref().ok_or_else(|| {
-            Error::inexpressible(&self.at, "the archive does not hold the bytes of this foreign layer")
+        let blob = self.blob.as_ref().ok_or_else(|| match self.is_left_out() {
+            true => Error::invalid(Rule::B15, &self.at, "the archive leaves the layer out, which its base has")
+                .avoided_by(Setting::With),
+            false => Error::inexpressible(&self.at, "the archive does not hold the bytes of this foreign layer"),
         })?;
         let reader = blob.extent.reader().map_err(|error| Error::io("reading", &self.at, error))?;
         Ok(ProgressReader::new(reader, run.progress.begin(action, &self.at, Some(blob.extent.size()))))

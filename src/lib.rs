@@ -49,6 +49,7 @@
 // The way through the modules:
 //
 //     convert            what was asked for; which images, platforms and names
+//       increment        images without the layers that a base has
 //       reader           archive → images: detects the format, reads its documents
 //       writer           images → archive: one writer a format, on one plan
 //         flatten        layers → one tree; pure
@@ -74,6 +75,7 @@ mod flatten;
 mod glob;
 mod history;
 mod image;
+mod increment;
 mod inspect;
 #[doc(hidden)]
 #[cfg(not(face))]
@@ -106,7 +108,7 @@ pub use verify::verify;
 
 // What is asked for.
 pub use codec::{GzipLevel, Level, ZstdLevel};
-pub use convert::{Archives, ParseSplitPatternError, SplitPattern};
+pub use convert::{ParseSplitPatternError, SplitPattern};
 pub use diff::{DiffIgnore, DiffOptions, DiffPart};
 pub use edit::{
     Addition, ConfigChanges, EditOptions, NewConfig, Normalize, ParsePatternError, PathPattern, Rebase, RuntimeChanges,
@@ -118,6 +120,7 @@ pub use options::{
     Platforms, RootfsOptions, Target, Verify,
 };
 pub use path_filter::PathFilter;
+pub use reader::Archives;
 pub use select::ImageSelector;
 
 // Where it comes from and where it goes, and what a run may use and tells meanwhile.
@@ -144,8 +147,8 @@ pub use files::{
     FileEntry, FileKind, ImageFiles, LayerChange, LayerChangeKind, OpenFile, layer_of, list_changes, list_layer,
 };
 pub use image::{
-    Artifact, Blob, Broken, Child, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Missing, Name, Node,
-    RawBlob,
+    Artifact, Blob, Broken, Child, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Missing, Name, NeededBase,
+    Node, RawBlob,
 };
 pub use reader::{Archive, Format};
 pub use select::SelectedImage;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::image::{Image, Layer};
+use crate::image::{Image, Layer, NeededBase};
 use crate::spec::config::ImageConfig;
 use crate::spec::media_type::MediaType;
 use crate::spec::platform::Platform;
@@ -46,6 +46,9 @@ pub struct ImageReport {
     pub manifest: Option<ManifestReport>,
     /// Its layers, base first.
     pub layers: Vec<LayerReport>,
+    /// The layers that its base has, and that are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<NeededBase>,
     /// Its config, where the format has no place for one; no part of the report as JSON.
     #[serde(skip)]
     pub config: Option<ConfigReport>,
@@ -132,7 +135,7 @@ pub enum LayerAction {
     Flattened,
     /// It was made by an edit: the input has no layer of this content.
     New,
-    /// It is listed, but its bytes are not in the output: a layer that is distributed elsewhere.
+    /// It is listed, but its bytes are not in the output: a layer that is distributed elsewhere, or one of a base.
     LeftOut,
 }
 
@@ -187,6 +190,7 @@ impl ImageReports {
             changes: Vec::new(),
             manifest,
             layers,
+            needs: image.needs.as_deref().cloned(),
             config: None,
         });
     }

@@ -3,6 +3,7 @@
 use imgtar::Result;
 
 use super::args::ConvertArgs;
+use super::input::GivenArchives;
 use super::messages::Messages;
 use super::{environment, options, output, split, write};
 
@@ -12,10 +13,11 @@ use super::{environment, options, output, split, write};
 /// Those of the command line and of the conversion.
 pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     let options = options::convert(args, environment::source_date_epoch()?)?;
-    output::refuse_conflicts(&args.write, args.inputs.iter().chain(&args.with), [])?;
+    let given = GivenArchives { inputs: &args.inputs, with: &args.with, bases: &args.base };
+    output::refuse_conflicts(&args.write, given.paths(), [])?;
     if args.split {
-        return split::run(args, &options, messages);
+        return split::run(args, given, &options, messages);
     }
     let convert = |archives, output, run: &_| imgtar::convert_all(archives, output, &options, run);
-    write::run(&args.inputs, &args.with, &args.write, messages, convert)
+    write::run(given, &args.write, messages, convert)
 }

@@ -48,16 +48,33 @@ pub(crate) fn find_all(given: &[PathBuf]) -> Result<Vec<Input>> {
     }
 }
 
-/// The archives that `given` names, at least one, and those of `with`.
-///
-/// # Errors
-/// Those of [`find_all`].
-pub(super) fn find_archives(given: &[PathBuf], with: &[PathBuf]) -> Result<Archives> {
-    let is_standard = |path: &&PathBuf| path.as_path() == Path::new("-");
-    let from_nothing = given.is_empty().then_some(Path::new("-"));
-    refuse_repeated(given.iter().chain(with).filter(is_standard).map(PathBuf::as_path).chain(from_nothing))?;
-    let inputs = find_all(given)?;
-    Ok(Archives { inputs, with: if with.is_empty() { Vec::new() } else { find_all(with)? } })
+/// The paths of the archives that a command reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct GivenArchives<'a> {
+    /// IN.
+    pub(super) inputs: &'a [PathBuf],
+    /// Those of `--with`.
+    pub(super) with: &'a [PathBuf],
+    /// Those of `--base`.
+    pub(super) bases: &'a [PathBuf],
+}
+
+impl<'a> GivenArchives<'a> {
+    /// All of them.
+    pub(super) fn paths(self) -> impl Iterator<Item = &'a PathBuf> {
+        self.inputs.iter().chain(self.with).chain(self.bases)
+    }
+
+    /// Finds the archives, at least one that is read as IN.
+    ///
+    /// # Errors
+    /// Those of [`find_all`].
+    pub(super) fn find(self) -> Result<Archives> {
+        let from_nothing = self.inputs.is_empty().then_some(Path::new("-"));
+        refuse_repeated(self.paths().map(PathBuf::as_path).chain(from_nothing))?;
+        let beside = |given: &[PathBuf]| if given.is_empty() { Ok(Vec::new()) } else { find_all(given) };
+        Ok(Archives { inputs: find_all(self.inputs)?, with: beside(self.with)?, bases: beside(self.bases)? })
+    }
 }
 
 /// Refuses inputs that would read standard input twice.

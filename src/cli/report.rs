@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::messages::{self, Messages, Verbosity};
-use super::words::{counted, size};
+use super::words::{counted, needed, size};
 
 /// A conversion as `--report` has it.
 #[derive(Serialize)]
@@ -68,6 +68,9 @@ impl ReportDocument {
             text += &format!("  {}\n", sentence(image, format));
             if let Some(line) = left_out(image, self.is_config_written) {
                 text += &format!("    {line}\n");
+            }
+            if let Some(needs) = &image.needs {
+                text += &format!("    needs {}\n", needed(needs, image.layers.len()));
             }
             image.changes.iter().for_each(|change| text += &format!("    {}\n", presentable(change)));
             if messages.verbosity() == Verbosity::Verbose {

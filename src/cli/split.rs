@@ -6,6 +6,7 @@ use std::{iter, mem};
 use imgtar::{ConvertOptions, Error, Input, OutputBatch, Result, SplitPattern, split};
 
 use super::args::ConvertArgs;
+use super::input::GivenArchives;
 use super::messages::Messages;
 use super::report::ReportDocument;
 use super::write::{new_run, recording};
@@ -15,22 +16,26 @@ use super::{environment, input, output, signals};
 ///
 /// # Errors
 /// Those of the command line and of the conversion.
-pub(super) fn run(args: &ConvertArgs, options: &ConvertOptions, messages: Messages) -> Result<()> {
+pub(super) fn run(
+    args: &ConvertArgs,
+    given: GivenArchives<'_>,
+    options: &ConvertOptions,
+    messages: Messages,
+) -> Result<()> {
     let write = &args.write;
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(write.run.jobs)?);
     let outer = output::outer(write)?;
     let pattern = pattern(args)?;
-    let archives = input::find_archives(&args.inputs, &args.with)?;
-    let read = || archives.inputs.iter().chain(&archives.with);
-    read().try_for_each(|input| output::refuse_input(write, input))?;
+    let archives = given.find()?;
+    archives.iter().try_for_each(|input| output::refuse_input(write, input))?;
     signals::watch(messages)?;
     let batch = OutputBatch::default();
     let [report_file, _] = output::companions(write, &batch)?;
-    read().try_for_each(|input| input::wait(input, messages))?;
+    archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     let diagnostics = recording(write, messages, Arc::clone(&warnings));
-    let files = args.inputs.iter().chain(&args.with).filter(|path| path.as_os_str() != "-");
+    let files = given.paths().filter(|path| path.as_os_str() != "-");
     let files: Vec<Input> = files.map(Into::into).collect();
     // Those of reading are the first archive's.
     let (mut opened, mut of_each) = (0, Vec::new());

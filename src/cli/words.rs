@@ -1,5 +1,8 @@
 //! Sizes and numbers in the form that people read.
 
+use imgtar::NeededBase;
+use imgtar::internals::path::presentable;
+
 /// Returns `120.5 MiB`: ten columns or fewer up to the TiB.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -20,6 +23,14 @@ pub(super) fn size(bytes: u64) -> String {
 /// Returns `1 layer` or `2 layers`.
 pub(super) fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Returns `5 of 7 layers of ex.org/app:1 (412.0 MiB left out); load that archive first`.
+pub(super) fn needed(needs: &NeededBase, layers: usize) -> String {
+    let base = needs.image.as_deref().unwrap_or("its base");
+    let size = needs.size.map_or_else(String::new, |bytes| format!(" ({} left out)", size(bytes)));
+    let count = format!("{} of {}", needs.layers, counted(layers as u64, "layer"));
+    presentable(&format!("{count} of {base}{size}; load that archive first"))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use imgtar::{
 };
 
 use super::args::{OutputArgs, RunArgs, WriteArgs};
+use super::input::GivenArchives;
 use super::messages::Messages;
 use super::report::ReportDocument;
 use super::{environment, hints, input, output, progress, signals};
@@ -27,35 +28,34 @@ pub(super) fn run_one(
     work: impl FnOnce(Input, Output, &Run) -> Result<ConversionReport>,
 ) -> Result<()> {
     let given: Vec<PathBuf> = given.map(Path::to_owned).into_iter().collect();
-    run(&given, &[], args, messages, |archives, output, run| {
+    let given = GivenArchives { inputs: &given, ..GivenArchives::default() };
+    run(given, args, messages, |archives, output, run| {
         let [input] = <[Input; 1]>::try_from(archives.inputs).expect("what names one input finds one");
         work(input, output, run)
     })
 }
 
-/// Does `work` on the archives that `given` names, with those that `with` adds to them, writes the output of `args`,
-/// and reports what was written; refuses all that it can before it reads the input.
+/// Does `work` on the archives of `given`, writes the output of `args`, and reports what was written; refuses all that it
+/// can before it reads the input.
 ///
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
 pub(super) fn run(
-    given: &[PathBuf],
-    with: &[PathBuf],
+    given: GivenArchives<'_>,
     args: &WriteArgs,
     messages: Messages,
     work: impl FnOnce(Archives, Output, &Run) -> Result<ConversionReport>,
 ) -> Result<()> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let outer = output::outer(args)?;
-    refuse_output_among_inputs(given, &args.output)?;
-    let archives = input::find_archives(given, with)?;
-    let read = || archives.inputs.iter().chain(&archives.with);
-    read().try_for_each(|input| output::refuse_input(args, input))?;
+    refuse_output_among_inputs(given.inputs, &args.output)?;
+    let archives = given.find()?;
+    archives.iter().try_for_each(|input| output::refuse_input(args, input))?;
     signals::watch(messages)?;
     let batch = OutputBatch::default();
     let output = output::open(args, outer, &batch)?;
     let [report_file, config_file] = output::companions(args, &batch)?;
-    read().try_for_each(|input| input::wait(input, messages))?;
+    archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
     let report = work(archives, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;

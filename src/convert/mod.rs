@@ -10,9 +10,10 @@ pub use split::{ParseSplitPatternError, SplitPattern};
 
 use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
-use crate::error::Result;
-use crate::image::{ImageSet, RawBlob};
-use crate::reader;
+use crate::error::{Error, Result};
+use crate::image::{ImageEntry, ImageSet, RawBlob};
+use crate::increment::{self, BaseImages};
+use crate::reader::{self, Archives, OpenedArchives};
 use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
@@ -28,21 +29,6 @@ pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run
     convert_all(Archives::from(vec![input]), output, options, run)
 }
 
-/// The archives that a conversion reads.
-#[derive(Debug, Default)]
-pub struct Archives {
-    /// Those whose images are written, in this order.
-    pub inputs: Vec<Input>,
-    /// Those from which is taken what the others list and do not hold (docs/bundles.md B-42).
-    pub with: Vec<Input>,
-}
-
-impl From<Vec<Input>> for Archives {
-    fn from(inputs: Vec<Input>) -> Self {
-        Self { inputs, with: Vec::new() }
-    }
-}
-
 /// Converts `archives` into one, whole or not at all: images in the order of the archives, what they share
 /// once (docs/bundles.md B-39, B-40).
 ///
@@ -54,8 +40,15 @@ pub fn convert_all(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let images = reader::open_all(archives.inputs, archives.with, options.prefer, run)?;
-    write(&images, output, options, run)
+    refuse_bases(&archives, options)?;
+    let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
+    let mut entries = selected(&images, options, run)?;
+    let bases = BaseImages::of(&bases, run)?;
+    bases.warn_of_unused(&entries, run)?;
+    leave_out(&mut entries, &bases, options, run)?;
+    let contents =
+        Contents { entries: &entries, unreferenced: unreferenced(&images, options), annotations: &images.annotations };
+    writer::write(&contents, output, options, run)
 }
 
 /// Converts `archives` into one for each image, or, where `pattern` has a placeholder that differs by platform, for
@@ -73,10 +66,13 @@ pub fn split(
     run: &Run,
 ) -> Result<Vec<(String, ConversionReport)>> {
     let options = &ConvertOptions { each_platform: pattern.has_platform(), ..options.clone() };
-    let images = reader::open_all(archives.inputs, archives.with, options.prefer, run)?;
-    let mut entries = select::select(&images, options, run)?;
-    select::names::apply(&mut entries, options, run)?;
-    let groups = split::groups(entries, options, run);
+    refuse_bases(&archives, options)?;
+    let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
+    let entries = selected(&images, options, run)?;
+    let bases = BaseImages::of(&bases, run)?;
+    bases.warn_of_unused(&entries, run)?;
+    let mut groups = split::groups(entries, options, run);
+    groups.iter_mut().try_for_each(|entries| leave_out(entries, &bases, options, run))?;
     let names = pattern.names(&groups)?;
     let mut reports = Vec::with_capacity(groups.len());
     for (name, entries) in names.into_iter().zip(&groups) {
@@ -103,7 +99,10 @@ pub fn import(
 ) -> Result<ConversionReport> {
     let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
     let images = reader::import(input, &config, run)?;
-    let mut report = write(&images, output, options, run)?;
+    let entries = selected(&images, options, run)?;
+    let contents =
+        Contents { entries: &entries, unreferenced: unreferenced(&images, options), annotations: &images.annotations };
+    let mut report = writer::write(&contents, output, options, run)?;
     report.images.iter_mut().for_each(|image| image.source_image_id = None);
     Ok(report)
 }
@@ -155,9 +154,12 @@ pub fn preview_edit(
 
 fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &Run) -> Result<(ImageSet, Edited)> {
     let images = reader::open(input, options.prefer, run)?;
-    let mut entries = select::select(&images, options, run)?;
-    select::names::apply(&mut entries, options, run)?;
-    let archive = |path: &Path| reader::open(path.into(), None, run);
+    let entries = selected(&images, options, run)?;
+    increment::refuse(&entries)?;
+    let archive = |path: &Path| {
+        let images = reader::open(path.into(), None, run)?;
+        increment::refuse(&images.entries).map(|()| images)
+    };
     let layer = |path: &Path| reader::single_layer(path.into(), run);
     let readers = Readers { archive: &archive, layer: &layer };
     let edited = edit::apply(entries, changes, &readers, run)?;
@@ -169,10 +171,28 @@ fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawB
     if is_wanted { &images.unreferenced } else { &[] }
 }
 
-fn write(images: &ImageSet, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
+/// Returns the entries to write under their new names.
+fn selected(images: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
     let mut entries = select::select(images, options, run)?;
     select::names::apply(&mut entries, options, run)?;
-    let contents =
-        Contents { entries: &entries, unreferenced: unreferenced(images, options), annotations: &images.annotations };
-    writer::write(&contents, output, options, run)
+    Ok(entries)
+}
+
+/// Leaves out what the bases have; without bases an image that lacks layers is refused, unless it is to be kept so.
+fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, options: &ConvertOptions, run: &Run) -> Result<()> {
+    match (&options.target, options.index) {
+        _ if !bases.is_empty() => increment::leave_out(entries, bases, run),
+        (Target::Oci(_), IndexPolicy::Keep) => Ok(()),
+        _ => increment::refuse(entries),
+    }
+}
+
+/// Refuses bases where the target has to hold every layer.
+fn refuse_bases(archives: &Archives, options: &ConvertOptions) -> Result<()> {
+    match options.target {
+        Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) if !archives.bases.is_empty() => {
+            Err(Error::inexpressible("the output", "only an OCI layout can leave out what a base has"))
+        }
+        Target::Oci(_) | Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => Ok(()),
+    }
 }

@@ -134,6 +134,7 @@ pub fn diff(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<Di
         run.diagnostics.note(None, "", "files are not compared: layers of Windows are no plain trees");
         None
     } else {
+        [a, b].into_iter().try_for_each(|image| image.refuse_left_out(&image.at))?;
         Some(files::compare(a, b, options, run)?)
     };
     let config = if options.compares(DiffPart::Config) {

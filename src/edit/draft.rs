@@ -207,6 +207,7 @@ impl Draft {
             layers: self.layers.into_iter().map(|layer| layer.layer).collect(),
             manifest: manifest.map(Arc::new),
             parent: None,
+            needs: None,
             config: Arc::new(config),
         }))
     }

@@ -91,5 +91,6 @@ fn image_at(archive: &str, chosen: &SelectedImage) -> Result<String> {
         let problem = "layers of Windows are no root filesystem";
         return Err(Error::inexpressible(at, problem).avoided_by(Setting::Layer));
     }
+    chosen.image.refuse_left_out(&at)?;
     Ok(at)
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::codec::Codec;
 use crate::digest::{Algorithm, DiffId, Digest};
 use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::stream::source::{Extent, Location};
 use crate::stream::tap::Expected;
 
@@ -15,7 +16,8 @@ pub struct Layer<Id = DiffId> {
     pub at: String,
     /// The digest of its uncompressed tar, by the config.
     pub diff_id: Id,
-    /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8).
+    /// The bytes; `None` for a foreign layer that the archive does not hold (L-23, M-8), and for one that an increment
+    /// leaves to its base (docs/bundles.md B-9).
     pub blob: Option<Blob>,
     /// The source of the digest that is expected of the bytes.
     pub(crate) claim: ExpectedDigest,
@@ -27,10 +29,11 @@ pub struct Layer<Id = DiffId> {
 pub(crate) type PartialLayer = Layer<Option<DiffId>>;
 
 impl PartialLayer {
-    /// The layer, if its diff_id is known and its bytes are there or may be absent.
-    pub(crate) fn whole(&self) -> Option<Layer> {
+    /// The layer, if its diff_id is known and its bytes are there or may be absent; `left_out` is true for one that an
+    /// increment leaves to its base.
+    pub(crate) fn whole(&self, left_out: bool) -> Option<Layer> {
         let Self { at, diff_id, blob, claim, foreign } = self.clone();
-        let may_be = blob.is_some() || foreign.is_some();
+        let may_be = blob.is_some() || foreign.is_some() || left_out;
         may_be.then_some(Layer { at, diff_id: diff_id?, blob, claim, foreign })
     }
 }
@@ -134,6 +137,15 @@ impl Layer {
         }
     }
 
+    /// Returns the descriptor of the layer stored as another blob; what the input's own says beside that stays.
+    pub(crate) fn described_as(&self, family: Family, codec: Codec, digest: &Digest, size: u64) -> Descriptor {
+        let media_type = MediaType::Layer(family, compression(codec));
+        match self.descriptor().cloned() {
+            Some(descriptor) => descriptor.replaced_by(&media_type, digest, size),
+            None => Descriptor::new(media_type, digest.clone(), size),
+        }
+    }
+
     /// Returns the digest and size expected of the stored bytes; neither if these are compressed and no more than a
     /// name states a digest.
     pub(crate) fn expected(&self) -> Expected {
@@ -188,6 +200,16 @@ impl Layer {
     /// Returns whether the expected digest is of an algorithm that cannot be computed here (M-11).
     pub(crate) fn is_beyond_checking(&self) -> bool {
         self.certain_digest().is_some_and(|digest| matches!(digest.algorithm(), Algorithm::Other(_)))
+    }
+}
+
+/// Returns the compression for a media type. Codecs without a media type are written only as foreign or encrypted
+/// layers, whose descriptors stay.
+fn compression(codec: Codec) -> Compression {
+    match codec {
+        Codec::Plain => Compression::Plain,
+        Codec::Zstd => Compression::Zstd,
+        Codec::Gzip | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => Compression::Gzip,
     }
 }
 

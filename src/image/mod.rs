@@ -14,6 +14,7 @@
 mod layer;
 mod merge;
 mod name;
+mod needs;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) use layer::{ContentKey, distinct};
 pub(crate) use layer::{ExpectedDigest, PartialLayer};
 pub use name::Name;
 pub(crate) use name::{IMAGE_NAME, REF_NAME};
+pub use needs::NeededBase;
 
 use crate::digest::Digest;
 use crate::error::Error;
@@ -30,7 +32,7 @@ use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::ManifestItem;
-use crate::spec::media_type::MediaType;
+use crate::spec::media_type::{Family, MediaType};
 use crate::spec::oci;
 use crate::spec::platform::Platform;
 use crate::stream::source::Extent;
@@ -144,6 +146,8 @@ pub struct Image {
     pub platform: Platform,
     /// The image ID of the parent, which only docker archives state (L-4).
     pub parent: Option<Digest>,
+    /// The layers that an increment leaves to its base.
+    pub needs: Option<Arc<NeededBase>>,
 }
 
 /// An image index or manifest list.
@@ -363,6 +367,14 @@ impl Image {
     /// The digest that identifies the image: the manifest's, else the image ID.
     pub fn own_digest(&self) -> &Digest {
         self.manifest.as_ref().map_or(&self.image_id, |manifest| &manifest.digest)
+    }
+
+    /// The words of the image's manifest: OCI's where it has none.
+    pub(crate) fn family(&self) -> Family {
+        match self.manifest.as_deref() {
+            Some(Document { media_type: MediaType::Manifest(family), .. }) => *family,
+            _ => Family::Oci,
+        }
     }
 
     /// Returns the image's identity, which is equal for two listings of one image.

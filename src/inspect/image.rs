@@ -9,7 +9,9 @@ use super::layer::DecodedLayer;
 use super::{ConfigFacts, InspectDepth, LayerFacts, layer};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image::{ContentKey, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Name, Node, distinct};
+use crate::image::{
+    ContentKey, Document, Image, ImageEntry, ImageIndex, ImageSet, Layer, Name, NeededBase, Node, distinct,
+};
 use crate::run::Run;
 use crate::select::SelectedImage;
 use crate::spec::json;
@@ -67,6 +69,9 @@ pub struct ImageContent {
     pub config: ConfigFacts,
     /// Its layers, base first.
     pub layers: Vec<LayerFacts>,
+    /// The layers that it needs from another archive, the base of this increment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<NeededBase>,
 }
 
 /// A manifest or index.
@@ -175,6 +180,7 @@ fn content(image: &Image, decoded: &DecodedLayers) -> ImageContent {
         tar_size: layers.iter().map(|layer| layer.tar_size).sum(),
         config: ConfigFacts::of(config.runtime()),
         layers,
+        needs: image.needs.as_deref().cloned(),
     }
 }
 

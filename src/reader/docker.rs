@@ -2,12 +2,13 @@
 //!
 //! One reader serves them all, because their differences (names, links, compression) are settled member by member.
 //!
-//! Sources: docs/formats.md sections 2 and 3, rules G-7 to G-12, L-4 to L-7, L-20 to L-23, D-5, D-6.
+//! Sources: docs/formats.md sections 2 and 3, rules G-7 to G-12, L-4 to L-7, L-20 to L-23, D-5, D-6;
+//! docs/bundles.md B-10, B-15.
 
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
-use super::layer;
+use super::{increment, layer};
 use crate::archive::MemberIndex;
 use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
@@ -23,6 +24,7 @@ use crate::run::Run;
 use crate::spec::config::ConfigParts;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
+use crate::spec::increment::absent_member;
 use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Location};
 
@@ -103,7 +105,8 @@ impl Items<'_> {
 
     fn image(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Node> {
         let partial = self.partial(item, named_by, at)?;
-        let layers = partial.layers.iter().map(PartialLayer::whole).collect::<Option<Arc<[Layer]>>>();
+        let whole = |(layer, member): (&PartialLayer, &String)| layer.whole(self.leaves_out(member, &layer.diff_id));
+        let layers = partial.layers.iter().zip(&item.layers).map(whole).collect::<Option<Arc<[Layer]>>>();
         let (Some(config), Some(layers)) = (&partial.config, layers) else {
             let at = at.to_owned();
             return Ok(Node::Broken(Arc::new(Broken {
@@ -113,6 +116,7 @@ impl Items<'_> {
                 image: Some(Arc::new(partial)),
             })));
         };
+        let needs = increment::needs(self.members, &layers).map(Arc::new);
         Ok(Node::Image(Arc::new(Image {
             at: partial.config_at.clone(),
             image_id: config.image_id(),
@@ -121,6 +125,7 @@ impl Items<'_> {
             platform: config.platform().clone(),
             config: Arc::clone(config),
             parent: item.parent.as_deref().and_then(|parent| parent.parse().ok()),
+            needs,
         })))
     }
 
@@ -173,6 +178,9 @@ impl Items<'_> {
         let source = item.layer_source(member, diff_id);
         let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
         let layer = PartialLayer { at, diff_id: diff_id.cloned(), blob: None, claim: ExpectedDigest::Nothing, foreign };
+        if self.leaves_out(member, &layer.diff_id) {
+            return Ok(layer);
+        }
         let extent = match self.members.find(member, named_by) {
             Ok(Some(extent)) => extent,
             Ok(None) if layer.foreign.is_some() => return Ok(layer),
@@ -193,6 +201,12 @@ impl Items<'_> {
             check_source(source, &blob.extent, &claim, &layer.at, self.run)?;
         }
         Ok(PartialLayer { blob: Some(blob), claim, ..layer })
+    }
+
+    /// Returns whether `member` is the link that stands for a layer which an increment leaves to its base.
+    fn leaves_out(&self, member: &str, diff_id: &Option<DiffId>) -> bool {
+        let is_its_name = diff_id.as_ref().is_some_and(|diff_id| member == absent_member(diff_id));
+        is_its_name && self.members.dangling_link(member).is_some()
     }
 
     /// H-20: no file has two diff_ids.

@@ -2,18 +2,18 @@
 //!
 //! Sources: docs/formats.md G-1, G-5, G-18, X-1 to X-3.
 
+mod archives;
 mod docker;
 mod format_hint;
 mod hybrid;
 mod incoming;
+mod increment;
 mod layer;
 mod oci;
 mod opener;
 mod rootfs;
 mod shared;
 mod v1;
-
-use std::iter;
 
 use crate::archive::MemberIndex;
 use crate::codec::Codec;
@@ -31,6 +31,8 @@ use crate::stream::source::Input;
 use opener::Opener;
 use shared::SharedBlobs;
 
+pub use archives::Archives;
+pub(crate) use archives::{OpenedArchives, open_all};
 pub(crate) use docker::names_of as item_names;
 pub(crate) use rootfs::import;
 pub(crate) use rootfs::layer as single_layer;
@@ -43,38 +45,6 @@ pub(crate) use rootfs::layer as single_layer;
 /// When the input cannot be read, is no image archive, or breaks a rule of its format.
 pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     Archive::open(input, run)?.images(prefer, run)
-}
-
-/// Reads the metadata of the archives in `inputs` as one set: their images in this order, shared content once
-/// (docs/bundles.md B-39, B-40). Blobs that one of them lists and does not hold are looked for in the others.
-///
-/// The same goes for those of `with`, whose images are not taken. Regular, uncompressed files are opened when they are read
-/// from: there may be more of them than a process may have files.
-///
-/// # Errors
-/// Those of [`open`].
-pub(crate) fn open_all(inputs: Vec<Input>, with: Vec<Input>, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
-    let taken = inputs.len();
-    let opener = Opener::of(taken + with.len(), run);
-    let opened = inputs.into_iter().chain(with).map(|input| Archive::opened(input, &opener));
-    let archives = opened.collect::<Result<Vec<_>>>()?;
-    let mut sets: Vec<Option<ImageSet>> = iter::repeat_with(|| None).take(archives.len()).collect();
-    let mut shared = SharedBlobs::default();
-    let is_one = archives.len() == 1;
-    for (archive, set) in archives.iter().zip(&mut sets).filter(|_| !is_one) {
-        if archive.format.is_layout() {
-            shared.add_layout(&archive.members, run)?;
-        } else {
-            let read = archive.images_with(&shared, prefer, run)?;
-            shared.add_layers(&read, run)?;
-            *set = Some(read);
-        }
-    }
-    let read = |(archive, set): (&Archive, Option<ImageSet>)| match set {
-        Some(set) => Ok(set),
-        None => archive.images_with(&shared, prefer, run),
-    };
-    Ok(ImageSet::merged(archives.iter().zip(sets).take(taken).map(read).collect::<Result<_>>()?))
 }
 
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.

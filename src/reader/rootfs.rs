@@ -140,5 +140,6 @@ fn image(label: &str, layer: Layer, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>)
         platform: config.platform().clone(),
         config: Arc::new(config),
         parent: None,
+        needs: None,
     })
 }

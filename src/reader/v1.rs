@@ -290,6 +290,7 @@ impl Reading<'_> {
             platform: config.platform().clone(),
             config: Arc::new(config),
             parent: None,
+            needs: None,
             at,
         })))
     }

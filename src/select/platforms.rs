@@ -217,7 +217,7 @@ mod tests {
         let image_id = config.image_id();
         let at = "image".to_owned();
         let (config, layers) = (Arc::new(config), Arc::default());
-        let image = Image { at, config, image_id, layers, manifest: None, platform, parent: None };
+        let image = Image { at, config, image_id, layers, manifest: None, platform, parent: None, needs: None };
         ImageEntry {
             archive: "archive".into(),
             names: Vec::new(),

@@ -9,11 +9,13 @@
 //! | all formats | [`json`], [`descriptor`], [`media_type`], [`platform`], [`mod@reference`], [`config`], [`timestamp`] |
 //! | OCI layouts | [`oci`] |
 //! | docker archives | [`docker`], [`v1`] |
+//! | increments | [`increment`] |
 
 pub(crate) mod config;
 pub(crate) mod config_types;
 pub(crate) mod descriptor;
 pub mod docker;
+pub(crate) mod increment;
 pub mod json;
 pub(crate) mod media_type;
 pub mod oci;

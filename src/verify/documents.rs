@@ -24,6 +24,7 @@ impl Verification<'_> {
         let set = self.set;
         for entry in &set.entries {
             self.node(&entry.node)?;
+            entry.node.distinct_images().into_iter().for_each(|image| self.needs(image));
         }
         let listed = set.index_json.iter().flat_map(|listing| &listing.listed);
         // Of what has no list, each entry is named by the archive itself.
@@ -147,6 +148,20 @@ impl Verification<'_> {
             self.unknown_platform(&image.platform, &config_at);
         }
         self.stack(image)
+    }
+
+    /// B-15: layers that a base has are no damage.
+    fn needs(&mut self, image: &Image) {
+        if let Some(needs) = &image.needs {
+            let count = format!("{} of its {} layers", needs.layers, image.layers.len());
+            self.add(match &needs.image {
+                Some(base) => Diagnostic::note(Rule::B15, &image.at, format!("it leaves {count} to {base}")),
+                None => {
+                    let problem = format!("{count} are not there, the lowest: it is an increment, or damaged");
+                    Diagnostic::warning(Rule::B15, &image.at, problem)
+                }
+            });
+        }
     }
 
     fn partial(&mut self, image: &PartialImage) -> Result<()> {

@@ -3,7 +3,7 @@
 //! An image that has a manifest keeps it, byte for byte, as long as no layer changes; one without gets a new one.
 //! Members are written in image order and the documents that make them loadable last.
 //!
-//! Sources: docs/formats.md O-14, O-18, O-19, O-23, O-27 to O-30, M-4, M-6, M-8, N-9.
+//! Sources: docs/formats.md O-14, O-18, O-19, O-23, O-27 to O-30, M-4, M-6, M-8, N-9; docs/bundles.md B-9 to B-13.
 
 mod docker_manifest;
 mod index;
@@ -90,15 +90,19 @@ pub(super) fn write<S: Store + Restart>(
         };
         Ok((index, writer.images))
     })?;
+    let is_increment = contents.images().iter().any(|image| image.needs.is_some());
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
     let docker_manifest = if wants_manifest {
-        // Podman reads that half where there are several entries, and makes short names its own (B-32).
-        let full_names = oci.full_names || index.entries().len() > 1;
+        // Podman reads that half where there are several entries or left-out layers, and makes short names its own (B-12,
+        // B-32).
+        let full_names = oci.full_names || index.entries().len() > 1 || is_increment;
         docker_manifest::document(contents.entries, &images, options, full_names, run)?
     } else {
         None
     };
-    let size = store.finish(&Documents { index: index.to_bytes(), docker_manifest, layout: oci::LAYOUT_MARKER })?;
+    let links = if docker_manifest.is_some() { docker_manifest::links(&contents.images()) } else { BTreeMap::new() };
+    let index = index.to_bytes();
+    let size = store.finish(&Documents { index, docker_manifest, links, layout: oci::LAYOUT_MARKER })?;
     Ok(reports(contents.entries, &images).finish(size))
 }
 

@@ -1,6 +1,6 @@
 //! Where the blobs of a layout go: into a tar or into a directory. Each blob is stored once.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Write;
 
 use super::recode::StoredBlob;
@@ -14,6 +14,7 @@ use crate::progress::Action;
 use crate::run::Run;
 use crate::spec::config::{ConfigShape, ImageConfig};
 use crate::spec::descriptor::Descriptor;
+use crate::spec::increment::ABSENT;
 use crate::spec::oci::{INDEX_MEMBER, Index, LAYOUT_MEMBER, Manifest, check_layout};
 use crate::spec::platform::Platform;
 use crate::stream::copy::send;
@@ -55,6 +56,8 @@ pub(super) trait Store {
 pub(super) struct Documents {
     pub(super) index: Vec<u8>,
     pub(super) docker_manifest: Option<Vec<u8>>,
+    /// The links that `docker_manifest` names, with their targets.
+    pub(super) links: BTreeMap<String, String>,
     pub(super) layout: &'static [u8],
 }
 
@@ -117,6 +120,10 @@ impl Store for TarLayout<'_> {
     }
 
     fn finish(mut self, documents: &Documents) -> Result<u64> {
+        if !documents.links.is_empty() {
+            self.tar.directory(ABSENT)?;
+        }
+        documents.links.iter().try_for_each(|(member, target)| self.tar.symlink(member, target))?;
         self.tar.bytes("index.json", &documents.index)?;
         if let Some(manifest) = &documents.docker_manifest {
             self.tar.bytes("manifest.json", manifest)?;

@@ -98,6 +98,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["codec", "digest", "image", "spec"]),
+    ("increment", &["codec", "digest", "error", "image", "rule", "run", "spec"]),
     // From archive to images, and back; neither knows the other.
     (
         "reader",
@@ -215,8 +216,21 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "convert",
         &[
-            "digest", "edit", "error", "image", "options", "path", "reader", "report", "rule", "run", "select", "spec",
-            "stream", "writer",
+            "digest",
+            "edit",
+            "error",
+            "image",
+            "increment",
+            "options",
+            "path",
+            "reader",
+            "report",
+            "rule",
+            "run",
+            "select",
+            "spec",
+            "stream",
+            "writer",
         ],
     ),
     // Doors for the command and the tests.

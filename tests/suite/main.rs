@@ -39,6 +39,7 @@ mod history;
 mod hostile;
 mod images;
 mod import;
+mod increments;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod injected;
 mod inspect;

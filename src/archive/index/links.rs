@@ -1,5 +1,7 @@
 //! Names and links that not all engines follow to a member (docs/formats.md G-4, G-7).
 
+use std::fs;
+
 use super::{Member, MemberIndex, MemberStore, TarMembers};
 use crate::limits::MAX_LINKS;
 use crate::path::EntryPath;
@@ -38,6 +40,24 @@ impl MemberIndex {
             }
         }
         (chain != LinkChain::default()).then_some(chain)
+    }
+
+    /// Returns the target of `name` if that is a symbolic link that leads to nothing.
+    pub fn dangling_link(&self, name: &str) -> Option<String> {
+        let target = match &self.store {
+            MemberStore::Tar(_) => match self.last(name)? {
+                Member::Symlink(target) if !matches!(self.find(name, "the format"), Ok(Some(_))) => target.clone(),
+                Member::Symlink(_) | Member::File(_) | Member::HardLink(_) | Member::Directory | Member::Other => {
+                    return None;
+                }
+            },
+            MemberStore::Directory(directory) => {
+                let path = directory.root().join(name);
+                let target = fs::read_link(&path).ok().filter(|_| !path.exists())?;
+                target.into_os_string().into_encoded_bytes()
+            }
+        };
+        Some(String::from_utf8_lossy(&target).into_owned())
     }
 
     /// Returns whether a member's stored name begins with a slash; false in a directory.

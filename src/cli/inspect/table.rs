@@ -5,7 +5,7 @@ use std::io;
 use imgtar::{ConfigFacts, Diagnostic, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
 use crate::cli::page::{Cell, Page, Table, Tone, cell};
-use crate::cli::words::{counted, size};
+use crate::cli::words::{counted, needed, size};
 
 /// Digits of a digest that tell it from others; `--image` takes as many.
 const DIGITS: usize = 12;
@@ -92,7 +92,9 @@ fn facts(image: &ImageFacts, in_full: bool) -> Table {
         ("size", vec![sizes(Some(image.content.size), image.content.tar_size)]),
     ];
     facts.extend(config(&image.content.config));
-    facts.push(("layers", vec![image.content.layers.len().to_string()]));
+    let layers = image.content.layers.len();
+    facts.push(("needs", one(image.content.needs.as_ref().map(|needs| needed(needs, layers)))));
+    facts.push(("layers", vec![layers.to_string()]));
     let mut table = Table::new(2);
     for (key, values) in facts.into_iter().filter(|(_, values)| !values.iter().all(String::is_empty)) {
         table.list(cell(key).tone(Tone::Key), values.into_iter().map(cell));
@@ -155,7 +157,7 @@ fn loads(loads: &[Loads]) -> Table {
         let first = &alike[0];
         let tone = match first.loads {
             Verdict::Yes => Tone::Good,
-            Verdict::FirstPlatformOnly | Verdict::LastPlatformOnly => Tone::Fair,
+            Verdict::FirstPlatformOnly | Verdict::LastPlatformOnly | Verdict::WhereBaseIs => Tone::Fair,
             Verdict::No => Tone::Bad,
         };
         let names = if first.names.is_empty() { String::new() } else { format!(", as {}", first.names.join(", ")) };

@@ -95,6 +95,8 @@ pub(super) struct LoadedImage {
     pub(super) codecs: Vec<Codec>,
     /// The number of a layer whose bytes are not there.
     pub(super) absent_layer: Option<usize>,
+    /// The image that has the layers which are left to a base, if some are.
+    pub(super) base: Option<String>,
     pub(super) encrypted: bool,
     /// The first media type of a layer that is neither Docker's nor OCI's.
     pub(super) unknown_type: Option<String>,

@@ -106,22 +106,23 @@ impl Gatherer<'_> {
 
     fn item(&self, item: &ManifestItem, image: Option<&Arc<Image>>, faults: &mut ConfigFaults) -> Result<ItemFacts> {
         let mut extents = Vec::with_capacity(item.layers.len());
-        for name in &item.layers {
-            extents.push((name, self.members.find(name, MANIFEST_MEMBER)?));
+        let is_left_out = |number| image.and_then(|image| image.layers.get(number)).is_some_and(Layer::is_left_out);
+        for (number, name) in item.layers.iter().enumerate().filter(|(number, _)| !is_left_out(*number)) {
+            extents.push((number, name, self.members.find(name, MANIFEST_MEMBER)?));
         }
         // A link is harmless where the same image names the file itself, too.
         let own: Vec<Location> = extents
             .iter()
-            .filter(|(name, _)| !self.members.is_link(name))
-            .filter_map(|(_, extent)| Some(extent.as_ref()?.location()))
+            .filter(|(_, name, _)| !self.members.is_link(name))
+            .filter_map(|(.., extent)| Some(extent.as_ref()?.location()))
             .collect();
-        let is_linked = |(name, extent): &(&String, Option<Extent>)| {
+        let is_linked = |(_, name, extent): &(usize, &String, Option<Extent>)| {
             self.members.is_link(name) && extent.as_ref().is_some_and(|extent| !own.contains(&extent.location()))
         };
         let linked = extents.iter().any(is_linked);
         let mut loaded = image.map_or_else(LoadedImage::default, |image| of_config(image, self.decoded, faults));
-        loaded.layers = extents.len();
-        for (number, (name, extent)) in extents.into_iter().enumerate() {
+        loaded.layers = item.layers.len();
+        for (number, name, extent) in extents {
             match extent {
                 Some(extent) => {
                     let codec = self.sniff(&extent, name)?;
@@ -212,6 +213,7 @@ fn of_config(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) 
         largest_document: image.config.raw().len() as u64,
         config_faults,
         unpack_faults: unpack_faults(image, decoded),
+        base: image.needs.as_ref().map(|needs| needs.image.clone().unwrap_or_else(|| "its base".to_owned())),
         ..LoadedImage::default()
     }
 }
@@ -256,7 +258,7 @@ fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) -> Result<(
         loaded.unknown_type.get_or_insert_with(|| media_type.to_string());
     }
     let Some(blob) = &layer.blob else {
-        loaded.absent_layer = loaded.absent_layer.or(Some(number));
+        loaded.absent_layer = loaded.absent_layer.or(layer.foreign.is_some().then_some(number));
         return Ok(());
     };
     add_codec(&mut loaded.codecs, blob.codec);

@@ -2,7 +2,7 @@
 
 use super::checks::List;
 use super::facts::LoadFacts;
-use super::row::{EngineRow, NameRules, PlatformRule, Several};
+use super::row::{EngineRow, NameRules, PlatformRule, Reads, Several};
 
 /// The notes about `list`, of which the engine loads the images.
 pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
@@ -23,13 +23,18 @@ fn of_platform(row: &EngineRow, list: List<'_>) -> Option<String> {
     Some(format!("on a machine of another platform it needs --platform {}", first.platform))
 }
 
-fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 4] {
+fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 5] {
     let entries = facts.entries();
     let (is_several, is_absent) = (entries.len() > 1, entries.iter().any(|entry| entry.absent));
     let by_reference = matches!(row.several, Several::ByReference | Several::ByRefName);
     let fails = |flag: &str| format!("{flag} fails, not all platforms are in it");
     let note = |is_so: bool, text: &str| is_so.then(|| text.to_owned());
+    let is_increment = entries.iter().flat_map(|entry| &entry.images).any(|image| image.base.is_some());
     [
+        note(
+            is_increment && row.reads == Reads::IndexJson,
+            "into containers-storage not where the base came from a docker tarball or with other images",
+        ),
         note(by_reference && is_several, "give it the ref.name of an image behind the path: PATH:REF.NAME"),
         note(row.several == Several::OneOfAnArchive && is_several, "several images need `crane push --index`"),
         note(

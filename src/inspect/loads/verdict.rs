@@ -13,6 +13,8 @@ pub enum Verdict {
     FirstPlatformOnly,
     /// All images, but of several platforms under one name the last.
     LastPlatformOnly,
+    /// All images, if the base of this increment is loaded already.
+    WhereBaseIs,
     /// All that the engine reads.
     Yes,
 }
@@ -23,6 +25,7 @@ impl fmt::Display for Verdict {
             Self::No => "no",
             Self::FirstPlatformOnly => "first platform only",
             Self::LastPlatformOnly => "last platform only",
+            Self::WhereBaseIs => "where the base is",
             Self::Yes => "yes",
         })
     }

@@ -1,6 +1,6 @@
 //! Manifests of a layout: the image that one ties together, or the artifact.
 //!
-//! Sources: docs/formats.md O-8, O-9, O-13, O-15, O-25, H-20, L-5.
+//! Sources: docs/formats.md O-8, O-9, O-13, O-15, O-25, H-20, L-5; docs/bundles.md B-15.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::image::{
     Artifact, Blob, Broken, ExpectedDigest, Image, Layer, Missing, Node, PartialImage, PartialLayer, RawBlob,
 };
-use crate::reader::layer;
+use crate::reader::{increment, layer};
 use crate::rule::Rule;
 use crate::spec::config::ConfigParts;
 use crate::spec::descriptor::Descriptor;
@@ -88,32 +88,40 @@ impl Walk<'_> {
         let named_by = self.place(descriptor.digest());
         let absent = parts.absent();
         if absent.is_empty() {
-            return self.image(descriptor, raw, whole, parts, at);
+            let partial = self.partial(parts, at)?;
+            return Ok(self.image(descriptor, raw, whole, partial, false));
         }
         let mut node = self.missing(descriptor, &absent, &named_by);
         node.present = parts.config_blob.iter().cloned().chain([blob]).collect();
-        if self.run.diagnostics.collects() {
-            node.image = Some(Arc::new(self.partial(parts, at)?));
+        if parts.config_blob.is_some() || self.run.diagnostics.collects() {
+            let has_config = parts.config_blob.is_some();
+            let partial = self.partial(parts, at)?;
+            if has_config && increment::leaves_out(self.members, &partial.layers)? {
+                return Ok(self.image(descriptor, raw, whole, partial, true));
+            }
+            node.image = Some(Arc::new(partial)).filter(|_| self.run.diagnostics.collects());
         }
         Ok(Node::Missing(Arc::new(node)))
     }
 
-    /// The image, if nothing is wrong with it.
+    /// The image, if nothing is wrong with it; layers may be missing if it `leaves_out` some.
     fn image(
-        &mut self,
+        &self,
         descriptor: &Descriptor,
         raw: Vec<u8>,
         whole: Option<Manifest>,
-        parts: Parts,
-        at: String,
-    ) -> Result<Node> {
-        let partial = self.partial(parts, at)?;
-        let layers = partial.layers.iter().map(PartialLayer::whole).collect::<Option<Arc<[Layer]>>>();
+        partial: PartialImage,
+        leaves_out: bool,
+    ) -> Node {
+        let is_listed = |layer: &PartialLayer| matches!(layer.claim, ExpectedDigest::Descriptor(_));
+        let layers = partial.layers.iter().map(|layer| layer.whole(leaves_out && is_listed(layer)));
+        let layers = layers.collect::<Option<Arc<[Layer]>>>();
         let (Some(manifest), Some(config), Some(layers)) = (whole, &partial.config, layers) else {
             let (platform, at) = (descriptor.platform().cloned(), partial.at.clone());
-            return Ok(Node::Broken(Arc::new(Broken { platform, error: None, at, image: Some(Arc::new(partial)) })));
+            return Node::Broken(Arc::new(Broken { platform, error: None, at, image: Some(Arc::new(partial)) }));
         };
-        Ok(Node::Image(Arc::new(Image {
+        let needs = increment::needs(self.members, &layers).map(Arc::new);
+        Node::Image(Arc::new(Image {
             at: partial.at.clone(),
             image_id: config.image_id(),
             layers,
@@ -121,7 +129,8 @@ impl Walk<'_> {
             platform: descriptor.platform().unwrap_or(config.platform()).clone(),
             config: Arc::clone(config),
             parent: None,
-        })))
+            needs,
+        }))
     }
 
     /// The image as far as it can be read.

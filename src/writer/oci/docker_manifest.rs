@@ -1,9 +1,9 @@
 //! Docker's `manifest.json` beside a layout, so that engines which know no layouts load it too.
 //!
-//! Sources: docs/formats.md O-27, O-28, L-4, N-6.
+//! Sources: docs/formats.md O-27, O-28, L-4, N-6; docs/bundles.md B-10 to B-13, B-32.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::image::{Image, ImageEntry, Layer, Name};
 use crate::options::{ConvertOptions, Platforms};
 use crate::rule::Rule;
 use crate::run::Run;
+use crate::spec::increment::{absent_member, link_target};
 use crate::spec::media_type::{Compression, Family};
 use crate::spec::platform::Platform;
 use crate::writer::manifest_json::{ImageItem, ManifestJson};
@@ -32,7 +33,7 @@ pub(super) fn document(
     for entry in entries {
         let Some(image) = representative(entry, &wanted) else { continue };
         let written = &images[&Arc::as_ptr(image)];
-        match obstacle(written) {
+        match obstacle(image, written) {
             Some(problem) => {
                 run.diagnostics.note(Rule::O28, &image.at, format!("not listed in manifest.json: {problem}"));
             }
@@ -96,12 +97,13 @@ fn representative<'a>(entry: &'a ImageEntry, wanted: &[Platform]) -> Option<&'a 
 }
 
 /// Why docker could not read an image of this layout.
-fn obstacle(written: &WrittenImage) -> Option<&'static str> {
+fn obstacle(image: &Image, written: &WrittenImage) -> Option<&'static str> {
     let digests = written.layers.iter().map(|layer| layer.descriptor.digest()).chain([&written.config]);
     if digests.into_iter().any(|digest| !digest.is_sha256()) {
         return Some("it is stored under digests other than sha256");
     }
-    if written.layers.iter().any(|layer| layer.codec.is_none()) {
+    let layers = || image.layers.iter().zip(&written.layers);
+    if layers().any(|(layer, written)| written.codec.is_none() && !layer.is_left_out()) {
         return Some("a foreign layer's blob is not there");
     }
     let is_readable =
@@ -122,6 +124,23 @@ fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> 
     Ok(())
 }
 
+/// The member that holds a layer, or the link in its place.
+fn member(layer: &Layer, written: &WrittenLayer) -> String {
+    if layer.is_left_out() { absent_member(&layer.diff_id) } else { written.descriptor.digest().blob_path() }
+}
+
+/// The links in place of the layers that are left to bases: members and targets (docs/bundles.md B-10).
+pub(super) fn links(images: &[&Image]) -> BTreeMap<String, String> {
+    let mut links = BTreeMap::new();
+    for image in images {
+        let base = image.needs.as_ref().and_then(|needs| needs.image.as_deref());
+        for layer in image.layers.iter().filter(|layer| layer.is_left_out()) {
+            links.entry(absent_member(&layer.diff_id)).or_insert_with(|| link_target(base));
+        }
+    }
+    links
+}
+
 fn item(image: &Image, written: &WrittenImage) -> ImageItem {
     let layers = image.layers.iter().zip(&written.layers);
     let foreign = layers.filter(|(_, layer)| layer.descriptor.media_type().is_nondistributable());
@@ -130,7 +149,7 @@ fn item(image: &Image, written: &WrittenImage) -> ImageItem {
     };
     ImageItem {
         config: written.config.blob_path(),
-        layers: written.layers.iter().map(|layer| layer.descriptor.digest().blob_path()).collect(),
+        layers: image.layers.iter().zip(&written.layers).map(|(layer, written)| member(layer, written)).collect(),
         parent: None,
         layer_sources: foreign.map(source).collect(),
     }

@@ -8,7 +8,7 @@ use super::super::store::Store;
 use crate::codec::{Codec, Encoding};
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
-use crate::image::{Document, Image, Layer};
+use crate::image::{Image, Layer};
 use crate::options::OciOptions;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -42,6 +42,9 @@ impl<S: Store> Layers<'_, '_, S> {
     }
 
     fn layer(&mut self, image: &Image, layer: &Layer) -> Result<WrittenLayer> {
+        if let (true, Some(descriptor)) = (layer.is_left_out() && image.needs.is_some(), layer.descriptor()) {
+            return Ok(WrittenLayer { descriptor: descriptor.clone(), codec: None, kept: true });
+        }
         if let Some(foreign) = &layer.foreign
             && (!self.options.embed_foreign || layer.blob.is_none())
         {
@@ -50,11 +53,7 @@ impl<S: Store> Layers<'_, '_, S> {
         let Some((stored, kept)) = self.store(layer)? else {
             return Err(Error::inexpressible(&layer.at, "the archive does not hold its bytes"));
         };
-        let family = match image.manifest.as_deref() {
-            Some(Document { media_type: MediaType::Manifest(family), .. }) => *family,
-            _ => Family::Oci,
-        };
-        let descriptor = describe(layer, &stored, kept, family);
+        let descriptor = describe(layer, &stored, kept, image.family());
         Ok(WrittenLayer { descriptor, codec: Some(stored.codec), kept })
     }
 
@@ -106,11 +105,9 @@ impl<S: Store> Layers<'_, '_, S> {
 
 /// The descriptor of a stored layer: the input's own where it is still true.
 fn describe(layer: &Layer, stored: &StoredBlob, kept: bool, family: Family) -> Descriptor {
-    let media_type = MediaType::Layer(family, compression(stored.codec));
-    match layer.descriptor().cloned() {
-        Some(descriptor) if kept && !descriptor.media_type().is_nondistributable() => descriptor,
-        Some(descriptor) => descriptor.replaced_by(&media_type, &stored.digest, stored.size),
-        None => Descriptor::new(media_type, stored.digest.clone(), stored.size),
+    match layer.descriptor() {
+        Some(descriptor) if kept && !descriptor.media_type().is_nondistributable() => descriptor.clone(),
+        _ => layer.described_as(family, stored.codec, &stored.digest, stored.size),
     }
 }
 
@@ -119,14 +116,4 @@ fn new_foreign(foreign: &Descriptor) -> Descriptor {
     let media_type =
         MediaType::ForeignLayer(Family::Oci, foreign.media_type().compression().unwrap_or(Compression::Gzip));
     Descriptor::new(media_type, foreign.digest().clone(), foreign.size()).with_urls(foreign.urls().to_vec())
-}
-
-/// Returns the compression for a media type. Codecs without a media type are written only as foreign or encrypted
-/// layers, whose descriptors stay.
-fn compression(codec: Codec) -> Compression {
-    match codec {
-        Codec::Plain => Compression::Plain,
-        Codec::Zstd => Compression::Zstd,
-        Codec::Gzip | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => Compression::Gzip,
-    }
 }

@@ -81,6 +81,7 @@ fn image(layers: Vec<Layer>, has_manifest: bool) -> Image {
         layers: layers.into(),
         manifest: has_manifest.then(|| Arc::new(Document { digest: Digest::sha256(&raw), raw, media_type, view })),
         parent: None,
+        needs: None,
     }
 }
 

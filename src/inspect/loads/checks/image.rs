@@ -6,9 +6,10 @@ use std::rc::Rc;
 use super::super::facts::{LayerFault, LoadedImage};
 use super::super::remedy::Remedy;
 use super::super::row::{Containers, DockerTypes, EngineRow, LayerForms, LayerTypes, LinkRule, PlatformRule, Reads};
+use super::super::verdict::Verdict;
 use super::LoadObstacle;
 use crate::codec::Codec;
-use crate::layer_index::UnpackFault;
+use crate::layer_index::{UnpackFault, Unpacker};
 use crate::spec::config_types::{ConfigReader, ConfigTypeFault};
 
 pub(super) type ImageCheck = fn(&EngineRow, &LoadedImage, bool) -> Option<LoadObstacle>;
@@ -19,6 +20,7 @@ pub(super) const CHECKS: &[ImageCheck] = &[
     docker_types,
     encrypted,
     absent_layer,
+    base,
     wrong_layer,
     order,
     depth,
@@ -103,6 +105,17 @@ fn absent_layer(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option
         return None;
     }
     LoadObstacle::no(format!("the bytes of layer {layer} are not in it"), None)
+}
+
+/// Layers that are left to a base (docs/bundles.md, tables 1 and 3).
+fn base(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    let base = image.base.as_ref()?;
+    let reads_all = row.unpacks == Some(Unpacker::InPlace) || (row.reads == Reads::ByContainer && !is_layout);
+    if reads_all {
+        return LoadObstacle::no(format!("it needs all layers in the archive, and {base} has some of them"), None);
+    }
+    let reason = format!("it needs layers of {base}");
+    Some(LoadObstacle { verdict: Verdict::WhereBaseIs, reason, remedy: None })
 }
 
 /// Bytes that cannot be those that the config names (M-11).

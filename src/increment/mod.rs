@@ -1,0 +1,139 @@
+//! Increments: images without the layers that the other side has.
+//!
+//! A layer that is left out stays listed, as the base stores it; its bytes are not written, and those of the input are not
+//! looked at.
+//!
+//! Sources: docs/bundles.md B-2, B-4, B-9, B-43.
+
+mod bases;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use bases::stored_digest;
+pub(crate) use bases::{BaseImages, SharedLayers};
+
+use crate::digest::DiffId;
+use crate::error::Result;
+use crate::image::{Child, ExpectedDigest, Image, ImageEntry, ImageIndex, Layer, NeededBase, Node};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::Family;
+
+/// Leaves the layers out of `entries`, all of one archive, that the bases have.
+///
+/// # Errors
+/// For an image that lacks layers which no base has.
+pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, run: &Run) -> Result<()> {
+    let images = distinct(entries);
+    let shared: HashMap<*const Image, SharedLayers<'_>> =
+        images.iter().filter_map(|image| Some((Arc::as_ptr(image), bases.shared_with(image)?))).collect();
+    note_docker_archives(shared.values(), run);
+    let written = images.iter().flat_map(|image| kept_layers(image, shared.get(&Arc::as_ptr(image)))).cloned();
+    let written = written.collect();
+    let mut shortening = Shortening { shared, written, nodes: HashMap::new() };
+    let nodes: Vec<Node> = entries.iter().map(|entry| shortening.node(&entry.node, entry)).collect::<Result<_>>()?;
+    entries.iter_mut().zip(nodes).for_each(|(entry, node)| entry.node = node);
+    Ok(())
+}
+
+/// Refuses images that lack layers.
+///
+/// # Errors
+/// That of the first.
+pub(crate) fn refuse(entries: &[ImageEntry]) -> Result<()> {
+    entries.iter().try_for_each(|entry| match entry.node.images().into_iter().find(|image| image.needs.is_some()) {
+        Some(image) => image.refuse_left_out(&format!("{}: {}", entry.archive, entry.title())),
+        None => Ok(()),
+    })
+}
+
+/// The images of `entries`, each once: thousands of entries may list one, and each may have thousands of layers.
+fn distinct(entries: &[ImageEntry]) -> Vec<&Arc<Image>> {
+    let mut seen = HashSet::new();
+    let images = entries.iter().flat_map(|entry| entry.node.images());
+    images.filter(|image| seen.insert(Arc::as_ptr(image))).collect()
+}
+
+/// Notes which bases do not tell how a registry has their layers.
+fn note_docker_archives<'b>(shared: impl Iterator<Item = &'b SharedLayers<'b>>, run: &Run) {
+    let without_manifest = shared.filter(|shared| shared.base.image.manifest.is_none());
+    let archives: BTreeSet<&str> = without_manifest.map(|shared| &*shared.base.archive).collect();
+    for archive in archives {
+        let problem = "load this very archive: where containerd has pulled its images from a registry, with layers in other \
+                       bytes, it runs the new images, but cannot save or push them";
+        run.diagnostics.note(Rule::B4, archive, problem);
+    }
+}
+
+/// Returns the diff_ids of the layers that an image has above those of its base, and below where they cannot be left out.
+fn kept_layers<'i>(image: &'i Image, shared: Option<&SharedLayers<'_>>) -> impl Iterator<Item = &'i DiffId> {
+    let count = shared.map_or(0, |shared| shared.layers.len());
+    let is_kept = move |(number, layer): &(usize, &Layer)| *number >= count || layer.is_encrypted();
+    image.layers.iter().enumerate().filter(is_kept).map(|(_, layer)| &layer.diff_id)
+}
+
+/// The images of an archive on their way to those without what the bases have.
+struct Shortening<'b> {
+    shared: HashMap<*const Image, SharedLayers<'b>>,
+    /// The layers that some image has above its base: they are there for all (B-2).
+    written: HashSet<DiffId>,
+    /// The new nodes by the addresses of the old ones.
+    nodes: HashMap<*const (), Node>,
+}
+
+impl Shortening<'_> {
+    fn node(&mut self, node: &Node, entry: &ImageEntry) -> Result<Node> {
+        if let Some(known) = self.nodes.get(&node.address()) {
+            return Ok(known.clone());
+        }
+        let shortened = match node {
+            Node::Image(image) => Node::Image(self.image(image, entry)?),
+            Node::Index(index) => {
+                let child = |child: &Child| {
+                    Ok(Child { descriptor: child.descriptor.clone(), node: self.node(&child.node, entry)? })
+                };
+                let children = index.children.iter().map(child).collect::<Result<_>>()?;
+                Node::Index(Arc::new(ImageIndex { document: index.document.clone(), children }))
+            }
+            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => node.clone(),
+        };
+        self.nodes.insert(node.address(), shortened.clone());
+        Ok(shortened)
+    }
+
+    fn image(&self, image: &Arc<Image>, entry: &ImageEntry) -> Result<Arc<Image>> {
+        let shared = self.shared.get(&Arc::as_ptr(image));
+        let of_base = shared.map_or(&[][..], |shared| shared.layers);
+        let family = image.family();
+        let mut layers = image.layers.to_vec();
+        let mut needs_input = false;
+        for (number, layer) in layers.iter_mut().enumerate() {
+            match of_base.get(number).and_then(|of_base| listing(layer, of_base, family)) {
+                Some(listed) if layer.blob.is_none() || !self.written.contains(&layer.diff_id) => {
+                    (layer.blob, layer.claim) = (None, ExpectedDigest::Descriptor(Box::new(listed)));
+                }
+                _ => needs_input |= layer.is_left_out(),
+            }
+        }
+        if needs_input {
+            image.refuse_left_out(&format!("{}: {}", entry.archive, entry.title()))?;
+        }
+        let Some(shared) = shared.filter(|_| layers.iter().any(Layer::is_left_out)) else {
+            return Ok(Arc::clone(image));
+        };
+        let needs = Some(Arc::new(NeededBase::of(&layers, Some(shared.base.title.clone()))));
+        Ok(Arc::new(Image { layers: layers.into(), needs, ..Image::clone(image) }))
+    }
+}
+
+/// Returns how a manifest of `family` lists `layer` as the base stores it; `None` if it has to be there.
+fn listing(layer: &Layer, of_base: &Layer, family: Family) -> Option<Descriptor> {
+    let blob = of_base.blob.as_ref().filter(|_| layer.foreign.is_none() && !layer.is_encrypted())?;
+    let (digest, size) = (stored_digest(of_base)?, blob.extent.size());
+    match layer.descriptor().filter(|own| (own.digest(), own.size()) == (&digest, size)) {
+        Some(own) => Some(own.clone()),
+        None => Some(layer.described_as(family, blob.codec, &digest, size)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Several archives of one run: those whose images are taken, and those that only have a part in them.
+//!
+//! Sources: docs/bundles.md B-39, B-40, B-42, B-43.
+
+use std::iter;
+
+use super::Archive;
+use super::opener::Opener;
+use super::shared::SharedBlobs;
+use crate::error::Result;
+use crate::image::ImageSet;
+use crate::options::Half;
+use crate::run::Run;
+use crate::stream::source::Input;
+
+/// The archives that a conversion reads.
+#[derive(Debug, Default)]
+pub struct Archives {
+    /// Those whose images are written, in this order.
+    pub inputs: Vec<Input>,
+    /// Those from which is taken what the others list and do not hold (docs/bundles.md B-42).
+    pub with: Vec<Input>,
+    /// Those that the other side has: of their images the layers are left out (B-43).
+    pub bases: Vec<Input>,
+}
+
+impl From<Vec<Input>> for Archives {
+    fn from(inputs: Vec<Input>) -> Self {
+        Self { inputs, ..Self::default() }
+    }
+}
+
+impl Archives {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter().chain(&self.with).chain(&self.bases)
+    }
+}
+
+/// The images of [`Archives`].
+pub(crate) struct OpenedArchives {
+    /// Those to be written, as one set.
+    pub(crate) images: ImageSet,
+    /// Those of each base.
+    pub(crate) bases: Vec<ImageSet>,
+}
+
+/// Reads the metadata of `archives`: the images of the inputs as one set, in this order, shared content once
+/// (docs/bundles.md B-39, B-40). Blobs that one archive lists and does not hold are looked for in the others; those that a
+/// base lists not in the inputs, which the other side has not got.
+///
+/// Regular, uncompressed files are opened when they are read from: there may be more of them than a process may have files.
+///
+/// # Errors
+/// Those of [`open`](super::open).
+pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<OpenedArchives> {
+    let Archives { inputs, with, bases } = archives;
+    let (taken, beside) = (inputs.len(), inputs.len() + with.len());
+    let opener = Opener::of(beside + bases.len(), run);
+    let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::opened(input, &opener));
+    let opened = opened.collect::<Result<Vec<_>>>()?;
+    let mut reading =
+        ArchivesInPart { sets: iter::repeat_with(|| None).take(opened.len()).collect(), opened, prefer, run };
+    let all = reading.opened.len();
+    if beside < all {
+        let shared = reading.shared(taken)?;
+        (beside..all).try_for_each(|nth| reading.read(nth, &shared))?;
+    }
+    let shared = if all > 1 { reading.shared(0)? } else { SharedBlobs::default() };
+    (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
+    let bases = reading.sets.split_off(beside).into_iter().flatten().collect();
+    reading.sets.truncate(taken);
+    Ok(OpenedArchives { images: ImageSet::merged(reading.sets.into_iter().flatten().collect()), bases })
+}
+
+/// Archives of which some have been read.
+struct ArchivesInPart<'r> {
+    opened: Vec<Archive>,
+    /// The images of each that has been read.
+    sets: Vec<Option<ImageSet>>,
+    prefer: Option<Half>,
+    run: &'r Run,
+}
+
+impl ArchivesInPart<'_> {
+    /// The blobs of the archives from `first` on. What is no layout is read for it.
+    fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
+        let mut shared = SharedBlobs::default();
+        for nth in first..self.opened.len() {
+            if self.opened[nth].format.is_layout() {
+                shared.add_layout(&self.opened[nth].members, self.run)?;
+            } else {
+                self.read(nth, &shared)?;
+                self.sets[nth].iter().try_for_each(|set| shared.add_layers(set, self.run))?;
+            }
+        }
+        Ok(shared)
+    }
+
+    /// Reads the images of an archive, unless that has been done.
+    fn read(&mut self, nth: usize, shared: &SharedBlobs) -> Result<()> {
+        if self.sets[nth].is_none() {
+            self.sets[nth] = Some(self.opened[nth].images_with(shared, self.prefer, self.run)?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! What is missing, cannot be left out, or only looks like an increment.
+
+use serde_json::json;
+
+use super::{Shelf, absent, new, old};
+use crate::support::image::TestImage;
+use crate::support::layout::blob_path;
+use crate::support::run::Outcome;
+use crate::support::shape::Shape;
+use crate::support::tarball::{Kind, Member, Tarball};
+
+#[test]
+fn what_is_still_missing_is_named_with_the_image_that_has_it() {
+    let shelf = Shelf::with_increment(&Shape::Docker20.save_one(&old()), &Shape::Oci.save_one(&new()));
+    let titles: Vec<String> =
+        new().diff_ids().iter().enumerate().map(|(nth, id)| format!("layer {nth} ({})", &id[7..19])).collect();
+    let lines = [
+        "convert up.tar --to oci -o out",
+        "convert up.tar --to docker -o out",
+        "convert up.tar --with new.tar --to oci -o out",
+        "convert new.tar up.tar --no-tags --to legacy -o out",
+        "edit up.tar --to oci --label a=b -o out",
+        "edit new.tar --to oci --rebase old.tar=up.tar -o out",
+        "convert up.tar --to rootfs -o out",
+        "ls up.tar",
+        "cat up.tar app",
+        "history up.tar",
+        "diff up.tar new.tar --image-b ex.org/app:2 --only files",
+    ];
+    for line in lines {
+        // What new.tar stores is in other bytes than what old.tar does.
+        let outcome = shelf.imgtar(line).run();
+        assert_eq!(outcome.code, if line.contains("--only files") { 0 } else { 3 }, "{outcome}");
+        if outcome.code == 3 {
+            outcome.says(["up.tar", &titles[0], &titles[1], "ex.org/app:1 has", "--with"]).never_says([&titles[2]]);
+        }
+    }
+    assert_eq!(shelf.0.names(), ["new.tar", "old.tar", "up.tar"]);
+    let top = shelf.imgtar("ls --layer 2 up.tar").success();
+    assert_eq!(top.text(), "app\n");
+    shelf.imgtar("ls --layer 1 up.tar").exits(3).says(["its base has", "--with"]);
+}
+
+#[test]
+fn a_base_is_refused_where_all_layers_must_be_there_or_nothing_is_shared() {
+    let shelf = Shelf::of([
+        ("old.tar", Shape::Oci.save_one(&old())),
+        ("new.tar", Shape::Oci.save_one(&new())),
+        ("other.tar", Shape::Oci.save_one(&TestImage::demo("x:1"))),
+        ("none.tar", Tarball::default()),
+    ]);
+    for target in ["legacy", "docker", "rootfs"] {
+        let refused = shelf.convert(&format!("new.tar --base old.tar --to {target} -o out")).exits(4);
+        refused.says(["leave out what a base has"]);
+    }
+    shelf.convert("new.tar --base none.tar --to oci -o out").exits(3).says(["none.tar"]);
+    shelf.convert("new.tar --base missing.tar --to oci -o out").exits(5).says(["missing.tar"]);
+    let whole = shelf.convert("new.tar --base other.tar --to oci").success();
+    assert!(whole.stdout == shelf.converted("new.tar --to oci"));
+    whole.says(["warning: other.tar: it has no lowest layer"]);
+    shelf.convert("new.tar --base other.tar --base old.tar --strict --to oci -o out").exits(4).says(["other.tar"]);
+    assert_eq!(shelf.0.names(), ["new.tar", "none.tar", "old.tar", "other.tar"]);
+}
+
+/// `up.tar` with one of its members made another.
+fn altered(shelf: &Shelf, alter: impl Fn(&mut Tarball)) -> Outcome {
+    let mut up = Tarball { members: shelf.archive("up.tar").members };
+    alter(&mut up);
+    shelf.0.write("altered.tar", up.bytes());
+    shelf.imgtar("verify altered.tar").run()
+}
+
+#[test]
+fn only_a_link_that_leads_to_nothing_stands_for_a_layer() {
+    let shelf = Shelf::with_increment(&Shape::Oci.save_one(&old()), &Shape::Oci.save_one(&new()));
+    let first = absent(&new().diff_ids()[0]);
+    let retarget =
+        |target: &str| altered(&shelf, |up| *up = up.clone().replacing(&first, Kind::Symlink(target.to_owned())));
+    assert_eq!(retarget("load first: \u{1b}[2J\u{202e}").code, 0, "its text is only a text");
+    let said = shelf.imgtar("inspect altered.tar").success().text();
+    assert!(said.contains("\\u{1b}") && !said.contains('\u{1b}'), "{said}");
+    assert_eq!(retarget("../../etc/passwd").code, 0, "it is not followed");
+    assert_eq!(altered(&shelf, |up| *up = up.clone().without(&first)).code, 1, "a layer without its link");
+    let bytes = altered(&shelf, |up| *up = up.clone().replacing(&first, Kind::File(b"no layer".to_vec())));
+    assert_eq!(bytes.code, 1, "{bytes}");
+    let elsewhere = altered(&shelf, |up| {
+        *up = up.clone().editing("manifest.json", |items| items[0]["Layers"][0] = json!("absent/x"));
+        up.members.push(Member { name: "absent/x".into(), kind: Kind::Symlink("nothing".into()) });
+    });
+    assert_eq!(elsewhere.code, 1, "another name is not the layer's\n{elsewhere}");
+    let damaged = altered(&shelf, |up| *up = up.clone().without(&blob_path(&new().layer_digests()[2])));
+    assert_eq!(damaged.code, 1, "a layer that should be there\n{damaged}");
+}
