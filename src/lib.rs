@@ -52,6 +52,7 @@
 //       increment        images without the layers that a base has
 //       reader           archive → images: detects the format, reads its documents
 //       writer           images → archive: one writer a format, on one plan
+//         delta          layers as what changed in the files of an older image, and back
 //         flatten        layers → one tree; pure
 //       image            the model between them: metadata bound to extents, never a body
 //         spec           the specifications' words: names and JSON
@@ -65,6 +66,7 @@
 mod archive;
 mod codec;
 mod convert;
+mod delta;
 mod diagnostics;
 mod diff;
 mod digest;
@@ -116,8 +118,8 @@ pub use edit::{
 };
 pub use inspect::{EngineChoice, InspectDepth};
 pub use options::{
-    Attestations, Compress, ConvertOptions, DockerOptions, Half, ImageRef, IndexPolicy, NameChanges, OciOptions,
-    Platforms, RootfsOptions, Target, Verify,
+    Attestations, Compress, ConvertOptions, DeltaOptions, DockerOptions, Half, ImageRef, IndexPolicy, NameChanges,
+    OciOptions, Platforms, RootfsOptions, Target, Verify,
 };
 pub use path_filter::PathFilter;
 pub use reader::Archives;

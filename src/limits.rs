@@ -29,6 +29,8 @@ pub(crate) const MAX_SPARSE_MAP: u64 = 1 << 20;
 pub(crate) const MAX_SPARSE_SEGMENTS: usize = 1_000_000;
 /// Largest zstd window as a power of two: 128 MiB (H-15).
 pub(crate) const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+/// Largest dictionary of a zstd frame in a tar-diff, and its largest window, as a power of two: 512 MiB (P-9).
+pub(crate) const MAX_ZSTD_DICTIONARY_LOG: u32 = 29;
 /// Largest memory an xz decoder may ask for, bytes: a 64 MiB dictionary and its tables (H-15).
 pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 

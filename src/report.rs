@@ -131,6 +131,8 @@ pub enum LayerAction {
     Kept,
     /// It was stored with another compression.
     Converted,
+    /// It was stored as what makes it of the files of a base.
+    Delta,
     /// Its files became part of a root filesystem.
     Flattened,
     /// It was made by an edit: the input has no layer of this content.

@@ -1,4 +1,4 @@
-//! The rules of `docs/formats.md`, `docs/edit.md` and `docs/bundles.md` by their numbers.
+//! The rules of `docs/formats.md`, `docs/edit.md`, `docs/bundles.md` and `docs/delta.md` by their numbers.
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 macro_rules! rules {
     ($($rule:ident)*) => {
-        /// A numbered rule of `docs/formats.md`, `docs/edit.md` or `docs/bundles.md`: what a diagnostic is about.
+        /// A numbered rule of `docs/formats.md`, `docs/edit.md`, `docs/bundles.md` or `docs/delta.md`: what a diagnostic is
+        /// about.
         ///
         /// Shown as the documents write it: `G-7`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +37,7 @@ rules! {
     E40 E41 E42 E43 E50 E51 E52 E53 E54 E55 E56 E57 E60 E61 E62 E63 E64 E65 E66
     B1 B2 B3 B4 B5 B6 B7 B8 B9 B10 B11 B12 B13 B14 B15 B20 B21 B22 B23 B24 B25 B26 B27 B28 B30 B31 B32 B33 B34 B35 B36 B37
     B38 B39 B40 B41 B42 B43
+    P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12 P13 P14
 }
 
 impl fmt::Display for Rule {
@@ -57,8 +59,12 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    const DOCUMENTS: [&str; 3] =
-        [include_str!("../docs/formats.md"), include_str!("../docs/edit.md"), include_str!("../docs/bundles.md")];
+    const DOCUMENTS: [&str; 4] = [
+        include_str!("../docs/formats.md"),
+        include_str!("../docs/edit.md"),
+        include_str!("../docs/bundles.md"),
+        include_str!("../docs/delta.md"),
+    ];
 
     /// The numbers that the documents define, each in bold where its rule begins. Section T is a list of tests.
     fn documented() -> Vec<String> {
@@ -66,7 +72,7 @@ mod tests {
             let mut parts = word.splitn(2, '-');
             let section = parts.next().unwrap_or_default();
             let number = parts.next().unwrap_or_default();
-            section.len() == 1 && "GLDONMRHXEB".contains(section) && number.parse::<u8>().is_ok()
+            section.len() == 1 && "GLDONMRHXEBP".contains(section) && number.parse::<u8>().is_ok()
         };
         // A glob in the text may hold two stars too: a number between stars is one that is defined, whatever stands before.
         DOCUMENTS.into_iter().flat_map(|text| text.split("**")).filter(is_number).map(str::to_owned).collect()

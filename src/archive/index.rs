@@ -11,7 +11,7 @@ pub(crate) use links::LinkChain;
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -444,7 +444,7 @@ fn one_of(bodies: Vec<Extent>) -> io::Result<BodyLookup> {
     let mut bodies = bodies.into_iter();
     let Some(first) = bodies.next() else { return Ok(Ok(None)) };
     for other in bodies {
-        if !same_bytes(&first, &other)? {
+        if !first.has_bytes_of(&other)? {
             return Ok(Err(Problem::new(
                 Rule::H12,
                 "the archive holds it twice, with different bytes; if another archive was appended to it, unpack both \
@@ -453,27 +453,4 @@ fn one_of(bodies: Vec<Extent>) -> io::Result<BodyLookup> {
         }
     }
     Ok(Ok(Some(first)))
-}
-
-fn same_bytes(one: &Extent, two: &Extent) -> io::Result<bool> {
-    if one.size() != two.size() {
-        return Ok(false);
-    }
-    if one.location() == two.location() {
-        return Ok(true);
-    }
-    const CHUNK: usize = 64 << 10;
-    let (mut left, mut right) = (one.reader()?, two.reader()?);
-    let (mut a, mut b) = (vec![0; CHUNK], vec![0; CHUNK]);
-    loop {
-        let wanted = left.remaining().min(CHUNK as u64) as usize;
-        if wanted == 0 {
-            return Ok(true);
-        }
-        left.read_exact(&mut a[..wanted])?;
-        right.read_exact(&mut b[..wanted])?;
-        if a[..wanted] != b[..wanted] {
-            return Ok(false);
-        }
-    }
 }

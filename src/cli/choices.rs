@@ -21,6 +21,8 @@ pub(crate) enum FormatArg {
     /// One tar: the filesystem that a container of the image would see
     #[value(aliases = ["tar", "flat"])]
     Rootfs,
+    /// What is new against the images of --base, file by file; --with makes the image again
+    Delta,
 }
 
 /// `--outer`.
@@ -155,6 +157,7 @@ impl FormatArg {
             Self::Oci => "oci",
             Self::OciDir => "oci-dir",
             Self::Rootfs => "rootfs",
+            Self::Delta => "delta",
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{config, environment, input, output, write};
 pub(crate) fn run(args: &ImportArgs, messages: Messages) -> Result<()> {
     let read = [&args.image.config_from, &args.config.config_merge];
     output::refuse_conflicts(&args.write, &args.input, read.into_iter().flatten())?;
+    options::refuse_delta(args.write.to)?;
     let config = config(args)?;
     let options = ConvertOptions {
         // The diff_id is computed from the bytes that are written: there is no other to verify a layer against.

@@ -3,7 +3,8 @@
 //! Beyond it the library sees neither clap nor a string that still needs parsing.
 
 use imgtar::{
-    Compress, ConvertOptions, DockerOptions, Error, NameChanges, OciOptions, Platforms, Result, RootfsOptions, Target,
+    Compress, ConvertOptions, DeltaOptions, DockerOptions, Error, NameChanges, OciOptions, Platforms, Result,
+    RootfsOptions, Target,
 };
 
 use super::args::{ConvertArgs, EditArgs, NameArgs, SelectionArgs, WriteArgs};
@@ -11,20 +12,30 @@ use super::choices::{FormatArg, IndexArg};
 use super::output::is_standard;
 use super::values::PlatformArg;
 
-const ARCHIVES: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci, FormatArg::Rootfs];
+const ARCHIVES: &[FormatArg] =
+    &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci, FormatArg::Rootfs, FormatArg::Delta];
+/// Targets whose images have names.
+const NAMED: &[FormatArg] =
+    &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci, FormatArg::OciDir, FormatArg::Delta];
 pub(super) const IMAGES: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci, FormatArg::OciDir];
 const MANIFEST_JSON: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker, FormatArg::Oci];
 const DOCKER: &[FormatArg] = &[FormatArg::Legacy, FormatArg::Docker];
 const OCI: &[FormatArg] = &[FormatArg::Oci, FormatArg::OciDir];
 const OCI_DIR: &[FormatArg] = &[FormatArg::OciDir];
 const ROOTFS: &[FormatArg] = &[FormatArg::Rootfs];
+const DELTA: &[FormatArg] = &[FormatArg::Delta];
 
 /// Returns the options of `convert`; `epoch` is `SOURCE_DATE_EPOCH`.
 ///
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
 pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
-    selected(&args.selection, &args.write, epoch)
+    reject_inapplicable_flags(args.write.to, &[(args.fast, "--fast", DELTA)])?;
+    let mut options = selected(&args.selection, &args.write, epoch)?;
+    if let Target::Delta(delta) = &mut options.target {
+        delta.fast = args.fast;
+    }
+    Ok(options)
 }
 
 /// Returns the options with which `edit` writes.
@@ -32,6 +43,7 @@ pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertO
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
 pub(super) fn edit(args: &EditArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
+    refuse_delta(args.write.to)?;
     selected(&args.selection, &args.write, epoch)
 }
 
@@ -57,10 +69,10 @@ pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOpti
     let known = [
         (output.append, "--append", OCI_DIR),
         (output.outer.is_some(), "--outer", ARCHIVES),
-        (!names.tags.is_empty(), "--tag", IMAGES),
-        (!names.add_tags.is_empty(), "--add-tag", IMAGES),
-        (!names.rename.is_empty(), "--rename", IMAGES),
-        (names.no_tags, "--no-tags", IMAGES),
+        (!names.tags.is_empty(), "--tag", NAMED),
+        (!names.add_tags.is_empty(), "--add-tag", NAMED),
+        (!names.rename.is_empty(), "--rename", NAMED),
+        (names.no_tags, "--no-tags", NAMED),
         (names.full_names, "--full-names", MANIFEST_JSON),
         (layers.compress.is_some(), "--compress", IMAGES),
         (layers.embed_foreign, "--embed-foreign", OCI),
@@ -81,6 +93,17 @@ pub(super) fn all_of(args: &WriteArgs, epoch: Option<i64>) -> Result<ConvertOpti
         return Err(Error::Usage("--to oci-dir needs a directory: -o DIR".to_owned()));
     }
     Ok(ConvertOptions { names: name_changes(names), ..ConvertOptions::new(target(args, epoch)?) })
+}
+
+/// Refuses the target that only `convert` has.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_delta(target: FormatArg) -> Result<()> {
+    match target {
+        FormatArg::Delta => Err(Error::Usage("--to delta is for convert, which has --base".to_owned())),
+        FormatArg::Legacy | FormatArg::Docker | FormatArg::Oci | FormatArg::OciDir | FormatArg::Rootfs => Ok(()),
+    }
 }
 
 /// A flag: true if it was given, its spelling, and the targets that know it.
@@ -126,6 +149,7 @@ fn target(args: &WriteArgs, epoch: Option<i64>) -> Result<Target> {
             clamp_mtime: if args.rootfs.clamp_mtime { Some(clamp(epoch)?) } else { None },
             only: args.rootfs.only.iter().map(|path| path.as_encoded_bytes().to_vec()).collect(),
         }),
+        FormatArg::Delta => Target::Delta(DeltaOptions::default()),
     })
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::messages::{self, Messages, Verbosity};
-use super::words::{counted, needed, size};
+use super::words::{counted, needed, size, source};
 
 /// A conversion as `--report` has it.
 #[derive(Serialize)]
@@ -70,7 +70,9 @@ impl ReportDocument {
                 text += &format!("    {line}\n");
             }
             if let Some(needs) = &image.needs {
-                text += &format!("    needs {}\n", needed(needs, image.layers.len()));
+                let layers = image.layers.len();
+                let needs = if format == FormatArg::Delta { source(needs) } else { needed(needs, layers) };
+                text += &format!("    needs {needs}\n");
             }
             image.changes.iter().for_each(|change| text += &format!("    {}\n", presentable(change)));
             if messages.verbosity() == Verbosity::Verbose {
@@ -89,6 +91,7 @@ impl ReportDocument {
             FormatArg::Oci => "OCI layout",
             FormatArg::OciDir => "OCI layout directory",
             FormatArg::Rootfs => "root filesystem",
+            FormatArg::Delta => "delta",
         };
         let compression = match self.compression {
             "none" => String::new(),
@@ -180,6 +183,7 @@ fn became(layer: &LayerReport) -> &'static str {
         (LayerAction::Converted, Some(Codec::Zstd)) => "compressed with zstd",
         (LayerAction::Converted, _) => "uncompressed",
         (LayerAction::Flattened, _) => "flattened",
+        (LayerAction::Delta, _) => "as what changed",
         (LayerAction::LeftOut, _) => "left out",
         (LayerAction::New, _) => "new",
         (_, _) => "unchanged",
@@ -193,6 +197,9 @@ fn layer_sentence(layer: &LayerReport) -> String {
     match (layer.action, &layer.source, &layer.written) {
         (LayerAction::Converted, Some(source), Some(written)) => {
             format!("{name}: {} -> {}", blob(source), blob(written))
+        }
+        (LayerAction::Delta, Some(source), Some(written)) => {
+            format!("{name}: {} -> {}, what changed", blob(source), size(written.size))
         }
         (_, Some(source), _) => format!("{name}: {}, {}", blob(source), became(layer)),
         (LayerAction::New, _, Some(written)) => format!("{name}: {}, new", blob(written)),

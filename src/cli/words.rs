@@ -33,6 +33,12 @@ pub(super) fn needed(needs: &NeededBase, layers: usize) -> String {
     presentable(&format!("{count} of {base}{size}; load that archive first"))
 }
 
+/// Returns `ex.org/app:1: with its archive, convert --with makes the image again`.
+pub(super) fn source(needs: &NeededBase) -> String {
+    let image = needs.image.as_deref().unwrap_or("its base");
+    presentable(&format!("{image}: with its archive, `convert --with` makes the image again"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

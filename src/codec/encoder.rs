@@ -47,6 +47,15 @@ pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsi
     Ok(Encoder { form, failed: false })
 }
 
+/// Compresses the operations of a tar-diff into `inner`: one zstd frame, about 32 MiB.
+///
+/// # Errors
+/// When there is no memory.
+pub(crate) fn encode_recipe<W: Write>(inner: W) -> io::Result<Encoder<W>> {
+    let form = EncoderForm::Zstd(EncoderPump::new(zstd::Encode::recipe()?, inner));
+    Ok(Encoder { form, failed: false })
+}
+
 impl<W> Encoder<W> {
     /// Remembers a failure for good: what was written so far may end in the middle of a block.
     fn guard<T>(&mut self, act: impl FnOnce(&mut EncoderForm<W>) -> io::Result<T>) -> io::Result<T> {

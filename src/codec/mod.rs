@@ -1,8 +1,8 @@
 //! Compression: the only table of codecs, their magic, decoders and encoders.
 //!
 //! [`Codec`] is the compression of bytes that are read, [`Encoding`] that of bytes to write; [`decode`] and [`encode`]
-//! go from either to a stream. One file a codec below; `decoder` and `encoder` pump bytes through them, `blocks`
-//! and `crew` spread gzip over threads.
+//! go from either to a stream; `dictionary` is for zstd frames that need other bytes. One file a codec below; `decoder` and
+//! `encoder` pump bytes through them, `blocks` and `crew` spread gzip over threads.
 //!
 //! Sources: docs/formats.md G-1 (magic), O-16, O-17, H-15 to H-17 (reading), D-10 (writing).
 
@@ -10,6 +10,7 @@ mod blocks;
 mod bzip2;
 mod crew;
 mod decoder;
+mod dictionary;
 mod encoder;
 mod gzip;
 mod lz4;
@@ -20,7 +21,8 @@ mod zstd;
 
 pub(crate) use self::decoder::{Decoder, decode_on};
 pub use self::decoder::{Watch, decode};
-pub(crate) use self::encoder::{Encoder, encode};
+pub(crate) use self::dictionary::{DictionaryReader, compressed_size, encode_with_dictionary};
+pub(crate) use self::encoder::{Encoder, encode, encode_recipe};
 
 /// The compression of bytes, by their first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -10,7 +10,7 @@ pub use split::{ParseSplitPatternError, SplitPattern};
 
 use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, ImageSet, RawBlob};
 use crate::increment::{self, BaseImages};
 use crate::reader::{self, Archives, OpenedArchives};
@@ -43,11 +43,11 @@ pub fn convert_all(
     refuse_bases(&archives, options)?;
     let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
     let mut entries = selected(&images, options, run)?;
-    let bases = BaseImages::of(&bases, run)?;
-    bases.warn_of_unused(&entries, run)?;
-    leave_out(&mut entries, &bases, options, run)?;
-    let contents =
-        Contents { entries: &entries, unreferenced: unreferenced(&images, options), annotations: &images.annotations };
+    let shared = BaseImages::of(left_out(&bases, options), run)?;
+    shared.warn_of_unused(&entries, run)?;
+    leave_out(&mut entries, &shared, options, run)?;
+    let unreferenced = unreferenced(&images, options);
+    let contents = Contents { entries: &entries, unreferenced, annotations: &images.annotations, bases: &bases };
     writer::write(&contents, output, options, run)
 }
 
@@ -69,14 +69,14 @@ pub fn split(
     refuse_bases(&archives, options)?;
     let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
     let entries = selected(&images, options, run)?;
-    let bases = BaseImages::of(&bases, run)?;
-    bases.warn_of_unused(&entries, run)?;
+    let shared = BaseImages::of(left_out(&bases, options), run)?;
+    shared.warn_of_unused(&entries, run)?;
     let mut groups = split::groups(entries, options, run);
-    groups.iter_mut().try_for_each(|entries| leave_out(entries, &bases, options, run))?;
+    groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options, run))?;
     let names = pattern.names(&groups)?;
     let mut reports = Vec::with_capacity(groups.len());
     for (name, entries) in names.into_iter().zip(&groups) {
-        let contents = Contents { entries, unreferenced: &[], annotations: &images.annotations };
+        let contents = Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
         let report = writer::write(&contents, open(&name)?, options, run)?;
         reports.push((name, report));
     }
@@ -100,8 +100,8 @@ pub fn import(
     let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
     let images = reader::import(input, &config, run)?;
     let entries = selected(&images, options, run)?;
-    let contents =
-        Contents { entries: &entries, unreferenced: unreferenced(&images, options), annotations: &images.annotations };
+    let unreferenced = unreferenced(&images, options);
+    let contents = Contents { entries: &entries, unreferenced, annotations: &images.annotations, bases: &[] };
     let mut report = writer::write(&contents, output, options, run)?;
     report.images.iter_mut().for_each(|image| image.source_image_id = None);
     Ok(report)
@@ -123,6 +123,7 @@ pub fn edit(
         entries: &edited.entries,
         unreferenced: unreferenced(&images, options),
         annotations: &images.annotations,
+        bases: &[],
     };
     let mut report = writer::write(&contents, output, options, run)?;
     let read = images.entries.iter().flat_map(|entry| entry.node.images());
@@ -178,6 +179,11 @@ fn selected(images: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Ve
     Ok(entries)
 }
 
+/// The bases whose layers are left out whole: a delta makes its own use of them.
+fn left_out<'b>(bases: &'b [ImageSet], options: &ConvertOptions) -> &'b [ImageSet] {
+    if matches!(options.target, Target::Delta(_)) { &[] } else { bases }
+}
+
 /// Leaves out what the bases have; without bases an image that lacks layers is refused, unless it is to be kept so.
 fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, options: &ConvertOptions, run: &Run) -> Result<()> {
     match (&options.target, options.index) {
@@ -191,8 +197,11 @@ fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, options: &ConvertOp
 fn refuse_bases(archives: &Archives, options: &ConvertOptions) -> Result<()> {
     match options.target {
         Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) if !archives.bases.is_empty() => {
-            Err(Error::inexpressible("the output", "only an OCI layout can leave out what a base has"))
+            Err(Error::inexpressible("the output", "only an OCI layout or a delta can leave out what a base has"))
         }
-        Target::Oci(_) | Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => Ok(()),
+        Target::Delta(_) if archives.bases.is_empty() => {
+            Err(Error::Usage("a delta is made against a base, and there is none".to_owned()).avoided_by(Setting::Base))
+        }
+        Target::Oci(_) | Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) | Target::Delta(_) => Ok(()),
     }
 }

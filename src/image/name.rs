@@ -62,7 +62,7 @@ impl Name {
     }
 
     /// `ref.name` is free text: a whole name, a bare tag, or neither.
-    fn of_ref_name(text: &str) -> Self {
+    pub(crate) fn of_ref_name(text: &str) -> Self {
         match text.parse::<Reference>() {
             Ok(reference) if text.contains(['/', ':']) => Self::Reference(reference.normalized()),
             _ if Reference::is_tag(text) => Self::Tag(text.to_owned()),

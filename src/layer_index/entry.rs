@@ -132,7 +132,7 @@ impl<'a> LayerEntry<'a> {
     }
 
     /// Returns its kind as the overlay needs it.
-    pub(super) fn change_kind(&self) -> flatten::ChangeKind<'a> {
+    pub(crate) fn change_kind(&self) -> flatten::ChangeKind<'a> {
         change_kind(self.kind, self.link, self.device)
     }
 }

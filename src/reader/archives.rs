@@ -4,9 +4,9 @@
 
 use std::iter;
 
-use super::Archive;
 use super::opener::Opener;
 use super::shared::SharedBlobs;
+use super::{Archive, Format, delta};
 use crate::error::Result;
 use crate::image::ImageSet;
 use crate::options::Half;
@@ -68,6 +68,11 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     }
     let shared = if all > 1 { reading.shared(0)? } else { SharedBlobs::default() };
     (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
+    if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
+        // What a delta needs may be in any of them.
+        (0..all).try_for_each(|nth| reading.read(nth, &shared))?;
+        delta::make_all(&reading.opened, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
+    }
     let bases = reading.sets.split_off(beside).into_iter().flatten().collect();
     reading.sets.truncate(taken);
     Ok(OpenedArchives { images: ImageSet::merged(reading.sets.into_iter().flatten().collect()), bases })
@@ -97,9 +102,9 @@ impl ArchivesInPart<'_> {
         Ok(shared)
     }
 
-    /// Reads the images of an archive, unless that has been done.
+    /// Reads the images of an archive, unless that has been done. Those of deltas are made when all others are there.
     fn read(&mut self, nth: usize, shared: &SharedBlobs) -> Result<()> {
-        if self.sets[nth].is_none() {
+        if self.sets[nth].is_none() && self.opened[nth].format != Format::Delta {
             self.sets[nth] = Some(self.opened[nth].images_with(shared, self.prefer, self.run)?);
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! Sources: docs/formats.md G-1, G-5, G-18, X-1 to X-3.
 
 mod archives;
+mod delta;
 mod docker;
 mod format_hint;
 mod hybrid;
@@ -63,6 +64,8 @@ pub struct Archive {
 pub enum Format {
     /// `oci-layout` and `index.json`.
     Oci,
+    /// A layout that lists deltas and nothing else: what its images lack is in another archive.
+    Delta,
     /// A layout with docker's `manifest.json` beside it.
     Hybrid,
     /// `manifest.json`, with layers of any name.
@@ -93,7 +96,7 @@ impl Archive {
     pub fn list_document(&self, prefer: Option<Half>, run: &Run) -> Result<Vec<u8>> {
         let member = match (self.format, prefer) {
             (Format::Docker | Format::Dir, _) | (Format::Hybrid, Some(Half::Docker)) => MANIFEST_MEMBER,
-            (Format::Oci | Format::Hybrid, _) => INDEX_MEMBER,
+            (Format::Oci | Format::Delta | Format::Hybrid, _) => INDEX_MEMBER,
             (Format::V1, _) if self.members.has(REPOSITORIES_MEMBER)? => REPOSITORIES_MEMBER,
             (Format::V1, _) => {
                 let problem = format!("{}: there is no list of images in it", self.label());
@@ -124,6 +127,7 @@ impl Archive {
     pub fn format_name(&self) -> Result<&'static str> {
         Ok(match self.format {
             Format::Oci => "oci",
+            Format::Delta => "delta",
             Format::Hybrid => "hybrid",
             Format::V1 => "v1",
             Format::Dir => "dir",
@@ -141,7 +145,8 @@ impl Archive {
         Ok(self.members.names()?.iter().any(is_mark))
     }
 
-    /// All its images; `prefer` decides which half of a hybrid is right where the two disagree.
+    /// All its images; `prefer` decides which half of a hybrid is right where the two disagree. Those of a delta
+    /// have no layers.
     ///
     /// # Errors
     /// When a document breaks a rule, or names a missing member.
@@ -152,6 +157,7 @@ impl Archive {
     fn images_with(&self, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
         match self.format {
             Format::Oci => oci::read(&self.members, shared, run),
+            Format::Delta => delta::listed(&self.members, run),
             Format::Hybrid => hybrid::read(&self.members, shared, prefer, run),
             Format::Docker => docker::read(&self.members, run),
             Format::Dir => oci::read_dir(&self.members, shared, run),
@@ -165,6 +171,7 @@ fn format(index: &MemberIndex) -> Result<Format> {
     let has_manifest = index.has(MANIFEST_MEMBER)?;
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
         (true, true) if has_manifest => Ok(Format::Hybrid),
+        (true, true) if delta::lists_deltas(index)? => Ok(Format::Delta),
         (true, true) => Ok(Format::Oci),
         (true, false) if !has_manifest => {
             Err(Error::invalid(Rule::O1, index.label(), "`oci-layout` is there, but `index.json` is missing"))

@@ -45,7 +45,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
         }
         let node = match &options.target {
             Target::Oci(_) => index::for_layout(&wanted, options, run)?,
-            Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => {
+            Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) | Target::Delta(_) => {
                 one_image(&wanted, options, run)?.map(Node::Image)
             }
         };
@@ -62,7 +62,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
     Ok(match options.target {
         // Each descriptor is written as it was.
         Target::Oci(_) => selected,
-        Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => each_image_once(&selected),
+        Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) | Target::Delta(_) => each_image_once(&selected),
     })
 }
 

@@ -8,11 +8,13 @@
 //! | --- | --- |
 //! | all formats | [`json`], [`descriptor`], [`media_type`], [`platform`], [`mod@reference`], [`config`], [`timestamp`] |
 //! | OCI layouts | [`oci`] |
+//! | deltas between images | [`delta`] |
 //! | docker archives | [`docker`], [`v1`] |
 //! | increments | [`increment`] |
 
 pub(crate) mod config;
 pub(crate) mod config_types;
+pub(crate) mod delta;
 pub(crate) mod descriptor;
 pub mod docker;
 pub(crate) mod increment;

@@ -273,6 +273,31 @@ impl Extent {
         Ok(bytes)
     }
 
+    /// Returns whether `other` has the same bytes.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub(crate) fn has_bytes_of(&self, other: &Self) -> io::Result<bool> {
+        if self.len != other.len || self.location() == other.location() {
+            return Ok(self.len == other.len);
+        }
+        const CHUNK: usize = 64 << 10;
+        let (mut left, mut right) = (self.reader()?, other.reader()?);
+        let most = CHUNK.min(usize::try_from(self.len).unwrap_or(CHUNK));
+        let (mut a, mut b) = (vec![0; most], vec![0; most]);
+        loop {
+            let wanted = left.remaining().min(CHUNK as u64) as usize;
+            if wanted == 0 {
+                return Ok(true);
+            }
+            left.read_exact(&mut a[..wanted])?;
+            right.read_exact(&mut b[..wanted])?;
+            if a[..wanted] != b[..wanted] {
+                return Ok(false);
+            }
+        }
+    }
+
     /// The first bytes, `N` or fewer.
     ///
     /// # Errors

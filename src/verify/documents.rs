@@ -48,7 +48,7 @@ impl Verification<'_> {
     /// Takes in the members that are bodies by their place, whether anything leads to them or not.
     pub(super) fn members(&mut self) -> Result<()> {
         match self.archive.format {
-            Format::Oci | Format::Hybrid => self.blobs(),
+            Format::Oci | Format::Delta | Format::Hybrid => self.blobs(),
             Format::V1 => self.layer_directories(),
             Format::Dir => self.hex_files(),
             Format::Docker => Ok(()),

@@ -36,7 +36,7 @@ impl Verification<'_> {
                 self.conflicts(entries);
             }
             (Format::Hybrid, Some(listing)) => self.unknown_to_docker(&listing.listed),
-            (Format::Oci | Format::Hybrid | Format::Docker | Format::Dir, _) => {}
+            (Format::Oci | Format::Delta | Format::Hybrid | Format::Docker | Format::Dir, _) => {}
         }
     }
 

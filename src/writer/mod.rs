@@ -4,6 +4,7 @@
 //! layer by the plan. Writers never know what the input was.
 
 mod checks;
+mod delta;
 mod docker;
 mod legacy;
 mod loss;
@@ -24,7 +25,7 @@ pub(crate) use tar::{CountedSink, Out};
 
 use crate::codec::{self, Encoding};
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, Node, RawBlob};
+use crate::image::{Image, ImageEntry, ImageSet, Node, RawBlob};
 use crate::options::{ConvertOptions, Target};
 use crate::report::ConversionReport;
 use crate::run::Run;
@@ -66,6 +67,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) unreferenced: &'a [RawBlob],
     /// The annotations of a new `index.json`.
     pub(crate) annotations: &'a BTreeMap<String, String>,
+    /// The images that the other side has, for a delta.
+    pub(crate) bases: &'a [ImageSet],
 }
 
 impl<'a> Contents<'a> {
@@ -134,7 +137,10 @@ pub(crate) fn write(
         (Target::Rootfs(rootfs), Output::Archive { sink, outer }) => {
             rootfs::write(contents, out(sink, outer, run)?, rootfs, options, run)
         }
-        (Target::Docker(_) | Target::Legacy(_) | Target::Rootfs(_), Output::Directory(_)) => {
+        (Target::Delta(delta), Output::Archive { sink, outer }) => {
+            delta::write(contents, out(sink, outer, run)?, delta, run)
+        }
+        (Target::Docker(_) | Target::Legacy(_) | Target::Rootfs(_) | Target::Delta(_), Output::Directory(_)) => {
             Err(Error::Usage("only an OCI layout can be written as a directory".to_owned()))
         }
     }

@@ -99,12 +99,34 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("report", &["codec", "digest", "image", "spec"]),
     ("increment", &["codec", "digest", "error", "image", "rule", "run", "spec"]),
+    // Layers as what changed in the files of others.
+    (
+        "delta",
+        &[
+            "archive",
+            "codec",
+            "diagnostics",
+            "digest",
+            "error",
+            "flatten",
+            "image",
+            "layer_index",
+            "layer_io",
+            "limits",
+            "path",
+            "progress",
+            "rule",
+            "run",
+            "stream",
+        ],
+    ),
     // From archive to images, and back; neither knows the other.
     (
         "reader",
         &[
             "archive",
             "codec",
+            "delta",
             "diagnostics",
             "digest",
             "error",
@@ -125,6 +147,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "archive",
             "codec",
+            "delta",
             "diagnostics",
             "digest",
             "error",

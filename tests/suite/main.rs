@@ -21,6 +21,7 @@ mod cli;
 mod compress;
 mod corpus;
 mod declared;
+mod delta;
 mod diff;
 mod edit;
 mod escapes;

@@ -31,6 +31,7 @@ pub(crate) mod shape;
 pub(crate) mod skip;
 pub(crate) mod source;
 pub(crate) mod sparse;
+pub(crate) mod tar_diff;
 pub(crate) mod tarball;
 
 use sha2::{Digest, Sha256, Sha512};

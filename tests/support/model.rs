@@ -121,6 +121,15 @@ impl Model {
         }
     }
 
+    /// The regular files by path: mode and content.
+    pub(crate) fn files(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
+        let files = self.nodes.iter().filter_map(|(path, node)| {
+            let item = node.item().filter(|item| item.kind == b'0')?;
+            Some((path.join("/"), (item.mode, item.body.clone())))
+        });
+        files.collect()
+    }
+
     /// What must be written, in order, as [`Rootfs::listing`](super::rootfs::Rootfs::listing) says it.
     pub(crate) fn listing(mut self) -> Vec<String> {
         let root = self.nodes.remove(&Path::new());

@@ -37,6 +37,9 @@ Examples:
   Only what is new, for a machine that has loaded app-1.tar:
     imgtar convert app-2.tar --to oci --base app-1.tar -o up.tar
 
+  What changed in the files of a rebuilt image; --with app-1.tar makes it again:
+    imgtar convert app-2.tar --to delta --base app-1.tar -o up.delta
+
   One archive for each image in it:
     imgtar convert all.tar --to oci --split -o 'out/{name}-{tag}.tar'
 
@@ -65,7 +68,7 @@ pub(crate) struct ConvertArgs {
     /// Repeatable.
     ///
     /// A blob is found by the digest that IN lists it by, and checked as all others are. A layer of a docker save archive has
-    /// the digest of its tar.
+    /// the digest of its tar. Of a delta the image that it is for.
     #[arg(long = "with", value_name = "ARCHIVE", help_heading = "What is taken")]
     pub(crate) with: Vec<PathBuf>,
 
@@ -74,8 +77,15 @@ pub(crate) struct ConvertArgs {
     /// That is, as many of an image's lowest layers as one image of an ARCHIVE has for its own lowest. They stay listed, as the
     /// ARCHIVE stores them, whose layers are not read. `docker load`, `ctr images import` and `podman load` take what is
     /// written where the ARCHIVE is loaded; --with makes it whole elsewhere. For oci and oci-dir.
+    ///
+    /// For delta the image to make the new one of: layers that it has are named, of the others is written what changed in its
+    /// files, wherever they were.
     #[arg(long, value_name = "ARCHIVE", help_heading = "What is taken")]
     pub(crate) base: Vec<PathBuf>,
+
+    /// Make a delta in a fraction of the time, and larger: the second version of its form.
+    #[arg(long, help_heading = "What is taken")]
+    pub(crate) fast: bool,
 
     /// Write an archive for each image: the last part of -o is then a pattern, as in out/{name}-{tag}.tar.
     ///

@@ -5,7 +5,7 @@ use std::io;
 use imgtar::{ConfigFacts, Diagnostic, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
 use crate::cli::page::{Cell, Page, Table, Tone, cell};
-use crate::cli::words::{counted, needed, size};
+use crate::cli::words::{counted, needed, size, source};
 
 /// Digits of a digest that tell it from others; `--image` takes as many.
 const DIGITS: usize = 12;
@@ -20,7 +20,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
         page.gap()?;
         let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
         title(page, &names)?;
-        page.table(&facts(image, in_full))?;
+        page.table(&facts(image, report.format == "delta", in_full))?;
         page.table(&layers(&image.content.layers, in_full))?;
     }
     listing(page, "beside images", artifacts(report))?;
@@ -66,6 +66,7 @@ fn archive(report: &InspectReport) -> String {
         ("docker", _) => "docker archive",
         ("oci", true) => "OCI layout directory",
         ("oci", false) => "OCI layout",
+        ("delta", _) => "delta",
         ("dir", _) => "image in skopeo's dir: form",
         ("hybrid", _) => "OCI layout with docker's manifest.json",
         _ => "archive of Docker before 1.10",
@@ -77,7 +78,7 @@ fn archive(report: &InspectReport) -> String {
     format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len() as u64, "image"))
 }
 
-fn facts(image: &ImageFacts, in_full: bool) -> Table {
+fn facts(image: &ImageFacts, is_delta: bool, in_full: bool) -> Table {
     let digest = |digest: &str| shown_digest(digest, in_full);
     let version = image.os_version.as_ref().map_or_else(String::new, |version| format!(" ({version})"));
     let one = |value: Option<String>| vec![value.unwrap_or_default()];
@@ -93,7 +94,8 @@ fn facts(image: &ImageFacts, in_full: bool) -> Table {
     ];
     facts.extend(config(&image.content.config));
     let layers = image.content.layers.len();
-    facts.push(("needs", one(image.content.needs.as_ref().map(|needs| needed(needs, layers)))));
+    let needs = image.content.needs.as_ref();
+    facts.push(("needs", one(needs.map(|needs| if is_delta { source(needs) } else { needed(needs, layers) }))));
     facts.push(("layers", vec![layers.to_string()]));
     let mut table = Table::new(2);
     for (key, values) in facts.into_iter().filter(|(_, values)| !values.iter().all(String::is_empty)) {

@@ -56,6 +56,11 @@ pub(in crate::inspect) fn gather(
             let listed = Err("its manifest.json is a manifest itself, as skopeo's dir: has it".to_owned());
             facts.manifest_json = Some(ImageList { size: 0, listed });
         }
+        Format::Delta => {
+            let problem = "a delta; make it an archive first with --with";
+            facts.manifest_json = Some(ImageList { size: 0, listed: Err(problem.to_owned()) });
+            facts.index_json = Some(ImageList { size: 0, listed: Err(problem.to_owned()) });
+        }
         Format::Hybrid | Format::Oci | Format::Docker => {}
     }
     facts.indirect_link = archive.members.has_indirect_link();

@@ -13,6 +13,9 @@ use crate::spec::descriptor::Descriptor;
 use crate::spec::json::{self, null_as_default};
 use crate::spec::media_type::{Family, MediaType};
 
+/// The config of an artifact that has none.
+pub const EMPTY_CONFIG: &[u8] = b"{}";
+
 /// An image manifest of either family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
@@ -101,6 +104,23 @@ impl Manifest {
         }
         let fields = ManifestFields { artifact_type: None, annotations };
         Self { media_type, config, layers, subject: None, fields, object }
+    }
+
+    /// The manifest of an artifact of the type `kind` about the manifest `subject`; its config is OCI's empty object.
+    pub(crate) fn artifact(
+        kind: &str,
+        layers: Vec<Descriptor>,
+        subject: Descriptor,
+        annotations: BTreeMap<String, String>,
+    ) -> Self {
+        let config = Descriptor::of(MediaType::Empty, EMPTY_CONFIG);
+        let mut manifest = Self::new(config, layers, annotations);
+        let annotations = manifest.object.shift_remove("annotations");
+        manifest.object.shift_insert(2, "artifactType".into(), kind.into());
+        manifest.object.insert("subject".into(), subject.to_value());
+        manifest.object.extend(annotations.map(|annotations| ("annotations".to_owned(), annotations)));
+        manifest.fields.artifact_type = Some(kind.to_owned());
+        Self { subject: Some(subject), ..manifest }
     }
 
     /// The manifest's own type.

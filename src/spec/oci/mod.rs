@@ -12,7 +12,7 @@ mod index;
 mod manifest;
 
 pub use index::Index;
-pub use manifest::{Manifest, ManifestParts};
+pub use manifest::{EMPTY_CONFIG, Manifest, ManifestParts};
 
 use std::mem;
 

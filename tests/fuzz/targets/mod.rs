@@ -4,6 +4,7 @@ mod archive;
 mod codec;
 mod convert;
 pub(crate) mod damaged;
+mod delta;
 mod json;
 mod overlay;
 mod words;
@@ -12,7 +13,7 @@ mod words;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub(crate) const ALL: [Target; 13] = [
+pub(crate) const ALL: [Target; 14] = [
     ("index", archive::index),
     ("layer", archive::layer),
     ("json", json::documents),
@@ -26,4 +27,5 @@ pub(crate) const ALL: [Target; 13] = [
     ("edit", convert::edited),
     ("flatten", convert::flattened),
     ("damaged", damaged::damaged),
+    ("delta", delta::delta),
 ];

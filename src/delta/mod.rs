@@ -1,0 +1,34 @@
+//! Layers as what changed in them: tar-diff recipes, made against the files of an old image and applied to them.
+//!
+//! ```text
+//! old image ── Sources: its layers merged, each file by its path
+//!                 │
+//! new layer ── create: for each file a source (matching), what differs (bsdiff) ── operations ── zstd ── tar-diff
+//! tar-diff ─── apply: operations, bytes of the sources ── the same tar, byte for byte
+//! ```
+//!
+//! Nothing here knows of archives or manifests: a reader finds the blob and the old image, a writer stores what is made. A recipe
+//! describes bytes, not entries, so that headers, padding and the end of a tar come out as they were.
+//!
+//! # Memory
+//! Sources take about 120 bytes a file, making a recipe 50 more and the path, and for each thread five times an old file or window
+//! and once a new one. Applying takes a buffer.
+//!
+//! Sources: docs/delta.md; containers/tar-diff, `file-format.md`.
+
+mod apply;
+mod bsdiff;
+mod create;
+mod matching;
+mod ops;
+mod plain;
+mod remake;
+mod sources;
+mod windows;
+
+pub(crate) use apply::apply;
+pub(crate) use create::{Recipe, TargetLayer};
+pub(crate) use matching::Matcher;
+pub(crate) use plain::Scope;
+pub(crate) use remake::is_remade;
+pub(crate) use sources::Sources;

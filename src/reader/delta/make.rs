@@ -1,0 +1,202 @@
+//! What deltas make: images whose changed layers lie in a temporary file.
+//!
+//! Sources: docs/delta.md P-3, P-10.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{ImageDelta, names, read};
+use crate::codec::Codec;
+use crate::delta::{self, Scope, Sources};
+use crate::digest::{DiffId, Digest};
+use crate::error::{Error, ErrorKind, Result, Setting};
+use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Node, layer_title};
+use crate::progress::{Action, ProgressReader};
+use crate::reader::{Archive, Format, layer};
+use crate::rule::Rule;
+use crate::run::Run;
+use crate::spec::delta::DeltaLayer;
+use crate::spec::descriptor::Descriptor;
+use crate::spec::media_type::Compression;
+use crate::stream::finish::Finish;
+use crate::stream::pool;
+use crate::stream::source::Extent;
+use crate::stream::spool::SpoolFiles;
+use crate::stream::tap::{Expected, HashWriter, VerifyReader};
+
+/// Makes the images of those of `archives` that are deltas, of the images in `sets` and of one another's. Those for which
+/// there is no such image are refused if they are `wanted`.
+///
+/// # Errors
+/// A delta whose image is not there, one that is damaged, or an image that is.
+pub(in crate::reader) fn make_all(
+    archives: &[Archive],
+    sets: &mut [Option<ImageSet>],
+    wanted: impl Fn(usize) -> bool,
+    run: &Run,
+) -> Result<()> {
+    let mut known: HashMap<Digest, Arc<Image>> = HashMap::new();
+    let images = sets.iter().flatten().flat_map(|set| &set.entries).flat_map(|entry| entry.node.images());
+    for image in images {
+        known.entry(image.image_id.clone()).or_insert_with(|| Arc::clone(image));
+    }
+    let mut waiting = Vec::new();
+    for (nth, archive) in archives.iter().enumerate().filter(|(_, archive)| archive.format == Format::Delta) {
+        sets[nth] = Some(ImageSet { archive: archive.label().to_owned(), ..ImageSet::default() });
+        waiting.extend(read(&archive.members, run)?.into_iter().map(|delta| (nth, delta)));
+    }
+    let spools = SpoolFiles::new(&run.tmpdir);
+    // One may need the image that another makes.
+    while let Some(place) = waiting.iter().position(|(_, delta)| known.contains_key(&delta.manifest.source.config)) {
+        let (nth, delta) = waiting.remove(place);
+        let image = Arc::new(delta.make(&known[&delta.manifest.source.config], &spools, run)?);
+        known.entry(image.image_id.clone()).or_insert_with(|| Arc::clone(&image));
+        let entry = ImageEntry {
+            archive: archives[nth].label().into(),
+            names: names(&delta.manifest.target.names),
+            descriptor: None,
+            node: Node::Image(image),
+        };
+        sets[nth].get_or_insert_default().entries.push(entry);
+    }
+    match waiting.iter().find(|(nth, _)| wanted(*nth)) {
+        Some((_, delta)) => Err(delta.lacks_source()),
+        None => Ok(()),
+    }
+}
+
+impl ImageDelta<'_> {
+    /// The error for a delta without the image that it needs.
+    fn lacks_source(&self) -> Error {
+        let (title, id) = (self.source_title(), &self.manifest.source.config);
+        let problem = format!("it is a delta, and needs {title}, with the image ID {id}, which no archive here has");
+        Error::invalid(Rule::P3, &self.at, problem).avoided_by(Setting::With)
+    }
+
+    /// Makes the image of the `base` that it needs.
+    fn make(&self, base: &Image, spools: &SpoolFiles, run: &Run) -> Result<Image> {
+        let changed = |(listed, diff_id): (&Descriptor, &DiffId)| {
+            let is_there = base.layers.iter().any(|layer| layer.diff_id == *diff_id);
+            !is_there && self.manifest.layers.get(listed.digest()).is_some_and(DeltaLayer::is_tar_diff)
+        };
+        let making = Making {
+            delta: self,
+            base,
+            sources: match self.layers().any(changed) {
+                true => Some(Sources::open(&base.layers, Scope::Headers, spools, run)?),
+                false => None,
+            },
+            spools,
+            run,
+        };
+        let layer = |(number, (listed, diff_id))| making.layer(number, listed, diff_id);
+        let layers = pool::for_all(run.jobs, self.layers().enumerate(), |(_, (listed, _))| listed.size(), layer)?;
+        Ok(self.image(layers))
+    }
+}
+
+/// A delta whose image is made of `base`.
+struct Making<'a> {
+    delta: &'a ImageDelta<'a>,
+    base: &'a Image,
+    /// The files of `base`, if a layer is made of them.
+    sources: Option<Sources>,
+    spools: &'a SpoolFiles,
+    run: &'a Run,
+}
+
+impl Making<'_> {
+    /// Layer `number` of the image: the base's, one that the delta has as it is, or one that it makes.
+    fn layer(&self, number: usize, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
+        if let Some(reused) = self.base.layers.iter().find(|layer| layer.diff_id == *diff_id) {
+            return Ok(as_listed(reused, listed));
+        }
+        let ImageDelta { members, at, manifest, .. } = self.delta;
+        let title = format!("{}: {}", members.label(), layer_title(number, diff_id));
+        let Some(part) = manifest.layers.get(listed.digest()) else {
+            let problem = "it is neither in the delta nor in the image that the delta is for";
+            return Err(Error::invalid(Rule::P2, title, problem));
+        };
+        let name = part.blob.digest().blob_path();
+        let (extent, name) = (members.member(Rule::P2, &name, at)?, members.at(&name));
+        match self.sources.as_ref().filter(|_| part.is_tar_diff()) {
+            None => whole(part, extent, name, listed, diff_id),
+            Some(sources) => {
+                let tar = self.rebuilt(&title, part, &extent, &name, diff_id, sources).map_err(|error| {
+                    // A base that is damaged is the cause, wherever that shows.
+                    self.base.layers.iter().find_map(|layer| damage(layer, self.run)).unwrap_or(error)
+                })?;
+                let blob = Some(Blob { extent: tar, codec: Codec::Plain });
+                let claim = claim(part, listed, diff_id);
+                Ok(Layer { at: title, diff_id: diff_id.clone(), blob, claim, foreign: None })
+            }
+        }
+    }
+
+    /// A layer that the delta makes of `sources`; its diff_id is verified.
+    fn rebuilt(
+        &self,
+        title: &str,
+        part: &DeltaLayer,
+        extent: &Extent,
+        at: &str,
+        diff_id: &DiffId,
+        sources: &Sources,
+    ) -> Result<Extent> {
+        let run = self.run;
+        let reader = extent.reader().map_err(|error| Error::io("reading", at, error))?;
+        let task = run.progress.begin(Action::Convert, at, Some(extent.size()));
+        let expected = Expected { digest: Some(part.blob.digest().clone()), size: Some(part.blob.size()) };
+        let stored = VerifyReader::new(ProgressReader::new(reader, task), at, expected);
+        let (found, tar) = self.spools.add(title, |out| {
+            let mut out = HashWriter::new(out);
+            delta::apply(stored, at, sources, part.size, &mut out, run)?;
+            let (found, ..) = out.finish().map_err(|error| Error::io("writing", title, error))?;
+            Ok(found)
+        })?;
+        let expected = diff_id.digest();
+        if expected.is_sha256() && found != *expected {
+            let at = format!("{title}: diff_id");
+            return Err(Error::DigestMismatch { at, expected: expected.clone(), found });
+        }
+        Ok(tar)
+    }
+}
+
+/// What is expected of the tar that a delta makes: it becomes the blob that the manifest lists, if that can be made of it.
+fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDigest {
+    let codec = match part.compression {
+        Some(Compression::Gzip) => Codec::Gzip,
+        Some(Compression::Zstd) => Codec::Zstd,
+        Some(Compression::Plain) | None => Codec::Plain,
+    };
+    match diff_id.digest() {
+        digest if digest == listed.digest() => ExpectedDigest::Descriptor(Box::new(listed.clone())),
+        digest if digest.is_sha256() => ExpectedDigest::Written { digest: digest.clone(), codec },
+        _ => ExpectedDigest::Nothing,
+    }
+}
+
+/// A layer that the delta has as it is.
+fn whole(part: &DeltaLayer, extent: Extent, at: String, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
+    // What was compressed anew has another digest than the one that is listed.
+    let claim = if listed.digest() == part.blob.digest() { listed } else { &part.blob };
+    let blob = layer::blob(extent, &at)?;
+    let claim = ExpectedDigest::Descriptor(Box::new(claim.clone()));
+    Ok(Layer { at, diff_id: diff_id.clone(), blob: Some(blob), claim, foreign: None })
+}
+
+/// A layer of the base as the target's manifest lists it, if that means the same bytes.
+fn as_listed(layer: &Layer, listed: &Descriptor) -> Layer {
+    let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
+    if digest.as_ref() != Some(listed.digest()) || layer.is_foreign_copy() {
+        return layer.clone();
+    }
+    Layer { claim: ExpectedDigest::Descriptor(Box::new(listed.clone())), ..layer.clone() }
+}
+
+/// The damage of a layer of the base that is stored uncompressed; all others have been verified.
+fn damage(layer: &Layer, run: &Run) -> Option<Error> {
+    layer.blob.as_ref().filter(|blob| blob.is_plain())?;
+    layer.check(true, false, run).err().filter(|error| error.kind() == ErrorKind::Input)
+}
