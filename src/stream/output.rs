@@ -19,18 +19,21 @@ const PREFIX: &str = ".imgtar-";
 /// # Errors
 /// [`Error::Output`] for a cycle, [`Error::Io`] when the system refuses.
 pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
-    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    use io::ErrorKind::{NotADirectory, NotFound};
+    let failed = |error| Error::io("opening", name(path), error);
     let mut target = path.to_owned();
     for _ in 0..=MAX_LINKS {
         if descriptor(&target).is_some() {
             return Ok(target);
         }
-        match fs::read_link(&target) {
-            Ok(next) => target = parent(&target).join(next),
-            // The caller handles a path that is no link, or that does not exist.
-            Err(error) if matches!(error.kind(), InvalidInput | NotFound | NotADirectory) => return Ok(target),
-            Err(error) => return Err(Error::io("opening", name(path), error)),
+        // The caller handles a path that is no link, or that does not exist.
+        match fs::symlink_metadata(&target) {
+            Ok(found) if found.is_symlink() => {}
+            Ok(_) => return Ok(target),
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(target),
+            Err(error) => return Err(failed(error)),
         }
+        target = parent(&target).join(fs::read_link(&target).map_err(failed)?);
     }
     Err(refuse(path, "is a symbolic link that leads nowhere"))
 }
@@ -112,6 +115,7 @@ pub(super) fn lift(error: io::Error, at: impl FnOnce() -> String) -> io::Error {
     match error.kind() {
         io::ErrorKind::Interrupted => error,
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Error::ClosedPipe.into(),
+        _ if sys::is_closed_pipe(&error) => Error::ClosedPipe.into(),
         _ => Error::io("writing", at(), error).into(),
     }
 }

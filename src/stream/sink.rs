@@ -63,6 +63,9 @@ impl Sink {
 
     /// The same, to be placed with the others of `batch`.
     pub(super) fn file_of(path: &Path, force: bool, batch: Option<OutputBatch>) -> Result<Self> {
+        if let Some(device) = sys::device(path) {
+            return Ok(Self::stream(device, name(path)));
+        }
         let target = follow_links(path)?;
         if let Some(number) = descriptor(&target) {
             return Self::descriptor(&target, number);

@@ -33,6 +33,19 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
     winapi_util::file::typ(file)?.is_disk().then(|| file.metadata()).transpose()
 }
 
+/// Opens the device that `path` names, where the system has no metadata for it; never on this system, which has.
+#[cfg(unix)]
+pub(super) fn device(_path: &Path) -> Option<File> {
+    None
+}
+
+/// Opens the device that `path` names, such as `NUL`, in any directory: Windows has no metadata for it.
+#[cfg(windows)]
+pub(super) fn device(path: &Path) -> Option<File> {
+    let file = fs::OpenOptions::new().write(true).open(path).ok()?;
+    winapi_util::file::typ(&file).is_ok_and(|found| found.is_char()).then_some(file)
+}
+
 /// A handle of our own for a standard stream, at the same position.
 #[cfg(unix)]
 pub(super) fn duplicate(stream: impl std::os::fd::AsFd) -> io::Result<File> {
@@ -67,6 +80,19 @@ pub(super) fn close(file: File) -> io::Result<()> {
 pub(super) fn close(file: File) -> io::Result<()> {
     drop(file);
     Ok(())
+}
+
+/// Returns true if `error` means that the reader of a pipe is gone, where the standard library has no kind for it.
+#[cfg(unix)]
+pub(super) fn is_closed_pipe(_error: &io::Error) -> bool {
+    false
+}
+
+/// Returns true if `error` means that the reader of a pipe is gone, where the standard library has no kind for it.
+#[cfg(windows)]
+pub(super) fn is_closed_pipe(error: &io::Error) -> bool {
+    const PIPE_NOT_CONNECTED: i32 = 233;
+    error.raw_os_error() == Some(PIPE_NOT_CONNECTED)
 }
 
 /// Creates a file in `dir` that never has a name; `None` where the kernel or the file system cannot.
@@ -142,7 +168,7 @@ pub(crate) fn widen(file: &File) {
 
 /// Leaves pipes as they are: this system has no way to make them wider.
 #[cfg(not(target_os = "linux"))]
-pub fn widen(_file: &File) {}
+pub(crate) fn widen(_file: &File) {}
 
 /// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` if they must be read and
 /// written.
