@@ -228,7 +228,7 @@ impl Model {
     }
 }
 
-/// The directory at `path`, or else the first path on the way that is missing or in the way.
+/// The directory at `path`, or else the first path on the way that is missing or in the way and that no `..` takes back.
 fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<NaivePath, NaivePath>, Loop> {
     let (mut at, mut links) = (NaivePath::new(), 0);
     let mut ahead: VecDeque<String> = path.iter().cloned().collect();
@@ -256,7 +256,17 @@ fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<NaivePath, NaivePath>, 
                     ahead.push_front(component.to_owned());
                 }
             }
-            _ => return Ok(Err(at)),
+            _ => {
+                let mut missing = at.split_off(at.len() - 1);
+                while !missing.is_empty() {
+                    match ahead.pop_front().as_deref() {
+                        None => return Ok(Err([at, missing[..1].to_vec()].concat())),
+                        Some("" | ".") => {}
+                        Some("..") => drop(missing.pop()),
+                        Some(name) => missing.push(name.to_owned()),
+                    }
+                }
+            }
         }
     }
     Ok(Ok(at))

@@ -62,20 +62,18 @@ enum WalkState {
 /// The directory at `path` seen from `from`, and the links on the way; `None` if there is none.
 pub(super) fn find(tree: &FileTree, from: Dentry, path: &[u8]) -> Result<Option<Route>, ResolveError> {
     let mut walk = PathWalk::new(from, path);
-    Ok(match walk.advance(tree)? {
-        WalkState::Arrived => Some(walk.route()),
-        WalkState::Blocked => None,
-    })
+    let missing = walk.unpack(tree)?;
+    Ok(missing.is_empty().then(|| walk.route()))
 }
 
 /// The directory at `path`, created where it is missing or something else is in its way.
 pub(super) fn create(tree: &mut FileTree, path: &[u8]) -> Result<Route, ResolveError> {
     let mut walk = PathWalk::new(tree.root(), path);
-    while let WalkState::Blocked = walk.advance(tree)? {
-        if is_reserved(walk.component()) {
+    for name in walk.unpack(tree)? {
+        if is_reserved(&name) {
             return Err(ResolveError::Whiteout);
         }
-        let dentry = tree.dentry(walk.at, walk.component())?;
+        let dentry = tree.dentry(walk.at, &name)?;
         tree.put_implicit_directory(dentry)?;
         walk.at = dentry;
     }
@@ -138,6 +136,26 @@ impl<'a> PathWalk<'a> {
             }
         }
         Ok(WalkState::Arrived)
+    }
+
+    /// Goes as far as there are directories and returns the names of those that are missing, or where something else is, on
+    /// the rest of the way. As umoci and containerd unpack layers, `..` takes back a component that is missing.
+    fn unpack(&mut self, tree: &FileTree) -> Result<Vec<Vec<u8>>, ResolveError> {
+        let mut missing = Vec::new();
+        while let WalkState::Blocked = self.advance(tree)? {
+            missing.push(self.component().to_vec());
+            while !missing.is_empty() {
+                if !self.next_component() {
+                    return Ok(missing);
+                }
+                match self.component() {
+                    b"." => {}
+                    b".." => drop(missing.pop()),
+                    name => missing.push(name.to_vec()),
+                }
+            }
+        }
+        Ok(missing)
     }
 
     fn follow(&mut self, tree: &FileTree, link: Dentry, target: &[u8]) -> Result<(), ResolveError> {

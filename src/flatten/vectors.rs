@@ -202,7 +202,23 @@ fn aufs_files_are_left_out_but_can_be_linked_to() {
 #[test]
 fn a_dangling_link_as_a_parent_gets_the_directory_it_names() {
     gives(&[&["l -> x/y"], &["l/a"]], &["l -> x/y 0.0", "x/", "x/y/", "x/y/a 1.0"]);
-    gives(&[&["l -> no/../x"], &["l/a"]], &["l -> no/../x 0.0", "no/", "x/", "x/a 1.0"]);
+    gives(&[&["l -> no/../x/./y"], &["l/a"]], &["l -> no/../x/./y 0.0", "x/", "x/y/", "x/y/a 1.0"]);
+}
+
+#[test]
+fn a_target_takes_back_what_is_no_directory() {
+    for target in ["no/../real", "no/deeper/../../real", "real/f/../../real", "/no/../../real", "m/../../real"] {
+        let (link, mut expected) = (format!("l -> {target}"), vec!["h 0.1".to_owned(), format!("l -> {target} 0.2")]);
+        expected.extend(["m -> no/where 0.3", "real/ 0.0", "real/f = h", "real/n 0.5"].map(str::to_owned));
+        let layer = ["real/", "real/f", &link, "m -> no/where", "h = l/f", "l/n"];
+        gives(&[&layer], &expected.iter().map(String::as_str).collect::<Vec<_>>());
+        let without = expected.into_iter().filter(|line| line != "real/n 0.5").collect::<Vec<_>>();
+        gives(&[&layer, &["l/.wh.n"]], &without.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    fails(
+        &[&["real/", "real/f", "l -> no/../no", "h = l/f"]],
+        "layer 0: `h`: hard link to `l/f`: nothing is there at this point",
+    );
 }
 
 #[test]

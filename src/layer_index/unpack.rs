@@ -8,7 +8,7 @@
 //! `pkg/archive`; what Docker 20.10, containerd 1.6 and podman 4.3 did.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
 use crate::archive::{EntryKind, TarEntry};
 use crate::diagnostics::{Diagnostic, Severity};
@@ -191,7 +191,7 @@ impl UnpackCheck {
         let node = match entry.kind {
             EntryKind::Directory => Unpacked::Directory,
             EntryKind::Symlink => Unpacked::Symlink(entry.link.as_slice().into()),
-            EntryKind::HardLink => match self.target(&entry.link) {
+            EntryKind::HardLink => match self.target(entry) {
                 Some(node) => node,
                 None => return self.fault(UnpackFault::LinkToElsewhere, entry),
             },
@@ -212,7 +212,12 @@ impl UnpackCheck {
     /// be reached, which is a fault.
     fn parent(&mut self, entry: &TarEntry, path: &[u8]) -> Option<u64> {
         match self.walk(path, true) {
-            Ok(place) => Some(place),
+            Ok((place, is_dangling)) => {
+                if is_dangling {
+                    self.fault(UnpackFault::BelowDanglingLink, entry);
+                }
+                Some(place)
+            }
             Err(fault) => {
                 self.fault(fault, entry);
                 None
@@ -220,23 +225,30 @@ impl UnpackCheck {
         }
     }
 
-    /// The node that a hard link to `link` shares.
-    fn target(&mut self, link: &[u8]) -> Option<Unpacked> {
-        let path = EntryPath::clean(link).ok()?;
-        let place = self.walk(path.as_bytes(), false).ok()?;
+    /// The node that a hard link to the path in `entry` shares.
+    fn target(&mut self, entry: &TarEntry) -> Option<Unpacked> {
+        let path = EntryPath::clean(&entry.link).ok()?;
+        let (place, is_dangling) = self.walk(path.as_bytes(), false).ok()?;
+        if is_dangling {
+            self.fault(UnpackFault::BelowDanglingLink, entry);
+        }
         self.there.get(&place).cloned()
     }
 
     /// Goes to `path` through the symbolic links on the way, but not at its end; with `make` missing directories are made.
-    fn walk(&mut self, path: &[u8], make: bool) -> Result<u64, UnpackFault> {
+    /// Returns also whether a link went through something that is no directory and back, which systems refuse.
+    fn walk(&mut self, path: &[u8], make: bool) -> Result<(u64, bool), UnpackFault> {
         let mut path = path.to_vec();
-        let mut through_link = false;
+        let (mut through_link, mut is_dangling) = (false, false);
         for _ in 0..=MAX_LINKS {
             match self.step(&path, make && !through_link) {
-                PathStep::There(place) => return Ok(place),
+                PathStep::There(place) => return Ok((place, is_dangling)),
                 PathStep::Missing if through_link => return Err(UnpackFault::BelowDanglingLink),
                 PathStep::Missing | PathStep::NoDirectory => return Err(UnpackFault::BelowNoDirectory),
-                PathStep::Link(next) => path = next,
+                PathStep::Link(next, takes_back) => {
+                    path = next;
+                    is_dangling |= takes_back;
+                }
             }
             through_link = true;
         }
@@ -258,7 +270,7 @@ impl UnpackCheck {
             }
             match self.there.get(&place) {
                 Some(Unpacked::Directory) => {}
-                Some(Unpacked::Symlink(target)) => return link(&path[..end], target, &path[end + 1..]),
+                Some(Unpacked::Symlink(target)) => return self.link(&path[..end], target, &path[end + 1..]),
                 Some(Unpacked::Other) => return PathStep::NoDirectory,
                 None if make => drop(self.there.insert(place, Unpacked::Directory)),
                 None => return PathStep::Missing,
@@ -267,6 +279,35 @@ impl UnpackCheck {
         }
         PathStep::Missing
     }
+
+    /// The path to `rest` below the symbolic link at `link`; what climbs above the root stays there.
+    fn link(&self, link: &[u8], target: &[u8], rest: &[u8]) -> PathStep {
+        let directory = link.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &link[..slash]);
+        let from = if target.first() == Some(&b'/') { &b""[..] } else { directory };
+        let mut path = Vec::new();
+        let mut takes_back = false;
+        let components = |bytes| <[u8]>::split(bytes, |&byte: &u8| byte == b'/');
+        for component in components(from).chain(components(target)).chain(components(rest)) {
+            match component {
+                b"" | b"." => {}
+                b".." => {
+                    let place = path.pop().map(|(_, prefix): (_, DefaultHasher)| prefix.finish());
+                    let is_known =
+                        |place| matches!(self.there.get(&place), Some(Unpacked::Directory | Unpacked::Symlink(_)));
+                    takes_back |= place.is_some_and(|place| !is_known(place));
+                }
+                name => {
+                    let before = path.last().map(|(_, prefix)| prefix.clone());
+                    let mut prefix = before.unwrap_or_else(|| self.hasher.build_hasher());
+                    prefix.write(name);
+                    prefix.write_u8(b'/');
+                    path.push((name, prefix));
+                }
+            }
+        }
+        let names: Vec<&[u8]> = path.iter().map(|(name, _)| *name).collect();
+        PathStep::Link(names.join(&b'/'), takes_back)
+    }
 }
 
 /// The outcome of going along a path.
@@ -274,24 +315,9 @@ enum PathStep {
     There(u64),
     Missing,
     NoDirectory,
-    /// A symbolic link, with the path that it turns the requested one into.
-    Link(Vec<u8>),
-}
-
-/// The path to `rest` below the symbolic link at `link`; what climbs above the root stays there.
-fn link(link: &[u8], target: &[u8], rest: &[u8]) -> PathStep {
-    let directory = link.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &link[..slash]);
-    let from = if target.first() == Some(&b'/') { &b""[..] } else { directory };
-    let mut path: Vec<&[u8]> = Vec::new();
-    let components = |bytes| <[u8]>::split(bytes, |&byte: &u8| byte == b'/');
-    for component in components(from).chain(components(target)).chain(components(rest)) {
-        match component {
-            b"" | b"." => {}
-            b".." => drop(path.pop()),
-            _ => path.push(component),
-        }
-    }
-    PathStep::Link(path.join(&b'/'))
+    /// A symbolic link, with the path that it turns the requested one into, and whether its target takes back a component
+    /// that is no directory.
+    Link(Vec<u8>, bool),
 }
 
 #[cfg(test)]
@@ -337,6 +363,7 @@ mod tests {
             vec![file(".wh..wh.aufs"), dir(".wh..wh.plnk/"), file(".wh..wh.plnk/1"), hardlink("a", ".wh..wh.plnk/1")],
             vec![dir("usr/"), dir("usr/lib/"), symlink("lib", "usr/lib"), file("lib/x"), hardlink("y", "lib/x")],
             vec![symlink("a", "../../../usr"), dir("usr/"), file("a/x")],
+            vec![file("d/f"), symlink("a", "d/../d/../d"), hardlink("h", "a/f"), file("a/x")],
             vec![file("a"), hardlink(".wh.b", ".wh.a")],
             vec![dir("./"), dir("etc/"), file("etc//a"), file("/etc/a")],
         ] {
@@ -365,6 +392,8 @@ mod tests {
             (vec![hardlink("self", "self")], LinkToElsewhere),
             (vec![symlink("a", "b"), file("a/.wh.a"), dir("b")], BelowDanglingLink),
             (vec![symlink("a", "b"), symlink("b", "a"), file("a/x")], BelowDanglingLink),
+            (vec![dir("d"), symlink("a", "no/../d"), file("a/x")], BelowDanglingLink),
+            (vec![file("d/f"), symlink("a", "d/f/../../d"), hardlink("h", "a/f")], BelowDanglingLink),
         ] {
             assert_eq!(faults(&entries), [fault], "{entries:#?}");
         }

@@ -199,7 +199,8 @@ fn opaque(below: &Nodes, directory: &[String], layer: &[Item]) -> Result<Option<
     Ok(walk(below, &place)?.ok())
 }
 
-/// The directory that `path` leads to inside the root, or the first place on the way where there is none.
+/// The directory that `path` leads to inside the root, or the first place on the way where there is none and that no
+/// `..` takes back.
 fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<Path, Path>, NoWay> {
     let (mut way, mut links) = (Path::new(), 0);
     let mut ahead: VecDeque<String> = path.iter().cloned().collect();
@@ -212,8 +213,8 @@ fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<Path, Path>, NoWay> {
             }
             _ => way.push(name),
         }
-        let Some(node) = nodes.get(&way) else { return Ok(Err(way)) };
-        if let Some(target) = node.target() {
+        let node = nodes.get(&way);
+        if let Some(target) = node.and_then(Node::target) {
             links += 1;
             if links > 40 {
                 return Err(NoWay);
@@ -223,8 +224,16 @@ fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<Path, Path>, NoWay> {
                 way.clear();
             }
             target.split('/').rev().for_each(|name| ahead.push_front(name.to_owned()));
-        } else if !node.is_directory() {
-            return Ok(Err(way));
+        } else if !node.is_some_and(Node::is_directory) {
+            let mut missing = way.split_off(way.len() - 1);
+            while !missing.is_empty() {
+                match ahead.pop_front().as_deref() {
+                    None => return Ok(Err([way, missing[..1].to_vec()].concat())),
+                    Some("" | ".") => {}
+                    Some("..") => drop(missing.pop()),
+                    Some(name) => missing.push(name.to_owned()),
+                }
+            }
         }
     }
     Ok(Ok(way))
