@@ -147,7 +147,7 @@ pub enum LimitKind {
 impl fmt::Display for LimitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Size => "bytes decoded",
+            Self::Size => "bytes read and decoded",
             Self::Entries => "tar entries",
             Self::Metadata => "bytes of metadata",
         })

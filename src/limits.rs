@@ -38,7 +38,8 @@ pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Limits {
-    /// Bytes decoded in one run, sparse files expanded; also those of each stream that is read.
+    /// Bytes read and decoded in one run: archives without the compression of the whole, what compressed layers decode to,
+    /// and holes of sparse files.
     pub size: u64,
     /// Tar entries met in one run.
     pub entries: u64,
@@ -78,7 +79,7 @@ impl Budget {
         self.limits
     }
 
-    /// Counts `bytes` that a decoder gave out or a sparse file expanded to.
+    /// Counts `bytes` that were read of an archive, that a decoder gave out or that a sparse file expanded to.
     ///
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::size`].
@@ -143,7 +144,7 @@ mod tests {
         budget.decoded(10, "a").unwrap();
         let error = budget.decoded(1, "layer 2").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert_eq!(error.to_string(), "layer 2: more than 10 bytes decoded");
+        assert_eq!(error.to_string(), "layer 2: more than 10 bytes read and decoded");
         budget.entry("a").unwrap();
         assert!(budget.entry("a").is_err());
         assert!(budget.charge_memory(1, "a").is_err());

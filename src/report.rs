@@ -109,7 +109,7 @@ pub struct ManifestReport {
 #[non_exhaustive]
 pub struct LayerReport {
     /// Its place, counted from 0 at the base.
-    pub number: usize,
+    pub layer: usize,
     /// Digest of its uncompressed tar.
     pub diff_id: DiffId,
     /// The treatment of its blob.
@@ -208,7 +208,7 @@ impl ImageReports {
 }
 
 impl LayerReport {
-    /// Returns the report of the `number`th layer, which became `written`.
+    /// Returns the report of the layer `number`, which became `written`.
     pub(crate) fn new(number: usize, layer: &Layer, action: LayerAction, written: Option<BlobReport>) -> Self {
         let source = layer.blob.as_ref().map(|blob| BlobReport {
             digest: layer.certain_digest().or_else(|| layer.listed_digest().cloned()),
@@ -216,7 +216,7 @@ impl LayerReport {
             compression: blob.codec,
             media_type: layer.descriptor().map(|descriptor| descriptor.media_type().clone()),
         });
-        Self { number, diff_id: layer.diff_id.clone(), action, source, written }
+        Self { layer: number, diff_id: layer.diff_id.clone(), action, source, written }
     }
 }
 

@@ -383,7 +383,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) tmpdir: Option<PathBuf>,
 
-    /// Refuse input that decodes to more bytes, and a stream of more; K, M, G, T are powers of 1024.
+    /// Refuse more bytes: those of each archive as it is read, uncompressed, and those that its layers decode to.
+    ///
+    /// Holes of sparse files count. K, M, G, T are powers of 1024.
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]
     pub(crate) max_size: u64,
 

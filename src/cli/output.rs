@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use imgtar::internals::path::escape_for_terminal;
-use imgtar::{Encoding, Error, Input, Mode, Output, OutputBatch, Result, Sink};
+use imgtar::{Diagnostics, Encoding, Error, Input, Mode, Output, OutputBatch, Result, Rule, Sink};
 
 use super::answer::Answer;
 use super::args::{OutputArgs, WriteArgs};
@@ -22,6 +22,26 @@ pub(crate) fn outer(args: &WriteArgs) -> Result<Encoding> {
         None => promised(&args.output.output)?,
     };
     Ok(outer.into())
+}
+
+/// Warns of an archive that is compressed as a whole only because of its name.
+///
+/// # Errors
+/// Under `--strict`.
+pub(crate) fn warn_of_outer(args: &WriteArgs, outer: Encoding, diagnostics: &Diagnostics) -> Result<()> {
+    if args.output.outer.is_some() || outer == Encoding::Plain || args.to == FormatArg::Rootfs {
+        return Ok(());
+    }
+    let problem = format!(
+        "the archive is compressed as a whole, as its name says, and not every engine loads it then; --outer {} says that it \
+         is meant",
+        outer.codec().name()
+    );
+    diagnostics.warn_of_target(
+        Rule::G2,
+        escape_for_terminal(args.output.output.as_os_str().as_encoded_bytes()),
+        problem,
+    )
 }
 
 fn promised(path: &Path) -> Result<OuterArg> {

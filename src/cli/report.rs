@@ -193,7 +193,7 @@ fn became(layer: &LayerReport) -> &'static str {
 /// `layer 1 (0123456789ab): zstd, 1.2 MiB -> gzip, 1.3 MiB`.
 fn layer_sentence(layer: &LayerReport) -> String {
     let blob = |blob: &BlobReport| format!("{}, {}", blob.compression.name(), size(blob.size));
-    let name = layer_title(layer.number, &layer.diff_id);
+    let name = layer_title(layer.layer, &layer.diff_id);
     match (layer.action, &layer.source, &layer.written) {
         (LayerAction::Converted, Some(source), Some(written)) => {
             format!("{name}: {} -> {}", blob(source), blob(written))

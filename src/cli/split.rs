@@ -35,6 +35,7 @@ pub(super) fn run(
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     let diagnostics = recording(write, messages, Arc::clone(&warnings));
+    output::warn_of_outer(write, outer, &diagnostics)?;
     let files = given.paths().filter(|path| path.as_os_str() != "-");
     let files: Vec<Input> = files.map(Into::into).collect();
     // Those of reading are the first archive's.

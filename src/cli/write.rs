@@ -58,6 +58,7 @@ pub(super) fn run(
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
+    output::warn_of_outer(args, outer, &diagnostics)?;
     let report = work(archives, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     if let (Some(mut file), Some(config)) = (config_file, report.images.iter().find_map(|image| image.config.as_ref()))

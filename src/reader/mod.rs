@@ -16,6 +16,9 @@ mod rootfs;
 mod shared;
 mod v1;
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::archive::MemberIndex;
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -155,15 +158,33 @@ impl Archive {
     }
 
     fn images_with(&self, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
-        match self.format {
+        let set = match self.format {
             Format::Oci => oci::read(&self.members, shared, run),
             Format::Delta => delta::listed(&self.members, run),
             Format::Hybrid => hybrid::read(&self.members, shared, prefer, run),
             Format::Docker => docker::read(&self.members, run),
             Format::Dir => oci::read_dir(&self.members, shared, run),
             Format::V1 => v1::read(&self.members, run),
+        }?;
+        if self.members.is_directory() {
+            count_layers(&set, self.label(), run)?;
+        }
+        Ok(set)
+    }
+}
+
+/// Counts the bytes of the layers of a directory, each file once; those of a tar are counted with it.
+fn count_layers(set: &ImageSet, label: &str, run: &Run) -> Result<()> {
+    let (mut images, mut bodies) = (HashSet::new(), HashSet::new());
+    for image in set.entries.iter().flat_map(|entry| entry.node.images()) {
+        let is_new = images.insert(Arc::as_ptr(image));
+        for blob in image.layers.iter().filter(|_| is_new).filter_map(|layer| layer.blob.as_ref()) {
+            if bodies.insert(blob.extent.location()) {
+                run.budget.decoded(blob.extent.size(), label)?;
+            }
         }
     }
+    Ok(())
 }
 
 /// the first format that fits.

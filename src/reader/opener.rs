@@ -47,7 +47,10 @@ impl<'r> Opener<'r> {
         };
         let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
         match codec {
-            Codec::Plain => Ok((bound(Scan::read(reader, label, self.run)?, &source.extent(), 0, self.run)?, codec)),
+            Codec::Plain => {
+                self.run.budget.decoded(source.extent().size(), label)?;
+                Ok((bound(Scan::read(reader, label, self.run)?, &source.extent(), 0, self.run)?, codec))
+            }
             codec => {
                 let index = self.spooled(label, codec, reader, Some(source.extent().size()))?;
                 source.unchanged()?;
@@ -73,6 +76,9 @@ impl<'r> Opener<'r> {
             };
             Ok((scan, rest))
         })?;
+        if codec == Codec::Plain {
+            run.budget.decoded(extent.size() + rest, label)?;
+        }
         bound(scan, &extent, rest, run)
     }
 }

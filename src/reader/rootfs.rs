@@ -69,9 +69,11 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
         ));
     }
     let (codec, incoming) = Incoming::open(input, &label, Keeping::Open, &run.budget)?;
+    let count = |size| if codec == Codec::Plain { run.budget.decoded(size, &label) } else { Ok(()) };
     let (found, extent) = match incoming {
         Incoming::AtRest(source) => {
             let extent = source.extent();
+            count(extent.size())?;
             let reader = extent.reader().map_err(|error| Error::io("reading", &label, error))?;
             let task = run.progress.begin(Action::Check, &label, Some(extent.size()));
             let (found, _) = pass(ProgressReader::new(reader, task), codec, &label, whiteouts, run)?;
@@ -81,7 +83,9 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
         Incoming::Passing(stream) => {
             let stream = ProgressReader::new(stream, run.progress.begin(Action::Spool, &label, None));
             let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, whiteouts, run)?;
-            (found, spool.finish(&label)?.extent())
+            let extent = spool.finish(&label)?.extent();
+            count(extent.size())?;
+            (found, extent)
         }
     };
     let (diff_id, claim) = found;

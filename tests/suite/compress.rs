@@ -134,10 +134,26 @@ fn the_extension_of_the_output_chooses_unless_a_flag_does() {
     ] {
         let scratch = Scratch::new();
         let run = imgtar(["convert", "--to", "docker", "-o"]).arg(scratch.path(name)).args(flags);
-        run.stdin(Shape::Oci.save_one(&mixed()).bytes()).success();
+        let outcome = run.stdin(Shape::Oci.save_one(&mixed()).bytes()).success();
         assert_eq!(Codec::sniff(&scratch.read(name)), codec, "{name} {flags:?}");
+        // Engines that do not load it are told of to those who may not know.
+        let is_by_name = codec != Codec::Plain && flags.is_empty();
+        assert_eq!(outcome.stderr.contains("as its name says, and not every engine loads it"), is_by_name, "{outcome}");
         judge(Target::Docker, &Codec::decode(&scratch.read(name)));
     }
+}
+
+#[test]
+fn a_compression_by_name_alone_is_a_warning_before_anything_is_written() {
+    let scratch = Scratch::new();
+    let convert = |to: &str, flags: &[&str]| {
+        let run = imgtar(["convert", "--strict", "--to", to, "-o"]).arg(scratch.path("a.tar.gz")).args(flags);
+        run.stdin(Shape::Oci.save_one(&TestImage::demo("app:1")).bytes())
+    };
+    convert("oci", &[]).exits(4).says(["--outer gzip"]);
+    assert!(scratch.names().is_empty());
+    convert("oci", &["--outer", "gzip"]).success();
+    convert("rootfs", &["-f"]).success();
 }
 
 #[test]

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::support::codec::Codec;
 use crate::support::expect::{Target, assert_same, convert, refuse};
 use crate::support::image::TestImage;
+use crate::support::layer::file;
 use crate::support::layout::{Layout, OCI_INDEX, Types};
+use crate::support::run::imgtar;
+use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Tarball, raw_member};
 
@@ -159,10 +162,36 @@ fn h15_a_bomb_stops_at_the_limit_the_user_sets() {
     for codec in Codec::ALL {
         let image = TestImage::new().layer_bytes(zeros.clone()).stored(codec).tag("bomb:1");
         let tar = Shape::Crane.save_one(&image).bytes();
-        if codec != Codec::Plain {
-            refuse(&tar, Target::Legacy, &["--max-size", "1M"], 6).says(["--max-size"]);
-        }
+        refuse(&tar, Target::Legacy, &["--max-size", "1M"], 6).says(["--max-size"]);
         refuse(&Codec::Gzip.encode(&tar), Target::Legacy, &["--max-size", "10K"], 6).says(["--max-size"]);
+    }
+}
+
+#[test]
+fn h15_plain_input_counts_as_it_is_read() {
+    let scratch = Scratch::new();
+    let image = TestImage::new().layer([file("f", "f".repeat(2 << 20))]).stored(Codec::Plain).tag("large:1");
+    let archive = Shape::Oci.save_one(&image);
+    let path = scratch.write("large.tar", archive.bytes());
+    let layout = scratch.path("layout");
+    std::fs::create_dir(&layout).unwrap();
+    archive.unpack(&layout);
+    let layer = scratch.write("layer.tar", &image.layers[0].tar);
+    let convert = ["convert", "--to", "oci", "-q"];
+    let import = ["import", "--to", "oci", "--arch", "amd64", "-q"];
+    for (size, code) in [("1M", 6), ("8M", 0)] {
+        let with_size = |command: &[&str]| imgtar(command).args(["--max-size", size]);
+        for run in [
+            with_size(&convert).arg(&path),
+            with_size(&convert).stdin(archive.bytes()),
+            with_size(&convert).arg(&layout),
+            with_size(&["verify"]).arg(&path),
+            with_size(&import).arg(&layer),
+            with_size(&import).stdin(image.layers[0].tar.clone()),
+        ] {
+            let outcome = run.exits(code);
+            assert_eq!(outcome.stderr.contains("bytes read and decoded (raise --max-size"), code == 6, "{outcome}");
+        }
     }
 }
 

@@ -129,7 +129,7 @@ fn the_report_is_the_truth_about_the_output() {
         for image in images {
             for (number, layer) in image["layers"].as_array().unwrap().iter().enumerate() {
                 let expected = &mixed.layers[number];
-                assert_eq!((&layer["number"], &layer["diff_id"]), (&json!(number), &json!(expected.diff_id())));
+                assert_eq!((&layer["layer"], &layer["diff_id"]), (&json!(number), &json!(expected.diff_id())));
                 assert_eq!(layer["action"], action, "{flags:?}");
                 assert_eq!(layer["source"]["size"], json!(expected.blob().len()));
                 assert_eq!(layer["written"]["compression"].as_str().unwrap_or_default(), compression);
