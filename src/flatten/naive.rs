@@ -228,7 +228,7 @@ impl Model {
     }
 }
 
-/// The directory at `path`, or else the first path on the way that is missing or in the way and that no `..` takes back.
+/// The directory at `path`, or else the first path on the way that is missing or in the way and that no `..` cancels.
 fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<NaivePath, NaivePath>, Loop> {
     let (mut at, mut links) = (NaivePath::new(), 0);
     let mut ahead: VecDeque<String> = path.iter().cloned().collect();

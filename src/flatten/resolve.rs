@@ -139,7 +139,7 @@ impl<'a> PathWalk<'a> {
     }
 
     /// Goes as far as there are directories and returns the names of those that are missing, or where something else is, on
-    /// the rest of the way. As umoci and containerd unpack layers, `..` takes back a component that is missing.
+    /// the rest of the way. As umoci and containerd unpack layers, `..` cancels a component that is missing.
     fn unpack(&mut self, tree: &FileTree) -> Result<Vec<Vec<u8>>, ResolveError> {
         let mut missing = Vec::new();
         while let WalkState::Blocked = self.advance(tree)? {

@@ -206,7 +206,7 @@ fn a_dangling_link_as_a_parent_gets_the_directory_it_names() {
 }
 
 #[test]
-fn a_target_takes_back_what_is_no_directory() {
+fn two_dots_cancel_what_is_no_directory() {
     for target in ["no/../real", "no/deeper/../../real", "real/f/../../real", "/no/../../real", "m/../../real"] {
         let (link, mut expected) = (format!("l -> {target}"), vec!["h 0.1".to_owned(), format!("l -> {target} 0.2")]);
         expected.extend(["m -> no/where 0.3", "real/ 0.0", "real/f = h", "real/n 0.5"].map(str::to_owned));

@@ -245,9 +245,9 @@ impl UnpackCheck {
                 PathStep::There(place) => return Ok((place, is_dangling)),
                 PathStep::Missing if through_link => return Err(UnpackFault::BelowDanglingLink),
                 PathStep::Missing | PathStep::NoDirectory => return Err(UnpackFault::BelowNoDirectory),
-                PathStep::Link(next, takes_back) => {
+                PathStep::Link(next, cancels) => {
                     path = next;
-                    is_dangling |= takes_back;
+                    is_dangling |= cancels;
                 }
             }
             through_link = true;
@@ -285,7 +285,7 @@ impl UnpackCheck {
         let directory = link.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &link[..slash]);
         let from = if target.first() == Some(&b'/') { &b""[..] } else { directory };
         let mut path = Vec::new();
-        let mut takes_back = false;
+        let mut cancels = false;
         let components = |bytes| <[u8]>::split(bytes, |&byte: &u8| byte == b'/');
         for component in components(from).chain(components(target)).chain(components(rest)) {
             match component {
@@ -294,7 +294,7 @@ impl UnpackCheck {
                     let place = path.pop().map(|(_, prefix): (_, DefaultHasher)| prefix.finish());
                     let is_known =
                         |place| matches!(self.there.get(&place), Some(Unpacked::Directory | Unpacked::Symlink(_)));
-                    takes_back |= place.is_some_and(|place| !is_known(place));
+                    cancels |= place.is_some_and(|place| !is_known(place));
                 }
                 name => {
                     let before = path.last().map(|(_, prefix)| prefix.clone());
@@ -306,7 +306,7 @@ impl UnpackCheck {
             }
         }
         let names: Vec<&[u8]> = path.iter().map(|(name, _)| *name).collect();
-        PathStep::Link(names.join(&b'/'), takes_back)
+        PathStep::Link(names.join(&b'/'), cancels)
     }
 }
 
@@ -315,7 +315,7 @@ enum PathStep {
     There(u64),
     Missing,
     NoDirectory,
-    /// A symbolic link, with the path that it turns the requested one into, and whether its target takes back a component
+    /// A symbolic link, with the path that it turns the requested one into, and whether its target cancels a component
     /// that is no directory.
     Link(Vec<u8>, bool),
 }

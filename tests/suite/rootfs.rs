@@ -4,6 +4,7 @@ mod input;
 mod metadata;
 mod only;
 mod output;
+mod peers;
 pub(crate) mod random;
 mod refused;
 mod room;

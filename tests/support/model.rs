@@ -200,7 +200,7 @@ fn opaque(below: &Nodes, directory: &[String], layer: &[Item]) -> Result<Option<
 }
 
 /// The directory that `path` leads to inside the root, or the first place on the way where there is none and that no
-/// `..` takes back.
+/// `..` cancels.
 fn walk(nodes: &Nodes, path: &[String]) -> Result<Result<Path, Path>, NoWay> {
     let (mut way, mut links) = (Path::new(), 0);
     let mut ahead: VecDeque<String> = path.iter().cloned().collect();
