@@ -43,16 +43,13 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         run.diagnostics.warn(Rule::O1, members.label(), problem)?;
     }
     let mut walk = Walk::new(members, shared, Places::Layout, run);
-    let (listing, annotations) = match walk.listing() {
+    let LayoutIndex { listing, typed, annotations } = match walk.listing() {
         Ok(read) => read,
-        Err(error) => {
-            run.diagnostics.fault(error)?;
-            (Listing { size: 0, listed: Vec::new() }, BTreeMap::new())
-        }
+        Err(error) => run.diagnostics.fault(error).map(|()| LayoutIndex::default())?,
     };
     Ok(ImageSet {
         archive: members.label().to_owned(),
-        entries: entries(members.label(), &listing.listed),
+        entries: entries(members.label(), &listing.listed, typed),
         unreferenced: unreferenced(members, &walk.used, run)?,
         annotations,
         manifest_json: None,
@@ -73,9 +70,9 @@ pub(super) fn read_dir(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -
 }
 
 /// Returns the entries of `index.json`, those with equal descriptors but for the name as one.
-fn entries(archive: &str, listed: &[ListedNode<Descriptor>]) -> Vec<ImageEntry> {
+fn entries(archive: &str, listed: &[ListedNode<Descriptor>], typed: Vec<Descriptor>) -> Vec<ImageEntry> {
     let archive: Arc<str> = archive.into();
-    let descriptors: Vec<Descriptor> = listed.iter().map(|listed| Name::strip(listed.written.clone())).collect();
+    let descriptors: Vec<Descriptor> = typed.into_iter().map(Name::strip).collect();
     let mut distinct = HashMap::new();
     let place = |descriptor| {
         let next = distinct.len();
@@ -150,6 +147,15 @@ impl Places {
     }
 }
 
+/// `index.json`, and what it leads to.
+#[derive(Default)]
+struct LayoutIndex {
+    listing: Listing<Descriptor>,
+    /// Its descriptors, each with a media type.
+    typed: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+}
+
 /// The walk from `index.json` down.
 struct Walk<'a> {
     members: &'a MemberIndex,
@@ -187,21 +193,22 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads `index.json` and all that it leads to.
-    fn listing(&mut self) -> Result<(Listing<Descriptor>, BTreeMap<String, String>)> {
+    fn listing(&mut self) -> Result<LayoutIndex> {
         let (at, diagnostics) = (self.members.at(INDEX_MEMBER), &self.run.diagnostics);
         let bytes = self.members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, self.run)?;
         let index = oci::Index::read(&bytes, &at, None, diagnostics)?;
-        let mut listed = Vec::with_capacity(index.entries().len());
+        let (mut listed, mut typed) = (Vec::with_capacity(index.entries().len()), Vec::new());
         for (nth, written) in index.entries().iter().enumerate() {
             let at = format!("{at}: manifests[{nth}]");
-            let written = &self.with_type(written, &at)?;
             if let Some(Err(error)) = written.annotation(IMAGE_NAME).map(str::parse::<Reference>) {
                 diagnostics.warn(Rule::O24, &at, format!("{IMAGE_NAME}: {error}; it is kept as it is"))?;
             }
-            let node = self.node(written, &format!("{INDEX_MEMBER}: manifests[{nth}]"))?;
+            typed.push(self.with_type(written, &at)?);
+            let node = self.node(&typed[nth], &format!("{INDEX_MEMBER}: manifests[{nth}]"))?;
             listed.push(ListedNode { at, written: written.clone(), node });
         }
-        Ok((Listing { size: bytes.len() as u64, listed }, index.annotations().clone()))
+        let listing = Listing { size: bytes.len() as u64, listed };
+        Ok(LayoutIndex { listing, typed, annotations: index.annotations().clone() })
     }
 
     /// `descriptor` with the type of the document that it describes, where it names none.

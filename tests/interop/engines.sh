@@ -39,6 +39,8 @@ engines_init() {
   mkdir "$scratch/tmp" "$scratch/docker-config" "$scratch/containers"
   drivers_choose
   export TMPDIR=$scratch/tmp DOCKER_CONFIG=$scratch/docker-config
+  # With unpigz, where it is installed, they take bytes behind a gzip stream that their own decoder refuses.
+  export MOBY_DISABLE_PIGZ=1 CONTAINERD_DISABLE_PIGZ=1
   echo "{}" >"$DOCKER_CONFIG/config.json" # podman looks there for logins, and fails without it
   containers_configure
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use shapes::{
     LoadCase, MEASURED, archive, cases, deep, directories, flat, hard_linked, mixed, nested, of_docker_29, padded,
+    untyped,
 };
 
 use crate::support::codec::Codec;
@@ -194,6 +195,8 @@ fn every_remedy_that_is_named_helps() {
         ("hard links", hard_linked(Shape::Containerd).bytes()),
         ("hard links without a layout", hard_linked(Shape::RulesOci).bytes()),
         ("unclean", Shape::Crane.save_one(&demo).editing("manifest.json", unclean).bytes()),
+        ("untyped", untyped().bytes()),
+        ("unmarked", Shape::Oci.save_one(&demo).without("oci-layout").bytes()),
         ("v1", docker_19(&demo).bytes()),
         ("absent platforms", nested("oci", true).bytes()),
         ("several platforms", nested("oci", false).bytes()),

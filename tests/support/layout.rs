@@ -191,3 +191,17 @@ fn layer_type(layer: &TestLayer, types: Types) -> String {
         }
     }
 }
+
+/// `skopeo copy … dir:` of one image, or `podman save --format docker-dir`.
+pub(crate) fn dir_layout(image: &TestImage, types: Types, end: &str) -> Tarball {
+    let mut layout = Layout::new();
+    let manifest = layout.image(image, types);
+    let mut tar = Tarball::default().with("version", "Directory Transport Version: 1.1\n");
+    for member in &layout.tarball().members {
+        let Some(hex) = member.name.strip_prefix("blobs/sha256/").filter(|hex| !hex.is_empty()) else { continue };
+        let Kind::File(bytes) = &member.kind else { continue };
+        let is_manifest = manifest["digest"].as_str().unwrap().ends_with(hex);
+        tar = tar.with(&if is_manifest { "manifest.json".to_owned() } else { format!("{hex}{end}") }, bytes.clone());
+    }
+    tar
+}

@@ -22,12 +22,16 @@ pub(in crate::inspect) struct LoadFacts {
     pub(super) manifest_json: Option<ImageList<ItemFacts>>,
     /// The entries of `index.json`.
     pub(super) index_json: Option<ImageList<EntryFacts>>,
+    /// The image of a `dir:` as if a layout listed it, without a name.
+    pub(super) dir_form: Option<ImageList<EntryFacts>>,
     /// Images of Docker 1.9 and older, where there is nothing else.
     pub(super) v1: Option<V1Facts>,
     /// True if a symbolic link of the archive, named by a document or not, does not point directly to a file (G-7).
     pub(super) indirect_link: bool,
     /// True if a member's name begins with a slash (G-4).
     pub(super) rooted_name: bool,
+    /// True for a layout without `oci-layout` (O-1).
+    pub(super) unmarked: bool,
     /// True if a header has a number that Go's tar reader rejects (H-11).
     pub(super) unread_header: bool,
 }
@@ -152,9 +156,11 @@ impl LoadFacts {
             outer,
             manifest_json: None,
             index_json: None,
+            dir_form: None,
             v1: None,
             indirect_link: false,
             rooted_name: false,
+            unmarked: false,
             unread_header: false,
         }
     }

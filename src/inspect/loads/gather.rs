@@ -20,6 +20,7 @@ use crate::spec::config_types::ConfigTypeFault;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
 use crate::spec::media_type::{Compression, Family, MediaType};
+use crate::spec::oci::LAYOUT_MEMBER;
 use crate::stream::source::{Extent, Location};
 
 /// The approximate memory that the facts of an item or entry take, in bytes.
@@ -55,13 +56,17 @@ pub(in crate::inspect) fn gather(
         Format::Dir => {
             let listed = Err("its manifest.json is a manifest itself, as skopeo's dir: has it".to_owned());
             facts.manifest_json = Some(ImageList { size: 0, listed });
+            // Blobs of old ones end in `.tar`, where engines do not look for them any more.
+            let is_old = archive.members.names()?.iter().any(|name| name.as_bytes().ends_with(b".tar"));
+            facts.dir_form = (!is_old).then(|| gatherer.dir_form(images)).transpose()?;
         }
         Format::Delta => {
             let problem = "a delta; make it an archive first with --with";
             facts.manifest_json = Some(ImageList { size: 0, listed: Err(problem.to_owned()) });
             facts.index_json = Some(ImageList { size: 0, listed: Err(problem.to_owned()) });
         }
-        Format::Hybrid | Format::Oci | Format::Docker => {}
+        Format::Oci => facts.unmarked = !archive.members.has(LAYOUT_MEMBER)?,
+        Format::Hybrid | Format::Docker => {}
     }
     facts.indirect_link = archive.members.has_indirect_link();
     facts.rooted_name = archive.members.has_rooted_name();
@@ -153,6 +158,14 @@ impl Gatherer<'_> {
     fn sniff(&self, extent: &Extent, name: &str) -> Result<Codec> {
         let head = extent.head::<{ Codec::SNIFF_LEN }>();
         head.map(|head| Codec::sniff(&head)).map_err(|error| Error::io("reading", self.members.at(name), error))
+    }
+
+    /// The image of a `dir:` as the one entry of a list.
+    fn dir_form(&self, images: &ImageSet) -> Result<ImageList<EntryFacts>> {
+        let mut known = KnownImages::new(self.decoded);
+        let entries = images.entries.iter().filter_map(|entry| Some((entry.descriptor.as_ref()?, &entry.node)));
+        let listed = entries.map(|(descriptor, node)| of_entry(descriptor, node, &mut known)).collect::<Result<_>>()?;
+        Ok(ImageList { size: 0, listed: Ok(listed) })
     }
 
     /// The entries of `index.json` as engines that read it see them: an entry a name.

@@ -38,7 +38,7 @@ fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 5] {
         note(by_reference && is_several, "give it the ref.name of an image behind the path: PATH:REF.NAME"),
         note(row.several == Several::OneOfAnArchive && is_several, "several images need `crane push --index`"),
         note(
-            row.several == Several::AllOfManifestJson && facts.directory,
+            row.several == Several::AllOfManifestJson && facts.directory && facts.dir_form.is_none(),
             "the image gets the path's name, which must be lower case",
         ),
         match row.names {

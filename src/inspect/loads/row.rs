@@ -15,6 +15,10 @@ pub(super) struct EngineRow {
     pub(super) reads: Reads,
     /// The containers that it reads: archives, directories or both.
     pub(super) containers: Containers,
+    /// True if it takes a layout without `oci-layout` for one (O-1).
+    pub(super) unmarked_layouts: bool,
+    /// True if it finds an image whose descriptor has no media type.
+    pub(super) untyped_entries: bool,
     /// The compressions of a whole archive that it undoes.
     pub(super) outer: &'static [Codec],
     /// Those that it undoes where the archive is a layout.

@@ -8,7 +8,7 @@ use crate::support::docker::{self, docker_19};
 use crate::support::image::TestImage;
 use crate::support::layer::{dir, file, hardlink, symlink, whiteout};
 use crate::support::layout::{
-    DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types, blob_path,
+    DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types, blob_path, dir_layout,
 };
 use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Member, Tarball};
@@ -70,6 +70,9 @@ fn archives() -> Vec<Case> {
         ("more steps than layers (L-16)", Shape::Crane.save_one(&long).bytes(), "nnyyyyyyynnynn"),
         ("a wrong layer", wrong_layer().bytes(), "nnnnnnnnnnnnnn"),
         ("a layer called plain (O-9)", called_plain().bytes(), "nnnnnnynnyynnn"),
+        ("a layout without its marker (O-1)", unmarked().bytes(), "nnnnnnynnyynnn"),
+        ("an entry without a type (O-2)", untyped().bytes(), "nnnnnnynnyynnn"),
+        ("a dir: in a tar (X-4)", dir_layout(&demo, Types::Oci, "").bytes(), "nnnnnnnnnnnnnn"),
         ("a layer of an unknown type", unknown_type().bytes(), "nnnnnnynnyynnn"),
     ]
 }
@@ -133,6 +136,8 @@ pub(super) fn directories() -> Vec<(&'static str, Tarball, &'static str)> {
         ("untagged", Shape::Oci.save_one(&demo.clone().untagged()), "nnnnnnynnyyynn"),
         ("several platforms", nested("oci-nodm", false), "nnnnnnynnyyynn"),
         ("a flat index", flat("oci-nodm"), "nnnnnnnnnffynn"),
+        ("no marker", unmarked(), "nnnnnnynnyyynn"),
+        ("a dir:", dir_layout(&demo, Types::Oci, ""), "nnnnnnynnnnnnn"),
         ("zstd in Docker's types", of_docker_29(std::slice::from_ref(&zstd), "oci-nodm-zstd"), "nnnnnnnnnnyynn"),
     ]
 }
@@ -371,6 +376,16 @@ fn wrong_layer() -> Tarball {
     let listed = layout.image(&config, Types::Oci);
     layout.list_as(&listed, &image.tags);
     layout.tarball()
+}
+
+pub(super) fn untyped() -> Tarball {
+    Shape::Oci.save_one(&TestImage::demo("app:1")).editing("index.json", |index| {
+        index["manifests"][0].as_object_mut().unwrap().remove("mediaType");
+    })
+}
+
+fn unmarked() -> Tarball {
+    Shape::Oci.save_one(&TestImage::demo("app:1")).without("oci-layout")
 }
 
 /// A gzip layer whose media type says that it is plain.

@@ -8,7 +8,8 @@ use crate::codec::Codec;
 
 type ArchiveCheck = fn(&EngineRow, &LoadFacts, Option<List<'_>>) -> Option<LoadObstacle>;
 
-pub(super) const CHECKS: &[ArchiveCheck] = &[container, compression, list, document, links, rooted_names, headers];
+pub(super) const CHECKS: &[ArchiveCheck] =
+    &[container, compression, list, marker, document, links, rooted_names, headers];
 
 /// A directory, or an archive where only directories are read.
 fn container(row: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
@@ -47,6 +48,12 @@ fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
         (None, _) if facts.directory => missing("layout"),
         (None, _) => missing("manifest.json"),
     }
+}
+
+/// The marker of a layout (O-1).
+fn marker(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let is_missing = facts.unmarked && !row.unmarked_layouts && matches!(list, Some(List::IndexJson(_)));
+    if is_missing { LoadObstacle::no("there is no `oci-layout` in it", Remedy::CONVERT) } else { None }
 }
 
 /// The size of `manifest.json` (H-14).

@@ -170,7 +170,7 @@ fn ambiguous(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
 
 /// An entry without a media type.
 fn untyped(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    let is_refused = row.docker_types != DockerTypes::NotZstdNorByName && entries.iter().any(|entry| entry.untyped);
+    let is_refused = !row.untyped_entries && entries.iter().any(|entry| entry.untyped);
     if is_refused { LoadObstacle::no("an entry of index.json has no media type", Remedy::CONVERT) } else { None }
 }
 

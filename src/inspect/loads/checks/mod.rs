@@ -46,7 +46,11 @@ impl<'a> List<'a> {
             Reads::ManifestJsonOrRepositories => Vec::from_iter(manifest.or(repositories)),
             Reads::IndexJson => Vec::from_iter(index),
             Reads::IndexJsonOrManifestJson => Vec::from_iter(index.or(manifest)),
-            Reads::IndexJsonThenManifestJson => index.into_iter().chain(manifest).collect(),
+            // It reads directories of either form.
+            Reads::IndexJsonThenManifestJson => {
+                let dir_form = facts.dir_form.as_ref().filter(|_| facts.directory).map(Self::IndexJson);
+                index.into_iter().chain(dir_form).chain(manifest).collect()
+            }
             Reads::ByContainer => Vec::from_iter(if facts.directory { index } else { manifest }),
         }
     }
