@@ -14,7 +14,8 @@ use std::io::{self, BufWriter, IntoInnerError, Write};
 use std::path::{Path, PathBuf};
 
 use imgtar::{
-    Archive, Diagnostics, Error, ErrorKind, Finish, ImageSelector, ImageSet, Input, Platforms, Result, Run, Sink,
+    Archive, Diagnostic, Diagnostics, Error, ErrorKind, Finish, ImageSelector, ImageSet, Input, Platforms, Result, Run,
+    Severity, Sink,
 };
 use serde::Serialize;
 
@@ -22,7 +23,7 @@ use super::args::{ChoiceArgs, RunArgs};
 use super::exit::Exit;
 use super::messages::Messages;
 use super::values::PlatformArg;
-use super::{environment, input, json, signals, write};
+use super::{environment, hints, input, json, signals, write};
 
 /// The run of a command that answers a question.
 pub(super) struct Session {
@@ -184,31 +185,36 @@ pub(super) struct Outcomes {
     exit: Exit,
 }
 
+/// The document of an archive that cannot be read, in the place of its answer.
+#[derive(Serialize)]
+pub(super) struct UnreadArchive {
+    archive: String,
+    error: Diagnostic,
+}
+
 impl Outcomes {
     pub(super) fn new(messages: Messages) -> Self {
         Self { messages, exit: Exit::Done }
     }
 
-    /// Takes the answer for one archive. Of several exits the first that is no answer counts, then [`Exit::No`].
+    /// Takes the answer for one archive. Of several exits the one with the largest code counts.
     pub(super) fn add(&mut self, exit: Exit) {
-        self.exit = match (self.exit, exit) {
-            (Exit::Done | Exit::No, Exit::Done) => self.exit,
-            (Exit::Done | Exit::No, exit) => exit,
-            (failed, _) => failed,
-        };
+        self.exit = self.exit.max(exit);
     }
 
-    /// Takes an error: reports it if other archives remain and the error concerns only this one.
+    /// Takes the error of the archive called `label`, and reports it: others remain. Returns its document.
     ///
     /// # Errors
-    /// Any other.
-    pub(super) fn fail(&mut self, error: Error) -> Result<()> {
-        if !matches!(error.kind(), ErrorKind::Input | ErrorKind::Io | ErrorKind::Target) {
+    /// Any that does not concern this archive alone.
+    pub(super) fn fail(&mut self, label: &str, error: Error) -> Result<UnreadArchive> {
+        if matches!(error.kind(), ErrorKind::Usage | ErrorKind::ClosedPipe) {
             return Err(error);
         }
         self.add(Exit::of(&error));
         self.messages.error(&error);
-        Ok(())
+        let mut told = Diagnostic::note(error.rule(), "", hints::failure(&error));
+        told.severity = Severity::Error;
+        Ok(UnreadArchive { archive: label.to_owned(), error: told })
     }
 
     pub(super) fn exit(&self) -> Exit {

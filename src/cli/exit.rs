@@ -7,7 +7,7 @@ use imgtar::{Error, ErrorKind};
 /// The outcome of a run, as its exit code.
 ///
 /// Signals have codes of their own, see [`signals`](super::signals).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// The command succeeded.
     Done = 0,

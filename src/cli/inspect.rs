@@ -28,14 +28,21 @@ pub(super) fn run(args: &InspectArgs, messages: Messages) -> Result<Exit> {
     let is_one = inputs.len() == 1;
     let (mut out, mut outcomes, mut short) = (Answer::begin()?, Outcomes::new(messages), Table::new(0));
     for (nth, input) in inputs.into_iter().enumerate() {
+        let label = input.label();
         let mut report = match report(input, args, messages) {
             Err(error) if !is_one => {
-                outcomes.fail(error)?;
+                let unread = outcomes.fail(&label, error)?;
+                if args.json {
+                    out.json_line(&unread)?;
+                }
                 continue;
             }
             report => report?,
         };
-        outcomes.add(verdict(args.engine.is_none_or(|engine| report.limit_to(engine))));
+        if let Some(engine) = args.engine {
+            report.limit_to(engine);
+            outcomes.add(verdict(report.is_loaded_by(engine)));
+        }
         let in_full = messages.verbosity() == Verbosity::Verbose;
         match (args.json, args.short) {
             (true, _) if is_one => out.json(&report)?,
@@ -64,9 +71,13 @@ fn report(input: Input, args: &InspectArgs, messages: Messages) -> Result<Inspec
     let session = Session::renewed(&args.answer.run, messages, Diagnostics::new(args.answer.run.strict, listen))?;
     let archive = Archive::open(input, &session.run)?;
     let images = session.images(&archive, &args.answer.choice)?;
-    let depth = if args.full { InspectDepth::Full } else { InspectDepth::Documents };
     let (choice, prefer) = (choice(&args.answer.choice), args.answer.choice.prefer.map(Into::into));
-    let mut report = inspect(&archive, &images, &choice, prefer, depth, &session.run)?;
+    let gather = |depth| inspect(&archive, &images, &choice, prefer, depth, &session.run);
+    let mut report = gather(if args.full { InspectDepth::Full } else { InspectDepth::Documents })?;
+    // An engine that takes the documents may still refuse what is in a layer.
+    if !args.full && args.engine.is_some_and(|engine| report.is_loaded_by(engine)) {
+        report = gather(InspectDepth::Full)?;
+    }
     session.run.diagnostics.finish();
     let mut findings = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
     findings.append(&mut report.findings);

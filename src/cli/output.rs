@@ -1,6 +1,7 @@
 //! The output, OUT: its path, the way it is opened, its compression.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgtar::internals::path::escape_for_terminal;
@@ -179,6 +180,25 @@ pub(super) fn open_at(path: &Path, args: &WriteArgs, outer: Encoding, batch: &Ou
         FormatArg::OciDir => batch.directory(path, mode(&args.output)).map(Output::Directory),
         _ => archive(batch.file(path, args.output.force)?, outer),
     }
+}
+
+/// Refuses the outputs that a run could not begin, and leaves nothing of those that it could. FIFOs and devices are not
+/// opened: that waits for a reader, or may start something.
+///
+/// # Errors
+/// Those of [`open`], but that standard output may be a terminal.
+pub(super) fn rehearse(args: &WriteArgs, outer: Encoding) -> Result<()> {
+    let batch = OutputBatch::default();
+    let is_opened = |path: &&Path| {
+        *path != Path::new("-") && !fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    };
+    if let Some(path) = Some(&*args.output.output).filter(is_opened) {
+        open_at(path, args, outer, &batch)?;
+    }
+    if let Some(path) = args.rootfs.config_out.as_deref().filter(is_opened) {
+        batch.file(path, args.output.force)?;
+    }
+    Ok(())
 }
 
 fn archive(sink: Sink, outer: Encoding) -> Result<Output> {

@@ -38,8 +38,10 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
             }
             Err(error) if is_one => return Err(error),
             Err(error) => {
-                outcomes.fail(error)?;
-                if !args.json {
+                let unread = outcomes.fail(&label, error)?;
+                if args.json {
+                    out.json_line(&unread)?;
+                } else {
                     let verdict = cell("FAILED  ").tone(Tone::Bad);
                     said(Page::new(&mut out).line(&verdict, &format!("{label}: cannot be read")))?;
                 }

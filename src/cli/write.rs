@@ -87,10 +87,10 @@ fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<(
     }
 }
 
-/// Does `work` on `given`, without an output.
+/// Does `work` on `given`, without an output; one that [`run`] would refuse is refused.
 ///
 /// # Errors
-/// Those of finding the input, and those of `work`.
+/// Those of finding the input and the output, and those of `work`.
 pub(super) fn dry_run<T>(
     given: Option<&Path>,
     args: &WriteArgs,
@@ -98,8 +98,11 @@ pub(super) fn dry_run<T>(
     work: impl FnOnce(Input, &Run) -> Result<T>,
 ) -> Result<T> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
+    let outer = output::outer(args)?;
     let input = input::find(given)?;
+    output::refuse_input(args, &input)?;
     signals::watch(messages)?;
+    output::rehearse(args, outer)?;
     input::wait(&input, messages)?;
     let diagnostics = Diagnostics::new(args.run.strict, move |said| messages.diagnostic(said));
     work(input, &new_run(&args.run, messages, diagnostics, jobs, epoch))

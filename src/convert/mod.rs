@@ -1,6 +1,7 @@
 //! A conversion from end to end: read, select, name, write.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 
 mod split;
@@ -11,12 +12,13 @@ pub use split::{ParseSplitPatternError, SplitPattern};
 use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::{Error, Result, Setting};
-use crate::image::{ImageEntry, ImageSet, RawBlob};
+use crate::image::{ImageEntry, ImageSet};
 use crate::increment::{self, BaseImages};
 use crate::reader::{self, Archives, OpenedArchives};
 use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
+use crate::stream::sink::Sink;
 use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
 
@@ -46,8 +48,7 @@ pub fn convert_all(
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
     leave_out(&mut entries, &shared, options, run)?;
-    let unreferenced = unreferenced(&images, options);
-    let contents = Contents { entries: &entries, unreferenced, annotations: &images.annotations, bases: &bases };
+    let contents = Contents { bases: &bases, ..contents(&images, &entries, options) };
     writer::write(&contents, output, options, run)
 }
 
@@ -100,9 +101,7 @@ pub fn import(
     let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
     let images = reader::import(input, &config, run)?;
     let entries = selected(&images, options, run)?;
-    let unreferenced = unreferenced(&images, options);
-    let contents = Contents { entries: &entries, unreferenced, annotations: &images.annotations, bases: &[] };
-    let mut report = writer::write(&contents, output, options, run)?;
+    let mut report = writer::write(&contents(&images, &entries, options), output, options, run)?;
     report.images.iter_mut().for_each(|image| image.source_image_id = None);
     Ok(report)
 }
@@ -119,13 +118,7 @@ pub fn edit(
     run: &Run,
 ) -> Result<ConversionReport> {
     let (images, edited) = edited(input, changes, options, run)?;
-    let contents = Contents {
-        entries: &edited.entries,
-        unreferenced: unreferenced(&images, options),
-        annotations: &images.annotations,
-        bases: &[],
-    };
-    let mut report = writer::write(&contents, output, options, run)?;
+    let mut report = writer::write(&contents(&images, &edited.entries, options), output, options, run)?;
     let read = images.entries.iter().flat_map(|entry| entry.node.images());
     let read: HashSet<&DiffId> = read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect();
     for (image, edited) in report.images.iter_mut().zip(edited.images) {
@@ -140,17 +133,21 @@ pub fn edit(
     Ok(report)
 }
 
-/// Returns the changes that [`edit()`] would make, and writes nothing.
+/// Returns the changes that [`edit()`] would make. What it would write is thrown away, so that all is refused that [`edit()`]
+/// refuses.
 ///
 /// # Errors
-/// Those of [`edit()`], but for those of writing.
+/// Those of [`edit()`], but for those of the output.
 pub fn preview_edit(
     input: Input,
     changes: &EditOptions,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<EditedImage>> {
-    edited(input, changes, options, run).map(|(_, edited)| edited.images)
+    let (images, edited) = edited(input, changes, options, run)?;
+    let nowhere = Sink::writer("nowhere", io::sink());
+    writer::write(&contents(&images, &edited.entries, options), nowhere.into(), options, run)?;
+    Ok(edited.images)
 }
 
 fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &Run) -> Result<(ImageSet, Edited)> {
@@ -167,9 +164,11 @@ fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &R
     Ok((images, edited))
 }
 
-fn unreferenced<'a>(images: &'a ImageSet, options: &ConvertOptions) -> &'a [RawBlob] {
+/// What is written of `images`: `entries`, which were chosen or made of them.
+fn contents<'a>(images: &'a ImageSet, entries: &'a [ImageEntry], options: &ConvertOptions) -> Contents<'a> {
     let is_wanted = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
-    if is_wanted { &images.unreferenced } else { &[] }
+    let unreferenced = if is_wanted { &images.unreferenced[..] } else { &[] };
+    Contents { entries, unreferenced, annotations: &images.annotations, bases: &[] }
 }
 
 /// Returns the entries to write under their new names.

@@ -68,10 +68,14 @@ pub struct InspectReport {
 }
 
 impl InspectReport {
-    /// Keeps only the engines of `choice` in `loads`; returns whether `choice` is met by those that load the whole
-    /// archive.
-    pub fn limit_to(&mut self, choice: EngineChoice) -> bool {
+    /// Keeps only the engines of `choice` in `loads`.
+    pub fn limit_to(&mut self, choice: EngineChoice) {
         self.loads.retain(|loads| choice.contains(loads.engine));
+    }
+
+    /// Returns whether `choice` is met by the engines that load the whole archive, as far as its layers have been looked
+    /// into: with [`InspectDepth::Documents`] not at all.
+    pub fn is_loaded_by(&self, choice: EngineChoice) -> bool {
         let loads = |engine| self.loads.iter().any(|loads| loads.engine == engine && loads.loads == Verdict::Yes);
         choice.is_met(loads)
     }

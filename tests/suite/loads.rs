@@ -14,11 +14,13 @@ use shapes::{
 use crate::support::codec::Codec;
 use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
-use crate::support::layer::file;
+use crate::support::layer::{dir, file};
 use crate::support::run::imgtar;
 use crate::support::schema;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::sparse::Sparse;
+use crate::support::tarball::Kind;
 
 /// The engines in the order of the columns.
 const COLUMNS: [&str; 12] = [
@@ -278,4 +280,27 @@ fn for_an_engine_the_exit_code_is_the_answer() {
     let flat = flat("oci").bytes();
     assert_eq!(imgtar(["inspect", "--for", "kind"]).stdin(flat).run().code, 1, "a platform would be lost");
     imgtar(["inspect", "--for", "kind", "--raw"]).stdin(zstd).exits(2);
+}
+
+#[test]
+fn an_answer_for_an_engine_looks_into_the_layers() {
+    let sparse = Sparse { size: 4096, pieces: vec![(0, b"x")] };
+    for platform in ["linux/amd64", "windows/amd64"] {
+        let image = TestImage::new().platform(platform).tag("app:1");
+        let plain = Shape::Crane.save_one(&image.clone().layer([file("a", "1")])).bytes();
+        let refused = Shape::Crane.save_one(&image.layer([dir("d").after(sparse.old_gnu("a"))])).bytes();
+        for (engine, code) in [("kind", 1), ("podman", 1), ("skopeo", 0)] {
+            let ask = |archive: &[u8]| imgtar(["inspect", "--for", engine]).stdin(archive).run();
+            assert_eq!(ask(&plain).code, 0, "{platform} {engine}");
+            let asked = ask(&refused);
+            assert_eq!(asked.code, code, "{platform} {engine}: {asked}");
+            assert_eq!(asked.text().contains("it does not unpack layer 0"), code == 1, "{asked}");
+        }
+        let short = imgtar(["inspect", "--short", "--for", "kind"]).stdin(refused).run();
+        assert!(short.code == 1 && short.text().starts_with("app:1 ") && short.text().lines().count() == 1, "{short}");
+    }
+    let mut damaged = Shape::Docker20.save_one(&TestImage::demo("app:1"));
+    let layer = damaged.members.iter().find(|member| member.name.ends_with("/layer.tar")).unwrap().name.clone();
+    damaged = damaged.replacing(&layer, Kind::File(vec![0; 2048]));
+    imgtar(["inspect", "--for", "kind"]).stdin(damaged.bytes()).exits(3).says(["layer"]);
 }

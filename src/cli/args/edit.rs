@@ -48,7 +48,9 @@ pub(crate) struct EditArgs {
     pub(crate) input: Option<PathBuf>,
 
     /// Write nothing; say what would change, with the new image IDs and the size of the layers.
-    #[arg(long)]
+    ///
+    /// All is done but for the writing, so that what would be refused is refused. There is no --report of it.
+    #[arg(long, conflicts_with = "report")]
     pub(crate) dry_run: bool,
 
     /// Change the images of this platform only; all others are written as they are. Repeatable.

@@ -75,9 +75,10 @@ pub(crate) struct InspectArgs {
     /// Tell only whether this engine loads the archive, and exit with 1 if it does not load all of it.
     ///
     /// A word without a release stands for all releases that are known, and each of them has to load the archive; `skopeo`
-    /// may read it by either of its transports.
+    /// may read it by either of its transports. Layers are decoded as with --full, unless the documents alone are refused:
+    /// what an engine cannot unpack is found there only. With --short or --json that form is printed.
     #[arg(long = "for", value_name = "ENGINE", value_parser = values::engine(),
-        conflicts_with_all = ["short", "raw", "config", "manifest"])]
+        conflicts_with_all = ["raw", "config", "manifest"])]
     pub(crate) engine: Option<EngineChoice>,
 
     #[command(flatten)]

@@ -10,6 +10,7 @@ use crate::support::layout::{Layout, Types, blob_path};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::tarball::Kind;
 use crate::support::{digest, sha256};
 
 use super::stacked;
@@ -66,6 +67,44 @@ fn a_dry_run_says_the_same_and_writes_nothing() {
     let run = imgtar(["edit", "--dry-run", "--to", "oci", "--user", "1", "-o"]).arg(scratch.path("out")).arg(input);
     run.success().says([&id[..12]]);
     assert_eq!(scratch.names(), ["in.tar"]);
+}
+
+#[test]
+fn a_dry_run_refuses_what_the_run_would() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", Shape::Crane.save_one(&image()).bytes());
+    scratch.write("there", "old");
+    std::fs::create_dir(scratch.path("dir")).unwrap();
+    let two = [image().platform("linux/amd64"), image().platform("linux/arm64")];
+    scratch.write("two.tar", Shape::Oci.save(&two).bytes());
+    let false_layer = Shape::Docker20.save_one(&image());
+    let layer = false_layer.members.iter().find(|member| member.name.ends_with("/layer.tar")).unwrap().name.clone();
+    scratch.write("false.tar", false_layer.replacing(&layer, Kind::File(vec![0; 2048])).bytes());
+    let before = scratch.names();
+    for (flags, code) in [
+        (&["in.tar", "--to", "oci", "-o", "new"][..], 0),
+        (&["in.tar", "--to", "oci", "-o", "there"], 5),
+        (&["in.tar", "--to", "oci", "-o", "there", "-f"], 0),
+        (&["in.tar", "--to", "oci", "-o", "dir"], 5),
+        (&["in.tar", "--to", "oci", "-o", "none/new"], 5),
+        (&["in.tar", "--to", "oci", "-o", "in.tar", "-f"], 2),
+        (&["in.tar", "--to", "oci", "-o", "new.bz2"], 2),
+        (&["in.tar", "--to", "oci-dir", "-o", "dir"], 0),
+        (&["in.tar", "--to", "oci-dir", "-o", "there"], 5),
+        (&["in.tar", "--to", "rootfs", "-o", "new", "--config-out", "there"], 5),
+        (&["two.tar", "--to", "docker", "-o", "new"], 4),
+        (&["false.tar", "--to", "oci", "-o", "new"], 3),
+    ] {
+        let run = |more: &[&str]| imgtar(["edit", "--squash"]).args(flags).args(more).dir(scratch.dir()).run();
+        let dry = run(&["--dry-run"]);
+        assert_eq!(dry.code, code, "{dry}");
+        assert_eq!((scratch.names(), scratch.read("there")), (before.clone(), b"old".to_vec()), "{dry}");
+        if code != 0 {
+            let real = run(&[]);
+            assert_eq!((real.code, &real.stderr), (code, &dry.stderr));
+        }
+    }
+    imgtar(["edit", "--dry-run", "--user", "1", "--to", "oci", "--report", "r"]).arg(input).exits(2).says(["--report"]);
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn padding(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<Load
 
 /// Layers that cannot be unpacked in the engine's way.
 fn unpacking(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
-    let unpacker = row.unpacks.filter(|_| image.platform.os != "windows")?;
+    let unpacker = row.unpacks?;
     let LayerFault { layer, fault, path } = image.unpack_faults.iter().find(|found| found.fault.stops(unpacker))?;
     let path = if path.is_empty() { String::new() } else { format!(" (`{path}`)") };
     // One layer is made of several, entry by entry.
