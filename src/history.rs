@@ -22,6 +22,7 @@ use crate::path::escape_for_terminal;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config;
+use crate::words::counted;
 
 /// An image's history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -293,8 +294,7 @@ fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<HistoryS
     let history = image.config.history();
     let makers = history.iter().filter(|step| !step.empty_layer).count();
     if makers != layers.len() && makers > 0 {
-        let problem =
-            format!("its history has {makers} steps that make a layer, but there are {} layers", layers.len());
+        let problem = format!("its history makes {}, and the image has {}", counted(makers, "layer"), layers.len());
         run.diagnostics.warn(Rule::L16, &image.at, problem)?;
     }
     let mut layers = layers.into_iter();

@@ -33,6 +33,10 @@ pub mod spec {
     pub use crate::spec::{docker, json, oci, timestamp, v1};
 }
 
+pub mod words {
+    pub use crate::words::counted;
+}
+
 pub mod stream {
     pub use crate::stream::skip::{Sequential, Skip};
     pub use crate::stream::source::Source;

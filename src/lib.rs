@@ -98,6 +98,7 @@ mod select;
 mod spec;
 mod stream;
 mod verify;
+mod words;
 mod writer;
 
 // What can be done.

@@ -25,8 +25,8 @@ struct FilterPattern {
 
 #[derive(Debug)]
 enum PatternForm {
-    /// One path: clean and relative once it has been resolved.
-    Path(Vec<u8>),
+    /// The places of one path: clean and relative once they have been resolved, one as it was given before.
+    Path(Vec<Vec<u8>>),
     /// All paths that fit the first; the second fits those and whatever is below them.
     Glob(Glob, Glob),
 }
@@ -40,6 +40,11 @@ impl PathFilter {
 
     /// The same filter, each plain path replaced by what `resolve` makes of it.
     pub(crate) fn resolved(&self, mut resolve: impl FnMut(&[u8]) -> Result<Vec<u8>>) -> Result<Self> {
+        self.resolved_to_several(|text| resolve(text).map(|path| vec![path]))
+    }
+
+    /// The same where a path has several places, of which each counts.
+    pub(crate) fn resolved_to_several(&self, mut resolve: impl FnMut(&[u8]) -> Result<Vec<Vec<u8>>>) -> Result<Self> {
         let patterns = self.patterns.iter().map(|pattern| {
             let form = match &pattern.form {
                 PatternForm::Path(_) => PatternForm::Path(resolve(&pattern.text)?),
@@ -52,13 +57,13 @@ impl PathFilter {
 
     /// The same filter for `place`, in which no symbolic link is followed; messages call it `at`.
     pub(crate) fn cleaned(&self, at: &str, place: &str) -> Result<Self> {
-        self.resolved(|text| match EntryPath::root().join(text) {
-            Ok(path) => Ok(path.as_bytes().to_vec()),
-            Err(why) => {
-                let problem = format!("{at}: there is no `{}` in {place}: {why}", escape_for_terminal(text));
-                Err(Error::Choice { problem, choices: Vec::new() })
-            }
-        })
+        self.resolved(|text| clean(text, at, place).map(|path| path.as_bytes().to_vec()))
+    }
+
+    /// The plain paths among the patterns, clean.
+    pub(crate) fn paths(&self, at: &str, place: &str) -> Result<Vec<EntryPath>> {
+        let plain = self.patterns.iter().filter(|pattern| matches!(pattern.form, PatternForm::Path(_)));
+        plain.map(|pattern| clean(&pattern.text, at, place)).collect()
     }
 
     /// Returns true if everything is listed.
@@ -92,22 +97,30 @@ impl PathFilter {
     }
 }
 
+/// A plain path in `place`, which messages call `at`.
+fn clean(text: &[u8], at: &str, place: &str) -> Result<EntryPath> {
+    EntryPath::root().join(text).map_err(|why| {
+        let problem = format!("{at}: there is no `{}` in {place}: {why}", escape_for_terminal(text));
+        Error::Choice { problem, choices: Vec::new() }
+    })
+}
+
 impl FilterPattern {
     fn new(text: &[u8]) -> Self {
         let form = if Glob::is_pattern(text) {
             let at = Glob::of_paths(text);
             PatternForm::Glob(at.clone(), at.and_below())
         } else {
-            PatternForm::Path(text.to_vec())
+            PatternForm::Path(vec![text.to_vec()])
         };
         Self { text: text.to_vec(), form, is_met: Cell::new(false) }
     }
 
     fn fits(&self, path: &[u8], depth: Option<usize>) -> bool {
         match (&self.form, depth) {
-            (PatternForm::Path(top), None) => is_within(path, top),
-            (PatternForm::Path(top), Some(depth)) => {
-                is_within(path, top) && components(path) - components(top) <= depth
+            (PatternForm::Path(tops), None) => tops.iter().any(|top| is_within(path, top)),
+            (PatternForm::Path(tops), Some(depth)) => {
+                tops.iter().any(|top| is_within(path, top) && components(path) - components(top) <= depth)
             }
             (PatternForm::Glob(_, below), None) => below.matches(path),
             (PatternForm::Glob(at, below), Some(depth)) => {

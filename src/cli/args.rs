@@ -344,14 +344,14 @@ pub(crate) struct OciArgs {
 pub(crate) struct RootfsArgs {
     /// Write only this path and what is below it: a path, or a pattern with `*`, `?`, `[...]` and `**`. Repeatable.
     ///
-    /// Symbolic links on the way of a path are followed inside the image. The directories above what is written are written
-    /// too, so that they get their owners and modes.
+    /// Symbolic links on the way of a path are followed inside the image and written too, so that it leads somewhere; so are
+    /// the directories above what is written, which get their owners and modes.
     #[arg(long, value_name = "PATH")]
     pub(crate) only: Vec<OsString>,
 
     /// Write the image's config to this file: its command, environment and so on have no place in a filesystem.
     ///
-    /// Byte for byte, as `imgtar inspect --config` prints it.
+    /// Byte for byte, as `imgtar inspect --config` prints it. `-` is standard output, if the filesystem goes elsewhere.
     #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) config_out: Option<PathBuf>,
 

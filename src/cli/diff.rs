@@ -16,6 +16,7 @@ use super::answer::{Answer, Session, choice, refuse_two_inputs, said, verdict};
 use super::args::DiffArgs;
 use super::choices::PartArg;
 use super::exit::Exit;
+use super::input;
 use super::messages::Messages;
 use super::page::{Page, Tone, cell};
 use super::words::size;
@@ -26,6 +27,7 @@ use super::words::size;
 /// Those of the command line, of selecting the images, and of reading their layers.
 pub(super) fn run(args: &DiffArgs, messages: Messages) -> Result<Exit> {
     refuse_two_inputs(Some(&args.a), Some(&args.b))?;
+    input::refuse_one_stream([&*args.a, &*args.b].into_iter())?;
     let session = Session::begin(&args.answer.run, messages)?;
     let a = Side::of(&args.a, args.image_a.as_ref(), args, &session)?;
     let b = Side::of(&args.b, args.image_b.as_ref(), args, &session)?;

@@ -7,7 +7,7 @@ use imgtar::{Diagnostic, Error, LimitKind, Setting};
 /// Returns the reason why a run failed, with all its causes, as one line; the possible choices follow below.
 pub(super) fn failure(error: &Error) -> String {
     match error {
-        Error::Within { at, source } => format!("{at}: {}", failure(source)),
+        Error::Within { at, source } => within(at, &failure(source)),
         Error::Avoidable { error, setting } => match &**error {
             Error::Choice { problem, choices } => {
                 let problem = format!("{problem}{}", hint(*setting));
@@ -18,6 +18,13 @@ pub(super) fn failure(error: &Error) -> String {
         Error::Limit { kind, .. } => format!("{error} (raise {} to allow it)", flag(*kind)),
         other => other.source().map_or_else(|| other.to_string(), |source| format!("{other}: {source}")),
     }
+}
+
+/// `at` and the text behind it, which names the archive once.
+fn within(at: &str, text: &str) -> String {
+    let archive = at.split_once(": ").map_or(at, |(archive, _)| archive);
+    let text = text.strip_prefix(archive).and_then(|text| text.strip_prefix(": ")).unwrap_or(text);
+    format!("{at}: {text}")
 }
 
 /// Returns the diagnostic with its hint in the message.

@@ -125,7 +125,7 @@ fn total(total: &HistoryTotal) -> Table {
     let share = hidden_percent(total);
     let mut table = Table::new(0);
     for (what, bytes, of) in [
-        ("stored", total.size, format!("in {}", counted(total.layers as u64, "layer"))),
+        ("stored", total.size, format!("in {}", counted(total.layers, "layer"))),
         ("files", total.holds.size, format!("in {}", counted(total.holds.files, "file"))),
         ("hidden", total.hidden.size, format!("in {}: {share:.1} %", counted(total.hidden.files, "file"))),
     ] {

@@ -42,6 +42,7 @@ pub(crate) fn find(given: Option<&Path>) -> Result<Input> {
 /// Those of [`find`]; [`Error::Usage`] if standard input is named twice.
 pub(crate) fn find_all(given: &[PathBuf]) -> Result<Vec<Input>> {
     refuse_repeated(given.iter().map(PathBuf::as_path))?;
+    refuse_one_stream(given.iter().map(PathBuf::as_path))?;
     match given {
         [] => Ok(vec![find(None)?]),
         given => given.iter().map(|path| find(Some(path))).collect(),
@@ -71,7 +72,9 @@ impl<'a> GivenArchives<'a> {
     /// Those of [`find_all`].
     pub(super) fn find(self) -> Result<Archives> {
         let from_nothing = self.inputs.is_empty().then_some(Path::new("-"));
-        refuse_repeated(self.paths().map(PathBuf::as_path).chain(from_nothing))?;
+        let all = || self.paths().map(PathBuf::as_path).chain(from_nothing);
+        refuse_repeated(all())?;
+        refuse_one_stream(all())?;
         let beside = |given: &[PathBuf]| if given.is_empty() { Ok(Vec::new()) } else { find_all(given) };
         Ok(Archives { inputs: find_all(self.inputs)?, with: beside(self.with)?, bases: beside(self.bases)? })
     }
@@ -86,6 +89,27 @@ pub(super) fn refuse_repeated<'p>(given: impl Iterator<Item = &'p Path>) -> Resu
         Some(_) => Err(Error::Usage("`-` is given twice, but there is one standard input".to_owned())),
         None => Ok(()),
     }
+}
+
+/// Refuses inputs that are one pipe or terminal under several names, such as `-` and `/dev/stdin`.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_one_stream<'p>(given: impl Iterator<Item = &'p Path>) -> Result<()> {
+    let mut known: Vec<(&Path, sys::FileId)> = Vec::new();
+    for path in given {
+        let stream = match path == Path::new("-") {
+            true => sys::standard_input().ok().and_then(|file| sys::stream_identity(&file)),
+            false => sys::stream_identity_at(path),
+        };
+        let Some(stream) = stream else { continue };
+        if let Some((other, _)) = known.iter().find(|(_, known)| *known == stream) {
+            let [one, two] = [other, path].map(|path| escape_for_terminal(path.as_os_str().as_encoded_bytes()));
+            return Err(Error::Usage(format!("{one} and {two} are one stream, which can be read once")));
+        }
+        known.push((path, stream));
+    }
+    Ok(())
 }
 
 /// Adds `hint` to the message of `error`.

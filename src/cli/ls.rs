@@ -16,6 +16,7 @@ use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
 use super::args::LsArgs;
 use super::input::hinted;
 use super::messages::Messages;
+use super::words::counted;
 use long::Long;
 
 /// Lists the image's files, a layer's entries, or the changes that each layer makes to the files.
@@ -25,6 +26,10 @@ use long::Long;
 pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
     for pattern in &args.patterns {
         refuse_two_inputs(args.input.as_deref(), Some(Path::new(pattern)))?;
+    }
+    if args.depth == Some(0) && args.patterns.is_empty() {
+        let problem = "--depth 0 lists what each PATTERN names, and nothing below it: give one, or --depth 1";
+        return Err(Error::Usage(problem.to_owned()));
     }
     let session = Session::begin(&args.answer.run, messages)?;
     let archive = session.open(args.input.as_deref()).map_err(|error| explained(args, error))?;
@@ -88,8 +93,8 @@ impl ListedEntries<'_> {
             return list_layer(layer, number, &self.filter, run, each);
         }
         let files = ImageFiles::of(archive, chosen, run)?;
-        let layers = chosen.image.layers.len();
-        self.messages.detail(&format!("{}: {layers} layers are one tree", chosen.title()));
+        let layers = counted(chosen.image.layers.len(), "layer");
+        self.messages.detail(&format!("{}: {layers} make one tree", chosen.title()));
         files.list(&self.filter, each)
     }
 

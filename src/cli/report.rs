@@ -99,7 +99,7 @@ impl ReportDocument {
         };
         let images = match format {
             FormatArg::Rootfs => String::new(),
-            _ => format!("{}, ", counted(self.report.images.len() as u64, "image")),
+            _ => format!("{}, ", counted(self.report.images.len(), "image")),
         };
         format!("wrote {output}: {what}{compression}, {images}{}\n", size(self.report.size))
     }
@@ -166,7 +166,7 @@ fn layers_clause(layers: &[LayerReport]) -> String {
             None => kinds.push((kind, 1)),
         }
     }
-    let all = counted(layers.len() as u64, "layer");
+    let all = counted(layers.len(), "layer");
     match &kinds[..] {
         [] => all,
         [(only, _)] => format!("{all}, {only}"),

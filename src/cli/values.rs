@@ -87,12 +87,14 @@ pub(crate) fn path_pattern(text: &str) -> Result<PathPattern, String> {
     text.parse().map_err(|error: ParsePatternError| error.to_string())
 }
 
-/// `--rebase`: two archives. The first equals sign ends the path of the first one.
+/// `--rebase`: two archives. Of several equals signs the first counts that stands between two paths that exist.
 pub(crate) fn rebase(text: &str) -> Result<(PathBuf, PathBuf), String> {
-    match text.split_once('=') {
-        Some((old, new)) if !old.is_empty() && !new.is_empty() => Ok((old.into(), new.into())),
-        _ => Err("it has the form OLD=NEW, the paths of two archives".to_owned()),
-    }
+    let splits = text.match_indices('=').map(|(at, _)| (PathBuf::from(&text[..at]), PathBuf::from(&text[at + 1..])));
+    let splits = splits.filter(|(old, new)| !old.as_os_str().is_empty() && !new.as_os_str().is_empty());
+    let splits: Vec<_> = splits.collect();
+    let both = splits.iter().find(|(old, new)| old.exists() && new.exists());
+    let meant = both.or_else(|| splits.iter().find(|(old, _)| old.exists())).or(splits.first());
+    meant.cloned().ok_or_else(|| "it has the form OLD=NEW, the paths of two archives".to_owned())
 }
 
 /// `SRC:DEST[:MODE[:UID:GID]]`; neither path has a colon, but for the one behind a drive of Windows.

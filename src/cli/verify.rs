@@ -77,7 +77,7 @@ fn verdict_line(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
     };
     let kinds = [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")];
     let some = kinds.into_iter().filter(|(number, _)| *number > 0);
-    let found: Vec<String> = some.map(|(number, noun)| counted(number as u64, noun)).collect();
+    let found: Vec<String> = some.map(|(number, noun)| counted(number, noun)).collect();
     let facts = match (report.sound, found.is_empty()) {
         (false, _) => found.join(", "),
         (true, true) => checked(report.checked),
@@ -88,7 +88,7 @@ fn verdict_line(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
 
 fn checked(checked: CheckedTotals) -> String {
     let CheckedTotals { images, layers, bytes, .. } = checked;
-    format!("{}, {}, {}", counted(images as u64, "image"), counted(layers as u64, "layer"), size(bytes))
+    format!("{}, {}, {}", counted(images, "image"), counted(layers, "layer"), size(bytes))
 }
 
 fn row(finding: &Diagnostic) -> [Cell; 3] {

@@ -3,6 +3,8 @@
 use imgtar::NeededBase;
 use imgtar::internals::path::presentable;
 
+pub(super) use imgtar::internals::words::counted;
+
 /// Returns `120.5 MiB`: ten columns or fewer up to the TiB.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -20,16 +22,11 @@ pub(super) fn size(bytes: u64) -> String {
     format!("{value:.1} {}", unit.unwrap_or(&""))
 }
 
-/// Returns `1 layer` or `2 layers`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Returns `5 of 7 layers of ex.org/app:1 (412.0 MiB left out); load that archive first`.
 pub(super) fn needed(needs: &NeededBase, layers: usize) -> String {
     let base = needs.image.as_deref().unwrap_or("its base");
     let size = needs.size.map_or_else(String::new, |bytes| format!(" ({} left out)", size(bytes)));
-    let count = format!("{} of {}", needs.layers, counted(layers as u64, "layer"));
+    let count = format!("{} of {}", needs.layers, counted(layers, "layer"));
     presentable(&format!("{count} of {base}{size}; load that archive first"))
 }
 

@@ -92,7 +92,10 @@ pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop
     let layer = workshop.layer(&at, codec, |out| items.iter().try_for_each(|(_, item)| item.write(out)))?;
     let count = items.len();
     push(draft, layer, "imgtar edit --add", workshop)?;
-    draft.changes.push(format!("a layer of {count} entries added"));
+    draft.changes.push(format!(
+        "a layer of {} added",
+        if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
+    ));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::draft::Draft;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageSet};
+use crate::words::counted;
 
 /// The image of `archive` for the platform of `draft` whose layers are the lowest of its layers; the one with most of them.
 ///
@@ -39,5 +40,5 @@ pub(super) fn images(archive: &ImageSet) -> impl Iterator<Item = &Arc<Image>> {
 
 /// An image in a list of choices.
 pub(super) fn described(image: &Image) -> String {
-    format!("{} for {}: {} layers", image.at, image.platform, image.layers.len())
+    format!("{} for {}: {}", image.at, image.platform, counted(image.layers.len(), "layer"))
 }

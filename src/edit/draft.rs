@@ -36,6 +36,8 @@ const LAYER_SIZE: u64 = 2 << 10;
 pub(super) struct Draft {
     /// The image as it was read.
     pub(super) image: Arc<Image>,
+    /// Its name in messages.
+    at: String,
     /// Its config.
     pub(super) document: ConfigDocument,
     layers: Vec<DraftLayer>,
@@ -85,11 +87,11 @@ pub(super) enum BaseAnnotations {
 }
 
 impl Draft {
-    /// The image as it was read.
+    /// The image as it was read; messages call it `at`.
     ///
     /// # Errors
     /// Those of reading its config; one that is too large.
-    pub(super) fn new(image: &Arc<Image>, run: &Run) -> Result<Self> {
+    pub(super) fn new(image: &Arc<Image>, at: String, run: &Run) -> Result<Self> {
         let manifest = image.manifest.as_ref().map_or(0, |manifest| json::memory_size(&manifest.raw));
         // As they were read, as they are changed, and as they are written.
         let documents = 3 * (json::memory_size(image.config.raw()) + manifest);
@@ -100,6 +102,7 @@ impl Draft {
             document: ConfigDocument::read(image.config.raw(), &image.at)?,
             layers: image.layers.iter().enumerate().map(layer).collect(),
             image: Arc::clone(image),
+            at,
             history: None,
             base: BaseAnnotations::Kept,
             changes: Vec::new(),
@@ -109,7 +112,7 @@ impl Draft {
 
     /// Returns the image's name in messages.
     pub(super) fn at(&self) -> &str {
-        &self.image.at
+        &self.at
     }
 
     /// The layers, base first.

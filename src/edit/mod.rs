@@ -43,9 +43,10 @@ pub use shape::check_healthcheck;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, ImageSet, Layer};
+use crate::image::{Image, ImageEntry, ImageSet, Layer, Node};
 use crate::run::Run;
 use crate::spec::platform::Platform;
+use crate::words::counted;
 
 use base::base_of;
 use draft::Draft;
@@ -199,8 +200,8 @@ pub(crate) fn apply(
     let workshop = Workshop::new(run);
     let (mut changed, mut outcomes) = (ChangedImages::new(), HashMap::new());
     let mut removal = Removal { content: RemovedContent::default(), hits: vec![false; options.remove.len()] };
-    for image in wanted(&entries, &options.platforms)? {
-        let mut draft = Draft::new(image, run)?;
+    for (entry, image) in wanted(&entries, &options.platforms)? {
+        let mut draft = Draft::new(image, title(entry, image), run)?;
         change(&mut draft, options, &others, &mut removal, &workshop)?;
         let (changes, layer_bytes) = (mem::take(&mut draft.changes), draft.layer_bytes());
         let new = draft.finish(run)?.map(Arc::new);
@@ -291,9 +292,10 @@ fn change(
 fn squashed_from(draft: &Draft, squash: &Squash, others: &OtherArchives) -> Result<usize> {
     let count = draft.layers().len();
     match (squash, &others.squash_above) {
-        (Squash::Top(top), _) if *top > count => {
-            Err(Error::inexpressible(draft.at(), format!("it has {count} layers, too few to squash {top} of them")))
-        }
+        (Squash::Top(top), _) if *top > count => Err(Error::inexpressible(
+            draft.at(),
+            format!("it has {}, too few to squash {top} of them", counted(count, "layer")),
+        )),
         (Squash::Top(top), _) => Ok(count - top),
         (Squash::Above(_), Some(archive)) => Ok(base_of(archive, draft)?.layers.len()),
         (Squash::All, _) | (Squash::Above(_), None) => Ok(0),
@@ -301,21 +303,31 @@ fn squashed_from(draft: &Draft, squash: &Squash, others: &OtherArchives) -> Resu
 }
 
 /// The images to be changed, each once.
-fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<&'e Arc<Image>>> {
-    let all = || entries.iter().flat_map(|entry| entry.node.images());
+fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<(&'e ImageEntry, &'e Arc<Image>)>> {
+    let of_entry = |entry: &'e ImageEntry| entry.node.images().into_iter().map(move |image| (entry, image));
+    let all = || entries.iter().flat_map(of_entry);
     for platform in platforms {
-        if !all().any(|image| platform.matches(&image.platform)) {
-            let mut choices: Vec<String> = all().map(|image| image.platform.to_string()).collect();
+        if !all().any(|(_, image)| platform.matches(&image.platform)) {
+            let mut choices: Vec<String> = all().map(|(_, image)| image.platform.to_string()).collect();
             choices.sort_unstable();
             choices.dedup();
             return Err(Error::Choice { problem: format!("no image is for {platform}"), choices });
         }
     }
     let mut seen = HashSet::new();
-    let is_wanted = |image: &&Arc<Image>| {
+    let is_wanted = |(_, image): &(&ImageEntry, &Arc<Image>)| {
         platforms.is_empty() || platforms.iter().any(|platform| platform.matches(&image.platform))
     };
-    Ok(all().filter(is_wanted).filter(|image| seen.insert(Arc::as_ptr(image))).collect())
+    Ok(all().filter(is_wanted).filter(|(_, image)| seen.insert(Arc::as_ptr(image))).collect())
+}
+
+/// The name in messages of an image of `entry`.
+fn title(entry: &ImageEntry, image: &Image) -> String {
+    let platform = match &entry.node {
+        Node::Image(_) => String::new(),
+        _ => format!(" ({})", image.platform),
+    };
+    format!("{}: {}{platform}", entry.archive, entry.title())
 }
 
 /// Returns the outcome for each image of `entries`, each once; `outcomes` has the changed ones by their address in

@@ -20,6 +20,7 @@ use crate::flatten::{Options, Overlay, Role};
 use crate::image::Layer;
 use crate::path::EntryPath;
 use crate::spec::timestamp::Timestamp;
+use crate::words::counted;
 
 /// Keys of the config that describe the building host (E-63).
 const OF_THE_HOST: [&str; 2] = ["container", "container_config"];
@@ -51,7 +52,7 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
     if changed > 0 && from == 0 {
         draft.drop_base(from);
     }
-    draft.changes.push(format!("{changed} of {} layers normalized", layers.len() - from));
+    draft.changes.push(format!("{changed} of {} normalized", counted(layers.len() - from, "layer")));
     let latest = Timestamp::from_unix(workshop.run.epoch).unwrap_or(Timestamp::ZERO);
     let (_, history) = draft.change_layers()?;
     history.each(|entry| clamp(entry, latest));

@@ -26,6 +26,7 @@ use crate::flatten::{EntryKey, Overlay, Placement};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, Name, Node};
 use crate::layer_index::FileContent;
 use crate::path::quote;
+use crate::words::counted;
 
 /// The archives of a rebase, opened.
 pub(super) struct Bases {
@@ -79,7 +80,8 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
             "its history does not begin with that of the old base: the entries of as many layers were replaced";
         run.diagnostics.warn_of_target(Rule::E33, draft.at(), problem)?;
     }
-    draft.changes.push(format!("rebased: {count} layers of {} became {} of {}", old.at, new.layers.len(), new.at));
+    let count = counted(count, "layer");
+    draft.changes.push(format!("rebased: {count} of {} became {} of {}", old.at, new.layers.len(), new.at));
     let inherited = inherited(&draft.document, &old_config, &new_config);
     if !inherited.is_empty() {
         let named = first(inherited.into_iter(), MOST_NAMED);

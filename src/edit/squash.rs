@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::flatten::{EntryKey, Flattened, Options, Overlay};
 use crate::image::Layer;
 use crate::path::escape_for_terminal;
+use crate::words::counted;
 
 /// Extended attributes in a layer that some engines act on instead of storing them (E-12).
 const OVERLAY_ATTRIBUTES: &[u8] = b"SCHILY.xattr.trusted.overlay.";
@@ -74,8 +75,9 @@ fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result
 /// Puts `layer` where those of the range `replaced` were.
 fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, created_by: &str) -> Result<()> {
     let names = match (replaced.len(), replaced.start) {
+        (1, 0) => "its one layer was made anew".to_owned(),
         (count, 0) => format!("all {count} layers became one"),
-        (count, first) => format!("{count} layers from {} on became one", draft.layer_name(first)),
+        (count, first) => format!("{} from {} on became one", counted(count, "layer"), draft.layer_name(first)),
     };
     draft.changes.push(format!("{names}, {} bytes as a tar", layer.stored_size()));
     let created = draft.created();

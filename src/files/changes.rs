@@ -50,7 +50,8 @@ const PLACE: &str = "any layer";
 /// Passes the changes that each layer makes at the paths that `filter` lists to `each`: layer by layer, paths
 /// ascending.
 ///
-/// Patterns are compared with paths that no symbolic link is part of. A directory that a layer lists again with the same
+/// A path is followed through the symbolic links on its way, of whichever layer, as
+/// [`ImageFiles::list`](super::ImageFiles::list) does; patterns are compared with paths that no symbolic link is part of. A directory that a layer lists again with the same
 /// mode, owner and attributes is no change: every layer lists the directories above its files.
 ///
 /// # Errors
@@ -64,9 +65,9 @@ pub fn list_changes(
     mut each: impl FnMut(&LayerChange) -> Result<()>,
 ) -> Result<()> {
     let at = image_at(archive, chosen)?;
-    let filter = filter.cleaned(&at, PLACE)?;
     let layers: Vec<&Layer> = chosen.image.layers.iter().collect();
     let mut indexes = LayerIndexes::read(&layers, FileContent::Skipped, run)?;
+    let filter = located(filter, &layers, &indexes, &at, run)?;
     let mut overlay = Overlay::tracing(Options::default());
     let mut standing = StandingPaths { filter: &filter, entries: BTreeMap::new(), size: 0, long: 0 };
     for (number, layer) in layers.into_iter().enumerate() {
@@ -82,6 +83,23 @@ pub fn list_changes(
     }
     warn_of_long_paths(standing.long, &at, &run.diagnostics)?;
     filter.finish(&at, PLACE)
+}
+
+/// `filter` with each plain path at all places to which it leads in the state at any layer: a link may come, go and change.
+fn located(filter: &PathFilter, layers: &[&Layer], indexes: &LayerIndexes, at: &str, run: &Run) -> Result<PathFilter> {
+    let paths = filter.paths(at, PLACE)?;
+    let mut places: Vec<BTreeSet<Vec<u8>>> =
+        paths.iter().map(|path| BTreeSet::from([path.as_bytes().to_vec()])).collect();
+    if !paths.is_empty() {
+        let again = run.another_look();
+        let mut overlay = Overlay::new(Options::default());
+        for (number, layer) in layers.iter().enumerate() {
+            indexes.apply(number, layer, &mut overlay, &again)?;
+            places.iter_mut().zip(&paths).for_each(|(places, path)| places.extend(overlay.places(path)));
+        }
+    }
+    let mut places = places.into_iter();
+    filter.resolved_to_several(|_| Ok(places.next().into_iter().flatten().collect()))
 }
 
 /// The files at the listed paths, after the layers so far.

@@ -38,10 +38,16 @@ impl ImageFiles<'_> {
             Lookup::Found { path, what: Standing::Directory } => {
                 refuse(&path, "is a directory; `imgtar ls` lists what is in it")
             }
-            Lookup::Found { path, what: Standing::Special | Standing::Symlink } => {
+            Lookup::Found { path, what: Standing::Special | Standing::Symlink(_) } => {
                 refuse(&path, "is a device or a named pipe: there is nothing in it")
             }
-            nowhere => Err(self.nothing_at(path, nowhere)),
+            nowhere => match self.tree.find(path) {
+                Lookup::Found { path, what: Standing::Symlink(key) } if !matches!(nowhere, Lookup::Endless { .. }) => {
+                    let target = escape_for_terminal(self.entry(key).link);
+                    refuse(&path, &format!("is a symbolic link to `{target}`, where nothing is"))
+                }
+                _ => Err(self.nothing_at(path, nowhere)),
+            },
         }
     }
 

@@ -41,8 +41,8 @@ pub enum Standing {
     Directory,
     /// A regular file: the entry that carries its bytes.
     Regular(EntryKey),
-    /// A symbolic link that was not to be followed.
-    Symlink,
+    /// A symbolic link that was not to be followed: its entry.
+    Symlink(EntryKey),
     /// A device or named pipe.
     Special,
 }
@@ -75,6 +75,14 @@ impl Flattened {
         }
     }
 
+    /// The clean paths of the symbolic links through which `path` leads to what [`Flattened::find`] finds.
+    pub(crate) fn links_on(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let (tree, path) = (self.tree(), trim(path));
+        let route = |path| resolve::find(tree, tree.root(), path).ok().flatten();
+        let links = route(path).or_else(|| route(whiteout::split(path).0)).map_or_else(Vec::new, |route| route.links);
+        links.into_iter().map(|link| tree.path(link)).collect()
+    }
+
     /// The names in the directory at the clean `path`, in no particular order.
     pub fn names(&self, path: &[u8]) -> Vec<&[u8]> {
         let tree = self.tree();
@@ -88,8 +96,8 @@ impl Flattened {
         let what = match (tree.kind_at(dentry), entry) {
             (Some(InodeKind::Directory { .. }), _) => Standing::Directory,
             (Some(InodeKind::Regular), Some(key)) => Standing::Regular(key),
-            (Some(InodeKind::Symlink(_)), _) => Standing::Symlink,
-            (Some(InodeKind::Regular | InodeKind::Special) | None, _) => Standing::Special,
+            (Some(InodeKind::Symlink(_)), Some(key)) => Standing::Symlink(key),
+            (Some(InodeKind::Regular | InodeKind::Symlink(_) | InodeKind::Special) | None, _) => Standing::Special,
         };
         Lookup::Found { path: tree.path(dentry), what }
     }
@@ -170,9 +178,12 @@ mod tests {
     #[test]
     fn a_link_is_found_itself_unless_it_leads_to_a_directory() {
         let tree = sample();
-        let link = |path: &str| Lookup::Found { path: path.into(), what: Standing::Symlink };
-        for (path, expected) in [("a", "a"), ("/gone/", "gone"), ("etc/os-release", "etc/os-release")] {
-            assert_eq!(tree.find(path.as_bytes()), link(expected), "{path}");
+        let link = |path: &str, position| {
+            let what = Standing::Symlink(EntryKey { layer: 0, position });
+            Lookup::Found { path: path.into(), what }
+        };
+        for (path, expected, nth) in [("a", "a", 6), ("/gone/", "gone", 8), ("etc/os-release", "etc/os-release", 2)] {
+            assert_eq!(tree.find(path.as_bytes()), link(expected, nth), "{path}");
         }
         assert_eq!(tree.find(b"bin/"), Lookup::Found { path: b"usr/bin".into(), what: Standing::Directory });
         assert_eq!(tree.find(b"bin/sh"), file("usr/bin/sh", 0));

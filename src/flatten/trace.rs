@@ -57,6 +57,14 @@ impl Overlay {
         (!name.is_empty()).then(|| [&directory, separator, name].concat())
     }
 
+    /// The canonical paths at which `ls` finds what `path` leads to: itself, its parents' links followed, and the directory to
+    /// which it leads if it is a link to one.
+    pub(crate) fn places(&self, path: &EntryPath) -> Vec<Vec<u8>> {
+        let route = resolve::find(&self.tree, self.tree.root(), path.as_bytes()).ok().flatten();
+        let directory = route.map(|route| self.tree.path(route.end));
+        self.canonical(path).into_iter().chain(directory).collect()
+    }
+
     /// Returns whether the canonical `path` exists.
     pub(crate) fn exists(&self, path: &[u8]) -> bool {
         self.at(path).is_some_and(|dentry| self.tree.inode(dentry).is_some())

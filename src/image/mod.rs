@@ -27,7 +27,7 @@ pub(crate) use name::{IMAGE_NAME, REF_NAME};
 pub use needs::NeededBase;
 
 use crate::digest::Digest;
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
 use crate::spec::descriptor::Descriptor;
@@ -349,7 +349,8 @@ impl Missing {
             Some(platform) => format!("{archive}: {platform}"),
             None => archive.to_owned(),
         };
-        Error::MissingMember { rule: Rule::O15, archive, member: self.member.clone(), named_by: self.named_by.clone() }
+        let (member, named_by) = (self.member.clone(), self.named_by.clone());
+        Error::MissingMember { rule: Rule::O15, archive, member, named_by }.avoided_by(Setting::With)
     }
 }
 

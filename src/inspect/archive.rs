@@ -8,6 +8,7 @@ use crate::image::{self, ImageEntry, ImageSet, Node, distinct};
 use crate::path::escape_for_terminal;
 use crate::select::SelectedImage;
 use crate::spec::v1::Steps;
+use crate::words::counted;
 
 /// A manifest or blob that the archive lists and that is not an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,7 +112,7 @@ pub(super) fn findings(chosen: &[SelectedImage], decoded: &DecodedLayers) -> Vec
         let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());
         (!Steps::of(steps, layers).fit).then(|| {
             let made = steps.iter().filter(|step| !step.empty_layer).count();
-            let problem = format!("its history tells of {made} layers, but it has {layers}");
+            let problem = format!("its history tells of {}, but it has {layers}", counted(made, "layer"));
             Diagnostic::warning(Rule::L16, chosen.title(), problem)
         })
     };

@@ -61,7 +61,7 @@ pub(super) fn directory(path: &Path) -> String {
     }
     match path.parent() {
         Some(parent) if holds_one(parent) => "; the directory above it is one".to_owned(),
-        _ => String::new(),
+        _ => format!(": there is no `{MANIFEST_MEMBER}`, `{INDEX_MEMBER}` or `{REPOSITORIES_MEMBER}` in it"),
     }
 }
 

@@ -14,7 +14,7 @@
 mod layer;
 mod spools;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use super::checks::{Share, run_beside};
@@ -77,7 +77,7 @@ pub(super) fn write(
             tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
             let linked = HashMap::new();
             RootfsWriter { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }
-                .all(rootfs, &image.at)
+                .all(rootfs, &title(&contents.entries[0]))
         },
     )?;
     let names: Vec<_> = contents.entries[0].names.iter().map(ToString::to_string).collect();
@@ -93,12 +93,12 @@ pub(super) fn write(
 /// A filesystem is one image's, and not of Windows, whose layers are no plain trees.
 fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
     let images = single_images(entries);
-    let [(_, image)] = images[..] else {
+    let [(entry, image)] = images[..] else {
         let titles = entries.iter().map(image::ImageEntry::title);
         return Err(Error::choice("a root filesystem is that of one image", titles).avoided_by(Setting::Image));
     };
     if image.platform.os == "windows" {
-        return Err(Error::inexpressible(&image.at, "layers of Windows are no root filesystem"));
+        return Err(Error::inexpressible(title(entry), "layers of Windows are no root filesystem"));
     }
     super::loss::refuse_encrypted(&[image])?;
     Ok(image)
@@ -119,12 +119,20 @@ fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLay
     Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.content_key()].clone(), again)).collect())
 }
 
+/// The image's name in messages.
+fn title(entry: &image::ImageEntry) -> String {
+    format!("{}: {}", entry.archive, entry.title())
+}
+
 /// Leaves out of the tree of the image called `at` whatever none of `patterns` names.
 fn retain(flattened: &mut Flattened, patterns: &[Vec<u8>], at: &str) -> Result<()> {
     if patterns.is_empty() {
         return Ok(());
     }
     let filter = PathFilter::new(patterns.iter().map(Vec::as_slice), None);
+    // Without the links on its way a path would lead to nothing in what is written.
+    let paths = filter.paths(at, "the image")?;
+    let links: HashSet<Vec<u8>> = paths.iter().flat_map(|path| flattened.links_on(path.as_bytes())).collect();
     let filter = filter.resolved(|path| match flattened.find(path) {
         Lookup::Found { path, .. } => Ok(path),
         Lookup::Missing { .. } | Lookup::NoDirectory { .. } | Lookup::Endless { .. } => {
@@ -132,7 +140,7 @@ fn retain(flattened: &mut Flattened, patterns: &[Vec<u8>], at: &str) -> Result<(
             Err(Error::Choice { problem, choices: Vec::new() })
         }
     })?;
-    flattened.retain(|path| filter.fits(path));
+    flattened.retain(|path| filter.fits(path) || links.contains(path));
     filter.finish(at, "the image")
 }
 

@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("glob", &[]),
     ("rule", &[]),
+    ("words", &[]),
     ("path", &["rule"]),
     ("progress", &[]),
     // What every part may say, and how much it may use.
@@ -79,7 +80,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "stream",
         ],
     ),
-    ("history", &["digest", "error", "flatten", "image", "path", "rule", "run", "spec", "layer_index"]),
+    ("history", &["digest", "error", "flatten", "image", "path", "rule", "run", "spec", "layer_index", "words"]),
     (
         "diff",
         &[
@@ -188,6 +189,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "select",
             "spec",
             "stream",
+            "words",
         ],
     ),
     (
@@ -234,6 +236,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "select",
             "spec",
             "stream",
+            "words",
         ],
     ),
     (
@@ -257,7 +260,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     // Doors for the command and the tests.
-    ("internals", &["archive", "codec", "edit", "flatten", "image", "limits", "path", "spec", "stream"]),
+    ("internals", &["archive", "codec", "edit", "flatten", "image", "limits", "path", "spec", "stream", "words"]),
 ];
 
 /// The modules that a file imports from outside of its own, each with the line that does.

@@ -333,6 +333,15 @@ fn files_pipes_directories_and_compressed_archives_mix() {
         .collect();
     assert_eq!(names, ["a:1", "b:1", "c:1", "d:1"].map(full));
     imgtar(["convert", "--to", "oci", "-", "-"]).stdin("").exits(2).says(["`-` is given twice"]);
+    #[cfg(unix)]
+    for args in [
+        &["convert", "--to", "oci", "-", "/dev/stdin"][..],
+        &["convert", "--to", "oci", "--with", "/dev/fd/0"],
+        &["verify", "/dev/stdin", "/dev/stdin"],
+        &["diff", "/dev/stdin", "-"],
+    ] {
+        imgtar(args).stdin("x").exits(2).says(["one stream, which can be read once"]);
+    }
     let run = imgtar(["convert", "--to", "oci", "-o"]).arg(&packed).arg(scratch.path("a.tar")).arg(&packed).arg("-f");
     run.exits(2).says(["is the input"]);
 }

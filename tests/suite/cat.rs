@@ -91,7 +91,7 @@ fn what_is_no_file_is_exit_4_and_nothing_is_written() {
     refused("lib").says(["`usr/lib` is a directory"]);
     refused("").says(["is a directory"]);
     refused("a").says(["no `a`", "symbolic links"]);
-    refused("gone").says(["no `gone`", "nothing is called `no` in `/`"]);
+    refused("gone").says(["`gone` is a symbolic link to `no/where`"]);
     refused("pipe").says(["named pipe"]);
     refused("replaced/x").says(["`replaced` is no directory"]);
     refused("replaced/").says(["`replaced` is no directory"]);

@@ -85,7 +85,7 @@ fn l16_histories_that_do_not_fit_are_shown_as_far_as_they_go() {
     let short = two.clone().key("history", json!([{"created_by": "one"}, {"created_by": "e", "empty_layer": true}]));
     let outcome = imgtar(["history", "--json"]).stdin(Shape::Crane.save_one(&short).bytes()).success();
     let history: Value = serde_json::from_slice(&outcome.stdout).unwrap();
-    outcome.says(["1 steps", "2 layers"]);
+    outcome.says(["makes 1 layer", "the image has 2"]);
     let shown: Vec<_> = history["steps"]
         .as_array()
         .unwrap()

@@ -361,6 +361,7 @@ fn patterns_and_several_paths_are_listed_in_one_order() {
     }
     let reversed: Vec<_> = all.iter().rev().cloned().collect();
     assert_eq!(lines(&ls(&["-r"])), reversed);
+    imgtar(["ls", "--depth", "0"]).stdin("").exits(2).says(["--depth 1"]);
     imgtar(["ls", "-", "etc", "no*thing"])
         .stdin(Shape::Oci.save_one(&image()).bytes())
         .exits(4)

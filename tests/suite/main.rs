@@ -46,6 +46,7 @@ mod injected;
 mod inspect;
 mod interop;
 mod lies;
+mod linked;
 mod loads;
 mod ls;
 mod matrix;

@@ -258,3 +258,10 @@ fn links_within_a_directory_are_followed() {
     fs::remove_file(dir.join("store/one")).unwrap();
     imgtar(["convert", "--to", "oci", "-o"]).arg(scratch.path("out")).arg(&dir).exits(3).says(["leads nowhere"]);
 }
+
+#[test]
+fn a_directory_that_is_no_archive_is_told_what_was_looked_for() {
+    let scratch = Scratch::new();
+    scratch.write("notes.txt", "");
+    imgtar(["verify"]).arg(scratch.dir()).exits(3).says(["`manifest.json`", "`index.json`", "`repositories`"]);
+}

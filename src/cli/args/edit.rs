@@ -78,7 +78,7 @@ pub(crate) struct LayerChangeArgs {
     ///
     /// OLD is found by its layers, however they are compressed; NEW's image is that for the same platform. Runtime settings stay
     /// those of the image, and what it has as OLD had it is named. Refused where a directory of the image would take the place
-    /// of a link or file of NEW, as `lib/` does on a merged /usr.
+    /// of a link or file of NEW, as `lib/` does on a merged /usr. Of several `=` the first counts between two paths that exist.
     #[arg(long, value_name = "OLD=NEW", value_parser = values::rebase)]
     pub(crate) rebase: Option<(PathBuf, PathBuf)>,
 

@@ -54,7 +54,8 @@ pub(crate) struct LsArgs {
     /// List these and everything below them, with full paths: a path, or a pattern with `*`, `?`, `[...]`, and `**` for any
     /// number of directories.
     ///
-    /// Symbolic links on the way of a path are followed inside the image, and the last one if it leads to a directory.
+    /// Symbolic links on the way of a path are followed inside the image, and the last one if it leads to a directory; with
+    /// --layers wherever they lead in any layer, with --layer not at all.
     /// Patterns are compared with paths from the root of the image, in which no symbolic link occurs.
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<OsString>,
@@ -79,7 +80,7 @@ pub(crate) struct LsArgs {
     #[arg(long, conflicts_with_all = ["json", "layer", "layers"])]
     pub(crate) tree: bool,
 
-    /// At most N levels below each PATTERN, or below the root; 0 is just what fits.
+    /// At most N levels below each PATTERN, or below the root; 0 is just what fits a PATTERN.
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<usize>,
 

@@ -75,7 +75,7 @@ fn archive(report: &InspectReport) -> String {
         "none" => String::new(),
         codec => format!(", compressed by {codec}"),
     };
-    format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len() as u64, "image"))
+    format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len(), "image"))
 }
 
 fn facts(image: &ImageFacts, is_delta: bool, in_full: bool) -> Table {
@@ -176,8 +176,8 @@ fn loads(loads: &[Loads]) -> Table {
 fn artifacts(report: &InspectReport) -> Vec<String> {
     let artifacts = report.artifacts.iter().map(|artifact| format!("{}, {}", artifact.what, size(artifact.size)));
     let blobs = report.unreferenced.iter();
-    let blobs = blobs
-        .map(|blobs| format!("{} that nothing refers to, {}", counted(blobs.blobs as u64, "blob"), size(blobs.size)));
+    let blobs =
+        blobs.map(|blobs| format!("{} that nothing refers to, {}", counted(blobs.blobs, "blob"), size(blobs.size)));
     artifacts.chain(blobs).collect()
 }
 

@@ -68,6 +68,24 @@ pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     file.metadata().ok().as_ref().and_then(identify)
 }
 
+/// Returns the identity of a pipe, socket or terminal, which can be read once; `None` for what can be read again, and for
+/// devices that never end.
+pub(in super::super) fn stream_identity(file: &File) -> Option<FileId> {
+    file.metadata().ok().filter(|_| !is_null(file)).as_ref().and_then(identify_stream)
+}
+
+/// The same for what is at `path`; a socket cannot be opened by its path.
+pub(in super::super) fn stream_identity_at(path: &Path) -> Option<FileId> {
+    let found = fs::metadata(path).ok()?;
+    let is_null = || fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev());
+    if found.file_type().is_char_device() && is_null() { None } else { identify_stream(&found) }
+}
+
+fn identify_stream(metadata: &Metadata) -> Option<FileId> {
+    let kind = metadata.file_type();
+    (kind.is_fifo() || kind.is_socket() || kind.is_char_device()).then(|| place(metadata))
+}
+
 fn identify(metadata: &Metadata) -> Option<FileId> {
     (metadata.is_file() || metadata.is_dir()).then(|| place(metadata))
 }

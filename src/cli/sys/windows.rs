@@ -48,6 +48,16 @@ pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     identify(file)
 }
 
+/// Not known here: pipes have no identity.
+pub(in super::super) fn stream_identity(_file: &File) -> Option<FileId> {
+    None
+}
+
+/// Not known here.
+pub(in super::super) fn stream_identity_at(_path: &Path) -> Option<FileId> {
+    None
+}
+
 fn identify(handle: impl winapi_util::AsHandleRef + Copy) -> Option<FileId> {
     if !file::typ(handle).ok()?.is_disk() {
         return None;

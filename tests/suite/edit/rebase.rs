@@ -268,3 +268,19 @@ fn the_tree_is_that_of_the_own_layers_on_the_new_base_for_any_stacks() {
     }
     assert!(2 * done > tried, "{done} of {tried} were not refused");
 }
+
+#[test]
+fn paths_with_equals_signs_are_parted_where_both_are_there() {
+    let (bases, scratch) = (bases(), Scratch::new());
+    let flags = bases.flags(&scratch);
+    let (old, new) = flags[1].split_once('=').unwrap();
+    let [a, b] = [(old, "a=1.tar"), (new, "b=2.tar")].map(|(from, to)| {
+        std::fs::copy(from, scratch.path(to)).unwrap();
+        scratch.path(to).display().to_string()
+    });
+    let archive = Shape::Crane.save_one(&bases.image()).bytes();
+    let edit = |pair: String| imgtar(["edit", "--to", "oci", "--rebase", &pair]).stdin(archive.clone());
+    assert!(edit(format!("{a}={b}")).success().stdout == edit(format!("{old}={new}")).success().stdout);
+    edit(format!("{a}=none")).exits(5).says(["none"]);
+    edit("=x".to_owned()).exits(2).says(["OLD=NEW"]);
+}

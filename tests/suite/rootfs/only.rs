@@ -40,7 +40,7 @@ fn what_is_named_is_written_with_the_directories_above_it() {
     assert_eq!(srv.paths(), ["srv/", "srv/app/", "srv/app/new"]);
     assert_eq!((srv.node("srv/").mode, srv.node("srv/").owner), (0o750, (7, 8)));
     assert_eq!(only(&["**/*.conf"]).paths(), ["etc/", "etc/a.conf", "etc/d/", "etc/d/b.conf"]);
-    assert_eq!(only(&["etc/key", "bin"]).paths(), ["etc/", "etc/key", "usr/", "usr/bin/", "usr/bin/sh"]);
+    assert_eq!(only(&["etc/key", "bin"]).paths(), ["bin", "etc/", "etc/key", "usr/", "usr/bin/", "usr/bin/sh"]);
     assert_eq!(only(&["/"]), Rootfs::of(&image()), "the root is everything");
 }
 

@@ -11,6 +11,7 @@ use super::LoadObstacle;
 use crate::codec::Codec;
 use crate::layer_index::{UnpackFault, Unpacker};
 use crate::spec::config_types::{ConfigReader, ConfigTypeFault};
+use crate::words::counted;
 
 pub(super) type ImageCheck = fn(&EngineRow, &LoadedImage, bool) -> Option<LoadObstacle>;
 
@@ -136,7 +137,7 @@ fn depth(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> 
     let most = row.max_layers.filter(|&most| image.layers > most)?;
     let top = image.layers + 1 - most;
     LoadObstacle::no(
-        format!("an image has {} layers, and it stacks {most} at most", image.layers),
+        format!("an image has {}, and it stacks {most} at most", counted(image.layers, "layer")),
         Remedy::squash_top(top),
     )
 }
@@ -151,7 +152,7 @@ fn no_layers(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<Lo
 fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
     (row.checks_history && image.layer_steps > image.layers).then_some(())?;
     let (steps, layers) = (image.layer_steps, image.layers);
-    LoadObstacle::no(format!("the history tells of {steps} layers, but there are {layers}"), None)
+    LoadObstacle::no(format!("the history tells of {}, but the image has {layers}", counted(steps, "layer")), None)
 }
 
 /// Fields of the config that have another type than the engine reads (M-14).
