@@ -120,7 +120,7 @@ pub use edit::{
 pub use inspect::{EngineChoice, InspectDepth};
 pub use options::{
     Attestations, Compress, ConvertOptions, DeltaOptions, DockerOptions, Half, ImageRef, IndexPolicy, NameChanges,
-    OciOptions, Platforms, RootfsOptions, Target, Verify,
+    OciOptions, ParseImageRefError, Platforms, RootfsOptions, Target, Verify,
 };
 pub use path_filter::PathFilter;
 pub use reader::Archives;

@@ -3,6 +3,8 @@
 //! Defaults are those of the command line. Options that apply to some targets only are part of [`Target`], so that a
 //! contradiction cannot be expressed.
 
+use std::str::FromStr;
+
 use crate::codec::{GzipLevel, ZstdLevel};
 use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
@@ -128,9 +130,9 @@ pub enum Compress {
     Keep,
     /// Plain tar.
     None,
-    /// gzip; layers that already are gzip are kept.
+    /// gzip; layers that already are gzip are kept, unless a level is given: theirs is not known.
     Gzip(Option<GzipLevel>),
-    /// zstd; layers that already are zstd are kept.
+    /// zstd; layers that already are zstd are kept, unless a level is given.
     Zstd(Option<ZstdLevel>),
 }
 
@@ -143,6 +145,24 @@ pub enum ImageRef {
     /// manifest, with or without `sha256:`; names are tried before digests. In a pattern `*` stops at a slash, `**` does not, and
     /// without a tag it fits every tag.
     Text(String),
+}
+
+/// The reason why a text points at no image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ParseImageRefError(&'static str);
+
+impl FromStr for ImageRef {
+    type Err = ParseImageRefError;
+
+    fn from_str(text: &str) -> Result<Self, ParseImageRefError> {
+        if text.is_empty() {
+            return Err(ParseImageRefError("an image is a name, a digest or `@N`"));
+        }
+        let Some(position) = text.strip_prefix('@') else { return Ok(Self::Text(text.to_owned())) };
+        let position = position.parse().map(Self::Position);
+        position.map_err(|_| ParseImageRefError("a position is `@` and a number, `@0` for the first image"))
+    }
 }
 
 /// `--platform`: which platforms to take.
@@ -210,4 +230,18 @@ pub enum Half {
     Oci,
     /// `manifest.json`.
     Docker,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_positions_or_texts() {
+        assert_eq!("@3".parse(), Ok(ImageRef::Position(3)));
+        assert_eq!("app:1".parse(), Ok(ImageRef::Text("app:1".to_owned())));
+        for text in ["", "@", "@x", "@-1"] {
+            assert!(text.parse::<ImageRef>().is_err(), "{text}");
+        }
+    }
 }

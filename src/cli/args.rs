@@ -306,7 +306,8 @@ pub(crate) struct LayerArgs {
     ///
     /// Without this flag `oci` and `oci-dir` keep what is there, `docker` keeps gzip and makes everything else gzip, and
     /// `legacy` layers are always plain. Where no level is given it is 2 for gzip, which is as small as what skopeo
-    /// writes, and 3 for zstd.
+    /// writes, and 3 for zstd. Layers that have the form are kept, unless a level is given: theirs is not known, so all are
+    /// compressed anew.
     #[arg(long, value_name = "FORM", value_parser = values::compress)]
     pub(crate) compress: Option<Compress>,
 
@@ -404,7 +405,7 @@ pub(crate) struct RunArgs {
     /// How to show progress, on standard error.
     ///
     /// Each document of `json` has an `event`. `begin`, `advance` and `end` are about one task, numbered `task`: its `action`
-    /// (spool, check, copy, convert, flatten), the `layer` or what else it reads or writes, the `bytes` that have passed and
+    /// (spool, check, copy, convert, flatten), the `place` that it reads or writes, such as a layer, the `bytes` that have passed and
     /// the `total`, null if unknown; `end` says whether it is `complete`. `whole` has `bytes` and `total` of all layers; what is
     /// checked and copied counts twice, and the total may grow. `notice` has the `severity` (error, warning, note), the
     /// `rule` of docs/formats.md, the `place` and the `problem`, `wrote` what was written (as --report does), and `done`, the

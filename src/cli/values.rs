@@ -1,4 +1,5 @@
-//! Values of flags that have a grammar of their own. Text in, value or reason out; no file is read.
+//! Values of flags that have a grammar of their own. Text in, value or reason out; no file is read, only for `--rebase` is
+//! looked which exist.
 
 use std::num::ParseIntError;
 use std::path::PathBuf;
@@ -7,8 +8,8 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::internals::edit::check_healthcheck;
 use imgtar::{
-    Addition, Compress, EngineChoice, GzipLevel, ImageRef, ParsePatternError, PathPattern, Platform, Reference,
-    Timestamp, ZstdLevel,
+    Addition, Compress, EngineChoice, GzipLevel, ImageRef, ParseImageRefError, ParsePatternError, PathPattern,
+    Platform, Reference, Timestamp, ZstdLevel,
 };
 use serde_json::{Map, Value};
 
@@ -172,14 +173,7 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
 
 /// `@N`, or a name or digest; which of the two depends on the archive.
 pub(crate) fn image(text: &str) -> Result<ImageRef, String> {
-    if text.is_empty() {
-        return Err("an image is a name, a digest or `@N`".to_owned());
-    }
-    let Some(position) = text.strip_prefix('@') else { return Ok(ImageRef::Text(text.to_owned())) };
-    position
-        .parse()
-        .map(ImageRef::Position)
-        .map_err(|_| "a position is `@` and a number, `@0` for the first image".to_owned())
+    text.parse().map_err(|error: ParseImageRefError| error.to_string())
 }
 
 /// A name as `docker tag` takes it: lower-case but for the tag (docs/formats.md N-2), and without a digest, for which none of
@@ -303,15 +297,6 @@ mod tests {
         assert_eq!(compress("zstd:19"), Ok(Compress::Zstd(ZstdLevel::new(19))));
         for text in ["", "xz", "gzip:", "gzip:0", "gzip:10", "zstd:20", "zstd:-1", "keep:1", "none:1", "gzip:6:6"] {
             assert!(compress(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn images_are_positions_or_texts() {
-        assert_eq!(image("@3"), Ok(ImageRef::Position(3)));
-        assert_eq!(image("app:1"), Ok(ImageRef::Text("app:1".to_owned())));
-        for text in ["", "@", "@x", "@-1"] {
-            assert!(image(text).is_err(), "{text}");
         }
     }
 

@@ -222,8 +222,8 @@ impl Policy {
         match (compress, blob.codec) {
             (Compress::Keep, Codec::Plain | Codec::Gzip | Codec::Zstd)
             | (Compress::None, Codec::Plain)
-            | (Compress::Gzip(_), Codec::Gzip)
-            | (Compress::Zstd(_), Codec::Zstd) => None,
+            | (Compress::Gzip(None), Codec::Gzip)
+            | (Compress::Zstd(None), Codec::Zstd) => None,
             (Compress::Keep, Codec::Xz | Codec::Bzip2 | Codec::Lz4) => Some(Encoding::Gzip(None)),
             (Compress::None, _) => Some(Encoding::Plain),
             (Compress::Gzip(level), _) => Some(Encoding::Gzip(level)),

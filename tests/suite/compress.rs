@@ -91,6 +91,21 @@ fn recompression_is_the_same_every_time() {
 }
 
 #[test]
+fn a_level_is_for_all_layers_and_a_form_alone_for_those_of_another() {
+    let image = TestImage::new().layer([file("a", vec![b'a'; 1 << 16])]).layer([file("b", "b".repeat(1 << 16))]);
+    let plain = Shape::Docker20.save_one(&image.tag("app:1"));
+    for (low, high, form) in [("gzip:1", "gzip:9", "gzip"), ("zstd:1", "zstd:19", "zstd")] {
+        let [quick, small] = [low, high].map(|flag| convert(&plain, Target::Oci, &["--compress", flag]).bytes);
+        assert_ne!(quick, small);
+        let from_quick = |flag: &str| imgtar(["convert", "-v", "--to", "oci", "--compress", flag]).stdin(quick.clone());
+        let kept = from_quick(form).success().says(["2 layers, unchanged"]);
+        assert!(kept.stdout == quick, "{form}");
+        let anew = from_quick(high).success().says([&format!("2 layers, compressed with {form}")]);
+        assert!(anew.stdout == small, "{high}: as if it had come plain");
+    }
+}
+
+#[test]
 fn a_gzip_header_written_anew_says_nothing_of_time_or_machine() {
     let converted = convert(&Shape::Docker20.save_one(&mixed()), Target::Docker, &[]);
     for layer in &converted.images[0].layers {

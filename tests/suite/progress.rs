@@ -8,6 +8,7 @@ use crate::support::codec::Codec;
 use crate::support::layer::{file, layer_tar};
 use crate::support::process::noise;
 use crate::support::run::{Outcome, imgtar};
+use crate::support::schema;
 use crate::support::scratch::Scratch;
 use crate::support::screen::{self, OnScreen};
 use crate::support::{image::TestImage, shape::Shape};
@@ -20,9 +21,29 @@ fn run(form: &str, target: &str) -> Outcome {
     imgtar(["convert", "--to", target, "--progress", form]).stdin(source()).success()
 }
 
+/// The lines of standard error, each with the fields that its event has.
 fn documents(outcome: &Outcome) -> Vec<Value> {
     let lines = outcome.stderr.lines();
-    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    let read = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    let documents: Vec<Value> = lines.map(read).collect();
+    for document in &documents {
+        let fields: &[&str] = match document["event"].as_str().unwrap() {
+            "wrote" => {
+                let mut report = document.clone();
+                report.as_object_mut().unwrap().remove("event");
+                schema::check("report", &report);
+                continue;
+            }
+            "begin" | "advance" => &["task", "action", "place", "bytes", "total"],
+            "end" => &["task", "action", "place", "bytes", "total", "complete"],
+            "whole" => &["bytes", "total"],
+            "notice" => &["severity", "place", "problem"],
+            _ => &["exit"],
+        };
+        schema::check("progress", document);
+        assert!(fields.iter().all(|field| document.get(field).is_some()), "{document}");
+    }
+    documents
 }
 
 fn sum(documents: &[Value], action: &str) -> u64 {
@@ -41,7 +62,7 @@ fn json_tells_every_task_from_its_beginning_to_its_end() {
         for end in ended {
             assert_eq!(end["complete"], true, "{outcome}");
             assert!(
-                begun.iter().any(|begin| begin["task"] == end["task"] && begin["layer"] == end["layer"]),
+                begun.iter().any(|begin| begin["task"] == end["task"] && begin["place"] == end["place"]),
                 "{outcome}"
             );
         }

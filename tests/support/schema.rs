@@ -68,7 +68,11 @@ fn missing<'a>(required: &'a Value, value: &'a Value) -> impl Iterator<Item = &'
 }
 
 fn is_of_type(value: &Value, wanted: &Value) -> bool {
-    match wanted.as_str().expect("one type") {
+    if let Some(several) = wanted.as_array() {
+        return several.iter().any(|one| is_of_type(value, one));
+    }
+    match wanted.as_str().expect("a type") {
+        "null" => value.is_null(),
         "object" => value.is_object(),
         "array" => value.is_array(),
         "string" => value.is_string(),

@@ -24,7 +24,7 @@ pub(crate) struct ChoiceArgs {
     #[arg(long, value_name = "SEL", value_parser = values::image)]
     pub(crate) image: Option<ImageRef>,
 
-    /// On this platform: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own.
+    /// On this platform: OS/ARCH[/VARIANT], or `host` for this machine's own.
     #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
     pub(crate) platform: Option<PlatformArg>,
 

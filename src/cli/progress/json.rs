@@ -42,7 +42,7 @@ enum ProgressDocument<'a> {
 struct About<'a> {
     task: u64,
     action: &'static str,
-    layer: &'a str,
+    place: &'a str,
     bytes: u64,
     total: Option<u64>,
 }
@@ -86,7 +86,7 @@ impl Json {
 }
 
 fn about(id: TaskId, task: &TaskState) -> About<'_> {
-    About { task: id.0, action: word(task.action), layer: &task.label, bytes: task.bytes, total: task.total }
+    About { task: id.0, action: word(task.action), place: &task.label, bytes: task.bytes, total: task.total }
 }
 
 fn word(action: Action) -> &'static str {
@@ -125,10 +125,10 @@ mod tests {
         at(302, Event::Ended { task, complete: true });
         let expected = r#"
 {"event":"whole","bytes":0,"total":10}
-{"event":"begin","task":3,"action":"check","layer":"a.tar: \"b\"","bytes":0,"total":10}
-{"event":"advance","task":3,"action":"check","layer":"a.tar: \"b\"","bytes":4,"total":10}
+{"event":"begin","task":3,"action":"check","place":"a.tar: \"b\"","bytes":0,"total":10}
+{"event":"advance","task":3,"action":"check","place":"a.tar: \"b\"","bytes":4,"total":10}
 {"event":"whole","bytes":4,"total":10}
-{"event":"end","task":3,"action":"check","layer":"a.tar: \"b\"","bytes":10,"total":10,"complete":true}
+{"event":"end","task":3,"action":"check","place":"a.tar: \"b\"","bytes":10,"total":10,"complete":true}
 {"event":"whole","bytes":10,"total":10}
 "#;
         assert_eq!(said, expected.trim_start());
