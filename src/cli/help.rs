@@ -40,9 +40,6 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         ErrorKind::MissingRequiredArgument if writes(&error) => {
             Some("--to oci is what most tools load; --help lists the others".to_owned())
         }
-        ErrorKind::MissingRequiredArgument if usage(&error).contains("--human-readable") => {
-            Some("-h is for the sizes of -l; help is --help".to_owned())
-        }
         _ => None,
     };
     if let Some(tip) = tip {

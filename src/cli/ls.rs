@@ -3,6 +3,7 @@
 mod long;
 mod tree;
 
+use std::cmp::Reverse;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -39,17 +40,24 @@ pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
     let listing =
         ListedEntries { args, filter, archive: &images.archive, chosen: &chosen, run: &session.run, messages };
     let mut lines = Lines { out: Answer::begin()?, long: args.long.then(|| Long::new(args.human_readable)) };
-    if args.layers {
+    if args.layers && (args.sort_by_size || args.reverse) {
+        let changes = listing.collect_changes()?;
+        changes.iter().try_for_each(|change| lines.change(change, &chosen, args.json))?;
+    } else if args.layers {
         list_changes(&images.archive, &chosen, &listing.filter, &session.run, |change| {
             lines.change(change, &chosen, args.json)
         })?;
     } else if args.tree || args.sort_by_size || args.reverse {
         let mut entries = listing.collect()?;
-        if args.sort_by_size {
-            entries.sort_by_key(|entry| std::cmp::Reverse(entry.size));
-        }
-        if args.reverse {
-            entries.reverse();
+        if args.tree {
+            tree::sort(&mut entries, args.sort_by_size, args.reverse);
+        } else {
+            if args.sort_by_size {
+                entries.sort_by_key(|entry| Reverse(entry.size));
+            }
+            if args.reverse {
+                entries.reverse();
+            }
         }
         let mut labels = args.tree.then(|| tree::labels(&entries));
         for entry in &entries {
@@ -66,6 +74,7 @@ pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
 /// archive.
 fn explained(args: &LsArgs, error: Error) -> Error {
     match &args.input {
+        None if args.human_readable => hinted(error, "help is --help"),
         Some(input) if input.is_absolute() && args.patterns.is_empty() && !io::stdin().is_terminal() => {
             hinted(error, "for a PATTERN in what is piped in, write `-` before it")
         }
@@ -102,14 +111,36 @@ impl ListedEntries<'_> {
     fn collect(&self) -> Result<Vec<FileEntry>> {
         let mut entries = Vec::new();
         self.each(|entry| {
-            let FileEntry { path, target, xattrs, pax, .. } = &entry;
-            let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
-            let size = size_of::<FileEntry>() + path.len() + target.len() + records;
-            self.run.budget.charge_memory(size as u64, self.archive)?;
+            self.charge(&entry)?;
             entries.push(entry);
             Ok(())
         })?;
         Ok(entries)
+    }
+
+    /// Collects the changes that layers make, layer by layer in the order that is asked for.
+    fn collect_changes(&self) -> Result<Vec<LayerChange>> {
+        let mut changes = Vec::new();
+        list_changes(self.archive, self.chosen, &self.filter, self.run, |change| {
+            self.charge(&change.entry)?;
+            changes.push(change.clone());
+            Ok(())
+        })?;
+        if self.args.sort_by_size {
+            changes.sort_by_key(|change| (change.layer, Reverse(change.entry.size)));
+        }
+        if self.args.reverse {
+            changes.reverse();
+        }
+        Ok(changes)
+    }
+
+    /// Counts an entry that is kept.
+    fn charge(&self, entry: &FileEntry) -> Result<()> {
+        let FileEntry { path, target, xattrs, pax, .. } = entry;
+        let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
+        let size = size_of::<FileEntry>() + path.len() + target.len() + records;
+        self.run.budget.charge_memory(size as u64, self.archive)
     }
 }
 

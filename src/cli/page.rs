@@ -154,17 +154,24 @@ impl<'a> Page<'a> {
     /// Writes `table`.
     pub(super) fn table(&mut self, table: &Table) -> io::Result<()> {
         let widths = table.widths();
-        let left = table.indent + widths.iter().map(|width| width + GAP).sum::<usize>();
-        let room = self.columns.saturating_sub(left);
+        let left = |indent: usize, widths: &[usize]| indent + widths.iter().map(|width| width + GAP).sum::<usize>();
+        // Where not even the cells before the last have room, the first stands on a line of its own.
+        let folded = usize::from(left(table.indent, &widths) > self.columns && widths.len() > 1);
+        let (indent, rest) = (table.indent + folded * GAP, &widths[folded..]);
+        let room = self.columns.saturating_sub(left(indent, rest));
         let mut last_cells = table.rows.iter().filter_map(|row| row.last());
         let is_narrow = room < ROOM && last_cells.any(|cell| display_width(&cell.text) > room);
         for (last, before) in table.rows.iter().filter_map(|row| row.split_last()) {
-            let mut line = " ".repeat(table.indent) + &self.aligned(before, &widths);
+            let (first, before) = before.split_at(folded.min(before.len()));
+            for cell in first {
+                writeln!(self.out, "{}{}", " ".repeat(table.indent), self.shown(cell, &cell.text))?;
+            }
+            let mut line = " ".repeat(indent) + &self.aligned(before, rest);
             if is_narrow {
                 if !line.trim().is_empty() {
                     writeln!(self.out, "{}", line.trim_end())?;
                 }
-                line = " ".repeat(table.indent + GAP);
+                line = " ".repeat(indent + GAP);
             }
             self.last_cell(&line, last)?;
         }
@@ -279,6 +286,19 @@ mod tests {
         assert_eq!(page(80, table), "   SIZE  BY\n1.0 KiB  RUN abcdefghijklmnopqrstuvwxyz\n");
         assert_eq!(page(30, table), "   SIZE  BY\n1.0 KiB  RUN abcdefghijklmnop…\n");
         assert_eq!(page(20, table), "   SIZE\n  BY\n1.0 KiB\n  RUN abcdefghijklm…\n");
+    }
+
+    #[test]
+    fn what_has_no_room_beside_the_first_cell_stands_below_it() {
+        let mut table = Table::new(0);
+        table.row([cell("registry.example.com/app:1"), cell("linux/amd64"), cell("1.0 KiB").right(), cell("a.tar")]);
+        table.row([cell("b:2"), cell("linux/arm"), cell("12.0 MiB").right(), cell("b.tar")]);
+        let table = |page: &mut Page<'_>| page.table(&table);
+        let beside = "registry.example.com/app:1  linux/amd64   1.0 KiB  a.tar\nb:2                         linux/arm    \
+                      12.0 MiB  b.tar\n";
+        assert_eq!(page(80, table), beside);
+        let below = "registry.example.com/app:1\n  linux/amd64   1.0 KiB  a.tar\nb:2\n  linux/arm    12.0 MiB  b.tar\n";
+        assert_eq!(page(45, table), below);
     }
 
     #[test]

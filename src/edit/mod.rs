@@ -43,7 +43,7 @@ pub use shape::check_healthcheck;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, ImageSet, Layer, Node};
+use crate::image::{Image, ImageEntry, ImageSet, Layer};
 use crate::run::Run;
 use crate::spec::platform::Platform;
 use crate::words::counted;
@@ -201,7 +201,7 @@ pub(crate) fn apply(
     let (mut changed, mut outcomes) = (ChangedImages::new(), HashMap::new());
     let mut removal = Removal { content: RemovedContent::default(), hits: vec![false; options.remove.len()] };
     for (entry, image) in wanted(&entries, &options.platforms)? {
-        let mut draft = Draft::new(image, title(entry, image), run)?;
+        let mut draft = Draft::new(image, entry.at(image), run)?;
         change(&mut draft, options, &others, &mut removal, &workshop)?;
         let (changes, layer_bytes) = (mem::take(&mut draft.changes), draft.layer_bytes());
         let new = draft.finish(run)?.map(Arc::new);
@@ -319,15 +319,6 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<(
         platforms.is_empty() || platforms.iter().any(|platform| platform.matches(&image.platform))
     };
     Ok(all().filter(is_wanted).filter(|(_, image)| seen.insert(Arc::as_ptr(image))).collect())
-}
-
-/// The name in messages of an image of `entry`.
-fn title(entry: &ImageEntry, image: &Image) -> String {
-    let platform = match &entry.node {
-        Node::Image(_) => String::new(),
-        _ => format!(" ({})", image.platform),
-    };
-    format!("{}: {}{platform}", entry.archive, entry.title())
 }
 
 /// Returns the outcome for each image of `entries`, each once; `outcomes` has the changed ones by their address in

@@ -251,6 +251,17 @@ impl ImageEntry {
     }
 }
 
+impl ImageEntry {
+    /// The name in messages of an image of this entry.
+    pub(crate) fn at(&self, image: &Image) -> String {
+        let platform = match &self.node {
+            Node::Image(_) => String::new(),
+            _ => format!(" ({})", image.platform),
+        };
+        format!("{}: {}{platform}", self.archive, self.title())
+    }
+}
+
 impl Node {
     /// All images below, in order, each as often as it is listed.
     pub fn images(&self) -> Vec<&Arc<Image>> {

@@ -77,7 +77,7 @@ pub(super) fn write(
             tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
             let linked = HashMap::new();
             RootfsWriter { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }
-                .all(rootfs, &title(&contents.entries[0]))
+                .all(rootfs, &contents.entries[0].at(image))
         },
     )?;
     let names: Vec<_> = contents.entries[0].names.iter().map(ToString::to_string).collect();
@@ -98,7 +98,7 @@ fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
         return Err(Error::choice("a root filesystem is that of one image", titles).avoided_by(Setting::Image));
     };
     if image.platform.os == "windows" {
-        return Err(Error::inexpressible(title(entry), "layers of Windows are no root filesystem"));
+        return Err(Error::inexpressible(entry.at(image), "layers of Windows are no root filesystem"));
     }
     super::loss::refuse_encrypted(&[image])?;
     Ok(image)
@@ -117,11 +117,6 @@ fn plain<'a>(image: &'a Image, again: &'a Run, run: &Run) -> Result<Vec<PlainLay
     let tars: HashMap<ContentKey, Option<Extent>> =
         distinct.iter().map(|layer| layer.content_key()).zip(tars).collect();
     Ok(image.layers.iter().map(|layer| PlainLayer::new(layer, tars[&layer.content_key()].clone(), again)).collect())
-}
-
-/// The image's name in messages.
-fn title(entry: &image::ImageEntry) -> String {
-    format!("{}: {}", entry.archive, entry.title())
 }
 
 /// Leaves out of the tree of the image called `at` whatever none of `patterns` names.

@@ -317,7 +317,6 @@ fn what_contradicts_itself_is_exit_2() {
         &["--layer", "x"],
         &["--layer", "-1"],
         &["--tree", "--json"],
-        &["-h"],
         &["--layers", "--layer", "1"],
     ] {
         imgtar(["ls"]).args(args).stdin(Shape::Oci.save_one(&image()).bytes()).exits(2);
@@ -390,6 +389,18 @@ usr/
     └── sh
 ";
     assert_eq!(ls(&["--tree", "-", "etc", "usr"]).text(), expected);
+    let reversed = "usr/\n└── bin/\n    ├── sh\n    ├── more\n    └── ash\netc/\n├── new\n└── keep\n";
+    assert_eq!(ls(&["--tree", "-r", "-", "etc", "usr"]).text(), reversed);
+    let image = TestImage::new().layer([dir("d"), file("d/a", "1"), file("d/b", "22")]).layer([file("d/c", "333")]);
+    let run = |flags: &[&str]| {
+        let archive = Shape::Oci.save_one(&image.clone().tag("app:1")).bytes();
+        imgtar(["ls"]).args(flags).stdin(archive).success().text()
+    };
+    assert_eq!(run(&["--tree", "-S"]), "d/\n├── c\n├── b\n└── a\n");
+    let paths =
+        |text: String| text.lines().map(|line| line.split("  ").last().unwrap().trim().to_owned()).collect::<Vec<_>>();
+    assert_eq!(paths(run(&["--layers", "-S"])), ["d/b", "d/a", "d/", "d/c"]);
+    assert_eq!(paths(run(&["--layers", "-r"])), ["d/c", "d/b", "d/a", "d/"]);
 }
 
 /// What each layer does, one path after another, by the simple way: the trees before and after each layer, held against

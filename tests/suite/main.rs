@@ -66,6 +66,7 @@ mod report;
 mod resources;
 mod rootfs;
 mod roundtrip;
+mod screens;
 mod select;
 mod split;
 mod support_itself;

@@ -65,15 +65,15 @@ pub(crate) struct LsArgs {
     pub(crate) long: bool,
 
     /// With -l, sizes as 754.0 KiB.
-    #[arg(short = 'h', long, requires = "long")]
+    #[arg(short = 'h', long)]
     pub(crate) human_readable: bool,
 
-    /// Largest files first.
-    #[arg(short = 'S', long, conflicts_with_all = ["tree", "layers"])]
+    /// Largest files first: with --tree in each directory, with --layers in each layer.
+    #[arg(short = 'S', long)]
     pub(crate) sort_by_size: bool,
 
-    /// In reverse order.
-    #[arg(short, long, conflicts_with_all = ["tree", "layers"])]
+    /// In reverse order: with --tree in each directory.
+    #[arg(short, long)]
     pub(crate) reverse: bool,
 
     /// As a tree: names below their directories.

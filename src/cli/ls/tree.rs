@@ -1,5 +1,8 @@
 //! `ls --tree`: names below their directories.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use imgtar::FileEntry;
 use imgtar::internals::path::escape_for_terminal;
 
@@ -11,6 +14,33 @@ struct Branch {
     name: Vec<u8>,
     /// True if no other entry follows in the same directory.
     is_last: bool,
+}
+
+/// Puts what is in one directory in order, largest first or in the reverse of the order that there is; each directory is still
+/// followed by its content.
+pub(super) fn sort(entries: &mut [FileEntry], by_size: bool, reverse: bool) {
+    // The size of what is at each path, and its place so far; a directory that is not listed has that of what is in it.
+    let mut ranks: HashMap<Vec<u8>, (Reverse<u64>, usize)> = HashMap::new();
+    for (nth, entry) in entries.iter().enumerate() {
+        for end in ends(&entry.path) {
+            let size = if by_size && end == entry.path.len() { entry.size } else { 0 };
+            ranks.entry(entry.path[..end].to_vec()).or_insert((Reverse(size), nth));
+        }
+    }
+    entries.sort_by(|one, other| {
+        let (one, other) = (&one.path, &other.path);
+        let parted = ends(one).zip(ends(other)).find(|&(a, b)| one[..a] != other[..b]);
+        // Without it one lies below the other.
+        let Some((a, b)) = parted else { return one.len().cmp(&other.len()) };
+        let order = ranks[&one[..a]].cmp(&ranks[&other[..b]]);
+        if reverse { order.reverse() } else { order }
+    });
+}
+
+/// The lengths of the paths of which each holds the next, down to `path` itself.
+fn ends(path: &[u8]) -> impl Iterator<Item = usize> {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    slashes.chain((!path.is_empty()).then_some(path.len()))
 }
 
 /// Returns the lines' names with the branches in front of them; each directory among `entries` is followed by its
@@ -99,6 +129,24 @@ mod tests {
             &["etc/", "├── a", "├── b/", "│   └── x", "└── c", "usr/", "└── y"],
         );
         check(&["/", "bin/", "bin/sh"], &["./", "└── bin/", "    └── sh"]);
+    }
+
+    #[test]
+    fn directories_are_sorted_one_by_one() {
+        let paths = ["/", "a/", "a/small", "a/large", "b", "c/x/y", "c/x/z", "d"];
+        let sorted = |by_size, reverse| {
+            let mut entries: Vec<_> = paths.iter().map(|path| entry(path)).collect();
+            entries[0].path.clear();
+            for (nth, size) in [(2, 1), (3, 9), (4, 5), (5, 2), (6, 3), (7, 7)] {
+                entries[nth].size = size;
+            }
+            sort(&mut entries, by_size, reverse);
+            entries.iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(sorted(false, false), " a a/small a/large b c/x/y c/x/z d");
+        assert_eq!(sorted(true, false), " d b a a/large a/small c/x/z c/x/y");
+        assert_eq!(sorted(true, true), " c/x/y c/x/z a a/small a/large b d");
+        assert_eq!(sorted(false, true), " d c/x/z c/x/y b a a/large a/small");
     }
 
     #[test]

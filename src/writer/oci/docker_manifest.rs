@@ -35,7 +35,7 @@ pub(super) fn document(
         let written = &images[&Arc::as_ptr(image)];
         match obstacle(image, written) {
             Some(problem) => {
-                run.diagnostics.note(Rule::O28, &image.at, format!("not listed in manifest.json: {problem}"));
+                run.diagnostics.note(Rule::O28, entry.at(image), format!("not listed in manifest.json: {problem}"));
             }
             None => listed.push((entry, image, written)),
         }
@@ -59,10 +59,11 @@ pub(super) fn document(
             continue;
         }
         if names.is_empty() && !entry.names.is_empty() {
-            run.diagnostics.note(Rule::O28, &image.at, "not listed in manifest.json: another platform has its name");
+            let problem = "not listed in manifest.json: another platform has its name";
+            run.diagnostics.note(Rule::O28, entry.at(image), problem);
             continue;
         }
-        warn_of_zstd(image, written, run)?;
+        warn_of_zstd(&entry.at(image), written, run)?;
         let item = match items.entry(Arc::as_ptr(image)) {
             Entry::Occupied(known) => Rc::clone(known.get()),
             Entry::Vacant(new) => Rc::clone(new.insert(item(image, written).shared(&image.at, run)?)),
@@ -114,11 +115,11 @@ fn obstacle(image: &Image, written: &WrittenImage) -> Option<&'static str> {
     None
 }
 
-fn warn_of_zstd(image: &Image, written: &WrittenImage, run: &Run) -> Result<()> {
+fn warn_of_zstd(at: &str, written: &WrittenImage, run: &Run) -> Result<()> {
     let is_zstd = |compression| compression == Some(Compression::Zstd);
     if written.layers.iter().any(|layer| is_zstd(layer.descriptor.media_type().compression())) {
         let problem = "it has zstd layers, which Docker before 23 cannot load";
-        let warning = Diagnostic::warning(Rule::O28, &image.at, problem);
+        let warning = Diagnostic::warning(Rule::O28, at, problem);
         run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;
     }
     Ok(())
