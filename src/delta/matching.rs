@@ -1,6 +1,7 @@
 //! For a new file, the old one to make it of (docs/delta.md P-11): the same bytes wherever they are, else the most similar name.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
@@ -27,9 +28,12 @@ pub(crate) struct Matcher {
     files: Vec<SourceFile>,
     by_size: KeyIndex,
     by_key: [KeyIndex; KEYS.len()],
-    /// Digests of contents, as far as they were needed.
-    digests: Mutex<HashMap<FileNumber, [u8; 32]>>,
+    /// For each size that was asked for, the files of that size by the digests of their contents: of equal ones the first.
+    contents: Mutex<HashMap<u64, FilesByDigest>>,
 }
+
+/// Files by the digests of their contents.
+type FilesByDigest = HashMap<[u8; 32], FileNumber>;
 
 /// What two versions of one file have in common, the likeliest first: all but the digits of the path, the name, all but
 /// the digits of the name.
@@ -45,9 +49,10 @@ impl Matcher {
         files.sort_by(|one, two| one.path.cmp(&two.path));
         let memory = files.iter().map(|file| FILE_SIZE + file.path.len() as u64).sum();
         run.budget.charge_memory(memory, "the old image")?;
-        let by_size = KeyIndex::new(files.iter().map(|file| hash(&file.content.size())));
-        let by_key = KEYS.map(|key| KeyIndex::new(files.iter().map(|file| hash(&key(&file.path)))));
-        Ok(Self { files, by_size, by_key, digests: Mutex::default() })
+        let size = |file: &SourceFile| file.content.size();
+        let by_size = KeyIndex::new(files.iter().map(|file| (size(file), size(file))));
+        let by_key = KEYS.map(|key| KeyIndex::new(files.iter().map(|file| (hash(&key(&file.path)), size(file)))));
+        Ok(Self { files, by_size, by_key, contents: Mutex::default() })
     }
 
     /// The old file `number`.
@@ -69,20 +74,25 @@ impl Matcher {
                 return Ok(Some(number));
             }
         }
-        let mut wanted = None;
-        for number in self.by_size.get(hash(&size)) {
-            if Some(number) == at_path || self.file(number).content.size() != size {
-                continue;
-            }
-            let wanted = match wanted {
-                Some(wanted) => wanted,
-                None => *wanted.insert(digest(content)?),
-            };
-            if self.digest(number)? == wanted {
-                return Ok(Some(number));
-            }
+        if self.by_size.all(size).next().is_none() {
+            return Ok(None);
         }
-        Ok(None)
+        let wanted = digest(content)?;
+        let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match contents.entry(size) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.contents_of(size)?),
+        };
+        Ok(known.get(&wanted).copied())
+    }
+
+    /// The files of `size` bytes by the digests of their contents.
+    fn contents_of(&self, size: u64) -> Result<FilesByDigest> {
+        let mut contents = FilesByDigest::new();
+        for number in self.by_size.all(size) {
+            contents.entry(digest(&self.file(number).content)?).or_insert(number);
+        }
+        Ok(contents)
     }
 
     /// The old file that a file of `size` bytes at `path` is likely a version of.
@@ -95,12 +105,7 @@ impl Matcher {
             return Some(number);
         }
         let path = std::str::from_utf8(path).ok()?.trim_start_matches("./");
-        KEYS.iter().zip(&self.by_key).find_map(|(key, index)| {
-            let wanted = key(path);
-            let fits = |number: &FileNumber| is_near(number) && key(&self.file(*number).path) == wanted;
-            // Of those of one size the first by path.
-            index.get(hash(&wanted)).filter(fits).min_by_key(|number| self.file(*number).content.size().abs_diff(size))
-        })
+        KEYS.iter().zip(&self.by_key).find_map(|(key, index)| index.nearest(hash(&key(path)), size).filter(is_near))
     }
 
     /// The old file at `path`, which may be spelled as archives spell it.
@@ -109,33 +114,39 @@ impl Matcher {
         let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
         Some(place as FileNumber)
     }
-
-    fn digest(&self, number: FileNumber) -> Result<[u8; 32]> {
-        let known = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(&number).copied();
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let found = digest(&self.file(number).content)?;
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(number, found);
-        Ok(found)
-    }
 }
 
-/// Files by the hash of a key; two keys may share one.
-struct KeyIndex(Vec<(u64, FileNumber)>);
+/// Files by a key and their size. Two keys may share a hash: a source that is unlike the file makes a recipe large, but
+/// never wrong.
+struct KeyIndex(Vec<(u64, u64, FileNumber)>);
 
 impl KeyIndex {
-    /// Of the hashes of all files in their order.
-    fn new(hashes: impl Iterator<Item = u64>) -> Self {
-        let mut all: Vec<_> = hashes.zip(0..).collect();
+    /// Of the keys and sizes of all files in their order.
+    fn new(files: impl Iterator<Item = (u64, u64)>) -> Self {
+        let mut all: Vec<_> = files.zip(0..).map(|((key, size), number)| (key, size, number)).collect();
         all.sort_unstable();
         Self(all)
     }
 
-    /// The files with this hash, by ascending numbers.
-    fn get(&self, hash: u64) -> impl Iterator<Item = FileNumber> {
-        let start = self.0.partition_point(|(key, _)| *key < hash);
-        self.0[start..].iter().take_while(move |(key, _)| *key == hash).map(|(_, number)| *number)
+    /// The files with this key, by ascending sizes and numbers.
+    fn all(&self, key: u64) -> impl Iterator<Item = FileNumber> {
+        let start = self.first(key, 0);
+        self.0[start..].iter().take_while(move |entry| entry.0 == key).map(|(_, _, number)| *number)
+    }
+
+    /// The file with this key that is nearest in size, of several the first.
+    fn nearest(&self, key: u64, size: u64) -> Option<FileNumber> {
+        let place = self.first(key, size);
+        let larger = self.0.get(place).filter(|entry| entry.0 == key);
+        let smaller = place.checked_sub(1).map(|place| self.0[place]).filter(|entry| entry.0 == key);
+        let smaller = smaller.map(|(_, size, _)| &self.0[self.first(key, size)]);
+        let nearest = [larger, smaller].into_iter().flatten();
+        nearest.min_by_key(|(_, found, number)| (found.abs_diff(size), *number)).map(|(_, _, number)| *number)
+    }
+
+    /// The place of the first file with this key that has so many bytes or more.
+    fn first(&self, key: u64, size: u64) -> usize {
+        self.0.partition_point(|entry| (entry.0, entry.1) < (key, size))
     }
 }
 
@@ -173,4 +184,33 @@ fn folded(path: &str) -> String {
         }
     }
     folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_one_key_the_nearest_in_size_is_found() {
+        let index = KeyIndex::new([(1, 10), (1, 30), (2, 20), (1, 10), (1, 50)].into_iter());
+        for (key, size, number) in [
+            (1, 0, Some(0)),
+            (1, 19, Some(0)),
+            (1, 20, Some(0)),
+            (1, 21, Some(1)),
+            (1, 99, Some(4)),
+            (2, 0, Some(2)),
+            (3, 0, None),
+        ] {
+            assert_eq!(index.nearest(key, size), number, "{key} {size}");
+        }
+        assert_eq!(index.all(1).collect::<Vec<_>>(), [0, 3, 1, 4]);
+    }
+
+    #[test]
+    fn versions_differ_in_numbers_alone() {
+        assert_eq!(folded("lib/libx-1.20.so.3"), folded("lib/libx-10.3.so.12"));
+        assert_ne!(folded("lib/libx.so"), folded("lib/liby.so"));
+        assert_eq!((name("a/b-1"), name("b")), ("b-1", "b"));
+    }
 }

@@ -10,6 +10,7 @@
 //! ```
 
 mod archives;
+mod deltas;
 mod documents;
 mod things;
 
