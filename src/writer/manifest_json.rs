@@ -51,11 +51,6 @@ impl ManifestJson {
         self.items.push((names, item));
     }
 
-    /// Returns true if no image is listed.
-    pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// Returns the document with items that are one image but for their names as one, as readers take them: what made two
     /// images of them in the input, such as another compression of a layer, need not be there any more (D-4).
     pub(super) fn merged(mut self) -> Self {

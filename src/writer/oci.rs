@@ -8,6 +8,7 @@
 mod docker_manifest;
 mod index;
 mod layers;
+mod rewritten;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -30,7 +31,7 @@ use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::spec::oci::{self, Index};
 
 use index::{IndexJson, WrittenEntry};
-use layers::{Layers, WrittenLayer};
+use layers::{LayerForm, Layers, WrittenLayer};
 
 /// An image as it was written.
 struct WrittenImage {
@@ -56,50 +57,53 @@ pub(super) fn write<S: Store + Restart>(
         addressing: Addressing::Any,
         foreign: if oci.embed_foreign { ForeignPolicy::LikeOthers } else { ForeignPolicy::Kept },
     };
-    let (store, (index, images)) = speculative::run_with_checks(contents, policy, store, run, |store, plan, _| {
-        let mut writer = LayoutWriter {
-            store,
-            plan,
-            recoded: HashMap::new(),
-            options: oci,
-            run,
-            images: HashMap::new(),
-            indexes: Indexes::default(),
-        };
-        writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
-        for entry in contents.entries {
-            for image in entry.node.images() {
-                writer.image(image)?;
-            }
-        }
-        let existing = writer.store.existing_index()?;
-        let entries = writer.entries(contents.entries, existing.as_ref())?;
-        let listed = IndexJson::of(&entries, existing.as_ref(), writer.store, !oci.flat_index, run)?;
-        for (digest, bytes) in &writer.indexes.documents {
-            writer.store.bytes(digest, bytes)?;
-        }
-        for bytes in &listed.made {
-            writer.store.bytes(&Digest::sha256(bytes), bytes)?;
-        }
-        for blob in &carried {
-            writer.store.extent(&blob.digest, &blob.extent)?;
-        }
-        let index = match existing {
-            Some(existing) => existing.with_entries(listed.entries),
-            None => Index::new(listed.entries).with_annotations(contents.annotations.clone()),
-        };
-        Ok((index, writer.images))
-    })?;
-    let is_increment = contents.images().iter().any(|image| image.needs.is_some());
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
-    let docker_manifest = if wants_manifest {
-        // Podman reads that half where there are several entries or left-out layers, and makes short names its own (B-12,
-        // B-32).
-        let full_names = oci.full_names || index.entries().len() > 1 || is_increment;
-        docker_manifest::document(contents.entries, &images, options, full_names, run)?
-    } else {
-        None
-    };
+    let (store, (index, images, docker_images)) =
+        speculative::run_with_checks(contents, policy, store, run, |store, plan, _| {
+            let form = |layer: &Layer| LayerForm::of(layer, plan, oci);
+            rewritten::warn_of_referrers(contents.entries, &form, oci.oci_types, run)?;
+            let docker_images = if wants_manifest {
+                docker_manifest::choose(contents.entries, &form, options, run)?
+            } else {
+                Vec::new()
+            };
+            let mut writer = LayoutWriter {
+                store,
+                plan,
+                recoded: HashMap::new(),
+                options: oci,
+                run,
+                images: HashMap::new(),
+                indexes: Indexes::default(),
+            };
+            writer.store.begin(&algorithms(&images, &carried, contents.entries))?;
+            for entry in contents.entries {
+                for image in entry.node.images() {
+                    writer.image(image)?;
+                }
+            }
+            let existing = writer.store.existing_index()?;
+            let entries = writer.entries(contents.entries, existing.as_ref())?;
+            let listed = IndexJson::of(&entries, existing.as_ref(), writer.store, !oci.flat_index, run)?;
+            for (digest, bytes) in &writer.indexes.documents {
+                writer.store.bytes(digest, bytes)?;
+            }
+            for bytes in &listed.made {
+                writer.store.bytes(&Digest::sha256(bytes), bytes)?;
+            }
+            for blob in &carried {
+                writer.store.extent(&blob.digest, &blob.extent)?;
+            }
+            let index = match existing {
+                Some(existing) => existing.with_entries(listed.entries),
+                None => Index::new(listed.entries).with_annotations(contents.annotations.clone()),
+            };
+            Ok((index, writer.images, docker_images))
+        })?;
+    let is_increment = contents.images().iter().any(|image| image.needs.is_some());
+    // Podman reads that half where there are several entries or left-out layers, and makes short names its own (B-12, B-32).
+    let full_names = oci.full_names || index.entries().len() > 1 || is_increment;
+    let docker_manifest = docker_manifest::document(docker_images, &images, full_names, run)?;
     let links = if docker_manifest.is_some() { docker_manifest::links(&contents.images()) } else { BTreeMap::new() };
     let index = index.to_bytes();
     let size = store.finish(&Documents { index, docker_manifest, links, layout: oci::LAYOUT_MARKER })?;
@@ -215,7 +219,6 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
             };
             written.push(WrittenEntry { names: &entry.names, descriptor, members, annotations });
         }
-        self.warn_of_referrers(entries)?;
         Ok(written)
     }
 
@@ -270,11 +273,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
     fn new_index(&mut self, index: &'a ImageIndex) -> Result<(Descriptor, Cow<'a, [u8]>)> {
         let mut children = Vec::with_capacity(index.children.len());
         for child in &index.children {
-            let descriptor = self.descriptor(&child.descriptor, &child.node)?;
-            if descriptor.digest() != child.descriptor.digest() {
-                self.warn_of_attestations(index, child.descriptor.digest())?;
-            }
-            children.push(descriptor);
+            children.push(self.descriptor(&child.descriptor, &child.node)?);
         }
         let types =
             children.iter().zip(&index.children).map(|(new, old)| (new.media_type(), old.descriptor.media_type()));
@@ -291,42 +290,6 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let bytes = view.to_bytes();
         self.run.budget.charge_memory(bytes.len() as u64, "a rewritten index")?;
         Ok((Descriptor::of(view.media_type().clone(), &bytes), Cow::Owned(bytes)))
-    }
-
-    /// Warns of signatures that refer to a rewritten manifest or index by its old digest, as attestations do (O-14).
-    fn warn_of_referrers(&self, entries: &[ImageEntry]) -> Result<()> {
-        let nodes = || entries.iter().map(|entry| &entry.node);
-        let manifests = nodes().flat_map(Node::images).filter_map(|image| Some(&image.manifest.as_ref()?.digest));
-        let indexes = nodes().flat_map(Node::indexes).map(|index| &index.document.digest);
-        let written: HashSet<&Digest> = self
-            .images
-            .values()
-            .map(|image| image.manifest.digest())
-            .chain(self.indexes.documents.iter().map(|(digest, _)| digest))
-            .collect();
-        let gone: HashSet<&Digest> = manifests.chain(indexes).filter(|digest| !written.contains(digest)).collect();
-        for carried in nodes().flat_map(Node::carried).filter(|carried| !carried.attestation) {
-            if let Some(subject) = carried.subject.as_ref().filter(|subject| gone.contains(subject)) {
-                let problem = format!("it refers to {subject}, which had to be rewritten");
-                self.run.diagnostics.warn_of_target(Rule::M4, &carried.what, problem)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Warns of attestations that refer to the manifest by its old digest: they are carried as they are.
-    fn warn_of_attestations(&self, index: &ImageIndex, rewritten: &Digest) -> Result<()> {
-        let subject = rewritten.to_string();
-        let attests =
-            |child: &&crate::image::Child| child.descriptor.annotation("vnd.docker.reference.digest") == Some(&subject);
-        match index.children.iter().find(attests) {
-            Some(child) => self.run.diagnostics.warn_of_target(
-                Rule::M4,
-                child.descriptor.digest().to_string(),
-                format!("it attests to {subject}, whose manifest had to be rewritten"),
-            ),
-            None => Ok(()),
-        }
     }
 }
 

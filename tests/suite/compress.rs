@@ -4,7 +4,7 @@ use crate::support::codec::Codec;
 use crate::support::expect::{Converted, Target, convert, judge, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar};
-use crate::support::layout::blob_path;
+use crate::support::layout::{Layout, Types, blob_path};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
@@ -169,6 +169,25 @@ fn a_compression_by_name_alone_is_a_warning_before_anything_is_written() {
     assert!(scratch.names().is_empty());
     convert("oci", &["--outer", "gzip"]).success();
     convert("rootfs", &["-f"]).success();
+}
+
+#[test]
+fn a_strict_run_ends_before_it_writes() {
+    let demo = TestImage::demo("app:1");
+    let mut layout = Layout::new();
+    let manifest = layout.image(&demo, Types::Oci);
+    let attestation = layout.attestation(&manifest);
+    let index = layout.nested(&[manifest, attestation], Types::Oci);
+    layout.list_as(&index, &["app:1".to_owned()]);
+    let strict = |bytes: Vec<u8>, codec: &str| {
+        imgtar(["convert", "--strict", "--to", "oci", "--compress", codec]).stdin(bytes).exits(4)
+    };
+    for (outcome, text) in [
+        (strict(Shape::Crane.save_one(&demo).bytes(), "zstd"), "zstd layers"),
+        (strict(layout.tarball().bytes(), "none"), "attests to"),
+    ] {
+        assert!(outcome.says([text]).stdout.is_empty());
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::layers::LayerForm;
 use super::{Images, WrittenImage, WrittenLayer};
 use crate::diagnostics::Diagnostic;
 use crate::error::{Result, Setting};
@@ -20,38 +21,45 @@ use crate::spec::platform::Platform;
 use crate::writer::manifest_json::{ImageItem, ManifestJson};
 use crate::writer::names::{Spelling, repo_tags_beside_layout};
 
-/// The document, or nothing where docker could read none of the images.
-pub(super) fn document(
-    entries: &[ImageEntry],
-    images: &Images,
+/// An image to be listed, and the names that it has there.
+pub(super) struct ListedImage<'a> {
+    entry: &'a ImageEntry,
+    image: &'a Arc<Image>,
+    names: Vec<Name>,
+}
+
+/// Chooses the images to be listed. Warns of what engines cannot load, before anything is written.
+///
+/// # Errors
+/// Under `--strict` the first warning.
+pub(super) fn choose<'a>(
+    entries: &'a [ImageEntry],
+    form: &dyn Fn(&Layer) -> LayerForm,
     options: &ConvertOptions,
-    full_names: bool,
     run: &Run,
-) -> Result<Option<Vec<u8>>> {
+) -> Result<Vec<ListedImage<'a>>> {
     let wanted = wanted(options);
-    let mut listed = Vec::new();
+    let mut readable = Vec::new();
     for entry in entries {
         let Some(image) = representative(entry, &wanted) else { continue };
-        let written = &images[&Arc::as_ptr(image)];
-        match obstacle(image, written) {
+        match obstacle(image, form) {
             Some(problem) => {
                 run.diagnostics.note(Rule::O28, entry.at(image), format!("not listed in manifest.json: {problem}"));
             }
-            None => listed.push((entry, image, written)),
+            None => readable.push((entry, image)),
         }
     }
     let mut holders: HashMap<&Name, (usize, &Arc<Image>)> = HashMap::new();
-    for (entry, image, _) in &listed {
+    for (entry, image) in &readable {
         let rank = rank(image, &wanted);
         for name in &entry.names {
             let holder = holders.entry(name).or_insert((rank, image));
             *holder = if rank < holder.0 { (rank, image) } else { *holder };
         }
     }
-    let mut manifest = ManifestJson::default();
-    let mut items: HashMap<*const Image, Rc<ImageItem>> = HashMap::new();
+    let mut listed = Vec::new();
     let mut taken = HashSet::new();
-    for (entry, image, written) in listed {
+    for (entry, image) in readable {
         let holds = |name: &&Name| Arc::ptr_eq(holders[*name].1, image);
         let held: Vec<&Name> = entry.names.iter().filter(holds).collect();
         let names: Vec<Name> = held.iter().filter(|name| taken.insert(**name)).map(|name| (*name).clone()).collect();
@@ -63,18 +71,37 @@ pub(super) fn document(
             run.diagnostics.note(Rule::O28, entry.at(image), problem);
             continue;
         }
-        warn_of_zstd(&entry.at(image), written, run)?;
+        warn_of_zstd(&entry.at(image), image, form, run)?;
+        listed.push(ListedImage { entry, image, names });
+    }
+    if listed.is_empty() {
+        let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
+        run.diagnostics.warn_of_target(Rule::O28, "the output", problem)?;
+    }
+    Ok(listed)
+}
+
+/// The document, or nothing where docker could read none of the images.
+pub(super) fn document(
+    listed: Vec<ListedImage<'_>>,
+    images: &Images,
+    full_names: bool,
+    run: &Run,
+) -> Result<Option<Vec<u8>>> {
+    if listed.is_empty() {
+        return Ok(None);
+    }
+    let mut manifest = ManifestJson::default();
+    let mut items: HashMap<*const Image, Rc<ImageItem>> = HashMap::new();
+    for ListedImage { entry, image, names } in listed {
         let item = match items.entry(Arc::as_ptr(image)) {
             Entry::Occupied(known) => Rc::clone(known.get()),
-            Entry::Vacant(new) => Rc::clone(new.insert(item(image, written).shared(&image.at, run)?)),
+            Entry::Vacant(new) => {
+                Rc::clone(new.insert(item(image, &images[&Arc::as_ptr(image)]).shared(&image.at, run)?))
+            }
         };
         let entry = ImageEntry { names, ..entry.clone() };
         manifest.list(repo_tags_beside_layout(&entry, Spelling::of(full_names), run)?, item);
-    }
-    if manifest.is_empty() {
-        let problem = "no image can be listed in docker's manifest.json, so Docker before 29 cannot load the archive";
-        run.diagnostics.warn_of_target(Rule::O28, "the output", problem)?;
-        return Ok(None);
     }
     manifest.merged().to_bytes(run).map(Some)
 }
@@ -98,26 +125,22 @@ fn representative<'a>(entry: &'a ImageEntry, wanted: &[Platform]) -> Option<&'a 
 }
 
 /// Why docker could not read an image of this layout.
-fn obstacle(image: &Image, written: &WrittenImage) -> Option<&'static str> {
-    let digests = written.layers.iter().map(|layer| layer.descriptor.digest()).chain([&written.config]);
-    if digests.into_iter().any(|digest| !digest.is_sha256()) {
+fn obstacle(image: &Image, form: &dyn Fn(&Layer) -> LayerForm) -> Option<&'static str> {
+    let config = image.manifest.as_ref().map_or(&image.image_id, |manifest| manifest.view.config().digest());
+    let forms = || image.layers.iter().map(form);
+    if !config.is_sha256() || forms().any(|form| !form.is_sha256) {
         return Some("it is stored under digests other than sha256");
     }
-    let layers = || image.layers.iter().zip(&written.layers);
-    if layers().any(|(layer, written)| written.codec.is_none() && !layer.is_left_out()) {
+    if image.layers.iter().any(|layer| !layer.is_left_out() && !form(layer).is_there) {
         return Some("a foreign layer's blob is not there");
     }
     let is_readable =
         |compression| matches!(compression, Some(Compression::Plain | Compression::Gzip | Compression::Zstd));
-    if written.layers.iter().any(|layer| !is_readable(layer.descriptor.media_type().compression())) {
-        return Some("a layer is neither plain nor gzip nor zstd");
-    }
-    None
+    forms().any(|form| !is_readable(form.compression)).then_some("a layer is neither plain nor gzip nor zstd")
 }
 
-fn warn_of_zstd(at: &str, written: &WrittenImage, run: &Run) -> Result<()> {
-    let is_zstd = |compression| compression == Some(Compression::Zstd);
-    if written.layers.iter().any(|layer| is_zstd(layer.descriptor.media_type().compression())) {
+fn warn_of_zstd(at: &str, image: &Image, form: &dyn Fn(&Layer) -> LayerForm, run: &Run) -> Result<()> {
+    if image.layers.iter().any(|layer| form(layer).compression == Some(Compression::Zstd)) {
         let problem = "it has zstd layers, which Docker before 23 cannot load";
         let warning = Diagnostic::warning(Rule::O28, at, problem);
         run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;

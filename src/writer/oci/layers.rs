@@ -103,6 +103,75 @@ impl<S: Store> Layers<'_, '_, S> {
     }
 }
 
+/// The form that a layer will have in the layout, known before anything is written.
+pub(super) struct LayerForm {
+    /// True if its blob will be in the layout.
+    pub(super) is_there: bool,
+    /// True if its descriptor stays the input's.
+    pub(super) is_kept: bool,
+    /// True if its descriptor's digest is SHA-256.
+    pub(super) is_sha256: bool,
+    /// The compression that its media type will name.
+    pub(super) compression: Option<Compression>,
+}
+
+impl LayerForm {
+    /// The form of `layer` by `plan`.
+    pub(super) fn of(layer: &Layer, plan: &Plan<'_>, options: &OciOptions) -> Self {
+        let form = StoredForm::of(layer, plan);
+        let is_there = form.is_some();
+        let own = |descriptor: &Descriptor| Self {
+            is_there,
+            is_kept: true,
+            is_sha256: descriptor.digest().is_sha256(),
+            compression: descriptor.media_type().compression(),
+        };
+        if let (true, Some(descriptor)) = (layer.is_left_out(), layer.descriptor()) {
+            return own(descriptor);
+        }
+        if let Some(foreign) = &layer.foreign
+            && (!options.embed_foreign || layer.blob.is_none())
+        {
+            return own(&layer.descriptor().cloned().unwrap_or_else(|| new_foreign(foreign)));
+        }
+        // The digest is none yet, and no matter.
+        let typed =
+            |codec| layer.described_as(Family::Oci, codec, layer.diff_id.digest(), 0).media_type().compression();
+        let is_stored_kept = form.as_ref().is_some_and(|form| form.is_kept);
+        match layer.descriptor().filter(|_| is_stored_kept) {
+            Some(descriptor) if !descriptor.media_type().is_nondistributable() => own(descriptor),
+            _ => Self {
+                is_there,
+                is_kept: false,
+                is_sha256: form.as_ref().is_none_or(|form| form.is_sha256),
+                compression: form.and_then(|form| typed(form.codec)),
+            },
+        }
+    }
+}
+
+/// The form of stored bytes.
+struct StoredForm {
+    codec: Codec,
+    is_sha256: bool,
+    /// True if they are the input's.
+    is_kept: bool,
+}
+
+impl StoredForm {
+    /// `None` if they are left out.
+    fn of(layer: &Layer, plan: &Plan<'_>) -> Option<Self> {
+        match plan.decision(layer) {
+            Decision::Keep(stored) if layer.blob.is_some() => {
+                Some(Self { codec: stored.codec, is_sha256: stored.digest.is_sha256(), is_kept: true })
+            }
+            Decision::Recode(encoding) => Some(Self { codec: encoding.codec(), is_sha256: true, is_kept: false }),
+            Decision::CopyOf(other) => Self::of(other, plan).map(|form| Self { is_kept: false, ..form }),
+            Decision::Keep(_) | Decision::Leave => None,
+        }
+    }
+}
+
 /// The descriptor of a stored layer: the input's own where it is still true.
 fn describe(layer: &Layer, stored: &StoredBlob, kept: bool, family: Family) -> Descriptor {
     match layer.descriptor() {
