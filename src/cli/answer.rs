@@ -90,9 +90,17 @@ impl Session {
     /// The images of `archive`.
     ///
     /// # Errors
-    /// Those of [`Archive::images`].
+    /// Those of [`Archive::images_with`].
     pub(super) fn images(&self, archive: &Archive, args: &ChoiceArgs) -> Result<ImageSet> {
-        archive.images(args.prefer.map(Into::into), &self.run)
+        archive.images_with(self.others(&args.with)?, args.prefer.map(Into::into), &self.run)
+    }
+
+    /// Finds the archives that `--with` names, and waits for them.
+    ///
+    /// # Errors
+    /// Those of finding the inputs.
+    pub(super) fn others(&self, with: &[PathBuf]) -> Result<Vec<Input>> {
+        if with.is_empty() { Ok(Vec::new()) } else { self.inputs(with) }
     }
 }
 

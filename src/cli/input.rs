@@ -3,6 +3,7 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use imgtar::internals::path::escape_for_terminal;
@@ -20,6 +21,9 @@ const IMAGES: [&str; 3] = ["docker-daemon:", "containers-storage:", "docker://"]
 
 /// The time without a byte on standard input after which a message says that it is waited for.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// True once standard input is the archive that something reads: it cannot be another one too.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The input that `given` names; standard input for `-` and for `None`.
 ///
@@ -86,7 +90,7 @@ impl<'a> GivenArchives<'a> {
 /// [`Error::Usage`].
 pub(super) fn refuse_repeated<'p>(given: impl Iterator<Item = &'p Path>) -> Result<()> {
     match given.filter(|path| *path == Path::new("-")).nth(1) {
-        Some(_) => Err(Error::Usage("`-` is given twice, but there is one standard input".to_owned())),
+        Some(_) => Err(repeated()),
         None => Ok(()),
     }
 }
@@ -110,6 +114,10 @@ pub(super) fn refuse_one_stream<'p>(given: impl Iterator<Item = &'p Path>) -> Re
         known.push((path, stream));
     }
     Ok(())
+}
+
+fn repeated() -> Error {
+    Error::Usage("`-` is given twice, but there is one standard input".to_owned())
 }
 
 /// Adds `hint` to the message of `error`.
@@ -163,6 +171,9 @@ fn standard_input() -> Result<File> {
     let refuse = |what: &str| Err(Error::Usage(format!("standard input is {what}; give IN")));
     if io::stdin().is_terminal() {
         return refuse("a terminal");
+    }
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(repeated());
     }
     let mut stdin = sys::standard_input().map_err(|error| Error::io("opening", "standard input", error))?;
     let found = metadata(&stdin).map_err(|error| Error::io("reading", "standard input", error))?;

@@ -25,7 +25,7 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
     for input in inputs {
         let label = input.label();
         let session = Session::renewed(&args.run, messages, Diagnostics::silent())?;
-        match verify(input, session.run) {
+        match session.others(&args.with).and_then(|with| verify(input, with, session.run)) {
             Ok(mut report) => {
                 report.findings = report.findings.iter().map(hints::hinted).collect();
                 let doubtful = args.run.strict && report.counts.warnings > 0;

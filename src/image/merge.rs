@@ -42,6 +42,7 @@ impl ImageSet {
         Self {
             archive: listed(&archives),
             entries: merge.entries,
+            is_completed: true,
             unreferenced: sets.iter().flat_map(|set| &set.unreferenced).cloned().collect(),
             annotations: BTreeMap::new(),
             manifest_json: None,

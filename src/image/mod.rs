@@ -46,6 +46,8 @@ pub struct ImageSet {
     pub entries: Vec<ImageEntry>,
     /// Blobs of a layout that nothing refers to (docs/formats.md O-3).
     pub unreferenced: Vec<RawBlob>,
+    /// True if what the archive does not hold may have been taken from others.
+    pub(crate) is_completed: bool,
     /// The annotations of `index.json` itself; of several archives none.
     pub(crate) annotations: BTreeMap<String, String>,
     /// The items of `manifest.json`, where it was read.

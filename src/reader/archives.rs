@@ -78,6 +78,23 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     Ok(OpenedArchives { images: ImageSet::merged(reading.sets.into_iter().flatten().collect()), bases })
 }
 
+impl Archive {
+    /// All its images; what it lists and does not hold is taken from the archives `with` (docs/bundles.md B-42).
+    ///
+    /// # Errors
+    /// Those of [`Archive::images`], and those of opening the archives.
+    pub fn images_with(&self, with: Vec<Input>, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+        if with.is_empty() {
+            return self.images(prefer, run);
+        }
+        let opener = Opener::of(1 + with.len(), run);
+        let opened = with.into_iter().map(|input| Self::opened(input, &opener)).collect::<Result<Vec<_>>>()?;
+        let sets = iter::repeat_with(|| None).take(opened.len()).collect();
+        let shared = ArchivesInPart { sets, opened, prefer, run }.shared(0)?;
+        Ok(ImageSet { is_completed: true, ..self.images_sharing(&shared, prefer, run)? })
+    }
+}
+
 /// Archives of which some have been read.
 struct ArchivesInPart<'r> {
     opened: Vec<Archive>,
@@ -105,7 +122,7 @@ impl ArchivesInPart<'_> {
     /// Reads the images of an archive, unless that has been done. Those of deltas are made when all others are there.
     fn read(&mut self, nth: usize, shared: &SharedBlobs) -> Result<()> {
         if self.sets[nth].is_none() && self.opened[nth].format != Format::Delta {
-            self.sets[nth] = Some(self.opened[nth].images_with(shared, self.prefer, self.run)?);
+            self.sets[nth] = Some(self.opened[nth].images_sharing(shared, self.prefer, self.run)?);
         }
         Ok(())
     }

@@ -154,10 +154,10 @@ impl Archive {
     /// # Errors
     /// When a document breaks a rule, or names a missing member.
     pub fn images(&self, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
-        self.images_with(&SharedBlobs::default(), prefer, run)
+        self.images_sharing(&SharedBlobs::default(), prefer, run)
     }
 
-    fn images_with(&self, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
+    fn images_sharing(&self, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
         let set = match self.format {
             Format::Oci => oci::read(&self.members, shared, run),
             Format::Delta => delta::listed(&self.members, run),

@@ -51,6 +51,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         archive: members.label().to_owned(),
         entries: entries(members.label(), &listing.listed, typed),
         unreferenced: unreferenced(members, &walk.used, run)?,
+        is_completed: false,
         annotations,
         manifest_json: None,
         index_json: Some(listing),

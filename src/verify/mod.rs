@@ -90,12 +90,13 @@ pub struct SeverityCounts {
     pub notes: usize,
 }
 
-/// Checks everything in the archive in `input`.
+/// Checks everything in the archive in `input`, and what it lists and does not hold in those of `with`, from which only that
+/// is taken.
 ///
 /// # Errors
 /// When it cannot be read as an image archive at all, a limit is passed, or reading fails. All other faults are in the
 /// report, and so are the diagnostics that `run` would have received: its own are replaced.
-pub fn verify(input: Input, run: Run) -> Result<VerifyReport> {
+pub fn verify(input: Input, with: Vec<Input>, run: Run) -> Result<VerifyReport> {
     let run = Run { diagnostics: Diagnostics::collecting(), ..run };
     let archive = match Archive::open(input, &run) {
         Ok(archive) => archive,
@@ -105,7 +106,7 @@ pub fn verify(input: Input, run: Run) -> Result<VerifyReport> {
         }
         Err(error) => return Err(error),
     };
-    let set = match archive.images(None, &run) {
+    let set = match archive.images_with(with, None, &run) {
         Ok(set) => set,
         Err(error) => run.diagnostics.fault(error).map(|()| ImageSet::default())?,
     };

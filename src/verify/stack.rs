@@ -100,9 +100,12 @@ impl Verification<'_> {
         let Some(blob) = &layer.blob else { return Ok(None) };
         let body = self.bodies.add(blob.extent.clone(), &layer.at)?;
         match &layer.claim {
+            // The reader has compared its size; those of the archive itself are compared with their names, the same digests.
+            ExpectedDigest::Descriptor(descriptor) if !layer.at.starts_with(self.archive.label()) => {
+                self.bodies.expect(body, descriptor.digest(), (Severity::Error, Rule::H3), "the manifest");
+            }
             ExpectedDigest::Name(_) if self.archive.format == Format::Hybrid => {}
             ExpectedDigest::Name(name) => self.bodies.expect(body, name, (Severity::Warning, Rule::D6), "its name"),
-            // The reader has compared the size of a descriptor; its digest is its name's, with which all blobs are compared.
             ExpectedDigest::Descriptor(_)
             | ExpectedDigest::Computed(_)
             | ExpectedDigest::Written { .. }

@@ -1,5 +1,6 @@
 //! `--base`: an archive without the layers that the other side has, and `--with`, which makes it whole (docs/bundles.md).
 
+mod asked;
 mod random;
 mod refused;
 

@@ -1,5 +1,7 @@
 //! The arguments shared by the commands that answer a question about an archive instead of converting it.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use imgtar::ImageRef;
 
@@ -27,6 +29,11 @@ pub(crate) struct ChoiceArgs {
     /// On this platform: OS/ARCH[/VARIANT], or `host` for this machine's own.
     #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
     pub(crate) platform: Option<PlatformArg>,
+
+    /// Take from this archive what the one that is asked about lists and does not hold: of an increment what its base has.
+    /// Repeatable.
+    #[arg(long = "with", value_name = "ARCHIVE")]
+    pub(crate) with: Vec<PathBuf>,
 
     /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]

@@ -52,6 +52,12 @@ pub(crate) struct VerifyArgs {
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
+    /// Take from this archive what the one that is checked lists and does not hold, and check that too. Repeatable.
+    ///
+    /// Without it the layers that an increment leaves to its base are a note.
+    #[arg(long = "with", value_name = "ARCHIVE")]
+    pub(crate) with: Vec<PathBuf>,
+
     /// Say it as one JSON document, notes included; of several archives as a document a line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -38,6 +38,9 @@ pub(in crate::inspect) fn gather(
     decoded: &DecodedLayers,
     run: &Run,
 ) -> Result<LoadFacts> {
+    // An engine gets this archive alone, not what was added to it here.
+    let own = if images.is_completed { Some(archive.images(prefer, run)?) } else { None };
+    let images = own.as_ref().unwrap_or(images);
     let mut facts = LoadFacts::new(archive.members.is_directory(), archive.outer);
     let gatherer = Gatherer { members: &archive.members, decoded, run, hasher: RandomState::new() };
     facts.manifest_json = images.manifest_json.as_ref().map(|listing| gatherer.manifest_json(listing)).transpose()?;
