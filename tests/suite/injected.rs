@@ -40,6 +40,8 @@ struct Input {
     is_piped: bool,
     /// Another archive behind it.
     more: Option<PathBuf>,
+    /// The archive of `--base`.
+    base: Option<PathBuf>,
 }
 
 impl Input {
@@ -65,18 +67,30 @@ fn inputs(scratch: &Scratch) -> Vec<Input> {
     ] {
         let path = scratch.write(name, bytes);
         for is_piped in [false, true] {
-            inputs.push(Input { name, command, path: path.clone(), is_piped, more: None });
+            inputs.push(Input { name, command, path: path.clone(), is_piped, more: None, base: None });
         }
     }
     let v1 = scratch.write("v1", docker_19(&image()).bytes());
-    inputs.push(Input { name: "v1", command: convert, path: v1, is_piped: false, more: None });
+    inputs.push(Input { name: "v1", command: convert, path: v1, is_piped: false, more: None, base: None });
     let packed = scratch.write("legacy.gz", Shape::Docker20.save_one(&image()).compressed(Codec::Gzip));
-    inputs.push(Input { name: "legacy.gz", command: convert, path: packed, is_piped: false, more: None });
+    inputs.push(Input { name: "legacy.gz", command: convert, path: packed, is_piped: false, more: None, base: None });
     Shape::Oci.save_one(&image()).unpack(&scratch.path("layout"));
-    inputs.push(Input { name: "oci-dir", command: convert, path: scratch.path("layout"), is_piped: false, more: None });
+    inputs.push(Input {
+        name: "oci-dir",
+        command: convert,
+        path: scratch.path("layout"),
+        is_piped: false,
+        more: None,
+        base: None,
+    });
     let other = scratch.write("other", Shape::Oci.save_one(&TestImage::demo("other:1")).bytes());
     let (name, path) = ("several", scratch.path("docker"));
-    inputs.push(Input { name, command: convert, path, is_piped: false, more: Some(other) });
+    inputs.push(Input { name, command: convert, path, is_piped: false, more: Some(other), base: None });
+    let of_base =
+        TestImage::new().layer([dir("d"), file("d/gone", "1"), file("noise", noise(300 << 10))]).tag("base:1");
+    let base = Some(scratch.write("base", Shape::Crane.save_one(&of_base).bytes()));
+    let (name, path) = ("increment", scratch.path("docker"));
+    inputs.push(Input { name, command: convert, path, is_piped: false, more: None, base });
     inputs
 }
 
@@ -107,6 +121,8 @@ fn outputs(input: &Input, target: &str) -> &'static [Output] {
         _ if input.more.is_some() && target == "rootfs" => &[],
         "oci" | "oci-dir" if input.more.is_some() => &[Output::New, Output::Split],
         _ if input.more.is_some() => &[Output::Split],
+        "oci" | "oci-dir" if input.base.is_some() => &[Output::New, Output::Split],
+        _ if input.base.is_some() => &[],
         "oci-dir" => &[Output::New, Output::Over, Output::Beside],
         "oci" => &[Output::New, Output::Over, Output::Pipe],
         _ => &[Output::New, Output::Pipe],
@@ -216,6 +232,7 @@ impl<'a> Pair<'a> {
         args.extend(["-o".into(), output]);
         args.push(if self.input.is_piped { "-".into() } else { self.input.path.clone().into() });
         args.extend(self.input.more.iter().map(|path| path.clone().into()));
+        args.extend(self.input.base.iter().flat_map(|path| ["--base".into(), path.clone().into()]));
         inject::run(self.disks, fault, &self.scratch.path("log"), meanwhile, args, self.input.stdin())
     }
 

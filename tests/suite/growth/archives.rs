@@ -20,16 +20,22 @@ fn image(nth: usize) -> TestImage {
     TestImage::new().layer([file("base", "1")]).layer([file("app", nth.to_string())]).tag(&format!("app{nth}:1"))
 }
 
-/// Runs `command` with these paths behind it, several times.
-fn runs(command: &[&str], paths: &[PathBuf], scratch: &Scratch) -> Vec<Cost> {
+/// Runs `command` with these paths behind it, several times; each path follows a flag at its end, and `IN` is the first of them.
+fn runs(all: &[&str], paths: &[PathBuf], scratch: &Scratch) -> Vec<Cost> {
     let run = || {
         let out = scratch.path("out");
         let _ = std::fs::remove_dir_all(&out);
         std::fs::create_dir(&out).unwrap();
-        let arg = |arg: &&str| OsString::from(arg.replace("OUT", out.to_str().unwrap()));
-        let args: Vec<OsString> = command.iter().map(arg).chain(paths.iter().map(Into::into)).collect();
+        let (flag, command) = all.split_last().filter(|(last, _)| **last == "--base").unzip();
+        let command = command.unwrap_or(all);
+        let arg = |arg: &&str| match *arg {
+            "IN" => paths[0].clone().into(),
+            arg => OsString::from(arg.replace("OUT", out.to_str().unwrap())),
+        };
+        let path = |path: &PathBuf| flag.map(OsString::from).into_iter().chain([path.into()]).collect::<Vec<_>>();
+        let args: Vec<OsString> = command.iter().map(arg).chain(paths.iter().flat_map(path)).collect();
         let cost = cost(&args);
-        assert_eq!(cost.code, 0, "{command:?}: {}", cost.stderr.1);
+        assert_eq!(cost.code, 0, "{all:?}: {}", cost.stderr.1);
         cost
     };
     (0..ATTEMPTS).map(|_| run()).collect()
@@ -50,6 +56,9 @@ fn archives_in_and_archives_out_cost_what_they_are() {
     for (command, one, two) in [
         (&["convert", "-q", "--to", "oci"][..], &paths[..times], &paths[..]),
         (&["convert", "-q", "--to", "oci", "-t", "x:1", "--image", "app1", "-o", "OUT/x"], &paths[..times], &paths[..]),
+        (&["convert", "-q", "--to", "oci", "IN", "--base"], &paths[..times], &paths[..]),
+        (&["convert", "-q", "--to", "oci", "IN", "--base"], &one[..], &two[..]),
+        (&["convert", "-q", "--to", "oci", "--split", "-o", "OUT/{n}", "IN", "--base"], &one[..], &two[..]),
         (&["verify", "-q"], &paths[..times], &paths[..]),
         (&["inspect", "--short"], &paths[..times], &paths[..]),
         (&["convert", "-q", "--to", "oci", "--split", "-o", "OUT/{name}"], &one[..], &two[..]),
