@@ -1,9 +1,10 @@
 //! The house as it is drawn: which module of src imports which, and a type name that stands for one type.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::support::source::Source;
+use crate::support::source::{Source, rust_files};
 
 /// The modules of the library from the ground up, each with all that it may import: only what stands above it, so that
 /// there is no cycle.
@@ -328,6 +329,33 @@ fn the_table_of_imports_is_that_of_the_modules_there_are_and_without_a_cycle() {
             let is_above = EDGES[..nth].iter().any(|(above, _)| above == to);
             assert!(is_above, "{from} may import {to}, which does not stand above it");
         }
+    }
+}
+
+/// The files below `dir` that no file above them declares as a module, which the compiler therefore never sees.
+fn undeclared(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    rust_files(dir, &mut files);
+    let is_declared = |file: &PathBuf| {
+        let file = if file.ends_with("mod.rs") { file.parent().unwrap() } else { file };
+        let (above, name) = (file.parent().unwrap(), file.file_stem().unwrap().to_str().unwrap());
+        let mut owners = vec![above.join("mod.rs"), above.with_extension("rs")];
+        if above == dir {
+            owners.extend([dir.join("lib.rs"), dir.join("main.rs")]);
+        }
+        let declares =
+            |line: &str| line.split_once("mod ").is_some_and(|(_, rest)| rest.trim_end() == format!("{name};"));
+        owners.iter().filter_map(|owner| fs::read_to_string(owner).ok()).any(|text| text.lines().any(declares))
+    };
+    files.retain(|file| !["lib.rs", "main.rs"].iter().any(|root| *file == dir.join(root)) && !is_declared(file));
+    files
+}
+
+#[test]
+fn every_file_is_a_module() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for dir in ["src", "tests/suite"] {
+        assert_eq!(undeclared(&root.join(dir)), Vec::<PathBuf>::new(), "no `mod` for");
     }
 }
 

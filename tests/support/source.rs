@@ -48,7 +48,8 @@ impl Source {
     }
 }
 
-fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
+/// Adds the files of Rust below `dir` to `found`.
+pub(crate) fn rust_files(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
