@@ -164,7 +164,7 @@ fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &R
     Ok((images, edited))
 }
 
-/// What is written of `images`: `entries`, which were chosen or made of them.
+/// The part of `images` that is written: `entries`, which were chosen or made of them.
 fn contents<'a>(images: &'a ImageSet, entries: &'a [ImageEntry], options: &ConvertOptions) -> Contents<'a> {
     let is_wanted = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
     let unreferenced = if is_wanted { &images.unreferenced[..] } else { &[] };

@@ -125,7 +125,7 @@ impl<R: Read> Application<'_, R> {
 
     fn copy(&mut self, size: u64) -> Result<()> {
         let bytes = self.source_bytes(size)?;
-        // What is copied was decoded nowhere, and counts all the same.
+        // Copied bytes were decoded nowhere, and count all the same.
         self.run.budget.decoded(size, self.at)?;
         self.count(size)?;
         bytes.reader().and_then(|mut reader| copy(&mut reader, self.out)).map(drop).map_err(|error| self.failed(error))

@@ -121,7 +121,7 @@ struct TargetFile {
     content: Extent,
 }
 
-/// What a file is made of.
+/// The source of the bytes of a file.
 enum FileRecipe {
     /// Its own bytes.
     Data,
@@ -133,7 +133,7 @@ enum FileRecipe {
     Windows(FileNumber),
 }
 
-/// What is needed to compare files.
+/// The state that comparing files needs.
 #[derive(Clone, Copy)]
 struct Comparison<'a> {
     matcher: &'a Matcher,

@@ -35,7 +35,7 @@ pub(crate) struct Matcher {
 /// Files by the digests of their contents.
 type FilesByDigest = HashMap<[u8; 32], FileNumber>;
 
-/// What two versions of one file have in common, the likeliest first: all but the digits of the path, the name, all but
+/// The keys that two versions of one file share, the likeliest first: all but the digits of the path, the name, all but
 /// the digits of the name.
 const KEYS: [fn(&str) -> String; 3] = [folded, |path| name(path).to_owned(), |path| folded(name(path))];
 
