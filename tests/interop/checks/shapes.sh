@@ -16,6 +16,8 @@ shapes_checks() {
     # Without an image nothing is loaded, but skopeo copies whatever there is.
     jq -e '.images != []' "$scratch/shape.json" >/dev/null || continue
     for engine in $shape_engines; do
+      # With unpigz Docker passes over zeros behind an archive, without it does not (docs/formats.md O-17).
+      [[ $engine:${archive##*/} != docker-20.10:b84-outer-nul.tar.gz ]] || continue
       check "shapes: ${archive##*/}: $engine" shape_agrees "$engine" "$archive"
     done
   done
@@ -86,13 +88,12 @@ shape_skopeo_1_9_docker_archive() {
   done <"$scratch/shape.references"
 }
 
-# shape_items ARCHIVE: behind the path, the way to each image of manifest.json: nothing to the only one.
+# shape_items ARCHIVE: behind the path, the way to each image of manifest.json: nothing to the only one. The last document
+# of the name counts, and an image that is listed twice is one.
 shape_items() {
-  if (($(archive_member "$1" manifest.json 2>/dev/null | jq 'if type == "array" then length else 1 end' 2>/dev/null || echo 1) < 2)); then
-    echo
-    return
-  fi
-  archive_member "$1" manifest.json | jq -r 'to_entries[] | ":" + (.value.RepoTags[0]? // "@\(.key)")'
+  archive_member "$1" manifest.json 2>/dev/null | jq -nr '
+    [inputs] | last | if type == "array" then . else [.] end | to_entries | unique_by(.value.Config)
+    | if length < 2 then "" else .[] | ":" + (.value.RepoTags[0]? // "@\(.key)") end' 2>/dev/null || echo
 }
 
 shape_skopeo_1_9_oci_archive() {

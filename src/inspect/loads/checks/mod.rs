@@ -46,10 +46,10 @@ impl<'a> List<'a> {
             Reads::ManifestJsonOrRepositories => Vec::from_iter(manifest.or(repositories)),
             Reads::IndexJson => Vec::from_iter(index),
             Reads::IndexJsonOrManifestJson => Vec::from_iter(index.or(manifest)),
-            // It reads directories of either form.
+            // It reads directories of either form, but none into which a docker tarball was unpacked.
             Reads::IndexJsonThenManifestJson => {
                 let dir_form = facts.dir_form.as_ref().filter(|_| facts.directory).map(Self::IndexJson);
-                index.into_iter().chain(dir_form).chain(manifest).collect()
+                index.into_iter().chain(dir_form).chain(manifest.filter(|_| !facts.directory)).collect()
             }
             Reads::ByContainer => Vec::from_iter(if facts.directory { index } else { manifest }),
         }
