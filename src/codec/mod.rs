@@ -110,8 +110,8 @@ impl Codec {
 pub enum Encoding {
     /// The bytes as they are.
     Plain,
-    /// Members of a fixed size of input, each made by libdeflate; without a level each member gets the one of 0 to 2 that
-    /// its content is worth.
+    /// Members of a fixed size of input, each made by libdeflate; without a level at the default one, or
+    /// stored where that would not shorten it.
     Gzip(Option<GzipLevel>),
     /// One frame with a checksum.
     Zstd(ZstdLevel),

@@ -14,11 +14,16 @@ use libdeflater::{CompressionLvl, Compressor, crc32};
 use super::super::GzipLevel;
 use super::super::blocks::BlockFormat;
 use super::super::crew::BlockWork;
-use super::effort::Effort;
+use super::random::is_random;
 
 /// Plain bytes in one member. Twice as much makes the output 0.2 % smaller, half as much makes it 0.5 % larger; a thread
 /// holds four times as much.
 pub(super) const BLOCK: usize = 256 << 10;
+
+/// The fastest level that writes no more than others do by default. A Debian system of 1,173 MB in four layers became 426 MB at
+/// level 1, 409 at 2, 405 at 3 and 402 at 4, in 0.45, 0.53, 0.56 and 0.61 of the processor time in which skopeo 1.9.3 made
+/// 415 MB of it.
+pub(super) const DEFAULT_LEVEL: u8 = 2;
 
 /// The header up to the member's length: deflate, an extra field, no time, an unknown operating system; eight bytes of extra
 /// field, in it `IG` with four bytes (D-10).
@@ -28,7 +33,7 @@ const HEADER_SIZE: usize = HEADER.len() + 4;
 /// CRC and size of the content.
 const TRAILER_SIZE: usize = 8;
 
-/// Makes members, all at one level or each at the level that its content is worth.
+/// Makes members, all at one level, or without one at the default level but for those that it would not shorten.
 #[derive(Clone, Copy)]
 pub(in crate::codec) struct Members(pub(in crate::codec) Option<GzipLevel>);
 
@@ -63,7 +68,8 @@ impl BlockWork for Members {
     }
 
     fn work(state: &mut MemberState, block: &[u8], out: &mut Vec<u8>) -> usize {
-        let level = state.level.map_or_else(|| Effort::of(block).level(), GzipLevel::get);
+        let by_content = || if is_random(block) { 0 } else { DEFAULT_LEVEL };
+        let level = state.level.map_or_else(by_content, GzipLevel::get);
         let compressor = state.compressor(level);
         let bound = HEADER_SIZE + compressor.deflate_compress_bound(block.len()) + TRAILER_SIZE;
         if out.len() < bound {

@@ -1,18 +1,18 @@
 //! gzip: all members read as one stream, fixed blocks written as members.
 //!
 //! `stream` reads whatever is gzip, `parallel` reads members that say how long they are on several threads; `members` writes
-//! them, and `effort` chooses their level where none was asked for.
+//! them, and `random` finds those that no level shortens.
 //!
 //! Sources: RFC 1952; docs/formats.md O-16, O-17, H-16, H-17, D-10.
 
-mod effort;
 mod header;
 mod members;
 mod parallel;
+mod random;
 mod stream;
 
-use self::members::BLOCK;
 pub(super) use self::members::Members;
+use self::members::{BLOCK, DEFAULT_LEVEL};
 pub(super) use self::parallel::{MemberReader, Rest};
 pub(super) use self::stream::Decode;
 
@@ -30,7 +30,10 @@ pub(super) fn declared_size(end: [u8; 4], stored: u64) -> Option<u64> {
 
 pub(super) fn version() -> String {
     let library = env!("LIBDEFLATE_VERSION");
-    format!("gzip: libdeflate {library}, level 0 to 2 by content if none is asked for, members of {} KiB", BLOCK >> 10)
+    format!(
+        "gzip: libdeflate {library}, level {DEFAULT_LEVEL}, or 0 by content, if none is asked for, members of {} KiB",
+        BLOCK >> 10
+    )
 }
 
 #[cfg(test)]
