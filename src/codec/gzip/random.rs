@@ -1,6 +1,6 @@
 //! Blocks that are compressed or encrypted already, of which nothing is left to gain.
 //!
-//! Deflate takes as long for them as for others, and wins 0.6 % at most. They are told from others by how many different
+//! Deflate takes as long for them as for others, and wins 0.6 % at most. They differ from others in how many different
 //! bytes they have. That depends on the block alone, and is counted in whole numbers, so every number of threads and every
 //! machine finds the same (docs/formats.md D-10). Of a directory of wheels, jars or images the output is 0.6 % larger, in a
 //! quarter of the time; of a Debian system it is the same.
