@@ -62,7 +62,7 @@ pub enum Target {
     Oci(OciOptions),
     /// One flattened filesystem.
     Rootfs(RootfsOptions),
-    /// What makes the images of those of bases.
+    /// The form in which the images are made of those of bases.
     Delta(DeltaOptions),
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     let shared = if all > 1 { reading.shared(0)? } else { SharedBlobs::default() };
     (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
     if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
-        // What a delta needs may be in any of them.
+        // The image that a delta needs may be in any of them.
         (0..all).try_for_each(|nth| reading.read(nth, &shared))?;
         delta::make_all(&reading.opened, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
     }

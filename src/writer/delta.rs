@@ -112,7 +112,7 @@ struct DeltaWriter<'a> {
     run: &'a Run,
     /// Images of bases by their addresses in memory.
     bases: HashMap<*const Image, OpenBase>,
-    /// What makes a layer of an image of a base, and what its tar is: images may share both.
+    /// The recipe that makes a layer of an image of a base, and the layer's tar: images may share both.
     layers: HashMap<(DiffId, *const Image), WrittenDelta>,
 }
 

@@ -163,7 +163,7 @@ impl Making<'_> {
     }
 }
 
-/// What is expected of the tar that a delta makes: it becomes the blob that the manifest lists, if that can be made of it.
+/// The expected digest of a layer that a delta makes: its tar becomes the blob that the manifest lists, if it can.
 fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDigest {
     let codec = match part.compression {
         Some(Compression::Gzip) => Codec::Gzip,
@@ -179,7 +179,7 @@ fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDi
 
 /// A layer that the delta has as it is.
 fn whole(part: &DeltaLayer, extent: Extent, at: String, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
-    // What was compressed anew has another digest than the one that is listed.
+    // A blob that was compressed anew has another digest than the one that is listed.
     let claim = if listed.digest() == part.blob.digest() { listed } else { &part.blob };
     let blob = layer::blob(extent, &at)?;
     let claim = ExpectedDigest::Descriptor(Box::new(claim.clone()));
