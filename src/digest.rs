@@ -34,9 +34,9 @@ pub enum Algorithm {
     Other(Box<str>),
 }
 
-/// Why a text is no digest.
+/// Why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no digest: {why}", text.escape_debug())]
+#[error("`{}` is not a digest: {why}", text.escape_debug())]
 pub struct ParseDigestError {
     text: String,
     why: &'static str,

@@ -215,7 +215,7 @@ impl fmt::Display for Mismatch {
 pub enum ErrorKind {
     /// The request contradicts itself.
     Usage,
-    /// The input is no image archive, or is damaged or hostile.
+    /// The input is not an image archive, or is damaged or hostile.
     Input,
     /// It cannot be expressed in the target, or is not in the input.
     Target,

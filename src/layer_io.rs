@@ -36,7 +36,7 @@ pub(crate) struct StoredReader<'a> {
 }
 
 impl Blob {
-    /// Why this is no layer, by its first block decoded: neither a tar's header nor zeros. `None` for a layer, and for what
+    /// Why this is not a layer, by its first block decoded: neither a tar's header nor zeros. `None` for a layer, and for what
     /// cannot be decoded so far: that is damage, which is found where all of it is read (docs/formats.md O-13).
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl PathFilter {
         let text = escape_for_terminal(&unmet.text);
         let problem = match unmet.form {
             PatternForm::Path(_) => format!("{at}: there is no `{text}` in {place}"),
-            PatternForm::Glob(..) => format!("{at}: nothing in {place} fits `{text}`"),
+            PatternForm::Glob(..) => format!("{at}: nothing in {place} matches `{text}`"),
         };
         Err(Error::Choice { problem, choices: Vec::new() })
     }

@@ -10,7 +10,7 @@ pub(super) const TEXT: &str =
 
 /// The beginnings of files that users take for image archives, and what each is called.
 const KINDS: [(&[u8], &str); 18] = [
-    (b"version https://git-lfs", "a pointer of Git LFS: `git lfs pull` fetches the file"),
+    (b"version https://git-lfs", "a Git LFS pointer: `git lfs pull` fetches the file"),
     (b"#!/usr/bin/env run-singularity", "a SIF image of Apptainer"),
     (b"#!", "a script"),
     (b"{", "JSON; give the archive or the layout directory that it belongs to"),
@@ -22,19 +22,19 @@ const KINDS: [(&[u8], &str); 18] = [
     (b"!<arch>\n", "an ar archive, such as a .deb"),
     (b"0707", "a cpio archive"),
     (b"hsqs", "a squashfs"),
-    (b"QFI\xfb", "a disk of a virtual machine"),
+    (b"QFI\xfb", "the disk of a virtual machine"),
     (b"\x7fELF", "a program"),
-    (b"\x02\x21\x4c\x18", "compressed by lz4 in its old form, which is not read here"),
-    (b"LZIP", "compressed by lzip, which is not read here"),
-    (b"\x5d\0\0", "compressed by lzma, which is not read here"),
-    (b"\x1f\x9d", "compressed by compress, which is not read here"),
+    (b"\x02\x21\x4c\x18", "compressed with lz4's legacy format, which imgtar does not read"),
+    (b"LZIP", "compressed with lzip, which imgtar does not read"),
+    (b"\x5d\0\0", "compressed with lzma, which imgtar does not read"),
+    (b"\x1f\x9d", "compressed with compress, which imgtar does not read"),
 ];
 
 /// Names what a file that begins with `head` looks like; the text follows `it looks like`.
 pub(super) fn looks_like(head: &[u8]) -> Option<String> {
     let codec = Codec::sniff(&head[..head.len().min(Codec::SNIFF_LEN)]);
     if codec != Codec::Plain {
-        return Some(format!("something compressed a second time, by {}", codec.name()));
+        return Some(format!("something that was compressed a second time, with {}", codec.name()));
     }
     let text = head.strip_prefix(UTF8_MARK).unwrap_or(head).trim_ascii_start();
     let found = KINDS.iter().find(|(magic, _)| text.starts_with(magic) || head.starts_with(magic));
@@ -53,7 +53,7 @@ pub(crate) fn why_no_tar(head: &[u8]) -> Option<String> {
     }
     // The advice for a file that the user gave does not fit one that is a part of it, so it is cut off.
     let kind = looks_like(head).map(|kind| kind.split([';', ':']).next().unwrap_or_default().to_owned());
-    Some(kind.map_or_else(|| "is no tar".to_owned(), |kind| format!("is no tar; it looks like {kind}")))
+    Some(kind.map_or_else(|| "is not a tar".to_owned(), |kind| format!("is not a tar; it looks like {kind}")))
 }
 
 /// The byte order mark in UTF-8.
@@ -108,9 +108,9 @@ mod tests {
             assert!(found.contains(word), "{}: {found}", head.escape_ascii());
         }
         for (head, why) in [
-            (&b"{\"critical\":{}}"[..], "is no tar; it looks like JSON"),
-            (b"signed", "is no tar"),
-            (b"\x7fELF\x02", "is no tar; it looks like a program"),
+            (&b"{\"critical\":{}}"[..], "is not a tar; it looks like JSON"),
+            (b"signed", "is not a tar"),
+            (b"\x7fELF\x02", "is not a tar; it looks like a program"),
         ] {
             assert_eq!(why_no_tar(head).unwrap(), why);
         }

@@ -96,7 +96,7 @@ impl<'b> HeaderBlock<'b> {
         GNU_TIMES.into_iter().any(|range| self.0[range.start] != 0 && number(&self.0[range]).is_none())
     }
 
-    /// The first number field that is no number, whether needed or not: Go refuses the whole header for it (H-11).
+    /// The first number field that is not a number, whether needed or not: Go refuses the whole header for it (H-11).
     pub(super) fn unread_number(&self) -> Option<Problem> {
         let always = [("mode", MODE), ("uid", UID), ("gid", GID), ("size", SIZE), ("mtime", MTIME)];
         let devices = [("device major", DEVICE_MAJOR), ("device minor", DEVICE_MINOR)];
@@ -165,7 +165,7 @@ impl<'b> HeaderBlock<'b> {
     /// The old GNU sparse map's first entries, whether more follow, and the file's full size.
     pub(super) fn old_sparse(&self) -> ParseResult<OldSparse<'b>> {
         if !self.is_gnu() {
-            return Err(Problem::new(Rule::R20, "type S needs a GNU header, this is none"));
+            return Err(Problem::new(Rule::R20, "type S needs a GNU header, and this is not one"));
         }
         Ok(OldSparse {
             slots: &self.0[GNU_SPARSE],
@@ -201,7 +201,7 @@ impl<'b> HeaderBlock<'b> {
 
     fn no_number(&self, name: &str, range: Range<usize>) -> Problem {
         let field = self.0[range].escape_ascii();
-        Problem::new(Rule::H11, format!("the {name} field `{field}` is no number below 2^63"))
+        Problem::new(Rule::H11, format!("the {name} field `{field}` is not a number below 2^63"))
     }
 }
 

@@ -216,7 +216,7 @@ impl MemberIndex {
     /// The body of the member `name`, through links; `None` when there is no such member.
     ///
     /// # Errors
-    /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is no file, and several members of this
+    /// A name or link that leaves the archive (H-1, H-6), a cycle, a name that is not a file, and several members of this
     /// name with different bytes (H-12). `named_by` is the document that names it.
     pub fn find(&self, name: &str, named_by: &str) -> Result<Option<Extent>> {
         let refuse = |Problem { rule, message }| {

@@ -102,7 +102,7 @@ pub(super) fn unread(key: &[u8], value: &[u8]) -> Option<Problem> {
         _ => true,
     };
     (!is_read)
-        .then(|| Problem::new(Rule::H11, format!("the PAX record {} is no number: `{}`", shown(key), shown(value))))
+        .then(|| Problem::new(Rule::H11, format!("the PAX record {} is not a number: `{}`", shown(key), shown(value))))
 }
 
 /// Returns whether a field or the encoder itself decides this key, so that it cannot be a record that passes through.
@@ -182,14 +182,14 @@ fn text(value: &[u8]) -> ParseResult<Option<Vec<u8>>> {
 }
 
 fn time(value: &[u8]) -> ParseResult<TarTime> {
-    TarTime::parse(value).ok_or_else(|| malformed(&format!("`{}` is no time", shown(value))))
+    TarTime::parse(value).ok_or_else(|| malformed(&format!("`{}` is not a time", shown(value))))
 }
 
 /// The two values of POSIX; names are bytes here whichever it is.
 fn check_charset(value: &[u8]) -> ParseResult<()> {
     match value {
         b"" | b"BINARY" | b"ISO-IR 10646 2000 UTF-8" => Ok(()),
-        _ => Err(malformed(&format!("`{}` is no character set of POSIX", shown(value)))),
+        _ => Err(malformed(&format!("`{}` is not a character set of POSIX", shown(value)))),
     }
 }
 

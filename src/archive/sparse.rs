@@ -115,7 +115,7 @@ pub(super) fn extension_slots(block: &[u8; BLOCK]) -> (&[u8], bool) {
 fn slot_number(field: &[u8]) -> ParseResult<u64> {
     super::header::number(field)
         .and_then(|value| u64::try_from(value).ok())
-        .ok_or_else(|| invalid(format!("sparse map: `{}` is no size", field.escape_ascii())))
+        .ok_or_else(|| invalid(format!("sparse map: `{}` is not a size", field.escape_ascii())))
 }
 
 fn check_count(count: u64) -> ParseResult<()> {
@@ -199,7 +199,7 @@ pub(super) fn decimal(text: &[u8]) -> ParseResult<u64> {
     });
     match digits {
         Some(value) if !text.is_empty() => Ok(value.unsigned_abs()),
-        _ => Err(invalid(format!("`{}` is no number below 2^63", shortened(text)))),
+        _ => Err(invalid(format!("`{}` is not a number below 2^63", shortened(text)))),
     }
 }
 

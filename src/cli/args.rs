@@ -47,21 +47,21 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    the answer is no: archives differ, verify found an error
-  2    the command line contradicts itself, or lacks something
-  3    the input is no image archive, or is damaged or hostile
-  4    the target format cannot store it, or that image, platform or path is
+  1    the answer is no: images differ, or verify found an error
+  2    the command line is wrong
+  3    the input is not an image archive, or is damaged or hostile
+  4    the target format cannot store it, or the image, platform or path is
        not in the input
-  5    input or output failed
-  6    a limit was passed; the message names its flag
-  129  ended by SIGHUP; 130 by SIGINT, 143 by SIGTERM
-  141  the reader of an archive closed the pipe (of an answer: 0)
+  5    reading or writing failed
+  6    a limit was exceeded; the message names its flag
+  129  ended by SIGHUP (130: SIGINT, 143: SIGTERM)
+  141  the reader of a written archive closed the pipe
 
 Environment:
-  SOURCE_DATE_EPOCH  time of what imgtar itself writes: seconds since 1970
-  IMGTAR_JOBS        as --jobs
-  TMPDIR             as --tmpdir
-  NO_COLOR           no colours";
+  SOURCE_DATE_EPOCH  time for what imgtar itself makes: seconds since 1970
+  IMGTAR_JOBS        same as --jobs
+  TMPDIR             same as --tmpdir
+  NO_COLOR           turns colours off";
 
 /// Threads that a run may be told to use.
 pub(crate) const MOST_JOBS: u16 = 1024;
@@ -69,21 +69,22 @@ pub(crate) const MOST_JOBS: u16 = 1024;
 /// The end of `imgtar import --help`.
 const IMPORT_EXAMPLES: &str = "\
 Examples:
-  An image of a directory tree:
+  Make an image of a directory tree:
     tar -C rootfs -c . |
       imgtar import --to docker --arch amd64 -t app:1 | docker load
 
-  With a command and its environment:
+  Set its command and environment:
     imgtar import rootfs.tar.gz --to oci --arch arm64 -t app:1 \\
       --cmd /bin/app --env PATH=/bin -o new.tar
 
-  All layers of an image made one:
+  Flatten an image into one layer:
     imgtar convert app.tar --to rootfs |
       imgtar import --to oci --arch amd64 -t app:flat -o flat.tar";
 
-/// Convert container image archives: docker save, crane, OCI layout and flat root filesystem; and look into them.
+/// Convert and inspect container image archives: docker save, crane, OCI layouts and flat root filesystems.
 ///
-/// Offline and in a stream: no daemon, no registry, no root. Input is recognised by its content, never by its name.
+/// Works offline, as a stream, without a daemon, a registry or root. The format of an input is recognised by its content,
+/// never by its name.
 #[derive(Debug, Parser)]
 #[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, max_term_width = 100, after_long_help = EXIT_CODES)]
 pub(crate) struct Cli {
@@ -91,7 +92,7 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Running")]
     pub(crate) quiet: bool,
 
-    /// Print more: what became of each layer, notes of verify, whole digests of inspect.
+    /// Print more: each layer that is written, the notes that verify makes, digests in full.
     #[arg(short, long, global = true, help_heading = "Running")]
     pub(crate) verbose: bool,
 
@@ -134,13 +135,13 @@ impl CommandArgs {
 
 /// Make an image of a root filesystem.
 ///
-/// ROOTFS is a tar, plain or compressed by gzip, zstd, xz, bzip2 or lz4. It becomes the image's one layer as it is, byte for
-/// byte: gzip and zstd stay too where the target keeps them. The config says what is given here and nothing else, so that
-/// the same tar and flags give the same image ID.
+/// ROOTFS is a tar, plain or compressed with gzip, zstd, xz, bzip2 or lz4. It becomes the image's only layer, byte for byte;
+/// gzip and zstd are kept where the target format allows it. The config contains only what the flags say, so the same tar
+/// and flags always give the same image ID.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = IMPORT_EXAMPLES,
-    mut_arg("tags", |arg| arg.help("Name the image so. Repeatable")),
+    mut_arg("tags", |arg| arg.help("Give the image this name. Repeatable")),
     // These hold as they do for `convert`, but here is nothing that they could change.
     mut_arg("add_tags", |arg| arg.hide(true)),
     mut_arg("rename", |arg| arg.hide(true)),
@@ -154,7 +155,7 @@ impl CommandArgs {
 pub(crate) struct ImportArgs {
     /// The filesystem's tar: a file, or `-` for standard input.
     ///
-    /// May be left out when standard input is not a terminal.
+    /// May be omitted when standard input is not a terminal.
     #[arg(value_name = "ROOTFS")]
     pub(crate) input: Option<PathBuf>,
 
@@ -167,27 +168,27 @@ pub(crate) struct ImportArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The image")]
+#[command(next_help_heading = "Image")]
 pub(crate) struct ImageArgs {
-    /// The operating system whose programs the filesystem holds [default: linux, or that of --config-from].
+    /// The operating system that the image is for [default: linux, or that of --config-from].
     #[arg(long, value_name = "OS", value_parser = values::platform_part)]
     pub(crate) os: Option<String>,
 
-    /// Their architecture: amd64, arm64 and so on, or `host` for this machine's own. Needed unless --to rootfs or
-    /// --config-from is given.
+    /// The architecture that the image is for: amd64, arm64 and so on, or `host` for that of this machine. Required unless
+    /// --to rootfs or --config-from is given.
     ///
-    /// It is never guessed, because output must not depend on the machine.
+    /// It is never guessed: the output must not depend on the machine.
     #[arg(long, value_name = "ARCH", value_parser = values::platform_part)]
     pub(crate) arch: Option<String>,
 
-    /// The architecture's variant, as in v7 of arm.
+    /// The variant of the architecture, such as v7 of arm.
     #[arg(long, value_name = "VARIANT", value_parser = values::platform_part)]
     pub(crate) variant: Option<String>,
 
-    /// Take the config of the image in this archive; other flags change it.
+    /// Start from the config of the image in this archive; other flags change it.
     ///
-    /// Its history stays, as steps that made no layer. With `imgtar convert --to rootfs` in front, the image of a filesystem
-    /// that was changed by other tools has all that the old one said.
+    /// Its history is kept, as steps without a layer. After `imgtar convert --to rootfs` and a change by other tools, this
+    /// gives the new image the command, environment and labels of the old one.
     #[arg(long, value_name = "IN")]
     pub(crate) config_from: Option<PathBuf>,
 }
@@ -216,61 +217,63 @@ pub(crate) struct WriteArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Where to write: a file, a directory (`oci-dir`), or `-` for standard output.
+    /// Where to write: a file, a directory (for `oci-dir`), or `-` for standard output.
     ///
-    /// A FIFO, device or /dev/fd/N that exists is written as a stream; a symbolic link is followed to where it points.
+    /// An existing FIFO, device or /dev/fd/N is written as a stream. A symbolic link is followed.
     #[arg(short, long, value_name = "PATH", default_value = "-", hide_default_value = true)]
     pub(crate) output: PathBuf,
 
-    /// Replace an existing output: what -o, --report and --config-out name.
+    /// Replace existing files: those that -o, --report and --config-out name.
     ///
     /// A directory is replaced only if it holds an `oci-layout`.
     #[arg(short, long, conflicts_with = "append")]
     pub(crate) force: bool,
 
-    /// Add to an existing layout directory: images of the same name and platform are replaced, blobs are shared.
+    /// Add to an existing layout directory. Images with the same name and platform are replaced; blobs are shared.
     #[arg(long)]
     pub(crate) append: bool,
 
     /// Compress the written archive as a whole.
     ///
     /// Without this flag the extension of -o decides: .gz, .tgz, .zst, .tzst, .xz, .txz. Not every engine loads a compressed
-    /// archive; `gzip` is what most do.
+    /// archive; most load `gzip`.
     #[arg(short = 'z', long, value_name = "FORM", value_enum)]
     pub(crate) outer: Option<OuterArg>,
 
-    /// Write what was done as one JSON document: to a file, or `-` for standard output if the archive goes elsewhere.
+    /// Write a report as one JSON document: to a file, or to standard output with `-` if the archive goes elsewhere.
     #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is taken")]
+#[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionArgs {
-    /// Take this image only: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first), or
-    /// a digest or unique beginning of one. Repeatable.
+    /// Take only this image: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first),
+    /// or a digest or an unambiguous prefix of one. Repeatable.
     #[arg(long = "image", value_name = "SEL", value_parser = values::image)]
     pub(crate) images: Vec<ImageRef>,
 
-    /// Take this platform only: OS/ARCH[/VARIANT], `all`, or `host` for this machine's own. Repeatable, or with commas.
+    /// Take only this platform: OS/ARCH[/VARIANT], `all`, or `host` for that of this machine. Repeatable, or separated by
+    /// commas.
     ///
-    /// Without it, OCI targets take all, and other targets the only one whose content is there.
+    /// By default the OCI formats take every platform; other formats take the one whose content is in the archive.
     #[arg(long = "platform", value_name = "PLATFORM", value_parser = values::platform, value_delimiter = ',')]
     pub(crate) platforms: Vec<PlatformArg>,
 
-    /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
+    /// Which file to believe where index.json and manifest.json of one archive disagree; without it that is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<HalfArg>,
 
-    /// What becomes of entries of an index whose content is not in the archive.
+    /// What to do with entries of an index whose content is not in the archive.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum, default_value_t)]
     pub(crate) index: IndexArg,
 
-    /// BuildKit's attestation manifests: kept by default where the whole index is kept, else dropped with a notice.
+    /// What to do with BuildKit's attestation manifests. By default they are kept with an index that is kept whole,
+    /// otherwise dropped with a notice.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum)]
     pub(crate) attestations: Option<AttestationsArg>,
 
-    /// What is decoded only to be checked against the config's diff_ids.
+    /// Which layers to decode only to compare them with the config's diff_ids.
     #[arg(long, value_name = "DEPTH", value_enum, default_value_t)]
     pub(crate) verify: VerifyArg,
 }
@@ -278,7 +281,8 @@ pub(crate) struct SelectionArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Names")]
 pub(crate) struct NameArgs {
-    /// Name the written image so, in place of the input's names. Repeatable; needs one image, or several that differ in platform.
+    /// Give the image this name instead of its own names. Repeatable; for one image, or for several that differ only in
+    /// platform.
     #[arg(short, long = "tag", value_name = "REF", value_parser = values::reference, conflicts_with_all = ["rename", "no_tags"])]
     pub(crate) tags: Vec<Reference>,
 
@@ -286,15 +290,16 @@ pub(crate) struct NameArgs {
     #[arg(long = "add-tag", value_name = "REF", value_parser = values::reference)]
     pub(crate) add_tags: Vec<Reference>,
 
-    /// Rewrite names that are OLD or begin with it, as in `docker.io/=registry.lan/`. Repeatable, applied in order.
+    /// Replace OLD by NEW in names that are OLD or begin with it, as in `docker.io/=registry.lan/`. Repeatable, applied in
+    /// order.
     #[arg(long, value_name = "OLD=NEW", value_parser = values::rename, conflicts_with = "no_tags")]
     pub(crate) rename: Vec<Rename>,
 
-    /// Drop the input's names.
+    /// Drop the names that images have.
     #[arg(long)]
     pub(crate) no_tags: bool,
 
-    /// Spell names in manifest.json in full: docker.io/library/app:1 instead of app:1.
+    /// Write names in manifest.json in full: docker.io/library/app:1 instead of app:1.
     #[arg(hide_short_help = true, long, conflicts_with = "no_docker_manifest")]
     pub(crate) full_names: bool,
 }
@@ -302,12 +307,12 @@ pub(crate) struct NameArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layers")]
 pub(crate) struct LayerArgs {
-    /// How layers are stored: keep, none, gzip[:1-9] or zstd[:1-19].
+    /// How to store layers: keep, none, gzip[:1-9] or zstd[:1-19].
     ///
-    /// Without this flag `oci` and `oci-dir` keep what is there, `docker` keeps gzip and makes everything else gzip, and
-    /// `legacy` layers are always plain. Where no level is given it is 2 for gzip, which is as small as what skopeo
-    /// writes, and 3 for zstd. Layers that have the form are kept, unless a level is given: theirs is not known, so all are
-    /// compressed anew.
+    /// By default `oci` and `oci-dir` keep layers as they are, `docker` keeps gzip layers and compresses all others with
+    /// gzip, and layers of `legacy` are always plain. The default level is 2 for gzip, which is as small as what skopeo
+    /// writes, and 3 for zstd. Layers that are compressed this way already are kept; with a level every layer is compressed
+    /// again, because the level of the existing ones is unknown.
     #[arg(long, value_name = "FORM", value_parser = values::compress)]
     pub(crate) compress: Option<Compress>,
 
@@ -315,7 +320,7 @@ pub(crate) struct LayerArgs {
     #[arg(hide_short_help = true, long)]
     pub(crate) embed_foreign: bool,
 
-    /// Write an image although the bytes of a foreign layer are missing (`legacy`, `docker`).
+    /// Write an image even if the bytes of a foreign layer are missing (`legacy`, `docker`).
     #[arg(hide_short_help = true, long)]
     pub(crate) allow_missing_foreign: bool,
 }
@@ -323,19 +328,19 @@ pub(crate) struct LayerArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "OCI layouts")]
 pub(crate) struct OciArgs {
-    /// Leave docker's manifest.json out of the tar; of docker, only 29 with its containerd store then loads it.
+    /// Leave docker's manifest.json out of the tar. Only Docker 29 with the containerd image store loads the result.
     #[arg(hide_short_help = true, long)]
     pub(crate) no_docker_manifest: bool,
 
-    /// Rewrite docker media types as OCI's; changes manifest digests, never image IDs.
+    /// Replace docker's media types by those of OCI. Manifest digests change, image IDs do not.
     #[arg(hide_short_help = true, long)]
     pub(crate) oci_types: bool,
 
-    /// List the platforms of one name side by side in index.json; of such, most engines load one alone.
+    /// List the platforms of one name side by side in index.json. Most engines load only one of them.
     #[arg(hide_short_help = true, long)]
     pub(crate) flat_index: bool,
 
-    /// Carry blobs that nothing refers to.
+    /// Keep blobs that nothing refers to.
     #[arg(hide_short_help = true, long)]
     pub(crate) all_blobs: bool,
 }
@@ -343,24 +348,24 @@ pub(crate) struct OciArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Root filesystems")]
 pub(crate) struct RootfsArgs {
-    /// Write only this path and what is below it: a path, or a pattern with `*`, `?`, `[...]` and `**`. Repeatable.
+    /// Write only this path and everything below it: a path, or a pattern with `*`, `?`, `[...]` and `**`. Repeatable.
     ///
-    /// Symbolic links on the way of a path are followed inside the image and written too, so that it leads somewhere; so are
-    /// the directories above what is written, which get their owners and modes.
+    /// Symbolic links in the path are followed inside the image, and written too. So are the directories above the path,
+    /// with their owners and modes.
     #[arg(long, value_name = "PATH")]
     pub(crate) only: Vec<OsString>,
 
-    /// Write the image's config to this file: its command, environment and so on have no place in a filesystem.
+    /// Write the image's config to this file, because a filesystem cannot hold its command, environment and so on.
     ///
-    /// Byte for byte, as `imgtar inspect --config` prints it. `-` is standard output, if the filesystem goes elsewhere.
+    /// Byte for byte, as `imgtar inspect --config` prints it; to standard output with `-` if the filesystem goes elsewhere.
     #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) config_out: Option<PathBuf>,
 
-    /// Write entries in ascending order of their paths.
+    /// Sort entries by path.
     #[arg(hide_short_help = true, long)]
     pub(crate) sort: bool,
 
-    /// Let a directory entry over a symbolic link to a directory keep the link.
+    /// Keep a symbolic link to a directory where a later layer has a directory of the same path.
     #[arg(hide_short_help = true, long)]
     pub(crate) keep_dirlinks: bool,
 
@@ -368,7 +373,7 @@ pub(crate) struct RootfsArgs {
     #[arg(hide_short_help = true, long)]
     pub(crate) strip_estargz: bool,
 
-    /// Set times later than SOURCE_DATE_EPOCH to it.
+    /// Set times that are later than SOURCE_DATE_EPOCH to it.
     #[arg(hide_short_help = true, long)]
     pub(crate) clamp_mtime: bool,
 }
@@ -376,40 +381,35 @@ pub(crate) struct RootfsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(crate) struct RunArgs {
-    /// Threads; the output does not depend on them [default: $IMGTAR_JOBS, else all cores].
+    /// Number of threads; the output does not depend on it [default: $IMGTAR_JOBS, else all cores].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_JOBS)))]
     pub(crate) jobs: Option<u16>,
 
-    /// Where a temporary file goes when one is needed [default: $TMPDIR, else /var/tmp].
+    /// Where to put temporary files if any are needed [default: $TMPDIR, else /var/tmp].
     #[arg(long, value_name = "DIR")]
     pub(crate) tmpdir: Option<PathBuf>,
 
-    /// Refuse more bytes: those of each archive as it is read, uncompressed, and those that its layers decode to.
+    /// Refuse an archive with more bytes than this, in its uncompressed form or in its uncompressed layers together.
     ///
-    /// Holes of sparse files count. K, M, G, T are powers of 1024.
+    /// Holes of sparse files count. The suffixes K, M, G and T are powers of 1024.
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]
     pub(crate) max_size: u64,
 
-    /// Refuse input with more tar entries; K, M, G are powers of 1000.
+    /// Refuse input with more tar entries than this. The suffixes K, M and G are powers of 1000.
     #[arg(hide_short_help = true, long, value_name = "COUNT", value_parser = values::count, default_value = "10M")]
     pub(crate) max_entries: u64,
 
-    /// Refuse input with more bytes of names, extended headers and JSON.
+    /// Refuse input with more bytes of names, extended headers and JSON than this.
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "1G")]
     pub(crate) max_metadata: u64,
 
-    /// Make every warning an error.
+    /// Treat every warning as an error.
     #[arg(long)]
     pub(crate) strict: bool,
 
     /// How to show progress, on standard error.
     ///
-    /// Each document of `json` has an `event`. `begin`, `advance` and `end` are about one task, numbered `task`: its `action`
-    /// (spool, check, copy, convert, flatten), the `place` that it reads or writes, such as a layer, the `bytes` that have passed and
-    /// the `total`, null if unknown; `end` says whether it is `complete`. `whole` has `bytes` and `total` of all layers; what is
-    /// checked and copied counts twice, and the total may grow. `notice` has the `severity` (error, warning, note), the
-    /// `rule` of docs/formats.md, the `place` and the `problem`, `wrote` what was written (as --report does), and `done`, the
-    /// last one, the `exit` code.
+    /// With `json` every line is one document, as described in docs/json.md.
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     pub(crate) progress: ProgressArg,
 }

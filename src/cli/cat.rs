@@ -51,7 +51,7 @@ impl Write for TextOnly<'_> {
         let is_binary = |byte: &u8| matches!(byte, 0..=7 | 14..=31 | 127);
         if bytes.iter().any(is_binary) {
             let path = escape_for_terminal(self.path);
-            let problem = format!("`{path}` is no text: redirect it to a file, or pipe it on, as in `| less`");
+            let problem = format!("`{path}` is not text: redirect it to a file, or pipe it on, as in `| less`");
             return Err(Error::Usage(problem).into());
         }
         self.out.write(bytes)

@@ -6,31 +6,31 @@ use imgtar::{Attestations, DiffIgnore, DiffPart, Encoding, Half, IndexPolicy, Ve
 /// The formats that can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArg {
-    /// `docker save` of Docker 1.10 to 24: plain layers in v1 directories
+    /// `docker save` of Docker 1.10 to 24: plain layers in directories
     #[value(alias = "docker-save")]
     Legacy,
-    /// Compressed manifest.json tarball, as `crane pull` writes it
+    /// manifest.json with gzip layers, as `crane pull` writes it
     #[value(aliases = ["docker-archive", "tarball"])]
     Docker,
-    /// OCI image layout in a tar, with docker's manifest.json beside it: what most tools take
+    /// OCI image layout in a tar, with docker's manifest.json as well: what most tools load
     #[value(alias = "oci-archive")]
     Oci,
-    /// The same layout as a directory; needs -o DIR
+    /// OCI image layout in a directory; needs -o DIR
     #[value(alias = "dir")]
     OciDir,
-    /// One tar: the filesystem that a container of the image would see
+    /// The filesystem that a container of the image would see, as one tar
     #[value(aliases = ["tar", "flat"])]
     Rootfs,
-    /// What is new against the images of --base, file by file; --with makes the image again
+    /// What changed since the image of --base, file by file; --with restores the image
     Delta,
 }
 
 /// `--outer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OuterArg {
-    /// Not at all, whatever the extension says: the only form that every engine loads
+    /// Not compressed, whatever the extension says: the only form that every engine loads
     None,
-    /// What most engines load
+    /// Most engines load it
     Gzip,
     /// Smaller and faster, for newer engines
     Zstd,
@@ -47,11 +47,11 @@ pub(crate) enum IgnoreArg {
     Owner,
     /// Permissions of files
     Mode,
-    /// Extended attributes of files, ACLs and the like among them
+    /// Extended attributes of files, including ACLs
     Xattrs,
     /// The config's history
     History,
-    /// When the image and the steps of its history were made
+    /// Times of creation of the image and of the steps in its history
     Created,
     /// Labels
     Labels,
@@ -74,11 +74,11 @@ impl From<IgnoreArg> for DiffIgnore {
 /// `diff --only`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PartArg {
-    /// What a container would see
+    /// The files that a container would see
     Files,
-    /// The config, but for its diff_ids
+    /// The config, except its diff_ids
     Config,
-    /// Layers by their diff_ids; nothing is decoded
+    /// Layers by diff_id; none is decoded
     Layers,
 }
 
@@ -104,31 +104,31 @@ pub(crate) enum HalfArg {
 /// `--index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum IndexArg {
-    /// They are dropped, with a warning that names them
+    /// Drop them, with a warning that names them
     #[default]
     Prune,
-    /// They are kept, as is the index's digest
+    /// Keep them, and with them the digest of the index
     Keep,
-    /// They are an error
+    /// Fail
     Strict,
 }
 
 /// `--attestations`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AttestationsArg {
-    /// Also when one platform is chosen: a new index holds it and its attestation
+    /// Keep them even if one platform is chosen: a new index lists it and its attestation
     Keep,
-    /// Never written
+    /// Drop them
     Drop,
 }
 
 /// `--verify`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum VerifyArg {
-    /// Layers whose place nothing but their diff_id vouches for
+    /// Layers whose position only their diff_id can confirm
     #[default]
     Auto,
-    /// Nothing: digests of stored bytes are checked all the same
+    /// None; digests of stored bytes are still checked
     Digests,
     /// Every layer
     Full,
@@ -137,12 +137,12 @@ pub(crate) enum VerifyArg {
 /// `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum ProgressArg {
-    /// Bars on a terminal, unless --quiet; nothing elsewhere
+    /// Bars on a terminal unless --quiet is given, otherwise nothing
     #[default]
     Auto,
-    /// A line for each layer, and every five seconds one for the whole: for logs
+    /// A line for each layer, and one for the whole every five seconds: for logs
     Plain,
-    /// One JSON document a line: for programs
+    /// One JSON document per line: for programs
     Json,
     /// Nothing
     None,

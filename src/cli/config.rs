@@ -126,5 +126,5 @@ fn absolute(flag: &str, path: &str, is_windows: bool) -> Result<String> {
     if path.starts_with('/') || is_windows {
         return Ok(path.to_owned());
     }
-    Err(Error::Usage(format!("{flag} is `{}`, which is no absolute path", path.escape_debug())))
+    Err(Error::Usage(format!("{flag} is `{}`, which is not an absolute path", path.escape_debug())))
 }

@@ -15,7 +15,7 @@ pub(crate) enum Exit {
     No = 1,
     /// The command line contradicts itself.
     Usage = 2,
-    /// The input is no image archive, or is damaged or hostile.
+    /// The input is not an image archive, or is damaged or hostile.
     Input = 3,
     /// The target cannot hold it, or it is not in the input.
     Target = 4,

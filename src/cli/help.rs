@@ -33,10 +33,10 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
     let tip = match error.kind() {
         ErrorKind::InvalidSubcommand => typed(ContextKind::InvalidSubcommand)
             .filter(|word| word == "-" || Path::new(word).exists())
-            .map(|word| format!("what to do with it comes first: imgtar convert {word}")),
+            .map(|word| format!("the command comes first: imgtar convert {word}")),
         ErrorKind::UnknownArgument => typed(ContextKind::InvalidArg)
             .filter(|word| !word.starts_with('-') && writes(&error))
-            .map(|word| format!("what is written is named by -o: -o {word}")),
+            .map(|word| format!("the output is named with -o: -o {word}")),
         ErrorKind::MissingRequiredArgument if writes(&error) => {
             Some("--to oci is what most tools load; --help lists the others".to_owned())
         }

@@ -47,11 +47,11 @@ fn hint(setting: Setting) -> &'static str {
         Setting::Layer => "; one can be listed as it is with `ls --layer`",
         Setting::Name => " (--tag gives a name)",
         Setting::MissingForeign => " (--allow-missing-foreign writes the image without)",
-        Setting::Gzip => "; --compress gzip serves everyone",
+        Setting::Gzip => "; --compress gzip works for every engine",
         Setting::Replace => " (--force replaces it)",
         Setting::AppendOrReplace => " (--append adds to it, --force replaces it)",
         Setting::Tmpdir => "; --tmpdir names another place",
-        Setting::ForceRebase => "; --force-rebase does it all the same",
+        Setting::ForceRebase => "; --force-rebase does it anyway",
         Setting::Lenient => " (an error because of --strict)",
     }
 }

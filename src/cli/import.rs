@@ -68,7 +68,7 @@ fn platform(args: &ImageArgs, is_needed: bool) -> Result<Option<Platform>> {
         None if is_needed => {
             let example = host.architecture;
             return Err(Error::Usage(format!(
-                "an image says what it runs on: --arch {example}, say; --arch host is this machine's own"
+                "an image needs an architecture: --arch {example} for example, or --arch host for that of this machine"
             )));
         }
         None => return Ok(None),

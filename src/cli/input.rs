@@ -117,7 +117,7 @@ pub(super) fn refuse_one_stream<'p>(given: impl Iterator<Item = &'p Path>) -> Re
 }
 
 fn repeated() -> Error {
-    Error::Usage("`-` is given twice, but there is one standard input".to_owned())
+    Error::Usage("`-` is given twice, but there is only one standard input".to_owned())
 }
 
 /// Adds `hint` to the message of `error`.

@@ -76,7 +76,7 @@ fn explained(args: &LsArgs, error: Error) -> Error {
     match &args.input {
         None if args.human_readable => hinted(error, "help is --help"),
         Some(input) if input.is_absolute() && args.patterns.is_empty() && !io::stdin().is_terminal() => {
-            hinted(error, "for a PATTERN in what is piped in, write `-` before it")
+            hinted(error, "to list a PATTERN of an archive on standard input, write `-` before it")
         }
         _ => error,
     }

@@ -34,8 +34,7 @@ pub(crate) fn warn_of_outer(args: &WriteArgs, outer: Encoding, diagnostics: &Dia
         return Ok(());
     }
     let problem = format!(
-        "the archive is compressed as a whole, as its name says, and not every engine loads it then; --outer {} says that it \
-         is meant",
+        "the archive is compressed as a whole because of its name, and not every engine loads that; --outer {} confirms it",
         outer.codec().name()
     );
     diagnostics.warn_of_target(
@@ -90,7 +89,7 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
     } else if is_lost {
         "holds the input, which --force would remove"
     } else if !is_standard(place) && is_within(output, input) {
-        "lies in the layout that is read"
+        "is inside the layout that is read"
     } else {
         return Ok(());
     };
@@ -125,10 +124,10 @@ pub(crate) fn refuse_conflicts<'a>(
         let named = || escape_for_terminal(path.as_os_str().as_encoded_bytes());
         let inputs = inputs.iter().filter(|_| *flag != "--output");
         if inputs.chain(&others).any(|read| place.starts_with(read)) {
-            return Err(Error::Usage(format!("{}: {flag} would replace what is read; name another file", named())));
+            return Err(Error::Usage(format!("{}: {flag} would replace an input; name another file", named())));
         }
         if let Some((other, ..)) = written[..nth].iter().find(|(_, _, other)| place.starts_with(other)) {
-            return Err(Error::Usage(format!("{}: {other} and {flag} name one file", named())));
+            return Err(Error::Usage(format!("{}: {other} and {flag} name the same file", named())));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Text for people: wrapped lines and aligned tables, in as many columns as the terminal has.
 //!
-//! If standard output is no terminal, lines have no limit, because programs and searches read them; `COLUMNS` sets
+//! If standard output is not a terminal, lines have no limit, because programs and searches read them; `COLUMNS` sets
 //! another width. Control characters are escaped here, whatever archive they come from (docs/formats.md H-25).
 
 use std::borrow::Cow;

@@ -62,7 +62,7 @@ impl ReportDocument {
             return;
         }
         let mut text = self.archive(format);
-        // A root filesystem that is converted to one is no image.
+        // A root filesystem that is converted to one is not an image.
         let is_image = |image: &&ImageReport| format != FormatArg::Rootfs || image.source_image_id.is_some();
         for image in self.report.images.iter().filter(is_image) {
             text += &format!("  {}\n", sentence(image, format));

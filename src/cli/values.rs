@@ -55,7 +55,7 @@ pub(crate) fn platform(text: &str) -> Result<PlatformArg, String> {
 pub(crate) fn platform_part(text: &str) -> Result<String, String> {
     match format!("os/{text}").parse::<Platform>() {
         Ok(platform) if platform.variant.is_empty() => Ok(platform.architecture),
-        Ok(_) | Err(_) => Err("it is one word of letters, digits, `_`, `-` and `.`".to_owned()),
+        Ok(_) | Err(_) => Err("expected one word of letters, digits, `_`, `-` and `.`".to_owned()),
     }
 }
 
@@ -65,21 +65,23 @@ pub(crate) fn words(text: &str) -> Result<Words, String> {
         return Ok(Words(vec![text.to_owned()]));
     }
     serde_json::from_str(text).map(Words).map_err(|error| {
-        format!("what begins with `[` is a JSON array of strings ({error}); `[` itself is spelled '[\"[\"]'")
+        format!(
+            "a value that begins with `[` has to be a JSON array of strings ({error}); `[` itself is spelled '[\"[\"]'"
+        )
     })
 }
 
 /// `--for`: an engine by one of the words for it.
 pub(crate) fn engine() -> impl TypedValueParser<Value = EngineChoice> {
     PossibleValuesParser::new(EngineChoice::words())
-        .try_map(|word| EngineChoice::of(&word).ok_or_else(|| format!("`{word}` is no engine")))
+        .try_map(|word| EngineChoice::of(&word).ok_or_else(|| format!("`{word}` is not an engine")))
 }
 
 /// `NAME=VALUE`; the value may be empty, and hold anything.
 pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok(Assignment { name: name.to_owned(), value: value.to_owned() }),
-        _ => Err("it has the form NAME=VALUE".to_owned()),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
@@ -95,12 +97,12 @@ pub(crate) fn rebase(text: &str) -> Result<(PathBuf, PathBuf), String> {
     let splits: Vec<_> = splits.collect();
     let both = splits.iter().find(|(old, new)| old.exists() && new.exists());
     let meant = both.or_else(|| splits.iter().find(|(old, _)| old.exists())).or(splits.first());
-    meant.cloned().ok_or_else(|| "it has the form OLD=NEW, the paths of two archives".to_owned())
+    meant.cloned().ok_or_else(|| "expected OLD=NEW, the paths of two archives".to_owned())
 }
 
 /// `SRC:DEST[:MODE[:UID:GID]]`; neither path has a colon, but for the one behind a drive of Windows.
 pub(crate) fn addition(text: &str) -> Result<Addition, String> {
-    let form = || "it has the form SRC:DEST[:MODE[:UID:GID]], with an octal MODE up to 7777".to_owned();
+    let form = || "expected SRC:DEST[:MODE[:UID:GID]], with an octal MODE up to 7777".to_owned();
     let drive = if cfg!(windows) && text.get(1..3) == Some(":\\") { 2 } else { 0 };
     let (source, rest) = text[drive..].split_once(':').ok_or_else(form)?;
     let source = &text[..drive + source.len()];
@@ -136,12 +138,13 @@ pub(crate) struct HealthcheckArg(pub(crate) Map<String, Value>);
 pub(crate) fn healthcheck(text: &str) -> Result<HealthcheckArg, String> {
     let test = |test: Vec<String>| HealthcheckArg(Map::from_iter([("Test".to_owned(), test.into())]));
     if text.starts_with('{') {
-        let object = serde_json::from_str(text).map_err(|error| format!("what begins with `{{` is JSON: {error}"))?;
+        let object = serde_json::from_str(text)
+            .map_err(|error| format!("a value that begins with `{{` has to be JSON: {error}"))?;
         check_healthcheck(&object)?;
         return Ok(HealthcheckArg(object));
     }
     match text {
-        "" => Err("it is a command, or `none`".to_owned()),
+        "" => Err("expected a command, or `none`".to_owned()),
         "none" => Ok(test(vec!["NONE".to_owned()])),
         _ if text.starts_with('[') => {
             let Words(words) = words(text)?;
@@ -167,7 +170,7 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
     let seconds = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
     match seconds {
         Some(seconds) => Timestamp::from_unix(seconds).ok_or_else(|| "it is beyond the year 9999".to_owned()),
-        None => text.parse::<Timestamp>().map_err(|error| format!("{error}, and no number of seconds since 1970")),
+        None => text.parse::<Timestamp>().map_err(|error| format!("{error}, nor a number of seconds since 1970")),
     }
 }
 
@@ -181,7 +184,7 @@ pub(crate) fn image(text: &str) -> Result<ImageRef, String> {
 pub(crate) fn reference(text: &str) -> Result<Reference, String> {
     let reference = Reference::from_str(text).map_err(|error| error.to_string())?;
     if reference.digest().is_some() {
-        return Err("a digest is no part of a new name".to_owned());
+        return Err("a digest is not part of a new name".to_owned());
     }
     lower_case(text).map(|()| reference)
 }
@@ -199,11 +202,11 @@ fn lower_case(name: &str) -> Result<(), String> {
 /// `OLD=NEW`; no part of a name holds an equals sign.
 pub(crate) fn rename(text: &str) -> Result<Rename, String> {
     match text.split_once('=') {
-        Some((_, new)) if new.contains('@') => Err("a digest is no part of a new name".to_owned()),
+        Some((_, new)) if new.contains('@') => Err("a digest is not part of a new name".to_owned()),
         Some((old, new)) if !old.is_empty() && !new.contains('=') => {
             lower_case(new).map(|()| Rename { old: old.to_owned(), new: new.to_owned() })
         }
-        _ => Err("it has the form OLD=NEW".to_owned()),
+        _ => Err("expected OLD=NEW".to_owned()),
     }
 }
 
@@ -218,7 +221,7 @@ pub(crate) fn compress(text: &str) -> Result<Compress, String> {
         ("none", None) => Ok(Compress::None),
         ("gzip", _) => in_range(level, GzipLevel::new, "gzip's levels are 1 to 9").map(Compress::Gzip),
         ("zstd", _) => in_range(level, ZstdLevel::new, "zstd's levels are 1 to 19").map(Compress::Zstd),
-        _ => Err("it is one of keep, none, gzip[:1-9], zstd[:1-19]".to_owned()),
+        _ => Err("expected keep, none, gzip[:1-9] or zstd[:1-19]".to_owned()),
     }
 }
 
@@ -245,7 +248,7 @@ pub(crate) enum HiddenLimit {
 pub(crate) fn hidden_limit(text: &str) -> Result<HiddenLimit, String> {
     let Some(number) = text.strip_suffix('%') else { return size(text).map(HiddenLimit::Size) };
     let percent = number.trim_end().parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
-    percent.map(HiddenLimit::Percent).ok_or_else(|| "it is bytes, with K, M, G or T, or 0% to 100%".to_owned())
+    percent.map(HiddenLimit::Percent).ok_or_else(|| "expected a size such as 10M, or 0% to 100%".to_owned())
 }
 
 /// A number of things, with K, M, G or T for powers of 1000.
@@ -261,7 +264,7 @@ fn scaled(text: &str, base: u64) -> Result<u64, String> {
     };
     // `parse` would take a sign.
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("it is a number, or one with K, M, G or T behind it".to_owned());
+        return Err("expected a number, optionally followed by K, M, G or T".to_owned());
     }
     let number: u64 = digits.parse().map_err(|error: ParseIntError| error.to_string())?;
     number.checked_mul(factor).ok_or_else(|| "it is too large".to_owned())

@@ -33,7 +33,7 @@ pub(super) fn needed(needs: &NeededBase, layers: usize) -> String {
 /// Returns `ex.org/app:1: with its archive, convert --with makes the image again`.
 pub(super) fn source(needs: &NeededBase) -> String {
     let image = needs.image.as_deref().unwrap_or("its base");
-    presentable(&format!("{image}: with its archive, `convert --with` makes the image again"))
+    presentable(&format!("{image}: `convert --with` and its archive restore the image"))
 }
 
 #[cfg(test)]

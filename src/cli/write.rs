@@ -81,7 +81,7 @@ fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<(
     match given {
         [_, .., last] if output::is_standard(place) && last != Path::new("-") && !last.exists() => {
             let last = escape_for_terminal(last.as_os_str().as_encoded_bytes());
-            Err(Error::Usage(format!("there is no {last} to be read; what is written is named by -o: -o {last}")))
+            Err(Error::Usage(format!("there is no {last} to read; the output is named with -o: -o {last}")))
         }
         _ => Ok(()),
     }

@@ -48,9 +48,9 @@ impl decoder::Decode for Decode {
 
 fn problem(error: Error) -> String {
     match error {
-        Error::DataMagic => "bytes that are no bzip2 stream",
+        Error::DataMagic => "bytes that are not a bzip2 stream",
         Error::Data => "the data is corrupt",
-        Error::Sequence | Error::Param => "the decoder was driven wrongly",
+        Error::Sequence | Error::Param => "the decoder was used incorrectly",
     }
     .into()
 }

@@ -85,7 +85,7 @@ impl Decode {
             Part::First | Part::Magic => match number(&self.stored) {
                 _ if self.stored == MAGIC => Ok((Part::Flags, 2)),
                 0x184d_2a50..=0x184d_2a5f => Ok((Part::SkippableSize, 4)),
-                _ => Err("bytes that are no lz4 frame".into()),
+                _ => Err("bytes that are not an lz4 frame".into()),
             },
             Part::SkippableSize => Ok((Part::Skipped, number(&self.stored) as usize)),
             Part::Skipped => Ok((Part::Magic, MAGIC.len())),

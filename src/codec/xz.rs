@@ -42,13 +42,13 @@ fn problem(error: Error) -> String {
     match error {
         Error::Data => "the data is corrupt",
         Error::Options => "the stream uses options or reserved bits that are not known",
-        Error::Format => "bytes that are no xz stream",
+        Error::Format => "bytes that are not an xz stream",
         Error::MemLimit => {
             return format!("the dictionary needs more than {} MiB; `xz -d` decompresses it", MAX_XZ_MEMORY >> 20);
         }
         Error::Mem => "no memory for the dictionary",
         Error::UnsupportedCheck | Error::NoCheck => "the integrity check is of no known kind",
-        Error::Program => "the decoder was driven wrongly",
+        Error::Program => "the decoder was used incorrectly",
     }
     .into()
 }

@@ -51,7 +51,7 @@ enum PatternField {
     Number,
 }
 
-/// Why a text is no pattern.
+/// Why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParseSplitPatternError(String);
@@ -162,7 +162,7 @@ impl SplitPattern {
             let at = format!("{}: {}", group[0].archive, group[0].title());
             return Err(Error::inexpressible(
                 at,
-                format!("no file can be called `{}`", escape_for_terminal(name.as_bytes())),
+                format!("no file can be named `{}`", escape_for_terminal(name.as_bytes())),
             ));
         }
         Ok(name)

@@ -38,7 +38,7 @@ pub(crate) fn apply(
     let mut magic = Vec::with_capacity(MAGIC_LEN);
     (&mut blob).take(MAGIC_LEN as u64).read_to_end(&mut magic).map_err(failed)?;
     if magic != MAGIC_1 && magic != MAGIC_2 {
-        return Err(Error::invalid(Rule::P4, at, "it is no tar-diff of version 1 or 2"));
+        return Err(Error::invalid(Rule::P4, at, "it is not a tar-diff of version 1 or 2"));
     }
     let operations = codec::decode(Codec::Zstd, blob, Watch::new(at, &run.budget, &run.diagnostics)).map_err(failed)?;
     let mut patch = Application {

@@ -122,7 +122,7 @@ mod tests {
         let old: Vec<u8> = (0..50).flat_map(|part| noise(part, mib(1))).collect();
         let seeds = Seeds::of(&Source::memory("old", old.clone()).extent()).unwrap();
         let whole = old.len() as u64;
-        // Moved to the front, by a distance that is no multiple of anything.
+        // Moved to the front, by a distance that is not a multiple of anything.
         let (start, size) = seeds.place(&old[mib(44) + 7..mib(46)], 0, whole);
         assert!(start <= 44 << 20 && start + size >= 46 << 20, "{start}");
         assert_eq!(seeds.place(&old[..mib(2)], whole - 1, whole).0, 0);

@@ -32,7 +32,7 @@ pub struct Diff {
     pub config: Vec<ConfigChange>,
     /// Their layers.
     pub layers: LayersDiff,
-    /// Their files; `None` where they were not compared: layers of Windows are no plain trees, and some comparisons are of
+    /// Their files; `None` where they were not compared: layers of Windows are not plain trees, and some comparisons are of
     /// another part alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<FilesDiff>,
@@ -131,7 +131,7 @@ pub fn diff(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<Di
     } else if !options.compares(DiffPart::Files) {
         None
     } else if [a, b].iter().any(|image| image.platform.os == "windows") {
-        run.diagnostics.note(None, "", "files are not compared: layers of Windows are no plain trees");
+        run.diagnostics.note(None, "", "files are not compared: layers of Windows are not plain trees");
         None
     } else {
         [a, b].into_iter().try_for_each(|image| image.refuse_left_out(&image.at))?;

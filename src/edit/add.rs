@@ -167,7 +167,7 @@ impl AddPlan<'_> {
             return self.add_directory(source, &path, &metadata, addition);
         }
         if self.is_directory_itself(&path) {
-            return Err(self.clash(source, &path, "is a directory, which would go with all in it"));
+            return Err(self.clash(source, &path, "is a directory, which would be replaced with everything in it"));
         }
         let (uid, gid) = addition.owner.unwrap_or((0, 0));
         let (entry, content) = if metadata.is_symlink() {
@@ -188,7 +188,7 @@ impl AddPlan<'_> {
     fn add_directory(&mut self, source: &Path, path: &[u8], metadata: &Metadata, addition: &Addition) -> Result<()> {
         if !self.is_directory(path) {
             if !matches!(self.tree.find(path), Lookup::Missing { .. }) {
-                return Err(self.clash(source, path, "is no directory"));
+                return Err(self.clash(source, path, "is not a directory"));
             }
             let (uid, gid) = addition.owner.unwrap_or((0, 0));
             let directory = TarEntry {
@@ -218,7 +218,7 @@ impl AddPlan<'_> {
         let is_other = self.items.get(&key).is_some_and(|there| is_directory(there) != is_directory(&item));
         if is_below_file || is_other {
             let at = format!("`{}`", escape_for_terminal(path));
-            return Err(Error::inexpressible(at, "a file and a directory are added at one path"));
+            return Err(Error::inexpressible(at, "a file and a directory are added at the same path"));
         }
         self.items.insert(key, item);
         Ok(())
@@ -246,7 +246,7 @@ impl AddPlan<'_> {
                 }
                 Lookup::Missing { .. } => return Err(refused(&next, "it is a symbolic link that leads nowhere")),
                 Lookup::Found { path, .. } | Lookup::NoDirectory { path } => {
-                    return Err(refused(&path, "it is no directory"));
+                    return Err(refused(&path, "it is not a directory"));
                 }
                 Lookup::Endless { problem } => return Err(refused(&next, &problem)),
             };

@@ -240,7 +240,7 @@ fn warn_of_nothing(what: &str, name: &str, at: &str, diagnostics: &Diagnostics) 
 /// [`Error::Usage`] for a name that is empty or holds `=` or NUL, and for a value that holds NUL.
 pub fn check_variable(name: &str, value: &str) -> Result<()> {
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-        return Err(Error::Usage(format!("`{}` is no environment variable", name.escape_debug())));
+        return Err(Error::Usage(format!("`{}` is not an environment variable", name.escape_debug())));
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ pub(super) fn object_at<'a>(
     if value.is_null() {
         *value = Value::Object(Map::new());
     }
-    value.as_object_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is no JSON object")))
+    value.as_object_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is not a JSON object")))
 }
 
 /// The list at `key`; an empty one is put there if it is absent or null.
@@ -116,7 +116,7 @@ pub(super) fn list_at<'a>(object: &'a mut Map<String, Value>, key: &str, at: &st
     if value.is_null() {
         *value = Value::Array(Vec::new());
     }
-    value.as_array_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is no JSON list")))
+    value.as_array_mut().ok_or_else(|| Error::invalid(Rule::M11, at, format!("`{key}` is not a JSON list")))
 }
 
 #[cfg(test)]
@@ -164,6 +164,6 @@ mod tests {
             assert_eq!(text(&document), r#"{"config":{"User":"1"}}"#);
         }
         let error = document(r#"{"config":[]}"#).runtime_mut().unwrap_err();
-        assert_eq!(error.to_string(), "config: `config` is no JSON object");
+        assert_eq!(error.to_string(), "config: `config` is not a JSON object");
     }
 }

@@ -166,7 +166,7 @@ impl Draft {
         is_changed.then(|| LayerBytes { before: old.map(size).sum(), after: new.map(size).sum() })
     }
 
-    /// The time of creation, as the config has it; 1970 if that is no time.
+    /// The time of creation, as the config has it; 1970 if that is not a time.
     pub(super) fn created(&self) -> String {
         let created = self.document.text("created").filter(|text| text.parse::<Timestamp>().is_ok());
         created.unwrap_or("1970-01-01T00:00:00Z").to_owned()

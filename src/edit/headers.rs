@@ -161,7 +161,7 @@ impl LayerHeaders {
             let has_more = !(entry.uname.is_empty() && entry.gname.is_empty() && entry.records.len() < 2);
             if entry.kind == EntryKind::Directory && has_more {
                 taken += size_of::<TarEntry>() as u64 + entry.charge_memory();
-                // Where it stands is no part of what it is.
+                // Where it stands is not part of what it is.
                 let entry = TarEntry { path: Vec::new(), header_offset: 0, data_offset: 0, ..entry };
                 headers.directories.insert(offset, entry);
             }

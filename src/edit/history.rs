@@ -120,7 +120,7 @@ fn is_alike(one: &Value, other: &Value) -> bool {
     one.get("created_by") == other.get("created_by") && empty(one) == empty(other)
 }
 
-/// Orders times; a text that is no time comes first.
+/// Orders times; a text that is not a time comes first.
 fn by_time(one: &str, other: &str) -> Ordering {
     let instant = |text: &str| text.parse::<Timestamp>().ok().map(|time| time.instant());
     instant(one).cmp(&instant(other))

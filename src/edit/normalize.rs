@@ -66,8 +66,8 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
             runtime.shift_remove(key);
         }
     }
-    let note = "times that were later are now SOURCE_DATE_EPOCH, 1970 without it: what compares times, as Python does for \
-                compiled files, and make and apt for their own, may do its work again";
+    let note = "later times are now SOURCE_DATE_EPOCH (1970 if it is not set): programs that compare times, such as Python for \
+                compiled files, make and apt, may redo their work";
     workshop.run.diagnostics.note(Rule::E64, draft.at(), note);
     Ok(())
 }
@@ -181,7 +181,7 @@ fn key(path: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Returns whether the order of the entries does not matter: every entry stands at the path that it names, which no
-/// symbolic link is part of, no path is there twice, nothing is below what is no directory, and every hard link names
+/// symbolic link is part of, no path is there twice, nothing is below what is not a directory, and every hard link names
 /// an earlier entry.
 fn is_regular(outlines: &[Outline]) -> bool {
     let files: HashSet<&[u8]> = outlines

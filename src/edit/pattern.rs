@@ -18,7 +18,7 @@ pub struct PathPattern {
     below: Option<Glob>,
 }
 
-/// The reason why a text is no pattern.
+/// The reason why a text is not a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ParsePatternError(String);
@@ -32,7 +32,7 @@ impl FromStr for PathPattern {
             return Err(ParsePatternError("the root cannot be removed".to_owned()));
         }
         if path.components().any(|component| component.starts_with(b".wh.")) {
-            return Err(ParsePatternError("a whiteout is no path: name what it hides".to_owned()));
+            return Err(ParsePatternError("a whiteout is not a path: name what it hides".to_owned()));
         }
         let glob = Glob::is_pattern(text.as_bytes()).then(|| Glob::of_paths(path.as_bytes()));
         let below = glob.clone().map(Glob::and_below);

@@ -56,7 +56,7 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
         let clashes = list(restacked.clashes.iter());
         let problem = format!("a directory takes the place of {clashes}, no directory in the new base");
         if !is_forced {
-            let problem = format!("{problem}, and all that is reached through it is lost");
+            let problem = format!("{problem}, and everything that is reached through it is lost");
             return Err(Error::inexpressible(draft.at(), problem).avoided_by(Setting::ForceRebase));
         }
         run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;
@@ -85,7 +85,7 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
     let inherited = inherited(&draft.document, &old_config, &new_config);
     if !inherited.is_empty() {
         let named = first(inherited.into_iter(), MOST_NAMED);
-        draft.changes.push(format!("as in the old base, where the new one has something else: {named}"));
+        draft.changes.push(format!("the same as in the old base, but not as in the new one: {named}"));
     }
     take_system(draft.document.object_mut(), new_config.object());
     draft.base = annotations(&bases.new, new);
@@ -171,7 +171,7 @@ fn settings(runtime: Option<&Value>) -> BTreeMap<String, Value> {
             ("Labels", Value::Object(labels)) => {
                 settings.extend(labels.iter().map(|(name, value)| (format!("label {name}"), value.clone())));
             }
-            // What builders leave of their containers is no setting.
+            // What builders leave of their containers is not a setting.
             ("Hostname" | "Image", _) | (_, Value::Null) => {}
             _ => drop(settings.insert(key.clone(), value.clone())),
         }

@@ -187,8 +187,7 @@ impl DifferenceWriter<'_, '_, '_> {
             return Ok(());
         }
         let path = escape_for_terminal(&entry.path);
-        let problem =
-            format!("`{path}`: its trusted.overlay attributes are left out: engines take them for instructions");
+        let problem = format!("`{path}`: its trusted.overlay attributes are left out: engines would interpret them");
         self.run.diagnostics.warn_of_target(Rule::E12, self.at, problem)
     }
 }

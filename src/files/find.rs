@@ -39,12 +39,12 @@ impl ImageFiles<'_> {
                 refuse(&path, "is a directory; `imgtar ls` lists what is in it")
             }
             Lookup::Found { path, what: Standing::Special | Standing::Symlink(_) } => {
-                refuse(&path, "is a device or a named pipe: there is nothing in it")
+                refuse(&path, "is a device or a named pipe, which has no content")
             }
             nowhere => match self.tree.find(path) {
                 Lookup::Found { path, what: Standing::Symlink(key) } if !matches!(nowhere, Lookup::Endless { .. }) => {
                     let target = escape_for_terminal(self.entry(key).link);
-                    refuse(&path, &format!("is a symbolic link to `{target}`, where nothing is"))
+                    refuse(&path, &format!("is a symbolic link to `{target}`, which does not exist"))
                 }
                 _ => Err(self.nothing_at(path, nowhere)),
             },
@@ -73,7 +73,7 @@ impl ImageFiles<'_> {
     fn nothing_at(&self, path: &[u8], nowhere: Lookup) -> Error {
         let problem = match nowhere {
             Lookup::Missing { directory, name } => self.missing(path, &directory, &name),
-            Lookup::NoDirectory { path } => format!(": `{}` is no directory", shown(&path)),
+            Lookup::NoDirectory { path } => format!(": `{}` is not a directory", shown(&path)),
             Lookup::Endless { problem } => format!(": {problem}"),
             // Not reached: callers handle a path that was found.
             Lookup::Found { .. } => String::new(),

@@ -1,6 +1,6 @@
 //! A [`FileEntry`] as JSON: the rows of `imgtar ls --json`, which docs/json.md describes.
 //!
-//! Names are bytes (docs/formats.md R-21) and JSON has none: one that is no UTF-8 is given twice, readable with
+//! Names are bytes (docs/formats.md R-21) and JSON has none: one that is not UTF-8 is given twice, readable with
 //! replacement characters, and exact as base64.
 
 use std::borrow::Cow;

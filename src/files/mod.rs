@@ -41,7 +41,7 @@ impl<'a> ImageFiles<'a> {
     /// headers are read, compressed ones are decoded and verified once.
     ///
     /// # Errors
-    /// [`Error::Inexpressible`] for images of Windows, whose layers are no plain trees, and for layers that are
+    /// [`Error::Inexpressible`] for images of Windows, whose layers are not plain trees, and for layers that are
     /// encrypted or not there; those of reading, verifying and flattening the layers.
     pub fn of(archive: &str, chosen: &'a SelectedImage, run: &'a Run) -> Result<Self> {
         Self::of_lowest(chosen.image.layers.len(), archive, chosen, run)
@@ -84,11 +84,11 @@ pub fn layer_of<'a>(archive: &str, chosen: &'a SelectedImage, number: u32) -> Re
     })
 }
 
-/// Returns the image's name in messages; images whose layers are no plain trees are refused.
+/// Returns the image's name in messages; images whose layers are not plain trees are refused.
 fn image_at(archive: &str, chosen: &SelectedImage) -> Result<String> {
     let at = format!("{archive}: {}", chosen.title());
     if chosen.image.platform.os == "windows" {
-        let problem = "layers of Windows are no root filesystem";
+        let problem = "layers of Windows are not a root filesystem";
         return Err(Error::inexpressible(at, problem).avoided_by(Setting::Layer));
     }
     chosen.image.refuse_left_out(&at)?;

@@ -116,7 +116,7 @@ impl<'a> Applier<'a> {
     ///
     fn describe_root(&mut self, change: Change<'_>) -> Result<()> {
         if change.kind != ChangeKind::Directory {
-            return Err(Error::invalid(Rule::R18, self.at, "the entry for the root is no directory"));
+            return Err(Error::invalid(Rule::R18, self.at, "the entry for the root is not a directory"));
         }
         let root = self.tree.root();
         self.enter(root, change)?;
@@ -144,7 +144,7 @@ impl<'a> Applier<'a> {
     }
 
     /// The directory that a link on `dentry` leads to, if such links are to stay (`--keep-dirlinks`, R-7). A link that leads
-    /// nowhere is no directory link, whatever the reason.
+    /// nowhere is not a directory link, whatever the reason.
     fn behind_dirlink(&self, dentry: Dentry, kind: ChangeKind<'_>) -> Option<Dentry> {
         let is_link = matches!(self.tree.kind_at(dentry), Some(InodeKind::Symlink(_)));
         if !(self.options.keep_dirlinks && kind == ChangeKind::Directory && is_link) {
@@ -160,7 +160,7 @@ impl<'a> Applier<'a> {
             return Ok(());
         }
         self.remarks.warn(Sort::Twice, || {
-            format!("`{}` is there more than once; the last one counts", escape_for_terminal(or_root(change.path)))
+            format!("`{}` occurs more than once; the last one counts", escape_for_terminal(or_root(change.path)))
         })
     }
 

@@ -74,7 +74,7 @@ impl<'a> LayerBuilder<'a> {
     /// Applies the layer.
     ///
     /// # Errors
-    /// Hard links to directories, to themselves or to a missing path, a root that is no directory, loops
+    /// Hard links to directories, to themselves or to a missing path, a root that is not a directory, loops
     /// of symbolic links, a budget that is spent, and with `--strict` every warning.
     pub fn finish(mut self) -> Result<()> {
         let lost = if self.removed.is_empty() && self.opaque.is_empty() && self.opaque_links.is_empty() {

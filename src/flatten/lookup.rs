@@ -22,7 +22,7 @@ pub enum Lookup {
         /// The name that is not in it.
         name: Vec<u8>,
     },
-    /// It leads nowhere: `path` is no directory, and components are left.
+    /// It leads nowhere: `path` is not a directory, and components are left.
     NoDirectory {
         /// The path.
         path: Vec<u8>,

@@ -133,7 +133,7 @@ fn v_20_link_targets_are_kept_verbatim() {
 #[test]
 fn v_21_the_last_of_two_entries_counts() {
     gives(&[&["a", "a"]], &["a 0.1"]);
-    assert_eq!(remarks(&[&["a", "a"]]), ["layer 0: `a` is there more than once; the last one counts"]);
+    assert_eq!(remarks(&[&["a", "a"]]), ["layer 0: `a` occurs more than once; the last one counts"]);
     assert_eq!(remarks(&[&["a"], &["a"]]), [""; 0]);
 }
 
@@ -184,7 +184,7 @@ fn bad_names_are_refused() {
     fails(&[B, &["d/.wh..."]], &format!("layer 1: `d/.wh...`: {nameless}"));
     fails(&[&[".wh.d/x"]], "layer 0: `.wh.d/x`: a whiteout cannot be a directory on the way to something");
     fails(&[&["../x"]], "layer 0: `../x`: the name climbs out of the archive");
-    fails(&[&[""]], "layer 0: the entry for the root is no directory");
+    fails(&[&[""]], "layer 0: the entry for the root is not a directory");
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn a_hard_link_takes_the_node_of_the_moment() {
 #[test]
 fn the_root_is_a_directory() {
     for root in ["/ -> x", "./ = a", ". !", "a/.. -> x"] {
-        fails(&[&["a", root]], "layer 0: the entry for the root is no directory");
+        fails(&[&["a", root]], "layer 0: the entry for the root is not a directory");
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Name {
     Reference(Reference),
     /// A tag of an unknown repository: a `ref.name` without `/` or `:` (O-24).
     Tag(String),
-    /// Free text in `ref.name` that is no reference; it can be kept in a layout only.
+    /// Free text in `ref.name` that is not a reference; it can be kept in a layout only.
     Text(String),
 }
 

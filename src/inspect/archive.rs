@@ -112,7 +112,7 @@ pub(super) fn findings(chosen: &[SelectedImage], decoded: &DecodedLayers) -> Vec
         let (steps, layers) = (chosen.image.config.history(), chosen.image.layers.len());
         (!Steps::of(steps, layers).fit).then(|| {
             let made = steps.iter().filter(|step| !step.empty_layer).count();
-            let problem = format!("its history tells of {}, but it has {layers}", counted(made, "layer"));
+            let problem = format!("its history describes {}, but it has {layers}", counted(made, "layer"));
             Diagnostic::warning(Rule::L16, chosen.title(), problem)
         })
     };

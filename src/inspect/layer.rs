@@ -113,7 +113,7 @@ pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLay
     Ok(DecodedLayer { digest, tar_size, faults })
 }
 
-/// Passes the entries of a layer to `check`, up to the first that is no valid tar: engines can still copy such a layer.
+/// Passes the entries of a layer to `check`, up to the first that is not a valid tar: engines can still copy such a layer.
 fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: &Layer, run: &Run) -> Result<()> {
     loop {
         let entry = reader.next_entry();

@@ -31,7 +31,7 @@ pub(crate) enum UnpackFault {
     UnknownType,
     /// A path that is there twice.
     PathTwice,
-    /// An entry for the root that is no directory.
+    /// An entry for the root that is not a directory.
     RootNoDirectory,
     /// A whiteout that names nothing.
     NamelessWhiteout,
@@ -102,13 +102,13 @@ impl UnpackFault {
     pub(crate) fn problem(self) -> &'static str {
         match self {
             Self::Unreadable => "its tar cannot be read",
-            Self::UnreadNumber => "a number in a header is none",
+            Self::UnreadNumber => "a number field of a header is not a number",
             Self::ShortEnd => "the tar's end marker is cut short",
-            Self::UnknownType => "an entry is a sparse file of GNU's old kind, or a contiguous one",
-            Self::PathTwice => "a path is there twice",
-            Self::RootNoDirectory => "the entry for the root is no directory",
+            Self::UnknownType => "an entry is a sparse file in the old GNU format, or a contiguous one",
+            Self::PathTwice => "a path occurs twice",
+            Self::RootNoDirectory => "the entry for the root is not a directory",
             Self::NamelessWhiteout => "a whiteout names nothing",
-            Self::WhiteoutOfOwn => "a whiteout stands behind what it removes",
+            Self::WhiteoutOfOwn => "a whiteout comes after what it removes",
             Self::BelowNoDirectory => "an entry lies below a whiteout or a file of its own layer",
             Self::LinkToElsewhere => "a hard link leads to no earlier entry of its own layer",
             Self::BelowDanglingLink => "an entry lies below a symbolic link that leads nowhere within its layer",
@@ -236,7 +236,7 @@ impl UnpackCheck {
     }
 
     /// Goes to `path` through the symbolic links on the way, but not at its end; with `make` missing directories are made.
-    /// Returns also whether a link went through something that is no directory and back, which systems refuse.
+    /// Returns also whether a link went through something that is not a directory and back, which systems refuse.
     fn walk(&mut self, path: &[u8], make: bool) -> Result<(u64, bool), UnpackFault> {
         let mut path = path.to_vec();
         let (mut through_link, mut is_dangling) = (false, false);
@@ -316,7 +316,7 @@ enum PathStep {
     Missing,
     NoDirectory,
     /// A symbolic link, with the path that it turns the requested one into, and whether its target cancels a component
-    /// that is no directory.
+    /// that is not a directory.
     Link(Vec<u8>, bool),
 }
 

@@ -105,7 +105,7 @@ struct ArchivesInPart<'r> {
 }
 
 impl ArchivesInPart<'_> {
-    /// The blobs of the archives from `first` on. What is no layout is read for it.
+    /// The blobs of the archives from `first` on. What is not a layout is read for it.
     fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
         let mut shared = SharedBlobs::default();
         for nth in first..self.opened.len() {

@@ -145,7 +145,7 @@ fn read<'a>(members: &'a MemberIndex, run: &Run) -> Result<Vec<ImageDelta<'a>>> 
         }
         if target.view.layers().len() != config.diff_ids().len() {
             let (expected, found) = (config.diff_ids().len(), target.view.layers().len());
-            let problem = "its manifest lists another number of layers than its config has diff_ids";
+            let problem = "its manifest does not list as many layers as its config has diff_ids";
             return Err(Error::mismatch(Rule::L5, &at, problem, &expected, &found));
         }
         Ok(ImageDelta { members, at, manifest, target, config })

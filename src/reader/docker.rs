@@ -138,7 +138,7 @@ impl Items<'_> {
             None => (None, Vec::new(), None),
         };
         if config.is_some() && diff_ids.len() != item.layers.len() {
-            let problem = "it lists another number of layers than its config has diff_ids";
+            let problem = "it does not list as many layers as its config has diff_ids";
             let error = Error::mismatch(Rule::L5, at, problem, &diff_ids.len(), &item.layers.len());
             self.run.diagnostics.fault(error)?;
         }
@@ -271,7 +271,7 @@ fn check_names(item: &ManifestItem, at: &str, run: &Run) -> Result<()> {
     run.budget.charge_memory(NAME_SIZE * item.repo_tags.len() as u64, at)?;
     for tag in &item.repo_tags {
         if tag == NO_NAME {
-            let problem = format!("`{NO_NAME}` is no name: the image is untagged");
+            let problem = format!("`{NO_NAME}` is not a name: the image is untagged");
             run.diagnostics.warn(Rule::L7, at, problem)?;
             continue;
         }

@@ -27,7 +27,7 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
         ));
     }
     if index.has(REPOSITORIES_MEMBER)? && any(&|name| last(name) == b"json") {
-        let problem = "but no directory of a layer is called by 64 hex digits: Docker wants nothing else";
+        let problem = "but the directories of its layers are not named by 64 hex digits, as Docker requires";
         return Ok(format!(": `{REPOSITORIES_MEMBER}` is there, {problem}"));
     }
     Ok(if any(&|name| last(name).starts_with(b".wh.")) {

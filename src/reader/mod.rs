@@ -46,7 +46,7 @@ pub(crate) use rootfs::layer as single_layer;
 /// A regular, uncompressed file is indexed where it lies; a pipe or a compressed archive is spooled once (G-3).
 ///
 /// # Errors
-/// When the input cannot be read, is no image archive, or breaks a rule of its format.
+/// When the input cannot be read, is not an image archive, or breaks a rule of its format.
 pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     Archive::open(input, run)?.images(prefer, run)
 }
@@ -112,7 +112,7 @@ impl Archive {
     /// Finds the members of the archive in `input` and detects its format; reads none of its documents.
     ///
     /// # Errors
-    /// When the input cannot be read, or is no image archive. Of one that is damaged as a tar all is found that can be, if
+    /// When the input cannot be read, or is not an image archive. Of one that is damaged as a tar all is found that can be, if
     /// the diagnostics of `run` go on.
     pub fn open(input: Input, run: &Run) -> Result<Self> {
         Self::opened(input, &Opener::of(1, run))

@@ -68,7 +68,7 @@ impl<'r> Opener<'r> {
         let ((scan, rest), extent) = self.spools.add(label, |out| {
             let mut spool = Spool::to(decoder, out);
             let scan = Scan::read(&mut spool, label, run)?;
-            // A tar without members is no archive, whatever follows.
+            // A tar without members is not an archive, whatever follows.
             let rest = if scan.is_empty() {
                 0
             } else {

@@ -33,7 +33,7 @@ use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 /// diff_id.
 ///
 /// # Errors
-/// When the input cannot be read, is no tar, holds a name that climbs out of it, or is an image archive itself.
+/// When the input cannot be read, is not a tar, holds a name that climbs out of it, or is an image archive itself.
 pub(crate) fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
     let image = image(&label, one_layer(input, Whiteouts::Warned, run)?, config)?;
@@ -65,7 +65,7 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
         return Err(Error::invalid(
             Rule::X3,
             label,
-            "a directory is no tar: pipe the output of tar -C DIR -c . instead",
+            "a directory is not a tar: pipe the output of tar -C DIR -c . instead",
         ));
     }
     let (codec, incoming) = Incoming::open(input, &label, Keeping::Open, &run.budget)?;

@@ -84,7 +84,7 @@ fn left_out(index: &ImageIndex, is_kept: impl Fn(&Node) -> bool) -> Vec<String> 
     .collect()
 }
 
-/// All below `node` that is no index, or `node` itself, in order.
+/// All below `node` that is not an index, or `node` itself, in order.
 pub(super) fn leaves(node: &Node) -> Vec<&Node> {
     match node {
         Node::Index(index) => index.children.iter().flat_map(|child| leaves(&child.node)).collect(),

@@ -66,7 +66,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
     })
 }
 
-/// The one image that a target for one platform gets; `None`, with a notice, for what is no image.
+/// The one image that a target for one platform gets; `None`, with a notice, for what is not an image.
 fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result<Option<Arc<Image>>> {
     let node = &wanted.entry.node;
     if options.attestations == Some(Attestations::Keep) && index::leaves(node).into_iter().any(index::is_attestation) {
@@ -92,7 +92,7 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
             Ok(None)
         }
         _ => {
-            let problem = format!("{}: the target holds one platform", wanted.at());
+            let problem = format!("{}: the target format holds one platform only", wanted.at());
             Err(choices::platforms(problem, [node]).avoided_by(Setting::Platform))
         }
     }

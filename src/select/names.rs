@@ -17,7 +17,7 @@ use crate::spec::reference::Reference;
 /// Applies the requested changes to the names of all entries, then refuses a name that two entries would share.
 ///
 /// # Errors
-/// [`Error::Usage`] when a new name would be that of several images, or a rename makes something that is no name;
+/// [`Error::Usage`] when a new name would be that of several images, or a rename makes something that is not a name;
 /// [`Error::Inexpressible`] when two images end with one name (docs/formats.md N-9).
 pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run: &Run) -> Result<()> {
     let changes = &options.names;
@@ -142,7 +142,7 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, may_share: bool, run: &Run) -> R
     }
     let is_one = |entries: &[&ImageEntry]| entries.len() <= 1 || may_share;
     if let Some((name, several)) = shared.into_iter().find(|(_, name)| !is_one(&name.entries)) {
-        let problem = format!("{name}: the target holds one platform");
+        let problem = format!("{name}: the target format holds one platform only");
         let nodes = several.entries.iter().map(|entry| &entry.node);
         return Err(choices::platforms(problem, nodes).avoided_by(Setting::Platform));
     }

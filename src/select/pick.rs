@@ -138,7 +138,7 @@ fn by_prefix(set: &ImageSet, text: &str) -> Result<Vec<Picked>> {
         }
     }
     if found.len() > 1 {
-        let problem = format!("{}: `{}` fits several images", set.archive, escape_for_terminal(text.as_bytes()));
+        let problem = format!("{}: `{}` matches several images", set.archive, escape_for_terminal(text.as_bytes()));
         return Err(choices::names(problem, found.iter().map(|(_, entry)| entry.title())));
     }
     Ok(found)

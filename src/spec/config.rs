@@ -128,13 +128,13 @@ impl ConfigParts {
     /// Reads the config that `raw` is as far as `diagnostics` let it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless `diagnostics` go on: for what is no config of an image made of layers (M-11), and for a
-    /// diff_id that is no digest (H-2).
+    /// [`Error::Invalid`] unless `diagnostics` go on: for what is not a config of an image made of layers (M-11), and for a
+    /// diff_id that is not a digest (H-2).
     pub(crate) fn read(raw: Vec<u8>, at: &str, diagnostics: &Diagnostics) -> Result<Self> {
         let image_id = Digest::sha256(&raw);
         let text = json::as_go_reads(&raw);
         if let Cow::Owned(_) = text {
-            let problem = "it has text that is none; engines read U+FFFD in its place, and so does this";
+            let problem = "some of its text is not valid Unicode; engines read U+FFFD in its place, and so does imgtar";
             diagnostics.warn(Rule::G14, at, problem)?;
         }
         let object: Value = match json::read(&text, at, MAX_DOCUMENT, Rule::G14) {
@@ -184,10 +184,10 @@ impl ImageConfig {
     /// Reads the config that `raw` is and keeps every byte.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no config of an image made of layers (M-11).
+    /// [`Error::Invalid`] for what is not a config of an image made of layers (M-11).
     pub fn read(raw: Vec<u8>, at: &str) -> Result<Self> {
         let parts = ConfigParts::read(raw, at, &Diagnostics::silent())?;
-        parts.whole.ok_or_else(|| Error::invalid(Rule::M11, at, "it is no config of an image"))
+        parts.whole.ok_or_else(|| Error::invalid(Rule::M11, at, "it is not a config of an image"))
     }
 
     /// The bytes exactly as they were read.
@@ -317,7 +317,7 @@ mod tests {
     fn what_has_other_layers_is_no_config() {
         for (text, expected) in [
             (r#"{"rootfs":{"type":"foo\u001b"}}"#, "rootfs.type is `foo\\u{1b}`, expected `layers`"),
-            (r#"{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}"#, "`sha256:x` is no digest"),
+            (r#"{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}"#, "`sha256:x` is not a digest"),
             (r#"{"rootfs":{"type":"layers"},"rootfs":{"type":"layers"}}"#, "`rootfs` occurs twice"),
             (r#"{"rootfs":{"type":"layers"},"history":[1]}"#, "it is a number, expected an object"),
             ("null", "it is null, expected an object"),

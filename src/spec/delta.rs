@@ -106,7 +106,7 @@ impl DeltaManifest {
     /// Reads the description of a delta in its manifest. Parts with an unknown purpose are ignored.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a part or annotation is missing or is no digest.
+    /// [`Error::Invalid`] where a part or annotation is missing or is not a digest.
     pub(crate) fn read(manifest: &Manifest, at: &str) -> Result<Self> {
         let find = |kind: &str| {
             let mut found = manifest.layers().iter().filter(|layer| layer.annotation(CONTENT) == Some(kind));

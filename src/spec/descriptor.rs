@@ -238,7 +238,9 @@ impl Descriptor {
 
     /// The descriptor that a JSON value is.
     pub(crate) fn parse(value: Value) -> Result<Self, Problem> {
-        let Value::Object(object) = value else { return Err(Problem::new(Rule::O6, "a descriptor is no JSON object")) };
+        let Value::Object(object) = value else {
+            return Err(Problem::new(Rule::O6, "a descriptor is not a JSON object"));
+        };
         if let Some(Value::String(digest)) = object.get("digest") {
             digest.parse::<Digest>().map_err(|error| Problem::new(Rule::H2, error.to_string()))?;
         }
@@ -278,7 +280,7 @@ impl Descriptor {
 fn bytes_in(number: &Number) -> Result<u64, String> {
     number.as_i64().and_then(|size| u64::try_from(size).ok()).ok_or_else(|| {
         let shown: String = number.as_str().chars().take(40).collect();
-        format!("a size of {shown} is no number of bytes")
+        format!("a size of {shown} is not a number of bytes")
     })
 }
 
@@ -335,11 +337,11 @@ mod tests {
     fn false_promises_are_refused() {
         for (rest, expected) in [
             (r#""size":0"#, "x: descriptor: `digest` is missing"),
-            (r#""mediaType":"a","digest":"EMPTY","size":-1"#, "a size of -1 is no number of bytes"),
+            (r#""mediaType":"a","digest":"EMPTY","size":-1"#, "a size of -1 is not a number of bytes"),
             (r#""mediaType":"a","digest":"EMPTY","size":1.0"#, "a size of 1.0 is no"),
             (r#""mediaType":"a","digest":"EMPTY","size":"1""#, "it is the text \"1\", expected a number"),
             (r#""mediaType":"a","digest":"EMPTY","size":9223372036854775808"#, "a size of 9223372036854775808 is no"),
-            (r#""mediaType":"a","digest":"sha256:../x","size":1"#, "`sha256:../x` is no digest"),
+            (r#""mediaType":"a","digest":"sha256:../x","size":1"#, "`sha256:../x` is not a digest"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"YQ==""#, "`data` is sha256:ca978112"),
             (r#""mediaType":"a","digest":"EMPTY","size":0,"data":"YQ==""#, "`data` has 1 bytes, expected 0"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"Y""#, "`data` is no base64"),

@@ -63,7 +63,7 @@ struct ItemFields {
 /// item that is refused.
 ///
 /// # Errors
-/// [`Error::Invalid`] for what is no list; and unless `diagnostics` go on, for an item that is not as it should be.
+/// [`Error::Invalid`] for what is not a list; and unless `diagnostics` go on, for an item that is not as it should be.
 pub fn read_manifest(bytes: &[u8], at: &str, diagnostics: &Diagnostics) -> Result<Vec<Option<ManifestItem>>> {
     let items: Option<Vec<Value>> = json::read(bytes, at, MAX_MANIFEST_JSON, Rule::G14)?;
     let items = items.ok_or_else(|| {
@@ -83,12 +83,12 @@ fn with_known_keys(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<
     for (key, value) in object {
         let known = KEYS.into_iter().find(|known| is_one_key(known, &key));
         if let Some(known) = known.filter(|known| *known != key) {
-            let problem = format!("the key `{}` is not spelled `{known}`; engines take it all the same", quote(&key));
+            let problem = format!("the key `{}` is not spelled `{known}`; engines accept it anyway", quote(&key));
             diagnostics.warn(Rule::G14, at, problem)?;
         }
         let name = known.map_or_else(|| key.clone(), str::to_owned);
         if known_keys.insert(name, value).is_some() {
-            let problem = format!("the key `{}` is there twice, in capitals and not", quote(&key));
+            let problem = format!("the key `{}` occurs twice, with different capital letters", quote(&key));
             diagnostics.fault(Error::invalid(Rule::H20, at, problem))?;
         }
     }
@@ -191,7 +191,7 @@ impl Serialize for ManifestItem {
 
 /// `repositories`: for each repository its tags, for each tag the v1 ID of the image's top layer (L-8).
 ///
-/// Where `oci-layout` or `blobs/` is present the values are no v1 IDs.
+/// Where `oci-layout` or `blobs/` is present the values are not v1 IDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Repositories(pub BTreeMap<String, BTreeMap<String, String>>);
@@ -200,7 +200,7 @@ impl Repositories {
     /// Reads `repositories`.
     ///
     /// # Errors
-    /// [`crate::error::Error::Invalid`] for what is no object of objects of strings.
+    /// [`crate::error::Error::Invalid`] for what is not an object of objects of strings.
     pub fn read(bytes: &[u8], at: &str) -> Result<Self> {
         json::read(bytes, at, MAX_MANIFEST_JSON, Rule::L8)
     }
@@ -219,7 +219,7 @@ impl Repositories {
     }
 }
 
-/// Splits at the last `:` that no `/` follows, so that a port is no tag (N-7).
+/// Splits at the last `:` that no `/` follows, so that a port is not a tag (N-7).
 pub fn split_tag(name: &str) -> (&str, Option<&str>) {
     match name.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),

@@ -93,7 +93,7 @@ fn type_in_words(expected: &str) -> &str {
     }
 }
 
-/// The text of a JSON document as Go reads it: what is no character, as bytes or as half of a surrogate pair, stands for U+FFFD.
+/// The text of a JSON document as Go reads it: what is not a character, as bytes or as half of a surrogate pair, stands for U+FFFD.
 pub(crate) fn as_go_reads(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -219,7 +219,7 @@ fn check_key<'a>(spelled: &'a str, keys: &mut HashSet<Cow<'a, str>>) -> std::res
     let key = if spelled.contains('\\') {
         Cow::Owned(
             serde_json::from_str(spelled)
-                .map_err(|_| Problem::new(Rule::G14, format!("the key {} is no text", quote(spelled))))?,
+                .map_err(|_| Problem::new(Rule::G14, format!("the key {} is not a text", quote(spelled))))?,
         )
     } else {
         Cow::Borrowed(spelled.trim_matches('"'))
@@ -317,7 +317,7 @@ mod tests {
                 b"[{\"a\":{\"b\":[\"b\"],\"\\u0062\" :2}}]",
                 "a.tar: x.json: the key `b` occurs twice in one object at line 1 column 18",
             ),
-            (b"{\"\\ud800\":1}", "a.tar: x.json: the key \"\\\\ud800\" is no text at line 1 column 2"),
+            (b"{\"\\ud800\":1}", "a.tar: x.json: the key \"\\\\ud800\" is not a text at line 1 column 2"),
             (
                 b"{\"a\":{\"\\u0024serde_json::private::Number\":\"12\"}}",
                 "a.tar: x.json: the key `$serde_json::private::Number` is reserved at line 1 column 7",

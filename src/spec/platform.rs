@@ -35,9 +35,9 @@ pub struct Platform {
     pub os_features: Vec<String>,
 }
 
-/// The error for a text that is no platform.
+/// The error for a text that is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no platform of the form OS/ARCH[/VARIANT]", .0.escape_debug())]
+#[error("`{}` is not a platform of the form OS/ARCH[/VARIANT]", .0.escape_debug())]
 pub struct ParsePlatformError(String);
 
 impl Platform {

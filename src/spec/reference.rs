@@ -34,9 +34,9 @@ pub struct Reference {
     digest: Option<Digest>,
 }
 
-/// The error for a text that is no reference.
+/// The error for a text that is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no image name: {why}", text.escape_debug())]
+#[error("`{}` is not an image name: {why}", text.escape_debug())]
 pub struct ParseReferenceError {
     text: String,
     why: &'static str,
@@ -106,12 +106,14 @@ impl FromStr for Reference {
             return Err(fail("64 hex digits are an ID"));
         }
         let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.parse().map_err(|_| fail("what follows the @ is no digest"))?)),
+            Some((name, digest)) => {
+                (name, Some(digest.parse().map_err(|_| fail("what follows the @ is not a digest"))?))
+            }
             None => (text, None),
         };
         let (domain, rest) = split_domain(name).unwrap_or((DEFAULT_DOMAIN, name));
         if !is_domain(domain) {
-            return Err(fail("the registry is no host name"));
+            return Err(fail("the registry is not a host name"));
         }
         let (path, tag) = match rest.split_once(':') {
             Some((path, tag)) => (path, Some(tag)),
@@ -306,7 +308,7 @@ mod tests {
         }
         assert_eq!(
             "acme/App:1".parse::<Reference>().unwrap_err().to_string(),
-            "`acme/App:1` is no image name: a repository is lower-case"
+            "`acme/App:1` is not an image name: a repository is lower-case"
         );
         assert!(format!("a:{}", "t".repeat(128)).parse::<Reference>().is_ok());
         assert!(format!("x.org/{}", "a".repeat(255)).parse::<Reference>().is_ok());

@@ -20,9 +20,9 @@ pub struct Timestamp {
     offset: i32,
 }
 
-/// The error for a text that is no timestamp.
+/// The error for a text that is not a timestamp.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no RFC 3339 time", .0.escape_debug())]
+#[error("`{}` is not an RFC 3339 time", .0.escape_debug())]
 pub struct ParseTimestampError(String);
 
 /// Seconds of a day.

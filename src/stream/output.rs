@@ -26,7 +26,7 @@ pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
         if descriptor(&target).is_some() {
             return Ok(target);
         }
-        // The caller handles a path that is no link, or that does not exist.
+        // The caller handles a path that is not a link, or that does not exist.
         match fs::symlink_metadata(&target) {
             Ok(found) if found.is_symlink() => {}
             Ok(_) => return Ok(target),

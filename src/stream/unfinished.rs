@@ -128,7 +128,7 @@ pub fn abandon_all() -> Abandoned {
 /// It makes no run fail: an error that led here must not be hidden, and an output that is complete stays so.
 pub fn left_behind() -> Vec<String> {
     let left = mem::take(&mut *left());
-    left.into_iter().map(|(path, error)| format!("{} stays, it could not be removed: {error}", name(&path))).collect()
+    left.into_iter().map(|(path, error)| format!("{} could not be removed: {error}", name(&path))).collect()
 }
 
 fn register() -> MutexGuard<'static, Register> {

@@ -64,7 +64,7 @@ impl Verification<'_> {
             let name = std::str::from_utf8(rest).ok().and_then(|rest| rest.split_once('/'));
             let digest = name.map(|(algorithm, encoded)| format!("{algorithm}:{encoded}").parse::<Digest>());
             let Some(Ok(digest)) = digest else {
-                self.add(Diagnostic::warning(Rule::H2, at, "its name is no digest, and nothing can refer to it"));
+                self.add(Diagnostic::warning(Rule::H2, at, "its name is not a digest, and nothing can refer to it"));
                 continue;
             };
             let Some(extent) = self.find_blob(&digest.blob_path())? else { continue };
@@ -94,7 +94,8 @@ impl Verification<'_> {
     /// Every layer of Docker 1.9 and older, and whether Docker from 1.10 on would load them (L-30).
     fn layer_directories(&mut self) -> Result<()> {
         if !self.archive.members.has(REPOSITORIES_MEMBER)? {
-            let problem = "there is none: Docker from 1.10 on loads no archive without it and without manifest.json";
+            let problem =
+                "it is missing: without it and without manifest.json Docker from 1.10 on does not load the archive";
             self.add(Diagnostic::note(Rule::L30, self.archive.members.at(REPOSITORIES_MEMBER), problem));
         }
         for path in self.archive.members.names()? {
@@ -141,7 +142,7 @@ impl Verification<'_> {
         }
         self.platform(&image.platform, image.config.platform(), &image.at);
         if image.platform.os == "windows" {
-            let problem = "an image for Windows: engines on Linux keep it at most, and run it nowhere";
+            let problem = "an image for Windows: engines on Linux may store it, but cannot run it";
             self.add(Diagnostic::warning(Rule::O12, &image.at, problem));
         }
         if self.archive.format != Format::V1 {

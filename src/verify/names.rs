@@ -85,7 +85,7 @@ impl Verification<'_> {
 
     fn conflict(&mut self, name: &Name, at: &str, other_at: &str, other: &Digest, digest: &Digest) {
         if other != digest {
-            let problem = format!("two images are called {name}, the other one by {other_at}");
+            let problem = format!("two images have the name {name}, the other one in {other_at}");
             self.add(Diagnostic::error(Rule::N9, at, problem).values(other, digest));
         }
     }

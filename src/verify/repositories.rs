@@ -50,7 +50,7 @@ impl Verification<'_> {
         let Repositories(repositories) = match read {
             Ok(repositories) => repositories,
             Err(error) if error.kind() == ErrorKind::Input => {
-                let problem = "it is no object of objects of strings; only Docker up to 28 reads it, where manifest.json \
+                let problem = "it is not an object of objects of strings; only Docker up to 28 reads it, where manifest.json \
                                is missing";
                 self.add(Diagnostic::warning(Rule::L8, at, problem));
                 return Ok(());
@@ -87,14 +87,14 @@ impl Verification<'_> {
     fn entry(&mut self, text: &str, id: &str, item: Option<&ListedNode<ManifestItem>>, at: &str) -> Result<()> {
         let shown = quote(text);
         let Some(item) = item else {
-            self.add(Diagnostic::warning(Rule::L8, at, format!("{shown} is no name of an image in manifest.json")));
+            self.add(Diagnostic::warning(Rule::L8, at, format!("{shown} is not a name of an image in manifest.json")));
             return Ok(());
         };
         if self.archive.format == Format::Hybrid {
             return Ok(());
         }
         let Ok(id) = id.parse::<V1Id>() else {
-            self.add(Diagnostic::warning(Rule::L8, at, format!("{shown}: `{}` is no v1 ID", quote(id))));
+            self.add(Diagnostic::warning(Rule::L8, at, format!("{shown}: `{}` is not a v1 ID", quote(id))));
             return Ok(());
         };
         let member = id.layer_member();

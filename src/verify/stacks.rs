@@ -31,7 +31,7 @@ pub(super) fn apply(stacks: &[LayerStack], bodies: &ExaminedBodies, log: &mut Di
     Ok(())
 }
 
-/// Stacks with their bodies, sorted by these, one for each tree. Layers of Windows are no plain trees.
+/// Stacks with their bodies, sorted by these, one for each tree. Layers of Windows are not plain trees.
 fn distinct(stacks: &[LayerStack]) -> Vec<(Vec<Option<BodyId>>, &LayerStack)> {
     let bodies = |stack: &LayerStack| stack.layers.iter().map(|layer| layer.body).collect::<Vec<_>>();
     let plain = stacks.iter().filter(|stack| !stack.is_windows);

@@ -52,7 +52,7 @@ impl LayerCheck<'_> {
     }
 }
 
-/// Refuses images with a layer that is no tar, though its type, or `manifest.json`, says so: no engine could unpack it
+/// Refuses images with a layer that is not a tar, though its type, or `manifest.json`, says so: no engine could unpack it
 /// (docs/formats.md O-13).
 pub(super) fn check_tars(contents: &Contents<'_>) -> Result<()> {
     for layer in distinct(contents.images().into_iter().flat_map(|image| image.layers.iter())) {

@@ -130,7 +130,7 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
     fn layers(&mut self, image: &'l Image, ids: &[V1Id]) -> Result<(Vec<String>, Vec<LayerReport>)> {
         let steps = Steps::of(image.config.history(), ids.len());
         if !steps.fit {
-            let problem = "its history does not have one step a layer; the layer documents are made to fit";
+            let problem = "its history does not have one step per layer; the layer documents are made to fit";
             self.run.diagnostics.warn(Rule::L16, &image.at, problem)?;
         }
         let (mut members, mut reports) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));

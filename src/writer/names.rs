@@ -48,7 +48,7 @@ fn obstacle(name: &Name) -> Option<(&Name, &'static str)> {
         Name::Reference(reference) if reference.digest().is_none() => return None,
         Name::Reference(_) => "docker's formats cannot hold a digest as a name",
         Name::Tag(_) => "docker's formats cannot hold a tag without a repository",
-        Name::Text(_) => "docker's formats cannot hold what is no image name",
+        Name::Text(_) => "docker's formats cannot hold what is not an image name",
     };
     Some((name, problem))
 }

@@ -90,7 +90,7 @@ pub(super) fn write(
     Ok(report)
 }
 
-/// A filesystem is one image's, and not of Windows, whose layers are no plain trees.
+/// A filesystem is one image's, and not of Windows, whose layers are not plain trees.
 fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
     let images = single_images(entries);
     let [(entry, image)] = images[..] else {
@@ -98,7 +98,7 @@ fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
         return Err(Error::choice("a root filesystem is that of one image", titles).avoided_by(Setting::Image));
     };
     if image.platform.os == "windows" {
-        return Err(Error::inexpressible(entry.at(image), "layers of Windows are no root filesystem"));
+        return Err(Error::inexpressible(entry.at(image), "layers of Windows are not a root filesystem"));
     }
     super::loss::refuse_encrypted(&[image])?;
     Ok(image)

@@ -363,7 +363,7 @@ fn every_file_is_a_module() {
 fn imports_make_no_cycle() {
     let edges = edges(&Source::all());
     let mut left: BTreeSet<_> = edges.keys().flat_map(|(from, to)| [from, to]).collect();
-    // Whoever imports nothing of what is left is no part of a cycle.
+    // Whoever imports nothing of what is left is not part of a cycle.
     while let Some(free) =
         left.iter().copied().find(|from| !edges.keys().any(|(other, to)| other == *from && left.contains(to)))
     {
@@ -400,7 +400,7 @@ struct Declared<'s> {
     is_trait: bool,
 }
 
-/// The types of src by their names; those that a trait has, or an implementation gives it, are no types of their own.
+/// The types of src by their names; those that a trait has, or an implementation gives it, are not types of their own.
 fn types(sources: &[Source]) -> BTreeMap<String, Vec<Declared<'_>>> {
     let mut types = BTreeMap::<_, Vec<_>>::new();
     for source in sources {

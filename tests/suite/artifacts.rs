@@ -130,7 +130,7 @@ fn what_is_called_a_layer_and_is_no_tar_is_refused() {
     let image = TestImage::demo("app:1").layer_bytes("no tar at all");
     for shape in [Shape::Docker20, Shape::Crane, Shape::Skopeo, Shape::Oci, Shape::Containerd] {
         for target in Target::ALL {
-            refuse(&shape.save_one(&image).bytes(), target, &[], 3).says(["the layer is no tar"]);
+            refuse(&shape.save_one(&image).bytes(), target, &[], 3).says(["the layer is not a tar"]);
         }
     }
 }

@@ -138,7 +138,7 @@ fn a_layer_with_the_bytes_of_another_images_config_is_no_layer() {
         {"Config": "2.json", "RepoTags": ["b:1"], "Layers": ["layer"]},
     ]);
     tar.json("manifest.json", &items);
-    no_target_takes(&tar, ["layer", "is no tar", "JSON"]);
+    no_target_takes(&tar, ["layer", "is not a tar", "JSON"]);
 }
 
 #[test]

@@ -93,8 +93,8 @@ fn what_is_no_file_is_exit_4_and_nothing_is_written() {
     refused("a").says(["no `a`", "symbolic links"]);
     refused("gone").says(["`gone` is a symbolic link to `no/where`"]);
     refused("pipe").says(["named pipe"]);
-    refused("replaced/x").says(["`replaced` is no directory"]);
-    refused("replaced/").says(["`replaced` is no directory"]);
+    refused("replaced/x").says(["`replaced` is not a directory"]);
+    refused("replaced/").says(["`replaced` is not a directory"]);
 }
 
 #[test]

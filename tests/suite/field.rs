@@ -59,7 +59,7 @@ fn names_that_are_none_or_that_no_engine_takes() {
         .editing("manifest.json", |json| json[0]["RepoTags"] = json!(["<none>:<none>"]));
     let converted = convert(&tar, Target::Docker, &[]);
     assert!(converted.images[0].names.is_empty());
-    converted.outcome.says(["`<none>:<none>` is no name: the image is untagged"]);
+    converted.outcome.says(["`<none>:<none>` is not a name: the image is untagged"]);
 
     let tar = Shape::Docker20.save_one(&image);
     let outcome = convert(&tar, Target::Docker, &["--tag", "[fd00::1]:5000/app:1"]).outcome;

@@ -32,7 +32,7 @@ fn pages_fit_the_terminal() {
             }
         }
     }
-    // An example that is broken where the page ends is no command any more.
+    // An example that is broken where the page ends is not a command any more.
     for command in commands() {
         let page = |columns: &str| imgtar([&*command, "--help"]).env("COLUMNS", columns).success().text();
         let examples =

@@ -238,7 +238,7 @@ fn reasons_name_the_layer_and_the_path() {
     let twice = report_with(&["--full"], case("a path twice"));
     assert_eq!(
         verdict(&twice, "docker-20.10")["reasons"],
-        json!(["it does not unpack layer 1: a path is there twice (`a`)"])
+        json!(["it does not unpack layer 1: a path occurs twice (`a`)"])
     );
     let wrong = report(case("a wrong layer"));
     let reasons = &verdict(&wrong, "podman-4")["reasons"];

@@ -219,7 +219,7 @@ fn what_is_not_there_is_exit_4_with_a_hint() {
     refused(&["-", "sh"]).says(["did you mean `usr/bin/sh`?"]);
     refused(&["-", "etc/old"]).says(["no `etc/old`"]);
     refused(&["-", "etc/x/y/z"]).says(["no `etc/x/y/z`", "nothing is called `x` in `etc`"]);
-    refused(&["-", "etc/keep/x"]).says(["`etc/keep` is no directory"]);
+    refused(&["-", "etc/keep/x"]).says(["`etc/keep` is not a directory"]);
     refused(&["--layer", "1", "-", "usr"]).says(["no `usr` in this layer"]);
     refused(&["--layer", "1", "-", "../usr"]).says(["standard input", "no `../usr` in this layer", "climbs out"]);
     refused(&["--image", "app:2"]).says(["no image `app:2`", "did you mean `app:1`?"]);

@@ -140,7 +140,7 @@ fn a_name_with_tag_and_digest_is_the_digests() {
 #[test]
 fn a_rename_to_a_digest_is_a_usage_error() {
     let rule = format!("acme/app=app@sha256:{}", "a".repeat(64));
-    refuse(&source().bytes(), Target::Oci, &["--rename", &rule], 2).says(["a digest is no part of a new name"]);
+    refuse(&source().bytes(), Target::Oci, &["--rename", &rule], 2).says(["a digest is not part of a new name"]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl TarDiff {
 }
 
 /// What `diff` makes of an unpacked old image: each step as the page has it. A file that not everybody may read, or none
-/// at all, is no source.
+/// at all, is not a source.
 pub(crate) fn apply(diff: &[u8], old: &Model) -> Vec<u8> {
     let files = old.files();
     let (magic, frame) = diff.split_at(8);

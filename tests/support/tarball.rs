@@ -61,7 +61,7 @@ impl Tarball {
         let member = self.members.iter().find(|member| member.name == name);
         match member.map(|member| &member.kind) {
             Some(Kind::File(bytes)) => bytes,
-            other => panic!("`{name}` is no regular member but {other:?}"),
+            other => panic!("`{name}` is not a regular member but {other:?}"),
         }
     }
 

@@ -333,7 +333,7 @@ fn what_go_refuses_and_nobody_needs_is_told() {
     assert_eq!(unread(&file().end()), None);
     assert_eq!(unread(&Raw::default().pax(&[("atime", "1.5"), ("ctime", "")]).file("f", "").end()), None);
     for (tar, words) in [
-        (Raw::default().pax(&[("atime", "soon")]).file("f", "").end(), "PAX record atime is no number: `soon`"),
+        (Raw::default().pax(&[("atime", "soon")]).file("f", "").end(), "PAX record atime is not a number: `soon`"),
         (Raw::default().pax(&[("ctime", "1e9")]).file("f", "").end(), "PAX record ctime"),
         (Raw::default().extension(b'g', &[("uid", "me")]).file("f", "").end(), "PAX record uid"),
         ([file().bytes(), vec![0; 1000]].concat(), "488 bytes follow its first block"),

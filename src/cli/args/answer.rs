@@ -9,7 +9,7 @@ use super::RunArgs;
 use crate::cli::choices::HalfArg;
 use crate::cli::values::{self, PlatformArg};
 
-/// Which image is asked about, and how the archive is read.
+/// Which image to look at, and how to read the archive.
 #[derive(Debug, Args)]
 pub(crate) struct AnswerArgs {
     #[command(flatten)]
@@ -19,23 +19,23 @@ pub(crate) struct AnswerArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which image")]
+#[command(next_help_heading = "Selection")]
 pub(crate) struct ChoiceArgs {
-    /// This image: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first), or a digest
-    /// or unique beginning of one.
+    /// Which image: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first), or a
+    /// digest or an unambiguous prefix of one.
     #[arg(long, value_name = "SEL", value_parser = values::image)]
     pub(crate) image: Option<ImageRef>,
 
-    /// On this platform: OS/ARCH[/VARIANT], or `host` for this machine's own.
+    /// Which platform: OS/ARCH[/VARIANT], or `host` for that of this machine.
     #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
     pub(crate) platform: Option<PlatformArg>,
 
-    /// Take from this archive what the one that is asked about lists and does not hold: of an increment what its base has.
+    /// Take what the archive lists but does not contain from this archive: the base of an increment or of a delta.
     /// Repeatable.
     #[arg(long = "with", value_name = "ARCHIVE")]
     pub(crate) with: Vec<PathBuf>,
 
-    /// Which half of a hybrid archive is right if index.json and manifest.json disagree, which else is an error.
+    /// Which file to believe where index.json and manifest.json of one archive disagree; without it that is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<HalfArg>,
 }

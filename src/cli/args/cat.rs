@@ -13,39 +13,39 @@ Examples:
   Which distribution is it?
     imgtar cat app.tar /etc/os-release
 
-  From a pipe; IN may be left out:
+  From a pipe (IN may be omitted):
     docker save app:1 | imgtar cat /etc/passwd
 
-  As it was before a later layer deleted or replaced it (`imgtar ls --layers`
-  says which layers have it):
+  Before a later layer deleted or replaced it (`imgtar ls --layers` shows which
+  layers contain it):
     imgtar cat --layer 1 app.tar /app/.env
 
-  Of one platform:
+  For one platform:
     imgtar cat --platform linux/arm64 app.tar /usr/bin/app | file -";
 
 /// Write a file of an image to standard output.
 ///
-/// It is the file that a container of the image would see, or with --layer what one layer put there.
+/// This is the file that a container of the image would see, or with --layer the file of one layer.
 ///
-/// Symbolic links are followed inside the image and never out of it, hard links lead to their file, and holes of sparse
-/// files are filled.
+/// Symbolic links are followed inside the image and never out of it, hard links are resolved, and holes of sparse files are
+/// filled.
 ///
-/// Layers that are compressed are decoded once before and compared with their digests; of those that are stored plain
-/// only the headers and the file are read.
+/// Compressed layers are decoded and compared with their digests first. Of plain layers only the headers and the file are
+/// read.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct CatArgs {
-    /// The archive to read: a file, a directory that one was unpacked into, or `-` for standard input.
+    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
     ///
-    /// May be left out when standard input is not a terminal.
+    /// May be omitted when standard input is not a terminal.
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
 
-    /// The file's path in the image, from its root.
+    /// The path of the file in the image.
     #[arg(value_name = "PATH", required = true)]
     pub(crate) path: OsString,
 
-    /// As layer N has it, whatever later layers do to it; 0 is the base.
+    /// Read the file as layer N contains it, whatever later layers do to it; 0 is the lowest layer.
     #[arg(long, value_name = "N")]
     pub(crate) layer: Option<u32>,
 

@@ -9,15 +9,16 @@ use imgtar::Timestamp;
 use crate::cli::values::{self, Assignment, HealthcheckArg, Words};
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The config")]
+#[command(next_help_heading = "Config")]
 pub(crate) struct ConfigArgs {
-    /// The command, or the arguments of --entrypoint: one word, or all of them as a JSON array. Repeatable, one word each.
+    /// Set the command, or the arguments of the entrypoint: one word, or all words as a JSON array. Repeatable, one word
+    /// each.
     ///
-    /// No shell takes it apart: `--cmd '["sh", "-c", "date"]'` is `--cmd sh --cmd -c --cmd date`.
+    /// No shell splits it: `--cmd '["sh", "-c", "date"]'` is the same as `--cmd sh --cmd -c --cmd date`.
     #[arg(long, value_name = "WORD", value_parser = values::words, allow_hyphen_values = true)]
     pub(crate) cmd: Vec<Words>,
 
-    /// The command that --cmd is handed to, spelled like it. Repeatable. Without --cmd there are no arguments.
+    /// Set the entrypoint, in the same forms as --cmd. Repeatable. Unless --cmd is given, the command is removed.
     #[arg(long, value_name = "WORD", value_parser = values::words, allow_hyphen_values = true)]
     pub(crate) entrypoint: Vec<Words>,
 
@@ -29,15 +30,15 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) unset_env: Vec<String>,
 
-    /// The directory that the command starts in.
+    /// Set the working directory of the command.
     #[arg(long, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) workdir: Option<String>,
 
-    /// The user that the command runs as: a name or number, with or without `:` and a group.
+    /// Set the user of the command: a name or number, optionally followed by `:` and a group.
     #[arg(long, value_name = "USER", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) user: Option<String>,
 
-    /// Attach a label. Repeatable.
+    /// Set a label. Repeatable.
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::assignment)]
     pub(crate) label: Vec<Assignment>,
 
@@ -45,34 +46,34 @@ pub(crate) struct ConfigArgs {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) unset_label: Vec<String>,
 
-    /// Name a port that the image listens on: PORT or PORT/tcp, /udp, /sctp. Repeatable.
+    /// Add a port that the image listens on: PORT, or PORT/tcp, /udp or /sctp. Repeatable.
     #[arg(hide_short_help = true, long, value_name = "PORT", value_parser = values::port)]
     pub(crate) expose: Vec<String>,
 
-    /// Name a directory whose content is kept apart from the container. Repeatable.
+    /// Add a directory that is a volume. Repeatable.
     #[arg(hide_short_help = true, long, value_name = "DIR", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) volume: Vec<String>,
 
-    /// The signal that asks a container to stop: a name or number.
+    /// Set the signal that stops a container: a name or number.
     #[arg(hide_short_help = true, long, value_name = "SIGNAL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) stop_signal: Option<String>,
 
-    /// How health is checked: a command for the shell, a command as a JSON array, a whole `Healthcheck` as a JSON object, or
-    /// `none`.
+    /// Set the health check: a shell command, a command as a JSON array, a whole `Healthcheck` as a JSON object, or `none`.
     #[arg(hide_short_help = true, long, value_name = "CHECK", value_parser = values::healthcheck)]
     pub(crate) healthcheck: Option<HealthcheckArg>,
 
-    /// Who made the image.
+    /// Set the author.
     #[arg(hide_short_help = true, long, value_name = "TEXT")]
     pub(crate) author: Option<String>,
 
-    /// When the image was made: RFC 3339, or seconds since 1970. A new image without it does not say.
+    /// Set the time of creation: RFC 3339, or seconds since 1970. Without it, an imported image has none.
     #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub(crate) created: Option<Timestamp>,
 
-    /// Merge a JSON file into the config (RFC 7396), before all other flags: null deletes, objects merge, lists are replaced.
+    /// Merge a JSON file into the config (RFC 7396), before all other flags: null deletes a field, objects are merged, lists
+    /// are replaced.
     ///
-    /// `rootfs` and `history` follow from the layers and cannot be in it.
+    /// It cannot contain `rootfs` or `history`, which follow from the layers.
     #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) config_merge: Option<PathBuf>,
 }

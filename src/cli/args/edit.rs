@@ -11,51 +11,52 @@ use crate::cli::values::{self, PlatformArg};
 /// The end of `imgtar edit --help`.
 const EXAMPLES: &str = "\
 Examples:
-  A leaked key out of all layers, with whatever deleted it later:
+  Remove a leaked key from every layer:
     imgtar edit app.tar --remove etc/app/key.pem --to oci -o clean.tar
 
-  Another command, and a variable less:
+  Set the command and remove a variable:
     imgtar edit app.tar --cmd /bin/app --unset-env TOKEN --to oci -o new.tar
 
-  The same application on a patched base:
+  Move an application to a patched base:
     imgtar edit app.tar --rebase debian.tar=patched.tar --to oci -o new.tar
 
-  One layer in place of all that were added to the base:
+  Merge all layers that were added to a base:
     imgtar edit app.tar --squash-above debian.tar --to oci -o small.tar
 
-  The same image from every build of the same files:
+  Make the same image from every build of the same files:
     SOURCE_DATE_EPOCH=0 imgtar edit app.tar --normalize --to oci -o same.tar
 
-  A certificate on top:
+  Add a certificate:
     imgtar edit app.tar --add ca.crt:etc/ssl/certs/ --to oci -o new.tar
 
-  A label for one platform of several; the others keep their digests:
+  Label one platform of several; the others keep their digests:
     imgtar edit multi.tar --only-platform linux/arm64 --label beta=1 \\
       --to oci -o new.tar";
 
-/// Change images, without touching anything else.
+/// Change images: squash, remove files, rebase, add layers, change the config.
 ///
-/// Reads and writes what `convert` does. Changes apply in one order, whatever the order of the flags: layers as they are
-/// listed here, then the config. A changed image has a new image ID; layers and images that no flag touches keep every
-/// byte. Signatures and attestations of a changed image are left out, each with a warning.
+/// Reads and writes the same formats as `convert`. Changes are made in a fixed order, whatever the order of the flags: those
+/// of layers in the order in which they are listed here, then those of the config. A changed image has a new image ID.
+/// Layers and images that no flag concerns stay as they are, byte for byte. Signatures and attestations of a changed image
+/// are left out, each with a warning.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct EditArgs {
-    /// The archive to read: a file, a directory that one was unpacked into, or `-` for standard input.
+    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
     ///
-    /// May be left out when standard input is not a terminal.
+    /// May be omitted when standard input is not a terminal.
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
 
-    /// Write nothing; say what would change, with the new image IDs and the size of the layers.
+    /// Write nothing; show what would change, the new image IDs and the sizes of layers.
     ///
-    /// All is done but for the writing, so that what would be refused is refused. There is no --report of it.
+    /// Everything but the writing is done, so anything that would be refused is refused. Cannot be used with --report.
     #[arg(long, conflicts_with = "report")]
     pub(crate) dry_run: bool,
 
-    /// Change the images of this platform only; all others are written as they are. Repeatable.
+    /// Change only images for this platform; write all others as they are. Repeatable.
     ///
-    /// Where --platform leaves the others out, this keeps them.
+    /// Unlike --platform, which leaves the others out.
     #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
     pub(crate) only_platform: Vec<PlatformArg>,
 
@@ -72,85 +73,91 @@ pub(crate) struct EditArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Changes of layers")]
+#[command(next_help_heading = "Layer changes")]
 pub(crate) struct LayerChangeArgs {
-    /// Put the image of the archive NEW in the place of that of OLD, whose layers are at the bottom.
+    /// Replace the base image: OLD is an archive with the base that the image was built on, NEW an archive with the base to
+    /// put in its place.
     ///
-    /// OLD is found by its layers, however they are compressed; NEW's image is that for the same platform. Runtime settings stay
-    /// those of the image, and what it has as OLD had it is named. Refused where a directory of the image would take the place
-    /// of a link or file of NEW, as `lib/` does on a merged /usr. Of several `=` the first counts between two paths that exist.
+    /// The layers of OLD have to be the lowest of the image, however they are compressed; of NEW the image for the same
+    /// platform is used. The config of the image stays; settings that it shares with OLD are listed. Refused if a directory
+    /// of the image would replace a link or file of NEW, as `lib/` does on a system with a merged /usr. If a path contains
+    /// `=`, the first `=` between two existing paths separates them.
     #[arg(long, value_name = "OLD=NEW", value_parser = values::rebase)]
     pub(crate) rebase: Option<(PathBuf, PathBuf)>,
 
-    /// With --rebase, replace links and files of NEW with directories of the image.
+    /// With --rebase, let directories of the image replace links and files of NEW.
     #[arg(hide_short_help = true, long, requires = "rebase")]
     pub(crate) force_rebase: bool,
 
-    /// Leave out the layer with this number, counted from 0 at the base, and its entry of the history. Repeatable.
+    /// Remove the layer with this number, 0 being the lowest, and its entry in the history. Repeatable.
     ///
-    /// Layers above it keep every byte unless they cannot: a whiteout in a directory that is gone is left out, a directory that
-    /// only this layer described is put in. Refused where a hard link or a path of theirs leads into it.
+    /// Layers above it stay as they are, except that whiteouts in directories that no longer exist are dropped, and
+    /// directories that only this layer described are added. Refused if a hard link or a path of a layer above leads into
+    /// the removed layer.
     #[arg(long, value_name = "N")]
     pub(crate) remove_layer: Vec<u32>,
 
-    /// Take a path out of every layer, so that no blob holds it: a file, or a directory with all below it. Repeatable.
+    /// Remove a path from every layer, so that no blob contains it: a file, or a directory with everything below it.
+    /// Repeatable.
     ///
-    /// `*` and `?` stand for anything but a slash, `**` for directories at any depth; the pattern is held against the whole
-    /// path, as in `**/.env`. Names through symbolic links and whiteouts go too; other names of a hard link keep the content
-    /// and are named. Afterwards all layers are read, and content that is left under another name is warned of.
+    /// `*` and `?` stand for anything but a slash, `**` for directories at any depth; the pattern has to match the whole
+    /// path, as in `**/.env`. Whiteouts of the path are removed too, and so is a file that the path reaches through symbolic
+    /// links. Other hard links to a file keep its content and are listed. At the end every layer is read again, with a
+    /// warning if the content is still there under another name.
     #[arg(long, value_name = "PATH", value_parser = values::path_pattern)]
     pub(crate) remove: Vec<PathPattern>,
 
-    /// Make one layer of all, with the same files.
+    /// Merge all layers into one.
     #[arg(long)]
     pub(crate) squash: bool,
 
-    /// Make one layer of the last N.
+    /// Merge the top N layers into one.
     ///
-    /// The layers below keep every byte. What was deleted stays deleted, and what the layers below have of it is hidden.
+    /// The layers below stay as they are, byte for byte. Files that were deleted stay deleted.
     #[arg(long, value_name = "N", conflicts_with = "squash", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) squash_top: Option<u32>,
 
-    /// Make one layer of those above the layers of an image in this archive, the base.
+    /// Merge the layers above those of the base image in this archive into one.
     #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["squash", "squash_top"])]
     pub(crate) squash_above: Option<PathBuf>,
 
-    /// Make two builds of the same files one image: no time later than SOURCE_DATE_EPOCH, entries in the order of their paths,
-    /// no names of owners, nothing of the building host.
+    /// Make builds of the same files identical: clamp times to SOURCE_DATE_EPOCH, sort entries by path, and drop the names
+    /// of owners and everything that depends on the machine of the build.
     ///
-    /// Without SOURCE_DATE_EPOCH every time becomes 1970.
+    /// Without SOURCE_DATE_EPOCH every time is set to 1970.
     #[arg(long)]
     pub(crate) normalize: bool,
 
-    /// With --normalize, leave the layers of an image in this archive as they are, so that they stay shared.
+    /// With --normalize, leave the layers of the base image in this archive as they are, so that they stay shared.
     #[arg(long, value_name = "ARCHIVE", requires = "normalize")]
     pub(crate) above: Option<PathBuf>,
 
-    /// Put a layer on top: a tar, plain or compressed, as it is. Repeatable, the last one topmost.
+    /// Add a tar, plain or compressed, as the top layer. Repeatable; the last one is the topmost.
     #[arg(long, value_name = "TAR")]
     pub(crate) add_layer: Vec<PathBuf>,
 
-    /// Put a file, directory or symbolic link of the disk on top, as SRC:DEST[:MODE[:UID:GID]]. Repeatable, all in one layer.
+    /// Add a file, directory or symbolic link from disk, as SRC:DEST[:MODE[:UID:GID]]. Repeatable; all of them make one new
+    /// layer.
     ///
-    /// DEST is followed through the image's symbolic links; where it ends in a slash, or is a directory of the image, SRC goes
-    /// into it under its own name. Directories that the image has keep their metadata. Owner and group are 0 unless given,
-    /// MODE (octal) is that of files, else the disk's; times are those of SOURCE_DATE_EPOCH.
+    /// Symbolic links of the image in DEST are followed. If DEST ends in a slash or is a directory of the image, SRC is put
+    /// into it under its own name. Existing directories of the image keep their metadata. Owner and group are 0 unless
+    /// given. MODE, in octal, applies to files; without it modes are those on disk. Times are set to SOURCE_DATE_EPOCH.
     #[arg(long, value_name = "SRC:DEST", value_parser = values::addition)]
     pub(crate) add: Vec<Addition>,
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The config")]
+#[command(next_help_heading = "Config")]
 pub(crate) struct PlatformChangeArgs {
-    /// The operating system that the config names.
+    /// Set the operating system in the config.
     #[arg(hide_short_help = true, long, value_name = "OS", value_parser = values::platform_part)]
     pub(crate) os: Option<String>,
 
-    /// The architecture that the config names; the variant of another one goes unless --variant is given.
+    /// Set the architecture in the config, and drop the variant of another architecture unless --variant is given.
     #[arg(hide_short_help = true, long, value_name = "ARCH", value_parser = values::platform_part)]
     pub(crate) arch: Option<String>,
 
-    /// The architecture's variant that the config names.
+    /// Set the variant of the architecture in the config.
     #[arg(hide_short_help = true, long, value_name = "VARIANT", value_parser = values::platform_part)]
     pub(crate) variant: Option<String>,
 }

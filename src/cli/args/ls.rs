@@ -10,19 +10,19 @@ use super::AnswerArgs;
 /// The end of `imgtar ls --help`.
 const EXAMPLES: &str = "\
 Examples:
-  All that a container of the image would see:
+  Everything that a container of the image would see:
     imgtar ls app.tar
 
-  One directory, in full:
+  One directory in the long format:
     docker save app:1 | imgtar ls -l - /etc
 
-  Every certificate, wherever it is:
+  Every certificate in any directory:
     imgtar ls app.tar '**/*.pem'
 
   Which layers add, change or delete a file:
     imgtar ls --layers app.tar '**/.env'
 
-  The directories at the top, as a tree:
+  The top two levels as a tree:
     imgtar ls --tree --depth 2 app.tar
 
   What the second layer adds and removes:
@@ -37,64 +37,63 @@ Examples:
 
 /// List the files of an image, as a container would see them.
 ///
-/// One path a line: the paths of the tar that `convert --to rootfs` writes, in its order. Control characters and the like
-/// are escaped, so that a line is a path and a path a line; --json has the exact bytes.
+/// Prints one path per line, the same paths in the same order as in the tar that `convert --to rootfs` writes. Control
+/// characters and the like are escaped, so that every path is exactly one line; --json has the exact bytes.
 ///
-/// Layers that are compressed are decoded once and compared with their digests; of those that are stored plain only the
-/// headers are read.
+/// Compressed layers are decoded and compared with their digests. Of plain layers only the headers are read.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, disable_help_flag = true)]
 pub(crate) struct LsArgs {
-    /// The archive to read: a file, a directory that one was unpacked into, or `-` for standard input.
+    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
     ///
-    /// May be left out, with PATTERN, when standard input is not a terminal.
+    /// May be omitted, together with PATTERN, when standard input is not a terminal.
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
 
-    /// List these and everything below them, with full paths: a path, or a pattern with `*`, `?`, `[...]`, and `**` for any
-    /// number of directories.
+    /// What to list, with everything below it: a path, or a pattern with `*`, `?`, `[...]`, and `**` for any number of
+    /// directories.
     ///
-    /// Symbolic links on the way of a path are followed inside the image, and the last one if it leads to a directory; with
-    /// --layers wherever they lead in any layer, with --layer not at all.
-    /// Patterns are compared with paths from the root of the image, in which no symbolic link occurs.
+    /// Symbolic links in a path are followed inside the image; the last component is followed only if it leads to a
+    /// directory. With --layers links are followed as each layer has them, with --layer not at all. Patterns are matched
+    /// against full paths without symbolic links.
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<OsString>,
 
-    /// In full: type and permissions, owner and group as numbers, size, time in UTC, name, and where links lead.
+    /// Long format: type and permissions, owner and group as numbers, size, time in UTC, name, and link target.
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) long: bool,
 
-    /// With -l, sizes as 754.0 KiB.
+    /// With -l, print sizes such as 754.0 KiB.
     #[arg(short = 'h', long)]
     pub(crate) human_readable: bool,
 
-    /// Largest files first: with --tree in each directory, with --layers in each layer.
+    /// Print the largest files first; with --tree in each directory, with --layers in each layer.
     #[arg(short = 'S', long)]
     pub(crate) sort_by_size: bool,
 
-    /// In reverse order: with --tree in each directory.
+    /// Reverse the order; with --tree in each directory.
     #[arg(short, long)]
     pub(crate) reverse: bool,
 
-    /// As a tree: names below their directories.
+    /// Print a tree.
     #[arg(long, conflicts_with_all = ["json", "layer", "layers"])]
     pub(crate) tree: bool,
 
-    /// At most N levels below each PATTERN, or below the root; 0 is just what fits a PATTERN.
+    /// Print at most N levels below each PATTERN, or below the root; 0 prints only what matches PATTERN.
     #[arg(long, value_name = "N")]
     pub(crate) depth: Option<usize>,
 
-    /// One layer as it is in the archive, whiteouts included, in its own order; 0 is the base.
+    /// List one layer as it is in the archive, with its whiteouts and in its own order; 0 is the lowest.
     #[arg(long, value_name = "N", conflicts_with = "layers")]
     pub(crate) layer: Option<u32>,
 
-    /// For each layer what it adds, changes and deletes. `imgtar cat --layer N` reads a file as it was there.
+    /// List what each layer adds, changes and deletes. `imgtar cat --layer N` then prints a file as layer N contains it.
     ///
-    /// Directories that a layer lists again with the same mode, owner and attributes are left out.
+    /// Directories that a layer repeats with the same mode, owner and attributes are left out.
     #[arg(long)]
     pub(crate) layers: bool,
 
-    /// One JSON document a line.
+    /// Print one JSON document per line.
     #[arg(long)]
     pub(crate) json: bool,
 

@@ -26,7 +26,7 @@ Examples:
   A page for every command:
     imgtar man --out-dir ~/.local/share/man/man1";
 
-/// Write a script that completes commands and flags in a shell.
+/// Write a completion script for a shell.
 #[derive(Debug, Args)]
 #[command(after_long_help = COMPLETIONS)]
 pub(crate) struct CompletionsArgs {
@@ -35,11 +35,11 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
-/// Write the manual page of imgtar, or those of all commands.
+/// Write the manual pages.
 #[derive(Debug, Args)]
 #[command(after_long_help = MAN)]
 pub(crate) struct ManArgs {
-    /// A directory for imgtar.1 and a page for each command; files of the same names are replaced.
+    /// Write imgtar.1 and a page for each command into this directory, replacing those that exist.
     #[arg(long, value_name = "DIR")]
     pub(crate) out_dir: Option<PathBuf>,
 }

@@ -12,33 +12,33 @@ Examples:
   Before it is passed on:
     imgtar verify app.tar && scp app.tar prod:
 
-  What a pipe brings, and everything that is odd about it:
+  An archive from a pipe, with all notes:
     docker save app:1 | imgtar verify -v
 
-  A line for each archive:
+  Several archives:
     imgtar verify api.tar web.tar db.tar
 
-  A report for a machine:
+  A report for a program:
     imgtar verify app.tar --json > report.json
 
-  The members that are not what they should be:
+  The places with errors:
     imgtar verify app.tar --json |
       jq -r '.findings[] | select(.severity == \"error\") | .place' | sort -u
 
 Exit codes:
-  0  sound: no errors
-  1  errors, or with --strict warnings; all of them are listed
+  0  no errors
+  1  errors, or with --strict warnings
   3  no image archive, or damaged beyond being read as one; of several, the others are checked all the same";
 
-/// Check everything in an archive, and list all that is wrong.
+/// Check everything in an archive, and list all errors.
 ///
-/// Every digest, size, diff_id and reference; the form of every document; the compression and the tar of every layer, its
-/// entries, and whether the layers can be applied one onto the other; names, and whether index.json, manifest.json and
-/// repositories tell of the same images. Every layer is decoded, every byte read once.
+/// Checks every digest, size, diff_id and reference; the form of every document; the compression and the tar of every layer,
+/// its entries, and whether the layers can be applied in order; names, and whether index.json, manifest.json and
+/// repositories describe the same images. Every layer is decoded; every byte is read once.
 ///
-/// A finding is an error if `convert` would refuse the archive or might make another image of it than was meant; a warning
-/// if engines disagree about it; a note, shown by -v, if it is harmless. Each names its place, the rule of docs/formats.md
-/// that it is about, and what was expected and found.
+/// A finding is an error if `convert` would refuse the archive, or if it could convert it to an image that was not intended;
+/// a warning if engines disagree about the archive; and a note, shown with -v, if it is harmless. Each finding names the
+/// place, the rule of docs/formats.md, and the expected and found values.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = EXAMPLES,
@@ -47,18 +47,18 @@ Exit codes:
 pub(crate) struct VerifyArgs {
     /// The archives to check: files, OCI layout directories, or `-` for standard input.
     ///
-    /// May be left out when standard input is not a terminal. Each of several is checked by itself, whatever is wrong with
-    /// the others.
+    /// May be omitted when standard input is not a terminal. Several archives are checked one by one, even if some of them
+    /// have errors.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Take from this archive what the one that is checked lists and does not hold, and check that too. Repeatable.
+    /// Take what the archive lists but does not contain from this archive, and check that too. Repeatable.
     ///
-    /// Without it the layers that an increment leaves to its base are a note.
+    /// Without it, the layers that an increment leaves out are a note.
     #[arg(long = "with", value_name = "ARCHIVE")]
     pub(crate) with: Vec<PathBuf>,
 
-    /// Say it as one JSON document, notes included; of several archives as a document a line.
+    /// Print one JSON document with notes included; for several archives one document per line.
     #[arg(long)]
     pub(crate) json: bool,
 

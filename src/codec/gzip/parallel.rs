@@ -120,7 +120,7 @@ impl MemberReader {
         Ok(())
     }
 
-    /// Completes `next`; returns false if it is no whole member that says how long it is.
+    /// Completes `next`; returns false if it is not a whole member that says how long it is.
     fn read_member(&mut self, inner: &mut impl Read) -> io::Result<bool> {
         if !self.read_to(inner, START)? || self.next[3] & EXTRA_FLAG == 0 {
             return Ok(false);

@@ -112,7 +112,7 @@ impl Decode {
                 self.place = match input[0] {
                     0x1f => GzipPlace::Header(Header::new()),
                     0 => GzipPlace::Padding,
-                    _ => return Err("bytes that are no member follow the last one".into()),
+                    _ => return Err("bytes that are not a member follow the last one".into()),
                 };
                 Ok(0)
             }

@@ -64,7 +64,7 @@ pub(in crate::inspect) fn gather(
             facts.dir_form = (!is_old).then(|| gatherer.dir_form(images)).transpose()?;
         }
         Format::Delta => {
-            let problem = "a delta; make it an archive first with --with";
+            let problem = "a delta; first restore the image with --with";
             facts.manifest_json = Some(ImageList { size: 0, listed: Err(problem.to_owned()) });
             facts.index_json = Some(ImageList { size: 0, listed: Err(problem.to_owned()) });
         }

@@ -27,7 +27,7 @@ fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 5] {
     let entries = facts.entries();
     let (is_several, is_absent) = (entries.len() > 1, entries.iter().any(|entry| entry.absent));
     let by_reference = matches!(row.several, Several::ByReference | Several::ByRefName);
-    let fails = |flag: &str| format!("{flag} fails, not all platforms are in it");
+    let fails = |flag: &str| format!("{flag} fails, because not all platforms are in it");
     let note = |is_so: bool, text: &str| is_so.then(|| text.to_owned());
     let is_increment = entries.iter().flat_map(|entry| &entry.images).any(|image| image.base.is_some());
     [

@@ -26,7 +26,7 @@ pub(super) struct BlobKinds {
 }
 
 impl Walk<'_> {
-    /// Returns the reason why a manifest with these `parts` is no image; `None` for an image, also for one with a fault
+    /// Returns the reason why a manifest with these `parts` is not an image; `None` for an image, also for one with a fault
     /// or an absent blob. `kind` is the `artifactType` of the manifest.
     pub(super) fn why_no_image(&mut self, parts: &Parts, kind: Option<&str>) -> Result<Option<String>> {
         if !self.has_image_config(parts)? {
@@ -70,7 +70,7 @@ impl Walk<'_> {
         Ok(shape)
     }
 
-    /// Returns the reason why a blob is no layer; one with the type of a layer is, and a false type fails when read.
+    /// Returns the reason why a blob is not a layer; one with the type of a layer is, and a false type fails when read.
     fn why_no_layer(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Option<String>> {
         if descriptor.media_type().is_layer() || descriptor.media_type().is_encrypted() {
             return Ok(None);

@@ -158,7 +158,7 @@ impl Walk<'_> {
         at: &str,
     ) -> Result<Vec<PartialLayer>> {
         if is_whole && layers.len() != diff_ids.len() {
-            let problem = "it lists another number of layers than its config has diff_ids";
+            let problem = "it does not list as many layers as its config has diff_ids";
             let error = Error::mismatch(Rule::L5, at, problem, &diff_ids.len(), &layers.len());
             self.run.diagnostics.fault(error)?;
         }

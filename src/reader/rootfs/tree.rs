@@ -140,10 +140,14 @@ impl<'a> Tree<'a> {
             (
                 Rule::R20,
                 &self.sparse,
-                "stored sparse in GNU's old form, which docker, containerd and podman refuse; tar --format=pax",
+                "stored sparse in the old GNU format, which docker, containerd and podman refuse; tar --format=pax",
             ),
             (Rule::R13, &self.contiguous, "stored as a contiguous file (type 7), which docker and containerd refuse"),
-            (Rule::R10, &self.repeated, "there more than once, which docker and podman refuse; the last one counts"),
+            (
+                Rule::R10,
+                &self.repeated,
+                "it occurs more than once, which docker and podman refuse; the last one counts",
+            ),
             (Rule::R16, &self.host_attributes, HOST_ATTRIBUTE),
         ] {
             finds.warn(rule, self.label, problem, run)?;

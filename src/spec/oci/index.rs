@@ -36,8 +36,8 @@ impl Index {
     /// Reads the index that `bytes` are; `promised` is the media type in the descriptor that led here, `None` for `index.json`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no index; and unless `diagnostics` go on, for one that is a manifest as well or
-    /// contradicts `promised` (H-4), and for an entry that is no descriptor.
+    /// [`Error::Invalid`] for what is not an index; and unless `diagnostics` go on, for one that is a manifest as well or
+    /// contradicts `promised` (H-4), and for an entry that is not a descriptor.
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
         let (media_type, mut object) = INDEX.read(bytes, at, promised, diagnostics)?;
         let entries = INDEX.descriptors(&mut object, "manifests", at, diagnostics)?.into_iter().flatten().collect();

@@ -51,8 +51,8 @@ impl ManifestParts {
     /// Reads the parts of the manifest that `bytes` are; `promised` is the media type in the descriptor that led here.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no manifest; and unless `diagnostics` go on, for one that is an index as well or
-    /// contradicts `promised` (H-4), for schema 1 (M-1), and for a part that is no descriptor.
+    /// [`Error::Invalid`] for what is not a manifest; and unless `diagnostics` go on, for one that is an index as well or
+    /// contradicts `promised` (H-4), for schema 1 (M-1), and for a part that is not a descriptor.
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
         let (media_type, mut object) = MANIFEST.read(bytes, at, promised, diagnostics)?;
         let config = match object.get("config") {
@@ -82,11 +82,11 @@ impl Manifest {
     /// Reads the manifest that `bytes` are; `promised` is the media type in the descriptor that led here.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no manifest, for one that is an index as well or contradicts `promised` (H-4), and
+    /// [`Error::Invalid`] for what is not a manifest, for one that is an index as well or contradicts `promised` (H-4), and
     /// for schema 1 (M-1).
     pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
         let parts = ManifestParts::read(bytes, at, promised, &Diagnostics::silent())?;
-        parts.whole.ok_or_else(|| Error::invalid(Rule::O8, at, "it is no manifest"))
+        parts.whole.ok_or_else(|| Error::invalid(Rule::O8, at, "it is not a manifest"))
     }
 
     /// A manifest for an image that had none, in OCI's words and M-6's order of keys.

@@ -58,7 +58,7 @@ pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
 /// Returns the media type of a manifest or index: its `mediaType`, else the one that its keys imply.
 ///
 /// # Errors
-/// [`Error::Invalid`] for what is no JSON object.
+/// [`Error::Invalid`] for what is not a JSON object.
 pub(crate) fn document_type(bytes: &[u8], at: &str) -> Result<MediaType> {
     let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
     Ok(match object.get("mediaType").and_then(Value::as_str).filter(|text| !text.is_empty()) {
@@ -162,7 +162,8 @@ impl Kind {
             other => return Err(wrong(format!("schemaVersion is {}, expected 2", shown(other)))),
         }
         if let Some(key) = self.foreign.iter().find(|key| object.get(**key).is_some_and(|value| !value.is_null())) {
-            let message = format!("an {} that also has `{key}` would be read as something else by others", self.name);
+            let message =
+                format!("an {} that also has `{key}` would be read as something else by other tools", self.name);
             return Err(Problem::new(Rule::H4, message));
         }
         let stated = match object.get("mediaType").unwrap_or(&Value::Null) {
@@ -265,7 +266,11 @@ mod tests {
         }
         let text = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
         assert!(
-            INDEX.read(text, "x", None, &Diagnostics::silent()).unwrap_err().to_string().contains("is no image index")
+            INDEX
+                .read(text, "x", None, &Diagnostics::silent())
+                .unwrap_err()
+                .to_string()
+                .contains("is not an image index")
         );
     }
 

@@ -225,8 +225,8 @@ mod tests {
         for (text, expected) in [
             ("{}", "`id` is missing"),
             (r#"{"id":"bb…b"}"#, "expected that of its directory"),
-            (r#"{"id":"aa…a","parent":"../x"}"#, "parent: `../x` is no layer ID"),
-            (r#"{"id":"aa…a","created":"yesterday"}"#, "created: `yesterday` is no RFC 3339 time"),
+            (r#"{"id":"aa…a","parent":"../x"}"#, "parent: `../x` is not a layer ID"),
+            (r#"{"id":"aa…a","created":"yesterday"}"#, "created: `yesterday` is not an RFC 3339 time"),
             (r#"{"id":"aa…a","container_config":{"Cmd":[1]}}"#, "expected a text"),
             (r#"{"id":"aa…a","id":"aa…a"}"#, "`id` occurs twice"),
             (r#"{"id":"aa…a","author":[]}"#, "expected a text"),

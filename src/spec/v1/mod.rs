@@ -20,9 +20,9 @@ use crate::digest::Digest;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct V1Id(Box<str>);
 
-/// The error for a text that is no v1 ID.
+/// The error for a text that is not a v1 ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no layer ID of 64 lower-case hex digits", .0.escape_debug())]
+#[error("`{}` is not a layer ID of 64 lower-case hex digits", .0.escape_debug())]
 pub struct ParseV1IdError(String);
 
 impl V1Id {

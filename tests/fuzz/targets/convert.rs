@@ -71,7 +71,7 @@ fn judge(archive: &[u8], options: &ConvertOptions) {
     let Ok(written) = memory::converted(archive, options) else { return };
     if matches!(options.target, Target::Rootfs(_)) {
         // Only what was checked to the last layer can be held to its word.
-        let _ = memory::converted(&written, options).expect_err("a root filesystem is no image archive");
+        let _ = memory::converted(&written, options).expect_err("a root filesystem is not an image archive");
     } else if options.verify == Verify::Full && options.index != IndexPolicy::Keep {
         truth::judged(&written);
     }

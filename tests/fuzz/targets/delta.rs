@@ -63,7 +63,7 @@ fn pair(choice: &mut Choice<'_>) {
     let options = DeltaOptions { fast: choice.once_in(2) };
     let [old, new] = [0, 1].map(|_| image(&generate::stack(choice)));
     let [old, new] = [old, new].map(|image| Shape::Oci.save_one(&image).bytes());
-    // What cannot be merged is no base.
+    // What cannot be merged is not a base.
     let Ok(delta) = convert(&[&new], &[], &[&old], Target::Delta(options)) else { return };
     let oci = || Target::Oci(OciOptions::default());
     let made = convert(&[&delta], &[&old], &[], oci()).expect("a delta of our own");

@@ -118,7 +118,7 @@ fn of_layers() -> Vec<Case> {
             "nnyyyynyynnynn",
         ),
         ("a whiteout of nothing (R-3)", save(base().layer([file("d/.wh.", "")])), "nnnnnnnyynnynn"),
-        ("a layer that is no tar", save(base().layer_bytes("no tar at all")), "nnnnnnnyynnynn"),
+        ("a layer that is not a tar", save(base().layer_bytes("no tar at all")), "nnnnnnnyynnynn"),
     ]
 }
 

@@ -85,7 +85,7 @@ const CONTAINERD: &[&str] = &[
     "direct: etc/ /etc/p=in lp==/etc/p => etc/ etc/p=in lp==etc/p",
     "a link on the parent of the root: etc/ /etc/p=in ..->/etc/ => !climbs",
     // Passed over there; here the root must be a directory.
-    "a link on the root: etc/ /etc/p=in /->/etc/ => !the entry for the root is no directory",
+    "a link on the root: etc/ /etc/p=in /->/etc/ => !the entry for the root is not a directory",
     "a name with dots: etc/ /etc/p=in l/sub/..->/etc/ l/lp==/etc/p => etc/ etc/lp=in etc/p==etc/lp l->/etc/",
     "a slash behind: etc/ /etc/p=in l/ l/lp==/etc/p => etc/ etc/p=in l/ l/lp==etc/p",
     "a link over a directory: etc/ etc/p=in l/ ; l->/etc l/lp==/etc/p => etc/ etc/lp=in etc/p==etc/lp l->/etc",

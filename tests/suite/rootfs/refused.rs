@@ -41,7 +41,7 @@ fn r_4_names_that_climb_or_are_empty() {
     for name in ["../x", "d/../../x", "/../x", ".."] {
         refused([file(name, "")], [&*format!("`{name}`"), "climbs"]);
     }
-    refused([file("", "")], ["the entry for the root is no directory"]);
+    refused([file("", "")], ["the entry for the root is not a directory"]);
     refused([whiteout("../x")], ["`../.wh.x`", "climbs"]);
 }
 
@@ -78,7 +78,7 @@ fn r_13_types_that_are_no_files() {
 #[test]
 fn r_18_a_root_that_is_no_directory() {
     for root in [symlink(".", "d"), file("./", "").kind(b'0'), hardlink("/", "d/x"), device("d/..", b'3', (1, 3))] {
-        refused([root], ["root is no directory"]);
+        refused([root], ["root is not a directory"]);
     }
 }
 

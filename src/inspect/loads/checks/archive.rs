@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[ArchiveCheck] =
 /// A directory, or an archive where only directories are read.
 fn container(row: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
     match (row.containers, facts.directory) {
-        (Containers::Archives, true) => LoadObstacle::no("it reads no directory", Remedy::CONVERT),
+        (Containers::Archives, true) => LoadObstacle::no("it cannot read directories", Remedy::CONVERT),
         (Containers::Directories, false) => LoadObstacle::no("it reads directories only", Remedy::CONVERT),
         (Containers::Archives | Containers::Directories | Containers::Both, _) => None,
     }
@@ -27,7 +27,7 @@ fn compression(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Op
     if is_read || row.containers == Containers::Directories {
         return None;
     }
-    LoadObstacle::no(format!("it reads no archive compressed by {}", facts.outer.name()), Remedy::CONVERT)
+    LoadObstacle::no(format!("it cannot read archives compressed with {}", facts.outer.name()), Remedy::CONVERT)
 }
 
 /// The list of images that the engine needs (G-18, L-30).
@@ -41,7 +41,7 @@ fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
         | (Some(List::IndexJson(ImageList { listed: Err(problem), .. })), _) => LoadObstacle::no(problem.clone(), None),
         (Some(_), _) => None,
         (None, _) if facts.v1.is_some() && row.reads != Reads::ManifestJsonOrRepositories => {
-            LoadObstacle::no("it reads no archive of Docker before 1.10", Remedy::CONVERT)
+            LoadObstacle::no("it cannot read archives of Docker before 1.10", Remedy::CONVERT)
         }
         (None, Reads::ManifestJsonOrRepositories) if facts.v1.is_some() => missing("`repositories`"),
         (None, Reads::IndexJson) => missing("layout"),
@@ -60,7 +60,7 @@ fn marker(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<
 fn document(row: &EngineRow, _: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let Some(List::ManifestJson(manifest)) = list else { return None };
     let most = row.max_manifest_json.filter(|&most| manifest.size > most)?;
-    LoadObstacle::no(format!("it reads no manifest.json of more than {} MiB", most >> 20), Remedy::IMAGE)
+    LoadObstacle::no(format!("it does not read a manifest.json of more than {} MiB", most >> 20), Remedy::IMAGE)
 }
 
 /// Symbolic links that nothing names and that containerd follows all the same (G-7).
@@ -82,7 +82,7 @@ fn rooted_names(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> O
 /// Numbers in headers that Go does not read (H-11).
 fn headers(_: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
     if facts.unread_header {
-        LoadObstacle::no("a header in it has a number that is none", Remedy::CONVERT)
+        LoadObstacle::no("a number field of a header is not a number", Remedy::CONVERT)
     } else {
         None
     }

@@ -46,20 +46,20 @@ fn digests(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<Loa
     (!row.sha512 && entries.iter().any(|entry| entry.other_digest)).then_some(())?;
     // Docker's tarball names everything by SHA-256, but an engine that reads only layouts cannot read it.
     let remedy = matches!(row.target, "oci") && row.docker_types != DockerTypes::NotZstdNorByName;
-    LoadObstacle::no("it reads no digests but sha256", remedy.then_some(Remedy::DOCKER))
+    LoadObstacle::no("it supports only sha256 digests", remedy.then_some(Remedy::DOCKER))
 }
 
 /// Several entries where one is read (O-22).
 fn several(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (row.several == Several::AllOfManifestJson && entries.len() > 1).then_some(())?;
-    LoadObstacle::no("it reads a layout of one entry only", Remedy::CONVERT)
+    LoadObstacle::no("it only reads layouts with one entry", Remedy::CONVERT)
 }
 
 /// Several entries where one image is read.
 fn one_image(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     let with_images = entries.iter().filter(|entry| !entry.images.is_empty()).count();
     (row.several == Several::OneOfAnArchive && !facts.directory && with_images > 1).then_some(())?;
-    LoadObstacle::no("it takes archives of one image", Remedy::IMAGE)
+    LoadObstacle::no("it accepts only archives of one image", Remedy::IMAGE)
 }
 
 /// Several entries of which some cannot be chosen by their `ref.name` (O-21, O-23).
@@ -68,7 +68,7 @@ fn ref_names(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
     let with_images = entries.iter().filter(|entry| !entry.images.is_empty());
     let hidden = with_images.clone().find(|entry| !entry.ref_name.as_deref().is_some_and(is_selectable))?;
     let remedy = if hidden.is_named() { Remedy::CONVERT } else { Remedy::tag(with_images.count() > 1) };
-    LoadObstacle::no("it chooses among several by ref.name, and not all have one that it takes", remedy)
+    LoadObstacle::no("it chooses among several by ref.name, and not all have one that it accepts", remedy)
 }
 
 /// Returns whether `name` matches the grammar of `ref.name` (O-23).
@@ -95,7 +95,7 @@ fn nameless(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<Lo
     let with_images = || entries.iter().filter(|entry| !entry.images.is_empty());
     match row.names {
         NameRules::Needed if with_images().any(|entry| !entry.is_named()) => {
-            LoadObstacle::no("it creates no image without a name", Remedy::tag(with_images().count() > 1))
+            LoadObstacle::no("it does not create images without a name", Remedy::tag(with_images().count() > 1))
         }
         NameRules::RefNameNeeded if with_images().any(|entry| entry.ref_name.is_none()) => {
             let remedy =
@@ -114,7 +114,7 @@ fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
     let artifact = entries.iter().find(|entry| entry.is_named() && entry.images.is_empty() && !entry.absent)?;
     let name = artifact.image_name.as_deref().or(artifact.ref_name.as_deref()).unwrap_or_default();
     let name = escape_for_terminal(name.as_bytes());
-    LoadObstacle::no(format!("it fails to unpack `{name}`, which is no image"), Remedy::IMAGE)
+    LoadObstacle::no(format!("it fails to unpack `{name}`, which is not an image"), Remedy::IMAGE)
 }
 
 /// An entry that is not there at all.
@@ -165,7 +165,7 @@ fn same_name(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Opti
 /// A name with several manifests below it, for engines that choose no platform.
 fn ambiguous(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (row.names == NameRules::RefNameNeeded && entries.iter().any(|entry| entry.manifests > 1)).then_some(())?;
-    LoadObstacle::no("it takes a name with several manifests for ambiguous", Remedy::PLATFORM)
+    LoadObstacle::no("it considers a name with several manifests ambiguous", Remedy::PLATFORM)
 }
 
 /// An entry without a media type.

@@ -41,14 +41,14 @@ fn layer_forms(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
         LayerForms::LikeTheFirst if is_layout => None,
         LayerForms::LikeTheFirst => {
             let is_uniform = matches!(image.codecs.as_slice(), [] | [Codec::Gzip] | [Codec::Plain]);
-            let reason = "it takes all layers for what the first one is, gzip or plain";
+            let reason = "it treats all layers like the first one, as gzip or plain";
             if is_uniform { None } else { LoadObstacle::no(reason, Remedy::GZIP) }
         }
         LayerForms::AnyOf(forms) => {
             let unread = image.codecs.iter().copied().find(|codec| !forms.contains(codec))?;
             // Every target makes gzip of forms that have no media type.
             let remedy = if unread == Codec::Zstd { Remedy::GZIP } else { Remedy::CONVERT };
-            LoadObstacle::no(format!("it reads no {} layers", unread.name()), remedy)
+            LoadObstacle::no(format!("it cannot read {} layers", unread.name()), remedy)
         }
     }
 }
@@ -58,7 +58,7 @@ fn layer_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
     is_layout.then_some(())?;
     let unknown = || {
         let media_type = image.unknown_type.as_ref()?;
-        LoadObstacle::no(format!("it knows no layers of the type `{media_type}`"), Remedy::DOCKER)
+        LoadObstacle::no(format!("it does not know layers of the type `{media_type}`"), Remedy::DOCKER)
     };
     match row.types {
         LayerTypes::Ignored => None,
@@ -80,13 +80,13 @@ fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option
     let unpacks_by_library = row.reads == Reads::IndexJsonThenManifestJson;
     match row.docker_types {
         DockerTypes::None if image.docker_type => {
-            LoadObstacle::no("it knows none of Docker's media types", Remedy::OCI_TYPES)
+            LoadObstacle::no("it does not know Docker's media types", Remedy::OCI_TYPES)
         }
         DockerTypes::NotZstd | DockerTypes::NotZstdNorByName if image.docker_zstd => {
-            LoadObstacle::no("it knows no zstd layers of Docker's media type", Remedy::OCI_TYPES)
+            LoadObstacle::no("it does not know Docker's media type for zstd layers", Remedy::OCI_TYPES)
         }
         DockerTypes::NotZstd if image.mixed_types && unpacks_by_library => {
-            LoadObstacle::no("it takes no layers of Docker's media type in a manifest of OCI's", Remedy::OCI_TYPES)
+            LoadObstacle::no("it does not accept layers of Docker's media types in an OCI manifest", Remedy::OCI_TYPES)
         }
         DockerTypes::All | DockerTypes::NotZstd | DockerTypes::NotZstdNorByName | DockerTypes::None => None,
     }
@@ -145,14 +145,14 @@ fn depth(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> 
 /// An image without layers (L-17).
 fn no_layers(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     let is_refused = row.layers == LayerForms::LikeTheFirst && !is_layout && image.layers == 0;
-    if is_refused { LoadObstacle::no("it takes no image without layers from an archive", None) } else { None }
+    if is_refused { LoadObstacle::no("it does not accept an image without layers from an archive", None) } else { None }
 }
 
 /// A history with more layers than the image has (L-16).
 fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
     (row.checks_history && image.layer_steps > image.layers).then_some(())?;
     let (steps, layers) = (image.layer_steps, image.layers);
-    LoadObstacle::no(format!("the history tells of {}, but the image has {layers}", counted(steps, "layer")), None)
+    LoadObstacle::no(format!("the history describes {}, but the image has {layers}", counted(steps, "layer")), None)
 }
 
 /// Fields of the config that have another type than the engine reads (M-14).
@@ -168,7 +168,7 @@ fn config(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadO
 /// Documents that are larger than the engine reads (H-14).
 fn documents(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
     let most = row.max_document.filter(|&most| image.largest_document > most)?;
-    LoadObstacle::no(format!("it reads no config and no manifest of more than {} MiB", most >> 20), None)
+    LoadObstacle::no(format!("it does not read a config or a manifest of more than {} MiB", most >> 20), None)
 }
 
 /// Zero bytes behind a gzip stream, which Go's gzip refuses; what Docker and containerd do depends on the machine (O-17).
@@ -202,7 +202,7 @@ pub(super) fn platforms<'a>(
         let is_linux = |image: &Rc<LoadedImage>| matches!(image.platform.os.as_str(), "linux" | "");
         if !images.iter().any(is_linux) {
             let platform = images.first().map(|image| image.platform.to_string()).unwrap_or_default();
-            return LoadObstacle::no(format!("on Linux it takes no image for {platform}"), None);
+            return LoadObstacle::no(format!("on Linux it does not accept an image for {platform}"), None);
         }
         let machines: HashSet<String> = images.iter().map(|image| machine(image)).collect();
         common = Some(match common {
@@ -211,7 +211,8 @@ pub(super) fn platforms<'a>(
         });
     }
     let is_torn = row.platforms == PlatformRule::Machine && common.is_some_and(|common| common.is_empty());
-    let reason = "it takes images for the machine's platform, and no machine has all of these; --all-platforms helps";
+    let reason =
+        "it loads images for the platform of the machine, and no machine has all of these; --all-platforms helps";
     if is_torn { LoadObstacle::no(reason, Remedy::PLATFORM) } else { None }
 }
 

@@ -20,7 +20,7 @@ pub(super) const CHECKS_OF_OTHERS: &[ItemsCheck] = &[several, nameless];
 /// Several images where one is read.
 fn several(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     (items.len() > 1 && row.several == Several::OneOfAnArchive).then_some(())?;
-    let reason = "it takes archives of one image; several go by --to oci-dir and `crane push --index`";
+    let reason = "it accepts only archives of one image; several go by --to oci-dir and `crane push --index`";
     LoadObstacle::no(reason, Remedy::IMAGE)
 }
 
@@ -29,7 +29,7 @@ fn nameless(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     items.iter().any(|item| item.names.is_empty()).then_some(())?;
     let remedy = Remedy::tag(items.len() > 1);
     match row.names {
-        NameRules::Needed => LoadObstacle::no("it creates no image without a name", remedy),
+        NameRules::Needed => LoadObstacle::no("it does not create images without a name", remedy),
         NameRules::RefNameNeeded => LoadObstacle::no("it finds images by their names only", remedy),
         NameRules::Free | NameRules::Tagged | NameRules::References => {
             let is_hidden = row.several == Several::ByRefName && items.len() > 1;
@@ -83,7 +83,7 @@ fn same_name(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
 /// Names of members that must be cleaned first (G-4).
 fn member_names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     let is_read = row.links == LinkRule::Containerd && items.iter().any(|item| item.unclean);
-    let reason = "it takes the member names in manifest.json literally, and they are not clean";
+    let reason = "it uses the member names in manifest.json literally, and they are not clean";
     if is_read { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
 }
 
@@ -92,8 +92,8 @@ fn hard_links(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     let mut linked = items.iter().flat_map(|item| &item.hard_links);
     let (is_hit, reason) = match row.links {
         LinkRule::Followed => (false, ""),
-        LinkRule::Containerd => (linked.next().is_some(), "it passes over members that are hard links"),
-        LinkRule::ContainersImage => (linked.next().is_some(), "it takes members that are hard links for empty files"),
+        LinkRule::Containerd => (linked.next().is_some(), "it ignores members that are hard links"),
+        LinkRule::ContainersImage => (linked.next().is_some(), "it treats members that are hard links as empty files"),
         LinkRule::GoContainerregistry => (
             linked.any(|name| name.contains('/')),
             "it looks for the target of a hard link below the link's own directory",
