@@ -194,7 +194,7 @@ mod tests {
         assert!(filter.fits(b"a"));
         assert_eq!(
             filter.finish("x.tar", "this layer").unwrap_err().to_string(),
-            "x.tar: nothing in this layer fits `b*`"
+            "x.tar: nothing in this layer matches `b*`"
         );
         assert!(filter.fits(b"b1"));
         filter.finish("x.tar", "this layer").unwrap();

@@ -100,9 +100,9 @@ mod tests {
             (b"\x1f\xc2\x8b\x08\0", "PowerShell"),
             (b"\x1f\xef\xbf\xbd\x08\0", "PowerShell"),
             (b"(\xef\xbf\xbd/\xef\xbf\xbd", "curl -d"),
-            (b"\x04\x22\x4d\x18\x64\x40", "a second time, by lz4"),
-            (b"\x02\x21\x4c\x18", "old form"),
-            (b"\x1f\x8b\x08\0\0\0\0\0\0\0", "a second time, by gzip"),
+            (b"\x04\x22\x4d\x18\x64\x40", "a second time, with lz4"),
+            (b"\x02\x21\x4c\x18", "legacy format"),
+            (b"\x1f\x8b\x08\0\0\0\0\0\0\0", "a second time, with gzip"),
         ] {
             let found = looks_like(head).unwrap_or_default();
             assert!(found.contains(word), "{}: {found}", head.escape_ascii());

@@ -377,7 +377,7 @@ impl TarMembers {
                 Member::Directory | Member::Other => return Err(Problem::new(Rule::G6, "it is not a regular file")),
             };
             let target = target.map_err(|error| {
-                Problem::new(error.rule(), format!("it is a link, and of its target {error}{}", advice(error)))
+                Problem::new(error.rule(), format!("it is a link, and its target is bad: {error}{}", advice(error)))
             })?;
             if !self.members.contains_key(&target) && self.through_directory_link(&target)?.is_none() {
                 let message = format!("it is a link to `{}`, which is not in the archive", quote(target.as_bytes()));
@@ -398,7 +398,7 @@ impl TarMembers {
             if let Some((directory, target)) = self.link(prefix.hash(), &bytes[..end]) {
                 let target = directory.join(target).and_then(|target| target.join(&bytes[end + 1..]));
                 return target.map(Some).map_err(|error| {
-                    Problem::new(error.rule(), format!("it lies behind a link, and of its target {error}"))
+                    Problem::new(error.rule(), format!("it is behind a link whose target is bad: {error}"))
                 });
             }
             start = end + 1;

@@ -81,7 +81,7 @@ impl<'a> Applier<'a> {
                 let tree = &*self.tree;
                 self.remarks.warn(Sort::ThroughLink, || {
                     format!(
-                        "`{}` is a symbolic link of a lower layer: what this layer has beneath it goes where the link \
+                        "`{}` is a symbolic link of a lower layer: files of this layer below it go where the link \
                          leads, while a container on an overlay filesystem would see a directory instead",
                         escape_for_terminal(&tree.path(link))
                     )

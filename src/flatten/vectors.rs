@@ -320,7 +320,7 @@ fn the_root_is_a_directory() {
 
 #[test]
 fn links_of_lower_layers_are_warned_of_once() {
-    let through = "layer 1: `lib` is a symbolic link of a lower layer: what this layer has beneath it goes where the link \
+    let through = "layer 1: `lib` is a symbolic link of a lower layer: files of this layer below it go where the link \
                    leads, while a container on an overlay filesystem would see a directory instead";
     assert_eq!(remarks(&[USR_MERGE, &["lib/foo", "lib/bar"]]), [through]);
     assert_eq!(remarks(&[USR_MERGE, &["lib/.wh.old"]]), [through]);

@@ -153,7 +153,11 @@ fn the_extension_of_the_output_chooses_unless_a_flag_does() {
         assert_eq!(Codec::sniff(&scratch.read(name)), codec, "{name} {flags:?}");
         // Engines that do not load it are told of to those who may not know.
         let is_by_name = codec != Codec::Plain && flags.is_empty();
-        assert_eq!(outcome.stderr.contains("as its name says, and not every engine loads it"), is_by_name, "{outcome}");
+        assert_eq!(
+            outcome.stderr.contains("because of its name, and not every engine loads that"),
+            is_by_name,
+            "{outcome}"
+        );
         judge(Target::Docker, &Codec::decode(&scratch.read(name)));
     }
 }

@@ -108,7 +108,7 @@ fn h_5_a_root_that_is_a_link_is_refused() {
     for root in [symlink(".", "/etc"), symlink("./", "x"), file("./.", "")] {
         let image = TestImage::new().layer([dir("a")]).layer([root]);
         let tar = Shape::Oci.save_one(&image).bytes();
-        imgtar(["convert", "--to", "rootfs"]).stdin(tar).exits(3).says(["root", "no directory"]);
+        imgtar(["convert", "--to", "rootfs"]).stdin(tar).exits(3).says(["root", "not a directory"]);
     }
 }
 

@@ -345,9 +345,9 @@ fn whiteouts_are_no_files_and_that_is_said() {
 fn what_engines_refuse_is_said() {
     let sparse = Sparse { size: 10_000, pieces: vec![(5000, b"middle")] };
     for (items, said) in [
-        (vec![file("a", "1"), dir("d"), file("./a", "2")], "`a`: there more than once"),
+        (vec![file("a", "1"), dir("d"), file("./a", "2")], "`a`: it occurs more than once"),
         (vec![file("a", "1").kind(b'7'), file("b", "").kind(b'7')], "`a` (and 1 more): stored as a contiguous file"),
-        (vec![dir("d").after(sparse.old_gnu("a"))], "`a`: stored sparse in GNU's old form"),
+        (vec![dir("d").after(sparse.old_gnu("a"))], "`a`: stored sparse in the old GNU format"),
     ] {
         let tar = layer_tar(items);
         import(Target::Oci).stdin(tar.clone()).success().says([said]);

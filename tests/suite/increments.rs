@@ -275,10 +275,7 @@ fn bases_come_from_pipes_and_increments_go_into_them() {
     assert!(shelf.convert("up.tar --with - --to oci").stdin(old).success().stdout == whole);
     shelf.convert("- --base - --to oci").stdin(new).exits(2).says(["`-` is given twice"]);
     shelf.convert("old.tar --base old.tar --to oci -o old.tar -f").exits(2).says(["is the input"]);
-    shelf
-        .convert("new.tar --base old.tar --to oci -o x --report old.tar")
-        .exits(2)
-        .says(["would replace what is read"]);
+    shelf.convert("new.tar --base old.tar --to oci -o x --report old.tar").exits(2).says(["would replace an input"]);
 }
 
 #[test]

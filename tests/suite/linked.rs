@@ -60,7 +60,7 @@ fn what_a_dangling_link_leads_to_is_said() {
     for path in ["gone", "/gone", "gone/"] {
         let told = run(&["cat", "-", path]);
         assert_eq!(told.code, 4, "{told}");
-        told.says(["`gone` is a symbolic link to `no/where`, where nothing is"]).never_says(["did you mean"]);
+        told.says(["`gone` is a symbolic link to `no/where`, which does not exist"]).never_says(["did you mean"]);
     }
     run(&["cat", "-", "gon"]).says(["did you mean `gone`?"]);
     run(&["cat", "-", "gone/x"]).says(["nothing is called `no`"]);

@@ -364,7 +364,7 @@ fn patterns_and_several_paths_are_listed_in_one_order() {
     imgtar(["ls", "-", "etc", "no*thing"])
         .stdin(Shape::Oci.save_one(&image()).bytes())
         .exits(4)
-        .says(["nothing in the image fits `no*thing`"]);
+        .says(["nothing in the image matches `no*thing`"]);
 }
 
 #[test]

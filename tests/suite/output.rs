@@ -233,7 +233,7 @@ fn no_flag_writes_over_what_another_reads_or_writes() {
         assert_eq!(scratch.names(), ["base.tar", "dir", "in.tar"], "{args:?}");
         assert!(scratch.read("in.tar") == before && scratch.read("base.tar") == before, "{args:?}");
     };
-    let (read, one) = ("would replace what is read", "name one file");
+    let (read, one) = ("would replace an input", "name the same file");
     refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--report", "in.tar"], read);
     refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--report", "x"], one);
     refused(&["convert", "in.tar", "--to", "oci", "-o", "x", "--report", "./dir/../x"], one);

@@ -175,7 +175,7 @@ fn keys_of_manifest_json_are_read_in_any_case() {
         converted.outcome.says(["the key `config` is not spelled `Config`"]);
     }
     let both = tar.editing("manifest.json", |json| json[0]["layers"] = json!([]));
-    refuse(&both.bytes(), Target::Oci, &[], 3).says(["the key `layers` is there twice"]);
+    refuse(&both.bytes(), Target::Oci, &[], 3).says(["the key `layers` occurs twice"]);
 }
 
 #[test]

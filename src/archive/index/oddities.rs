@@ -49,7 +49,7 @@ impl MemberIndex {
         if let Some(bytes) = tar.oddities.rest.and_then(|end| size.checked_sub(end)) {
             let problem = format!(
                 "{bytes} bytes follow the end of the archive and are ignored, as by every engine; if they are another archive, \
-                 take it from a file of its own"
+                 put it into a file of its own"
             );
             run.diagnostics.warn(Rule::G13, &self.label, problem)?;
         }

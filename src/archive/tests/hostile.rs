@@ -145,8 +145,8 @@ fn h_11_numbers_out_of_range_are_refused() {
         &one(file().put(124, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")),
         &["`f`", "size -1 is negative"],
     );
-    assert_refused(&one(file().put(124, b"\x80\0\0\0\x80\0\0\0\0\0\0\0")), &["`f`", "size", "no number below 2^63"]);
-    assert_refused(&one(file().put(124, b"-0000000001\0")), &["`f`", "size", "no number"]);
+    assert_refused(&one(file().put(124, b"\x80\0\0\0\x80\0\0\0\0\0\0\0")), &["`f`", "size", "not a number below 2^63"]);
+    assert_refused(&one(file().put(124, b"-0000000001\0")), &["`f`", "size", "not a number"]);
     assert_refused(&one(file().put(108, b"\x80\0\0\x01\0\0\0\0")), &["`f`", "uid 4294967296 has more than 32 bits"]);
     assert_refused(&one(file().put(116, b"\xff\xff\xff\xff\xff\xff\xff\xff")), &["`f`", "gid -1 is negative"]);
     assert_refused(&one(file().put(100, b"rw-r--r-")), &["`f`", "mode"]);

@@ -33,7 +33,7 @@ Examples:
     imgtar edit multi.tar --only-platform linux/arm64 --label beta=1 \\
       --to oci -o new.tar";
 
-/// Change images: squash, remove files, rebase, add layers, change the config.
+/// Change images: squash, remove files, rebase, edit the config.
 ///
 /// Reads and writes the same formats as `convert`. Changes are made in a fixed order, whatever the order of the flags: those
 /// of layers in the order in which they are listed here, then those of the config. A changed image has a new image ID.

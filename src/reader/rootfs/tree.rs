@@ -90,7 +90,7 @@ impl<'a> Tree<'a> {
         self.end = entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
         let path = self.clean(entry, &entry.path, "")?;
         if entry.kind == EntryKind::HardLink {
-            self.clean(entry, &entry.link, "it is a link, and of its target ")?;
+            self.clean(entry, &entry.link, "it is a link, and its target is bad: ")?;
         }
         if is_whiteout(entry, &path) {
             self.whiteouts.note(&path);

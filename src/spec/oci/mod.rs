@@ -179,7 +179,7 @@ impl Kind {
                 Err(Problem::new(Rule::H4, message))
             }
             (Some(stated), _) if (self.is)(&stated) => Ok(stated),
-            (Some(other), _) => Err(wrong(format!("mediaType `{}` is no {}", quote(other.as_str()), self.name))),
+            (Some(other), _) => Err(wrong(format!("mediaType `{}` is not an {}", quote(other.as_str()), self.name))),
             (None, promised) => Ok(promised.unwrap_or(&self.usual).clone()),
         }
     }

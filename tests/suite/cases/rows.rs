@@ -79,7 +79,7 @@ pub(super) const ROWS: &[&str] = &[
     "inspect b50-html.tar => 3: HTML",
     "inspect b50-lfs.tar => 3: git lfs pull",
     "inspect b50-double-tar.tar => 3: `image.tar` in it may be one",
-    "inspect b50-twice-gz.tar.gz => 3: compressed a second time, by gzip",
+    "inspect b50-twice-gz.tar.gz => 3: compressed a second time, with gzip",
     "inspect b50-window2g.tar.zst => 3: a window of more than 128 MiB; zstd -d --long=31",
     "inspect b50-lz4.tar.lz4 => 3: the checksum of the content does not match",
     "inspect b50-gz-called.tar => 0: linux/amd64",

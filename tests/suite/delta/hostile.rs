@@ -37,8 +37,8 @@ fn each_lie_is_refused() {
     let bad = |diff: TarDiff, problem: &'static str| (diff.bytes(), problem);
     let frame = |bytes: &[u8]| zstd::stream::encode_all(bytes, 3).unwrap();
     let cases = vec![
-        (b"".to_vec(), "no tar-diff"),
-        (b"tardf3\n\0".to_vec(), "no tar-diff"),
+        (b"".to_vec(), "not a tar-diff"),
+        (b"tardf3\n\0".to_vec(), "not a tar-diff"),
         (b"tardf1\n\0".to_vec(), "cut short"),
         bad(v1(), "P-10"),
         (b"tardf1\n\0no frame".to_vec(), "zstd"),

@@ -146,7 +146,7 @@ fn e_34_what_was_inherited_stays_and_is_named() {
     let written = edit(&Shape::Crane.save_one(&image), Target::Docker, &["--rebase", &flag]);
     assert_eq!(config(&written)["config"], own);
     assert_eq!((&config(&written)["os.version"], config(&written).get("os.features")), (&json!("6.1"), None));
-    written.outcome.says(["as in the old base, where the new one has something else: `Env PATH`, `label v`"]);
+    written.outcome.says(["the same as in the old base, but not as in the new one: `Env PATH`, `label v`"]);
 }
 
 #[test]

@@ -220,7 +220,7 @@ fn archives_that_go_containerregistry_refuses() {
         (cycle, "cycle"),
         (Tarball::default().with("manifest.json", "null"), "it is null"),
         (Tarball::default().with("README", ""), "not an image archive"),
-        (Shape::Crane.save_one(&too_few), "another number of layers"),
+        (Shape::Crane.save_one(&too_few), "does not list as many layers"),
     ] {
         refuse(&archive.bytes(), Target::Oci, &[], 3).says([text]);
     }

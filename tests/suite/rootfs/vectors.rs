@@ -178,7 +178,7 @@ fn v_21_one_path_twice_in_a_layer() {
     let image = TestImage::new().layer([file("a", "1"), file("a", "2")]);
     gives(&image, &["a 0644 0:0 0 2"]);
     let run = || imgtar(["convert", "--to", "rootfs"]).stdin(Shape::Oci.save_one(&image).bytes());
-    run().success().says(["`a` is there more than once"]);
+    run().success().says(["`a` occurs more than once"]);
     run().arg("--strict").exits(3);
 }
 
