@@ -227,7 +227,7 @@ fn layers_are_told_what_made_them() {
     let report = report(Shape::Oci.save_one(&image).bytes(), &[]);
     assert!(report["images"][0]["layers"][0].get("created_by").is_none(), "steps that do not fit are nobody's");
     assert!(
-        report["findings"][0]["problem"].as_str().unwrap().contains("tells of 3 layers, but it has 2"),
+        report["findings"][0]["problem"].as_str().unwrap().contains("describes 3 layers, but it has 2"),
         "{report:#}"
     );
 }

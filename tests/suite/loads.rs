@@ -269,7 +269,7 @@ fn for_an_engine_the_exit_code_is_the_answer() {
     assert_eq!(
         said,
         "standard input: docker archive, 1 image\n  \
-         Docker 20.10                      no; it reads no zstd layers\n                                    \
+         Docker 20.10                      no; it cannot read zstd layers\n                                    \
          helps: imgtar convert --to oci --compress gzip\n  \
          Docker 29 classic, 29 containerd  yes, as app:1\n"
     );
