@@ -32,7 +32,7 @@ pub(crate) struct StoredReader<'a> {
     layer: &'a Layer,
     run: &'a Run,
     inner: VerifyReader<ProgressReader<'a, ExtentReader>>,
-    judged: bool,
+    name_checked: bool,
 }
 
 impl Blob {
@@ -66,7 +66,7 @@ impl Layer {
     }
 
     fn watched<'a>(&'a self, run: &'a Run, inner: VerifyReader<ProgressReader<'a, ExtentReader>>) -> StoredReader<'a> {
-        StoredReader { layer: self, run, inner, judged: false }
+        StoredReader { layer: self, run, inner, name_checked: false }
     }
 
     fn bytes<'a>(&self, action: Action, run: &'a Run) -> Result<ProgressReader<'a, ExtentReader>> {
@@ -93,7 +93,7 @@ impl Layer {
         run: &'a Run,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<VerifyReader<Box<dyn Read + 'scope>>> {
-        Ok(self.judged(if ahead && self.is_worth_threads() {
+        Ok(self.diff_id_checked(if ahead && self.is_worth_threads() {
             Box::new(self.decoded_ahead(action, run, scope)?)
         } else {
             Box::new(self.decoded(action, run)?)
@@ -105,7 +105,7 @@ impl Layer {
     /// # Errors
     /// As [`Layer::plain`].
     pub(crate) fn plain_in_line<'a>(&'a self, run: &'a Run) -> Result<VerifyReader<Decoder<'a, StoredReader<'a>>>> {
-        Ok(self.judged(self.decoded(Action::Convert, run)?))
+        Ok(self.diff_id_checked(self.decoded(Action::Convert, run)?))
     }
 
     /// Returns the size of the uncompressed tar that the compressed stream declares, if its stored bytes can hold so
@@ -149,11 +149,11 @@ impl Layer {
         }
         let stored = thread::scope(|scope| {
             if ahead && self.is_worth_threads() {
-                let mut plain = self.judged(self.decoded_ahead(Action::Check, run, scope)?);
+                let mut plain = self.diff_id_checked(self.decoded_ahead(Action::Check, run, scope)?);
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
                 Ok(plain.into_inner().into_inner().into_inner().into_inner())
             } else {
-                let mut plain = self.judged(self.decoded(Action::Check, run)?);
+                let mut plain = self.diff_id_checked(self.decoded(Action::Check, run)?);
                 copy(&mut plain, &mut io::sink()).map_err(failed)?;
                 Ok(plain.into_inner().into_inner())
             }
@@ -186,7 +186,7 @@ impl Layer {
         pipe::ahead(scope, reader).map_err(|error| Error::io("starting a thread for", &self.at, error))
     }
 
-    fn judged<R: Read>(&self, plain: R) -> VerifyReader<R> {
+    fn diff_id_checked<R: Read>(&self, plain: R) -> VerifyReader<R> {
         let at = format!("{}: diff_id", self.at);
         if self.is_computed() {
             return VerifyReader::unhashed(plain, at, None);
@@ -238,7 +238,7 @@ impl StoredReader<'_> {
     }
 
     /// Warns if the member is named by a digest that its content does not have; the diff_id decides (D-6).
-    fn judge_name(&self) -> Result<()> {
+    fn check_name(&self) -> Result<()> {
         let found = self.inner.digest_and_size().and_then(|measure| measure.digest.as_ref());
         match (&self.layer.claim, found) {
             (ExpectedDigest::Name(name), Some(found)) if name != found => self.run.diagnostics.warn(
@@ -254,9 +254,9 @@ impl StoredReader<'_> {
 impl Read for StoredReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
-        if read == 0 && !self.judged && self.digest_and_size().is_some() {
-            self.judged = true;
-            self.judge_name()?;
+        if read == 0 && !self.name_checked && self.digest_and_size().is_some() {
+            self.name_checked = true;
+            self.check_name()?;
         }
         Ok(read)
     }

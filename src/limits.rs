@@ -70,7 +70,7 @@ impl Budget {
 
     /// A budget for reading again what was counted before: only what it decodes counts.
     #[must_use]
-    pub(crate) fn for_another_look(&self) -> Self {
+    pub(crate) fn for_second_reading(&self) -> Self {
         Self::new(Limits { entries: u64::MAX, metadata: u64::MAX, ..self.limits })
     }
 

@@ -41,11 +41,11 @@ impl Run {
 
     /// Returns a run for reading a second time: it repeats no warning, and counts only decoded bytes and expanded
     /// holes.
-    pub(crate) fn another_look(&self) -> Self {
+    pub(crate) fn second_reading(&self) -> Self {
         Self {
             diagnostics: Diagnostics::silent(),
             progress: Progress::silent(),
-            budget: self.budget.for_another_look(),
+            budget: self.budget.for_second_reading(),
             tmpdir: self.tmpdir.clone(),
             jobs: self.jobs,
             epoch: self.epoch,

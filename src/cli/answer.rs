@@ -147,7 +147,7 @@ impl Answer {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        said(json::write_pretty(&mut self.0, value))
+        from_io(json::write_pretty(&mut self.0, value))
     }
 
     /// Writes `value` as one line of JSON.
@@ -155,7 +155,7 @@ impl Answer {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
-        said(json::write_line(&mut self.0, value))
+        from_io(json::write_line(&mut self.0, value))
     }
 
     /// Writes these bytes unchanged.
@@ -163,7 +163,7 @@ impl Answer {
     /// # Errors
     /// When standard output cannot be written.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        said(self.0.write_all(bytes))
+        from_io(self.0.write_all(bytes))
     }
 
     /// Writes the rest of the buffer.
@@ -171,11 +171,11 @@ impl Answer {
     /// # Errors
     /// When standard output cannot be written or closed.
     pub(super) fn finish(self) -> Result<()> {
-        said(self.0.into_inner().map_err(IntoInnerError::into_error).and_then(Finish::finish))
+        from_io(self.0.into_inner().map_err(IntoInnerError::into_error).and_then(Finish::finish))
     }
 }
 
-/// For `write!`: an [`Error`] travels through the [`io::Error`], and [`said`] takes it out.
+/// For `write!`: an [`Error`] travels through the [`io::Error`], and [`from_io`] takes it out.
 impl Write for Answer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
@@ -236,6 +236,6 @@ pub(super) fn verdict(is_well: bool) -> Exit {
 }
 
 /// The outcome of writing to an [`Answer`].
-pub(super) fn said<T>(outcome: io::Result<T>) -> Result<T> {
+pub(super) fn from_io<T>(outcome: io::Result<T>) -> Result<T> {
     outcome.map_err(|error| Error::io("writing to", "standard output", error))
 }

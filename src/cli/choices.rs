@@ -149,8 +149,8 @@ pub(crate) enum ProgressArg {
 }
 
 impl FormatArg {
-    /// The word that selects it.
-    pub(crate) fn word(self) -> &'static str {
+    /// The name that selects it.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Legacy => "legacy",
             Self::Docker => "docker",

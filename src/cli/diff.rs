@@ -12,7 +12,7 @@ use imgtar::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Answer, Session, choice, refuse_two_inputs, said, verdict};
+use super::answer::{Answer, Session, choice, from_io, refuse_two_inputs, verdict};
 use super::args::DiffArgs;
 use super::choices::PartArg;
 use super::exit::Exit;
@@ -91,7 +91,7 @@ fn answer(args: &DiffArgs, a: &Side, b: &Side, diff: &Diff) -> Result<()> {
     if args.json {
         out.json(&DiffDocument { a: SideDocument::of(a), b: SideDocument::of(b), diff })?;
     } else if !diff.same {
-        said(write(&mut Page::new(&mut out), a, b, diff, args.only))?;
+        from_io(write(&mut Page::new(&mut out), a, b, diff, args.only))?;
     }
     out.finish()
 }

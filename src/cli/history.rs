@@ -5,7 +5,7 @@ use std::io;
 use imgtar::{Fate, HiddenFile, HistoryStep, HistoryTotal, ImageHistory, LayerUse, Result, SelectedImage, history};
 use serde::Serialize;
 
-use super::answer::{Answer, Session, choice, said, verdict};
+use super::answer::{Answer, Session, choice, from_io, verdict};
 use super::args::HistoryArgs;
 use super::exit::Exit;
 use super::messages::Messages;
@@ -30,7 +30,7 @@ pub(super) fn run(args: &HistoryArgs, messages: Messages) -> Result<Exit> {
     if args.json {
         out.json(&HistoryDocument::of(&chosen, &history))?;
     } else {
-        said(write(&mut Page::new(&mut out), &history))?;
+        from_io(write(&mut Page::new(&mut out), &history))?;
     }
     out.finish()?;
     let is_within = args.max_hidden.is_none_or(|limit| is_within(&history.total, limit));

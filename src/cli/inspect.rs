@@ -9,7 +9,7 @@ use imgtar::{
     inspect,
 };
 
-use super::answer::{Answer, Outcomes, Session, choice, said, verdict};
+use super::answer::{Answer, Outcomes, Session, choice, from_io, verdict};
 use super::args::InspectArgs;
 use super::exit::Exit;
 use super::hints;
@@ -48,15 +48,15 @@ pub(super) fn run(args: &InspectArgs, messages: Messages) -> Result<Exit> {
             (true, _) if is_one => out.json(&report)?,
             (true, _) => out.json_line(&report)?,
             (false, true) => table::short_rows(&report, in_full).into_iter().for_each(|row| short.row(row)),
-            (false, false) if args.engine.is_some() => said(table::write_loads(&mut Page::new(&mut out), &report))?,
+            (false, false) if args.engine.is_some() => from_io(table::write_loads(&mut Page::new(&mut out), &report))?,
             (false, false) => {
                 let mut page = Page::new(&mut out);
-                said(if nth > 0 { page.gap() } else { Ok(()) })?;
-                said(table::write(&mut page, &report, in_full))?;
+                from_io(if nth > 0 { page.gap() } else { Ok(()) })?;
+                from_io(table::write(&mut page, &report, in_full))?;
             }
         }
     }
-    said(Page::new(&mut out).table(&short))?;
+    from_io(Page::new(&mut out).table(&short))?;
     out.finish()?;
     Ok(outcomes.exit())
 }

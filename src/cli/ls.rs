@@ -13,7 +13,7 @@ use imgtar::{
     list_changes, list_layer,
 };
 
-use super::answer::{Answer, Session, choice, refuse_two_inputs, said};
+use super::answer::{Answer, Session, choice, from_io, refuse_two_inputs};
 use super::args::LsArgs;
 use super::input::hinted;
 use super::messages::Messages;
@@ -157,7 +157,7 @@ impl Lines {
             return self.out.json_line(entry);
         }
         let line = self.line(entry, label);
-        said(writeln!(self.out, "{line}"))
+        from_io(writeln!(self.out, "{line}"))
     }
 
     /// Writes the change that a layer of `chosen` makes at one path.
@@ -173,7 +173,7 @@ impl Lines {
             LayerChangeKind::Deleted => "deletes",
         };
         let line = self.line(&change.entry, None);
-        said(writeln!(self.out, "layer {number} ({diff_id})  {verb:<7}  {line}"))
+        from_io(writeln!(self.out, "layer {number} ({diff_id})  {verb:<7}  {line}"))
     }
 
     fn line(&mut self, entry: &FileEntry, label: Option<&str>) -> String {

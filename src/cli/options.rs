@@ -114,9 +114,9 @@ pub(super) fn reject_inapplicable_flags(target: FormatArg, flags: &[Flag<'_>]) -
     match flags.iter().find(|(given, _, formats)| *given && !formats.contains(&target)) {
         None => Ok(()),
         Some((_, flag, formats)) => {
-            let words: Vec<_> = formats.iter().map(|format| format.word()).collect();
-            let target = target.word();
-            Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", words.join(", "))))
+            let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
+            let target = target.name();
+            Err(Error::Usage(format!("{flag} is for {}, not for --to {target}", names.join(", "))))
         }
     }
 }

@@ -49,7 +49,7 @@ impl ReportDocument {
     ) -> Self {
         let output = escape_for_terminal(output.as_os_str().as_encoded_bytes());
         let is_config_written = args.rootfs.config_out.is_some();
-        let (format, compression) = (args.to.word(), outer.compression());
+        let (format, compression) = (args.to.name(), outer.compression());
         Self { output, format, compression, report, warnings, is_config_written }
     }
 

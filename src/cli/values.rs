@@ -73,7 +73,7 @@ pub(crate) fn words(text: &str) -> Result<Words, String> {
 
 /// `--for`: an engine by one of the words for it.
 pub(crate) fn engine() -> impl TypedValueParser<Value = EngineChoice> {
-    PossibleValuesParser::new(EngineChoice::words())
+    PossibleValuesParser::new(EngineChoice::names())
         .try_map(|word| EngineChoice::of(&word).ok_or_else(|| format!("`{word}` is not an engine")))
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use imgtar::{CheckedTotals, Diagnostic, Diagnostics, Result, Severity, VerifyReport, verify};
 
-use super::answer::{Answer, Outcomes, Session, said, verdict};
+use super::answer::{Answer, Outcomes, Session, from_io, verdict};
 use super::args::VerifyArgs;
 use super::exit::Exit;
 use super::hints;
@@ -33,7 +33,7 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
                 match (args.json, is_one) {
                     (true, true) => out.json(&report)?,
                     (true, false) => out.json_line(&report)?,
-                    (false, _) => said(write(&mut Page::new(&mut out), &report, messages.verbosity()))?,
+                    (false, _) => from_io(write(&mut Page::new(&mut out), &report, messages.verbosity()))?,
                 }
             }
             Err(error) if is_one => return Err(error),
@@ -43,7 +43,7 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
                     out.json_line(&unread)?;
                 } else {
                     let verdict = cell("FAILED  ").tone(Tone::Bad);
-                    said(Page::new(&mut out).line(&verdict, &format!("{label}: cannot be read")))?;
+                    from_io(Page::new(&mut out).line(&verdict, &format!("{label}: cannot be read")))?;
                 }
             }
         }

@@ -94,7 +94,7 @@ impl<'w> StackBodies<'w> {
         }
         let (tar, at) = (self.tar(number)?, self.layers[number].at.clone());
         let bytes = tar.slice(offset, u64::MAX).reader().map_err(|error| Error::io("reading", &at, error))?;
-        let again = self.workshop.again();
+        let again = self.workshop.second_reading();
         let reader = Reader::new(bytes, Ending::Optional, at, &again.budget, &again.diagnostics);
         Ok(TarCursor { reader, base: offset, next: offset })
     }

@@ -83,7 +83,7 @@ impl<'p> Targets<'p> {
     /// Follows the paths that are given by name in the state at each layer (E-20).
     fn new(patterns: &'p [PathPattern], headers: &StackHeaders, run: &Run) -> Result<Self> {
         let mut names = vec![CanonicalNames::default(); patterns.len()];
-        let again = run.another_look();
+        let again = run.second_reading();
         let mut overlay = Overlay::new(Options::default());
         for number in 0..headers.len() {
             headers.apply(number, &mut overlay, &again)?;

@@ -60,7 +60,7 @@ pub(super) fn restack(
     let mut walk = RestackWalk {
         headers: stacks.headers,
         run: workshop.run,
-        again: workshop.again(),
+        again: workshop.second_reading(),
         old: Overlay::tracing(Options::default()),
         new: Overlay::tracing(Options::default()),
         clashes: BTreeSet::new(),

@@ -80,7 +80,7 @@ pub(super) fn layer(
 ) -> Result<Layer> {
     let tar = bodies.tar(number)?;
     workshop.layer(&layer.at, form(layer), |out| {
-        let again = workshop.again();
+        let again = workshop.second_reading();
         let failed = |error| Error::io("reading", &layer.at, error);
         let reader = tar.reader().map_err(failed)?;
         let mut reader = Reader::new(reader, Ending::Optional, &layer.at, &again.budget, &again.diagnostics);

@@ -42,15 +42,15 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
     let DraftStack { layers, headers, bodies } = DraftStack::read(draft, from, workshop)?;
     let (replaced, codec) = (from..layers.len(), layers.last().map_or(Codec::Plain, form));
     let (below, above) = trees(&headers, from, workshop)?;
-    let mut carried = Carried::default();
+    let mut copied_up = CopiedUp::default();
     let layer = workshop.layer(&at, codec, |out| {
         let (linked, run) = (HashMap::new(), workshop.run);
         let mut writer =
-            DifferenceWriter { headers: &headers, bodies, out, linked, from, carried: &mut carried, at: &at, run };
+            DifferenceWriter { headers: &headers, bodies, out, linked, from, copied_up: &mut copied_up, at: &at, run };
         let is_alike = |one, other| headers.is_alike(one, other);
         difference(&below, &above, &is_alike, |item| writer.item(item))
     })?;
-    carried.tell(draft);
+    copied_up.tell(draft);
     record(draft, replaced, layer, created_by)?;
     Ok(true)
 }
@@ -90,13 +90,13 @@ fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, cre
 
 /// Data of the base that the layer had to repeat (E-6).
 #[derive(Default)]
-struct Carried {
+struct CopiedUp {
     bytes: u64,
     /// The first of the files.
     first: Option<Vec<u8>>,
 }
 
-impl Carried {
+impl CopiedUp {
     fn tell(&self, draft: &mut Draft) {
         if let Some(first) = &self.first {
             let path = escape_for_terminal(first);
@@ -116,7 +116,7 @@ struct DifferenceWriter<'a, 'w, 'o> {
     linked: HashMap<EntryKey, (TarEntry, u32)>,
     /// The first of the layers that are replaced.
     from: usize,
-    carried: &'a mut Carried,
+    copied_up: &'a mut CopiedUp,
     at: &'a str,
     run: &'a crate::run::Run,
 }
@@ -143,8 +143,8 @@ impl DifferenceWriter<'_, '_, '_> {
         }
         let found = self.bodies.entry(id.layer as usize, header.offset)?;
         if (id.layer as usize) < self.from && found.kind == EntryKind::Regular {
-            self.carried.bytes += found.size;
-            self.carried.first.get_or_insert_with(|| path.clone());
+            self.copied_up.bytes += found.size;
+            self.copied_up.first.get_or_insert_with(|| path.clone());
         }
         if links > 0 {
             self.run.budget.charge_memory(size_of::<TarEntry>() as u64 + found.charge_memory(), "hard links")?;

@@ -24,19 +24,19 @@ use crate::stream::tap::HashWriter;
 /// The place to which layers are decoded and written.
 pub(super) struct Workshop<'a> {
     pub(super) run: &'a Run,
-    again: Run,
+    second_reading: Run,
     spool: SpoolFiles,
 }
 
 impl<'a> Workshop<'a> {
     /// Creates an empty one.
     pub(super) fn new(run: &'a Run) -> Self {
-        Self { run, again: run.another_look(), spool: SpoolFiles::new(&run.tmpdir) }
+        Self { run, second_reading: run.second_reading(), spool: SpoolFiles::new(&run.tmpdir) }
     }
 
     /// A run for reading a second time, without counting or warning again.
-    pub(super) fn again(&self) -> &Run {
-        &self.again
+    pub(super) fn second_reading(&self) -> &Run {
+        &self.second_reading
     }
 
     /// The plain tars of `layers`, each where it lies or decoded into a temporary file, side by side. Every digest of them

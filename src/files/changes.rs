@@ -91,7 +91,7 @@ fn located(filter: &PathFilter, layers: &[&Layer], indexes: &LayerIndexes, at: &
     let mut places: Vec<BTreeSet<Vec<u8>>> =
         paths.iter().map(|path| BTreeSet::from([path.as_bytes().to_vec()])).collect();
     if !paths.is_empty() {
-        let again = run.another_look();
+        let again = run.second_reading();
         let mut overlay = Overlay::new(Options::default());
         for (number, layer) in layers.iter().enumerate() {
             indexes.apply(number, layer, &mut overlay, &again)?;

@@ -46,7 +46,7 @@ impl OpenFile<'_> {
     /// # Errors
     /// Those of reading the layer, which may have changed meanwhile, and those of `out`.
     pub fn copy_to(&self, out: &mut impl Destination) -> Result<()> {
-        let again = self.run.another_look();
+        let again = self.run.second_reading();
         match self.layer.blob.as_ref().filter(|blob| blob.is_plain()) {
             Some(blob) => self.copy_laid(blob, &again, out)?,
             None => {

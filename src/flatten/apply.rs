@@ -39,16 +39,16 @@ impl<'a> Applier<'a> {
         Self { tree, options, at, budget, layer, aside: HashMap::new(), remarks, warned: HashSet::new() }
     }
 
-    /// Applies one entry, whose path is clean and no whiteout. `lost` is the inode that it may link to although a
+    /// Applies one entry, whose path is clean and no whiteout. `unlinked` is the inode that it may link to although a
     /// whiteout of this layer removed it.
-    pub(super) fn apply(&mut self, change: Change<'_>, lost: Option<Inode>) -> Result<()> {
+    pub(super) fn apply(&mut self, change: Change<'_>, unlinked: Option<Inode>) -> Result<()> {
         self.warn_of_null_device(change)?;
         if self.role(change.path)? == Role::Bookkeeping {
             self.keep_aside(change)?;
         } else if change.path.is_empty() {
             self.describe_root(change)?;
         } else {
-            self.put(change, lost)?;
+            self.put(change, unlinked)?;
         }
         self.budget.charge_memory(self.tree.taken(), self.at)
     }
@@ -126,7 +126,7 @@ impl<'a> Applier<'a> {
     }
 
     ///
-    fn put(&mut self, change: Change<'_>, lost: Option<Inode>) -> Result<()> {
+    fn put(&mut self, change: Change<'_>, unlinked: Option<Inode>) -> Result<()> {
         let (directory, name) = split(change.path);
         let parent = resolve::create(self.tree, directory).map_err(|why| self.refuse(Rule::R6, change.path, why))?;
         self.warn_of_links(&parent.links)?;
@@ -136,7 +136,7 @@ impl<'a> Applier<'a> {
         if change.kind == ChangeKind::Directory && self.tree.is_directory(dentry) {
             self.tree.describe(dentry, self.key(change));
         } else {
-            let inode = self.inode(dentry, change, lost)?;
+            let inode = self.inode(dentry, change, unlinked)?;
             self.tree.put(dentry, inode);
         }
         self.tree.trace(change.position, dentry, self.tree.inode(dentry));
@@ -165,9 +165,9 @@ impl<'a> Applier<'a> {
     }
 
     /// Returns the inode that `change` puts on `dentry`. No filesystem takes a symbolic link without a target.
-    fn inode(&mut self, dentry: Dentry, change: Change<'_>, lost: Option<Inode>) -> Result<Inode> {
+    fn inode(&mut self, dentry: Dentry, change: Change<'_>, unlinked: Option<Inode>) -> Result<Inode> {
         let kind = match change.kind {
-            ChangeKind::HardLink(target) => return self.linked(dentry, change, target, lost),
+            ChangeKind::HardLink(target) => return self.linked(dentry, change, target, unlinked),
             ChangeKind::Directory => InodeKind::Directory { first: None, implicit: false },
             ChangeKind::Regular => InodeKind::Regular,
             ChangeKind::Symlink(b"") => {
@@ -182,7 +182,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Returns the inode that a hard link on `dentry` to `name` shares at this moment.
-    fn linked(&self, dentry: Dentry, change: Change<'_>, name: &[u8], lost: Option<Inode>) -> Result<Inode> {
+    fn linked(&self, dentry: Dentry, change: Change<'_>, name: &[u8], unlinked: Option<Inode>) -> Result<Inode> {
         let target = EntryPath::clean(name).map_err(|why| self.refuse_link(change, name, why))?;
         if let Ok(Role::Bookkeeping) = Role::of(target.as_bytes()) {
             let aside = self.aside.get(target.as_bytes()).copied();
@@ -198,7 +198,7 @@ impl<'a> Applier<'a> {
                 Err(self.refuse_link(change, name, "that is a directory"))
             }
             Some(inode) => Ok(inode),
-            None => lost.ok_or_else(|| self.refuse_link(change, name, "nothing is there at this point")),
+            None => unlinked.ok_or_else(|| self.refuse_link(change, name, "nothing is there at this point")),
         }
     }
 

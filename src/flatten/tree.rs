@@ -328,7 +328,8 @@ impl FileTree {
         unlinked.reverse();
         let mut seen = HashSet::new();
         unlinked.retain(|lost| seen.insert(lost.inode));
-        let described = |lost: &Unlinked| Some((self.entry(lost.inode)?, lost.by.and_then(|by| self.entry(by))));
+        let described =
+            |unlinked: &Unlinked| Some((self.entry(unlinked.inode)?, unlinked.by.and_then(|by| self.entry(by))));
         unlinked.iter().filter_map(described).collect()
     }
 

@@ -61,7 +61,7 @@ pub struct Archive {
     pub(crate) outer: Codec,
 }
 
-/// The kinds of archives that are told apart.
+/// The kinds of archives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Format {

@@ -237,7 +237,7 @@ impl Reading<'_> {
             }
         }
         // If errors are collected, faults of bodies are found by reading them once more.
-        let silent = self.run.diagnostics.collects().then(|| self.run.another_look());
+        let silent = self.run.diagnostics.collects().then(|| self.run.second_reading());
         let run = silent.as_ref().unwrap_or(self.run);
         let size = |(_, blob, _): &&(V1Id, Blob, String)| blob.extent.size();
         let computed = pool::for_all(run.jobs, &found, size, |(_, blob, at)| match layer::computed(blob, at, run) {

@@ -178,8 +178,8 @@ impl Descriptor {
 
     /// The same blob, its media type in the words of `family` (M-1).
     #[must_use]
-    pub(crate) fn spelled_by(self, family: Family) -> Self {
-        let media_type = self.0.fields.media_type.spelled_by(family);
+    pub(crate) fn with_family(self, family: Family) -> Self {
+        let media_type = self.0.fields.media_type.with_family(family);
         self.with("mediaType", media_type.as_str())
     }
 
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(descriptor.platform(), Some(&Platform::new("linux", "")));
         assert_eq!(
             written(
-                &descriptor.spelled_by(Family::Oci).with_annotation("b", Some("1")).with_annotation("a", Some("<"))
+                &descriptor.with_family(Family::Oci).with_annotation("b", Some("1")).with_annotation("a", Some("<"))
             ),
             text.replace("docker.image.rootfs.diff.tar", "oci.image.layer.v1.tar")
                 .replace("null", r#"{"a":"\u003c","b":"1"}"#)

@@ -115,7 +115,7 @@ impl MediaType {
 
     /// The same thing in the words of `family`; what is known to one of the two alone stays as it is (M-1).
     #[must_use]
-    pub fn spelled_by(&self, family: Family) -> Self {
+    pub fn with_family(&self, family: Family) -> Self {
         match self {
             Self::Manifest(_) => Self::Manifest(family),
             Self::Index(_) => Self::Index(family),
@@ -232,17 +232,17 @@ mod tests {
                 "application/vnd.oci.image.layer.nondistributable.v1.tar",
             ],
         ] {
-            assert_eq!(MediaType::parse(docker).spelled_by(Oci).as_str(), oci);
-            assert_eq!(MediaType::parse(oci).spelled_by(Docker).as_str(), docker);
-            assert_eq!(MediaType::parse(oci).spelled_by(Oci).as_str(), oci);
+            assert_eq!(MediaType::parse(docker).with_family(Oci).as_str(), oci);
+            assert_eq!(MediaType::parse(oci).with_family(Docker).as_str(), docker);
+            assert_eq!(MediaType::parse(oci).with_family(Oci).as_str(), oci);
         }
         for only in [
             "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
             "application/vnd.oci.empty.v1+json",
             "application/vnd.example+json",
         ] {
-            assert_eq!(MediaType::parse(only).spelled_by(Docker).as_str(), only);
-            assert_eq!(MediaType::parse(only).spelled_by(Oci).as_str(), only);
+            assert_eq!(MediaType::parse(only).with_family(Docker).as_str(), only);
+            assert_eq!(MediaType::parse(only).with_family(Oci).as_str(), only);
         }
     }
 

@@ -72,7 +72,7 @@ impl Platform {
             && self.machine() == other.machine()
     }
 
-    /// This platform with its architecture in Go's word for it, which configs have: `x86_64` is `amd64`, `armhf` is `arm`
+    /// This platform with its architecture as Go names it in configs: `x86_64` is `amd64`, `armhf` is `arm`
     /// with the variant `v7` unless another is named.
     #[must_use]
     pub fn in_go_words(self) -> Self {

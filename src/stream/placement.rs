@@ -45,7 +45,7 @@ pub(super) enum Way {
 enum Undo {
     Remove,
     Exchange,
-    TakeBack(Vec<PathBuf>),
+    RemoveIfEmpty(Vec<PathBuf>),
 }
 
 /// Gives an output its name, or leaves that to the batch that it is one of.
@@ -97,7 +97,7 @@ impl Way {
                 persisted.map(|()| Undo::Remove).map_err(|refused| refused.error)
             }
             Self::NewDirectory => fs::rename(staged, target).map(|()| Undo::Remove),
-            Self::Merge => merge(staged, target).map(Undo::TakeBack),
+            Self::Merge => merge(staged, target).map(Undo::RemoveIfEmpty),
             Self::Exchange => exchange(staged, target).map(|()| Undo::Exchange),
         }
     }
@@ -120,7 +120,7 @@ impl Undo {
     fn run(self, staged: &Path, target: &Path) {
         match self {
             Self::Remove => unfinished::remove(target),
-            Self::TakeBack(made) => made.iter().rev().for_each(|path| unfinished::take_back(path)),
+            Self::RemoveIfEmpty(made) => made.iter().rev().for_each(|path| unfinished::remove_if_empty(path)),
             Self::Exchange => drop(exchange(staged, target)),
         }
     }
@@ -154,7 +154,7 @@ fn merge(staged: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
         Ok(())
     });
     if moved.is_err() {
-        made.iter().rev().for_each(|path| unfinished::take_back(path));
+        made.iter().rev().for_each(|path| unfinished::remove_if_empty(path));
     }
     moved.map(|()| made)
 }

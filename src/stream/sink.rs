@@ -207,7 +207,7 @@ impl NewFile {
 
     fn finish(self) -> Result<()> {
         let Self { file, unfinished: staged, target, force, batch } = self;
-        // While it can still be taken back.
+        // While it can still be undone.
         close(file, &name(&target))?;
         let way = if force { Way::AnyFile } else { Way::NewFile };
         placement::place_with(batch, StagedOutput { staged, target, way })

@@ -141,26 +141,26 @@ fn left() -> MutexGuard<'static, BTreeMap<PathBuf, io::Error>> {
 
 /// Removes what stands at `path`, with all that is in it; what cannot be removed is [`left_behind`].
 pub(crate) fn remove(path: &Path) {
-    insist(path, |directory| fs::remove_dir_all(directory));
+    remove_with_retries(path, |directory| fs::remove_dir_all(directory));
 }
 
 /// Removes the file or the empty directory at `path`; what cannot be removed is [`left_behind`], except a directory
 /// that another program has put files into.
-pub(crate) fn take_back(path: &Path) {
-    insist(path, |directory| match fs::remove_dir(directory) {
+pub(crate) fn remove_if_empty(path: &Path) {
+    remove_with_retries(path, |directory| match fs::remove_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
         result => result,
     });
 }
 
 /// Removes what stands at `path`, if anything does, with `remove_dir` if it is a directory.
-fn insist(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) {
+fn remove_with_retries(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) {
     for attempt in 1.. {
         let Err(error) = remove_once(path, &remove_dir) else { return };
         if is_gone(path) {
             return;
         }
-        if attempt >= patience(&error) {
+        if attempt >= most_attempts(&error) {
             left().insert(path.to_owned(), error);
             return;
         }
@@ -170,7 +170,7 @@ fn insist(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>) {
 /// Returns how many times to try a removal that fails with `error`. Threads that have not stopped yet may add files to
 /// a directory, remove some and hold some open, and a network file system may never let it be empty; other errors are
 /// likely to come again, and perhaps slowly.
-fn patience(error: &io::Error) -> usize {
+fn most_attempts(error: &io::Error) -> usize {
     use io::ErrorKind::{DirectoryNotEmpty, NotFound, PermissionDenied, ResourceBusy};
     match error.kind() {
         DirectoryNotEmpty | NotFound | PermissionDenied | ResourceBusy => 100,
@@ -248,8 +248,8 @@ mod tests {
         fs::create_dir(&empty).unwrap();
         fs::create_dir(&full).unwrap();
         fs::write(full.join("precious"), "").unwrap();
-        take_back(&empty);
-        take_back(&full);
+        remove_if_empty(&empty);
+        remove_if_empty(&full);
         assert!(!empty.exists() && full.join("precious").exists());
     }
 

@@ -33,7 +33,7 @@ pub(super) fn allow_missing(layer: &Layer, allowed: bool) -> Result<()> {
 /// Returns the foreign layers by diff_id, with docker's media types (M-8).
 pub(super) fn layer_sources(image: &Image) -> BTreeMap<String, Descriptor> {
     let foreign = image.layers.iter().filter_map(|layer| Some((layer, layer.foreign.as_ref()?)));
-    foreign.map(|(layer, foreign)| (layer.diff_id.to_string(), foreign.clone().spelled_by(Family::Docker))).collect()
+    foreign.map(|(layer, foreign)| (layer.diff_id.to_string(), foreign.clone().with_family(Family::Docker))).collect()
 }
 
 /// Reports the properties of an image's manifest that are lost with it, besides its digest (M-7).

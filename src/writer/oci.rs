@@ -176,7 +176,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
             }
             Some(manifest) => {
                 let view = manifest.view.clone().with_layers(descriptors);
-                let view = if self.options.oci_types { view.spelled_by(Family::Oci) } else { view };
+                let view = if self.options.oci_types { view.with_family(Family::Oci) } else { view };
                 if view == manifest.view {
                     let media_type = manifest.media_type.clone();
                     let size = manifest.raw.len() as u64;
@@ -185,7 +185,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
                 if is_beyond_docker(&view) {
                     let change = "becomes an OCI manifest: docker has no media type for zstd layers";
                     self.run.diagnostics.note(Rule::M1, &image.at, change);
-                    view.spelled_by(Family::Oci)
+                    view.with_family(Family::Oci)
                 } else {
                     view
                 }
@@ -280,7 +280,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         // A list of docker's is for docker's manifests.
         let has_new_types = types.into_iter().any(|(new, old)| new != old);
         let view = index.document.view.clone().with_entries(children);
-        let view = if self.options.oci_types || has_new_types { view.spelled_by(Family::Oci) } else { view };
+        let view = if self.options.oci_types || has_new_types { view.with_family(Family::Oci) } else { view };
         if view == index.document.view {
             let document = &index.document;
             let size = document.raw.len() as u64;

@@ -57,7 +57,7 @@ pub(super) fn write(
     run: &Run,
 ) -> Result<ConversionReport> {
     let image = only(contents.entries)?;
-    let again = run.another_look();
+    let again = run.second_reading();
     let stored = image::distinct(image.layers.iter()).filter_map(|layer| layer.blob.as_ref());
     run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
     let layers = plain(image, &again, run)?;

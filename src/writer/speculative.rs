@@ -38,7 +38,7 @@ enum Assume {
 
 /// An output that may be written anew.
 pub(super) trait Restart {
-    /// Returns true if what was written can be taken back.
+    /// Returns true if what was written can be undone.
     fn can_restart(&self) -> bool;
 
     /// Forgets all that was written.

@@ -86,10 +86,10 @@ impl Json {
 }
 
 fn about(id: TaskId, task: &TaskState) -> About<'_> {
-    About { task: id.0, action: word(task.action), place: &task.label, bytes: task.bytes, total: task.total }
+    About { task: id.0, action: action_name(task.action), place: &task.label, bytes: task.bytes, total: task.total }
 }
 
-fn word(action: Action) -> &'static str {
+fn action_name(action: Action) -> &'static str {
     match action {
         Action::Spool => "spool",
         Action::Check => "check",

@@ -19,7 +19,7 @@ const LONGEST: usize = 60;
 pub(super) struct Plain {
     tally: Tally,
     /// The time at which the last line about the total was due.
-    said: Duration,
+    printed: Duration,
     /// The time at which the layers began.
     began: Duration,
 }
@@ -34,8 +34,8 @@ impl Plain {
         }
         match (event, task) {
             (Event::Ended { complete: true, .. }, Some(task)) => ended(&task),
-            (Event::Moved { .. }, Some(task)) if now >= self.said + PAUSE => {
-                self.said = now;
+            (Event::Moved { .. }, Some(task)) if now >= self.printed + PAUSE => {
+                self.printed = now;
                 self.under_way(&task, now)
             }
             _ => String::new(),
@@ -81,9 +81,9 @@ mod tests {
     #[test]
     fn a_line_a_layer_and_one_in_five_seconds() {
         let mut plain = Plain::default();
-        let mut said = String::new();
+        let mut lines = String::new();
         let mut at = |seconds: u64, event: Event<'_>| {
-            said += &plain.hear(&event, Duration::from_secs(seconds));
+            lines += &plain.hear(&event, Duration::from_secs(seconds));
         };
         let (input, check, copy) = (TaskId(0), TaskId(1), TaskId(2));
         at(0, Event::Began { task: input, action: Action::Spool, label: "standard input", total: None });
@@ -106,6 +106,6 @@ mod tests {
             imgtar: read standard input (2.0 MiB)\n\
             imgtar: 25% (5.0 MiB of 20.0 MiB, 512.0 KiB/s, 30s left)\n\
             imgtar: copied a (10.0 MiB)\n";
-        assert_eq!(said, expected);
+        assert_eq!(lines, expected);
     }
 }

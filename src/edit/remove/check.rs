@@ -49,7 +49,7 @@ impl RemovedContent {
         if self.0.is_empty() {
             return Ok(());
         }
-        let again = run.another_look();
+        let again = run.second_reading();
         let is_there = |layer: &&Layer| layer.blob.is_some() && !layer.is_encrypted();
         let layers: Vec<&Layer> =
             distinct(images.iter().flat_map(|image| image.layers.iter())).filter(is_there).collect();

@@ -80,7 +80,7 @@ impl<'a> Planner<'a> {
     pub(super) fn new(headers: &'a StackHeaders, run: &'a Run) -> Self {
         let old = Overlay::tracing(Options::default());
         let new = Overlay::new(Options::default());
-        Self { headers, run, again: run.another_look(), old, new, lost_links: false, removed: BTreeSet::new() }
+        Self { headers, run, again: run.second_reading(), old, new, lost_links: false, removed: BTreeSet::new() }
     }
 
     /// The image's tree when all layers have been decided on.

@@ -54,7 +54,7 @@ pub enum Engine {
 }
 
 /// The names that users give to engines. A name is met if, in each group, one engine loads the archive.
-const WORDS: &[(&str, &[&[Engine]])] = {
+const NAMES: &[(&str, &[&[Engine]])] = {
     use Engine::{
         Crane, Ctr2, Ctr16, Docker20, Docker29Classic, Docker29Containerd, Kind, Podman4, Skopeo19DockerArchive,
         Skopeo19OciArchive, Skopeo122DockerArchive, Skopeo122OciArchive, Umoci04, Umoci06,
@@ -95,24 +95,24 @@ const WORDS: &[(&str, &[&[Engine]])] = {
 /// The engines that one name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineChoice {
-    word: &'static str,
+    name: &'static str,
     groups: &'static [&'static [Engine]],
 }
 
 impl EngineChoice {
-    /// The engines that `word` stands for; `None` if it is not a known name.
-    pub fn of(word: &str) -> Option<Self> {
-        WORDS.iter().find(|(known, _)| *known == word).map(|&(word, groups)| Self { word, groups })
+    /// The engines that `name` stands for; `None` if it is not a known name.
+    pub fn of(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|&(name, groups)| Self { name, groups })
     }
 
-    /// All words.
-    pub fn words() -> impl Iterator<Item = &'static str> {
-        WORDS.iter().map(|(word, _)| *word)
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMES.iter().map(|(name, _)| *name)
     }
 
-    /// The word.
-    pub fn word(self) -> &'static str {
-        self.word
+    /// The name.
+    pub fn name(self) -> &'static str {
+        self.name
     }
 
     /// Returns whether `engine` is among them.

@@ -330,7 +330,7 @@ fn fits(label: Compression, codec: Codec) -> bool {
 }
 
 fn is_dockers(media_type: &MediaType) -> bool {
-    media_type.spelled_by(Family::Docker) == *media_type && media_type.spelled_by(Family::Oci) != *media_type
+    media_type.with_family(Family::Docker) == *media_type && media_type.with_family(Family::Oci) != *media_type
 }
 
 /// Returns whether Docker accepts `parent` as the parent of `child`: its history is the child's without the last step

@@ -108,8 +108,8 @@ impl Index {
     ///
     /// The entries stay: rewriting what they describe gives each a new digest, so they come through [`Self::with_entries`].
     #[must_use]
-    pub(crate) fn spelled_by(mut self, family: Family) -> Self {
-        let media_type = self.media_type.spelled_by(family);
+    pub(crate) fn with_family(mut self, family: Family) -> Self {
+        let media_type = self.media_type.with_family(family);
         // An index without a `mediaType` stays without one unless the type is to change.
         if media_type != self.media_type {
             self.object.insert("mediaType".into(), media_type.as_str().into());
@@ -138,7 +138,7 @@ mod tests {
         let index = read(text, None).unwrap();
         assert_eq!(index.to_bytes(), text.as_bytes());
         assert_eq!(index.entries()[0].media_type().as_str(), "text/x");
-        assert_eq!(index.clone().spelled_by(Family::Oci), index);
+        assert_eq!(index.clone().with_family(Family::Oci), index);
         assert_eq!(
             String::from_utf8(index.with_entries(Vec::new()).to_bytes()).unwrap(),
             r#"{"x":[],"schemaVersion":2,"manifests":[]}"#
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn a_docker_list_can_be_spelled_as_an_index() {
         let text = r#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.list.v2+json","manifests":[]}"#;
-        let index = read(text, None).unwrap().spelled_by(Family::Oci);
+        let index = read(text, None).unwrap().with_family(Family::Oci);
         assert_eq!(index.to_bytes(), Index::new(Vec::new()).to_bytes());
     }
 }

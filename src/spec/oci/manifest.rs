@@ -196,16 +196,16 @@ impl Manifest {
 
     /// This manifest, its config and layers in the words of `family` (M-1, `--oci-types`).
     #[must_use]
-    pub(crate) fn spelled_by(mut self, family: Family) -> Self {
-        let media_type = self.media_type.spelled_by(family);
+    pub(crate) fn with_family(mut self, family: Family) -> Self {
+        let media_type = self.media_type.with_family(family);
         // A manifest without a `mediaType` stays without one unless the type is to change.
         if media_type != self.media_type {
             self.object.insert("mediaType".into(), media_type.as_str().into());
             self.media_type = media_type;
         }
-        self.config = self.config.spelled_by(family);
+        self.config = self.config.with_family(family);
         self.object.insert("config".into(), self.config.to_value());
-        let layers = self.layers.iter().map(|layer| layer.clone().spelled_by(family)).collect();
+        let layers = self.layers.iter().map(|layer| layer.clone().with_family(family)).collect();
         self.with_layers(layers)
     }
 
@@ -234,13 +234,13 @@ mod tests {
         let manifest = read(DOCKER);
         assert_eq!(written(&manifest), DOCKER);
         assert_eq!(
-            written(&manifest.clone().spelled_by(Family::Oci)),
+            written(&manifest.clone().with_family(Family::Oci)),
             DOCKER
                 .replace("docker.distribution.manifest.v2", "oci.image.manifest.v1")
                 .replace("docker.container.image.v1", "oci.image.config.v1")
                 .replace("docker.image.rootfs.diff.tar.gzip", "oci.image.layer.v1.tar+gzip")
         );
-        assert_eq!(manifest.clone().spelled_by(Family::Docker), manifest);
+        assert_eq!(manifest.clone().with_family(Family::Docker), manifest);
         let layer = manifest.layers()[0].clone();
         let doubled = manifest.with_layers(vec![layer.clone(), layer]);
         assert_eq!(doubled, read(&written(&doubled)));

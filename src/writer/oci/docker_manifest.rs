@@ -169,7 +169,7 @@ fn item(image: &Image, written: &WrittenImage) -> ImageItem {
     let layers = image.layers.iter().zip(&written.layers);
     let foreign = layers.filter(|(_, layer)| layer.descriptor.media_type().is_nondistributable());
     let source = |(layer, written): (&Layer, &WrittenLayer)| {
-        (layer.diff_id.to_string(), written.descriptor.clone().spelled_by(Family::Docker))
+        (layer.diff_id.to_string(), written.descriptor.clone().with_family(Family::Docker))
     };
     ImageItem {
         config: written.config.blob_path(),

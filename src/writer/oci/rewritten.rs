@@ -69,7 +69,7 @@ impl Rewritten<'_> {
         if let Some(&known) = self.known.get(&manifest.digest) {
             return known;
         }
-        let has_new_types = || self.oci_types && manifest.view.clone().spelled_by(Family::Oci) != manifest.view;
+        let has_new_types = || self.oci_types && manifest.view.clone().with_family(Family::Oci) != manifest.view;
         let is_rewritten = image.layers.iter().any(|layer| !(self.form)(layer).is_kept) || has_new_types();
         self.known.insert(manifest.digest.clone(), is_rewritten);
         is_rewritten
@@ -80,7 +80,7 @@ impl Rewritten<'_> {
             return known;
         }
         let view = &index.document.view;
-        let mut is_rewritten = self.oci_types && view.clone().spelled_by(Family::Oci) != *view;
+        let mut is_rewritten = self.oci_types && view.clone().with_family(Family::Oci) != *view;
         for child in &index.children {
             is_rewritten |= self.node(&child.node);
         }

@@ -28,8 +28,8 @@ pub(crate) fn words(data: &[u8]) {
     let media_type = MediaType::parse(text);
     assert_eq!(media_type.as_str(), text);
     for family in [Family::Oci, Family::Docker] {
-        let spelled = media_type.spelled_by(family);
-        assert_eq!(spelled.spelled_by(family), spelled);
+        let spelled = media_type.with_family(family);
+        assert_eq!(spelled.with_family(family), spelled);
     }
 }
 
