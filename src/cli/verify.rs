@@ -29,7 +29,7 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
             Ok(mut report) => {
                 report.findings = report.findings.iter().map(hints::hinted).collect();
                 let doubtful = args.run.strict && report.counts.warnings > 0;
-                outcomes.add(verdict(report.sound && !doubtful));
+                outcomes.add(verdict(report.ok && !doubtful));
                 match (args.json, is_one) {
                     (true, true) => out.json(&report)?,
                     (true, false) => out.json_line(&report)?,
@@ -59,7 +59,7 @@ fn write(page: &mut Page<'_>, report: &VerifyReport, verbosity: Verbosity) -> io
         Verbosity::Normal => Severity::Warning,
         Verbosity::Verbose => Severity::Note,
     };
-    if verbosity > Verbosity::Quiet || !report.sound {
+    if verbosity > Verbosity::Quiet || !report.ok {
         verdict_line(page, report)?;
     }
     let mut table = Table::new(2);
@@ -70,7 +70,7 @@ fn write(page: &mut Page<'_>, report: &VerifyReport, verbosity: Verbosity) -> io
 /// `OK      app.tar: 1 image, 3 layers, 754.0 KiB`, `FAILED  app.tar: 2 errors`.
 fn verdict_line(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
     let counts = report.counts;
-    let (tone, verdict) = match (report.sound, counts.warnings) {
+    let (tone, verdict) = match (report.ok, counts.warnings) {
         (false, _) => (Tone::Bad, "FAILED  "),
         (true, 0) => (Tone::Good, "OK      "),
         (true, _) => (Tone::Fair, "OK      "),
@@ -78,7 +78,7 @@ fn verdict_line(page: &mut Page<'_>, report: &VerifyReport) -> io::Result<()> {
     let kinds = [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")];
     let some = kinds.into_iter().filter(|(number, _)| *number > 0);
     let found: Vec<String> = some.map(|(number, noun)| counted(number, noun)).collect();
-    let facts = match (report.sound, found.is_empty()) {
+    let facts = match (report.ok, found.is_empty()) {
         (false, _) => found.join(", "),
         (true, true) => checked(report.checked),
         (true, false) => format!("{}; {}", checked(report.checked), found.join(", ")),

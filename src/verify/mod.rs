@@ -53,7 +53,7 @@ pub struct VerifyReport {
     /// The format, in the words of [`inspect`](crate::inspect).
     pub format: &'static str,
     /// True if there are no errors.
-    pub sound: bool,
+    pub ok: bool,
     /// The numbers of things that were checked.
     pub checked: CheckedTotals,
     /// The number of findings of each severity.
@@ -204,5 +204,5 @@ fn report(archive: &str, format: &'static str, checked: CheckedTotals, log: Diag
         warnings: count(Severity::Warning),
         notes: count(Severity::Note),
     };
-    VerifyReport { archive: archive.to_owned(), format, sound: counts.errors == 0, checked, counts, findings }
+    VerifyReport { archive: archive.to_owned(), format, ok: counts.errors == 0, checked, counts, findings }
 }

@@ -1,4 +1,4 @@
-//! The layers of all images, applied in order as far as they are sound (docs/formats.md section 7.1).
+//! The layers of all images, applied in order as far as they have no errors (docs/formats.md section 7.1).
 //!
 //! Images share what they are built upon. Those that begin with the same layers follow one another, and what the next one
 //! shares is kept, so that a base is applied once and not for each of hundreds of images. Beside the tree in hand one is

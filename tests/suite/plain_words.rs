@@ -102,25 +102,17 @@ const NAMES: &[&str] = &[
     "word",
 ];
 
-/// Where old words stand yet: a line each. Delete what the tests call needless.
-const KNOWN: &str = include_str!("plain_words.known");
-
-/// Wants `found` to be what is known.
-fn compare(found: &BTreeSet<String>, sort: &str) {
-    let known: BTreeSet<String> = KNOWN.lines().filter(|line| line.starts_with(sort)).map(str::to_owned).collect();
-    let new: Vec<_> = found.difference(&known).collect();
-    let gone: Vec<_> = known.difference(found).collect();
-    assert!(new.is_empty(), "old words, for which there are plain ones:\n{new:#?}");
-    assert!(gone.is_empty(), "plain_words.known is behind: take out what is gone:\n{gone:#?}");
+fn none(found: &BTreeSet<String>) {
+    assert!(found.is_empty(), "old words, for which there are plain ones:\n{found:#?}");
 }
 
 /// The phrases in `text`, each as a line for this place.
-fn phrases(sort: &str, place: &str, text: &str) -> Vec<String> {
+fn phrases(place: &str, text: &str) -> Vec<String> {
     // Comments go on in the next line, and so do sentences.
     let words = text.lines().map(|line| line.trim().trim_start_matches(['/', '!', '#', '*']).trim());
     let text = words.collect::<Vec<_>>().join(" ").to_lowercase();
     let found = PHRASES.iter().filter(|phrase| has(&text, phrase));
-    found.map(|phrase| format!("{sort} {place}: {phrase}")).collect()
+    found.map(|phrase| format!("{place}: {phrase}")).collect()
 }
 
 fn has(text: &str, phrase: &str) -> bool {
@@ -138,22 +130,22 @@ fn help_has_plain_words() {
     imgtar(["man", "--out-dir"]).arg(scratch.dir()).success();
     let mut found = BTreeSet::new();
     for name in scratch.names() {
-        found.extend(phrases("help", &name, &String::from_utf8(scratch.read(&name)).unwrap()));
+        found.extend(phrases(&name, &String::from_utf8(scratch.read(&name)).unwrap()));
         let command = name.trim_end_matches(".1").replacen("imgtar", "", 1);
         let command: Vec<_> = command.split('-').filter(|word| !word.is_empty()).collect();
         let help = imgtar(command.iter().copied().chain(["--help"])).success().text();
-        found.extend(phrases("help", &name, &help));
+        found.extend(phrases(&name, &help));
     }
-    compare(&found, "help");
+    none(&found);
 }
 
 #[test]
 fn messages_and_comments_have_plain_words() {
     let mut found = BTreeSet::new();
     for source in Source::all() {
-        found.extend(phrases("src", &source.path.display().to_string(), &source.lines.join("\n")));
+        found.extend(phrases(&source.path.display().to_string(), &source.lines.join("\n")));
     }
-    compare(&found, "src");
+    none(&found);
 }
 
 #[test]
@@ -167,9 +159,9 @@ fn documents_have_plain_words() {
     let mut found = BTreeSet::new();
     for path in documents {
         let place = path.strip_prefix(root).unwrap().display().to_string();
-        found.extend(phrases("doc", &place, &fs::read_to_string(&path).unwrap()));
+        found.extend(phrases(&place, &fs::read_to_string(&path).unwrap()));
     }
-    compare(&found, "doc");
+    none(&found);
 }
 
 #[test]
@@ -182,9 +174,9 @@ fn names_are_plain_words() {
             if let (Some(_), Some(name)) = (words.by_ref().find(is_declared), words.next())
                 && NAMES.contains(&name)
             {
-                found.insert(format!("name {}: {name}", source.path.display()));
+                found.insert(format!("{}: {name}", source.path.display()));
             }
         }
     }
-    compare(&found, "name");
+    none(&found);
 }

@@ -57,7 +57,7 @@ impl Verified {
         assert!(left.is_empty(), "more than was planted: {left:#?}");
         let has_error = expected.iter().any(|(severity, ..)| *severity == "error");
         assert_eq!(self.code, i32::from(has_error), "exit code");
-        assert_eq!(self.report["sound"], !has_error);
+        assert_eq!(self.report["ok"], !has_error);
         self
     }
 
