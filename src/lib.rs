@@ -138,8 +138,9 @@ pub use stream::batch::OutputBatch;
 pub use stream::copy::Destination;
 pub use stream::dir_sink::{DirSink, Mode};
 pub use stream::finish::Finish;
+pub use stream::input::Input;
 pub use stream::sink::{Memory, Sink};
-pub use stream::source::{Extent, ExtentReader, Input};
+pub use stream::source::{Extent, ExtentReader};
 pub use writer::Output;
 
 // The images of an archive.

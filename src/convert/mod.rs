@@ -18,8 +18,8 @@ use crate::reader::{self, Archives, OpenedArchives};
 use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
+use crate::stream::input::Input;
 use crate::stream::sink::Sink;
-use crate::stream::source::Input;
 use crate::writer::{self, Contents, Output};
 
 /// Converts the archive in `input`, whole or not at all. `output` is finished here; a [`DirSink`](crate::DirSink) takes a

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::workshop::{LayerWriter, Workshop};
+use super::workshop::{LARGE, LayerWriter, Workshop};
 use crate::archive::{BLOCK, Ending, Reader, TarEntry};
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result};
@@ -31,10 +31,13 @@ pub(super) struct StackBodies<'w> {
 /// A reader positioned behind the header of the entry that it returned last.
 struct TarCursor<'w> {
     reader: Reader<'w, ExtentReader>,
+    tar: Extent,
     /// The offset in the tar at which the reader began; its own offsets count from there.
     base: u64,
     /// The offset of the next header in the tar.
     next: u64,
+    /// The body of the entry returned last; `None` if it has holes, or there is no such entry.
+    body: Option<Extent>,
 }
 
 impl<'w> StackBodies<'w> {
@@ -59,11 +62,13 @@ impl<'w> StackBodies<'w> {
             };
             let entry = cursor.reader.next_entry()?.ok_or_else(lost)?;
             let start = cursor.base + entry.header_offset;
-            cursor.next = cursor.base + entry.data_offset + entry.stored.next_multiple_of(BLOCK as u64);
+            let data = cursor.base + entry.data_offset;
+            cursor.next = data + entry.stored.next_multiple_of(BLOCK as u64);
             if start > offset {
                 return Err(lost());
             }
             if start == offset {
+                cursor.body = entry.sparse.is_none().then(|| cursor.tar.slice(data, entry.stored));
                 self.open.push((number, cursor));
                 return Ok(entry);
             }
@@ -76,6 +81,7 @@ impl<'w> StackBodies<'w> {
     /// Those of reading and writing.
     pub(super) fn copy(&mut self, written: &TarEntry, out: &mut LayerWriter<'_>) -> Result<()> {
         match self.open.last_mut() {
+            Some((_, TarCursor { body: Some(body), .. })) if body.size() >= LARGE => out.entry_extent(written, body),
             Some((_, cursor)) => out.entry(written, &mut cursor.reader.body()),
             None => out.entry(written, &mut std::io::empty()),
         }
@@ -96,7 +102,7 @@ impl<'w> StackBodies<'w> {
         let bytes = tar.slice(offset, u64::MAX).reader().map_err(|error| Error::io("reading", &at, error))?;
         let again = self.workshop.second_reading();
         let reader = Reader::new(bytes, Ending::Optional, at, &again.budget, &again.diagnostics);
-        Ok(TarCursor { reader, base: offset, next: offset })
+        Ok(TarCursor { reader, tar, base: offset, next: offset, body: None })
     }
 
     /// The plain tar of layer `number`.

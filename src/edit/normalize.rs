@@ -34,25 +34,20 @@ const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
 /// Layers that cannot be read; no room.
 pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<()> {
     draft.change_layers()?;
-    let DraftStack { layers, headers, mut bodies } = DraftStack::read(draft, from, workshop)?;
-    let (mut overlay, mut changed) = (Overlay::tracing(Options::default()), 0);
-    for number in 0..layers.len() {
-        let placements = headers.trace(number, &mut overlay, workshop.run)?;
-        if number < from {
-            continue;
-        }
-        let outlines = outlines(number, &headers, &placements, workshop)?;
-        let new = normalized(&layers[number], number, outlines, &mut bodies, workshop)?;
-        if new.diff_id != layers[number].diff_id {
+    let wanted = draft.stack().split_off(from);
+    let new = workshop.verified(&wanted, || layers(draft, from, workshop))?;
+    let (count, mut changed) = (new.len(), 0);
+    let (layers, _) = draft.change_layers()?;
+    for (old, new) in layers[from..].iter_mut().zip(new) {
+        if new.diff_id != old.layer.diff_id {
             changed += 1;
-            let (layers, _) = draft.change_layers()?;
-            layers[number].layer = new;
+            old.layer = new;
         }
     }
     if changed > 0 && from == 0 {
         draft.drop_base(from);
     }
-    draft.changes.push(format!("{changed} of {} normalized", counted(layers.len() - from, "layer")));
+    draft.changes.push(format!("{changed} of {} normalized", counted(count, "layer")));
     let latest = Timestamp::from_unix(workshop.run.epoch).unwrap_or(Timestamp::ZERO);
     let (_, history) = draft.change_layers()?;
     history.each(|entry| clamp(entry, latest));
@@ -70,6 +65,21 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
                 compiled files, make and apt, may redo their work";
     workshop.run.diagnostics.note(Rule::E64, draft.at(), note);
     Ok(())
+}
+
+/// The layers from `from` on in their new form.
+fn layers(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<Vec<Layer>> {
+    let DraftStack { layers, headers, mut bodies } = DraftStack::read(draft, from, workshop)?;
+    let mut overlay = Overlay::tracing(Options::default());
+    let mut new = Vec::with_capacity(layers.len() - from);
+    for (number, layer) in layers.iter().enumerate() {
+        let placements = headers.trace(number, &mut overlay, workshop.run)?;
+        if number >= from {
+            let outlines = outlines(number, &headers, &placements, workshop)?;
+            new.push(normalized(layer, number, outlines, &mut bodies, workshop)?);
+        }
+    }
+    Ok(new)
 }
 
 /// Sets `created` to `latest` if it is later.

@@ -118,9 +118,7 @@ impl Rewriter<'_, '_, '_> {
     /// Copies the entry's blocks as they are, but neither blocks between entries nor the bytes of its padding.
     fn copy(&mut self, entry: &TarEntry) -> Result<()> {
         let size = entry.data_offset + entry.stored - entry.header_offset;
-        let blocks = self.tar.slice(entry.header_offset, size);
-        let mut blocks = blocks.reader().map_err(|error| Error::io("reading", self.tar.source().label(), error))?;
-        self.out.body(&entry.path, size, &mut blocks)?;
+        self.out.extent(&entry.path, &self.tar.slice(entry.header_offset, size))?;
         self.out.raw(padding(entry.stored))
     }
 

@@ -39,19 +39,21 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
     }
     draft.change_layers()?;
     let at = format!("{}: the squashed layer", draft.at());
-    let DraftStack { layers, headers, bodies } = DraftStack::read(draft, from, workshop)?;
-    let (replaced, codec) = (from..layers.len(), layers.last().map_or(Codec::Plain, form));
-    let (below, above) = trees(&headers, from, workshop)?;
     let mut copied_up = CopiedUp::default();
-    let layer = workshop.layer(&at, codec, |out| {
-        let (linked, run) = (HashMap::new(), workshop.run);
-        let mut writer =
-            DifferenceWriter { headers: &headers, bodies, out, linked, from, copied_up: &mut copied_up, at: &at, run };
-        let is_alike = |one, other| headers.is_alike(one, other);
-        difference(&below, &above, &is_alike, |item| writer.item(item))
+    let layer = workshop.verified(&draft.stack()[from..], || {
+        let DraftStack { layers, headers, bodies } = DraftStack::read(draft, from, workshop)?;
+        let codec = layers.last().map_or(Codec::Plain, form);
+        let (below, above) = trees(&headers, from, workshop)?;
+        workshop.layer(&at, codec, |out| {
+            let (linked, run) = (HashMap::new(), workshop.run);
+            let mut writer =
+                DifferenceWriter { headers: &headers, bodies, out, linked, from, copied_up: &mut copied_up, at: &at, run };
+            let is_alike = |one, other| headers.is_alike(one, other);
+            difference(&below, &above, &is_alike, |item| writer.item(item))
+        })
     })?;
     copied_up.tell(draft);
-    record(draft, replaced, layer, created_by)?;
+    record(draft, from..from + cut, layer, created_by)?;
     Ok(true)
 }
 

@@ -20,7 +20,8 @@ pub(super) struct DraftStack<'w> {
 }
 
 impl<'w> DraftStack<'w> {
-    /// Reads the headers of all layers of `draft`; those from `from` on, whose bodies are wanted, are decoded before.
+    /// Reads the headers of all layers of `draft`; those from `from` on, whose bodies are wanted, are decoded before. Plain
+    /// ones are not waited for: run within [`Workshop::verified`].
     ///
     /// # Errors
     /// Layers that are encrypted or not in the archive; damaged tars; digests that are not as expected; no room.
@@ -29,7 +30,7 @@ impl<'w> DraftStack<'w> {
         let wanted: Vec<&Layer> = layers[from..].iter().collect();
         let tars: HashMap<usize, _> = (from..).zip(workshop.plain(&wanted)?).collect();
         let plain = |(number, layer): (usize, &Layer)| match tars.get(&number) {
-            // All of it has been checked.
+            // All of it has been checked, or is.
             Some(tar) => Layer {
                 blob: Some(Blob { extent: tar.clone(), codec: Codec::Plain }),
                 claim: ExpectedDigest::Computed(layer.diff_id.digest().clone()),

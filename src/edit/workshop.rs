@@ -1,25 +1,30 @@
 //! The working area for changes of layers: decoded layers, and new ones, in unlinked temporary files.
 //!
-//! A new layer is an uncompressed tar by the one encoder. It is hashed as it is written, and then is a layer like any
-//! other, whose bytes lie in a temporary file.
+//! A new layer is an uncompressed tar by the one encoder. It is hashed as it is made, and then is a layer like any other:
+//! headers and small files lie in a temporary file, large files stay in the layers that they came from until the whole is
+//! written.
 //!
 //! Sources: docs/edit.md E-10, E-11, E-13, E-15; docs/formats.md M-11.
 
-use std::io::{Read, Write};
+use std::io::{Read, Sink, Write, sink};
+use std::{slice, thread};
 
 use crate::archive::{self, END, EntryKind, TarEntry};
 use crate::codec::Codec;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
-use crate::image::{Blob, ExpectedDigest, Layer};
+use crate::image::{self, Blob, ExpectedDigest, Layer};
 use crate::path::escape_for_terminal;
 use crate::run::Run;
 use crate::stream::copy::CHUNK;
 use crate::stream::finish::Finish;
-use crate::stream::pool;
-use crate::stream::source::Extent;
+use crate::stream::pool::{self, Tasks};
+use crate::stream::source::{Extent, Source};
 use crate::stream::spool::SpoolFiles;
 use crate::stream::tap::HashWriter;
+
+/// Files from this size on are not copied into the temporary file of a new layer.
+pub(super) const LARGE: u64 = 64 << 10;
 
 /// The place to which layers are decoded and written.
 pub(super) struct Workshop<'a> {
@@ -39,41 +44,50 @@ impl<'a> Workshop<'a> {
         &self.second_reading
     }
 
-    /// The plain tars of `layers`, each where it lies or decoded into a temporary file, side by side. Every digest of them
-    /// is checked.
+    /// Does `work` with `layers` while those that lie in the archive as plain tars are verified, for which
+    /// [`Workshop::plain`] does not wait.
+    ///
+    /// # Errors
+    /// Digests that are not as expected; else those of `work`, which may only be a consequence.
+    pub(super) fn verified<T>(&self, layers: &[Layer], work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let is_unread = |layer: &&Layer| in_place(layer).is_some() && !layer.is_computed();
+        let tasks = Tasks::new();
+        thread::scope(|scope| {
+            let mut pool = tasks.start(scope, self.run.jobs, |layer: &Layer| layer.check(true, false, self.run));
+            for layer in image::distinct(layers.iter()).filter(is_unread) {
+                self.run.progress.expect(layer.stored_size());
+                pool.add(layer.stored_size(), layer);
+            }
+            let done = work();
+            pool.finish().and(done)
+        })
+    }
+
+    /// The plain tars of `layers`, each where it lies, or decoded and verified in a temporary file, side by side.
     ///
     /// # Errors
     /// A layer that is encrypted or not in the archive; digests that are not as expected; no room.
     pub(super) fn plain(&self, layers: &[&Layer]) -> Result<Vec<Extent>> {
-        self.run.progress.expect(layers.iter().map(|layer| layer.stored_size()).sum());
+        let weigh = |layer: &&Layer| if in_place(layer).is_some() { 0 } else { layer.stored_size() };
+        self.run.progress.expect(layers.iter().map(weigh).sum());
         let ahead = layers.len() < self.run.jobs.get();
-        pool::for_all(
-            self.run.jobs,
-            layers.iter().copied(),
-            |layer| layer.stored_size(),
-            |layer| self.plain_one(layer, ahead),
-        )
+        pool::for_all(self.run.jobs, layers.iter().copied(), weigh, |layer| self.laid_down(layer, ahead))
     }
 
-    /// The plain tar of one layer.
+    /// The plain tar of one layer, verified.
     ///
     /// # Errors
-    /// Those of [`Workshop::plain`].
+    /// Those of [`Workshop::plain`] and [`Workshop::verified`].
     pub(super) fn tar(&self, layer: &Layer) -> Result<Extent> {
-        self.plain_one(layer, self.run.jobs.get() > 1)
+        self.verified(slice::from_ref(layer), || self.laid_down(layer, self.run.jobs.get() > 1))
     }
 
-    fn plain_one(&self, layer: &Layer, ahead: bool) -> Result<Extent> {
+    fn laid_down(&self, layer: &Layer, ahead: bool) -> Result<Extent> {
         if layer.is_encrypted() {
             return Err(Error::inexpressible(&layer.at, "an encrypted layer cannot be changed"));
         }
-        match layer.blob.as_ref().filter(|blob| blob.is_plain()) {
-            Some(blob) => {
-                if !layer.is_computed() {
-                    layer.check(true, ahead, self.run)?;
-                }
-                Ok(blob.extent.clone())
-            }
+        match in_place(layer) {
+            Some(blob) => Ok(blob.extent.clone()),
             None => Ok(self.spool.add(&layer.at, |out| layer.decode_to(out, ahead, self.run))?.1),
         }
     }
@@ -89,20 +103,26 @@ impl<'a> Workshop<'a> {
         codec: Codec,
         write: impl FnOnce(&mut LayerWriter<'_>) -> Result<()>,
     ) -> Result<Layer> {
-        let (digest, extent) = self.spool.add(at, |out| {
+        let ((digest, bodies), spooled) = self.spool.add(at, |out| {
             let is_parallel = self.run.jobs.get() > 1;
-            let out = if is_parallel { HashWriter::on_a_thread(out).map_err(failed)? } else { HashWriter::new(out) };
-            let mut writer = LayerWriter { out, gathered: Vec::with_capacity(2 * CHUNK) };
+            let hasher = if is_parallel { HashWriter::on_a_thread(sink()) } else { Ok(HashWriter::new(sink())) };
+            let (hasher, gathered) = (hasher.map_err(failed)?, Vec::with_capacity(2 * CHUNK));
+            let mut writer = LayerWriter { out, hasher, gathered, spooled: 0, bodies: Vec::new(), run: self.run };
             write(&mut writer)?;
             writer.raw(&END)?;
             writer.flush()?;
-            let (digest, _, _) = writer.out.finish().map_err(failed)?;
-            Ok(digest)
+            let (digest, ..) = writer.hasher.finish().map_err(failed)?;
+            Ok((digest, writer.bodies))
         })?;
-        let blob = Some(Blob { extent, codec: Codec::Plain });
+        let blob = Some(Blob { extent: joined(at, &spooled, bodies), codec: Codec::Plain });
         let claim = ExpectedDigest::Written { digest: digest.clone(), codec };
         Ok(Layer { at: at.to_owned(), diff_id: DiffId(digest), blob, claim, foreign: None })
     }
+}
+
+/// The bytes of a layer that lies in the archive as a plain tar.
+fn in_place(layer: &Layer) -> Option<&Blob> {
+    layer.blob.as_ref().filter(|blob| blob.is_plain() && !layer.is_encrypted())
 }
 
 /// A further name, `path`, of the file at `target`, whose entry is `found` (E-7).
@@ -110,11 +130,36 @@ pub(super) fn hard_link(path: Vec<u8>, target: Vec<u8>, found: TarEntry) -> TarE
     TarEntry { path, link: target, kind: EntryKind::HardLink, device: (0, 0), size: 0, sparse: None, ..found }
 }
 
+/// Bytes that stand in a layer behind the first `spooled` bytes of its temporary file.
+struct DistantBody {
+    spooled: u64,
+    extent: Extent,
+}
+
+/// The layer called `at`: the bytes of `spooled`, each of `bodies` at its place between them.
+fn joined(at: &str, spooled: &Extent, bodies: Vec<DistantBody>) -> Extent {
+    let mut extents = Vec::with_capacity(2 * bodies.len() + 1);
+    let mut start = 0;
+    for DistantBody { spooled: end, extent } in bodies {
+        extents.extend([spooled.slice(start, end - start), extent]);
+        start = end;
+    }
+    extents.push(spooled.slice(start, u64::MAX));
+    Source::joined(at, extents).extent()
+}
+
 /// A layer's tar under construction; the end marker is not its caller's business.
 pub(super) struct LayerWriter<'a> {
-    out: HashWriter<&'a mut dyn Write>,
+    /// The temporary file.
+    out: &'a mut dyn Write,
+    /// Gets all bytes of the layer.
+    hasher: HashWriter<Sink>,
     /// Headers and bodies, gathered until they are worth a system call.
     gathered: Vec<u8>,
+    /// Bytes written to `out`.
+    spooled: u64,
+    bodies: Vec<DistantBody>,
+    run: &'a Run,
 }
 
 impl LayerWriter<'_> {
@@ -125,8 +170,40 @@ impl LayerWriter<'_> {
         self.raw(archive::padding(entry.size))
     }
 
+    /// Adds `entry`, whose body is the bytes of `body`.
+    pub(super) fn entry_extent(&mut self, entry: &TarEntry, body: &Extent) -> Result<()> {
+        archive::encode(entry, &mut self.gathered)?;
+        self.extent(&entry.path, body)?;
+        self.raw(archive::padding(entry.size))
+    }
+
+    /// Adds the bytes of `extent`, which belong to the file at `path`: many of them stay where they are.
+    pub(super) fn extent(&mut self, path: &[u8], extent: &Extent) -> Result<()> {
+        let failed = |error| Error::io("reading", escape_for_terminal(path), error);
+        let mut reader = extent.reader().map_err(failed)?;
+        if extent.size() < LARGE {
+            return self.body(path, extent.size(), &mut reader);
+        }
+        self.run.budget.charge_memory(2 * size_of::<DistantBody>() as u64, "large files of a new layer")?;
+        self.flush()?;
+        self.bodies.push(DistantBody { spooled: self.spooled, extent: extent.clone() });
+        self.gather(path, extent.size(), &mut reader, Self::hash)?;
+        self.hash()
+    }
+
     /// Adds `size` bytes of the file at `path`.
     pub(super) fn body(&mut self, path: &[u8], size: u64, body: &mut dyn Read) -> Result<()> {
+        self.gather(path, size, body, Self::flush)
+    }
+
+    /// Gathers `size` bytes of `body`; `flush` is called when there are many.
+    fn gather(
+        &mut self,
+        path: &[u8],
+        size: u64,
+        body: &mut dyn Read,
+        flush: impl Fn(&mut Self) -> Result<()>,
+    ) -> Result<()> {
         let mut left = size;
         while left > 0 {
             let start = self.gathered.len();
@@ -139,7 +216,7 @@ impl LayerWriter<'_> {
             }
             left -= read;
             if self.gathered.len() >= CHUNK {
-                self.flush()?;
+                flush(self)?;
             }
         }
         Ok(())
@@ -153,6 +230,13 @@ impl LayerWriter<'_> {
 
     fn flush(&mut self) -> Result<()> {
         self.out.write_all(&self.gathered).map_err(failed)?;
+        self.spooled += self.gathered.len() as u64;
+        self.hash()
+    }
+
+    /// Hashes what has been gathered and makes room for more.
+    fn hash(&mut self) -> Result<()> {
+        self.hasher.write_all(&self.gathered).map_err(failed)?;
         self.gathered.clear();
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::image::ImageSet;
 use crate::options::Half;
 use crate::run::Run;
-use crate::stream::source::Input;
+use crate::stream::input::Input;
 
 /// The archives that a conversion reads.
 #[derive(Debug, Default)]

@@ -7,7 +7,8 @@ use crate::codec::Codec;
 use crate::error::{Error, LimitKind, Result};
 use crate::limits::Budget;
 use crate::rule::Rule;
-use crate::stream::source::{Input, Source};
+use crate::stream::input::Input;
+use crate::stream::source::Source;
 use crate::stream::{metadata, widen};
 
 /// The place of an input's bytes.

@@ -30,7 +30,7 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
-use crate::stream::source::Input;
+use crate::stream::input::Input;
 
 use opener::Opener;
 use shared::SharedBlobs;

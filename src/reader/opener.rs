@@ -10,7 +10,8 @@ use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, Result};
 use crate::progress::{Action, ProgressReader};
 use crate::run::Run;
-use crate::stream::source::{Extent, Input};
+use crate::stream::input::Input;
+use crate::stream::source::Extent;
 use crate::stream::spool::{Spool, SpoolFiles};
 
 /// Opens the archives of one run. Spooled ones share a file: there may be more archives than a process may have open

@@ -23,9 +23,9 @@ use crate::progress::{Action, ProgressReader};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
+use crate::stream::input::Input;
 use crate::stream::pipe;
 use crate::stream::skip::Sequential;
-use crate::stream::source::Input;
 use crate::stream::spool::Spool;
 use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 

@@ -109,7 +109,7 @@ pub(crate) fn send(reader: &mut ExtentReader, writer: &mut impl Destination, tas
 fn send_in_kernel(reader: &mut ExtentReader, to: &File, task: &mut Task<'_>) -> u64 {
     let mut sent = 0;
     while reader.remaining() > 0
-        && let Some(moved) = reader.file().and_then(|(from, at)| sys::send(from, at, to, reader.remaining()))
+        && let Some(moved) = reader.file().and_then(|(from, at, left)| sys::send(from, at, to, left))
     {
         reader.advance(moved);
         sent += moved;
@@ -124,7 +124,7 @@ mod tests {
     use crate::stream::finish::Finish;
     use crate::stream::sink::Sink;
     use crate::stream::skip::Skip;
-    use crate::stream::source::Source;
+    use crate::stream::source::{Extent, Source};
 
     #[test]
     fn a_buffer_is_large_once_it_has_been_full() {
@@ -147,8 +147,15 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).cycle().take(700_001).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
-        let extent = Source::file("f", file, 0).unwrap().extent().slice(3, 600_000);
+        let file = Source::file("f", file, 0).unwrap().extent();
+        let extents = [file.slice(3, 250_000), file.slice(250_003, 350_000)];
+        for extent in [file.slice(3, 600_000), Source::joined("j", extents).extent()] {
+            check_sending(&extent, &bytes);
+        }
+    }
 
+    /// `extent` has the bytes from 3 on of `bytes`, 600,000 of them.
+    fn check_sending(extent: &Extent, bytes: &[u8]) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out");
         let mut sink = Sink::file(&path, false).unwrap();

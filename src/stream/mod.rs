@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod copy;
 pub(crate) mod dir_sink;
 pub(crate) mod finish;
+pub(crate) mod input;
 mod output;
 pub(crate) mod patch;
 pub(crate) mod pipe;

@@ -8,7 +8,8 @@
 //!
 //! A regular file is never mapped: a file that shrinks must be an error, not a signal.
 
-use std::fmt;
+mod joined;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -20,48 +21,7 @@ use super::sys;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 
-/// The place that an archive or a document is read from.
-pub enum Input {
-    /// A file, a directory, or anything that can be opened and read once; `-` is a file's name here.
-    Path(PathBuf),
-    /// A duplicate of standard input's handle, `standard input` in messages.
-    Stdin(File),
-    /// Bytes from elsewhere, read once to their end.
-    Reader {
-        /// The name that messages use for them.
-        label: String,
-        /// Where they come from.
-        reader: Box<dyn Read + Send>,
-    },
-}
-
-impl Input {
-    /// Bytes from elsewhere: what a process writes, a server sends, or memory holds. `label` names them in messages.
-    pub fn reader(label: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
-        Self::Reader { label: label.into(), reader: Box::new(reader) }
-    }
-
-    /// Returns the name that messages use for this input.
-    pub fn label(&self) -> String {
-        match self {
-            Self::Path(path) => crate::path::escape_for_terminal(path.as_os_str().as_encoded_bytes()),
-            Self::Stdin(_) => "standard input".to_owned(),
-            Self::Reader { label, .. } => label.clone(),
-        }
-    }
-}
-
-impl<P: Into<PathBuf>> From<P> for Input {
-    fn from(path: P) -> Self {
-        Self::Path(path.into())
-    }
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.label())
-    }
-}
+use joined::JoinedExtents;
 
 /// Shared, read-only bytes with random access.
 #[derive(Clone)]
@@ -90,6 +50,8 @@ enum SourceStore {
         file: Arc<File>,
         base: u64,
     },
+    /// Ranges of other sources, end to end.
+    Joined(JoinedExtents),
     Memory(Vec<u8>),
 }
 
@@ -146,6 +108,13 @@ impl Source {
         Self(Arc::new(Inner { label: label.into(), store: SourceStore::Part { file, base }, len }))
     }
 
+    /// The bytes of `extents` one after the other, none of which is read or copied for it.
+    pub(crate) fn joined(label: impl Into<String>, extents: impl IntoIterator<Item = Extent>) -> Self {
+        let joined = JoinedExtents::new(extents);
+        let len = joined.len();
+        Self(Arc::new(Inner { label: label.into(), store: SourceStore::Joined(joined), len }))
+    }
+
     /// Bytes in memory.
     pub fn memory(label: impl Into<String>, bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
@@ -170,6 +139,7 @@ impl Source {
         let (metadata, stamp) = match &self.0.store {
             SourceStore::File { file, stamp, .. } => (file.metadata(), stamp),
             SourceStore::Path { path, stamp } => (fs::metadata(path), stamp),
+            SourceStore::Joined(joined) => return joined.unchanged(),
             SourceStore::Part { .. } | SourceStore::Memory(_) => return Ok(()),
         };
         let metadata = metadata.map_err(|error| Error::io("reading", self.label(), error))?;
@@ -227,7 +197,7 @@ impl Extent {
     pub(crate) fn location(&self) -> Location {
         let source = match &self.source.0.store {
             SourceStore::Path { path, .. } => SourceId::Path(Arc::clone(path)),
-            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Memory(_) => {
+            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Joined(_) | SourceStore::Memory(_) => {
                 SourceId::Address(Arc::as_ptr(&self.source.0).addr())
             }
         };
@@ -249,9 +219,11 @@ impl Extent {
                 }
                 Some(file)
             }
-            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Memory(_) => None,
+            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Joined(_) | SourceStore::Memory(_) => {
+                None
+            }
         };
-        Ok(ExtentReader { extent: self.clone(), position: 0, own })
+        Ok(ExtentReader { extent: self.clone(), position: 0, own, joined: None })
     }
 
     /// The whole extent in memory.
@@ -316,17 +288,55 @@ pub struct ExtentReader {
     extent: Extent,
     position: u64,
     own: Option<File>,
+    /// The reader of the joined extent at `position`; `None` before it is opened.
+    joined: Option<Box<Self>>,
 }
 
 impl ExtentReader {
-    /// The open file and the absolute position of the next byte, for copies inside the kernel.
-    pub(crate) fn file(&self) -> Option<(&File, u64)> {
-        let start = self.extent.offset + self.position;
+    /// The open file, the absolute position of the next byte in it and the number of bytes that lie there, for copies inside
+    /// the kernel.
+    pub(crate) fn file(&mut self) -> Option<(&File, u64, u64)> {
+        if let SourceStore::Joined(_) = self.extent.source.0.store {
+            return self.joined().ok()??.file();
+        }
+        let (start, left) = (self.extent.offset + self.position, self.remaining());
         match (&self.extent.source.0.store, &self.own) {
-            (SourceStore::File { file, base, .. }, _) => Some((file, base + start)),
-            (SourceStore::Part { file, base }, _) => Some((file, base + start)),
-            (SourceStore::Path { .. }, Some(file)) => Some((file, start)),
-            (SourceStore::Path { .. }, None) | (SourceStore::Memory(_), _) => None,
+            (SourceStore::File { file, base, .. }, _) => Some((file, base + start, left)),
+            (SourceStore::Part { file, base }, _) => Some((file, base + start, left)),
+            (SourceStore::Path { .. }, Some(file)) => Some((file, start, left)),
+            (SourceStore::Path { .. }, None) | (SourceStore::Joined(_) | SourceStore::Memory(_), _) => None,
+        }
+    }
+
+    /// The reader of the joined extent that has the next byte, if this one reads joined extents.
+    fn joined(&mut self) -> io::Result<Option<&mut Self>> {
+        let SourceStore::Joined(joined) = &self.extent.source.0.store else { return Ok(None) };
+        let reader = match self.joined.take().filter(|reader| reader.remaining() > 0) {
+            Some(reader) => reader,
+            None => {
+                let Some(rest) = joined.from(self.extent.offset + self.position) else { return Ok(None) };
+                Box::new(rest.slice(0, self.remaining()).reader()?)
+            }
+        };
+        Ok(Some(self.joined.insert(reader)))
+    }
+
+    /// Reads at most as many bytes as are left; 0 where the source has none any more.
+    fn read_some(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(joined) = self.joined()? {
+            return joined.read(buf);
+        }
+        if let Some((file, at, _)) = self.file() {
+            return sys::read_at(file, buf, at);
+        }
+        match &self.extent.source.0.store {
+            SourceStore::Memory(bytes) => {
+                let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
+                bytes.get(start..).unwrap_or_default().read(buf)
+            }
+            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Path { .. } | SourceStore::Joined(_) => {
+                Ok(0)
+            }
         }
     }
 
@@ -337,6 +347,9 @@ impl ExtentReader {
 
     /// Takes note of bytes that were read through [`ExtentReader::file`].
     pub(crate) fn advance(&mut self, bytes: u64) {
+        if let Some(joined) = &mut self.joined {
+            joined.advance(bytes);
+        }
         self.position = (self.position + bytes).min(self.extent.len);
     }
 }
@@ -347,15 +360,7 @@ impl Read for ExtentReader {
         if wanted == 0 {
             return Ok(0);
         }
-        let buf = &mut buf[..wanted];
-        let read = match (&self.extent.source.0.store, self.file()) {
-            (_, Some((file, at))) => sys::read_at(file, buf, at)?,
-            (SourceStore::Memory(bytes), None) => {
-                let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
-                bytes.get(start..).unwrap_or_default().read(buf)?
-            }
-            (SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Path { .. }, None) => 0,
-        };
+        let read = self.read_some(&mut buf[..wanted])?;
         if read == 0 {
             return Err(Error::invalid(
                 Rule::H28,
@@ -371,6 +376,7 @@ impl Read for ExtentReader {
 
 impl Skip for ExtentReader {
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
+        self.joined = None;
         if bytes > self.remaining() {
             self.position = self.extent.len;
             return Err(io::ErrorKind::UnexpectedEof.into());

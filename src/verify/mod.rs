@@ -38,7 +38,8 @@ use crate::error::{ErrorKind, Result};
 use crate::image::ImageSet;
 use crate::reader::Archive;
 use crate::run::Run;
-use crate::stream::source::{Extent, Input};
+use crate::stream::input::Input;
+use crate::stream::source::Extent;
 
 use bodies::Bodies;
 use repositories::SameTop;

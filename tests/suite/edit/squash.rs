@@ -10,6 +10,7 @@ use crate::support::rootfs::{Node, Rootfs, flatten};
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
+use crate::support::sparse::Sparse;
 
 use super::stacked;
 
@@ -204,4 +205,60 @@ fn a_squashed_image_is_a_filesystem_too() {
     let run = imgtar(["edit", "--squash", "--to", "rootfs", "-o"]).arg(scratch.path("out")).arg(input);
     run.success();
     assert_eq!(Rootfs::written(&scratch.read("out")).paths(), ["d/", "d/b"]);
+}
+
+/// `size` bytes that differ from file to file.
+fn noise(seed: u8, size: usize) -> Vec<u8> {
+    (0..size).map(|at| (at / 7) as u8 ^ seed.wrapping_mul(at as u8)).collect()
+}
+
+#[test]
+fn large_files_are_the_same_in_every_target_from_a_file_a_directory_and_a_pipe_on_any_threads() {
+    let sparse = Sparse { size: 200_000, pieces: vec![(70_000, b"here"), (199_999, b"!")] };
+    let large = |name: &str, seed| file(name, noise(seed, 70_000 + usize::from(seed) * 513));
+    let stack = [
+        vec![dir("d"), large("d/a", 1), file("d/small", "1"), large("hidden", 2), hardlink("d/b", "d/a")],
+        vec![large("d/exact", 3), file("full", noise(4, 64 << 10)), file("less", noise(5, (64 << 10) - 1))],
+        vec![whiteout("hidden"), sparse.pax_1_0("sparse"), large("z", 6), hardlink("y", "z")],
+    ];
+    for codec in [Codec::Plain, Codec::Gzip] {
+        let image = stacked(&stack).all_stored(codec);
+        let source = Shape::Oci.save_one(&image);
+        let scratch = Scratch::new();
+        let (archive, directory) = (scratch.write("in.tar", source.bytes()), scratch.path("in"));
+        source.unpack(&directory);
+        for target in [Target::Legacy, Target::Docker, Target::Oci] {
+            let expected = edit(&source, target, &["--squash", "--jobs", "1"]);
+            assert!(rootfs(&expected) == flatten(&image, &[]), "{target:?}");
+            let squash = || imgtar(["edit", "--squash", "--jobs", "2", "--to", target.flag()]);
+            let streamed = squash().stdin(source.bytes()).success().stdout;
+            assert!(streamed == expected.bytes, "{target:?} from a pipe to a pipe");
+            for input in [&archive, &directory] {
+                squash().arg("--force").arg("-o").arg(scratch.path("out")).arg(input).success();
+                assert!(scratch.read("out") == expected.bytes, "{target:?} from {}", input.display());
+            }
+        }
+        // Layers that were rewritten before they are squashed, and are rewritten again.
+        let flags = ["--remove", "d/b", "--squash-top", "2", "--normalize"];
+        let kept = [stack[0][..4].to_vec(), stack[1].clone(), stack[2].clone()];
+        let written = edit(&source, Target::Legacy, &flags);
+        assert!(rootfs(&written) == flatten(&stacked(&kept), &[]));
+        let other = edit(&Shape::Docker20.save_one(&image), Target::OciDir, &flags);
+        assert_eq!(written.images[0].id, other.images[0].id);
+    }
+}
+
+#[test]
+fn a_false_layer_is_told_by_its_digest_whatever_it_breaks() {
+    let image = stacked(&[vec![file("a", noise(1, 70_000))], vec![file("b", "1")]]).all_stored(Codec::Plain);
+    let source = Shape::Oci.save_one(&image);
+    let member = format!("blobs/{}", image.layer_digests()[0].replace(':', "/"));
+    for place in [0, 600, 60_000] {
+        let mut layer = source.body(&member).to_vec();
+        layer[place] ^= 1;
+        let damaged = source.clone().without(&member).with(&member, layer);
+        for flags in [&["--squash"][..], &["--normalize"], &["--squash", "--jobs", "1"]] {
+            refuse_edit(&damaged, Target::Oci, flags, 3).says(["content is sha256:", "expected sha256:"]);
+        }
+    }
 }
