@@ -166,7 +166,7 @@ pub use spec::timestamp::{ParseTimestampError, Timestamp};
 
 // What is answered.
 pub use diff::{ConfigChange, Diff, DiffLayer, FileChange, FileField, FileState, FilesDiff, LayersDiff};
-pub use edit::{EditedImage, LayerBytes};
+pub use edit::{EditedImage, EditedLayer, EditedTar};
 pub use history::{Fate, FileCount, HiddenCounts, HiddenFile, HistoryStep, HistoryTotal, ImageHistory, LayerUse};
 pub use inspect::{
     ArtifactFacts, ConfigFacts, DocumentFacts, Engine, ImageContent, ImageFacts, InspectReport, LayerFacts, Loads,

@@ -6,7 +6,8 @@ use std::path::Path;
 use imgtar::internals::image::layer_title;
 use imgtar::internals::path::{escape_for_terminal, presentable};
 use imgtar::{
-    BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, ImageReport, LayerAction, LayerBytes, LayerReport,
+    BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, EditedLayer, EditedTar, ImageReport, LayerAction,
+    LayerReport,
 };
 use serde::Serialize;
 
@@ -114,20 +115,54 @@ pub(super) fn announce_preview(images: &[EditedImage], messages: Messages) {
             false => format!("would become {}", image.image_id.short()),
         };
         let changes: String = image.changes.iter().map(|change| format!("; {change}")).collect();
-        let saved = image.layer_bytes.map_or_else(String::new, saved);
+        let saved = saved(&image.layers);
         let old = image.old_image_id.short();
-        messages.note(&format!("{names} ({}): image ID {old}, {id}{changes}{saved}", image.platform));
+        let title = format!("{names} ({})", image.platform);
+        messages.note(&format!("{title}: image ID {old}, {id}{changes}{saved}"));
+        for line in image.layers.iter().enumerate().filter_map(|(number, layer)| edited_layer(number, layer)) {
+            messages.note(&format!("{title}: {line}"));
+        }
     }
 }
 
-/// The bytes by which the layers would be smaller or larger.
-fn saved(LayerBytes { before, after }: LayerBytes) -> String {
-    let difference = match before.cmp(&after) {
+/// `; its layers would take 2.0 KiB uncompressed, 1.0 KiB less`.
+fn saved(layers: &[EditedLayer]) -> String {
+    let sum = |tar: fn(&EditedLayer) -> Option<&EditedTar>| layers.iter().filter_map(tar).map(|tar| tar.size).sum();
+    if layers.is_empty() {
+        return String::new();
+    }
+    let (before, after) = (sum(|layer| layer.before.as_ref()), sum(|layer| layer.after.as_ref()));
+    format!("; its layers would take {} uncompressed, {}", size(after), difference(before, after))
+}
+
+/// `layer 1 (0123456789ab): would become 89abcdef0123, 2.0 KiB uncompressed, 1.0 KiB less`; `None` for one that stays.
+fn edited_layer(number: usize, EditedLayer { before, after }: &EditedLayer) -> Option<String> {
+    match (before, after) {
+        (Some(before), Some(after)) if before.diff_id == after.diff_id => None,
+        (Some(before), Some(after)) => Some(format!(
+            "{}: would become {}, {} uncompressed, {}",
+            layer_title(number, &before.diff_id),
+            after.diff_id.digest().short(),
+            size(after.size),
+            difference(before.size, after.size)
+        )),
+        (Some(before), None) => {
+            Some(format!("{}: would go, {}", layer_title(number, &before.diff_id), difference(before.size, 0)))
+        }
+        (None, after) => {
+            let after = after.as_ref()?;
+            Some(format!("new layer ({}): {} uncompressed", after.diff_id.digest().short(), size(after.size)))
+        }
+    }
+}
+
+/// `1.0 KiB less`.
+fn difference(before: u64, after: u64) -> String {
+    match before.cmp(&after) {
         Ordering::Greater => format!("{} less", size(before - after)),
         Ordering::Equal => "the same".to_owned(),
         Ordering::Less => format!("{} more", size(after - before)),
-    };
-    format!("; its layers would take {} uncompressed, {difference}", size(after))
+    }
 }
 
 /// `app:1 (linux/amd64): image ID 0123456789ab, unchanged; 3 layers, unchanged; manifest sha256:0123456789ab…, new`.

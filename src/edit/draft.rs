@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::LayerBytes;
 use super::document::ConfigDocument;
 use super::headers::StackHeaders;
 use super::history::HistoryEntries;
+use super::{EditedLayer, EditedTar};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Document, Image, Layer};
@@ -157,13 +157,21 @@ impl Draft {
         self.tar_sizes.extend(sizes);
     }
 
-    /// Bytes of the layers' tars before and after, if one has changed.
-    pub(super) fn layer_bytes(&self) -> Option<LayerBytes> {
-        // New layers are plain.
-        let size = |layer: &Layer| self.tar_sizes.get(&layer.diff_id).copied().unwrap_or_else(|| layer.stored_size());
-        let (old, new) = (self.image.layers.iter(), self.layers.iter().map(|layer| &layer.layer));
-        let is_changed = !old.clone().map(|layer| &layer.diff_id).eq(new.clone().map(|layer| &layer.diff_id));
-        is_changed.then(|| LayerBytes { before: old.map(size).sum(), after: new.map(size).sum() })
+    /// The layers before and after the changes; empty if none has changed.
+    pub(super) fn edited_layers(&self) -> Vec<EditedLayer> {
+        let tar = |layer: &Layer| {
+            // New layers are plain.
+            let size = self.tar_sizes.get(&layer.diff_id).copied().unwrap_or_else(|| layer.stored_size());
+            EditedTar { diff_id: layer.diff_id.clone(), size }
+        };
+        let after =
+            |number| self.layers.iter().find(|layer| layer.input == Some(number)).map(|layer| tar(&layer.layer));
+        let of_input = self.image.layers.iter().enumerate();
+        let of_input = of_input.map(|(number, layer)| EditedLayer { before: Some(tar(layer)), after: after(number) });
+        let added = self.layers.iter().filter(|layer| layer.input.is_none());
+        let added = added.map(|layer| EditedLayer { before: None, after: Some(tar(&layer.layer)) });
+        let layers: Vec<EditedLayer> = of_input.chain(added).collect();
+        if layers.iter().all(|layer| layer.before == layer.after) { Vec::new() } else { layers }
     }
 
     /// The time of creation, as the config has it; 1970 if that is not a time.

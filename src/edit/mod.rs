@@ -41,7 +41,7 @@ pub use new_config::NewConfig;
 pub use pattern::{ParsePatternError, PathPattern};
 pub use shape::check_healthcheck;
 
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, ImageSet, Layer};
 use crate::run::Run;
@@ -151,17 +151,26 @@ pub struct EditedImage {
     pub image_id: Digest,
     /// The changes made, a sentence each.
     pub changes: Vec<String>,
-    /// Bytes of its layers; `None` where none has changed.
-    pub layer_bytes: Option<LayerBytes>,
+    /// Its layers: those of the input from the base on, then those that were added; empty where none has changed.
+    pub layers: Vec<EditedLayer>,
 }
 
-/// Bytes of an image's layers, uncompressed, before and after a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LayerBytes {
-    /// Those of the layers that were read.
-    pub before: u64,
-    /// Those of the layers that it has now.
-    pub after: u64,
+/// A layer before and after the changes of its image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditedLayer {
+    /// The layer of the input; `None` for one that was added.
+    pub before: Option<EditedTar>,
+    /// The same layer as written; `None` for one that was left out.
+    pub after: Option<EditedTar>,
+}
+
+/// The uncompressed tar of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditedTar {
+    /// Its digest.
+    pub diff_id: DiffId,
+    /// Its bytes.
+    pub size: u64,
 }
 
 /// Images with their changes.
@@ -203,9 +212,9 @@ pub(crate) fn apply(
     for (entry, image) in wanted(&entries, &options.platforms)? {
         let mut draft = Draft::new(image, entry.at(image), run)?;
         change(&mut draft, options, &others, &mut removal, &workshop)?;
-        let (changes, layer_bytes) = (mem::take(&mut draft.changes), draft.layer_bytes());
+        let (changes, layers) = (mem::take(&mut draft.changes), draft.edited_layers());
         let new = draft.finish(run)?.map(Arc::new);
-        let outcome = Outcome { old_image_id: image.image_id.clone(), changes, layer_bytes };
+        let outcome = Outcome { old_image_id: image.image_id.clone(), changes, layers };
         outcomes.insert(Arc::as_ptr(new.as_ref().unwrap_or(image)), outcome);
         changed.extend(new.map(|new| (Arc::as_ptr(image), new)));
     }
@@ -221,7 +230,7 @@ pub(crate) fn apply(
 struct Outcome {
     old_image_id: Digest,
     changes: Vec<String>,
-    layer_bytes: Option<LayerBytes>,
+    layers: Vec<EditedLayer>,
 }
 
 /// The content removed from all images together.
@@ -346,7 +355,7 @@ fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>, run
                 old_image_id: outcome.map_or(&image.image_id, |outcome| &outcome.old_image_id).clone(),
                 image_id: image.image_id.clone(),
                 changes: outcome.map(|outcome| outcome.changes.clone()).unwrap_or_default(),
-                layer_bytes: outcome.and_then(|outcome| outcome.layer_bytes),
+                layers: outcome.map(|outcome| outcome.layers.clone()).unwrap_or_default(),
             });
         }
     }

@@ -7,7 +7,7 @@ use crate::support::image::TestImage;
 use crate::support::judge::runnable;
 use crate::support::layer::{Item, file, layer_tar, whiteout};
 use crate::support::layout::{Layout, Types, blob_path};
-use crate::support::run::imgtar;
+use crate::support::run::{Outcome, imgtar};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::tarball::Kind;
@@ -108,21 +108,45 @@ fn a_dry_run_refuses_what_the_run_would() {
 }
 
 #[test]
-fn a_dry_run_tells_the_size_of_changed_layers() {
+fn a_dry_run_tells_what_becomes_of_each_layer_and_its_size() {
     let scratch = Scratch::new();
     let layers = [vec![file("a", vec![b'a'; 3000])], vec![whiteout("a"), file("b", "1")], vec![file("c", "1")]];
-    let input = scratch.write("in.tar", Shape::Oci.save_one(&stacked(&layers)).bytes());
+    let source = Shape::Oci.save_one(&stacked(&layers));
+    let input = scratch.write("in.tar", source.bytes());
+    let written =
+        |flags: &[&str], nth: usize| edit(&source, Target::Oci, flags).images[0].diff_ids()[nth][7..19].to_owned();
     let preview = |flags: &[&str]| imgtar(["edit", "--dry-run", "--to", "oci"]).args(flags).arg(&input).success();
     let size = |tars: &[&[Item]]| tars.iter().map(|items| layer_tar(items.to_vec()).len()).sum::<usize>();
     let before = size(&[&layers[0], &layers[1], &layers[2]]);
     let kib = |bytes: usize| format!("{:.1} KiB", bytes as f64 / 1024.0);
     let after = size(&[&[file("b", "1"), file("c", "1")]]);
     let squashed = format!("its layers would take {} uncompressed, {} less", kib(after), kib(before - after));
-    preview(&["--squash"]).says([&squashed]);
+    let short = |number: usize| stacked(&layers).diff_ids()[number][7..19].to_owned();
+    let lines = |outcome: &Outcome| -> Vec<String> {
+        let lines = outcome.stderr.lines().filter_map(|line| line.split_once("app:1 (linux/amd64): "));
+        lines.skip(1).map(|(_, line)| line.to_owned()).collect()
+    };
+    let gone =
+        |number: usize| format!("layer {number} ({}): would go, {} less", short(number), kib(size(&[&layers[number]])));
+    let added = format!("new layer ({}): {} uncompressed", written(&["--squash"], 0), kib(after));
+    let outcome = preview(&["--squash"]).says([&squashed]);
+    assert_eq!(lines(&outcome), [gone(0), gone(1), gone(2), added]);
     let after = size(&[&layers[0], &layers[1]]);
     let removed = format!("its layers would take {} uncompressed, {} less", kib(after), kib(before - after));
-    preview(&["--remove-layer", "2"]).says([&removed]);
-    preview(&["--user", "1"]).never_says(["its layers"]);
+    let outcome = preview(&["--remove-layer", "2"]).says([&removed]);
+    assert_eq!(lines(&outcome), [gone(2)]);
+    let without = [whiteout("a")];
+    let outcome = preview(&["--remove", "b"]);
+    let shorter = format!(
+        "layer 1 ({}): would become {}, {} uncompressed, {} less",
+        short(1),
+        written(&["--remove", "b"], 1),
+        kib(size(&[&without])),
+        kib(size(&[&layers[1]]) - size(&[&without]))
+    );
+    assert_eq!(lines(&outcome), [shorter]);
+    let outcome = preview(&["--user", "1"]).never_says(["its layers"]);
+    assert!(lines(&outcome).is_empty());
 }
 
 /// Two platforms with attestations, signatures of both and of the index.
