@@ -123,6 +123,40 @@ impl Budget {
     pub fn charge_memory(&self, bytes: u64, at: &str) -> Result<()> {
         spend(&self.metadata, bytes, self.limits.metadata, at, LimitKind::Metadata)
     }
+
+    /// Counts `bytes` of memory as metadata until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] once the run has passed [`Limits::metadata`].
+    pub(crate) fn hold(&self, bytes: u64, at: &str) -> Result<HeldMemory<'_>> {
+        let mut held = HeldMemory { budget: self, bytes: 0 };
+        held.grow_to(bytes, at)?;
+        Ok(held)
+    }
+}
+
+/// Memory that counts as long as this lives.
+pub(crate) struct HeldMemory<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+impl HeldMemory<'_> {
+    /// Counts `bytes` from here on, if that is more than before.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] once the run has passed [`Limits::metadata`].
+    pub(crate) fn grow_to(&mut self, bytes: u64, at: &str) -> Result<()> {
+        let more = bytes.saturating_sub(self.bytes);
+        self.bytes += more;
+        self.budget.charge_memory(more, at)
+    }
+}
+
+impl Drop for HeldMemory<'_> {
+    fn drop(&mut self) {
+        self.budget.metadata.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 fn spend(used: &AtomicU64, more: u64, limit: u64, at: &str, kind: LimitKind) -> Result<()> {
@@ -148,5 +182,18 @@ mod tests {
         budget.entry("a").unwrap();
         assert!(budget.entry("a").is_err());
         assert!(budget.charge_memory(1, "a").is_err());
+    }
+
+    #[test]
+    fn held_memory_counts_while_it_is_held() {
+        let budget = Budget::new(Limits { metadata: 10, ..Limits::default() });
+        let mut held = budget.hold(6, "a").unwrap();
+        held.grow_to(4, "a").unwrap();
+        held.grow_to(9, "a").unwrap();
+        assert!(budget.charge_memory(2, "a").is_err());
+        drop(held);
+        assert_eq!(budget.spent()[2], 2);
+        assert_eq!(budget.hold(9, "b").map(drop).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!(budget.spent()[2], 2);
     }
 }

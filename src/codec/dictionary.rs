@@ -30,6 +30,13 @@ impl<'d, R: BufRead> DictionaryReader<'d, R> {
     }
 }
 
+impl<R> DictionaryReader<'_, R> {
+    /// Returns how much memory the decoder takes besides the dictionary: once bytes were read, with the frame's window.
+    pub(crate) fn memory(&self) -> u64 {
+        self.context.sizeof() as u64
+    }
+}
+
 impl<R: BufRead> Read for DictionaryReader<'_, R> {
     /// Damage is an error of the kind [`io::ErrorKind::InvalidInput`].
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {

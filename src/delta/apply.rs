@@ -6,6 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use super::Sources;
+use super::blocks::{MadeBlocks, OpenSource};
 use super::ops::{self, BadOp, MAGIC_1, MAGIC_2, MAGIC_LEN, MAX_ADD, MAX_PATH, Op};
 use crate::codec::{self, Codec, DictionaryReader, Watch};
 use crate::error::{Error, Result};
@@ -14,12 +15,9 @@ use crate::path::quote;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::copy;
-use crate::stream::source::Extent;
 
 /// Bytes of operations that are read at once.
 const INPUT: usize = 64 << 10;
-/// Bytes that are added at once.
-const CHUNK: usize = 64 << 10;
 
 /// Applies the tar-diff that `blob` reads, called `at` in messages, to `sources`, and writes the tar that it makes to `out`: its
 /// bytes, which are `size` if that is known. `blob` is read to its end.
@@ -31,7 +29,7 @@ pub(crate) fn apply(
     at: &str,
     sources: &Sources,
     size: Option<u64>,
-    out: &mut dyn Write,
+    out: impl Write,
     run: &Run,
 ) -> Result<u64> {
     let failed = |error| Error::io("reading", at, error);
@@ -46,7 +44,7 @@ pub(crate) fn apply(
         input: BufReader::with_capacity(INPUT, operations),
         sources,
         source: None,
-        out,
+        out: MadeBlocks::new(out, at),
         made: 0,
         size,
         at,
@@ -57,39 +55,27 @@ pub(crate) fn apply(
     }
     match size.filter(|size| *size != patch.made) {
         Some(expected) => Err(Error::SizeMismatch { at: at.to_owned(), expected, found: patch.made }),
-        None => Ok(patch.made),
+        None => patch.out.flush().map(|()| patch.made),
     }
 }
 
 /// The state of applying.
-struct Application<'a, R> {
+struct Application<'a, R, W> {
     /// True for the second version.
     is_second: bool,
     input: BufReader<R>,
     sources: &'a Sources,
     source: Option<OpenSource>,
-    out: &'a mut dyn Write,
-    /// Bytes written.
+    out: MadeBlocks<'a, W>,
+    /// Bytes made.
     made: u64,
-    /// Bytes that will be written, if that was declared.
+    /// Bytes that will be made, if that was declared.
     size: Option<u64>,
     at: &'a str,
     run: &'a Run,
 }
 
-/// The old file whose bytes are used.
-struct OpenSource {
-    content: Extent,
-    position: u64,
-}
-
-impl OpenSource {
-    fn left(&self) -> u64 {
-        self.content.size() - self.position
-    }
-}
-
-impl<R: Read> Application<'_, R> {
+impl<R: Read, W: Write> Application<'_, R, W> {
     fn step(&mut self, op: Op, size: u64) -> Result<()> {
         match op {
             Op::Data => self.data(size),
@@ -104,8 +90,14 @@ impl<R: Read> Application<'_, R> {
 
     fn data(&mut self, size: u64) -> Result<()> {
         self.count(size)?;
-        let copied = copy(&mut (&mut self.input).take(size), self.out).map_err(|error| self.failed(error))?;
-        if copied < size { Err(self.bad(io::Error::from(io::ErrorKind::UnexpectedEof).into())) } else { Ok(()) }
+        let mut left = size;
+        while left > 0 {
+            let given = self.given(left)?;
+            let bytes = self.out.room(given)?;
+            left -= bytes.len() as u64;
+            self.input.read_exact(bytes).map_err(|error| Error::io("reading", self.at, error))?;
+        }
+        Ok(())
     }
 
     fn open(&mut self, size: u64) -> Result<()> {
@@ -119,96 +111,108 @@ impl<R: Read> Application<'_, R> {
             let path = quote(&path);
             self.invalid(Rule::P6, format!("it takes bytes of `{path}`, and the image that it is for has no such file"))
         })?;
-        self.source = Some(OpenSource { content, position: 0 });
+        self.source = Some(OpenSource::new(content));
         Ok(())
     }
 
     fn copy(&mut self, size: u64) -> Result<()> {
-        let bytes = self.source_bytes(size)?;
+        self.check_left(size)?;
         // Copied bytes were decoded nowhere, and count all the same.
         self.run.budget.decoded(size, self.at)?;
         self.count(size)?;
-        bytes.reader().and_then(|mut reader| copy(&mut reader, self.out)).map(drop).map_err(|error| self.failed(error))
+        let mut left = size;
+        while left > 0 {
+            let bytes = self.out.room(left.min(usize::MAX as u64) as usize)?;
+            left -= bytes.len() as u64;
+            source(&mut self.source, self.at)?.read(bytes).map_err(|error| Error::io("reading", self.at, error))?;
+        }
+        Ok(())
     }
 
     fn add(&mut self, size: u64) -> Result<()> {
         if size > MAX_ADD {
             return Err(self.invalid(Rule::P7, format!("it adds {size} bytes at once, more than {MAX_ADD}")));
         }
-        let mut source = self.source_bytes(size)?.reader().map_err(|error| self.failed(error))?;
+        self.check_left(size)?;
         self.count(size)?;
-        let mut left = size as usize;
-        let mut old = vec![0; left.min(CHUNK)];
+        let mut left = size;
         while left > 0 {
-            let given = self.input.fill_buf().map_err(|error| Error::io("reading", self.at, error))?;
-            let bytes = given.len().min(left).min(CHUNK);
-            if bytes == 0 {
-                return Err(self.bad(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
-            }
-            source.read_exact(&mut old[..bytes]).map_err(|error| Error::io("reading", self.at, error))?;
-            old[..bytes].iter_mut().zip(given).for_each(|(old, new)| *old = old.wrapping_add(*new));
-            self.out.write_all(&old[..bytes]).map_err(|error| Error::io("writing", self.at, error))?;
-            self.input.consume(bytes);
-            left -= bytes;
+            let given = self.given(left)?;
+            let bytes = self.out.room(given)?;
+            let given = bytes.len();
+            let failed = |error| Error::io("reading", self.at, error);
+            source(&mut self.source, self.at)?.read(bytes).map_err(failed)?;
+            let added = &self.input.buffer()[..given];
+            bytes.iter_mut().zip(added).for_each(|(byte, added)| *byte = byte.wrapping_add(*added));
+            self.input.consume(given);
+            left -= given as u64;
         }
         Ok(())
     }
 
     fn seek(&mut self, position: u64) -> Result<()> {
-        let size = self.source()?.content.size();
+        let source = source(&mut self.source, self.at)?;
+        let size = source.size();
         if position > size {
             return Err(self.invalid(Rule::P7, format!("it goes to byte {position} of a file of {size} bytes")));
         }
-        self.source()?.position = position;
+        source.seek(position);
         Ok(())
     }
 
     /// A frame of `size` bytes that has all of the source for a dictionary.
     fn frame(&mut self, size: u64) -> Result<()> {
-        let at = self.at;
-        let dictionary = self.source()?.content.clone();
-        if dictionary.size() > 1 << MAX_ZSTD_DICTIONARY_LOG {
-            return Err(self.invalid(Rule::P9, format!("a dictionary of {} bytes", dictionary.size())));
+        let (at, budget) = (self.at, &self.run.budget);
+        let source = source(&mut self.source, at)?;
+        let dictionary_size = source.size();
+        if dictionary_size > 1 << MAX_ZSTD_DICTIONARY_LOG {
+            return Err(self.invalid(Rule::P9, format!("a dictionary of {dictionary_size} bytes")));
         }
-        let dictionary = dictionary.read(at, dictionary.size())?;
+        let mut held = budget.hold(dictionary_size, at)?;
+        let dictionary = source.whole(at)?;
         // Where it ends, the position is behind the file's last byte.
-        self.source()?.position = dictionary.len() as u64;
+        source.seek(dictionary_size);
         let mut stored = (&mut self.input).take(size);
         let mut frame =
             DictionaryReader::new(&mut stored, &dictionary).map_err(|error| Error::io("reading", at, error))?;
-        let mut buffer = vec![0; CHUNK];
         loop {
-            let given = frame.read(&mut buffer).map_err(|error| match error.kind() {
+            let bytes = self.out.room(usize::MAX)?;
+            let given = frame.read(bytes).map_err(|error| match error.kind() {
                 io::ErrorKind::InvalidInput => Error::invalid(Rule::P9, at, error.to_string()),
                 _ => Error::io("reading", at, error),
             })?;
+            let unused = bytes.len() - given;
+            self.out.give_back(unused);
             if given == 0 {
                 break;
             }
+            // The first bytes tell how large its window is.
+            held.grow_to(dictionary_size + frame.memory(), at)?;
             count(&mut self.made, self.size, given as u64, at)?;
-            self.run.budget.decoded(given as u64, at)?;
-            self.out.write_all(&buffer[..given]).map_err(|error| Error::io("writing", at, error))?;
+            budget.decoded(given as u64, at)?;
         }
         drop(frame);
         // Readers skip what is left of the operation.
         copy(&mut stored, &mut io::sink()).map(drop).map_err(|error| Error::io("reading", at, error))
     }
 
-    fn source(&mut self) -> Result<&mut OpenSource> {
-        let at = self.at;
-        self.source.as_mut().ok_or_else(|| Error::invalid(Rule::P6, at, "it takes bytes of a file before it names one"))
+    /// Returns how many of the next `wanted` bytes of operations are at hand: one or more.
+    fn given(&mut self, wanted: u64) -> Result<usize> {
+        let given = self.input.fill_buf().map_err(|error| Error::io("reading", self.at, error))?.len();
+        if given == 0 {
+            return Err(self.bad(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
+        }
+        Ok(wanted.min(given as u64) as usize)
     }
 
-    /// Takes `size` bytes of the source from its position on.
-    fn source_bytes(&mut self, size: u64) -> Result<Extent> {
-        let source = self.source()?;
-        let (position, left) = (source.position, source.left());
+    /// Refuses to take more bytes of the source than it has from its position on.
+    fn check_left(&mut self, size: u64) -> Result<()> {
+        let left = source(&mut self.source, self.at)?.left();
         if size > left {
             let problem = format!("it takes {size} bytes of a file that has {left} more");
             return Err(self.invalid(Rule::P7, problem));
         }
-        source.position += size;
-        Ok(source.content.slice(position, size))
+        Ok(())
     }
 
     fn count(&mut self, bytes: u64) -> Result<()> {
@@ -229,6 +233,11 @@ impl<R: Read> Application<'_, R> {
     fn invalid(&self, rule: Rule, problem: impl Into<String>) -> Error {
         Error::invalid(rule, self.at, problem)
     }
+}
+
+/// The old file whose bytes are taken.
+fn source<'s>(opened: &'s mut Option<OpenSource>, at: &str) -> Result<&'s mut OpenSource> {
+    opened.as_mut().ok_or_else(|| Error::invalid(Rule::P6, at, "it takes bytes of a file before it names one"))
 }
 
 /// Counts `bytes` that are about to be made, of `size` if that is known.

@@ -17,6 +17,7 @@
 //! Sources: docs/delta.md; containers/tar-diff, `file-format.md`.
 
 mod apply;
+mod blocks;
 mod bsdiff;
 mod create;
 mod matching;

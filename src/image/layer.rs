@@ -70,6 +70,8 @@ pub(crate) enum ExpectedDigest {
         digest: Digest,
         /// The compression for a target that keeps layers as they are: that of the layer which this one replaces.
         codec: Codec,
+        /// The descriptor of that tar in a manifest of the input, if one lists it.
+        descriptor: Option<Box<Descriptor>>,
     },
     /// Nothing but the diff_id.
     Nothing,
@@ -121,19 +123,19 @@ impl Layer {
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.claim {
             ExpectedDigest::Descriptor(descriptor) => Some(descriptor),
-            ExpectedDigest::Name(_)
-            | ExpectedDigest::Computed(_)
-            | ExpectedDigest::Written { .. }
-            | ExpectedDigest::Nothing => None,
+            ExpectedDigest::Written { descriptor, .. } => descriptor.as_deref(),
+            ExpectedDigest::Name(_) | ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
         }
     }
 
     /// The digest by which the source lists the stored bytes, checked or not (L-11).
     pub fn listed_digest(&self) -> Option<&Digest> {
         match &self.claim {
-            ExpectedDigest::Descriptor(descriptor) => Some(descriptor.digest()),
             ExpectedDigest::Name(digest) => Some(digest),
-            ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. } | ExpectedDigest::Nothing => None,
+            ExpectedDigest::Descriptor(_)
+            | ExpectedDigest::Computed(_)
+            | ExpectedDigest::Written { .. }
+            | ExpectedDigest::Nothing => self.descriptor().map(Descriptor::digest),
         }
     }
 

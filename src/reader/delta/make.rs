@@ -75,17 +75,19 @@ impl ImageDelta<'_> {
 
     /// Makes the image of the `base` that it needs.
     fn make(&self, base: &Image, spools: &SpoolFiles, run: &Run) -> Result<Image> {
-        let changed = |(listed, diff_id): (&Descriptor, &DiffId)| {
-            let is_there = base.layers.iter().any(|layer| layer.diff_id == *diff_id);
+        let changed = |(listed, diff_id): &(&Descriptor, &DiffId)| {
+            let is_there = base.layers.iter().any(|layer| layer.diff_id == **diff_id);
             !is_there && self.manifest.layers.get(listed.digest()).is_some_and(DeltaLayer::is_tar_diff)
         };
+        let changed = self.layers().filter(changed).count();
         let making = Making {
             delta: self,
             base,
-            sources: match self.layers().any(changed) {
-                true => Some(Sources::open(&base.layers, Scope::Headers, spools, run)?),
-                false => None,
+            sources: match changed {
+                0 => None,
+                _ => Some(Sources::open(&base.layers, Scope::Headers, spools, run)?),
             },
+            ahead: changed < run.jobs.get(),
             spools,
             run,
         };
@@ -101,6 +103,8 @@ struct Making<'a> {
     base: &'a Image,
     /// The files of `base`, if a layer is made of them.
     sources: Option<Sources>,
+    /// True if there are fewer layers to make than threads: each is then hashed on a thread of its own.
+    ahead: bool,
     spools: &'a SpoolFiles,
     run: &'a Run,
 }
@@ -148,10 +152,11 @@ impl Making<'_> {
         let task = run.progress.begin(Action::Convert, at, Some(extent.size()));
         let expected = Expected { digest: Some(part.blob.digest().clone()), size: Some(part.blob.size()) };
         let stored = VerifyReader::new(ProgressReader::new(reader, task), at, expected);
+        let failed = |error| Error::io("writing", title, error);
         let (found, tar) = self.spools.add(title, |out| {
-            let mut out = HashWriter::new(out);
+            let mut out = if self.ahead { HashWriter::on_a_thread(out).map_err(failed)? } else { HashWriter::new(out) };
             delta::apply(stored, at, sources, part.size, &mut out, run)?;
-            let (found, ..) = out.finish().map_err(|error| Error::io("writing", title, error))?;
+            let (found, ..) = out.finish().map_err(failed)?;
             Ok(found)
         })?;
         let expected = diff_id.digest();
@@ -170,10 +175,12 @@ fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDi
         Some(Compression::Zstd) => Codec::Zstd,
         Some(Compression::Plain) | None => Codec::Plain,
     };
-    match diff_id.digest() {
-        digest if digest == listed.digest() => ExpectedDigest::Descriptor(Box::new(listed.clone())),
-        digest if digest.is_sha256() => ExpectedDigest::Written { digest: digest.clone(), codec },
-        _ => ExpectedDigest::Nothing,
+    let digest = diff_id.digest();
+    let descriptor = (digest == listed.digest()).then(|| Box::new(listed.clone()));
+    match descriptor {
+        _ if digest.is_sha256() => ExpectedDigest::Written { digest: digest.clone(), codec, descriptor },
+        Some(descriptor) => ExpectedDigest::Descriptor(descriptor),
+        None => ExpectedDigest::Nothing,
     }
 }
 

@@ -201,7 +201,7 @@ fn diff_ids_are_verified_where_no_manifest_ties_a_layer_to_its_place() {
 #[test]
 fn a_layer_that_this_run_has_written_gets_the_form_of_what_it_replaces() {
     let written = |codec| {
-        let claim = ExpectedDigest::Written { digest: Digest::sha256(b"a"), codec };
+        let claim = ExpectedDigest::Written { digest: Digest::sha256(b"a"), codec, descriptor: None };
         image(vec![Layer { claim, ..layer("a", Codec::Plain) }], false)
     };
     for (codec, expected) in [(Codec::Plain, "keep plain"), (Codec::Zstd, "recode zstd"), (Codec::Xz, "recode gzip")] {
