@@ -157,6 +157,7 @@ pub use image::{
 pub use reader::{Archive, Format};
 pub use select::SelectedImage;
 pub use spec::config::{History, ImageConfig};
+pub use spec::delta::{DeltaContent, FileCounts};
 pub use spec::descriptor::Descriptor;
 pub use spec::media_type::{Compression, Family, MediaType};
 pub use spec::oci::{Index, Manifest};

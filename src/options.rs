@@ -99,11 +99,25 @@ pub struct OciOptions {
 }
 
 /// The options of the delta target.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct DeltaOptions {
     /// Make it in a fraction of the time, and larger: the second version of tar-diff (docs/delta.md P-9).
     pub fast: bool,
+    /// About the most bytes of memory that each thread takes to compare files; [`DeltaOptions::LEAST_MEMORY`] or more. With
+    /// less, large files are compared in smaller windows (docs/delta.md P-13).
+    pub memory: u64,
+}
+
+impl DeltaOptions {
+    /// The least [memory](Self::memory) with which files can be compared.
+    pub const LEAST_MEMORY: u64 = 12 << 20;
+}
+
+impl Default for DeltaOptions {
+    fn default() -> Self {
+        Self { fast: false, memory: 192 << 20 }
+    }
 }
 
 /// The options of the rootfs target.

@@ -30,10 +30,12 @@ const DELTA: &[FormatArg] = &[FormatArg::Delta];
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or the target.
 pub(crate) fn convert(args: &ConvertArgs, epoch: Option<i64>) -> Result<ConvertOptions> {
-    reject_inapplicable_flags(args.write.to, &[(args.fast, "--fast", DELTA)])?;
+    let known = [(args.fast, "--fast", DELTA), (args.memory.is_some(), "--memory", DELTA)];
+    reject_inapplicable_flags(args.write.to, &known)?;
     let mut options = selected(&args.selection, &args.write, epoch)?;
     if let Target::Delta(delta) = &mut options.target {
         delta.fast = args.fast;
+        delta.memory = args.memory.unwrap_or(delta.memory);
     }
     Ok(options)
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::messages::{self, Messages, Verbosity};
-use super::words::{counted, needed, size, source};
+use super::words::{counted, made, needed, size};
 
 /// A conversion as `--report` has it.
 #[derive(Serialize)]
@@ -72,8 +72,10 @@ impl ReportDocument {
             }
             if let Some(needs) = &image.needs {
                 let layers = image.layers.len();
-                let needs = if format == FormatArg::Delta { source(needs) } else { needed(needs, layers) };
-                text += &format!("    needs {needs}\n");
+                if let Some(delta) = &needs.delta {
+                    text += &format!("    makes {}\n", made(delta, layers));
+                }
+                text += &format!("    needs {}\n", needed(needs, layers));
             }
             image.changes.iter().for_each(|change| text += &format!("    {}\n", presentable(change)));
             if messages.verbosity() == Verbosity::Verbose {

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::internals::edit::check_healthcheck;
 use imgtar::{
-    Addition, Compress, EngineChoice, GzipLevel, ImageRef, ParseImageRefError, ParsePatternError, PathPattern,
-    Platform, Reference, Timestamp, ZstdLevel,
+    Addition, Compress, DeltaOptions, EngineChoice, GzipLevel, ImageRef, ParseImageRefError, ParsePatternError,
+    PathPattern, Platform, Reference, Timestamp, ZstdLevel,
 };
 use serde_json::{Map, Value};
 
@@ -235,6 +235,15 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     scaled(text, 1024)
 }
 
+/// Bytes as for [`size`], enough to compare files with.
+pub(crate) fn delta_memory(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < DeltaOptions::LEAST_MEMORY {
+        return Err("files cannot be compared with less than 12M".to_owned());
+    }
+    Ok(bytes)
+}
+
 /// The part of an image that may be hidden.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum HiddenLimit {
@@ -289,6 +298,8 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert!(size("10GB").unwrap_err().contains("K, M, G or T"));
+        assert_eq!(delta_memory("12M"), Ok(12 << 20));
+        assert!(delta_memory("11M").unwrap_err().contains("12M"));
     }
 
     #[test]

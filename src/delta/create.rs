@@ -11,13 +11,14 @@ use super::bsdiff;
 use super::matching::{FileNumber, Matcher};
 use super::ops::{self, MAGIC_1, MAGIC_2, Op, Script};
 use super::plain::{LayerTar, Scope};
-use super::windows::{self, Seeds};
+use super::windows::{Seeds, WindowSizes};
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::image::Layer;
 use crate::layer_index::LayerIndex;
 use crate::progress::{Action, Task};
 use crate::run::Run;
+use crate::spec::delta::FileCounts;
 use crate::stream::finish::Finish;
 use crate::stream::pool;
 use crate::stream::source::Extent;
@@ -30,14 +31,14 @@ const BATCH: (usize, u64) = (512, 32 << 20);
 /// Bytes of data in one operation.
 const DATA: usize = 1 << 20;
 
-/// The form of a recipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Recipe {
-    /// Version 1: what differs, byte by byte.
-    #[default]
-    Small,
-    /// Version 2: changed files as zstd frames whose dictionary is the old file. Made in a fraction of the time.
-    Fast,
+/// The form of recipes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecipeForm {
+    /// Version 2: changed files as zstd frames whose dictionary is the old file. Made in a fraction of the time. Else version
+    /// 1: what differs, byte by byte.
+    pub(crate) fast: bool,
+    /// About the most bytes of memory that a thread takes to compare files.
+    pub(crate) memory: u64,
 }
 
 /// A layer whose files may be made of others.
@@ -61,16 +62,22 @@ impl TargetLayer {
         &self.plain.tar
     }
 
-    /// Writes the tar-diff that makes it of the files of `matcher` to `out`.
+    /// Writes the tar-diff that makes it of the files of `matcher` to `out`; returns what its files are made of.
     ///
     /// # Errors
     /// When a file cannot be read, or `out` fails.
-    pub(crate) fn write_recipe(&self, matcher: &Matcher, recipe: Recipe, out: &mut dyn Write, run: &Run) -> Result<()> {
+    pub(crate) fn write_recipe(
+        &self,
+        matcher: &Matcher,
+        form: RecipeForm,
+        out: &mut dyn Write,
+        run: &Run,
+    ) -> Result<FileCounts> {
         let at = &self.plain.at;
         let failed = |error| Error::io("writing a delta of", at, error);
-        let magic = if recipe == Recipe::Small { MAGIC_1 } else { MAGIC_2 };
+        let magic = if form.fast { MAGIC_2 } else { MAGIC_1 };
         out.write_all(magic).map_err(failed)?;
-        let work = Comparison { matcher, recipe, at };
+        let work = Comparison { matcher, sizes: WindowSizes::within(form.memory), fast: form.fast, at };
         let mut writer = RecipeWriter {
             out: codec::encode_recipe(out).map_err(failed)?,
             matcher,
@@ -79,6 +86,7 @@ impl TargetLayer {
             position: 0,
             task: run.progress.begin(Action::Convert, at, Some(self.tar().size())),
         };
+        let mut counts = FileCounts::default();
         let (mut cursor, mut written) = (self.index.cursor(), 0);
         loop {
             let mut files = Vec::new();
@@ -99,6 +107,7 @@ impl TargetLayer {
             }
             let bodies = pool::for_all(run.jobs, &files, |file| file.content.size(), |file| work.body(file))?;
             for (file, body) in files.iter().zip(bodies) {
+                body.count(&mut counts);
                 let write = || {
                     writer.data(&self.plain.tar.slice(written, file.offset - written))?;
                     writer.body(file, body, &work, run)
@@ -110,7 +119,8 @@ impl TargetLayer {
                 break;
             }
         }
-        writer.data(&self.plain.tar.slice(written, u64::MAX)).and_then(|()| writer.finish()).map_err(failed)
+        writer.data(&self.plain.tar.slice(written, u64::MAX)).and_then(|()| writer.finish()).map_err(failed)?;
+        Ok(counts)
     }
 }
 
@@ -133,11 +143,23 @@ enum FileRecipe {
     Windows(FileNumber),
 }
 
+impl FileRecipe {
+    fn count(&self, counts: &mut FileCounts) {
+        match self {
+            Self::Data => counts.new += 1,
+            Self::Copy(_) => counts.equal += 1,
+            Self::Script(..) | Self::Windows(_) => counts.changed += 1,
+        }
+    }
+}
+
 /// The state that comparing files needs.
 #[derive(Clone, Copy)]
 struct Comparison<'a> {
     matcher: &'a Matcher,
-    recipe: Recipe,
+    sizes: WindowSizes,
+    /// True for the second version.
+    fast: bool,
     at: &'a str,
 }
 
@@ -149,38 +171,43 @@ impl Comparison<'_> {
         let size = file.content.size();
         let Some(source) = self.matcher.similar(&file.path, size) else { return Ok(FileRecipe::Data) };
         let old = &self.matcher.file(source).content;
-        if size.max(old.size()) > windows::WHOLE {
+        if size.max(old.size()) > self.sizes.whole {
             return Ok(FileRecipe::Windows(source));
         }
-        let script = self.script(&read(old)?, 0, &read(&file.content)?)?;
+        let (old, new) = (read(old)?, read(&file.content)?);
+        let script =
+            self.smaller(if self.fast { self.frame(&old, &new)? } else { bsdiff::diff(&old, 0, &new) }, &new)?;
         Ok(script.map_or(FileRecipe::Data, |script| FileRecipe::Script(source, script)))
     }
 
-    /// The operations that make `new` of `old`, which lies at `offset` of its file; `None` where `new` itself is smaller.
-    fn script(&self, old: &[u8], offset: u64, new: &[u8]) -> Result<Option<Script>> {
-        let failed = |error| Error::io("comparing", self.at, error);
-        let script = match self.recipe {
-            Recipe::Small => bsdiff::diff(old, offset, new),
-            Recipe::Fast => {
-                let mut script = Script::default();
-                script.dictionary(&codec::encode_with_dictionary(new, old).map_err(failed)?, old.len() as u64);
-                script
-            }
-        };
+    /// The operation that makes `new` of all of `old`.
+    fn frame(&self, old: &[u8], new: &[u8]) -> Result<Script> {
+        let frame = codec::encode_with_dictionary(new, old).map_err(|error| self.failed(error))?;
+        let mut script = Script::default();
+        script.dictionary(&frame, old.len() as u64);
+        Ok(script)
+    }
+
+    /// The `script` that makes `new`; `None` where `new` itself is smaller.
+    fn smaller(&self, script: Script, new: &[u8]) -> Result<Option<Script>> {
         // Compression is costly, and what is this short is never larger than the file.
         if script.len() <= new.len() / 8 {
             return Ok(Some(script));
         }
-        let size = |bytes: &[u8]| codec::compressed_size(bytes).map_err(failed);
+        let size = |bytes: &[u8]| codec::compressed_size(bytes).map_err(|error| self.failed(error));
         Ok((size(script.bytes())? < size(new)?).then_some(script))
     }
 
-    /// The operations for the window of `file` at `offset`.
+    /// The operations for the window of `file` at `offset`, of either version: a frame would need all of the old file.
     fn window(&self, file: &TargetFile, source: FileNumber, seeds: &Seeds, offset: u64) -> Result<Option<Script>> {
-        let new = read(&file.content.slice(offset, windows::NEW))?;
+        let new = read(&file.content.slice(offset, self.sizes.new))?;
         let (start, size) = seeds.place(&new, offset, file.content.size());
         let old = read(&self.matcher.file(source).content.slice(start, size))?;
-        self.script(&old, start, &new)
+        self.smaller(bsdiff::diff(&old, start, &new), &new)
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("comparing", self.at, error)
     }
 }
 
@@ -235,14 +262,15 @@ impl<W: Write + Finish> RecipeWriter<'_, W> {
     }
 
     fn windows(&mut self, file: &TargetFile, source: FileNumber, work: &Comparison<'_>, run: &Run) -> io::Result<()> {
-        let seeds = &Seeds::of(&self.matcher.file(source).content)?;
+        let seeds = &Seeds::of(&self.matcher.file(source).content, work.sizes)?;
         let mut offset = 0;
         while offset < file.content.size() {
-            let offsets: Vec<u64> = (0..run.jobs.get() as u64).map(|nth| offset + nth * windows::NEW).collect();
+            let offsets = (0..run.jobs.get() as u64).map(|nth| offset + nth * work.sizes.new);
+            let offsets: Vec<u64> = offsets.take_while(|offset| *offset < file.content.size()).collect();
             let window = |&offset: &u64| work.window(file, source, seeds, offset);
             let scripts = pool::for_all(run.jobs, &offsets, |_| 0, window)?;
             for script in scripts {
-                let window = file.content.slice(offset, windows::NEW);
+                let window = file.content.slice(offset, work.sizes.new);
                 match script {
                     Some(script) => {
                         self.script(source, &script)?;

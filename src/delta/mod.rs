@@ -28,7 +28,7 @@ mod sources;
 mod windows;
 
 pub(crate) use apply::apply;
-pub(crate) use create::{Recipe, TargetLayer};
+pub(crate) use create::{RecipeForm, TargetLayer};
 pub(crate) use matching::Matcher;
 pub(crate) use plain::Scope;
 pub(crate) use remake::is_remade;

@@ -8,12 +8,28 @@ use std::io::{self, Read};
 
 use crate::stream::source::Extent;
 
-/// Bytes of a file, old or new, that is compared as a whole.
-pub(super) const WHOLE: u64 = 32 << 20;
-/// Bytes of a window of the new file.
-pub(super) const NEW: u64 = 16 << 20;
-/// Bytes of the old file that a window is compared with.
-const OLD: u64 = 32 << 20;
+/// The most bytes of a file that is compared as a whole, whatever memory there is: no operation of it can be longer than
+/// readers take.
+const MOST_WHOLE: u64 = 96 << 20;
+
+/// What is compared at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WindowSizes {
+    /// Bytes up to which a file, old and new, is compared as a whole.
+    pub(super) whole: u64,
+    /// Bytes of a window of the new file.
+    pub(super) new: u64,
+    /// Bytes of the old file that a window is compared with.
+    old: u64,
+}
+
+impl WindowSizes {
+    /// Those for which comparing takes about `memory` bytes: five for each old byte, and one for each new one.
+    pub(super) fn within(memory: u64) -> Self {
+        let whole = (memory / 6).clamp(BUCKET, MOST_WHOLE) / BUCKET * BUCKET;
+        Self { whole, new: whole / 2, old: whole }
+    }
+}
 
 /// Bytes that are noted together.
 const SEED: usize = size_of::<u128>();
@@ -29,20 +45,21 @@ const BUCKET: u64 = 1 << 20;
 /// The seeds of an old file.
 pub(super) struct Seeds {
     size: u64,
+    sizes: WindowSizes,
     step: u64,
     /// Numbers of seeds from 1 on, and half of their hashes, by the other half; of several in one place the first.
     table: Vec<(u32, u32)>,
 }
 
 impl Seeds {
-    /// Notes the seeds of `old`.
+    /// Notes the seeds of `old`, which is compared in windows of these `sizes`.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn of(old: &Extent) -> io::Result<Self> {
+    pub(super) fn of(old: &Extent, sizes: WindowSizes) -> io::Result<Self> {
         let size = old.size();
         let step = (size >> SEEDS_LOG).next_power_of_two().max(STEP);
-        let mut seeds = Self { size, step, table: vec![(0, 0); 1 << TABLE_LOG] };
+        let mut seeds = Self { size, sizes, step, table: vec![(0, 0); 1 << TABLE_LOG] };
         let (mut reader, mut chunk) = (old.reader()?, Vec::new());
         let (chunk_size, mut number) = (BUCKET.max(step), 0_u32);
         loop {
@@ -64,7 +81,7 @@ impl Seeds {
 
     /// The part of the old file for the window `new`, which begins at the share `at` of `whole` of its file: offset and size.
     pub(super) fn place(&self, new: &[u8], at: u64, whole: u64) -> (u64, u64) {
-        let size = OLD.min(self.size);
+        let size = self.sizes.old.min(self.size);
         let last = self.size - size;
         let mut votes = vec![0_u64; (self.size / BUCKET + 1) as usize];
         for seed in new.windows(SEED) {
@@ -75,7 +92,7 @@ impl Seeds {
                 votes[(u64::from(number - 1) * self.step / BUCKET) as usize] += 1;
             }
         }
-        let buckets = (OLD / BUCKET) as usize;
+        let buckets = (self.sizes.old / BUCKET) as usize;
         let mut sum: u64 = votes.iter().take(buckets).sum();
         let (mut best, mut start) = (sum, 0);
         for first in 1..votes.len().saturating_sub(buckets - 1) {
@@ -120,15 +137,17 @@ mod tests {
     fn a_window_is_compared_with_what_it_was_made_of() {
         let mib = |count: usize| count << 20;
         let old: Vec<u8> = (0..50).flat_map(|part| noise(part, mib(1))).collect();
-        let seeds = Seeds::of(&Source::memory("old", old.clone()).extent()).unwrap();
+        let sizes = WindowSizes::within(192 << 20);
+        assert_eq!(sizes, WindowSizes { whole: 32 << 20, new: 16 << 20, old: 32 << 20 });
+        let seeds = Seeds::of(&Source::memory("old", old.clone()).extent(), sizes).unwrap();
         let whole = old.len() as u64;
         // Moved to the front, by a distance that is not a multiple of anything.
         let (start, size) = seeds.place(&old[mib(44) + 7..mib(46)], 0, whole);
         assert!(start <= 44 << 20 && start + size >= 46 << 20, "{start}");
         assert_eq!(seeds.place(&old[..mib(2)], whole - 1, whole).0, 0);
-        assert_eq!(seeds.place(&noise(99, mib(1)), whole / 2, whole), (9 << 20, OLD));
-        assert_eq!(seeds.place(&vec![0; mib(1)], 0, whole), (0, OLD));
-        let small = Seeds::of(&Source::memory("old", b"few".to_vec()).extent()).unwrap();
+        assert_eq!(seeds.place(&noise(99, mib(1)), whole / 2, whole), (9 << 20, sizes.old));
+        assert_eq!(seeds.place(&vec![0; mib(1)], 0, whole), (0, sizes.old));
+        let small = Seeds::of(&Source::memory("old", b"few".to_vec()).extent(), sizes).unwrap();
         assert_eq!(small.place(b"new", 0, 3), (0, 3));
     }
 }

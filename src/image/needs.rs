@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Image, Layer, layer_title};
 use crate::error::{Error, Result, Setting};
 use crate::rule::Rule;
+use crate::spec::delta::DeltaContent;
 
 /// The most layers that an error names; the rest is counted.
 const MAX_NAMED: usize = 16;
@@ -25,6 +26,9 @@ pub struct NeededBase {
     /// Their stored bytes, a repeated blob counted once; `None` where no manifest lists them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// The content of the archive, if it is a delta: what makes the other layers of files of that image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta: Option<DeltaContent>,
 }
 
 impl NeededBase {
@@ -35,7 +39,7 @@ impl NeededBase {
         let blobs = left_out.iter().map(|layer| layer.descriptor());
         let sizes = blobs.map(|blob| Some(if seen.insert(blob?.digest()) { blob?.size() } else { 0 }));
         let size = sizes.sum();
-        Self { image, layers: left_out.len(), size }
+        Self { image, layers: left_out.len(), size, delta: None }
     }
 }
 

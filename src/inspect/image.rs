@@ -60,7 +60,7 @@ pub struct ImageContent {
     /// The image ID of the parent, which only Docker's own archives have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// Bytes of its layers as stored, one that is repeated counted once.
+    /// Bytes of its layers as stored, one that is repeated counted once; of a delta, those of the blobs that make layers.
     pub size: u64,
     /// Bytes of its layers uncompressed, each as often as it is applied; nothing unless known of all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,6 +169,7 @@ fn content(image: &Image, decoded: &DecodedLayers) -> ImageContent {
     let blobs = image.layers.iter().filter_map(|layer| layer.blob.as_ref());
     let stored: HashMap<_, u64> = blobs.map(|blob| (blob.extent.location(), blob.extent.size())).collect();
     let config = &image.config;
+    let delta = image.needs.as_ref().and_then(|needs| needs.delta.as_ref());
     ImageContent {
         image_id: image.image_id.to_string(),
         manifest: image.manifest.as_deref().map(document),
@@ -176,7 +177,7 @@ fn content(image: &Image, decoded: &DecodedLayers) -> ImageContent {
         author: config.author().filter(|author| !author.is_empty()).map(str::to_owned),
         docker_version: config.docker_version().filter(|version| !version.is_empty()).map(str::to_owned),
         parent: image.parent.as_ref().map(ToString::to_string),
-        size: stored.values().sum(),
+        size: delta.map_or_else(|| stored.values().sum(), |delta| delta.size),
         tar_size: layers.iter().map(|layer| layer.tar_size).sum(),
         config: ConfigFacts::of(config.runtime()),
         layers,

@@ -71,7 +71,8 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
         // The image that a delta needs may be in any of them.
         (0..all).try_for_each(|nth| reading.read(nth, &shared))?;
-        delta::make_all(&reading.opened, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
+        let archives: Vec<&Archive> = reading.opened.iter().collect();
+        delta::make_all(&archives, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
     }
     let bases = reading.sets.split_off(beside).into_iter().flatten().collect();
     reading.sets.truncate(taken);
@@ -90,8 +91,14 @@ impl Archive {
         let opener = Opener::of(1 + with.len(), run);
         let opened = with.into_iter().map(|input| Self::opened(input, &opener)).collect::<Result<Vec<_>>>()?;
         let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-        let shared = ArchivesInPart { sets, opened, prefer, run }.shared(0)?;
-        Ok(ImageSet { is_completed: true, ..self.images_sharing(&shared, prefer, run)? })
+        let mut reading = ArchivesInPart { sets, opened, prefer, run };
+        let shared = reading.shared(0)?;
+        let set = if self.format == Format::Delta {
+            reading.made(self, &shared)?
+        } else {
+            self.images_sharing(&shared, prefer, run)?
+        };
+        Ok(ImageSet { is_completed: true, ..set })
     }
 }
 
@@ -117,6 +124,15 @@ impl ArchivesInPart<'_> {
             }
         }
         Ok(shared)
+    }
+
+    /// Makes the images of `archive`, which is a delta, of those of the others.
+    fn made(mut self, archive: &Archive, shared: &SharedBlobs) -> Result<ImageSet> {
+        (0..self.opened.len()).try_for_each(|nth| self.read(nth, shared))?;
+        let archives: Vec<&Archive> = iter::once(archive).chain(&self.opened).collect();
+        let mut sets: Vec<Option<ImageSet>> = iter::once(None).chain(self.sets).collect();
+        delta::make_all(&archives, &mut sets, |nth| nth == 0, self.run)?;
+        Ok(sets.swap_remove(0).unwrap_or_default())
     }
 
     /// Reads the images of an archive, unless that has been done. Those of deltas are made when all others are there.

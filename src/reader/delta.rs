@@ -94,9 +94,11 @@ impl ImageDelta<'_> {
             claim: ExpectedDigest::Descriptor(Box::new(listed.clone())),
             foreign: None,
         };
-        let layers: Vec<Layer> = self.layers().map(layer).collect();
-        let needs = NeededBase::of(&layers, Some(self.source_title()));
-        Image { needs: Some(Arc::new(needs)), ..self.image(layers) }
+        let reused = |(listed, _): &(&Descriptor, &DiffId)| !self.manifest.layers.contains_key(listed.digest());
+        let kept: Vec<Layer> = self.layers().filter(reused).map(layer).collect();
+        let needs =
+            NeededBase { delta: Some(self.manifest.content()), ..NeededBase::of(&kept, Some(self.source_title())) };
+        Image { needs: Some(Arc::new(needs)), ..self.image(self.layers().map(layer).collect()) }
     }
 
     /// The image with these layers.

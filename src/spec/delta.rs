@@ -12,6 +12,9 @@
 //! Sources: docs/delta.md P-1, P-2, P-8, P-14; containers/oci-delta, README.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter::Sum;
+
+use serde::{Deserialize, Serialize};
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -36,6 +39,7 @@ const SOURCE_CONFIG: &str = "io.github.containers.delta.source-config";
 const REUSED: &str = "io.github.containers.delta.reused";
 const REUSED_DIFF_ID: &str = "io.github.containers.delta.reused-diff-id";
 const LAYER_SIZE: &str = "io.github.imgtar.delta.layer-size";
+const FILES: &str = "io.github.imgtar.delta.files";
 const COMPRESSION: &str = "io.github.imgtar.delta.compression";
 const SOURCE_NAMES: &str = "io.github.imgtar.delta.source-names";
 const NAMES: &str = "io.github.imgtar.delta.names";
@@ -86,8 +90,48 @@ pub(crate) struct DeltaLayer {
     pub(crate) blob: Descriptor,
     /// Bytes of the layer's uncompressed tar, where the writer recorded them.
     pub(crate) size: Option<u64>,
+    /// The files of that tar by what they are made of, where the writer recorded it.
+    pub(crate) files: Option<FileCounts>,
     /// The compression with which this program makes the target's blob of that tar, if it can.
     pub(crate) compression: Option<Compression>,
+}
+
+/// Numbers of files of a layer by what they are made of; short ones, which are always sent, are not counted (docs/delta.md P-11).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FileCounts {
+    /// Those that have the bytes of an old one.
+    pub equal: u64,
+    /// Those that are made of an old one.
+    pub changed: u64,
+    /// Those that are sent.
+    pub new: u64,
+}
+
+/// The blobs in a delta that make layers of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DeltaContent {
+    /// The number of layers that they make.
+    pub layers: usize,
+    /// Bytes of the blobs.
+    pub size: u64,
+    /// Bytes of the layers' tars, if recorded of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tar_size: Option<u64>,
+    /// The files of the layers, if recorded of any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<FileCounts>,
+}
+
+impl Sum for FileCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, more| Self {
+            equal: sum.equal.saturating_add(more.equal),
+            changed: sum.changed.saturating_add(more.changed),
+            new: sum.new.saturating_add(more.new),
+        })
+    }
 }
 
 impl DeltaLayer {
@@ -131,6 +175,18 @@ impl DeltaManifest {
         Ok(Self { target, source, layers: layers(manifest, at)?, reused: reused(annotations, at)? })
     }
 
+    /// Returns what is in it.
+    pub(crate) fn content(&self) -> DeltaContent {
+        let parts = || self.layers.values();
+        let files: Vec<FileCounts> = parts().filter_map(|part| part.files).collect();
+        DeltaContent {
+            layers: self.layers.len(),
+            size: parts().map(|part| part.blob.size()).fold(0, u64::saturating_add),
+            tar_size: parts().try_fold(0_u64, |sum, part| sum.checked_add(part.size?)),
+            files: (!files.is_empty()).then(|| files.into_iter().sum()),
+        }
+    }
+
     /// The manifest of the delta.
     pub(crate) fn to_manifest(&self) -> Manifest {
         let Self { target, source, layers, reused } = self;
@@ -142,7 +198,8 @@ impl DeltaManifest {
             let size = layer.size.map(|size| size.to_string());
             let blob = part(&layer.blob, LAYER).with_annotation(TO, Some(&to.to_string()));
             let compression = layer.compression.and_then(compression_name);
-            let blob = blob.with_annotation(LAYER_SIZE, size.as_deref());
+            let files = layer.files.map(|files| serde_json::to_string(&files).expect("numbers are always JSON"));
+            let blob = blob.with_annotation(LAYER_SIZE, size.as_deref()).with_annotation(FILES, files.as_deref());
             parts.push(blob.with_annotation(COMPRESSION, compression));
         }
         let list = |texts: Vec<String>| serde_json::to_string(&texts).expect("texts are always JSON");
@@ -195,10 +252,11 @@ fn layers(manifest: &Manifest, at: &str) -> Result<HashMap<Digest, DeltaLayer>> 
         let recorded = blob.annotation(COMPRESSION);
         let compression =
             [Compression::Gzip, Compression::Zstd].into_iter().find(|known| compression_name(*known) == recorded);
-        layers.insert(
-            to,
-            DeltaLayer { blob: blob.clone(), size, compression: compression.filter(|_| recorded.is_some()) },
-        );
+        let compression = compression.filter(|_| recorded.is_some());
+        // It tells a reader something, and decides nothing.
+        let counts = |text: &str| json::read(text.as_bytes(), FILES, MAX_DOCUMENT, Rule::P11).ok();
+        let files = blob.annotation(FILES).and_then(counts);
+        layers.insert(to, DeltaLayer { blob: blob.clone(), size, files, compression });
     }
     Ok(layers)
 }
@@ -228,10 +286,15 @@ mod tests {
     use super::*;
     use crate::spec::media_type::Family;
 
+    fn layer_files() -> Option<FileCounts> {
+        Some(FileCounts { equal: 3, changed: 2, new: 1 })
+    }
+
     fn delta() -> DeltaManifest {
         let digest = |text: &[u8]| Digest::sha256(text);
+        let files = layer_files();
         let layer =
-            |size| DeltaLayer { blob: tar_diff(digest(b"diff"), 4), size, compression: Some(Compression::Zstd) };
+            |size| DeltaLayer { blob: tar_diff(digest(b"diff"), 4), size, files, compression: Some(Compression::Zstd) };
         let kept = Descriptor::new(MediaType::Layer(Family::Oci, Compression::Gzip), digest(b"kept"), 4);
         DeltaManifest {
             target: TargetImage {
@@ -242,7 +305,7 @@ mod tests {
             source: SourceImage { manifest: Some(digest(b"m")), config: digest(b"c"), names: Vec::new() },
             layers: HashMap::from([
                 (digest(b"to"), layer(Some(10))),
-                (digest(b"kept"), DeltaLayer { blob: kept, size: None, compression: None }),
+                (digest(b"kept"), DeltaLayer { blob: kept, size: None, files: None, compression: None }),
             ]),
             reused: vec![(digest(b"r"), DiffId(digest(b"d")))],
         }
@@ -260,12 +323,17 @@ mod tests {
         let read = DeltaManifest::read(&manifest, "x").unwrap();
         assert_eq!((&read.source, &read.reused), (&written.source, &written.reused));
         assert_eq!(read.target.names, written.target.names);
+        let content = DeltaContent { layers: 2, size: 8, tar_size: None, files: layer_files() };
+        assert_eq!(read.content(), content);
         assert_eq!(read.target.config.digest(), written.target.config.digest());
         let sizes = |delta: &DeltaManifest| {
             let mut sizes: Vec<_> = delta
                 .layers
                 .iter()
-                .map(|(to, layer)| (to.clone(), layer.size, layer.compression == Some(Compression::Zstd)))
+                .map(|(to, layer)| {
+                    let new = layer.files.map(|files| files.new);
+                    (to.clone(), layer.size, new, layer.compression == Some(Compression::Zstd))
+                })
                 .collect();
             sizes.sort();
             sizes

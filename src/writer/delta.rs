@@ -13,7 +13,7 @@ use super::store::{Documents, Store, TarLayout};
 use super::tar::Out;
 use super::{Contents, loss, single_images};
 use crate::codec::Codec;
-use crate::delta::{Matcher, Recipe, Scope, Sources, TargetLayer, is_remade};
+use crate::delta::{Matcher, RecipeForm, Scope, Sources, TargetLayer, is_remade};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, Name, NeededBase};
@@ -21,7 +21,7 @@ use crate::options::DeltaOptions;
 use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
 use crate::rule::Rule;
 use crate::run::Run;
-use crate::spec::delta::{DeltaLayer, DeltaManifest, SourceImage, TargetImage, tar_diff};
+use crate::spec::delta::{DeltaContent, DeltaLayer, DeltaManifest, SourceImage, TargetImage, tar_diff};
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::spec::oci::{EMPTY_CONFIG, Index, LAYOUT_MARKER, Manifest};
@@ -39,7 +39,7 @@ pub(super) fn write(contents: &Contents<'_>, out: Out, options: &DeltaOptions, r
     let mut writer = DeltaWriter {
         store: TarLayout::new(out, run),
         spools: SpoolFiles::new(&run.tmpdir),
-        recipe: if options.fast { Recipe::Fast } else { Recipe::Small },
+        form: RecipeForm { fast: options.fast, memory: options.memory },
         run,
         bases: HashMap::new(),
         layers: HashMap::new(),
@@ -52,7 +52,13 @@ pub(super) fn write(contents: &Contents<'_>, out: Out, options: &DeltaOptions, r
         listed.push(written.artifact);
         let reused = written.layers.iter().filter(|layer| layer.action == LayerAction::LeftOut);
         let size = reused.clone().filter_map(|layer| layer.source.as_ref()).map(|blob| blob.size).sum();
-        needs.push(NeededBase { image: Some(base.entry.title()), layers: reused.count(), size: Some(size) });
+        let content = Some(written.content);
+        needs.push(NeededBase {
+            image: Some(base.entry.title()),
+            layers: reused.count(),
+            size: Some(size),
+            delta: content,
+        });
         let names: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
         reports.add(image, &names, || (Some(written.manifest), written.layers));
     }
@@ -108,7 +114,7 @@ struct OpenBase {
 struct DeltaWriter<'a> {
     store: TarLayout<'a>,
     spools: SpoolFiles,
-    recipe: Recipe,
+    form: RecipeForm,
     run: &'a Run,
     /// Images of bases by their addresses in memory.
     bases: HashMap<*const Image, OpenBase>,
@@ -121,6 +127,7 @@ struct WrittenArtifact {
     artifact: Descriptor,
     manifest: ManifestReport,
     layers: Vec<LayerReport>,
+    content: DeltaContent,
 }
 
 /// A layer as it was written.
@@ -199,6 +206,7 @@ impl DeltaWriter<'_> {
             artifact,
             manifest: ManifestReport { digest: target.digest().clone(), kept },
             layers: reports,
+            content: delta.content(),
         })
     }
 
@@ -210,17 +218,17 @@ impl DeltaWriter<'_> {
         }
         let new = TargetLayer::read(layer, &self.spools, self.run)?;
         let matcher = &self.bases[&key.1].matcher;
-        let ((digest, size), recipe) = self.spools.add(&layer.at, |out| {
+        let ((digest, size, files), recipe) = self.spools.add(&layer.at, |out| {
             let mut out = HashWriter::new(out);
-            new.write_recipe(matcher, self.recipe, &mut out, self.run)?;
+            let files = new.write_recipe(matcher, self.form, &mut out, self.run)?;
             let (digest, size, _) = out.finish().map_err(|error| Error::io("writing a delta of", &layer.at, error))?;
-            Ok((digest, size))
+            Ok((digest, size, files))
         })?;
         let written = match as_stored(layer).filter(|(blob, ..)| blob.size() <= size) {
             Some((blob, codec, extent)) => {
                 self.store.extent(blob.digest(), extent)?;
                 WrittenDelta {
-                    layer: DeltaLayer { blob, size: None, compression: None },
+                    layer: DeltaLayer { blob, size: None, files: None, compression: None },
                     codec,
                     tar_size: new.tar().size(),
                 }
@@ -229,7 +237,7 @@ impl DeltaWriter<'_> {
                 self.store.extent(&digest, &recipe)?;
                 let compression = self.remade(layer, new.tar())?;
                 let blob = tar_diff(digest, size);
-                let layer = DeltaLayer { blob, size: Some(new.tar().size()), compression };
+                let layer = DeltaLayer { blob, size: Some(new.tar().size()), files: Some(files), compression };
                 WrittenDelta { layer, codec: Codec::Zstd, tar_size: new.tar().size() }
             }
         };

@@ -119,6 +119,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "progress",
             "rule",
             "run",
+            "spec",
             "stream",
         ],
     ),

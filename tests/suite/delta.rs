@@ -1,7 +1,9 @@
 //! `--to delta` and deltas as input (docs/delta.md): what is written makes the same image again, here and by the format's own
 //! page, and what others write is applied.
 
+mod answers;
 mod hostile;
+mod memory;
 mod random;
 
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{SelectionArgs, WriteArgs};
+use crate::cli::values;
 
 /// The end of `imgtar convert --help`.
 const EXAMPLES: &str = "\
@@ -85,6 +86,13 @@ pub(crate) struct ConvertArgs {
     /// Make a delta in a fraction of the time, but larger (version 2 of tar-diff).
     #[arg(long, help_heading = "Selection")]
     pub(crate) fast: bool,
+
+    /// Take about SIZE of memory in each thread to compare files for a delta, 12M or more [default: 192M].
+    ///
+    /// Files that need more are compared in windows; with smaller windows less is found. The delta depends on SIZE, but not on
+    /// the number of threads.
+    #[arg(long, value_name = "SIZE", value_parser = values::delta_memory, help_heading = "Selection")]
+    pub(crate) memory: Option<u64>,
 
     /// Write an archive for each image. The last part of -o is then a pattern, as in out/{name}-{tag}.tar.
     ///

@@ -5,7 +5,7 @@ use std::io;
 use imgtar::{ConfigFacts, Diagnostic, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
 
 use crate::cli::page::{Cell, Page, Table, Tone, cell};
-use crate::cli::words::{counted, needed, size, source};
+use crate::cli::words::{counted, made, needed, size};
 
 /// Digits of a digest that tell it from others; `--image` takes as many.
 const DIGITS: usize = 12;
@@ -20,7 +20,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
         page.gap()?;
         let names = if image.names.is_empty() { "untagged".to_owned() } else { image.names.join(", ") };
         title(page, &names)?;
-        page.table(&facts(image, report.format == "delta", in_full))?;
+        page.table(&facts(image, in_full))?;
         page.table(&layers(&image.content.layers, in_full))?;
     }
     listing(page, "beside images", artifacts(report))?;
@@ -78,10 +78,13 @@ fn archive(report: &InspectReport) -> String {
     format!("{}: {format}{compression}, {}", report.archive, counted(report.images.len(), "image"))
 }
 
-fn facts(image: &ImageFacts, is_delta: bool, in_full: bool) -> Table {
+fn facts(image: &ImageFacts, in_full: bool) -> Table {
     let digest = |digest: &str| shown_digest(digest, in_full);
     let version = image.os_version.as_ref().map_or_else(String::new, |version| format!(" ({version})"));
     let one = |value: Option<String>| vec![value.unwrap_or_default()];
+    let layers = image.content.layers.len();
+    let needs = image.content.needs.as_ref();
+    let delta = needs.and_then(|needs| needs.delta.as_ref());
     let mut facts = vec![
         ("image ID", vec![digest(&image.content.image_id)]),
         ("manifest", one(image.content.manifest.as_ref().map(|manifest| digest(&manifest.digest)))),
@@ -91,11 +94,10 @@ fn facts(image: &ImageFacts, is_delta: bool, in_full: bool) -> Table {
         ("created", one(image.content.created.clone())),
         ("author", one(image.content.author.clone())),
         ("size", vec![sizes(Some(image.content.size), image.content.tar_size)]),
+        ("makes", one(delta.map(|delta| made(delta, layers)))),
     ];
     facts.extend(config(&image.content.config));
-    let layers = image.content.layers.len();
-    let needs = image.content.needs.as_ref();
-    facts.push(("needs", one(needs.map(|needs| if is_delta { source(needs) } else { needed(needs, layers) }))));
+    facts.push(("needs", one(needs.map(|needs| needed(needs, layers)))));
     facts.push(("layers", vec![layers.to_string()]));
     let mut table = Table::new(2);
     for (key, values) in facts.into_iter().filter(|(_, values)| !values.iter().all(String::is_empty)) {

@@ -30,7 +30,7 @@ use crate::stream::tap::{Expected, HashWriter, VerifyReader};
 /// # Errors
 /// A delta whose image is not there, one that is damaged, or an image that is.
 pub(in crate::reader) fn make_all(
-    archives: &[Archive],
+    archives: &[&Archive],
     sets: &mut [Option<ImageSet>],
     wanted: impl Fn(usize) -> bool,
     run: &Run,

@@ -60,7 +60,7 @@ fn operations(choice: &mut Choice<'_>) {
 
 /// Of any image another is made.
 fn pair(choice: &mut Choice<'_>) {
-    let options = DeltaOptions { fast: choice.once_in(2) };
+    let options = DeltaOptions { fast: choice.once_in(2), ..DeltaOptions::default() };
     let [old, new] = [0, 1].map(|_| image(&generate::stack(choice)));
     let [old, new] = [old, new].map(|image| Shape::Oci.save_one(&image).bytes());
     // What cannot be merged is not a base.
