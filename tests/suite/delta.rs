@@ -4,6 +4,7 @@
 mod answers;
 mod hostile;
 mod memory;
+mod python;
 mod random;
 
 use serde_json::{Value, json};
