@@ -170,6 +170,11 @@ impl Diagnostics {
         Self { log: Mutex::default(), mode: SinkMode::Collect }
     }
 
+    /// A sink for a part of a run, which keeps what [`Diagnostics::absorb`] passes on later, and is as strict.
+    pub(crate) fn of_part(&self) -> Self {
+        Self::new(matches!(self.mode, SinkMode::Listen { strict: true, .. }), |_| {})
+    }
+
     /// A sink that drops every diagnostic and fails on no warning.
     pub fn silent() -> Self {
         Self::new(false, |_| {})
@@ -250,6 +255,16 @@ impl Diagnostics {
         std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Reports what a part of the run has found, and returns its warnings.
+    pub(crate) fn absorb(&self, part: DiagnosticLog) -> Vec<Diagnostic> {
+        let unlisted = part.unlisted();
+        let mut found = part.into_ordered();
+        found.iter().for_each(|diagnostic| self.pass_on(diagnostic));
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).count(unlisted);
+        found.retain(|diagnostic| diagnostic.severity == Severity::Warning);
+        found
+    }
+
     /// Calls the listener, but not while the lock is held: the listener may report a diagnostic itself.
     fn pass_on(&self, diagnostic: &Diagnostic) {
         let is_new = self.log.lock().unwrap_or_else(PoisonError::into_inner).add(diagnostic.clone());
@@ -305,6 +320,10 @@ impl DiagnosticLog {
         for diagnostic in other.into_ordered() {
             self.add(diagnostic);
         }
+        self.count(unlisted);
+    }
+
+    fn count(&mut self, unlisted: Vec<((Severity, Option<Rule>), u64)>) {
         for (kind, more) in unlisted {
             *self.counts.entry(kind).or_default() += more;
         }

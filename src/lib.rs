@@ -111,7 +111,7 @@ pub use verify::verify;
 
 // What is asked for.
 pub use codec::{GzipLevel, Level, ZstdLevel};
-pub use convert::{ParseSplitPatternError, SplitPattern};
+pub use convert::{ParseSplitPatternError, SplitArchive, SplitPattern};
 pub use diff::{DiffIgnore, DiffOptions, DiffPart};
 pub use edit::{
     Addition, ConfigChanges, EditOptions, NewConfig, Normalize, ParsePatternError, PathPattern, Rebase, RuntimeChanges,

@@ -3,6 +3,7 @@
 //! Sources: docs/formats.md H-7, H-10, H-14, H-15; each constant names its rule. The three limits that depend on how large
 //! an honest input is can be moved by the user, the others cannot.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, LimitKind, Result};
@@ -57,10 +58,14 @@ impl Default for Limits {
 #[derive(Debug, Default)]
 pub struct Budget {
     limits: Limits,
-    size: AtomicU64,
-    entries: AtomicU64,
-    metadata: AtomicU64,
+    /// The use by this part of the run, which may be forgotten.
+    part: Used,
+    /// The use by all parts of the run.
+    whole: Arc<Used>,
 }
+
+/// Size, entries, metadata.
+type Used = [AtomicU64; 3];
 
 impl Budget {
     /// Nothing used yet.
@@ -74,6 +79,12 @@ impl Budget {
         Self::new(Limits { entries: u64::MAX, metadata: u64::MAX, ..self.limits })
     }
 
+    /// The budget of a part of the run, of which several go on at once: it counts for all, and forgets only its own use.
+    #[must_use]
+    pub(crate) fn of_part(&self) -> Self {
+        Self { limits: self.limits, part: Used::default(), whole: Arc::clone(&self.whole) }
+    }
+
     /// Returns what may be used at most.
     pub(crate) fn limits(&self) -> Limits {
         self.limits
@@ -84,28 +95,25 @@ impl Budget {
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::size`].
     pub(crate) fn decoded(&self, bytes: u64, at: &str) -> Result<()> {
-        spend(&self.size, bytes, self.limits.size, at, LimitKind::Size)
+        self.spend(0, bytes, self.limits.size, at, LimitKind::Size)
     }
 
     /// Returns how many more bytes may be decoded.
     pub(crate) fn left_to_decode(&self) -> u64 {
-        self.limits.size.saturating_sub(self.size.load(Ordering::Relaxed))
+        self.limits.size.saturating_sub(self.whole[0].load(Ordering::Relaxed))
     }
 
-    /// Returns what has been used so far: size, entries, metadata.
+    /// Returns what this part has used so far: size, entries, metadata.
     pub(crate) fn spent(&self) -> [u64; 3] {
-        self.counters().map(|counter| counter.load(Ordering::Relaxed))
+        self.part.each_ref().map(|used| used.load(Ordering::Relaxed))
     }
 
-    /// Forgets what was used since `spent`: all of it will be read and made once more.
+    /// Forgets what this part has used since `spent`: all of it will be read and made once more.
     pub(crate) fn restore(&self, spent: &[u64; 3]) {
-        for (counter, before) in self.counters().into_iter().zip(spent) {
-            counter.store(*before, Ordering::Relaxed);
+        for ((part, whole), &before) in self.part.iter().zip(&*self.whole).zip(spent) {
+            let used = part.swap(before, Ordering::Relaxed) - before;
+            whole.fetch_sub(used, Ordering::Relaxed);
         }
-    }
-
-    fn counters(&self) -> [&AtomicU64; 3] {
-        [&self.size, &self.entries, &self.metadata]
     }
 
     /// Counts one tar entry.
@@ -113,7 +121,7 @@ impl Budget {
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::entries`].
     pub(crate) fn entry(&self, at: &str) -> Result<()> {
-        spend(&self.entries, 1, self.limits.entries, at, LimitKind::Entries)
+        self.spend(1, 1, self.limits.entries, at, LimitKind::Entries)
     }
 
     /// Counts `bytes` of metadata that stay in memory.
@@ -121,7 +129,7 @@ impl Budget {
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::metadata`].
     pub fn charge_memory(&self, bytes: u64, at: &str) -> Result<()> {
-        spend(&self.metadata, bytes, self.limits.metadata, at, LimitKind::Metadata)
+        self.spend(2, bytes, self.limits.metadata, at, LimitKind::Metadata)
     }
 
     /// Counts `bytes` of memory as metadata until what is returned is dropped.
@@ -132,6 +140,15 @@ impl Budget {
         let mut held = HeldMemory { budget: self, bytes: 0 };
         held.grow_to(bytes, at)?;
         Ok(held)
+    }
+
+    fn spend(&self, counter: usize, more: u64, limit: u64, at: &str, kind: LimitKind) -> Result<()> {
+        self.part[counter].fetch_add(more, Ordering::Relaxed);
+        let before = self.whole[counter].fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > limit {
+            return Err(Error::Limit { at: at.to_owned(), limit, kind });
+        }
+        Ok(())
     }
 }
 
@@ -155,16 +172,9 @@ impl HeldMemory<'_> {
 
 impl Drop for HeldMemory<'_> {
     fn drop(&mut self) {
-        self.budget.metadata.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.part[2].fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.whole[2].fetch_sub(self.bytes, Ordering::Relaxed);
     }
-}
-
-fn spend(used: &AtomicU64, more: u64, limit: u64, at: &str, kind: LimitKind) -> Result<()> {
-    let before = used.fetch_add(more, Ordering::Relaxed);
-    if before.saturating_add(more) > limit {
-        return Err(Error::Limit { at: at.to_owned(), limit, kind });
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -195,5 +205,19 @@ mod tests {
         assert_eq!(budget.spent()[2], 2);
         assert_eq!(budget.hold(9, "b").map(drop).unwrap_err().kind(), ErrorKind::Limit);
         assert_eq!(budget.spent()[2], 2);
+    }
+
+    #[test]
+    fn a_part_counts_for_all_and_forgets_its_own_use() {
+        let budget = Budget::new(Limits { size: 10, ..Limits::default() });
+        let parts = [budget.of_part(), budget.of_part()];
+        parts[0].decoded(4, "a").unwrap();
+        let spent = parts[0].spent();
+        parts[0].decoded(2, "a").unwrap();
+        parts[1].decoded(4, "b").unwrap();
+        assert_eq!(budget.left_to_decode(), 0);
+        parts[0].restore(&spent);
+        assert_eq!(budget.left_to_decode(), 2);
+        assert!(parts[1].decoded(3, "b").is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! listener it does nothing. No byte of the output depends on any of it.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes that a task counts before it sends an event: as many as are copied at once.
@@ -69,21 +70,22 @@ pub enum Event<'a> {
 
 type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// The sender of a run's progress events. Shared by all its threads.
+/// The sender of a run's progress events. Shared by all its threads, and by the parts of a run.
+#[derive(Clone)]
 pub struct Progress {
-    listener: Option<Box<Listener>>,
-    tasks: AtomicU64,
+    listener: Option<Arc<Listener>>,
+    tasks: Arc<AtomicU64>,
 }
 
 impl Progress {
     /// Calls `listener` for each event, on the thread that moves the bytes: it should be quick.
     pub fn new(listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        Self { listener: Some(Box::new(listener)), tasks: AtomicU64::new(0) }
+        Self { listener: Some(Arc::new(listener)), tasks: Arc::default() }
     }
 
     /// Sends no events.
     pub fn silent() -> Self {
-        Self { listener: None, tasks: AtomicU64::new(0) }
+        Self { listener: None, tasks: Arc::default() }
     }
 
     /// Announces `bytes` of layers to be read.
@@ -182,7 +184,7 @@ impl<R: Read> Read for ProgressReader<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     fn heard(tell: impl FnOnce(&Progress)) -> Vec<String> {
         let heard = Arc::new(Mutex::new(Vec::new()));

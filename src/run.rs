@@ -39,6 +39,18 @@ impl Run {
         }
     }
 
+    /// Returns one of several parts of this run that go on at once, with `jobs` threads: it keeps its diagnostics.
+    pub(crate) fn part(&self, jobs: NonZeroUsize) -> Self {
+        Self {
+            diagnostics: self.diagnostics.of_part(),
+            progress: self.progress.clone(),
+            budget: self.budget.of_part(),
+            tmpdir: self.tmpdir.clone(),
+            jobs,
+            epoch: self.epoch,
+        }
+    }
+
     /// Returns a run for reading a second time: it repeats no warning, and counts only decoded bytes and expanded
     /// holes.
     pub(crate) fn second_reading(&self) -> Self {

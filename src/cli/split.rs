@@ -1,16 +1,16 @@
 //! `imgtar convert --split`: an archive for each image.
 
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{iter, mem};
 
-use imgtar::{ConvertOptions, Error, Input, OutputBatch, Result, SplitPattern, split};
+use imgtar::{ConvertOptions, Error, Input, OutputBatch, Result, SplitArchive, SplitPattern, split};
 
 use super::args::ConvertArgs;
 use super::input::GivenArchives;
 use super::messages::Messages;
 use super::report::ReportDocument;
 use super::write::{new_run, recording};
-use super::{environment, input, output, signals};
+use super::{environment, hints, input, output, signals};
 
 /// Converts into several archives, and reports what was written; refuses all that it can before it reads.
 ///
@@ -39,21 +39,18 @@ pub(super) fn run(
     let files = given.paths().filter(|path| path.as_os_str() != "-");
     let files: Vec<Input> = files.map(Into::into).collect();
     // Those of reading are the first archive's.
-    let (mut opened, mut of_each) = (0, Vec::new());
+    let mut of_reading = None;
     let mut open = |name: &str| {
         let path = pattern.directory().join(name);
         files.iter().try_for_each(|input| output::refuse_input_at(&path, write, input))?;
-        opened += 1;
-        if opened > 1 {
-            of_each.push(take_warnings());
-        }
+        of_reading.get_or_insert_with(take_warnings);
         output::open_at(&path, write, outer, &batch)
     };
     let run = new_run(&write.run, messages, diagnostics, jobs, epoch);
-    let reports = split(archives, &pattern, &mut open, options, &run)?;
-    of_each.push(take_warnings());
-    let of_each = of_each.into_iter().chain(iter::repeat_with(Vec::new));
-    let reports = reports.into_iter().zip(of_each).map(|((name, report), warnings)| {
+    let archives = split(archives, &pattern, &mut open, options, &run)?;
+    let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
+        let own = warnings.iter().map(hints::hinted);
+        let warnings = of_reading.take().unwrap_or_default().into_iter().chain(own).collect();
         ReportDocument::new(&pattern.directory().join(name), write, outer.codec(), report, warnings)
     });
     let reports: Vec<ReportDocument> = reports.collect();

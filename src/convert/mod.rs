@@ -7,7 +7,7 @@ use std::path::Path;
 mod split;
 
 pub(crate) use crate::options::*;
-pub use split::{ParseSplitPatternError, SplitPattern};
+pub use split::{ParseSplitPatternError, SplitArchive, SplitPattern};
 
 use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
@@ -19,6 +19,7 @@ use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
 use crate::stream::input::Input;
+use crate::stream::side_by_side::side_by_side;
 use crate::stream::sink::Sink;
 use crate::writer::{self, Contents, Output};
 
@@ -53,19 +54,20 @@ pub fn convert_all(
 }
 
 /// Converts `archives` into one for each image, or, where `pattern` has a placeholder that differs by platform, for
-/// each platform of each image: all or none (docs/bundles.md B-41). `open` returns the output for a file name; the
-/// caller gives the files those names when all are written.
+/// each platform of each image: all or none (docs/bundles.md B-41). `open` returns the output for a file name, in the order
+/// of the images; the caller gives the files those names when all are written. Several are written at a time where there are
+/// threads for it.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error): before anything is opened, if two archives would have one name or an image has not got
-/// what the pattern names.
+/// what the pattern names. Of archives that fail, that of the first.
 pub fn split(
     archives: Archives,
     pattern: &SplitPattern,
     open: &mut dyn FnMut(&str) -> Result<Output>,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<Vec<(String, ConversionReport)>> {
+) -> Result<Vec<SplitArchive>> {
     let options = &ConvertOptions { each_platform: pattern.has_platform(), ..options.clone() };
     refuse_bases(&archives, options)?;
     let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
@@ -75,13 +77,21 @@ pub fn split(
     let mut groups = split::groups(entries, options, run);
     groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options, run))?;
     let names = pattern.names(&groups)?;
-    let mut reports = Vec::with_capacity(groups.len());
-    for (name, entries) in names.into_iter().zip(&groups) {
-        let contents = Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
-        let report = writer::write(&contents, open(&name)?, options, run)?;
-        reports.push((name, report));
-    }
-    Ok(reports)
+    let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
+    let contents: Vec<Contents<'_>> = groups.iter().map(|entries| contents(entries)).collect();
+    let weights: Vec<u64> = contents.iter().map(Contents::stored_size).collect();
+    let begin = |number: usize| (&contents[number], open(&names[number]));
+    let write = |(contents, output): (&Contents<'_>, Result<Output>), jobs| {
+        let part = run.part(jobs);
+        let written = output.and_then(|output| writer::write(contents, output, options, &part));
+        (written, part.diagnostics.take())
+    };
+    let done = side_by_side(run.jobs, &weights, begin, write, |(written, _)| written.is_err());
+    let archive = |((written, found), name): ((Result<_>, _), &String)| {
+        let warnings = run.diagnostics.absorb(found);
+        Ok(SplitArchive { name: name.clone(), report: written?, warnings })
+    };
+    done.into_iter().zip(&names).map(archive).collect()
 }
 
 /// Writes an image of one layer, the root filesystem tar in `input`, which `config` describes (docs/formats.md X-3).

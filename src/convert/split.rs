@@ -15,10 +15,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::{ConvertOptions, Target};
+use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{ImageEntry, Name, Node};
 use crate::path::escape_for_terminal;
+use crate::report::ConversionReport;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::platform::Platform;
@@ -49,6 +51,18 @@ enum PatternField {
     Arch,
     Id,
     Number,
+}
+
+/// One of the archives that [`split`](crate::split) wrote.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SplitArchive {
+    /// Its file name.
+    pub name: String,
+    /// What it holds.
+    pub report: ConversionReport,
+    /// The warnings about what was written into it.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Why a text is not a pattern.

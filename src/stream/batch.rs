@@ -7,7 +7,7 @@
 
 use std::mem;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::dir_sink::{DirSink, Mode};
 use super::placement::{StagedOutput, place};
@@ -17,7 +17,14 @@ use crate::error::Result;
 /// Outputs of which each waits for the others: those that are finished have their names when the batch is. Dropped
 /// unfinished, it leaves no file.
 #[derive(Debug, Clone, Default)]
-pub struct OutputBatch(Arc<Mutex<Vec<StagedOutput>>>);
+pub struct OutputBatch(Arc<Mutex<Vec<Option<StagedOutput>>>>);
+
+/// The place of an output in its batch: by the order in which they were begun, because threads finish them in any order.
+#[derive(Debug)]
+pub(super) struct BatchPlace {
+    batch: OutputBatch,
+    number: usize,
+}
 
 impl OutputBatch {
     /// A file of the batch, as [`Sink::file`] opens it. A FIFO or device that is there is written at once.
@@ -25,7 +32,7 @@ impl OutputBatch {
     /// # Errors
     /// Those of [`Sink::file`].
     pub fn file(&self, path: &Path, force: bool) -> Result<Sink> {
-        Sink::file_of(path, force, Some(self.clone()))
+        Sink::file_of(path, force, Some(self.place()))
     }
 
     /// A layout directory of the batch, as [`DirSink::create`] begins it.
@@ -33,7 +40,7 @@ impl OutputBatch {
     /// # Errors
     /// Those of [`DirSink::create`].
     pub fn directory(&self, path: &Path, mode: Mode) -> Result<DirSink> {
-        DirSink::begin(path, mode, Some(self.clone()))
+        DirSink::begin(path, mode, Some(self.place()))
     }
 
     /// Gives all outputs that are finished their names, the first of them last: that may be a layout which is added to, and
@@ -43,13 +50,25 @@ impl OutputBatch {
     /// [`Error::Output`](crate::Error::Output) if something took a name meanwhile, [`Error::Io`](crate::Error::Io) when the
     /// system refuses; nothing is then changed.
     pub fn finish(self) -> Result<()> {
-        let mut outputs = mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        outputs.reverse();
-        place(outputs)
+        let outputs = mem::take(&mut *self.lock());
+        place(outputs.into_iter().rev().flatten().collect())
     }
 
-    pub(super) fn add(&self, output: StagedOutput) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(output);
+    fn place(&self) -> BatchPlace {
+        let mut outputs = self.lock();
+        outputs.push(None);
+        BatchPlace { batch: self.clone(), number: outputs.len() - 1 }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Option<StagedOutput>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BatchPlace {
+    /// Leaves `output`, which is complete, to the batch.
+    pub(super) fn fill(self, output: StagedOutput) {
+        self.batch.lock()[self.number] = Some(output);
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::batch::OutputBatch;
+use super::batch::BatchPlace;
 use super::copy::Destination;
 use super::output::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
 use super::placement::{self, StagedOutput, Way};
@@ -43,7 +43,7 @@ pub struct DirSink {
     target: PathBuf,
     way: Way,
     /// The outputs with which it appears, if there are any.
-    batch: Option<OutputBatch>,
+    batch: Option<BatchPlace>,
 }
 
 /// The way for what `mode` allows to be at `target`, to which `path` leads; other things are refused.
@@ -68,13 +68,13 @@ impl DirSink {
     }
 
     /// The same, to be placed with the others of `batch`.
-    pub(super) fn begin(path: &Path, mode: Mode, batch: Option<OutputBatch>) -> Result<Self> {
+    pub(super) fn begin(path: &Path, mode: Mode, batch: Option<BatchPlace>) -> Result<Self> {
         let target = follow_links(path)?;
         let way = way(path, &target, mode)?;
         Self::staged(target, way, batch).map_err(|error| not_begun(path, error))
     }
 
-    fn staged(target: PathBuf, way: Way, batch: Option<OutputBatch>) -> io::Result<Self> {
+    fn staged(target: PathBuf, way: Way, batch: Option<BatchPlace>) -> io::Result<Self> {
         // `.` has no parent by its name.
         let target = if way == Way::NewDirectory { target } else { target.canonicalize()? };
         let dir = if way == Way::Merge { &target } else { parent(&target) };

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod copy;
+
 pub(crate) mod dir_sink;
 pub(crate) mod finish;
 pub(crate) mod input;
@@ -10,6 +11,7 @@ pub(crate) mod patch;
 pub(crate) mod pipe;
 mod placement;
 pub(crate) mod pool;
+pub(crate) mod side_by_side;
 pub(crate) mod sink;
 pub(crate) mod skip;
 pub(crate) mod source;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::batch::OutputBatch;
+use super::batch::BatchPlace;
 use super::output::{is_free, name, refuse};
 use super::sys;
 use super::unfinished::{self, Unfinished};
@@ -52,10 +52,10 @@ enum Undo {
 ///
 /// # Errors
 /// Those of [`place`].
-pub(super) fn place_with(batch: Option<OutputBatch>, output: StagedOutput) -> Result<()> {
+pub(super) fn place_with(batch: Option<BatchPlace>, output: StagedOutput) -> Result<()> {
     match batch {
-        Some(batch) => {
-            batch.add(output);
+        Some(place) => {
+            place.fill(output);
             Ok(())
         }
         None => place(vec![output]),

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::OutputBatch;
+use super::batch::BatchPlace;
 use super::copy::Destination;
 use super::finish::Finish;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
@@ -41,7 +41,7 @@ struct NewFile {
     target: PathBuf,
     force: bool,
     /// The outputs with which it appears, if there are any.
-    batch: Option<OutputBatch>,
+    batch: Option<BatchPlace>,
 }
 
 /// The bytes written to a [`Sink::memory`].
@@ -62,7 +62,7 @@ impl Sink {
     }
 
     /// The same, to be placed with the others of `batch`.
-    pub(super) fn file_of(path: &Path, force: bool, batch: Option<OutputBatch>) -> Result<Self> {
+    pub(super) fn file_of(path: &Path, force: bool, batch: Option<BatchPlace>) -> Result<Self> {
         if let Some(device) = sys::device(path) {
             return Ok(Self::stream(device, name(path)));
         }
@@ -182,7 +182,7 @@ impl Destination for Sink {
 impl Finish for Sink {
     type Output = ();
 
-    /// Closes the output, and gives a new file its name, unless that is left to an [`OutputBatch`].
+    /// Closes the output, and gives a new file its name, unless that is left to an [`OutputBatch`](crate::OutputBatch).
     ///
     /// # Errors
     /// [`Error::Io`] if the system reports only now that written bytes are lost; [`Error::Output`] if a file took the
@@ -198,7 +198,7 @@ impl Finish for Sink {
 }
 
 impl NewFile {
-    fn create(target: PathBuf, force: bool, batch: Option<OutputBatch>) -> Result<Self> {
+    fn create(target: PathBuf, force: bool, batch: Option<BatchPlace>) -> Result<Self> {
         match temporary(parent(&target), 0o666) {
             Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force, batch }),
             Err(error) => Err(not_begun(&target, error)),

@@ -25,7 +25,7 @@ pub(crate) use tar::{CountedSink, Out};
 
 use crate::codec::{self, Encoding};
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, ImageSet, Node, RawBlob};
+use crate::image::{Image, ImageEntry, ImageSet, Layer, Node, RawBlob, distinct};
 use crate::options::{ConvertOptions, Target};
 use crate::report::ConversionReport;
 use crate::run::Run;
@@ -77,6 +77,12 @@ impl<'a> Contents<'a> {
         let mut seen = HashSet::new();
         let images = self.entries.iter().flat_map(|entry| entry.node.images());
         images.filter(|image| seen.insert(Arc::as_ptr(image))).map(|image| &**image).collect()
+    }
+
+    /// Returns the bytes of all layers as they are stored.
+    pub(crate) fn stored_size(&self) -> u64 {
+        let layers = self.images().into_iter().flat_map(|image| image.layers.iter());
+        distinct(layers).map(Layer::stored_size).sum()
     }
 
     /// Returns the blobs that are carried without being understood, by digest (docs/formats.md O-29): one for which the

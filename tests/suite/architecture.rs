@@ -244,6 +244,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "convert",
         &[
+            "diagnostics",
             "digest",
             "edit",
             "error",

@@ -1,15 +1,22 @@
 //! `--split`: an archive for each image, all or none (docs/bundles.md B-41).
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use crate::support::archive::Archive;
+use crate::support::codec::Codec;
 use crate::support::expect::{Target, judge};
 use crate::support::image::TestImage;
-use crate::support::layout::{Layout, Types};
+use crate::support::layer::{file, layer_tar};
+use crate::support::layout::{Layout, Types, blob_path};
+use crate::support::process::noise;
 use crate::support::run::{Outcome, imgtar};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
-use crate::support::tarball::Tarball;
+use crate::support::tarball::{Kind, Tarball};
 
 /// Splits `source` by `pattern`, which lies below a directory that is there.
 fn split(scratch: &Scratch, source: &Tarball, target: &str, pattern: &str, flags: &[&str]) -> Outcome {
@@ -186,15 +193,97 @@ fn reports_are_a_document_a_line() {
     }
 }
 
+fn damage(source: &mut Tarball, layer: &str) {
+    let layer = blob_path(layer);
+    let member = source.members.iter_mut().find(|member| member.name == layer).unwrap();
+    let Kind::File(bytes) = &mut member.kind else { panic!("a layer") };
+    *bytes.last_mut().unwrap() ^= 1;
+}
+
 #[test]
 fn where_one_image_is_damaged_no_archive_appears() {
     let scratch = Scratch::new();
     let mut source = Shape::Oci.save(&["a:1", "b:1"].map(TestImage::demo));
-    let layer = crate::support::layout::blob_path(&TestImage::demo("b:1").layer_digests()[1]);
-    let member = source.members.iter_mut().find(|member| member.name == layer).unwrap();
-    let crate::support::tarball::Kind::File(bytes) = &mut member.kind else { panic!("a layer") };
-    *bytes.last_mut().unwrap() ^= 1;
+    damage(&mut source, &TestImage::demo("b:1").layer_digests()[1]);
     let outcome = split(&scratch, &source, "oci", "{name}.tar", &[]);
     assert_eq!(outcome.code, 3, "{outcome}");
     assert_eq!(found(&scratch), [""; 0]);
+}
+
+/// Images of one layer that they share and one of their own: the last of each is stored with zstd, which is warned about,
+/// and the fourth is larger than all others together.
+fn many() -> Vec<TestImage> {
+    let base = || TestImage::new().layer([file("etc/os-release", "ID=base\n")]);
+    let own = |nth: usize| layer_tar([file("own", noise(if nth == 3 { 900_000 } else { 40_000 + nth }))]);
+    let image = |nth| base().layer_bytes(own(nth)).stored(Codec::Zstd).tag(&format!("ex.org/app{nth}:1"));
+    (0..8).map(image).collect()
+}
+
+#[test]
+fn archives_written_side_by_side_are_the_same_and_come_in_the_same_order() {
+    let source = Shape::Oci.save(&many());
+    for (target, compress) in [("oci", "keep"), ("docker", "gzip"), ("oci-dir", "gzip"), ("legacy", "none")] {
+        let run = |jobs: &str| {
+            let scratch = Scratch::new();
+            let flags = ["--compress", compress, "-j", jobs, "--report", "report", "-v"];
+            let outcome = split(&scratch, &source, target, "{n}.tar", &flags);
+            assert_eq!(outcome.code, 0, "{outcome}");
+            let files = tree(&scratch.path("out"));
+            (outcome.stderr, scratch.read("report"), files)
+        };
+        let one = run("1");
+        assert_eq!(one.0.contains("warning"), target == "oci", "{}", one.0);
+        for jobs in ["2", "3", "16"] {
+            let more = run(jobs);
+            assert_eq!(more.0, one.0, "{target} -j {jobs}");
+            assert!(more.1 == one.1 && more.2 == one.2, "{target} -j {jobs}");
+        }
+    }
+}
+
+/// All files below a directory.
+fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(tree(&path)),
+            false => drop(
+                files.insert(path.strip_prefix(dir.parent().unwrap()).unwrap().to_owned(), fs::read(&path).unwrap()),
+            ),
+        }
+    }
+    files
+}
+
+#[test]
+fn the_first_image_that_fails_is_reported_with_the_warnings_before_it() {
+    let mut source = Shape::Oci.save(&many());
+    for nth in [2, 3, 7] {
+        damage(&mut source, &many()[nth].layer_digests()[1]);
+    }
+    let run = |jobs: &str| {
+        let scratch = Scratch::new();
+        let outcome = split(&scratch, &source, "oci", "{n}.tar", &["-j", jobs]);
+        assert_eq!((outcome.code, found(&scratch)), (3, vec![]), "{outcome}");
+        outcome.stderr
+    };
+    let one = run("1");
+    assert!(one.lines().last().unwrap().contains(&many()[2].layer_digests()[1][..19]), "{one}");
+    for jobs in ["2", "3", "16"] {
+        assert_eq!(run(jobs), one, "-j {jobs}");
+    }
+}
+
+#[test]
+fn limits_hold_for_all_archives_together() {
+    // Each image alone decodes less.
+    let source = Shape::Oci.save(&many());
+    for jobs in ["1", "3"] {
+        let scratch = Scratch::new();
+        let outcome = split(&scratch, &source, "docker", "{n}.tar", &["-j", jobs, "--max-size", "2250K"]);
+        assert_eq!((outcome.code, found(&scratch)), (6, vec![]), "{outcome}");
+        let alone = imgtar(["convert", "--to", "docker", "--image", "@3", "--max-size", "2250K"]).stdin(source.bytes());
+        alone.success();
+    }
 }
