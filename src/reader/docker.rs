@@ -8,6 +8,7 @@
 use std::collections::{HashMap, hash_map};
 use std::sync::Arc;
 
+use super::shared::SharedBlobs;
 use super::{increment, layer};
 use crate::archive::MemberIndex;
 use crate::diagnostics::Diagnostic;
@@ -34,8 +35,9 @@ const LAYER_SIZE: u64 = 512;
 const NAME_SIZE: u64 = 256;
 
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
-pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
-    let listing = listing(members, run).or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
+pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
+    let listing =
+        listing(members, shared, run).or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
     let archive: Arc<str> = members.label().into();
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
@@ -64,15 +66,16 @@ pub(crate) fn names_of(item: &ManifestItem) -> Vec<Name> {
     item.repo_tags.iter().filter(|tag| *tag != NO_NAME).map(|tag| Name::of_repo_tag(tag)).collect()
 }
 
-/// The items of `manifest.json` with the images that they name.
-pub(super) fn listing(members: &MemberIndex, run: &Run) -> Result<Listing<ManifestItem>> {
+/// The items of `manifest.json` with the images that they name; a missing layer is looked for among the `shared` blobs of
+/// other archives, by the digest in its name.
+pub(super) fn listing(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<Listing<ManifestItem>> {
     let at = members.at(MANIFEST_MEMBER);
     let bytes = members.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     let items = docker::read_manifest(&bytes, &at, &run.diagnostics)?;
     if items.is_empty() && run.diagnostics.collects() {
         run.diagnostics.fault(Error::invalid(Rule::H19, &at, "it lists no images"))?;
     }
-    let mut reading = Items { members, run, diff_ids: HashMap::new() };
+    let mut reading = Items { members, shared, run, diff_ids: HashMap::new() };
     let mut listed = Vec::with_capacity(items.len());
     for (nth, written) in items.into_iter().enumerate().filter_map(|(nth, item)| Some((nth, item?))) {
         let at = docker::item_at(&at, nth);
@@ -86,6 +89,7 @@ pub(super) fn listing(members: &MemberIndex, run: &Run) -> Result<Listing<Manife
 /// Reads the images of items.
 struct Items<'a> {
     members: &'a MemberIndex,
+    shared: &'a SharedBlobs,
     run: &'a Run,
     /// The diff_id of each stored file by the configs: one file cannot have two (G-9).
     diff_ids: HashMap<Location, DiffId>,
@@ -174,14 +178,23 @@ impl Items<'_> {
         diff_id: Option<&DiffId>,
         named_by: &str,
     ) -> Result<PartialLayer> {
-        let at = self.members.at(member);
+        let mut at = self.members.at(member);
         let source = item.layer_source(member, diff_id);
         let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
+        let found = self.members.find(member, named_by);
+        let elsewhere = || self.shared.find(&docker::digest_in_name(member)?);
+        let found = match elsewhere().filter(|_| matches!(found, Ok(None))) {
+            Some(shared) => {
+                at.clone_from(&shared.at);
+                Ok(Some(shared.extent.clone()))
+            }
+            None => found,
+        };
         let layer = PartialLayer { at, diff_id: diff_id.cloned(), blob: None, claim: ExpectedDigest::Nothing, foreign };
         if self.leaves_out(member, &layer.diff_id) {
             return Ok(layer);
         }
-        let extent = match self.members.find(member, named_by) {
+        let extent = match found {
             Ok(Some(extent)) => extent,
             Ok(None) if layer.foreign.is_some() => return Ok(layer),
             Ok(None) => {

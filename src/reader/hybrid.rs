@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, hash_map};
 use std::sync::Arc;
 
 use super::shared::SharedBlobs;
-use super::{docker, oci};
+use super::{docker, increment, oci};
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, ErrorKind, Result, Setting};
@@ -23,10 +23,12 @@ use crate::spec::oci::INDEX_MEMBER;
 /// Reads both halves and refuses contradictions between them, or reads the one that is preferred.
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     if prefer == Some(Half::Docker) {
-        return docker::read(members, run);
+        let mut set = docker::read(members, shared, run)?;
+        complete(&mut set, members, shared, run)?;
+        return Ok(set);
     }
     let mut set = oci::read(members, shared, run)?;
-    let listing = match docker::listing(members, run) {
+    let listing = match docker::listing(members, shared, run) {
         Ok(listing) => listing,
         Err(error) if prefer.is_some() && error.kind() == ErrorKind::Input => return Ok(set),
         Err(error) => run.diagnostics.fault(error).map(|()| Listing::default())?,
@@ -37,6 +39,36 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
     }
     set.manifest_json = Some(listing);
     Ok(set)
+}
+
+/// Gives images of which `manifest.json` leaves layers to a base those that another archive has: their digests are in the
+/// layout alone (docs/bundles.md B-10, B-42).
+fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<()> {
+    let mut images: Vec<&mut Arc<Image>> = Vec::new();
+    for entry in &mut set.entries {
+        if let Node::Image(image) = &mut entry.node
+            && image.needs.is_some()
+        {
+            images.push(image);
+        }
+    }
+    if images.is_empty() {
+        return Ok(());
+    }
+    let layout = oci::read(members, shared, &run.another_look())?;
+    let layers = layout.entries.iter().flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
+    let found: HashMap<&DiffId, &Layer> =
+        layers.filter(|layer| layer.blob.is_some()).map(|layer| (&layer.diff_id, layer)).collect();
+    for image in images {
+        let layer = |own: &Layer| match found.get(&own.diff_id) {
+            Some(&other) if own.is_left_out() => other.clone(),
+            _ => own.clone(),
+        };
+        let layers: Arc<[Layer]> = image.layers.iter().map(layer).collect();
+        let needs = increment::needs(members, &layers).map(Arc::new);
+        *image = Arc::new(Image { layers, needs, ..Image::clone(image) });
+    }
+    Ok(())
 }
 
 /// Compares `manifest.json` with the images of the layout; untagged items that are only there are added (O-25).
@@ -75,6 +107,8 @@ struct Known {
     images: HashSet<Digest>,
     /// The images under each name, one for each platform; none where they cannot be read.
     named: HashMap<Name, BTreeSet<Digest>>,
+    /// The names under which nothing but images is listed whose blobs are not there.
+    missing: HashSet<Name>,
     /// The members that are blobs of artifacts, but no configs of images.
     carried: HashSet<String>,
 }
@@ -83,11 +117,15 @@ impl Known {
     fn of(set: &ImageSet) -> Self {
         let carried = set.entries.iter().flat_map(|entry| entry.node.carried()).flat_map(|artifact| &artifact.blobs);
         let carried = carried.map(|blob| blob.digest.blob_path()).collect();
-        let mut known = Self { images: HashSet::new(), named: HashMap::new(), carried };
+        let (images, named, missing) = Default::default();
+        let mut known = Self { images, named, missing, carried };
         for entry in &set.entries {
             let image_ids = entry.node.image_ids();
             known.images.extend(image_ids.iter().map(|&image_id| image_id.clone()));
             let is_image = !image_ids.is_empty() || entry.node.first_broken().is_some();
+            if !is_image && entry.node.carried().is_empty() {
+                known.missing.extend(entry.names.iter().cloned());
+            }
             for name in entry.names.iter().filter(|_| is_image) {
                 known.named.entry(name.clone()).or_default().extend(image_ids.iter().map(|&image_id| image_id.clone()));
             }
@@ -107,14 +145,21 @@ impl Known {
             Some(known) if known.contains(image_id) || known.is_empty() => return None,
             Some(known) => {
                 let problem = format!("{name} is another image than in {INDEX_MEMBER}");
-                Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id)
+                Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id).avoided_by(Setting::Half)
+            }
+            None if self.missing.contains(name) => {
+                let problem = format!(
+                    "{name} is whole by this list, but {INDEX_MEMBER} lists blobs of it that are not in the archive; --with \
+                     ARCHIVE takes them from another"
+                );
+                Error::invalid(Rule::H13, at, problem).avoided_by(Setting::DockerHalf)
             }
             None => {
                 let problem = format!("{name} is image {image_id}, and {INDEX_MEMBER} does not know the name");
-                Error::invalid(Rule::H13, at, problem)
+                Error::invalid(Rule::H13, at, problem).avoided_by(Setting::Half)
             }
         };
-        Some(error.avoided_by(Setting::Half))
+        Some(error)
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Shelf, absent, new, old};
+use crate::support::codec::Codec;
 use crate::support::image::TestImage;
 use crate::support::layout::blob_path;
 use crate::support::run::Outcome;
@@ -90,4 +91,74 @@ fn only_a_link_that_leads_to_nothing_stands_for_a_layer() {
     assert_eq!(elsewhere.code, 1, "another name is not the layer's\n{elsewhere}");
     let damaged = altered(&shelf, |up| *up = up.clone().without(&blob_path(&new().layer_digests()[2])));
     assert_eq!(damaged.code, 1, "a layer that should be there\n{damaged}");
+}
+
+#[test]
+fn a_layer_that_both_halves_lack_is_taken_from_the_archive_with_it() {
+    let whole = Shape::Containerd.save_one(&new());
+    let lacking = |nth: usize| {
+        let blob = blob_path(&new().layer_digests()[nth]);
+        let mut tarball = whole.clone();
+        tarball.members.retain(|member| member.name != blob);
+        tarball
+    };
+    for nth in 0..3 {
+        let shelf = Shelf::of([("miss.tar", lacking(nth)), ("whole.tar", whole.clone())]);
+        let expected = shelf.converted("whole.tar --to oci");
+        shelf.convert("miss.tar --to oci").exits(3).says(["miss.tar", &new().layer_digests()[nth][7..]]);
+        for prefer in ["", " --prefer oci"] {
+            let back = shelf.converted(&format!("miss.tar --with whole.tar --to oci{prefer}"));
+            assert!(back == expected, "layer {nth}{prefer}");
+        }
+        let ours = shelf.converted("whole.tar --to oci --prefer docker");
+        assert!(shelf.converted("miss.tar --with whole.tar --to oci --prefer docker") == ours, "layer {nth}");
+    }
+    // Bytes that are not those of the name are refused wherever they come from.
+    let mut false_ = whole.clone();
+    let blob = blob_path(&new().layer_digests()[1]);
+    let member = false_.members.iter_mut().find(|member| member.name == blob).unwrap();
+    let Kind::File(bytes) = &mut member.kind else { panic!("a layer") };
+    *bytes.last_mut().unwrap() ^= 1;
+    let shelf = Shelf::of([("miss.tar", lacking(1)), ("false.tar", false_)]);
+    for prefer in ["oci", "docker"] {
+        let refused = shelf.convert(&format!("miss.tar --with false.tar --to oci -o out --prefer {prefer}")).exits(3);
+        refused.says(["false.tar"]);
+    }
+}
+
+#[test]
+fn where_only_manifest_json_has_all_it_is_named_as_the_way_out() {
+    // The layout's blobs are compressed, the layers of the other list are plain files of their own.
+    let mut miss = Shape::Containerd.save_one(&new().all_stored(Codec::Gzip));
+    let blobs: Vec<String> =
+        new().all_stored(Codec::Gzip).layer_digests().iter().map(|digest| blob_path(digest)).collect();
+    let compressed = miss.clone();
+    miss.members.retain(|member| member.name != blobs[1] && member.name != "manifest.json");
+    let plain = Shape::Docker20.save_one(&new());
+    miss.members.extend(plain.members.iter().filter(|member| member.name != "repositories").cloned());
+    let shelf = Shelf::of([("miss.tar", miss), ("plain.tar", plain), ("gzip.tar", compressed)]);
+    let says = ["ex.org/app:2", "blobs of it that are not in the archive", "--with", "--prefer docker"];
+    shelf.convert("miss.tar --to oci -o out").exits(3).says(says).never_says(["does not know"]);
+    shelf.convert("miss.tar --with plain.tar --to oci -o out").exits(3).says(says);
+    assert!(shelf.converted("miss.tar --prefer docker --to oci") == shelf.converted("plain.tar --to oci"));
+    assert!(shelf.converted("miss.tar --with gzip.tar --to oci") == shelf.converted("gzip.tar --to oci"));
+}
+
+#[test]
+fn an_increment_is_whole_again_by_either_half() {
+    for codec in [Codec::Gzip, Codec::Plain] {
+        let [old, new] = [old(), new()].map(|image| Shape::Oci.save_one(&image.all_stored(codec)));
+        let shelf = Shelf::with_increment(&old, &new);
+        let whole = shelf.converted("new.tar --to docker");
+        for prefer in ["oci", "docker"] {
+            assert!(
+                shelf.converted(&format!("up.tar --with old.tar --to docker --prefer {prefer}")) == whole,
+                "{prefer}"
+            );
+            shelf
+                .convert(&format!("up.tar --to oci -o out --prefer {prefer}"))
+                .exits(3)
+                .says(["ex.org/app:1 has", "--with"]);
+        }
+    }
 }
