@@ -1,4 +1,4 @@
-//! The examples of every help page, run as they stand there.
+//! The examples of every help page and the commands in the README's tables, run as they stand there.
 
 use std::fs;
 
@@ -70,6 +70,8 @@ fn host() -> Host {
         .with("ca.crt", b"a certificate".to_vec())
         .with("half.tar", layout.tarball().bytes())
         .with("other-half.tar", layout.tarball().bytes())
+        .with("app-amd64.tar", Shape::Docker20.save_one(&app("app:amd64")).bytes())
+        .with("app-arm64.tar", Shape::Docker20.save_one(&app("app:arm64").platform("linux/arm64")).bytes())
         .with("on-amd64.tar", Shape::Docker20.save_one(&app("app:amd64")).bytes())
         .with("on-arm64.tar", Shape::Docker20.save_one(&app("app:arm64").platform("linux/arm64")).bytes())
         .with("all.tar", Shape::Crane.save(&[app("app:1"), app("app:2")]).bytes());
@@ -102,6 +104,15 @@ fn the_examples_of_every_command_run() {
     assert!(ran >= 30, "{ran} examples");
 }
 
+#[test]
+fn the_commands_of_the_readmes_tables_run() {
+    let lines = include_str!("../../README.md").lines().filter(|line| line.starts_with('|'));
+    let commands = lines.flat_map(|line| line.split('`').skip(1).step_by(2)).filter(|text| text.contains(".tar"));
+    let commands: Vec<&str> = commands.filter(|text| text.starts_with("imgtar ")).collect();
+    assert!(commands.len() >= 15, "{commands:?}");
+    commands.into_iter().for_each(run);
+}
+
 fn run(example: &str) {
     let host = host();
     let here = host.path("");
@@ -121,8 +132,8 @@ fn run(example: &str) {
     } else {
         example.to_owned()
     };
-    if line.contains("import rootfs.tar.gz") {
-        host.shell("tar -C rootfs -czf rootfs.tar.gz .");
+    if line.contains("import rootfs.tar") {
+        host.shell("tar -C rootfs -cf rootfs.tar . && gzip -k rootfs.tar");
     }
     let output = host.shell(&format!("HOME=.; {line}"));
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -23,7 +23,7 @@ use crate::support::rootfs::Rootfs;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::skip::skip;
-use crate::support::tarball::Kind;
+use crate::support::tarball::{Kind, Tarball};
 
 const SAVE_TO_SCANNER: &str = "docker save app:1 | imgtar convert --to legacy | old-scanner -";
 const SAVE_TO_HOST: &str = "docker save app:1 | imgtar convert --to legacy | ssh host docker load";
@@ -33,6 +33,11 @@ const BUILD_TO_HOST: &str = "buildctl build -o type=oci | imgtar convert --to oc
 const SAVE_TO_SQUASHFS: &str = "docker save app | imgtar convert --to rootfs | sqfstar app.sqfs";
 const FILE_TO_WSL: &str =
     r"imgtar convert app.tar --to rootfs -o rootfs.tar.gz && wsl --import App 'C:\wsl' rootfs.tar.gz";
+const FILE_TO_INCUS: &str =
+    "imgtar convert app.tar --to rootfs -o rootfs.tar.gz && incus image import metadata.tar rootfs.tar.gz --alias app";
+const FILE_TO_EXT4: &str = "imgtar convert app.tar --to rootfs | mke2fs -t ext4 -d - rootfs.ext4 1G";
+const BUNDLE_TO_K3S: &str =
+    "imgtar convert api.tar web.tar --to oci -o bundle.tar && scp bundle.tar node:/var/lib/rancher/k3s/agent/images/";
 const ZSTD_TO_LOAD: &str = "imgtar convert zstd-image.tar --to docker --compress gzip:6 | docker load";
 const FILE_TO_REGISTRY: &str = "imgtar convert app.tar --to oci-dir -o layout && crane push layout registry.lan/app:1";
 const RENAMED_TO_LOAD: &str = "imgtar convert vendor.tar --rename docker.io/=registry.lan/ --to oci | docker load";
@@ -43,13 +48,16 @@ const VERDICT: &str = "imgtar verify image.tar --json > report.json";
 const PAGE: &str = include_str!("../../docs/pipelines.md");
 
 /// All that are run below, each by a test of its own.
-const PIPELINES: [&str; 11] = [
+const PIPELINES: [&str; 14] = [
     SAVE_TO_SCANNER,
     SAVE_TO_HOST,
     SAVE_TO_KIND,
     BUILD_TO_HOST,
     SAVE_TO_SQUASHFS,
     FILE_TO_WSL,
+    FILE_TO_INCUS,
+    FILE_TO_EXT4,
+    BUNDLE_TO_K3S,
     ZSTD_TO_LOAD,
     FILE_TO_REGISTRY,
     RENAMED_TO_LOAD,
@@ -59,7 +67,7 @@ const PIPELINES: [&str; 11] = [
 
 /// The programs that a pipeline meets. What reaches its end lies at `received`; a command line that the real program would
 /// not understand is refused.
-const STAND_INS: [(&str, &str); 8] = [
+const STAND_INS: [(&str, &str); 11] = [
     (
         "docker",
         r#"case "$*" in
@@ -76,6 +84,13 @@ const STAND_INS: [(&str, &str); 8] = [
     ("buildctl", r#"[ "$*" = "build -o type=oci" ] && exec cat "$HERE/built.tar""#),
     ("kind", r#"[ "$1 $2 $#" = "load image-archive 3" ] && exec cp "$3" "$HERE/received""#),
     ("sqfstar", r#"[ "$*" = app.sqfs ] && exec cat >"$HERE/received""#),
+    ("scp", r#"[ "$2 $#" = "node:/var/lib/rancher/k3s/agent/images/ 2" ] && exec cp "$1" "$HERE/received""#),
+    (
+        "incus",
+        r#"[ "$1 $2 $5 $6 $#" = "image import --alias app 6" ] && tar -xf "$3" &&
+        exec cp "$4" "$HERE/received""#,
+    ),
+    ("mke2fs", r#"[ "$*" = "-t ext4 -d - rootfs.ext4 1G" ] && exec cat >"$HERE/received""#),
     ("wsl", r#"[ "$1 $2 $3 $#" = '--import App C:\wsl 4' ] && exec cp "$4" "$HERE/received""#),
     (
         "crane",
@@ -115,6 +130,9 @@ impl Host {
             .with("zstd-image.tar", Shape::Oci.save_one(&app().all_stored(Codec::Zstd)).bytes())
             .with("vendor.tar", Shape::Crane.save_one(&app()).bytes())
             .with("image.tar", Shape::Oci.save_one(&app()).bytes())
+            .with("api.tar", Shape::Docker20.save_one(&named("api")).bytes())
+            .with("web.tar", Shape::Oci.save_one(&named("web")).bytes())
+            .with("metadata.tar", Tarball::default().with("metadata.yaml", METADATA).bytes())
     }
 
     /// With what Docker saved.
@@ -198,6 +216,14 @@ fn app() -> TestImage {
     TestImage::demo("docker.io/library/app:1")
 }
 
+/// An image of another name with the layers of `app`.
+fn named(name: &str) -> TestImage {
+    app().key("author", Value::from(name)).untagged().tag(&format!("ex.org/{name}:1"))
+}
+
+/// What Incus wants beside a filesystem, as the page says it.
+const METADATA: &str = "architecture: x86_64\ncreation_date: 0\n";
+
 /// The files of `app` as a container would see them.
 #[track_caller]
 fn assert_is_apps_tree(tar: &[u8]) {
@@ -209,7 +235,7 @@ fn assert_is_apps_tree(tar: &[u8]) {
 #[test]
 fn the_pipelines_print_what_their_page_says() {
     let shown = readme::examples(PAGE);
-    assert_eq!(shown.len(), 10);
+    assert_eq!(shown.len(), 13);
     let mut stale = Vec::new();
     for Example { command, printed } in shown {
         assert!(PIPELINES.contains(&command.as_str()), "nobody looks at what comes out of: {command}");
@@ -314,6 +340,25 @@ fn a_file_becomes_a_distribution_of_wsl() {
     let received = host.scratch.read("received");
     assert_eq!(Codec::sniff(&received), Codec::Gzip);
     assert_is_apps_tree(&Codec::decode(&received));
+}
+
+#[test]
+fn a_file_becomes_an_image_of_incus_and_a_disk() {
+    let host = Host::with_everything();
+    host.run(FILE_TO_INCUS);
+    assert_eq!(host.scratch.read("metadata.yaml"), METADATA.as_bytes());
+    assert_is_apps_tree(&Codec::decode(&host.scratch.read("received")));
+    host.run(FILE_TO_EXT4);
+    assert_is_apps_tree(&host.scratch.read("received"));
+}
+
+#[test]
+fn several_files_become_one_that_k3s_loads() {
+    let host = Host::with_everything();
+    host.run(BUNDLE_TO_K3S);
+    let names: Vec<_> =
+        judge(Target::Oci, &host.scratch.read("received")).1.into_iter().map(|image| image.names).collect();
+    assert_eq!(names, [["ex.org/api:1"], ["ex.org/web:1"]]);
 }
 
 #[test]
