@@ -90,7 +90,10 @@ impl PathFilter {
         let Some(unmet) = self.patterns.iter().find(|pattern| !pattern.is_met.get()) else { return Ok(()) };
         let text = escape_for_terminal(&unmet.text);
         let problem = match unmet.form {
-            PatternForm::Path(_) => format!("{at}: there is no `{text}` in {place}"),
+            PatternForm::Path(_) if text.contains('/') => format!("{at}: there is no `{text}` in {place}"),
+            PatternForm::Path(_) => {
+                format!("{at}: there is no `{text}` in {place}; `**/{text}` looks in every directory")
+            }
             PatternForm::Glob(..) => format!("{at}: nothing in {place} matches `{text}`"),
         };
         Err(Error::Choice { problem, choices: Vec::new() })

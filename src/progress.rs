@@ -35,11 +35,12 @@ pub struct TaskId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Event<'a> {
-    /// So many more bytes of layers will have to be read, as far as that can be known; what is both checked and copied is
-    /// read twice.
+    /// More layers will have to be read than were expected before, as far as that can be known.
     Expected {
-        /// More than those that were expected before.
+        /// Their bytes, each once.
         bytes: u64,
+        /// The bytes that tasks will move for them: twice those of a layer that is both checked and copied.
+        moved: u64,
     },
     /// A task begins.
     Began {
@@ -88,10 +89,15 @@ impl Progress {
         Self { listener: None, tasks: Arc::default() }
     }
 
-    /// Announces `bytes` of layers to be read.
+    /// Announces `bytes` of layers, each of which one task moves.
     pub(crate) fn expect(&self, bytes: u64) {
+        self.expect_moved(bytes, bytes);
+    }
+
+    /// Announces `bytes` of layers, for which tasks move `moved` bytes.
+    pub(crate) fn expect_moved(&self, bytes: u64, moved: u64) {
         if let Some(listener) = &self.listener {
-            listener(&Event::Expected { bytes });
+            listener(&Event::Expected { bytes, moved });
         }
     }
 
@@ -208,7 +214,7 @@ mod tests {
         assert_eq!(
             heard,
             [
-                "Expected { bytes: 9 }",
+                "Expected { bytes: 9, moved: 9 }",
                 "Began { task: TaskId(0), action: Copy, label: \"a\", total: Some(262146) }",
                 "Moved { task: TaskId(0), bytes: 262144 }",
                 "Moved { task: TaskId(0), bytes: 2 }",

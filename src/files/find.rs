@@ -83,14 +83,16 @@ impl ImageFiles<'_> {
     }
 
     /// Returns the end of the message for a missing path: a similar path, if there is one; else the part that is
-    /// missing.
+    /// missing, or the command that finds what was deleted.
     fn missing(&self, path: &[u8], directory: &[u8], name: &[u8]) -> String {
         let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
         if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
             return format!("; did you mean `{}`?", escape_for_terminal(&meant));
         }
         if trim(path) == join(directory, name) {
-            return String::new();
+            // Deleted files are asked for by those who look into layers.
+            let is_deletable = self.image.layers.len() > 1;
+            return if is_deletable { "; `ls --layers` tells whether a layer has it" } else { "" }.to_owned();
         }
         format!(": nothing is called `{}` in `{}`", escape_for_terminal(name), shown(directory))
     }

@@ -152,16 +152,19 @@ impl<'l> PlanDraft<'l> {
         Ok(())
     }
 
-    /// Returns how many bytes will be read: what is kept is read to be verified and to be copied, the rest once.
-    pub(super) fn work(&self) -> u64 {
+    /// Returns the bytes of all layers, and how many will be moved: what is kept is verified and copied, the rest is read
+    /// once.
+    pub(super) fn work(&self) -> (u64, u64) {
         let mut seen = HashSet::new();
         // A diff_id is stored once.
         let layers = self.layers.iter().filter(|drafted| seen.insert(&drafted.check.layer.diff_id));
-        let size = |DraftedLayer { check: LayerCheck { layer, .. }, decision, .. }: &DraftedLayer<'_>| match decision {
-            Decision::Keep(_) if !layer.is_computed() => 2 * layer.stored_size(),
-            _ => layer.stored_size(),
-        };
-        layers.map(size).sum()
+        let add =
+            |(bytes, moved), DraftedLayer { check: LayerCheck { layer, .. }, decision, .. }: &DraftedLayer<'_>| {
+                let size = layer.stored_size();
+                let times = if matches!(decision, Decision::Keep(_)) && !layer.is_computed() { 2 } else { 1 };
+                (bytes + size, moved + times * size)
+            };
+        layers.fold((0, 0), add)
     }
 
     /// Returns the layers whose digest has to be found before the draft can be completed.

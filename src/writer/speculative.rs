@@ -133,7 +133,8 @@ impl<'c, 'l> Attempt<'c, 'l> {
     ) -> Result<(T, bool)> {
         let draft = PlanDraft::new(&self.contents.images(), policy);
         draft.remark(self.run)?;
-        self.run.progress.expect(draft.work());
+        let (bytes, moved) = draft.work();
+        self.run.progress.expect_moved(bytes, moved);
         let undigested = draft.undigested();
         let (declared, digests) = self.digests(&undigested)?;
         let verified: HashSet<ContentKey> = undigested

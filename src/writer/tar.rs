@@ -184,7 +184,7 @@ impl<'a> Tar<'a> {
         let Some(name) = name(&produced) else { return Ok(produced) };
         let extent = Source::file("the spooled layer", spool.into_file(), 0)?.extent();
         // Only now is it known how much there is to be copied after all.
-        self.run.progress.expect(extent.size());
+        self.run.progress.expect_moved(0, extent.size());
         self.extent(&name, &extent)?;
         Ok(produced)
     }

@@ -194,7 +194,7 @@ fn a_layer_has_what_later_ones_delete_or_replace() {
     }
     let cat = |layer, path| imgtar(["cat", "--layer", layer, "-", path]).stdin(tar.clone()).exits(4);
     cat("1", "empty").says(["layer 1 does not have `empty`; layer 0 does"]);
-    cat("1", "removed").says(["there is no `removed`"]);
+    cat("1", "removed").says(["there is no `removed`; `ls --layers` tells whether"]);
     cat("0", "lib/late").says(["there is no `lib/late`"]);
     cat("2", "replaced").says(["there is no layer 2"]);
 }

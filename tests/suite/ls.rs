@@ -481,5 +481,8 @@ fn a_change_is_where_links_and_whiteouts_take_effect() {
             "4 deletes d/x",
         ]
     );
-    imgtar(["ls", "--layers", "-", "nowhere"]).stdin(Shape::Oci.save_one(&layers).bytes()).exits(4).says(["`nowhere`"]);
+    imgtar(["ls", "--layers", "-", "nowhere"])
+        .stdin(Shape::Oci.save_one(&layers).bytes())
+        .exits(4)
+        .says(["`**/nowhere` looks in every directory"]);
 }

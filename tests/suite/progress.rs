@@ -74,13 +74,20 @@ fn json_tells_every_task_from_its_beginning_to_its_end() {
 }
 
 #[test]
-fn json_counts_what_is_kept_twice_and_what_is_converted_once() {
+fn the_whole_is_each_byte_of_the_layers_once() {
+    let totals = |documents: &[Value]| {
+        let whole = documents.iter().filter(|it| it["event"] == "whole");
+        whole.map(|it| it["total"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
     let kept = documents(&run("json", "oci"));
-    assert!(sum(&kept, "copy") > 0);
-    assert_eq!(sum(&kept, "copy"), sum(&kept, "check"));
+    let bytes = sum(&kept, "copy");
+    assert!(bytes > 0);
+    assert_eq!(bytes, sum(&kept, "check"), "kept layers are checked and copied");
+    assert!(totals(&kept).iter().all(|&total| total == bytes), "{:?}", totals(&kept));
     let converted = documents(&run("json", "docker"));
-    assert_eq!(sum(&converted, "convert"), sum(&kept, "copy"));
+    assert_eq!(sum(&converted, "convert"), bytes);
     assert_eq!(sum(&converted, "check"), 0);
+    assert!(totals(&converted).iter().all(|&total| total == bytes), "{:?}", totals(&converted));
 }
 
 #[test]

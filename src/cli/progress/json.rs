@@ -117,7 +117,7 @@ mod tests {
             said += &json.hear(&event, Duration::from_millis(millis));
         };
         let task = TaskId(3);
-        at(0, Event::Expected { bytes: 10 });
+        at(0, Event::Expected { bytes: 10, moved: 10 });
         at(1, Event::Began { task, action: Action::Check, label: "a.tar: \"b\"", total: Some(10) });
         at(100, Event::Moved { task, bytes: 2 });
         at(300, Event::Moved { task, bytes: 2 });

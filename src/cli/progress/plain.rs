@@ -90,7 +90,7 @@ mod tests {
         at(4, Event::Moved { task: input, bytes: MIB });
         at(6, Event::Moved { task: input, bytes: MIB });
         at(7, Event::Ended { task: input, complete: true });
-        at(8, Event::Expected { bytes: 20 * MIB });
+        at(8, Event::Expected { bytes: 10 * MIB, moved: 20 * MIB });
         at(8, Event::Began { task: check, action: Action::Check, label: "a", total: Some(10 * MIB) });
         at(10, Event::Moved { task: check, bytes: 4 * MIB });
         at(18, Event::Moved { task: check, bytes: MIB });
@@ -104,7 +104,7 @@ mod tests {
         let expected = "\
             imgtar: reading standard input (2.0 MiB)\n\
             imgtar: read standard input (2.0 MiB)\n\
-            imgtar: 25% (5.0 MiB of 20.0 MiB, 512.0 KiB/s, 30s left)\n\
+            imgtar: 25% (2.5 MiB of 10.0 MiB, 256.0 KiB/s, 30s left)\n\
             imgtar: copied a (10.0 MiB)\n";
         assert_eq!(lines, expected);
     }

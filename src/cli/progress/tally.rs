@@ -9,8 +9,8 @@ use imgtar::{Action, Event, TaskId};
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     tasks: HashMap<TaskId, TaskState>,
-    /// The total bytes that the library expects; `None` until it knows.
-    expected: Option<u64>,
+    /// The bytes of layers that the library expects, and those that its tasks move for them; `None` until it knows.
+    expected: Option<(u64, u64)>,
     /// The totals of the tasks that count for the whole.
     begun: u64,
     done: u64,
@@ -40,8 +40,9 @@ impl Tally {
     /// Adds `event` to the sums; returns the task that it is about.
     pub(super) fn hear(&mut self, event: &Event<'_>) -> Option<TaskState> {
         match *event {
-            Event::Expected { bytes } => {
-                self.expected = Some(self.expected.unwrap_or(0) + bytes);
+            Event::Expected { bytes, moved } => {
+                let (known_bytes, known_moved) = self.expected.unwrap_or_default();
+                self.expected = Some((known_bytes + bytes, known_moved + moved));
                 None
             }
             Event::Began { task, action, label, total } => {
@@ -66,11 +67,18 @@ impl Tally {
         }
     }
 
-    /// The whole, once it is known; more may begin than was expected.
+    /// The whole, once it is known, each byte of it counted once; more may begin than was expected.
     pub(super) fn whole(&self) -> Option<Whole> {
-        let total = self.expected?.max(self.begun).max(self.done);
-        (total > 0).then_some(Whole { bytes: self.done, total })
+        let (bytes, expected) = self.expected?;
+        let moved = expected.max(self.begun).max(self.done);
+        let total = if expected == 0 { moved } else { part(bytes, moved, expected) };
+        (total > 0).then(|| Whole { bytes: part(total, self.done, moved), total })
     }
+}
+
+/// Returns `part / all` of `bytes`, rounded down.
+fn part(bytes: u64, part: u64, all: u64) -> u64 {
+    u64::try_from(u128::from(bytes) * u128::from(part) / u128::from(all.max(1))).unwrap_or(u64::MAX)
 }
 
 impl Whole {
@@ -81,7 +89,7 @@ impl Whole {
 
     /// Rounded down: 100 is all.
     pub(super) fn percent(self) -> u64 {
-        u64::try_from(u128::from(self.bytes) * 100 / u128::from(self.total.max(1))).unwrap_or(100)
+        part(100, self.bytes, self.total)
     }
 }
 
@@ -99,7 +107,7 @@ mod tests {
         tally.hear(&began(0, Action::Spool, 1000));
         tally.hear(&Event::Moved { task: TaskId(0), bytes: 1000 });
         assert_eq!(tally.whole(), None);
-        tally.hear(&Event::Expected { bytes: 100 });
+        tally.hear(&Event::Expected { bytes: 100, moved: 100 });
         tally.hear(&began(1, Action::Check, 50));
         tally.hear(&Event::Moved { task: TaskId(1), bytes: 49 });
         assert_eq!(tally.hear(&Event::Moved { task: TaskId(1), bytes: 1 }).unwrap().bytes, 50);
@@ -108,5 +116,19 @@ mod tests {
         tally.hear(&began(2, Action::Copy, 80));
         assert_eq!(tally.whole(), Some(Whole { bytes: 50, total: 130 }));
         assert_eq!(tally.whole().unwrap().percent(), 38);
+    }
+
+    #[test]
+    fn what_is_checked_and_copied_is_counted_once() {
+        let mut tally = Tally::default();
+        tally.hear(&Event::Expected { bytes: 150, moved: 250 });
+        for (task, action, total) in [(0, Action::Copy, 100), (1, Action::Check, 100), (2, Action::Convert, 50)] {
+            tally.hear(&began(task, action, total));
+            assert_eq!(tally.whole().unwrap().total, 150);
+            tally.hear(&Event::Moved { task: TaskId(task), bytes: total });
+        }
+        assert_eq!(tally.whole(), Some(Whole { bytes: 150, total: 150 }));
+        tally.hear(&began(3, Action::Copy, 50));
+        assert_eq!(tally.whole(), Some(Whole { bytes: 150, total: 180 }), "more than was expected");
     }
 }
