@@ -26,7 +26,7 @@ pub mod limits {
 }
 
 pub mod path {
-    pub use crate::path::{EntryPath, escape_for_terminal, is_deceptive, presentable};
+    pub use crate::path::{EntryPath, escape_for_terminal, escape_path, is_deceptive, presentable};
 }
 
 pub mod spec {

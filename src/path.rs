@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::path::{MAIN_SEPARATOR, Path};
 
 use crate::rule::Rule;
 
@@ -141,6 +142,16 @@ impl fmt::Debug for EntryPath {
 
 /// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).
 pub fn escape_for_terminal(name: &[u8]) -> String {
+    escape(name, true)
+}
+
+/// The path of a file of this system as it may be shown on a terminal: a backslash that separates its components stays
+/// one, everything else is escaped as in other names.
+pub fn escape_path(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes(), MAIN_SEPARATOR != '\\')
+}
+
+fn escape(name: &[u8], escapes_backslash: bool) -> String {
     let mut shown = String::with_capacity(name.len());
     // Nearly all names; listings have hundreds of thousands.
     // All bytes are looked at, whatever the first is: that is done many at a time.
@@ -151,7 +162,7 @@ pub fn escape_for_terminal(name: &[u8]) -> String {
     }
     for chunk in name.utf8_chunks() {
         for char in chunk.valid().chars() {
-            if is_deceptive(char) || char == '\\' {
+            if is_deceptive(char) || char == '\\' && escapes_backslash {
                 shown.extend(char.escape_default());
             } else {
                 shown.push(char);
@@ -275,7 +286,15 @@ mod tests {
         assert_eq!(escape_for_terminal("a\u{202e}b".as_bytes()), "a\\u{202e}b");
         assert_eq!(escape_for_terminal(b"\xff\n"), "\\xff\\n");
         assert_eq!(escape_for_terminal("grün".as_bytes()), "grün");
+        assert_eq!(escape_for_terminal(b"a\\b"), "a\\\\b");
         assert_eq!(presentable("a\\x1b\x1b[31m\r\nb"), "a\\x1b\\u{1b}[31m\\r\nb");
+    }
+
+    #[test]
+    fn a_path_is_shown_as_it_was_typed() {
+        let shown = if cfg!(windows) { r"C:\app.tar" } else { r"C:\\app.tar" };
+        assert_eq!(escape_path(Path::new(r"C:\app.tar")), shown);
+        assert_eq!(escape_path(Path::new("a\u{202e}b")), "a\\u{202e}b");
     }
 
     #[test]

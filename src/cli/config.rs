@@ -6,7 +6,7 @@ use std::path::Path;
 
 use imgtar::internals::edit::check_variable;
 use imgtar::internals::limits::MAX_DOCUMENT;
-use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::path::escape_path;
 use imgtar::internals::spec::json;
 use imgtar::{ConfigChanges, Error, Result, Rule, RuntimeChanges};
 use serde_json::{Map, Value};
@@ -80,7 +80,7 @@ fn given(args: &ConfigArgs) -> Vec<(bool, &'static str, &'static [FormatArg])> {
 
 /// The JSON object in the file at `path`.
 fn patch(path: &Path) -> Result<Map<String, Value>> {
-    let at = escape_for_terminal(path.as_os_str().as_encoded_bytes());
+    let at = escape_path(path);
     let bytes = fs::read(path).map_err(|error| Error::io("reading", &at, error))?;
     json::read(&bytes, &at, MAX_DOCUMENT, Rule::E56).map_err(|error| Error::Usage(format!("--config-merge: {error}")))
 }

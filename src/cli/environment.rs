@@ -49,13 +49,13 @@ fn refuse(variable: &str, value: &OsStr, why: &str) -> Error {
 }
 
 /// The directory for temporary files without a flag: `$TMPDIR`, else `/var/tmp`, which is on a disk where `/tmp` may be
-/// in memory, else the platform's own.
+/// in memory, else the platform's own; on Windows at once, where that path is any directory on the drive in use.
 pub(crate) fn tmpdir() -> PathBuf {
     if let Some(named) = env::var_os("TMPDIR").filter(|value| !value.is_empty()) {
         return named.into();
     }
     let disk = Path::new("/var/tmp");
-    if disk.is_dir() { disk.to_owned() } else { env::temp_dir() }
+    if cfg!(unix) && disk.is_dir() { disk.to_owned() } else { env::temp_dir() }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::path::{escape_for_terminal, escape_path};
 use imgtar::internals::stream::metadata;
 use imgtar::{Archives, Error, Input, Reference, Result, Rule};
 
@@ -108,7 +108,7 @@ pub(super) fn refuse_one_stream<'p>(given: impl Iterator<Item = &'p Path>) -> Re
         };
         let Some(stream) = stream else { continue };
         if let Some((other, _)) = known.iter().find(|(_, known)| *known == stream) {
-            let [one, two] = [other, path].map(|path| escape_for_terminal(path.as_os_str().as_encoded_bytes()));
+            let [one, two] = [other, path].map(escape_path);
             return Err(Error::Usage(format!("{one} and {two} are one stream, which can be read once")));
         }
         known.push((path, stream));
@@ -136,7 +136,7 @@ pub(super) fn hinted(error: Error, hint: &str) -> Error {
 }
 
 fn opening(path: &Path) -> Error {
-    let at = escape_for_terminal(path.as_os_str().as_encoded_bytes());
+    let at = escape_path(path);
     let source = fs::metadata(path).err().unwrap_or_else(|| io::ErrorKind::NotFound.into());
     Error::io("opening", at, source)
 }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::path::escape_path;
 use imgtar::{Diagnostics, Encoding, Error, Input, Mode, Output, OutputBatch, Result, Rule, Sink};
 
 use super::answer::Answer;
@@ -37,11 +37,7 @@ pub(crate) fn warn_of_outer(args: &WriteArgs, outer: Encoding, diagnostics: &Dia
         "the archive is compressed as a whole because of its name, and not every engine loads that; --outer {} confirms it",
         outer.codec().name()
     );
-    diagnostics.warn_of_target(
-        Rule::G2,
-        escape_for_terminal(args.output.output.as_os_str().as_encoded_bytes()),
-        problem,
-    )
+    diagnostics.warn_of_target(Rule::G2, escape_path(&args.output.output), problem)
 }
 
 fn promised(path: &Path) -> Result<OuterArg> {
@@ -95,7 +91,7 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
     };
     let output = match is_standard(place) {
         true => "standard output".to_owned(),
-        false => escape_for_terminal(output.as_os_str().as_encoded_bytes()),
+        false => escape_path(output),
     };
     Err(Error::Usage(format!("{output}: {problem}")))
 }
@@ -121,7 +117,7 @@ pub(crate) fn refuse_conflicts<'a>(
     let inputs: Vec<PathBuf> = inputs.into_iter().filter_map(read).collect();
     let others: Vec<PathBuf> = others.into_iter().filter_map(read).collect();
     for (nth, (flag, path, place)) in written.iter().enumerate() {
-        let named = || escape_for_terminal(path.as_os_str().as_encoded_bytes());
+        let named = || escape_path(path);
         let inputs = inputs.iter().filter(|_| *flag != "--output");
         if inputs.chain(&others).any(|read| place.starts_with(read)) {
             return Err(Error::Usage(format!("{}: {flag} would replace an input; name another file", named())));

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::path::Path;
 
 use imgtar::internals::image::layer_title;
-use imgtar::internals::path::{escape_for_terminal, presentable};
+use imgtar::internals::path::{escape_path, presentable};
 use imgtar::{
     BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, EditedLayer, EditedTar, ImageReport, LayerAction,
     LayerReport,
@@ -48,7 +48,7 @@ impl ReportDocument {
         report: ConversionReport,
         warnings: Vec<Diagnostic>,
     ) -> Self {
-        let output = escape_for_terminal(output.as_os_str().as_encoded_bytes());
+        let output = escape_path(output);
         let is_config_written = args.rootfs.config_out.is_some();
         let (format, compression) = (args.to.name(), outer.compression());
         Self { output, format, compression, report, warnings, is_config_written }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{mem, thread};
 
-use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::path::escape_path;
 use imgtar::{
     Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, OutputBatch, Result,
     Run, Severity,
@@ -80,7 +80,7 @@ pub(super) fn run(
 fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<()> {
     match given {
         [_, .., last] if output::is_standard(place) && last != Path::new("-") && !last.exists() => {
-            let last = escape_for_terminal(last.as_os_str().as_encoded_bytes());
+            let last = escape_path(last);
             Err(Error::Usage(format!("there is no {last} to read; the output is named with -o: -o {last}")))
         }
         _ => Ok(()),

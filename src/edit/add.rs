@@ -21,7 +21,7 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::flatten::{FlatNode, Flattened, Lookup, Options, Overlay, Standing};
 use crate::image::Layer;
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::{EntryPath, escape_for_terminal, escape_path};
 use crate::spec::timestamp::Timestamp;
 
 /// A file, directory or symbolic link on disk, and its destination in the image.
@@ -178,7 +178,10 @@ impl AddPlan<'_> {
             let file = TarEntry { mode, ..TarEntry::plain_file(path.clone(), metadata.len()) };
             (file, Some(source.to_owned()))
         } else {
-            return Err(Error::inexpressible(shown(source), "only files, directories and symbolic links can be added"));
+            return Err(Error::inexpressible(
+                escape_path(source),
+                "only files, directories and symbolic links can be added",
+            ));
         };
         let entry = TarEntry { uid: uid.into(), gid: gid.into(), mtime: TarTime::from_seconds(self.epoch), ..entry };
         self.put(&path, AddedItem { entry, content })
@@ -264,7 +267,7 @@ impl AddPlan<'_> {
     }
 
     fn clash(&self, source: &Path, path: &[u8], problem: &str) -> Error {
-        let at = format!("adding {}", shown(source));
+        let at = format!("adding {}", escape_path(source));
         Error::inexpressible(at, format!("`{}` of the image {problem}", escape_for_terminal(path)))
     }
 
@@ -299,16 +302,12 @@ impl AddPlan<'_> {
 fn name_of(path: &Path) -> Result<&[u8]> {
     let name = path
         .file_name()
-        .ok_or_else(|| Error::Usage(format!("`{}` cannot be added: it has no name of its own", shown(path))))?;
+        .ok_or_else(|| Error::Usage(format!("`{}` cannot be added: it has no name of its own", escape_path(path))))?;
     Ok(name.as_encoded_bytes())
 }
 
-fn shown(path: &Path) -> String {
-    escape_for_terminal(path.as_os_str().as_encoded_bytes())
-}
-
 fn failed(path: &Path, error: io::Error) -> Error {
-    Error::io("reading", shown(path), error)
+    Error::io("reading", escape_path(path), error)
 }
 
 /// The permissions of a file or directory on disk, without setuid, setgid and sticky (E-37).

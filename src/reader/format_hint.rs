@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::archive::MemberIndex;
 use crate::error::Result;
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::{EntryPath, escape_path};
 use crate::spec::docker::{MANIFEST_MEMBER, REPOSITORIES_MEMBER};
 use crate::spec::oci::{INDEX_MEMBER, LAYOUT_MEMBER};
 
@@ -50,14 +50,14 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
 
 /// Names what a directory that holds no archive may be; the text continues the error message.
 pub(super) fn directory(path: &Path) -> String {
-    let shown = escape_for_terminal(path.as_os_str().as_encoded_bytes());
+    let shown = escape_path(path);
     if TOPS.iter().all(|top| path.join(top).is_dir()) {
         return format!("; it looks like a root filesystem: tar -C {shown} -c . | imgtar import makes an image of it");
     }
     let holds_one = |path: &Path| MARKERS.iter().any(|marker| path.join(marker).is_file());
     let below = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
     if let Some(below) = below.filter(|path| holds_one(path)).min() {
-        return format!("; there is one below it: {}", escape_for_terminal(below.as_os_str().as_encoded_bytes()));
+        return format!("; there is one below it: {}", escape_path(&below));
     }
     match path.parent() {
         Some(parent) if holds_one(parent) => "; the directory above it is one".to_owned(),

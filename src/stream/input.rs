@@ -29,7 +29,7 @@ impl Input {
     /// Returns the name that messages use for this input.
     pub fn label(&self) -> String {
         match self {
-            Self::Path(path) => crate::path::escape_for_terminal(path.as_os_str().as_encoded_bytes()),
+            Self::Path(path) => crate::path::escape_path(path),
             Self::Stdin(_) => "standard input".to_owned(),
             Self::Reader { label, .. } => label.clone(),
         }

@@ -9,7 +9,7 @@ use super::sys;
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
 use crate::limits::MAX_LINKS;
-use crate::path::escape_for_terminal;
+use crate::path::escape_path;
 
 /// The prefix of temporary names: hidden, and recognisable if a power cut leaves one behind.
 const PREFIX: &str = ".imgtar-";
@@ -70,7 +70,7 @@ pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'stati
 
 /// An output path as errors print it.
 pub(super) fn name(path: &Path) -> String {
-    escape_for_terminal(path.as_os_str().as_encoded_bytes())
+    escape_path(path)
 }
 
 pub(super) fn refuse(path: &Path, problem: &str) -> Error {

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Lists a directory, however often a signal comes; the standard library tries again only for files.
 pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
@@ -67,6 +67,18 @@ pub(super) fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
 /// Windows takes permissions from the directory.
 #[cfg(windows)]
 pub(super) fn permit(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
+
+/// Returns the path from the root, without symbolic links and `..`.
+#[cfg(unix)]
+pub(super) fn whole_path(path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
+}
+
+/// Returns the path from its drive, without `..`; with what it has in place of links messages would begin with `\\?\`.
+#[cfg(windows)]
+pub(super) fn whole_path(path: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(path)
+}
 
 /// Closes a file that was written. Quotas and network file systems may accept every byte and report only here that
 /// there was no room, or no server, for them.

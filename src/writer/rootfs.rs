@@ -26,7 +26,7 @@ use crate::error::{Error, Result, Setting};
 use crate::flatten::{EntryKey, Flattened, FlattenedEntry, Lookup, Options, Overlay};
 use crate::image::{self, ContentKey, Image};
 use crate::options::{ConvertOptions, RootfsOptions};
-use crate::path::escape_for_terminal;
+use crate::path::{escape_for_terminal, escape_path};
 use crate::path_filter::PathFilter;
 use crate::progress::Action;
 use crate::report::{ConfigReport, ConversionReport, ImageReports, LayerAction, LayerReport};
@@ -181,7 +181,7 @@ impl<'a, 'l> RootfsWriter<'a, 'l> {
         } else {
             return Ok(());
         };
-        let path = escape_for_terminal(self.run.tmpdir.as_os_str().as_encoded_bytes());
+        let path = escape_path(&self.run.tmpdir);
         let problem = format!("no room for a temporary file, and without one {problem}");
         Err(Error::Output { path, problem }.avoided_by(Setting::Tmpdir))
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
 use crate::image::Layer;
-use crate::path::escape_for_terminal;
+use crate::path::escape_path;
 use crate::run::Run;
 use crate::stream::source::{Extent, Source};
 use crate::stream::spool::Scratch;
@@ -58,7 +58,7 @@ impl<'a> Spools<'a> {
             Ok(len) => TarLocation::Spool { number: spool.number, offset: spool.len, len },
             Err(_) if spool.scratch.is_full() => {
                 spool.scratch.cut(spool.len)?;
-                let tmpdir = escape_for_terminal(self.tmpdir.as_os_str().as_encoded_bytes());
+                let tmpdir = escape_path(self.tmpdir);
                 run.diagnostics.note(None, &layer.at, format!("decoded twice, because {tmpdir} has no room for it"));
                 run.progress.expect(layer.blob.as_ref().map_or(0, |blob| blob.extent.size()));
                 TarLocation::None
