@@ -90,7 +90,7 @@ impl FromStr for SplitPattern {
         let path = Path::new(text);
         let last = path.file_name().and_then(|last| last.to_str()).unwrap_or_default();
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-        if last.is_empty() || text.ends_with('/') {
+        if last.is_empty() || text.ends_with(std::path::is_separator) {
             return Err(ParseSplitPatternError("a pattern ends in the name of a file".to_owned()));
         }
         if directory.to_string_lossy().contains('{') {
@@ -139,9 +139,12 @@ impl SplitPattern {
     pub(super) fn names(&self, groups: &[Vec<ImageEntry>]) -> Result<Vec<String>> {
         let names: Vec<String> =
             groups.iter().enumerate().map(|(number, group)| self.name(number, group)).collect::<Result<_>>()?;
-        let mut known: HashMap<&str, usize> = HashMap::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         for (number, name) in names.iter().enumerate() {
-            if let Some(other) = known.insert(name, number) {
+            // File systems of these systems take `V1` and `v1` for one name.
+            let is_folded = cfg!(any(windows, target_os = "macos"));
+            let key = if is_folded { name.to_ascii_lowercase() } else { name.clone() };
+            if let Some(other) = known.insert(key, number) {
                 let problem = format!(
                     "two images would be written to {name}; a pattern with more fields, such as {{n}}, tells them apart"
                 );
@@ -172,7 +175,8 @@ impl SplitPattern {
                 }
             }
         }
-        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') {
+        let is_device = cfg!(windows) && is_device_of_windows(&name);
+        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || is_device {
             let at = format!("{}: {}", group[0].archive, group[0].title());
             return Err(Error::inexpressible(
                 at,
@@ -186,6 +190,16 @@ impl SplitPattern {
 /// Letters that mean nothing to a file system, a shell or a terminal.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_')
+}
+
+/// Returns true for names that older versions of Windows take for a device, whatever extension follows: an archive called
+/// `nul.tar` would be lost.
+fn is_device_of_windows(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    match stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt")) {
+        Some(number) => matches!(number.as_bytes(), [b'1'..=b'9']),
+        None => matches!(&*stem, "con" | "prn" | "aux" | "nul"),
+    }
 }
 
 impl PatternField {
@@ -317,4 +331,19 @@ fn tagged_digest(name: &Name) -> Option<String> {
     };
     let (algorithm, rest) = tag.split_once('-')?;
     Some(format!("{algorithm}:{}", rest.split('.').next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_device_of_windows;
+
+    #[test]
+    fn names_of_devices_are_known_with_any_extension() {
+        for name in ["nul", "NUL.tar", "aux.tar.gz", "Con .tar", "com1.tar", "LPT9"] {
+            assert!(is_device_of_windows(name), "{name}");
+        }
+        for name in ["null.tar", "com.tar", "com10.tar", "lpt0.tar", "console.tar", "app-nul.tar", ""] {
+            assert!(!is_device_of_windows(name), "{name}");
+        }
+    }
 }

@@ -100,6 +100,22 @@ fn two_of_one_name_are_refused_before_anything_is_written() {
     refused.says(["{name}", "{id}"]);
 }
 
+/// Where nobody else could tell the two apart, or find what was written.
+#[cfg(windows)]
+#[test]
+fn names_that_the_system_takes_for_one_or_for_a_device_are_refused() {
+    let scratch = Scratch::new();
+    let two = Shape::Docker20.save(&["app:V1", "app:v1"].map(TestImage::demo));
+    let outcome = split(&scratch, &two, "oci", "{name}-{tag}.tar", &["-f"]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    outcome.says(["two images would be written to app-v1.tar"]);
+    let device = Shape::Docker20.save_one(&TestImage::demo("nul:1"));
+    let outcome = split(&scratch, &device, "oci", "{name}.tar", &[]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    outcome.says(["no file can be called `nul.tar`"]);
+    assert!(found(&scratch).is_empty());
+}
+
 #[test]
 fn what_is_there_stays_unless_force_replaces_it() {
     let scratch = Scratch::new();
@@ -186,8 +202,8 @@ fn reports_are_a_document_a_line() {
     assert_eq!(split(&scratch, &three(), "oci", "{name}.tar", &["--report", "report"]).code, 0);
     let text = String::from_utf8(scratch.read("report")).unwrap();
     let documents: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let outputs: Vec<_> = documents.iter().map(|document| document["output"].as_str().unwrap()).collect();
-    assert_eq!(outputs, ["out/api.tar", "out/web.tar", "out/db.tar"]);
+    let outputs: Vec<_> = documents.iter().map(|document| Path::new(document["output"].as_str().unwrap())).collect();
+    assert_eq!(outputs, ["api.tar", "web.tar", "db.tar"].map(|name| Path::new("out").join(name)));
     for document in &documents {
         crate::support::schema::check("report", document);
     }
