@@ -231,7 +231,10 @@ fn ends_in_separator(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek, SeekFrom};
+    #[cfg(unix)]
+    use std::io::Read;
+    use std::io::{Seek, SeekFrom};
+    #[cfg(unix)]
     use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 
     use super::*;
@@ -266,6 +269,7 @@ mod tests {
         assert_eq!(files(dir.path()), ["a.tar"]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn permissions_are_those_that_any_new_file_gets() {
         let dir = tempfile::tempdir().unwrap();
@@ -310,6 +314,7 @@ mod tests {
         assert_eq!(files(dir.path()), ["a.tar"]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_link_is_followed_to_where_it_points() {
         let dir = tempfile::tempdir().unwrap();
@@ -336,6 +341,7 @@ mod tests {
         assert_eq!(files(dir.path()), [""; 0]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_fifo_is_written_and_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
@@ -355,6 +361,7 @@ mod tests {
         assert_eq!(files(dir.path()), ["fifo"]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_descriptor_is_added_to() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -364,6 +371,7 @@ mod tests {
         assert_eq!(fs::read(file.path()).unwrap(), b"before after");
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_closed_pipe_and_a_full_disk_are_told_apart() {
         let (reader, writer) = rustix::pipe::pipe().unwrap();

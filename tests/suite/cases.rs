@@ -25,15 +25,25 @@ fn unpacked() -> Scratch {
     static PACKED: LazyLock<Vec<u8>> =
         LazyLock::new(|| fs::read(Path::new(ROOT).join("tests/suite/cases/inputs.tar.xz")).unwrap());
     let scratch = Scratch::new();
-    tar::Archive::new(Codec::decode(&PACKED).as_slice()).unpack(scratch.dir()).unwrap();
+    for entry in tar::Archive::new(Codec::decode(&PACKED).as_slice()).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        if is_here(&entry.path().unwrap().to_string_lossy()) {
+            assert!(entry.unpack_in(scratch.dir()).unwrap());
+        }
+    }
     scratch
+}
+
+/// Returns false for the input that has a symbolic link, where not every user may make one.
+fn is_here(input: &str) -> bool {
+    cfg!(unix) || !input.contains("b95-bazel-out")
 }
 
 #[test]
 fn every_row_has_its_right_answer() {
     let scratch = unpacked();
     let mut problems = Vec::new();
-    for row in ROWS {
+    for row in ROWS.iter().filter(|row| is_here(row)) {
         let (command, answer) = row.split_once(" => ").expect("COMMAND => EXIT: TEXT; TEXT");
         let (code, texts) = answer.split_once(": ").unwrap_or((answer, ""));
         let outcome = imgtar(command.split_whitespace()).dir(&scratch.path("cases")).run();
@@ -53,7 +63,7 @@ fn every_row_has_its_right_answer() {
 fn the_answers_to_all_inputs_are_as_before() {
     let scratch = unpacked();
     let mut inputs = entries(&scratch.path("cases"));
-    assert_eq!(inputs.len(), 171);
+    assert_eq!(inputs.len(), if cfg!(unix) { 171 } else { 170 });
     inputs.extend(entries(&Path::new(ROOT).join("fixtures")));
     inputs.retain(|path| !path.ends_with("README.md"));
     let answers: String = inputs.iter().map(|input| answers(input)).collect();
@@ -62,6 +72,7 @@ fn the_answers_to_all_inputs_are_as_before() {
         fs::write(&file, &answers).unwrap();
     }
     let expected = fs::read_to_string(&file).unwrap();
+    let expected: String = expected.split_inclusive("\n\n").filter(|answers| is_here(answers)).collect();
     let differing: Vec<_> = expected.split("\n\n").zip(answers.split("\n\n")).filter(|(old, new)| old != new).collect();
     let shown: String = differing.iter().map(|(old, new)| format!("--- before\n{old}\n--- now\n{new}\n")).collect();
     assert!(expected == answers, "{} inputs have other answers:\n{shown}", differing.len());

@@ -1,13 +1,11 @@
 //! What the input declares of layers before anybody can know it: sizes and names that are not true.
 
-use std::process::Command;
-
 use crate::support::codec::Codec;
 use crate::support::expect::{Target, convert, convert_path, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
 use crate::support::layout::{Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types};
-use crate::support::process::noise;
+use crate::support::noise;
 use crate::support::scratch::Scratch;
 use crate::support::tarball::Tarball;
 use serde_json::json;
@@ -59,7 +57,7 @@ fn a_size_that_is_declared_and_not_true_is_the_input_s_fault() {
 fn with_files_of(limit: u32, input: &std::path::Path, out: &std::path::Path) -> (Option<i32>, String) {
     let command = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" convert --to legacy -o \"$2\" \"$1\"");
     let args = [env!("CARGO_BIN_EXE_imgtar").as_ref(), input, out];
-    let run = Command::new("sh").arg("-c").arg(command).args(args).output().unwrap();
+    let run = std::process::Command::new("sh").arg("-c").arg(command).args(args).output().unwrap();
     (run.status.code(), String::from_utf8_lossy(&run.stderr).into_owned())
 }
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::support::codec::Codec;
@@ -137,7 +136,8 @@ fn h_27_no_helper_is_ever_started() {
     {
         let path = trap.join(helper);
         fs::write(&path, format!("#!/bin/sh\necho {helper} >>'{}'\n", scratch.path("started").display())).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     }
     for codec in Codec::ALL {
         let image = TestImage::demo("app:1").all_stored(codec);

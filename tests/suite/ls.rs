@@ -1,6 +1,7 @@
 //! `imgtar ls`: the tree that `--to rootfs` writes, or one layer as it is (the page's "Commands" and "Edges").
 
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::process::Command;
 
 use serde_json::Value;
@@ -297,8 +298,9 @@ fn a_plain_layer_is_not_read_between_its_headers() {
     assert!(found[0].contains(&SIZE.to_string()) && found[0].ends_with(" body"), "{found:?}");
 }
 
-fn write_at(file: &fs::File, bytes: &[u8], offset: u64) {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset).unwrap();
+fn write_at(mut file: &fs::File, bytes: &[u8], offset: u64) {
+    file.seek(SeekFrom::Start(offset)).unwrap();
+    file.write_all(bytes).unwrap();
 }
 
 #[test]

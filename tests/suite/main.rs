@@ -2,6 +2,9 @@
 //!
 //! One module a theme; tests are sentences and name the rule of docs/formats.md or the page of the command line that
 //! they hold imgtar to. `support` builds archives as every writer shapes them and reads them back.
+//!
+//! A module that is there on Linux alone measures processes by `/proc`, limits them, or looks at a terminal; one that is there
+//! on Unix alone has lines for a shell. docs/systems.md tells what is left for other systems.
 
 // Tests fail by unwrapping; clippy knows only functions marked `#[test]`, the support code is one level below.
 #![allow(clippy::unwrap_used)]
@@ -12,6 +15,7 @@ mod support;
 mod architecture;
 mod artifacts;
 mod attack_lies;
+#[cfg(target_os = "linux")]
 mod attack_load;
 mod attack_platforms;
 mod bundles;
@@ -25,6 +29,7 @@ mod delta;
 mod diff;
 mod edit;
 mod escapes;
+#[cfg(unix)]
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
@@ -61,11 +66,14 @@ mod pipes;
 mod plain_words;
 #[cfg(target_os = "linux")]
 mod progress;
+#[cfg(unix)]
 mod readme;
 mod report;
+#[cfg(target_os = "linux")]
 mod resources;
 mod rootfs;
 mod roundtrip;
+#[cfg(target_os = "linux")]
 mod screens;
 mod select;
 mod split;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::codec::Codec;
 use crate::support::layer::{file, layer_tar};
-use crate::support::process::noise;
+use crate::support::noise;
 use crate::support::run::{Outcome, imgtar};
 use crate::support::schema;
 use crate::support::scratch::Scratch;

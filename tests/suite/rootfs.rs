@@ -7,6 +7,8 @@ mod output;
 mod peers;
 pub(crate) mod random;
 mod refused;
+#[cfg(unix)]
 mod room;
+#[cfg(unix)]
 mod tools;
 mod vectors;

@@ -20,6 +20,7 @@ pub(crate) mod name;
 pub(crate) mod order;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
+#[cfg(target_os = "linux")]
 pub(crate) mod repair;
 pub(crate) mod rootfs;
 pub(crate) mod run;
@@ -54,4 +55,14 @@ pub(crate) fn digest512(bytes: &[u8]) -> String {
 /// The hex digits of a digest.
 pub(crate) fn hex_of(digest: &str) -> &str {
     digest.split_once(':').expect("a digest has an algorithm").1
+}
+
+/// Bytes that no codec makes smaller, the same every time.
+pub(crate) fn noise(bytes: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
 }

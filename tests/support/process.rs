@@ -148,13 +148,3 @@ pub(crate) fn piped(path: &Path) -> Stdio {
     thread::spawn(move || std::io::copy(&mut file, &mut writer));
     reader.into()
 }
-
-/// Bytes that no codec makes smaller, the same every time.
-pub(crate) fn noise(bytes: usize) -> Vec<u8> {
-    let mut state = 1_u32;
-    let next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(bytes).collect()
-}

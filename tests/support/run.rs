@@ -192,7 +192,7 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn says<const N: usize>(self, texts: [&str; N]) -> Self {
         for text in texts {
-            assert!(self.stderr.contains(text), "standard error lacks `{text}`\n{self}");
+            assert!(slashed(&self.stderr).contains(&slashed(text)), "standard error lacks `{text}`\n{self}");
         }
         self
     }
@@ -201,7 +201,7 @@ impl Outcome {
     #[track_caller]
     pub(crate) fn never_says<const N: usize>(self, texts: [&str; N]) -> Self {
         for text in texts {
-            assert!(!self.stderr.contains(text), "standard error has `{text}`\n{self}");
+            assert!(!slashed(&self.stderr).contains(&slashed(text)), "standard error has `{text}`\n{self}");
         }
         self
     }
@@ -219,6 +219,11 @@ impl fmt::Display for Outcome {
         writeln!(f, "stdout:  {} bytes", self.stdout.len())?;
         write!(f, "stderr:  {}", self.stderr.trim_end().replace('\n', "\n         "))
     }
+}
+
+/// The text as it reads where `/` separates the parts of all paths: an expectation then holds on Windows too.
+fn slashed(text: &str) -> String {
+    if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() }
 }
 
 fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {

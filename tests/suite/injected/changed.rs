@@ -11,7 +11,7 @@ use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::inject::Fault;
 use crate::support::layer::{dir, file, hardlink, whiteout};
-use crate::support::process::noise;
+use crate::support::noise;
 use crate::support::rootfs::flatten;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
