@@ -217,8 +217,10 @@ impl Existing {
     fn at(path: &Path) -> Result<Self> {
         let mut entries = match sys::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Self::File),
+            // Windows finds nothing below a file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_file() => return Ok(Self::File),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
             Err(error) => return Err(Error::io("opening", name(path), error)),
         };
         let failed = |error| Error::io("reading", name(path), error);
@@ -275,7 +277,7 @@ mod tests {
                 if path.is_dir() {
                     dirs.push(path);
                 } else {
-                    found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
+                    found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().replace('\\', "/"));
                 }
             }
         }
@@ -300,6 +302,8 @@ mod tests {
         );
     }
 
+    // What is open cannot be removed on every file system of Windows.
+    #[cfg(unix)]
     #[test]
     fn a_dropped_layout_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();

@@ -103,13 +103,15 @@ impl Way {
     }
 
     fn refused(self, target: &Path, error: io::Error) -> Error {
-        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory};
+        use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, NotADirectory, PermissionDenied};
         let appeared = || refuse(target, "appeared while it was written");
         match (self, error.kind()) {
             (Self::NewFile | Self::AnyFile, AlreadyExists) => appeared().avoided_by(Setting::Replace),
             (Self::NewDirectory | Self::Merge | Self::Exchange, AlreadyExists | DirectoryNotEmpty | NotADirectory) => {
                 appeared()
             }
+            // So Windows says of a directory that is there.
+            (Self::NewDirectory, PermissionDenied) if target.exists() => appeared(),
             _ => Error::io("naming", name(target), error),
         }
     }

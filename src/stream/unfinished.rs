@@ -230,6 +230,7 @@ mod tests {
         assert!(!path.exists());
     }
 
+    #[cfg(unix)]
     #[test]
     fn what_cannot_be_removed_is_told_of_once() {
         let dir = tempfile::tempdir().unwrap();

@@ -83,7 +83,7 @@ fn h_14_h_20_all_json_of_archives_comes_in_through_one_door() {
                 .iter()
                 .any(|way| code.contains(way))
             {
-                readers.push(path.strip_prefix(ROOT).unwrap().to_string_lossy().into_owned());
+                readers.push(path.strip_prefix(ROOT).unwrap().to_string_lossy().replace('\\', "/"));
             }
         }
     }
