@@ -46,8 +46,16 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
         let (below, above) = trees(&headers, from, workshop)?;
         workshop.layer(&at, codec, |out| {
             let (linked, run) = (HashMap::new(), workshop.run);
-            let mut writer =
-                DifferenceWriter { headers: &headers, bodies, out, linked, from, copied_up: &mut copied_up, at: &at, run };
+            let mut writer = DifferenceWriter {
+                headers: &headers,
+                bodies,
+                out,
+                linked,
+                from,
+                copied_up: &mut copied_up,
+                at: &at,
+                run,
+            };
             let is_alike = |one, other| headers.is_alike(one, other);
             difference(&below, &above, &is_alike, |item| writer.item(item))
         })

@@ -55,7 +55,7 @@ fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run
     if images.is_empty() {
         return Ok(());
     }
-    let layout = oci::read(members, shared, &run.another_look())?;
+    let layout = oci::read(members, shared, &run.second_reading())?;
     let layers = layout.entries.iter().flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
     let found: HashMap<&DiffId, &Layer> =
         layers.filter(|layer| layer.blob.is_some()).map(|layer| (&layer.diff_id, layer)).collect();

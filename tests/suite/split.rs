@@ -12,7 +12,7 @@ use crate::support::expect::{Target, judge};
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar};
 use crate::support::layout::{Layout, Types, blob_path};
-use crate::support::process::noise;
+use crate::support::noise;
 use crate::support::run::{Outcome, imgtar};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
