@@ -170,12 +170,16 @@ pub enum Setting {
     Half,
     /// Read the half of a hybrid that Docker reads.
     DockerHalf,
+    /// Give an archive that has the missing blobs, or read the half of a hybrid that Docker reads.
+    WithOrDockerHalf,
     /// Give the archive of which an increment leaves out layers.
     With,
     /// Give the archive of which a base leaves out layers.
     Base,
     /// List one layer as it is.
     Layer,
+    /// List what each layer changes.
+    EachLayer,
     /// Give the image a name that the target can hold.
     Name,
     /// Allow missing foreign layers.

@@ -44,6 +44,8 @@ fn hint(setting: Setting) -> &'static str {
         Setting::Base => "; --base names its archive",
         Setting::Half => "; --prefer oci or --prefer docker decides",
         Setting::DockerHalf => "; --prefer docker reads manifest.json instead",
+        Setting::WithOrDockerHalf => "; --with ARCHIVE completes it, --prefer docker reads manifest.json instead",
+        Setting::EachLayer => "; `ls --layers` tells whether a layer has it",
         Setting::Layer => "; one can be listed as it is with `ls --layer`",
         Setting::Name => " (--tag gives a name)",
         Setting::MissingForeign => " (--allow-missing-foreign writes the image without)",

@@ -1,7 +1,7 @@
 //! Looks up paths in an image's tree, and words the errors for paths that are not there.
 
 use super::{FileEntry, FileKind, ImageFiles};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Setting};
 use crate::flatten::{EntryKey, FlattenedEntry, Lookup, Standing};
 use crate::layer_index::LayerEntry;
 use crate::nearest::nearest;
@@ -78,21 +78,22 @@ impl ImageFiles<'_> {
             // Not reached: callers handle a path that was found.
             Lookup::Found { .. } => String::new(),
         };
+        // A path without anything near it may have been deleted.
+        let is_deletable = problem.is_empty() && self.image.layers.len() > 1;
         let problem = format!("{}: there is no `{}`{problem}", self.at, escape_for_terminal(path));
-        Error::Choice { problem, choices: Vec::new() }
+        let error = Error::Choice { problem, choices: Vec::new() };
+        if is_deletable { error.avoided_by(Setting::EachLayer) } else { error }
     }
 
     /// Returns the end of the message for a missing path: a similar path, if there is one; else the part that is
-    /// missing, or the command that finds what was deleted.
+    /// missing.
     fn missing(&self, path: &[u8], directory: &[u8], name: &[u8]) -> String {
         let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
         if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
             return format!("; did you mean `{}`?", escape_for_terminal(&meant));
         }
         if trim(path) == join(directory, name) {
-            // Deleted files are asked for by those who look into layers.
-            let is_deletable = self.image.layers.len() > 1;
-            return if is_deletable { "; `ls --layers` tells whether a layer has it" } else { "" }.to_owned();
+            return String::new();
         }
         format!(": nothing is called `{}` in `{}`", escape_for_terminal(name), shown(directory))
     }

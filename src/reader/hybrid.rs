@@ -149,10 +149,9 @@ impl Known {
             }
             None if self.missing.contains(name) => {
                 let problem = format!(
-                    "{name} is whole by this list, but {INDEX_MEMBER} lists blobs of it that are not in the archive; --with \
-                     ARCHIVE takes them from another"
+                    "{name} is whole by this list, but {INDEX_MEMBER} lists blobs of it that are not in the archive"
                 );
-                Error::invalid(Rule::H13, at, problem).avoided_by(Setting::DockerHalf)
+                Error::invalid(Rule::H13, at, problem).avoided_by(Setting::WithOrDockerHalf)
             }
             None => {
                 let problem = format!("{name} is image {image_id}, and {INDEX_MEMBER} does not know the name");
