@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # `run` sets $scratch, $inputs and $out
-# Edited images in real engines: they load, have the config that was asked for, and the files of the original, all of them
-# and no other.
+# Edited images in real engines: they load, have the config that was asked for and the files of the original, all of them
+# and no other, and their containers run.
 #
 # Sourced by `run`.
 
@@ -12,7 +12,7 @@ edit_checks() {
   for change in squash top remove add config normalize rebase layer; do
     edit_loads_checks "$change"
   done
-  for change in top remove layer; do
+  for change in squash top remove rebase layer; do
     edit_elsewhere_checks "$change"
   done
   check 'edit, squash: a docker save archive' docker_loads "$out/edit-squash-legacy.tar" \
@@ -22,9 +22,13 @@ edit_checks() {
   check 'edit: what a removal leaves behind' edit_removed
 }
 
-# "$scratch/edit-original": what docker export has of the image.
+# "$scratch/edit-original": what docker export has of the image. "$scratch/edit-remove.output": what the command of the image
+# prints in a container from which the same paths were removed.
 edit_original() {
   edit_docker_tree from app:1 "$scratch/edit-original"
+  docker_at from run --rm --network none --no-healthcheck app:1 sh -c \
+    "rm -r /opt/extras/c /usr/bin/file-again /etc/debian_version; $app_command" >"$scratch/edit-remove.output"
+  refused cmp "$scratch/app.output" "$scratch/edit-remove.output"
 }
 
 # The image after each change, as an OCI layout, and what it is then. The layers of the Dockerfile have files that later
@@ -57,17 +61,37 @@ edit_write() {
 edit_loads_checks() {
   local archive=$out/edit-$1.tar facts=$scratch/edit-$1.facts
   check "edit, $1: docker load" docker_loads "$archive" "$facts" app:1
+  if [[ $1 != config ]]; then # whose entrypoint is another
+    check "edit, $1: docker run" edit_runs "$1" docker_at to app:1
+  fi
   check "edit, $1: the tree that docker exports" edit_tree_is "$1" edit_docker_tree to app:1
   check "edit, $1: skopeo oci-archive" skopeo_reads "oci-archive:$archive:1" "$facts"
 }
 
-# The changes of which engines that stack layers could make something else.
+# The changes of layers, of which engines that stack them could make something else.
 edit_elsewhere_checks() {
   local archive=$out/edit-$1.tar facts=$scratch/edit-$1.facts
   check "edit, $1: ctr import" ctr_loads "$archive" "$facts" app:1
   check "edit, $1: podman load" podman_loads "$archive" "$facts" docker.io/library/app:1
+  check "edit, $1: podman run" edit_runs "$1" podman docker.io/library/app:1
   check "edit, $1: the tree that podman mounts" edit_tree_is "$1" edit_podman_tree docker.io/library/app:1
   check "edit, $1: skopeo docker-archive" skopeo_reads "docker-archive:$archive:app:1" "$facts"
+}
+
+# edit_runs CHANGE ENGINE... NAME: a container of the image prints what one of the original does.
+edit_runs() {
+  local expected=$scratch/app.output filter=cat
+  if [[ $1 == remove ]]; then
+    expected=$scratch/edit-remove.output filter=without_numbers
+  fi
+  same output "$("$filter" <"$expected")" \
+    "$("${@:2:$#-2}" run --rm --network none --no-healthcheck "${@: -1}" sh -c "$app_command" | "$filter")"
+}
+
+# An overlay counts the names of a file that were removed above it, so the number of files with several
+# names is another where they were removed in a container.
+without_numbers() {
+  grep -vx '[0-9]*'
 }
 
 # edit_docker_tree ENGINE NAME DIRECTORY
@@ -156,6 +180,7 @@ edit_config_by_docker() {
 edit_config_by_podman() {
   containers_fresh
   podman load --quiet --input "$out/edit-config.tar"
+  same output hello "$(podman run --rm --network none --no-healthcheck --user 0 docker.io/library/app:1)"
   same config "$(jq -c 'del(.Test)' <<<"$edit_config")" \
     "$(podman image inspect docker.io/library/app:1 | edit_config_of | jq -c 'del(.Test)')"
 }
