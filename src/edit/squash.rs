@@ -84,12 +84,12 @@ fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result
 
 /// Puts `layer` where those of the range `replaced` were.
 fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, created_by: &str) -> Result<()> {
-    let names = match (replaced.len(), replaced.start) {
+    let change = match (replaced.len(), replaced.start) {
         (1, 0) => "its one layer was made anew".to_owned(),
         (count, 0) => format!("all {count} layers became one"),
         (count, first) => format!("{} from {} on became one", counted(count, "layer"), draft.layer_name(first)),
     };
-    draft.changes.push(format!("{names}, {} bytes as a tar", layer.stored_size()));
+    draft.changes.push(change);
     let created = draft.created();
     let (layers, history) = draft.change_layers()?;
     history.squash(replaced.clone(), created_by, &created);

@@ -48,7 +48,7 @@ fn with_its_archive_a_delta_is_an_image_like_any_other() {
         assert_eq!(of("ls -l up.delta --with old.tar"), of("ls -l new.tar"));
         assert_eq!(of("cat up.delta tiny --with old.tar"), "few");
         let verified: Value = serde_json::from_str(&of("verify --json up.delta --with old.tar")).unwrap();
-        assert_eq!((&verified["sound"], &verified["checked"]["layers"]), (&json!(true), &json!(2)), "{verified}");
+        assert_eq!((&verified["ok"], &verified["checked"]["layers"]), (&json!(true), &json!(2)), "{verified}");
         assert_eq!(verified["counts"]["notes"], json!(0), "nothing is left out");
         // The image that it is for is looked for in all of them.
         let outcome = shelf.imgtar("verify up.delta --with new.tar").run();
