@@ -333,7 +333,7 @@ fn told(stderr: &str) -> (Vec<&Path>, Vec<&str>) {
 
 /// The path that is left, if that is what `line` says.
 fn left(line: &str) -> Option<&Path> {
-    let (path, _) = line.strip_prefix("imgtar: warning: ")?.split_once(" stays, ")?;
+    let (path, _) = line.strip_prefix("imgtar: warning: ")?.split_once(" could not be removed: ")?;
     Some(Path::new(path))
 }
 
