@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 mod split;
@@ -9,6 +10,7 @@ mod split;
 pub(crate) use crate::options::*;
 pub use split::{ParseSplitPatternError, SplitArchive, SplitPattern};
 
+use crate::diagnostics::DiagnosticLog;
 use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::{Error, Result, Setting};
@@ -80,11 +82,13 @@ pub fn split(
     let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
     let contents: Vec<Contents<'_>> = groups.iter().map(|entries| contents(entries)).collect();
     let weights: Vec<u64> = contents.iter().map(Contents::stored_size).collect();
-    let begin = |number: usize| (&contents[number], open(&names[number]));
-    let write = |(contents, output): (&Contents<'_>, Result<Output>), jobs| {
+    let begin = |number: usize| match open(&names[number]) {
+        Ok(output) => ControlFlow::Continue((&contents[number], output)),
+        Err(error) => ControlFlow::Break((Err(error), DiagnosticLog::default())),
+    };
+    let write = |(contents, output): (&Contents<'_>, Output), jobs| {
         let part = run.part(jobs);
-        let written = output.and_then(|output| writer::write(contents, output, options, &part));
-        (written, part.diagnostics.take())
+        (writer::write(contents, output, options, &part), part.diagnostics.take())
     };
     let done = side_by_side(run.jobs, &weights, begin, write, |(written, _)| written.is_err());
     let archive = |((written, found), name): ((Result<_>, _), &String)| {

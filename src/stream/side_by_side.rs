@@ -11,18 +11,20 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, Builder};
 
 /// Does a task for each of `weights` on up to `jobs` threads: the results in order. After one that `has_failed` no more are
 /// begun.
 ///
-/// `begin` makes the task of this number, in order and on the caller's thread. `work` gets the task and its number of
-/// threads.
+/// `begin` makes the task of this number, in order and on the caller's thread, or returns its result if it has failed
+/// already: the next one is then not begun, which could wait for what never comes, such as the reader of a FIFO. `work`
+/// gets the task and its number of threads.
 pub(crate) fn side_by_side<T: Send, R: Send>(
     jobs: NonZeroUsize,
     weights: &[u64],
-    mut begin: impl FnMut(usize) -> T,
+    mut begin: impl FnMut(usize) -> ControlFlow<R, T>,
     work: impl Fn(T, NonZeroUsize) -> R + Sync,
     has_failed: impl Fn(&R) -> bool + Sync,
 ) -> Vec<R> {
@@ -31,12 +33,13 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
     let done = Mutex::new(BTreeMap::new());
     let (send, receive) = mpsc::channel::<(usize, T, LentThreads<'_>)>();
     let receive = Mutex::new(receive);
+    let keep = |number, result| done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, result);
     let run = |(number, task, taken): (usize, T, LentThreads<'_>)| {
         let result = work(task, taken.threads);
         if has_failed(&result) {
             stock.lock().has_failed = true;
         }
-        done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, result);
+        keep(number, result);
     };
     let take_up = || {
         let next = || receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -51,10 +54,15 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
         let workers = (0..wanted).filter(|_| Builder::new().spawn_scoped(scope, take_up).is_ok()).count();
         for (number, &weight) in weights.iter().enumerate() {
             let Some(taken) = stock.take(part(jobs, weight, total)) else { break };
-            let begun = (number, begin(number), taken);
-            match workers {
-                0 => run(begun),
-                _ => send.send(begun).expect("the receiver outlives the scope"),
+            match begin(number) {
+                ControlFlow::Break(result) => {
+                    keep(number, result);
+                    break;
+                }
+                ControlFlow::Continue(task) if workers == 0 => run((number, task, taken)),
+                ControlFlow::Continue(task) => {
+                    send.send((number, task, taken)).expect("the receiver outlives the scope");
+                }
             }
         }
     });
@@ -137,21 +145,33 @@ mod tests {
                 busy.fetch_sub(given.get(), Ordering::SeqCst);
                 (number, given.get())
             };
-            let done = side_by_side(jobs(threads), &[70, 10, 0, 10, 10], |number| number, work, |_| false);
+            let done = side_by_side(jobs(threads), &[70, 10, 0, 10, 10], ControlFlow::Continue, work, |_| false);
             assert_eq!(done, [(0, first), (1, 1), (2, 1), (3, 1), (4, 1)], "{threads}");
             assert!(most.into_inner() <= threads);
         }
         let work = |number, _| number;
-        assert_eq!(side_by_side(jobs(2), &[0, 0], |number| number, work, |_| false), [0, 1]);
-        assert!(side_by_side(jobs(2), &[], |number| number, work, |_| false).is_empty());
+        assert_eq!(side_by_side(jobs(2), &[0, 0], ControlFlow::Continue, work, |_| false), [0, 1]);
+        assert!(side_by_side(jobs(2), &[], ControlFlow::Continue, work, |_| false).is_empty());
     }
 
     #[test]
     fn the_first_failure_is_the_same_for_any_number_of_threads() {
         for threads in [1, 2, 8] {
-            let done = side_by_side(jobs(threads), &[1; 20], |n| n, |n, _| n, |number| number % 3 == 2);
+            let done = side_by_side(jobs(threads), &[1; 20], ControlFlow::Continue, |n, _| n, |number| number % 3 == 2);
             assert_eq!(done[..3], [0, 1, 2], "{threads}");
             assert!(threads > 1 || done.len() == 3, "{done:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_begins_after_a_task_that_could_not() {
+        for threads in [1, 2, 8] {
+            let begin = |number| match number {
+                0 | 1 => ControlFlow::Continue(number),
+                2 => ControlFlow::Break(12),
+                _ => unreachable!("task {number} is begun"),
+            };
+            assert_eq!(side_by_side(jobs(threads), &[1; 5], begin, |n, _| n, |_| false), [0, 1, 12], "{threads}");
         }
     }
 
@@ -162,6 +182,6 @@ mod tests {
             meeting.wait();
             number
         };
-        assert_eq!(side_by_side(jobs(2), &[1, 1], |number| number, meet, |_| false), [0, 1]);
+        assert_eq!(side_by_side(jobs(2), &[1, 1], ControlFlow::Continue, meet, |_| false), [0, 1]);
     }
 }
