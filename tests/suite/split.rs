@@ -303,3 +303,30 @@ fn limits_hold_for_all_archives_together() {
         alone.success();
     }
 }
+
+#[test]
+fn two_outputs_never_become_one_file() {
+    let scratch = Scratch::new();
+    let with_report = split(&scratch, &three(), "oci", "{n}.tar", &["--force", "--report", "out/1.tar"]);
+    assert_eq!(with_report.code, 2, "{with_report}");
+    with_report.says(["1.tar: two outputs would have this name"]);
+    assert_eq!(found(&scratch), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_one_file_are_not_two_outputs() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.path("out")).unwrap();
+    scratch.write("real", "old");
+    for link in ["out/0.tar", "out/1.tar"] {
+        std::os::unix::fs::symlink("../real", scratch.path(link)).unwrap();
+    }
+    let linked = split(&scratch, &three(), "oci", "{n}.tar", &["--force"]);
+    assert_eq!(linked.code, 2, "{linked}");
+    linked.says(["real: two outputs would have this name"]);
+    assert_eq!(
+        (scratch.read("real"), found(&scratch)),
+        (b"old".to_vec(), vec!["0.tar".to_owned(), "1.tar".to_owned()])
+    );
+}

@@ -96,9 +96,9 @@ pub(crate) struct ConvertArgs {
 
     /// Write an archive for each image. The last part of -o is then a pattern, as in out/{name}-{tag}.tar.
     ///
-    /// The pattern may contain {name}, the last part of the repository; {repo}, all of it with `/` replaced by `_`; {tag},
-    /// {os} and {arch}; {id}, the first 12 digits of the image ID; and {n}, the number of the image, from 0. With {os},
-    /// {arch} or {id} each platform gets an archive of its own. If one archive cannot be written, none appears.
+    /// The pattern may contain in braces: `name`, the last part of the repository; `repo`, all of it with `/` replaced by
+    /// `_`; `tag`, `os` and `arch`; `id`, the first 12 digits of the image ID; and `n`, the number of the image, from 0.
+    /// With `os`, `arch` or `id` each platform gets an archive of its own. If one archive cannot be written, none appears.
     #[arg(long, conflicts_with = "append", help_heading = "Output")]
     pub(crate) split: bool,
 
