@@ -220,7 +220,7 @@ fn became(layer: &LayerReport) -> &'static str {
         (LayerAction::Converted, Some(Codec::Zstd)) => "compressed with zstd",
         (LayerAction::Converted, _) => "uncompressed",
         (LayerAction::Flattened, _) => "flattened",
-        (LayerAction::Delta, _) => "as what changed",
+        (LayerAction::Delta, _) => "as differences",
         (LayerAction::LeftOut, _) => "left out",
         (LayerAction::New, _) => "new",
         (_, _) => "unchanged",
@@ -236,7 +236,7 @@ fn layer_sentence(layer: &LayerReport) -> String {
             format!("{name}: {} -> {}", blob(source), blob(written))
         }
         (LayerAction::Delta, Some(source), Some(written)) => {
-            format!("{name}: {} -> {}, what changed", blob(source), size(written.size))
+            format!("{name}: {} -> {}, differences", blob(source), size(written.size))
         }
         (_, Some(source), _) => format!("{name}: {}, {}", blob(source), became(layer)),
         (LayerAction::New, _, Some(written)) => format!("{name}: {}, new", blob(written)),

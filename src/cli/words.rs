@@ -23,11 +23,11 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Returns `5 of 7 layers of ex.org/app:1 (412.0 MiB left out); load that archive first`; of a delta
-/// `ex.org/app:1: convert --with and its archive restore the image`.
+/// `ex.org/app:1: convert --with ARCHIVE restores the image`.
 pub(super) fn needed(needs: &NeededBase, layers: usize) -> String {
     let base = needs.image.as_deref().unwrap_or("its base");
     if needs.delta.is_some() {
-        return presentable(&format!("{base}: `convert --with` and its archive restore the image"));
+        return presentable(&format!("{base}: `convert --with ARCHIVE` restores the image"));
     }
     let size = needs.size.map_or_else(String::new, |bytes| format!(" ({} left out)", size(bytes)));
     let count = format!("{} of {}", needs.layers, counted(layers, "layer"));

@@ -57,6 +57,7 @@ impl Image {
     /// [`Error::Invalid`] with these layers.
     pub(crate) fn refuse_left_out(&self, at: &str) -> Result<()> {
         let base = self.needs.as_ref().and_then(|needs| needs.image.as_deref());
+        let is_delta = self.needs.as_ref().is_some_and(|needs| needs.delta.is_some());
         // Where no base is named it may be damage, of which the members tell more.
         let titled = |(number, layer): (usize, &Layer)| match (base, layer.listed_digest()) {
             (None, Some(digest)) => format!("{}, {}", layer_title(number, &layer.diff_id), digest.blob_path()),
@@ -72,6 +73,7 @@ impl Image {
         titles.extend((more > 0).then(|| format!("{more} more")));
         let titles = titles.join(", ");
         let problem = match base {
+            Some(base) if is_delta => format!("it is a delta, and needs {base}"),
             Some(base) => format!("it leaves out {titles}, which {base} has"),
             None => format!("the archive does not hold {titles}"),
         };
