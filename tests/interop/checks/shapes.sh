@@ -88,12 +88,12 @@ shape_skopeo_1_9_docker_archive() {
   done <"$scratch/shape.references"
 }
 
-# shape_items ARCHIVE: behind the path, the way to each image of manifest.json: nothing to the only one. The last document
+# shape_items ARCHIVE: behind the path, the way to each image of manifest.json: nothing where it has one item. The last document
 # of the name counts, and an image that is listed twice is one.
 shape_items() {
   archive_member "$1" manifest.json 2>/dev/null | jq -nr '
-    [inputs] | last | if type == "array" then . else [.] end | to_entries | unique_by(.value.Config)
-    | if length < 2 then "" else .[] | ":" + (.value.RepoTags[0]? // "@\(.key)") end' 2>/dev/null || echo
+    [inputs] | last | if type == "array" then . else [.] end | to_entries
+    | if length < 2 then "" else unique_by(.value.Config)[] | ":" + (.value.RepoTags[0]? // "@\(.key)") end' 2>/dev/null || echo
 }
 
 shape_skopeo_1_9_oci_archive() {
