@@ -264,11 +264,11 @@ pub(crate) struct SelectionArgs {
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<HalfArg>,
 
-    /// What to do with entries of an index whose content is not in the archive.
+    /// The handling of index entries whose content is not in the archive.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum, default_value_t)]
     pub(crate) index: IndexArg,
 
-    /// What to do with BuildKit's attestation manifests. By default they are kept with an index that is kept whole,
+    /// The handling of BuildKit's attestation manifests. By default they are kept with an index that is kept whole,
     /// otherwise dropped with a notice.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum)]
     pub(crate) attestations: Option<AttestationsArg>,
@@ -307,7 +307,7 @@ pub(crate) struct NameArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layers")]
 pub(crate) struct LayerArgs {
-    /// How to store layers: keep, none, gzip[:1-9] or zstd[:1-19].
+    /// The form of stored layers: keep, none, gzip[:1-9] or zstd[:1-19].
     ///
     /// By default `oci` and `oci-dir` keep layers as they are, `docker` keeps gzip layers and compresses all others with
     /// gzip, and layers of `legacy` are always plain. The default level is 2 for gzip, which is as small as what skopeo

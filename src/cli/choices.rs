@@ -21,7 +21,7 @@ pub(crate) enum FormatArg {
     /// The filesystem that a container of the image would see, as one tar
     #[value(aliases = ["tar", "flat"])]
     Rootfs,
-    /// What changed since the image of --base, file by file; --with restores the image
+    /// The changes since the image of --base, file by file; --with restores the image
     Delta,
 }
 

@@ -59,7 +59,7 @@ enum PatternField {
 pub struct SplitArchive {
     /// Its file name.
     pub name: String,
-    /// What it holds.
+    /// The images and layers in it.
     pub report: ConversionReport,
     /// The warnings about what was written into it.
     pub warnings: Vec<Diagnostic>,

@@ -50,7 +50,7 @@ pub(crate) struct LsArgs {
     #[arg(value_name = "IN")]
     pub(crate) input: Option<PathBuf>,
 
-    /// What to list, with everything below it: a path, or a pattern with `*`, `?`, `[...]`, and `**` for any number of
+    /// The files to list, with everything below them: a path, or a pattern with `*`, `?`, `[...]`, and `**` for any number of
     /// directories.
     ///
     /// Symbolic links in a path are followed inside the image; the last component is followed only if it leads to a
