@@ -7,11 +7,13 @@
 //!
 //! Sources: docs/formats.md (the rules), H-25 (what may be shown on a terminal).
 
-use std::collections::{BTreeMap, HashMap};
+mod log;
+
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
+pub(crate) use self::log::DiagnosticLog;
 pub(crate) use crate::rule::Rule;
 
 use crate::error::{Error, Result, Setting};
@@ -19,8 +21,6 @@ use crate::path::is_deceptive;
 
 /// The most bytes of a message or a place, whatever it quotes.
 const LONGEST: usize = 2000;
-/// The number of diagnostics of one rule that are reported; more are counted.
-const REPORTED: u64 = 100;
 
 /// The severity of a [`Diagnostic`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -280,81 +280,6 @@ impl Drop for Diagnostics {
     }
 }
 
-/// Diagnostics in the order in which they were reported: each once, a hundred of each rule, and the number of the
-/// others.
-#[derive(Debug, Default)]
-pub(crate) struct DiagnosticLog {
-    /// Each with its place in the order and its message. Two that found the same value instead of the same expected one
-    /// are equal, whatever their messages.
-    distinct: HashMap<Diagnostic, (usize, String)>,
-    /// The number of diagnostics of each rule, the listed ones included.
-    counts: BTreeMap<(Severity, Option<Rule>), u64>,
-}
-
-impl DiagnosticLog {
-    /// Counts `diagnostic`; returns whether it is to be reported.
-    pub(crate) fn add(&mut self, mut diagnostic: Diagnostic) -> bool {
-        let message = match diagnostic.expected {
-            Some(_) => std::mem::take(&mut diagnostic.message),
-            None => String::new(),
-        };
-        if self.distinct.contains_key(&diagnostic) {
-            return false;
-        }
-        let count = self.counts.entry((diagnostic.severity, diagnostic.rule)).or_default();
-        *count += 1;
-        let place = self.distinct.len();
-        *count <= REPORTED && self.distinct.insert(diagnostic, (place, message)).is_none()
-    }
-
-    /// The first error, if there is one.
-    pub(crate) fn first_error(&self) -> Option<Error> {
-        let errors = self.distinct.iter().filter(|(diagnostic, _)| diagnostic.severity == Severity::Error);
-        let (first, (_, message)) = errors.min_by_key(|(_, (place, _))| *place)?;
-        Some(with_message(first.clone(), message.clone()).into_error())
-    }
-
-    /// Adds all of `other` behind these.
-    pub(crate) fn append(&mut self, other: Self) {
-        let unlisted = other.unlisted();
-        for diagnostic in other.into_ordered() {
-            self.add(diagnostic);
-        }
-        self.count(unlisted);
-    }
-
-    fn count(&mut self, unlisted: Vec<((Severity, Option<Rule>), u64)>) {
-        for (kind, more) in unlisted {
-            *self.counts.entry(kind).or_default() += more;
-        }
-    }
-
-    /// Returns the number of diagnostics of each rule that are not listed.
-    fn unlisted(&self) -> Vec<((Severity, Option<Rule>), u64)> {
-        let more = |(kind, count): (&_, &u64)| Some((*kind, count.checked_sub(REPORTED).filter(|&more| more > 0)?));
-        self.counts.iter().filter_map(more).collect()
-    }
-
-    /// A diagnostic about `at` for each rule of which more were found than are listed.
-    fn counted(&self, at: &str) -> impl Iterator<Item = Diagnostic> {
-        self.unlisted().into_iter().map(move |((severity, rule), more)| {
-            Diagnostic::new(severity, rule, at, format!("and {} more like these", thousands(more)))
-        })
-    }
-
-    fn into_ordered(self) -> Vec<Diagnostic> {
-        let mut ordered: Vec<_> = self.distinct.into_iter().collect();
-        ordered.sort_by_key(|(_, (place, _))| *place);
-        ordered.into_iter().map(|(diagnostic, (_, message))| with_message(diagnostic, message)).collect()
-    }
-
-    /// Returns all of them, with one more for each rule that has diagnostics not listed; that one names `archive`.
-    pub(crate) fn into_list(self, archive: &str) -> Vec<Diagnostic> {
-        let counted: Vec<Diagnostic> = self.counted(archive).collect();
-        self.into_ordered().into_iter().chain(counted).collect()
-    }
-}
-
 impl Diagnostic {
     /// Makes a diagnostic of `error`, if it is one of the input.
     pub(crate) fn of(error: &Error) -> Option<Self> {
@@ -396,11 +321,6 @@ impl Diagnostic {
     }
 }
 
-/// Puts back the message that [`DiagnosticLog::add`] took out.
-fn with_message(diagnostic: Diagnostic, message: String) -> Diagnostic {
-    if message.is_empty() { diagnostic } else { Diagnostic { message, ..diagnostic } }
-}
-
 /// Returns the text on one line, with characters that could deceive a terminal escaped (H-25), cut to the longest
 /// message.
 fn one_line(text: &str) -> String {
@@ -413,19 +333,6 @@ fn one_line(text: &str) -> String {
         if is_deceptive(char) { line.extend(char.escape_default()) } else { line.push(char) }
     }
     line
-}
-
-/// Formats `99900` as `99,900`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (nth, digit) in digits.chars().enumerate() {
-        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]
