@@ -64,7 +64,7 @@ pub struct Budget {
     whole: Arc<Used>,
 }
 
-/// Size, entries, metadata.
+/// The use of each limit, by the number of its [`LimitKind`].
 type Used = [AtomicU64; 3];
 
 impl Budget {
@@ -95,15 +95,15 @@ impl Budget {
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::size`].
     pub(crate) fn decoded(&self, bytes: u64, at: &str) -> Result<()> {
-        self.spend(0, bytes, self.limits.size, at, LimitKind::Size)
+        self.spend(LimitKind::Size, bytes, at)
     }
 
     /// Returns how many more bytes may be decoded.
     pub(crate) fn left_to_decode(&self) -> u64 {
-        self.limits.size.saturating_sub(self.whole[0].load(Ordering::Relaxed))
+        self.limits.size.saturating_sub(self.whole[LimitKind::Size as usize].load(Ordering::Relaxed))
     }
 
-    /// Returns what this part has used so far: size, entries, metadata.
+    /// Returns what this part has used of each limit so far, by the number of its [`LimitKind`].
     pub(crate) fn spent(&self) -> [u64; 3] {
         self.part.each_ref().map(|used| used.load(Ordering::Relaxed))
     }
@@ -121,7 +121,7 @@ impl Budget {
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::entries`].
     pub(crate) fn entry(&self, at: &str) -> Result<()> {
-        self.spend(1, 1, self.limits.entries, at, LimitKind::Entries)
+        self.spend(LimitKind::Entries, 1, at)
     }
 
     /// Counts `bytes` of metadata that stay in memory.
@@ -129,7 +129,7 @@ impl Budget {
     /// # Errors
     /// [`Error::Limit`] once the run has passed [`Limits::metadata`].
     pub fn charge_memory(&self, bytes: u64, at: &str) -> Result<()> {
-        self.spend(2, bytes, self.limits.metadata, at, LimitKind::Metadata)
+        self.spend(LimitKind::Metadata, bytes, at)
     }
 
     /// Counts `bytes` of memory as metadata until what is returned is dropped.
@@ -142,9 +142,14 @@ impl Budget {
         Ok(held)
     }
 
-    fn spend(&self, counter: usize, more: u64, limit: u64, at: &str, kind: LimitKind) -> Result<()> {
-        self.part[counter].fetch_add(more, Ordering::Relaxed);
-        let before = self.whole[counter].fetch_add(more, Ordering::Relaxed);
+    fn spend(&self, kind: LimitKind, more: u64, at: &str) -> Result<()> {
+        let limit = match kind {
+            LimitKind::Size => self.limits.size,
+            LimitKind::Entries => self.limits.entries,
+            LimitKind::Metadata => self.limits.metadata,
+        };
+        self.part[kind as usize].fetch_add(more, Ordering::Relaxed);
+        let before = self.whole[kind as usize].fetch_add(more, Ordering::Relaxed);
         if before.saturating_add(more) > limit {
             return Err(Error::Limit { at: at.to_owned(), limit, kind });
         }
@@ -172,8 +177,9 @@ impl HeldMemory<'_> {
 
 impl Drop for HeldMemory<'_> {
     fn drop(&mut self) {
-        self.budget.part[2].fetch_sub(self.bytes, Ordering::Relaxed);
-        self.budget.whole[2].fetch_sub(self.bytes, Ordering::Relaxed);
+        for used in [&self.budget.part, &*self.budget.whole] {
+            used[LimitKind::Metadata as usize].fetch_sub(self.bytes, Ordering::Relaxed);
+        }
     }
 }
 
@@ -202,9 +208,9 @@ mod tests {
         held.grow_to(9, "a").unwrap();
         assert!(budget.charge_memory(2, "a").is_err());
         drop(held);
-        assert_eq!(budget.spent()[2], 2);
+        assert_eq!(budget.spent()[LimitKind::Metadata as usize], 2);
         assert_eq!(budget.hold(9, "b").map(drop).unwrap_err().kind(), ErrorKind::Limit);
-        assert_eq!(budget.spent()[2], 2);
+        assert_eq!(budget.spent()[LimitKind::Metadata as usize], 2);
     }
 
     #[test]
