@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgtar::internals::path::escape_path;
+use imgtar::internals::stream::resolved;
 use imgtar::{Diagnostics, Encoding, Error, Input, Mode, Output, OutputBatch, Result, Rule, Sink};
 
 use super::answer::Answer;
@@ -127,17 +128,6 @@ pub(crate) fn refuse_conflicts<'a>(
         }
     }
     Ok(())
-}
-
-/// The path without symbolic links, of a file that need not exist yet.
-fn resolved(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        match (parent.canonicalize(), path.file_name()) {
-            (Ok(parent), Some(name)) => parent.join(name),
-            _ => path.to_owned(),
-        }
-    })
 }
 
 /// Returns whether `output`, which need not exist yet, would be written into a directory that is read.

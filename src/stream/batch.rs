@@ -5,19 +5,29 @@
 //!
 //! Source: docs/formats.md H-26; docs/bundles.md B-41.
 
+use std::collections::HashSet;
 use std::mem;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::dir_sink::{DirSink, Mode};
+use super::output::{name, resolved};
 use super::placement::{StagedOutput, place};
 use super::sink::Sink;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Outputs of which each waits for the others: those that are finished have their names when the batch is. Dropped
 /// unfinished, it leaves no file.
 #[derive(Debug, Clone, Default)]
-pub struct OutputBatch(Arc<Mutex<Vec<Option<StagedOutput>>>>);
+pub struct OutputBatch(Arc<Mutex<BatchOutputs>>);
+
+#[derive(Debug, Default)]
+struct BatchOutputs {
+    /// The outputs in the order in which they were begun; `None` until they are finished.
+    staged: Vec<Option<StagedOutput>>,
+    /// The names that they will get, without symbolic links.
+    targets: HashSet<PathBuf>,
+}
 
 /// The place of an output in its batch: by the order in which they were begun, because threads finish them in any order.
 #[derive(Debug)]
@@ -30,7 +40,7 @@ impl OutputBatch {
     /// A file of the batch, as [`Sink::file`] opens it. A FIFO or device that is there is written at once.
     ///
     /// # Errors
-    /// Those of [`Sink::file`].
+    /// Those of [`Sink::file`], and [`Error::Usage`] if another output of the batch has this name.
     pub fn file(&self, path: &Path, force: bool) -> Result<Sink> {
         Sink::file_of(path, force, Some(self.place()))
     }
@@ -38,7 +48,7 @@ impl OutputBatch {
     /// A layout directory of the batch, as [`DirSink::create`] begins it.
     ///
     /// # Errors
-    /// Those of [`DirSink::create`].
+    /// Those of [`DirSink::create`], and [`Error::Usage`] if another output of the batch has this name.
     pub fn directory(&self, path: &Path, mode: Mode) -> Result<DirSink> {
         DirSink::begin(path, mode, Some(self.place()))
     }
@@ -47,28 +57,38 @@ impl OutputBatch {
     /// that alone cannot be undone.
     ///
     /// # Errors
-    /// [`Error::Output`](crate::Error::Output) if something took a name meanwhile, [`Error::Io`](crate::Error::Io) when the
-    /// system refuses; nothing is then changed.
+    /// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
     pub fn finish(self) -> Result<()> {
-        let outputs = mem::take(&mut *self.lock());
-        place(outputs.into_iter().rev().flatten().collect())
+        let staged = mem::take(&mut self.lock().staged);
+        place(staged.into_iter().rev().flatten().collect())
     }
 
     fn place(&self) -> BatchPlace {
         let mut outputs = self.lock();
-        outputs.push(None);
-        BatchPlace { batch: self.clone(), number: outputs.len() - 1 }
+        outputs.staged.push(None);
+        BatchPlace { batch: self.clone(), number: outputs.staged.len() - 1 }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Option<StagedOutput>>> {
+    fn lock(&self) -> MutexGuard<'_, BatchOutputs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl BatchPlace {
+    /// Reserves the name of the output, which symbolic links may lead to: a second of one name would replace the first.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if another output of the batch has it.
+    pub(super) fn reserve(&self, target: &Path) -> Result<()> {
+        if self.batch.lock().targets.insert(resolved(target)) {
+            return Ok(());
+        }
+        Err(Error::Usage(format!("{}: two outputs would have this name", name(target))))
+    }
+
     /// Leaves `output`, which is complete, to the batch.
     pub(super) fn fill(self, output: StagedOutput) {
-        self.batch.lock()[self.number] = Some(output);
+        self.batch.lock().staged[self.number] = Some(output);
     }
 }
 
@@ -78,7 +98,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::error::{Error, ErrorKind};
+    use crate::error::ErrorKind;
     use crate::stream::finish::Finish;
 
     /// Writes `names` as a batch.
@@ -156,6 +176,17 @@ mod tests {
         fs::write(dir.path().join("a"), "other").unwrap();
         assert!(batch.finish().is_err());
         assert_eq!(contents(&layout), []);
+    }
+
+    #[test]
+    fn a_second_output_of_one_name_is_refused_when_it_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let batch = OutputBatch::default();
+        let _first = batch.file(&dir.path().join("a"), false).unwrap();
+        let second = dir.path().join("../").join(dir.path().file_name().unwrap()).join("a");
+        assert_eq!(batch.file(&second, false).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(batch.directory(&second, Mode::New).unwrap_err().kind(), ErrorKind::Usage);
+        batch.file(&dir.path().join("b"), false).unwrap();
     }
 
     #[test]

@@ -71,6 +71,9 @@ impl DirSink {
     pub(super) fn begin(path: &Path, mode: Mode, batch: Option<BatchPlace>) -> Result<Self> {
         let target = follow_links(path)?;
         let way = way(path, &target, mode)?;
+        if let Some(place) = &batch {
+            place.reserve(&target)?;
+        }
         Self::staged(target, way, batch).map_err(|error| not_begun(path, error))
     }
 

@@ -20,5 +20,6 @@ pub(crate) mod sys;
 pub(crate) mod tap;
 pub mod unfinished;
 
+pub use output::resolved;
 pub use sys::metadata;
 pub(crate) use sys::widen;

@@ -38,6 +38,14 @@ pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
     Err(refuse(path, "is a symbolic link that leads nowhere"))
 }
 
+/// The path without symbolic links, of a file that need not exist yet.
+pub fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| match (parent(path).canonicalize(), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        _ => path.to_owned(),
+    })
+}
+
 /// The directory that holds `path`.
 pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))

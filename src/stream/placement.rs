@@ -2,7 +2,6 @@
 //!
 //! Source: docs/formats.md H-26; docs/bundles.md B-41.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,10 +66,8 @@ pub(super) fn place_with(batch: Option<BatchPlace>, output: StagedOutput) -> Res
 /// be undone, which of directories that are added to only those can that were empty.
 ///
 /// # Errors
-/// [`Error::Usage`] if two have one name, [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the
-/// system refuses; nothing is then changed.
+/// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
 pub(super) fn place(outputs: Vec<StagedOutput>) -> Result<()> {
-    refuse_shared_names(&outputs)?;
     let (staged, places): (Vec<_>, Vec<_>) =
         outputs.into_iter().map(|output| (output.staged, (output.target, output.way))).unzip();
     Unfinished::complete_all(staged, |staged| {
@@ -86,23 +83,6 @@ pub(super) fn place(outputs: Vec<StagedOutput>) -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// Refuses two outputs of one name, which they may get by way of symbolic links: the second would replace the first.
-fn refuse_shared_names(outputs: &[StagedOutput]) -> Result<()> {
-    if outputs.len() < 2 {
-        return Ok(());
-    }
-    let mut names = HashSet::new();
-    for StagedOutput { target, .. } in outputs {
-        let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
-        if !names.insert((directory, target.file_name())) {
-            let problem = format!("{}: two outputs would have this name", name(target));
-            return Err(Error::Usage(problem));
-        }
-    }
-    Ok(())
 }
 
 impl Way {

@@ -76,7 +76,12 @@ impl Sink {
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
             _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),
-            _ => NewFile::create(target, force, batch).map(|file| Self(SinkPlace::File(file))),
+            _ => {
+                if let Some(place) = &batch {
+                    place.reserve(&target)?;
+                }
+                NewFile::create(target, force, batch).map(|file| Self(SinkPlace::File(file)))
+            }
         }
     }
 
