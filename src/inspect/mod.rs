@@ -30,7 +30,8 @@ use crate::run::Run;
 use crate::select::ImageSelector;
 
 /// The depth to which layers are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum InspectDepth {
     /// Layers are not read: only documents and member sizes are.
     #[default]
@@ -63,6 +64,8 @@ pub struct InspectReport {
     pub unreferenced: Option<UnreferencedFacts>,
     /// The faults and oddities of the archive.
     pub findings: Vec<Diagnostic>,
+    /// The depth to which layers were read. Without [`InspectDepth::Full`], `loads` does not know what engines refuse in layers.
+    pub depth: InspectDepth,
     /// The outcome of loading the whole archive, for each engine.
     pub loads: Vec<Loads>,
 }
@@ -113,6 +116,7 @@ pub fn inspect(
         missing: archive::missing(&entries),
         unreferenced: archive::unreferenced(images),
         findings,
+        depth,
         loads: loads::all(&facts),
     })
 }

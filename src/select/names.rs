@@ -46,13 +46,13 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run
     settle_shared(entries, may_share, run)
 }
 
-/// N-1: the grammar of names has registries at an IPv6 address, Docker's, containerd's and podman's readers have not.
+/// N-1: registries at an IPv6 address are in the grammar of names, but older readers do not know them.
 fn warn_of_addresses(entries: &[ImageEntry], run: &Run) -> Result<()> {
     for name in entries.iter().flat_map(|entry| &entry.names) {
         if let Name::Reference(reference) = name
             && reference.domain().starts_with('[')
         {
-            let problem = "no engine takes a name with an IPv6 address in it";
+            let problem = "Docker 20.10, ctr 1.6 and podman 4 refuse names with an IPv6 address in them";
             let warning = Diagnostic::warning(Rule::N1, name.to_string(), problem);
             run.diagnostics.report(warning.of_target().avoided_by(Setting::Name))?;
         }

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use imgtar::{ConfigFacts, Diagnostic, ImageFacts, InspectReport, LayerFacts, Loads, MissingFacts, Verdict};
+use imgtar::{
+    ConfigFacts, Diagnostic, ImageFacts, InspectDepth, InspectReport, LayerFacts, Loads, MissingFacts, Verdict,
+};
 
 use crate::cli::page::{Cell, Page, Table, Tone, cell};
 use crate::cli::words::{counted, made, needed, size};
@@ -27,7 +29,10 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
     listing(page, "listed, but not there", missing(report))?;
     listing(page, "findings", report.findings.iter().map(Diagnostic::line).collect())?;
     page.gap()?;
-    title(page, "loads")?;
+    // What is in a layer can stop an engine, but not where the documents do.
+    let may_be_less =
+        report.depth == InspectDepth::Documents && report.loads.iter().any(|loads| loads.loads != Verdict::No);
+    title(page, if may_be_less { "loads (layers not examined; --full does that)" } else { "loads" })?;
     page.table(&loads(&report.loads))
 }
 
