@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use imgtar::{ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
+use imgtar::{Archives, ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
 
 use super::args::{EditArgs, LayerChangeArgs};
+use super::input::GivenArchives;
 use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
 use super::values::PlatformArg;
@@ -17,18 +18,18 @@ use super::{config, environment, output, report, write};
 pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let options = options::edit(args, environment::source_date_epoch()?)?;
     let changes = changes(args)?;
-    let input = args.input.as_deref();
-    output::refuse_conflicts(&args.write, &args.input, read(args))?;
+    let given = GivenArchives { inputs: &args.inputs, ..GivenArchives::default() };
+    output::refuse_conflicts(&args.write, given.paths(), read(args))?;
     if args.dry_run {
-        let preview = |input, run: &_| imgtar::preview_edit(input, &changes, &options, run);
-        report::announce_preview(&write::dry_run(input, &args.write, messages, preview)?, messages);
+        let preview = |archives: Archives, run: &_| imgtar::preview_edit(archives.inputs, &changes, &options, run);
+        report::announce_preview(&write::dry_run(given, &args.write, messages, preview)?, messages);
         return Ok(());
     }
-    let edit = |input, output, run: &_| imgtar::edit(input, &changes, output, &options, run);
-    write::run_one(input, &args.write, messages, edit)
+    let edit = |archives: Archives, output, run: &_| imgtar::edit(archives.inputs, &changes, output, &options, run);
+    write::run(given, &args.write, messages, edit)
 }
 
-/// The files and directories that flags read beside the input.
+/// The files and directories that flags read beside the inputs.
 fn read(args: &EditArgs) -> impl Iterator<Item = &PathBuf> {
     let layers = &args.layers;
     let bases = layers.rebase.iter().flat_map(|(old, new)| [old, new]);

@@ -35,7 +35,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
             .filter(|word| word == "-" || Path::new(word).exists())
             .map(|word| format!("the command comes first: imgtar convert {word}")),
         ErrorKind::UnknownArgument => typed(ContextKind::InvalidArg)
-            .filter(|word| !word.starts_with('-') && writes(&error))
+            .filter(|word| !word.starts_with('-') && writes(&error) && !Path::new(word).exists())
             .map(|word| format!("the output is named with -o: -o {word}")),
         ErrorKind::MissingRequiredArgument if writes(&error) => {
             Some("--to oci is what most tools load; --help lists the others".to_owned())

@@ -9,7 +9,7 @@ use super::args::ConvertArgs;
 use super::input::GivenArchives;
 use super::messages::Messages;
 use super::report::ReportDocument;
-use super::write::{new_run, recording};
+use super::write::{find, new_run, recording};
 use super::{environment, hints, input, output, signals};
 
 /// Converts into several archives, and reports what was written; refuses all that it can before it reads.
@@ -26,8 +26,7 @@ pub(super) fn run(
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(write.run.jobs)?);
     let outer = output::outer(write)?;
     let pattern = pattern(args)?;
-    let archives = given.find()?;
-    archives.iter().try_for_each(|input| output::refuse_input(write, input))?;
+    let archives = find(given, write)?;
     signals::watch(messages)?;
     let batch = OutputBatch::default();
     let [report_file, _] = output::companions(write, &batch)?;

@@ -48,9 +48,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let outer = output::outer(args)?;
-    refuse_output_among_inputs(given.inputs, &args.output)?;
-    let archives = given.find()?;
-    archives.iter().try_for_each(|input| output::refuse_input(args, input))?;
+    let archives = find(given, args)?;
     signals::watch(messages)?;
     let batch = OutputBatch::default();
     let output = output::open(args, outer, &batch)?;
@@ -76,6 +74,17 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Finds the archives of `given`; none of them may be the output of `args`.
+///
+/// # Errors
+/// Those of finding them; [`Error::Usage`] for one that is the output.
+pub(super) fn find(given: GivenArchives<'_>, args: &WriteArgs) -> Result<Archives> {
+    refuse_output_among_inputs(given.inputs, &args.output)?;
+    let archives = given.find()?;
+    archives.iter().try_for_each(|input| output::refuse_input(args, input))?;
+    Ok(archives)
+}
+
 /// Refuses a last input that does not exist if no output is named: `cp` would write to it.
 fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<()> {
     match given {
@@ -92,20 +101,19 @@ fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<(
 /// # Errors
 /// Those of finding the input and the output, and those of `work`.
 pub(super) fn dry_run<T>(
-    given: Option<&Path>,
+    given: GivenArchives<'_>,
     args: &WriteArgs,
     messages: Messages,
-    work: impl FnOnce(Input, &Run) -> Result<T>,
+    work: impl FnOnce(Archives, &Run) -> Result<T>,
 ) -> Result<T> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
     let outer = output::outer(args)?;
-    let input = input::find(given)?;
-    output::refuse_input(args, &input)?;
+    let archives = find(given, args)?;
     signals::watch(messages)?;
     output::rehearse(args, outer)?;
-    input::wait(&input, messages)?;
+    archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let diagnostics = Diagnostics::new(args.run.strict, move |said| messages.diagnostic(said));
-    work(input, &new_run(&args.run, messages, diagnostics, jobs, epoch))
+    work(archives, &new_run(&args.run, messages, diagnostics, jobs, epoch))
 }
 
 /// Passes diagnostics on, and keeps the warnings.

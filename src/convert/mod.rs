@@ -120,18 +120,18 @@ pub fn import(
     Ok(report)
 }
 
-/// Changes the images of the archive in `input` and writes them.
+/// Changes the images of the archives in `inputs` and writes them into one, as [`convert_all`] would.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn edit(
-    input: Input,
+    inputs: Vec<Input>,
     changes: &EditOptions,
     output: Output,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let (images, edited) = edited(input, changes, options, run)?;
+    let (images, edited) = edited(inputs, changes, options, run)?;
     let mut report = writer::write(&contents(&images, &edited.entries, options), output, options, run)?;
     let read = images.entries.iter().flat_map(|entry| entry.node.images());
     let read: HashSet<&DiffId> = read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect();
@@ -153,19 +153,24 @@ pub fn edit(
 /// # Errors
 /// Those of [`edit()`], but for those of the output.
 pub fn preview_edit(
-    input: Input,
+    inputs: Vec<Input>,
     changes: &EditOptions,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<EditedImage>> {
-    let (images, edited) = edited(input, changes, options, run)?;
+    let (images, edited) = edited(inputs, changes, options, run)?;
     let nowhere = Sink::writer("nowhere", io::sink());
     writer::write(&contents(&images, &edited.entries, options), nowhere.into(), options, run)?;
     Ok(edited.images)
 }
 
-fn edited(input: Input, changes: &EditOptions, options: &ConvertOptions, run: &Run) -> Result<(ImageSet, Edited)> {
-    let images = reader::open(input, options.prefer, run)?;
+fn edited(
+    inputs: Vec<Input>,
+    changes: &EditOptions,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<(ImageSet, Edited)> {
+    let OpenedArchives { images, .. } = reader::open_all(inputs.into(), options.prefer, run)?;
     let entries = selected(&images, options, run)?;
     increment::refuse(&entries)?;
     let archive = |path: &Path| {

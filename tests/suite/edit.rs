@@ -6,6 +6,7 @@ mod normalize;
 mod rebase;
 mod remove;
 mod remove_layer;
+mod several;
 mod squash;
 
 use crate::support::expect::Converted;

@@ -85,7 +85,13 @@ pub(crate) fn convert_all(sources: &[&Tarball], target: Target, flags: &[&str]) 
 #[track_caller]
 pub(crate) fn edit(source: &Tarball, target: Target, flags: &[&str]) -> Converted {
     let scratch = Scratch::new();
-    written_by("edit", &[scratch.write("in.tar", source.bytes())], target, flags)
+    edit_paths(&[scratch.write("in.tar", source.bytes())], target, flags)
+}
+
+/// Changes the images of the archives at `paths`, which become one, and judges the result, whole.
+#[track_caller]
+pub(crate) fn edit_paths(paths: &[impl AsRef<Path>], target: Target, flags: &[&str]) -> Converted {
+    written_by("edit", paths, target, flags)
 }
 
 #[track_caller]

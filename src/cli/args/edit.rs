@@ -42,11 +42,12 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct EditArgs {
-    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
+    /// The archives to read: files, directories into which one was unpacked, or `-` for standard input.
     ///
-    /// May be omitted when standard input is not a terminal.
+    /// May be omitted when standard input is not a terminal. Several archives become one, as with `convert`: the changes
+    /// apply to all their images, or to those that --image takes.
     #[arg(value_name = "IN")]
-    pub(crate) input: Option<PathBuf>,
+    pub(crate) inputs: Vec<PathBuf>,
 
     /// Write nothing; show what would change, the new image IDs and the sizes of layers.
     ///
