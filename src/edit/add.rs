@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
@@ -23,6 +23,7 @@ use crate::flatten::{FlatNode, Flattened, Lookup, Options, Overlay, Standing};
 use crate::image::Layer;
 use crate::path::{EntryPath, escape_for_terminal, escape_path};
 use crate::spec::timestamp::Timestamp;
+use crate::stream::stamp::{CHANGED, FileStamp};
 
 /// A file, directory or symbolic link on disk, and its destination in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,16 +123,40 @@ type AddedItems = BTreeMap<Vec<Vec<u8>>, AddedItem>;
 /// One entry of the layer.
 struct AddedItem {
     entry: TarEntry,
-    /// The file on disk that has its content.
-    content: Option<PathBuf>,
+    content: Option<DiskFile>,
+}
+
+/// A file on disk that has the content of an entry.
+struct DiskFile {
+    path: PathBuf,
+    /// Its metadata when its size was read.
+    stamp: FileStamp,
 }
 
 impl AddedItem {
     fn write(&self, out: &mut LayerWriter<'_>) -> Result<()> {
         match &self.content {
-            Some(path) => out.entry(&self.entry, &mut File::open(path).map_err(|error| failed(path, error))?),
+            Some(file) => file.write(&self.entry, out),
             None => out.entry(&self.entry, &mut io::empty()),
         }
+    }
+}
+
+impl DiskFile {
+    /// Copies the file. No digest tells that it is whole, so its metadata must be the same before and after, and its end where
+    /// they say: files of `/proc` have a size of 0.
+    fn write(&self, entry: &TarEntry, out: &mut LayerWriter<'_>) -> Result<()> {
+        let reading = |error| failed(&self.path, error);
+        let changed = || failed(&self.path, io::Error::other(CHANGED));
+        let mut file = File::open(&self.path).map_err(reading)?;
+        out.entry(entry, &mut file).map_err(|error| match error {
+            Error::SizeMismatch { .. } => changed(),
+            Error::Io { doing: "reading", source, .. } => reading(source),
+            other => other,
+        })?;
+        let is_longer = (&file).take(1).read_to_end(&mut Vec::new()).map_err(reading)? > 0;
+        let now = FileStamp::of(&file.metadata().map_err(reading)?);
+        if is_longer || !self.stamp.has_content_of(&now) { Err(changed()) } else { Ok(()) }
     }
 }
 
@@ -176,7 +201,7 @@ impl AddPlan<'_> {
         } else if metadata.is_file() {
             let mode = addition.mode.unwrap_or_else(|| mode_of(&metadata));
             let file = TarEntry { mode, ..TarEntry::plain_file(path.clone(), metadata.len()) };
-            (file, Some(source.to_owned()))
+            (file, Some(DiskFile { path: source.to_owned(), stamp: FileStamp::of(&metadata) }))
         } else {
             return Err(Error::inexpressible(
                 escape_path(source),

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Chain, Cursor, Read, Seek};
+use std::path::PathBuf;
 
 use crate::codec::Codec;
 use crate::error::{Error, LimitKind, Result};
@@ -59,28 +60,28 @@ impl Incoming {
         let (head, incoming) = match input {
             Input::Path(path) => {
                 let file = File::open(&path).map_err(|error| Error::io("opening", label, error))?;
-                match Self::of_file(label, file, budget)? {
+                match Self::of_file(label, file, Some(path.clone()), budget)? {
                     (head, Self::AtRest(_)) if keeping == Keeping::Closed => {
                         Ok((head, Self::AtRest(Source::path(label, path)?)))
                     }
                     opened => Ok(opened),
                 }
             }
-            Input::Stdin(file) => Self::of_file(label, file, budget),
+            Input::Stdin(file) => Self::of_file(label, file, None, budget),
             Input::Reader { reader, .. } => Self::of_stream(label, reader, budget),
         }?;
         if head.is_empty() { Err(Error::invalid(Rule::H19, label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
     }
 
-    /// Returns the first bytes of `file`, and the place of all of them.
-    fn of_file(label: &str, mut file: File, budget: &Budget) -> Result<(Vec<u8>, Self)> {
+    /// Returns the first bytes of `file`, which was opened by `path`, and the place of all of them.
+    fn of_file(label: &str, mut file: File, path: Option<PathBuf>, budget: &Budget) -> Result<(Vec<u8>, Self)> {
         let failed = |error| Error::io("reading", label, error);
         if !metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
             widen(&file);
             return Self::of_stream(label, Box::new(file), budget);
         }
         let base = file.stream_position().map_err(failed)?;
-        let source = Source::file(label, file, base)?;
+        let source = Source::opened(label, file, base, path)?;
         let head = source.extent().head::<{ Codec::SNIFF_LEN }>().map_err(failed)?;
         Ok((head, Self::AtRest(source)))
     }

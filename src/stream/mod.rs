@@ -16,6 +16,7 @@ pub(crate) mod sink;
 pub(crate) mod skip;
 pub(crate) mod source;
 pub(crate) mod spool;
+pub(crate) mod stamp;
 pub(crate) mod sys;
 pub(crate) mod tap;
 pub mod unfinished;

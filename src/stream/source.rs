@@ -14,9 +14,9 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::skip::Skip;
+use super::stamp::{self, FileStamp};
 use super::sys;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
@@ -38,12 +38,14 @@ enum SourceStore {
     File {
         file: File,
         base: u64,
-        stamp: Stamp,
+        stamp: FileStamp,
+        /// The path by which it was opened, if it has one.
+        path: Option<PathBuf>,
     },
     /// Opened by each reader: a layout directory may have more blobs than a process may have files.
     Path {
         path: Arc<Path>,
-        stamp: Stamp,
+        stamp: FileStamp,
     },
     /// A part of a file of our own, to which more is written behind it.
     Part {
@@ -55,34 +57,25 @@ enum SourceStore {
     Memory(Vec<u8>),
 }
 
-/// The metadata of a file that change when it is written to.
-///
-/// A program that copies a file over another may restore its modification time, but none can set its change time. Inode
-/// numbers are not compared: file systems such as sshfs report another one at every call.
-#[derive(PartialEq, Eq)]
-struct Stamp {
-    len: u64,
-    modified: Option<SystemTime>,
-    /// The change time, of content or metadata; `None` where the system has none.
-    changed: Option<(i64, i64)>,
-}
-
-impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
-        Self { len: metadata.len(), modified: metadata.modified().ok(), changed: sys::changed(metadata) }
-    }
-}
-
 impl Source {
     /// An open regular file, from byte `base` to its present end.
     ///
     /// # Errors
     /// When the file's size cannot be read.
     pub(crate) fn file(label: impl Into<String>, file: File, base: u64) -> Result<Self> {
+        Self::opened(label, file, base, None)
+    }
+
+    /// The same, of a file that was opened by `path`.
+    ///
+    /// # Errors
+    /// Those of [`Source::file`].
+    pub(crate) fn opened(label: impl Into<String>, file: File, base: u64, path: Option<PathBuf>) -> Result<Self> {
         let label = label.into();
         let metadata = file.metadata().map_err(|error| Error::io("reading", &label, error))?;
         let len = metadata.len().saturating_sub(base);
-        Ok(Self(Arc::new(Inner { label, store: SourceStore::File { file, base, stamp: Stamp::of(&metadata) }, len })))
+        let store = SourceStore::File { file, base, stamp: FileStamp::of(&metadata), path };
+        Ok(Self(Arc::new(Inner { label, store, len })))
     }
 
     /// A regular file that each reader opens for itself.
@@ -98,7 +91,7 @@ impl Source {
         let len = metadata.len();
         Ok(Self(Arc::new(Inner {
             label,
-            store: SourceStore::Path { path: path.into(), stamp: Stamp::of(&metadata) },
+            store: SourceStore::Path { path: path.into(), stamp: FileStamp::of(&metadata) },
             len,
         })))
     }
@@ -131,22 +124,24 @@ impl Source {
         Extent { source: self.clone(), offset: 0, len: self.0.len }
     }
 
-    /// Fails if the file was written to since it was opened: what was read may then belong to two different files.
+    /// Fails if the file was written to since it was opened: what was read may then belong to two different files. Other names
+    /// for it, or none any more, are no change.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the file.
     pub fn unchanged(&self) -> Result<()> {
-        let (metadata, stamp) = match &self.0.store {
-            SourceStore::File { file, stamp, .. } => (file.metadata(), stamp),
-            SourceStore::Path { path, stamp } => (fs::metadata(path), stamp),
+        let (metadata, stamp, opened_by) = match &self.0.store {
+            SourceStore::File { file, stamp, path, .. } => (file.metadata(), stamp, path.as_ref()),
+            SourceStore::Path { path, stamp } => (fs::metadata(path), stamp, None),
             SourceStore::Joined(joined) => return joined.unchanged(),
             SourceStore::Part { .. } | SourceStore::Memory(_) => return Ok(()),
         };
-        let metadata = metadata.map_err(|error| Error::io("reading", self.label(), error))?;
-        if Stamp::of(&metadata) != *stamp {
-            return Err(Error::invalid(Rule::H28, self.label(), "the file changed while it was read"));
+        let now = FileStamp::of(&metadata.map_err(|error| Error::io("reading", self.label(), error))?);
+        let is_renamed = |path| stamp.is_renamed(&now, fs::metadata(path).ok().as_ref().map(FileStamp::of).as_ref());
+        if stamp.has_content_of(&now) || opened_by.is_some_and(is_renamed) {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::invalid(Rule::H28, self.label(), stamp::CHANGED))
     }
 }
 
@@ -212,10 +207,8 @@ impl Extent {
         let own = match &self.source.0.store {
             SourceStore::Path { path, stamp } => {
                 let file = File::open(path)?;
-                if Stamp::of(&file.metadata()?) != *stamp {
-                    return Err(
-                        Error::invalid(Rule::H28, self.source.label(), "the file changed while it was read").into()
-                    );
+                if !stamp.has_content_of(&FileStamp::of(&file.metadata()?)) {
+                    return Err(Error::invalid(Rule::H28, self.source.label(), stamp::CHANGED).into());
                 }
                 Some(file)
             }
@@ -421,15 +414,28 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_change_is_noticed_though_length_and_time_are_set_back() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"before").unwrap();
-        let (handle, time) = (file.try_clone().unwrap(), file.metadata().unwrap().modified().unwrap());
-        let source = Source::file("f", file, 0).unwrap();
+    fn a_file_that_is_renamed_or_removed_stays_the_same_and_one_that_is_written_to_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let [path, other] = ["f", "other"].map(|name| dir.path().join(name));
+        fs::write(&path, "before").unwrap();
+        let open = |path: &Path| File::options().read(true).write(true).open(path).unwrap();
+        let source = Source::opened("f", open(&path), 0, Some(path.clone())).unwrap();
         // Clocks of file systems are slow.
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        std::os::unix::fs::FileExt::write_all_at(&handle, b"behind", 0).unwrap();
-        handle.set_modified(time).unwrap();
+        let tick = || std::thread::sleep(std::time::Duration::from_millis(20));
+        tick();
+        fs::rename(&path, &other).unwrap();
+        source.unchanged().unwrap();
+        fs::write(&path, "").unwrap();
+        source.unchanged().unwrap();
+        fs::remove_file(&other).unwrap();
+        source.unchanged().unwrap();
+
+        fs::write(&path, "before").unwrap();
+        let (file, source) = (open(&path), Source::opened("f", open(&path), 0, Some(path.clone())).unwrap());
+        let time = file.metadata().unwrap().modified().unwrap();
+        tick();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"behind", 0).unwrap();
+        file.set_modified(time).unwrap();
         assert!(source.unchanged().is_err());
     }
 }

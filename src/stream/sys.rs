@@ -5,6 +5,8 @@ use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::stamp::DiskInode;
+
 /// Lists a directory, however often a signal comes; the standard library tries again only for files.
 pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     loop {
@@ -143,6 +145,19 @@ pub(super) fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
 /// Returns `None`: the standard library has no stable call for change times on Windows.
 #[cfg(windows)]
 pub(super) fn changed(_metadata: &Metadata) -> Option<(i64, i64)> {
+    None
+}
+
+/// Returns the number of a file and of its hard links.
+#[cfg(unix)]
+pub(super) fn inode(metadata: &Metadata) -> Option<DiskInode> {
+    use std::os::unix::fs::MetadataExt;
+    Some(DiskInode { number: metadata.ino(), links: metadata.nlink() })
+}
+
+/// Returns `None`: the standard library has no stable call for file numbers on Windows.
+#[cfg(windows)]
+pub(super) fn inode(_metadata: &Metadata) -> Option<DiskInode> {
     None
 }
 

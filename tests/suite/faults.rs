@@ -78,6 +78,23 @@ fn an_input_that_is_written_to_while_it_is_read_is_refused() {
 }
 
 #[test]
+fn an_input_that_only_gets_another_name_while_it_is_read_is_converted() {
+    let changes: [fn(&Path, &Path); 3] = [
+        |input, other| fs::rename(input, other).unwrap(),
+        |input, other| fs::hard_link(input, other).unwrap(),
+        |input, _| fs::remove_file(input).unwrap(),
+    ];
+    for change in changes {
+        let scratch = Scratch::new();
+        let input = scratch.write("in.tar", source().bytes());
+        // Clocks of file systems are slow: the change could bear the time at which the file was made.
+        thread::sleep(Duration::from_millis(20));
+        let ended = disturbed("oci", &input, || change(&input, &scratch.path("other")));
+        assert!(has_documents(&ended.exits(0, []).stdout));
+    }
+}
+
+#[test]
 fn an_input_that_shrinks_while_it_is_read_is_refused() {
     for target in ["legacy", "oci", "rootfs"] {
         let scratch = Scratch::new();

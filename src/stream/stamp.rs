@@ -1,0 +1,107 @@
+//! Changes of a file while it is read, told by its metadata.
+
+use std::fs::Metadata;
+use std::time::SystemTime;
+
+use super::sys;
+
+/// The problem with such a file, in messages.
+pub(crate) const CHANGED: &str = "the file changed while it was read";
+
+/// The metadata of a file that tell whether it was written to.
+///
+/// A program that copies a file over another may restore its modification time, but none can set its change time. That
+/// however is set too when the file is renamed, or gets or loses a hard link, as by `cp -l` of a backup: the bytes stay what
+/// they were, so such a change is none. Owner and mode also set it, but a program that copies over a file may set them as
+/// well: these changes cannot be told from one of the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileStamp {
+    len: u64,
+    modified: Option<SystemTime>,
+    /// The change time, of content or metadata; `None` where the system has none.
+    changed: Option<(i64, i64)>,
+    /// `None` where the system has none.
+    inode: Option<DiskInode>,
+}
+
+/// The file itself, whatever its names are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DiskInode {
+    /// Not alone enough to tell files apart: file systems such as sshfs report another one at every call.
+    pub(super) number: u64,
+    /// Its hard links.
+    pub(super) links: u64,
+}
+
+impl FileStamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let (changed, inode) = (sys::changed(metadata), sys::inode(metadata));
+        Self { len: metadata.len(), modified: metadata.modified().ok(), changed, inode }
+    }
+
+    /// Returns whether a file that had this stamp and now has `later` has the same content.
+    pub(crate) fn has_content_of(&self, later: &Self) -> bool {
+        let is_written = self.len != later.len || self.modified != later.modified;
+        !is_written && (self.changed == later.changed || self.is_linked_otherwise(later))
+    }
+
+    /// Returns whether a file that had this stamp, and now has `later`, was only renamed: `name` is the stamp of the file that
+    /// now has its name.
+    pub(super) fn is_renamed(&self, later: &Self, name: Option<&Self>) -> bool {
+        let number = |stamp: &Self| stamp.inode.map(|inode| inode.number);
+        let has_name = name.is_some_and(|name| number(name) == number(later));
+        !has_name && (self.len, self.modified) == (later.len, later.modified)
+    }
+
+    fn is_linked_otherwise(&self, later: &Self) -> bool {
+        match (self.inode, later.inode) {
+            (Some(one), Some(other)) => one.number == other.number && one.links != other.links,
+            (Some(_) | None, _) => false,
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::os::unix::fs::FileExt;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    /// Clocks of file systems are slow.
+    const TICK: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn another_link_is_no_change_and_a_write_is_one_though_its_time_is_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("f"), dir.path().join("l"));
+        fs::write(&path, "before").unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        let stamp = || FileStamp::of(&file.metadata().unwrap());
+        let before = stamp();
+        sleep(TICK);
+        fs::hard_link(&path, &link).unwrap();
+        assert!(before != stamp() && before.has_content_of(&stamp()));
+        let before = stamp();
+        sleep(TICK);
+        file.write_all_at(b"behind", 0).unwrap();
+        assert!(!before.has_content_of(&stamp()));
+        file.set_modified(before.modified.unwrap()).unwrap();
+        assert!(!before.has_content_of(&stamp()));
+    }
+
+    #[test]
+    fn a_file_of_the_same_length_and_time_is_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let stamp = |name: &str| {
+            let path = dir.path().join(name);
+            File::create(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            sleep(TICK);
+            FileStamp::of(&fs::metadata(path).unwrap())
+        };
+        let (one, mut other) = (stamp("one"), stamp("other"));
+        other.inode.as_mut().unwrap().links = 2;
+        assert!(!one.has_content_of(&other));
+    }
+}
