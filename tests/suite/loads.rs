@@ -15,12 +15,13 @@ use crate::support::codec::Codec;
 use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::layer::{dir, file};
+use crate::support::layout::{Layout, Types};
 use crate::support::run::imgtar;
 use crate::support::schema;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::sparse::Sparse;
-use crate::support::tarball::Kind;
+use crate::support::tarball::{Kind, Tarball};
 
 /// The engines in the order of the columns.
 const COLUMNS: [&str; 12] = [
@@ -207,6 +208,7 @@ fn every_remedy_that_is_named_helps() {
         ("padded", padded("docker").bytes()),
         ("padded in a layout", padded("oci-nodm").bytes()),
         ("many layers", deep(130)),
+        ("an entry that cannot be read", with_broken_entry().bytes()),
     ] {
         for loads in report(bytes.clone())["loads"].as_array().unwrap() {
             let Some(command) = loads["remedy"].as_str() else {
@@ -225,6 +227,18 @@ fn every_remedy_that_is_named_helps() {
         }
     }
     assert!(checked > 100, "{checked} remedies");
+}
+
+/// A layout whose first entry has a config without `rootfs`, and whose second is an image.
+fn with_broken_entry() -> Tarball {
+    let mut layout = Layout::new();
+    for (name, image) in
+        [("bad:1", TestImage::demo("bad:1").raw_config(r#"{"os":"linux"}"#)), ("app:1", TestImage::demo("app:1"))]
+    {
+        let manifest = layout.image(&image, Types::Oci);
+        layout.list_as(&manifest, &[name.to_owned()]);
+    }
+    layout.tarball()
 }
 
 fn unclean(json: &mut Value) {

@@ -81,8 +81,10 @@ pub(super) struct EntryFacts {
     pub(super) images: Vec<Rc<LoadedImage>>,
     /// The number of manifests below it, attestations included.
     pub(super) manifests: usize,
-    /// True if its own document is missing or cannot be read.
+    /// True if its own document is missing.
     pub(super) missing: bool,
+    /// True if its own document, or that of its config, cannot be read.
+    pub(super) broken: bool,
     /// True if its own document, or one that it lists, is missing or cannot be read.
     pub(super) absent: bool,
     /// True if a document or blob is named by a digest of another algorithm than SHA-256.
@@ -185,6 +187,12 @@ impl LoadFacts {
     pub(super) fn images(&self) -> impl Iterator<Item = &LoadedImage> {
         let of_items = self.items().iter().map(|item| &*item.image);
         of_items.chain(self.entries().iter().flat_map(|entry| &entry.images).map(|image| &**image))
+    }
+
+    /// Returns the position of the first image, as `--image @N` counts them: with those that cannot be read.
+    pub(super) fn first_image(&self) -> usize {
+        let mut counted = self.entries().iter().filter(|entry| entry.broken || !entry.images.is_empty());
+        counted.position(|entry| !entry.images.is_empty()).unwrap_or(0)
     }
 }
 

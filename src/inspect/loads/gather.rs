@@ -218,7 +218,8 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -
         untyped: descriptor.media_type().as_str().is_empty(),
         manifests: images.len() + node.carried().len(),
         images,
-        missing: matches!(node, Node::Missing(_) | Node::Broken(_)),
+        missing: matches!(node, Node::Missing(_)),
+        broken: matches!(node, Node::Broken(_)),
         absent: is_absent(node),
         other_digest: digests(node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
     })

@@ -99,7 +99,7 @@ fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Opt
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;
     let sum = remedies.into_iter().reduce(Remedy::and)?;
     let platform = facts.images().next().map(|image| image.platform.to_string());
-    Some(sum.command(row.target, platform.as_deref().unwrap_or_default()))
+    Some(sum.command(row.target, facts.first_image(), platform.as_deref().unwrap_or_default()))
 }
 
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {

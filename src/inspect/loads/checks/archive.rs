@@ -45,7 +45,11 @@ fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
         }
         (None, Reads::ManifestJsonOrRepositories) if facts.v1.is_some() => missing("`repositories`"),
         (None, Reads::IndexJson) => missing("layout"),
-        (None, _) if facts.directory => missing("layout"),
+        (None, Reads::IndexJsonOrManifestJson | Reads::IndexJsonThenManifestJson | Reads::ByContainer)
+            if facts.directory =>
+        {
+            missing("layout")
+        }
         (None, _) => missing("manifest.json"),
     }
 }

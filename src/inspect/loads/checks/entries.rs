@@ -21,6 +21,7 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
     nameless,
     artifacts,
     missing,
+    broken,
     absent_platforms,
     flat_index,
     same_name,
@@ -30,7 +31,7 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
 ];
 
 /// Checks for engines that do not read `index.json`: its images are what a list that they do read would be made of.
-pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, one_image];
+pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, one_image, broken];
 
 /// An image at all.
 fn images(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
@@ -117,16 +118,22 @@ fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
     LoadObstacle::no(format!("it fails to unpack `{name}`, which is not an image"), Remedy::IMAGE)
 }
 
-/// An entry that is not there at all.
+/// An entry that is not there at all, beside images.
 fn missing(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (entries.iter().any(|entry| entry.missing) && entries.iter().any(|entry| !entry.images.is_empty())).then_some(())?;
     LoadObstacle::no("an entry of index.json is not there", Remedy::CONVERT)
 }
 
+/// An entry that cannot be read, beside images; no conversion but of the others.
+fn broken(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    (entries.iter().any(|entry| entry.broken) && entries.iter().any(|entry| !entry.images.is_empty())).then_some(())?;
+    LoadObstacle::no("an entry of index.json cannot be read", Remedy::IMAGE)
+}
+
 /// Platforms of an index whose blobs are not there (O-15).
 fn absent_platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (!row.absent_platforms && entries.iter().any(|entry| entry.absent)).then_some(())?;
-    LoadObstacle::no("it imports all platforms, and not all are there", Remedy::CONVERT)
+    LoadObstacle::no("it imports all platforms, and not all of them are there and can be read", Remedy::CONVERT)
 }
 
 /// Several platforms under one name, side by side (N-9).
