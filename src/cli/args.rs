@@ -141,6 +141,7 @@ impl CommandArgs {
 #[derive(Debug, Args)]
 #[command(
     after_long_help = IMPORT_EXAMPLES,
+    mut_arg("to", |arg| arg.value_parser(FormatArg::other_than_delta())),
     mut_arg("tags", |arg| arg.help("Give the image this name. Repeatable")),
     // These hold as they do for `convert`, but here is nothing that they could change.
     mut_arg("add_tags", |arg| arg.hide(true)),

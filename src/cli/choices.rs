@@ -1,6 +1,7 @@
 //! Flags that take one of a few words. The doc comments are the help text.
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::{Attestations, DiffIgnore, DiffPart, Encoding, Half, IndexPolicy, Verify, ZstdLevel};
 
 /// The formats that can be written.
@@ -159,6 +160,14 @@ impl FormatArg {
             Self::Rootfs => "rootfs",
             Self::Delta => "delta",
         }
+    }
+
+    /// A parser for commands that cannot write a delta. It does not list the word, but takes it: an error can then name the
+    /// command that can.
+    pub(crate) fn other_than_delta() -> impl TypedValueParser<Value = Self> {
+        let word = |format: &Self| format.to_possible_value().map(|word| word.hide(*format == Self::Delta));
+        let words = PossibleValuesParser::new(Self::value_variants().iter().filter_map(word));
+        words.try_map(|text| Self::from_str(&text, false))
     }
 }
 

@@ -60,6 +60,24 @@ fn slips_are_answered_with_what_was_meant() {
 }
 
 #[test]
+fn a_delta_is_offered_only_where_it_can_be_written() {
+    for (command, is_offered) in [("convert", true), ("edit", false), ("import", false)] {
+        for flag in ["-h", "--help"] {
+            assert_eq!(imgtar([command, flag]).success().text().contains("delta"), is_offered, "{command} {flag}");
+        }
+        let scratch = Scratch::new();
+        imgtar(["man", "--out-dir"]).arg(scratch.dir()).success();
+        let page = scratch.read(&format!("imgtar-{command}.1"));
+        assert_eq!(String::from_utf8_lossy(&page).contains("delta"), is_offered, "{command}");
+    }
+    let completions = imgtar(["completions", "fish"]).success().text();
+    let offered = ["rootfs\\t", "delta\\t"].map(|word| completions.matches(word).count());
+    assert_eq!(offered, [3, 1]);
+    imgtar(["edit", "--to", "delta", "in.tar"]).exits(2).says(["convert", "--base"]);
+    imgtar(["edit", "--to", "deltas", "in.tar"]).exits(2).says(["docker"]).never_says(["delta,", "delta]"]);
+}
+
+#[test]
 fn every_command_has_examples_and_two_lengths_of_help() {
     assert!(
         ["convert", "edit", "import", "inspect", "ls", "cat", "completions", "man"]

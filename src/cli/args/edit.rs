@@ -6,6 +6,7 @@ use clap::Args;
 use imgtar::{Addition, PathPattern};
 
 use super::{ConfigArgs, SelectionArgs, WriteArgs};
+use crate::cli::choices::FormatArg;
 use crate::cli::values::{self, PlatformArg};
 
 /// The end of `imgtar edit --help`.
@@ -40,7 +41,10 @@ Examples:
 /// Layers and images that no flag concerns stay as they are, byte for byte. Signatures and attestations of a changed image
 /// are left out, each with a warning.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(
+    after_long_help = EXAMPLES,
+    mut_arg("to", |arg| arg.value_parser(FormatArg::other_than_delta())),
+)]
 pub(crate) struct EditArgs {
     /// The archives to read: files, directories into which one was unpacked, or `-` for standard input.
     ///
