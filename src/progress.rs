@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes that a task counts before it sends an event: as many as are copied at once.
 const CHUNK: usize = 256 << 10;
@@ -76,17 +76,36 @@ type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 pub struct Progress {
     listener: Option<Arc<Listener>>,
     tasks: Arc<AtomicU64>,
+    /// True until a part announces the layers of its output, which were announced with those of all parts.
+    is_announced: Arc<AtomicBool>,
 }
 
 impl Progress {
     /// Calls `listener` for each event, on the thread that moves the bytes: it should be quick.
     pub fn new(listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        Self { listener: Some(Arc::new(listener)), tasks: Arc::default() }
+        Self { listener: Some(Arc::new(listener)), ..Self::silent() }
     }
 
     /// Sends no events.
     pub fn silent() -> Self {
-        Self { listener: None, tasks: Arc::default() }
+        Self { listener: None, tasks: Arc::default(), is_announced: Arc::default() }
+    }
+
+    /// Returns true if there is a listener.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    /// Returns the sender of a part of the run, whose output has been announced with those of all parts.
+    pub(crate) fn of_part(&self) -> Self {
+        Self { is_announced: Arc::new(AtomicBool::new(true)), ..self.clone() }
+    }
+
+    /// Announces the layers of an output, unless that was done with those of all parts of the run.
+    pub(crate) fn expect_output(&self, bytes: u64, moved: u64) {
+        if !self.is_announced.swap(false, Ordering::Relaxed) {
+            self.expect_moved(bytes, moved);
+        }
     }
 
     /// Announces `bytes` of layers, each of which one task moves.
@@ -245,6 +264,21 @@ mod tests {
             assert_eq!(moved.load(Ordering::Relaxed), bytes.len() as u64);
             assert!(calls.load(Ordering::Relaxed) <= 4, "{step}");
         }
+    }
+
+    #[test]
+    fn the_output_of_a_part_is_announced_with_the_whole() {
+        let heard = heard(|progress| {
+            progress.expect_moved(3, 6);
+            for part in [progress.of_part(), progress.of_part()] {
+                part.expect_output(1, 2);
+                part.expect(1);
+                part.expect_output(2, 4);
+            }
+        });
+        let of_part = ["Expected { bytes: 1, moved: 1 }", "Expected { bytes: 2, moved: 4 }"];
+        assert_eq!(heard[0], "Expected { bytes: 3, moved: 6 }");
+        assert_eq!(heard[1..], [of_part, of_part].concat());
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Run {
     pub(crate) fn part(&self, jobs: NonZeroUsize) -> Self {
         Self {
             diagnostics: self.diagnostics.of_part(),
-            progress: self.progress.clone(),
+            progress: self.progress.of_part(),
             budget: self.budget.of_part(),
             tmpdir: self.tmpdir.clone(),
             jobs,

@@ -81,6 +81,13 @@ pub fn split(
     let names = pattern.names(&groups)?;
     let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
     let contents: Vec<Contents<'_>> = groups.iter().map(|entries| contents(entries)).collect();
+    if run.progress.is_heard() {
+        let work = contents.iter().map(|contents| writer::work(contents, options));
+        let (bytes, moved) = work.fold((0, 0), |(bytes, moved), (more, more_moved)| (bytes + more, moved + more_moved));
+        if moved > 0 {
+            run.progress.expect_moved(bytes, moved);
+        }
+    }
     let weights: Vec<u64> = contents.iter().map(Contents::stored_size).collect();
     let begin = |number: usize| match open(&names[number]) {
         Ok(output) => ControlFlow::Continue((&contents[number], output)),

@@ -32,12 +32,7 @@ pub(super) fn write(
     loss::refuse_encrypted(&contents.images())?;
     let spelling = Spelling::of(docker.full_names);
     let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
-    let policy = Policy {
-        compress: docker.compress.unwrap_or(Compress::Gzip(None)),
-        verify: options.verify,
-        addressing: Addressing::Sha256,
-        foreign: ForeignPolicy::LikeOthers,
-    };
+    let policy = policy(docker, options);
     let (mut tar, written) =
         speculative::run_with_checks(contents, policy, Tar::new(out, run), run, |tar, plan, _| {
             let mut writer = DockerWriter {
@@ -60,6 +55,16 @@ pub(super) fn write(
     }
     tar.bytes(MANIFEST_MEMBER, &manifest.merged().to_bytes(run)?)?;
     Ok(reports.finish(tar.finish()?))
+}
+
+/// The requirements for layers.
+pub(super) fn policy(docker: &DockerOptions, options: &ConvertOptions) -> Policy {
+    Policy {
+        compress: docker.compress.unwrap_or(Compress::Gzip(None)),
+        verify: options.verify,
+        addressing: Addressing::Sha256,
+        foreign: ForeignPolicy::LikeOthers,
+    }
 }
 
 /// An image as it was written.

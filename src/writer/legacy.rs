@@ -38,12 +38,7 @@ pub(super) fn write(
     loss::refuse_encrypted(&images)?;
     let spelling = Spelling::of(docker.full_names);
     let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
-    let policy = Policy {
-        compress: Compress::None,
-        verify: options.verify,
-        addressing: Addressing::Any,
-        foreign: ForeignPolicy::LikeOthers,
-    };
+    let policy = policy(options);
     let known = known_digests(&images);
     let output = Tar::new(out, run);
     let (mut tar, written) = speculative::run_with_checks(contents, policy, output, run, |tar, plan, plain| {
@@ -74,6 +69,16 @@ pub(super) fn write(
     tar.bytes(MANIFEST_MEMBER, &manifest.to_bytes(run)?)?;
     tar.bytes(REPOSITORIES_MEMBER, &repositories.to_bytes())?;
     Ok(reports.finish(tar.finish()?))
+}
+
+/// The requirements for layers.
+pub(super) fn policy(options: &ConvertOptions) -> Policy {
+    Policy {
+        compress: Compress::None,
+        verify: options.verify,
+        addressing: Addressing::Any,
+        foreign: ForeignPolicy::LikeOthers,
+    }
 }
 
 /// An image as it was written.

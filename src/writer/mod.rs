@@ -33,6 +33,8 @@ use crate::stream::dir_sink::DirSink;
 use crate::stream::sink::Sink;
 use crate::stream::source::{Extent, Source};
 
+use plan::PlanDraft;
+
 /// Where to write.
 pub enum Output {
     /// A tar, compressed as a whole unless that is [`Encoding::Plain`].
@@ -150,6 +152,20 @@ pub(crate) fn write(
             Err(Error::Usage("only an OCI layout can be written as a directory".to_owned()))
         }
     }
+}
+
+/// Returns the bytes of the layers that [`write`] will read, and how many tasks will move for them, as
+/// [`Progress::expect_output`](crate::progress::Progress::expect_output) takes them. A delta announces no output: how often it
+/// reads a layer depends on the files in it.
+pub(crate) fn work(contents: &Contents<'_>, options: &ConvertOptions) -> (u64, u64) {
+    let policy = match &options.target {
+        Target::Oci(oci) => oci::policy(oci, options),
+        Target::Docker(docker) => docker::policy(docker, options),
+        Target::Legacy(_) => legacy::policy(options),
+        Target::Rootfs(_) => return (contents.stored_size(), contents.stored_size()),
+        Target::Delta(_) => return (0, 0),
+    };
+    PlanDraft::new(&contents.images(), policy).work()
 }
 
 fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {

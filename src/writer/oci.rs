@@ -51,12 +51,7 @@ pub(super) fn write<S: Store + Restart>(
 ) -> Result<ConversionReport> {
     let images = contents.images();
     let carried = contents.carried();
-    let policy = Policy {
-        compress: oci.compress.unwrap_or(Compress::Keep),
-        verify: options.verify,
-        addressing: Addressing::Any,
-        foreign: if oci.embed_foreign { ForeignPolicy::LikeOthers } else { ForeignPolicy::Kept },
-    };
+    let policy = policy(oci, options);
     let wants_manifest = S::HOLDS_DOCKER_MANIFEST && !oci.no_docker_manifest;
     let (store, (index, images, docker_images)) =
         speculative::run_with_checks(contents, policy, store, run, |store, plan, _| {
@@ -108,6 +103,16 @@ pub(super) fn write<S: Store + Restart>(
     let index = index.to_bytes();
     let size = store.finish(&Documents { index, docker_manifest, links, layout: oci::LAYOUT_MARKER })?;
     Ok(reports(contents.entries, &images).finish(size))
+}
+
+/// The requirements for layers.
+pub(super) fn policy(oci: &OciOptions, options: &ConvertOptions) -> Policy {
+    Policy {
+        compress: oci.compress.unwrap_or(Compress::Keep),
+        verify: options.verify,
+        addressing: Addressing::Any,
+        foreign: if oci.embed_foreign { ForeignPolicy::LikeOthers } else { ForeignPolicy::Kept },
+    }
 }
 
 /// Under which algorithms blobs will be stored: SHA-256, and those that the input used.

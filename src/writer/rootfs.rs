@@ -58,8 +58,8 @@ pub(super) fn write(
 ) -> Result<ConversionReport> {
     let image = only(contents.entries)?;
     let again = run.second_reading();
-    let stored = image::distinct(image.layers.iter()).filter_map(|layer| layer.blob.as_ref());
-    run.progress.expect(stored.map(|blob| blob.extent.size()).sum());
+    let stored = contents.stored_size();
+    run.progress.expect_output(stored, stored);
     let layers = plain(image, &again, run)?;
     // At most: what upper layers hide is not written.
     let size: Option<u64> = layers.iter().map(PlainLayer::size).sum();

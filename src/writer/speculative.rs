@@ -134,7 +134,7 @@ impl<'c, 'l> Attempt<'c, 'l> {
         let draft = PlanDraft::new(&self.contents.images(), policy);
         draft.remark(self.run)?;
         let (bytes, moved) = draft.work();
-        self.run.progress.expect_moved(bytes, moved);
+        self.run.progress.expect_output(bytes, moved);
         let undigested = draft.undigested();
         let (declared, digests) = self.digests(&undigested)?;
         let verified: HashSet<ContentKey> = undigested

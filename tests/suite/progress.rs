@@ -91,6 +91,29 @@ fn the_whole_is_each_byte_of_the_layers_once() {
 }
 
 #[test]
+fn the_whole_of_several_outputs_is_reached_once() {
+    let images = ["a:1", "b:1", "c:1"].map(|name| TestImage::demo(name).layer([file("own", noise(100 << 10))]));
+    let source = Shape::Docker20.save(&images);
+    for target in ["legacy", "docker", "oci", "oci-dir", "rootfs"] {
+        for jobs in ["1", "3"] {
+            let scratch = Scratch::new();
+            let run = imgtar(["convert", "--to", target, "--split", "-o", "{name}", "--progress", "json", "-j", jobs]);
+            let documents = documents(&run.dir(scratch.dir()).stdin(source.bytes()).success());
+            let whole = documents.iter().filter(|it| it["event"] == "whole");
+            let whole: Vec<_> =
+                whole.map(|it| (it["bytes"].as_u64().unwrap(), it["total"].as_u64().unwrap())).collect();
+            let (last, total) = (whole.last().unwrap(), whole[0].1);
+            assert!(whole.is_sorted() && whole.iter().all(|(_, of)| *of == total), "{target}: {whole:?}");
+            assert_eq!(*last, (total, total), "{target}");
+            // Nothing of layers begins when all is done.
+            let begins = documents.iter().rposition(|it| it["event"] == "begin" && it["action"] != "flatten").unwrap();
+            let done = documents.iter().position(|it| it["event"] == "whole" && it["bytes"] == total).unwrap();
+            assert!(begins < done, "{target}: {whole:?}");
+        }
+    }
+}
+
+#[test]
 fn json_tells_no_whole_of_an_input_that_is_cut() {
     let bytes = source();
     let outcome = imgtar(["convert", "--to", "oci", "--progress", "json"]).stdin(&bytes[..bytes.len() / 2]).exits(3);
