@@ -167,6 +167,17 @@ fn engines_call_images_by_their_own_names() {
 }
 
 #[test]
+fn skopeo_is_told_which_of_several_images_to_take() {
+    let images = ["a:1", "b:2", "c:3", "d:4"].map(TestImage::demo);
+    let notes = |archive: Vec<u8>, engine: &str| verdict(&report(archive), engine)["notes"].clone();
+    let docker = Shape::Crane.save(&images).bytes();
+    let told = "it has to be told which image: PATH:a:1, PATH:b:2, PATH:c:3, …";
+    assert_eq!(notes(docker, "skopeo-1.22-docker-archive"), json!([told]));
+    let oci = Shape::Oci.save(&images[..2]).bytes();
+    assert_eq!(notes(oci, "skopeo-1.22-oci-archive"), json!(["it has to be told which image: PATH:1, PATH:2"]));
+}
+
+#[test]
 fn every_remedy_that_is_named_helps() {
     let demo = TestImage::demo("app:1");
     let zstd = demo.clone().all_stored(Codec::Zstd);

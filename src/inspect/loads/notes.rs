@@ -3,6 +3,10 @@
 use super::checks::List;
 use super::facts::LoadFacts;
 use super::row::{EngineRow, NameRules, PlatformRule, Reads, Several};
+use crate::path::escape_for_terminal;
+
+/// The number of names that a note shows.
+const SHOWN_NAMES: usize = 3;
 
 /// The notes about `list`, of which the engine loads the images.
 pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
@@ -35,7 +39,10 @@ fn of_index_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 5] {
             is_increment && row.reads == Reads::IndexJson,
             "into containers-storage not where the base came from a docker tarball or with other images",
         ),
-        note(by_reference && is_several, "give it the ref.name of an image behind the path: PATH:REF.NAME"),
+        (by_reference && is_several).then(|| {
+            let with_images = entries.iter().filter(|entry| !entry.images.is_empty());
+            behind_path(with_images.filter_map(|entry| entry.ref_name.as_deref()))
+        }),
         note(row.several == Several::OneOfAnArchive && is_several, "several images need `crane push --index`"),
         note(
             row.several == Several::AllOfManifestJson && facts.directory && facts.dir_form.is_none(),
@@ -54,7 +61,26 @@ fn of_manifest_json(row: &EngineRow, facts: &LoadFacts) -> [Option<String>; 2] {
     let by_reference = row.several == Several::ByReference && facts.items().len() > 1;
     let platforms = facts.entries().iter().map(|entry| entry.images.len()).max().unwrap_or_default();
     [
-        by_reference.then(|| "give it the name of an image behind the path: PATH:NAME".to_owned()),
+        by_reference.then(|| behind_path(facts.items().iter().flat_map(|item| &item.names).map(String::as_str))),
         (platforms > 1).then(|| format!("one of {platforms} platforms")),
     ]
+}
+
+/// The way to tell skopeo which of several images to take, by their `names`.
+fn behind_path<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut places: Vec<String> = Vec::new();
+    let mut more = false;
+    for name in names {
+        let place = format!("PATH:{}", escape_for_terminal(name.as_bytes()));
+        if places.contains(&place) {
+            continue;
+        }
+        more = places.len() == SHOWN_NAMES;
+        if more {
+            break;
+        }
+        places.push(place);
+    }
+    let more = if more { ", …" } else { "" };
+    format!("it has to be told which image: {}{more}", places.join(", "))
 }
