@@ -6,7 +6,7 @@ use std::iter;
 
 use super::opener::Opener;
 use super::shared::SharedBlobs;
-use super::{Archive, Format, delta};
+use super::{Archive, Format, delta, increment};
 use crate::error::Result;
 use crate::image::ImageSet;
 use crate::options::Half;
@@ -68,9 +68,10 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     }
     let shared = if all > 1 { reading.shared(0)? } else { SharedBlobs::default() };
     (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
+    reading.complete_tarballs(taken, &shared)?;
     if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
         // The image that a delta needs may be in any of them.
-        (0..all).try_for_each(|nth| reading.read(nth, &shared))?;
+        reading.read_all(&shared)?;
         let archives: Vec<&Archive> = reading.opened.iter().collect();
         delta::make_all(&archives, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
     }
@@ -96,9 +97,20 @@ impl Archive {
         let set = if self.format == Format::Delta {
             reading.made(self, &shared)?
         } else {
-            self.images_sharing(&shared, prefer, run)?
+            let mut set = self.images_sharing(&shared, prefer, run)?;
+            if self.is_short(&set) {
+                reading.read_all(&shared)?;
+                increment::complete(&mut set, &self.members, reading.sets.iter().flatten());
+            }
+            set
         };
         Ok(ImageSet { is_completed: true, ..set })
+    }
+
+    /// Returns whether it is a tarball whose images, which are in `set`, leave layers to a base. It names them by their diff_ids
+    /// alone, so they are found in the images of other archives, not among their blobs.
+    fn is_short(&self, set: &ImageSet) -> bool {
+        self.format == Format::Docker && increment::is_in(set)
     }
 }
 
@@ -126,13 +138,35 @@ impl ArchivesInPart<'_> {
         Ok(shared)
     }
 
+    /// Gives images of tarballs among the first `taken` archives, which leave layers to a base, those that another one has.
+    fn complete_tarballs(&mut self, taken: usize, shared: &SharedBlobs) -> Result<()> {
+        let is_short = |&nth: &usize| self.sets[nth].as_ref().is_some_and(|set| self.opened[nth].is_short(set));
+        let short: Vec<usize> = (0..taken).filter(is_short).collect();
+        if short.is_empty() {
+            return Ok(());
+        }
+        self.read_all(shared)?;
+        for nth in short {
+            if let Some(mut set) = self.sets[nth].take() {
+                increment::complete(&mut set, &self.opened[nth].members, self.sets.iter().flatten());
+                self.sets[nth] = Some(set);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the images of `archive`, which is a delta, of those of the others.
     fn made(mut self, archive: &Archive, shared: &SharedBlobs) -> Result<ImageSet> {
-        (0..self.opened.len()).try_for_each(|nth| self.read(nth, shared))?;
+        self.read_all(shared)?;
         let archives: Vec<&Archive> = iter::once(archive).chain(&self.opened).collect();
         let mut sets: Vec<Option<ImageSet>> = iter::once(None).chain(self.sets).collect();
         delta::make_all(&archives, &mut sets, |nth| nth == 0, self.run)?;
         Ok(sets.swap_remove(0).unwrap_or_default())
+    }
+
+    /// Reads the images of all archives but deltas.
+    fn read_all(&mut self, shared: &SharedBlobs) -> Result<()> {
+        (0..self.opened.len()).try_for_each(|nth| self.read(nth, shared))
     }
 
     /// Reads the images of an archive, unless that has been done. Those of deltas are made when all others are there.

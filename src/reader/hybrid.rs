@@ -44,29 +44,9 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
 /// Gives images of which `manifest.json` leaves layers to a base those that another archive has: their digests are in the
 /// layout alone (docs/bundles.md B-10, B-42).
 fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<()> {
-    let mut images: Vec<&mut Arc<Image>> = Vec::new();
-    for entry in &mut set.entries {
-        if let Node::Image(image) = &mut entry.node
-            && image.needs.is_some()
-        {
-            images.push(image);
-        }
-    }
-    if images.is_empty() {
-        return Ok(());
-    }
-    let layout = oci::read(members, shared, &run.second_reading())?;
-    let layers = layout.entries.iter().flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
-    let found: HashMap<&DiffId, &Layer> =
-        layers.filter(|layer| layer.blob.is_some()).map(|layer| (&layer.diff_id, layer)).collect();
-    for image in images {
-        let layer = |own: &Layer| match found.get(&own.diff_id) {
-            Some(&other) if own.is_left_out() => other.clone(),
-            _ => own.clone(),
-        };
-        let layers: Arc<[Layer]> = image.layers.iter().map(layer).collect();
-        let needs = increment::needs(members, &layers).map(Arc::new);
-        *image = Arc::new(Image { layers, needs, ..Image::clone(image) });
+    if increment::is_in(set) {
+        let layout = oci::read(members, shared, &run.second_reading())?;
+        increment::complete(set, members, [&layout]);
     }
     Ok(())
 }

@@ -2,9 +2,13 @@
 //!
 //! Sources: docs/bundles.md B-10, B-11, B-15.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::archive::MemberIndex;
+use crate::digest::DiffId;
 use crate::error::Result;
-use crate::image::{Layer, NeededBase, PartialLayer};
+use crate::image::{Image, ImageSet, Layer, NeededBase, Node, PartialLayer};
 use crate::path::escape_for_terminal;
 use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::increment::{absent_member, named_base};
@@ -21,6 +25,35 @@ pub(super) fn leaves_out(members: &MemberIndex, layers: &[PartialLayer]) -> Resu
         return Ok(absent().all(|(_, layer)| link(layer).is_some()));
     }
     Ok(absent().enumerate().all(|(nth, (number, _))| nth == number))
+}
+
+/// Returns whether images of `set` leave layers to a base.
+pub(super) fn is_in(set: &ImageSet) -> bool {
+    set.entries.iter().any(|entry| matches!(&entry.node, Node::Image(image) if image.needs.is_some()))
+}
+
+/// Gives images of `manifest.json` that leave layers to a base those of `others`, told by their diff_ids: it names nothing
+/// else of them (docs/bundles.md B-10).
+pub(super) fn complete<'s>(set: &mut ImageSet, members: &MemberIndex, others: impl IntoIterator<Item = &'s ImageSet>) {
+    let entries = others.into_iter().flat_map(|other| &other.entries);
+    let layers = entries.flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
+    let mut found: HashMap<&DiffId, &Layer> = HashMap::new();
+    for layer in layers.filter(|layer| layer.blob.is_some()) {
+        found.entry(&layer.diff_id).or_insert(layer);
+    }
+    for entry in &mut set.entries {
+        let Node::Image(image) = &mut entry.node else { continue };
+        if image.needs.is_none() {
+            continue;
+        }
+        let layer = |own: &Layer| match found.get(&own.diff_id) {
+            Some(&other) if own.is_left_out() => other.clone(),
+            _ => own.clone(),
+        };
+        let layers: Arc<[Layer]> = image.layers.iter().map(layer).collect();
+        let needs = needs(members, &layers).map(Arc::new);
+        *image = Arc::new(Image { layers, needs, ..Image::clone(image) });
+    }
 }
 
 /// Returns what an image with these `layers` needs, if it leaves some of them out.

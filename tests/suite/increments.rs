@@ -162,6 +162,37 @@ fn an_increment_and_its_base_make_what_was_left_whole() {
     }
 }
 
+#[test]
+fn a_manifest_json_that_is_all_there_is_of_an_increment_becomes_whole_too() {
+    for old_shape in Shape::ALL {
+        let shelf = Shelf::with_increment(&old_shape.save_one(&old()), &Shape::Crane.save_one(&new()));
+        let mut members = shelf.archive("up.tar").members;
+        members.retain(|member| !["index.json", "oci-layout"].contains(&&*member.name));
+        shelf.0.write("up.tar", Tarball { members }.bytes());
+        shelf.convert("up.tar --to oci").exits(3).says(["layer 0", "ex.org/app:1", "--with"]);
+        for line in ["up.tar --with old.tar", "up.tar old.tar --image ex.org/app:2"] {
+            let images = judge::oci_images(&Archive::written(&shelf.converted(&format!("{line} --to oci"))));
+            assert_eq!(images[0].id, new().id(), "{old_shape:?}");
+            let of_base = old_shape.stored(&old()).layer_digests();
+            assert_eq!(images[0].layer_digests()[..2], of_base[..2], "{old_shape:?}");
+        }
+        let [back, whole] =
+            ["up.tar --with old.tar", "new.tar"].map(|line| shelf.converted(&format!("{line} --to rootfs")));
+        assert!(back == whole, "{old_shape:?}");
+        shelf.imgtar("verify up.tar --with old.tar").success();
+        shelf.imgtar("cat up.tar app --with old.tar").success();
+    }
+    // The diff_ids by which layers are found are what another archive says of them.
+    let shelf = Shelf::with_increment(&Shape::Oci.save_one(&old()), &Shape::Oci.save_one(&new()));
+    let mut members = shelf.archive("up.tar").members;
+    members.retain(|member| member.name != "index.json");
+    shelf.0.write("up.tar", Tarball { members }.bytes());
+    let diff_ids = old().diff_ids();
+    let swapped = serde_json::json!({"type": "layers", "diff_ids": [diff_ids[1], diff_ids[0]]});
+    shelf.0.write("old.tar", Shape::Oci.save_one(&old().key("rootfs", swapped)).bytes());
+    shelf.convert("up.tar --with old.tar --to oci").exits(3).says(["old.tar", &diff_ids[1]]);
+}
+
 /// The tarballs that engines wrote, uncompressed.
 fn fixtures() -> Vec<(String, Vec<u8>)> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
