@@ -51,6 +51,18 @@ impl Run {
         }
     }
 
+    /// Returns the same run for reading what is not relied on: it reports nothing.
+    pub(crate) fn silenced(&self) -> Self {
+        Self {
+            diagnostics: Diagnostics::silent(),
+            progress: self.progress.clone(),
+            budget: self.budget.of_part(),
+            tmpdir: self.tmpdir.clone(),
+            jobs: self.jobs,
+            epoch: self.epoch,
+        }
+    }
+
     /// Returns a run for reading a second time: it repeats no warning, and counts only decoded bytes and expanded
     /// holes.
     pub(crate) fn second_reading(&self) -> Self {

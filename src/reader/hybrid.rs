@@ -28,7 +28,12 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
         return Ok(set);
     }
     let mut set = oci::read(members, shared, run)?;
-    let listing = match docker::listing(members, shared, run) {
+    // The order of layers may be found in the other half all the same.
+    let listing = match prefer {
+        Some(Half::Oci) => docker::listing(members, shared, &run.silenced()),
+        Some(Half::Docker) | None => docker::listing(members, shared, run),
+    };
+    let listing = match listing {
         Ok(listing) => listing,
         Err(error) if prefer.is_some() && error.kind() == ErrorKind::Input => return Ok(set),
         Err(error) => run.diagnostics.fault(error).map(|()| Listing::default())?,

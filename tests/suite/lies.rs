@@ -189,6 +189,16 @@ fn h_13_hybrid_halves_that_name_different_images_are_refused() {
 }
 
 #[test]
+fn the_half_that_is_not_preferred_is_not_warned_about() {
+    let tar = Shape::Containerd.save_one(&image());
+    let tar = tar.editing("manifest.json", |json| json[0]["RepoTags"] = json!(["a name"]));
+    for target in Target::ALL {
+        convert(&tar, target, &["--prefer", "oci", "--strict"]).outcome.never_says(["a name"]);
+    }
+    convert(&tar, Target::Oci, &["--prefer", "docker"]).outcome.says(["warning", "`a name`"]);
+}
+
+#[test]
 fn a_name_on_another_image_in_the_other_half_is_refused() {
     let tar = Shape::Containerd.save(&[TestImage::demo("a:1"), TestImage::demo("b:1")]);
     let tar = tar.editing("manifest.json", |json| {
