@@ -206,7 +206,8 @@ impl Extent {
     pub fn reader(&self) -> io::Result<ExtentReader> {
         let own = match &self.source.0.store {
             SourceStore::Path { path, stamp } => {
-                let file = File::open(path)?;
+                let failed = |error| Error::io("opening", self.source.label(), error);
+                let file = File::open(path).map_err(failed)?;
                 if !stamp.has_content_of(&FileStamp::of(&file.metadata()?)) {
                     return Err(Error::invalid(Rule::H28, self.source.label(), stamp::CHANGED).into());
                 }
