@@ -9,6 +9,7 @@ use std::{fmt, io};
 
 use crate::digest::Digest;
 use crate::rule::Rule;
+use crate::words::size;
 
 /// The most choices that an error lists; the rest is counted.
 const MAX_CHOICES: usize = 100;
@@ -84,7 +85,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// A limit was exceeded.
-    #[error("{at}: more than {limit} {kind}")]
+    #[error("{at}: more than {}", kind.amount(*limit))]
     Limit {
         /// The part of the input that exceeds it.
         at: String,
@@ -144,13 +145,14 @@ pub enum LimitKind {
     Metadata,
 }
 
-impl fmt::Display for LimitKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Size => "bytes read and decoded",
-            Self::Entries => "tar entries",
-            Self::Metadata => "bytes of metadata",
-        })
+impl LimitKind {
+    /// Returns the limit in words.
+    fn amount(self, limit: u64) -> String {
+        match self {
+            Self::Size => format!("{} read and decoded", size(limit)),
+            Self::Entries => format!("{limit} tar entries"),
+            Self::Metadata => format!("{} of metadata", size(limit)),
+        }
     }
 }
 

@@ -194,7 +194,7 @@ mod tests {
         budget.decoded(10, "a").unwrap();
         let error = budget.decoded(1, "layer 2").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit);
-        assert_eq!(error.to_string(), "layer 2: more than 10 bytes read and decoded");
+        assert_eq!(error.to_string(), "layer 2: more than 10 B read and decoded");
         budget.entry("a").unwrap();
         assert!(budget.entry("a").is_err());
         assert!(budget.charge_memory(1, "a").is_err());

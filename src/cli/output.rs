@@ -81,7 +81,9 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
         false => sys::identity_at(output),
     };
     // A path that cannot be looked at is reported when it is opened.
-    let problem = if read.is_some() && read == written {
+    let problem = if read.is_some() && read == written && place.append {
+        "is the input, and --append keeps what is in it: leave it out of the inputs, or write to another directory"
+    } else if read.is_some() && read == written {
         "is the input; write to another name, and rename that when it is done"
     } else if is_lost {
         "holds the input, which --force would remove"

@@ -28,9 +28,9 @@ pub(super) struct ReportDocument {
     #[serde(flatten)]
     report: ConversionReport,
     warnings: Vec<Diagnostic>,
-    /// True if the config was written to a file of its own.
+    /// The way to keep the config that a root filesystem has no place for; `None` if it was written to a file of its own.
     #[serde(skip)]
-    is_config_written: bool,
+    config_hint: Option<&'static str>,
 }
 
 /// The same as `--progress json` has it.
@@ -49,9 +49,14 @@ impl ReportDocument {
         warnings: Vec<Diagnostic>,
     ) -> Self {
         let output = escape_path(output);
-        let is_config_written = args.rootfs.config_out.is_some();
+        let config_hint = args.rootfs.config_out.is_none().then_some("--config-out FILE keeps the config");
         let (format, compression) = (args.to.name(), outer.compression());
-        Self { output, format, compression, report, warnings, is_config_written }
+        Self { output, format, compression, report, warnings, config_hint }
+    }
+
+    /// The same, for one of several outputs: no flag writes their configs.
+    pub(super) fn of_several(self) -> Self {
+        Self { config_hint: Some("`imgtar inspect --config` prints the config"), ..self }
     }
 
     /// Writes the report to standard error, in the form that the run selects.
@@ -67,7 +72,7 @@ impl ReportDocument {
         let is_image = |image: &&ImageReport| format != FormatArg::Rootfs || image.source_image_id.is_some();
         for image in self.report.images.iter().filter(is_image) {
             text += &format!("  {}\n", sentence(image, format));
-            if let Some(line) = left_out(image, self.is_config_written) {
+            if let Some(line) = self.config_hint.and_then(|hint| left_out(image, hint)) {
                 text += &format!("    {line}\n");
             }
             if let Some(needs) = &image.needs {
@@ -171,7 +176,8 @@ fn difference(before: u64, after: u64) -> String {
 fn sentence(image: &ImageReport, format: FormatArg) -> String {
     let names = if image.names.is_empty() { "untagged image".to_owned() } else { image.names.join(", ") };
     let id = match &image.source_image_id {
-        _ if format == FormatArg::Rootfs => String::new(),
+        // A filesystem is not an image: there is none that would be unchanged or new, unless it was changed before.
+        Some(source) if *source == image.image_id && format == FormatArg::Rootfs => String::new(),
         Some(source) if *source == image.image_id => ", unchanged".to_owned(),
         Some(source) => format!(", new (was {})", source.short()),
         None => ", new".to_owned(),
@@ -185,12 +191,9 @@ fn sentence(image: &ImageReport, format: FormatArg) -> String {
 }
 
 /// `not in a root filesystem: CMD, ENV; --config-out FILE keeps the config`.
-fn left_out(image: &ImageReport, is_config_written: bool) -> Option<String> {
+fn left_out(image: &ImageReport, hint: &str) -> Option<String> {
     let instructions = &image.config.as_ref()?.instructions;
-    if instructions.is_empty() || is_config_written {
-        return None;
-    }
-    Some(format!("not in a root filesystem: {}; --config-out FILE keeps the config", instructions.join(", ")))
+    (!instructions.is_empty()).then(|| format!("not in a root filesystem: {}; {hint}", instructions.join(", ")))
 }
 
 /// `3 layers, unchanged`; `3 layers, 1 unchanged, 2 compressed with gzip`.

@@ -1,11 +1,13 @@
 //! `imgtar convert --split`: an archive for each image.
 
 use std::mem;
+use std::path::is_separator;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgtar::{ConvertOptions, Error, Input, OutputBatch, Result, SplitArchive, SplitPattern, split};
 
 use super::args::ConvertArgs;
+use super::choices::FormatArg;
 use super::input::GivenArchives;
 use super::messages::Messages;
 use super::report::ReportDocument;
@@ -50,7 +52,7 @@ pub(super) fn run(
     let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
         let own = warnings.iter().map(hints::hinted);
         let warnings = of_reading.take().unwrap_or_default().into_iter().chain(own).collect();
-        ReportDocument::new(&pattern.directory().join(name), write, outer.codec(), report, warnings)
+        ReportDocument::new(&pattern.directory().join(name), write, outer.codec(), report, warnings).of_several()
     });
     let reports: Vec<ReportDocument> = reports.collect();
     if let Some(mut file) = report_file {
@@ -76,5 +78,10 @@ fn pattern(args: &ConvertArgs) -> Result<SplitPattern> {
         return Err(Error::Usage("--config-out is for one image, not for --split".to_owned()));
     }
     let text = output.to_str().ok_or_else(|| Error::Usage("-o of --split is text in UTF-8".to_owned()))?;
+    let text = match args.write.to {
+        // The name of a directory may end like one.
+        FormatArg::OciDir => text.trim_end_matches(is_separator),
+        FormatArg::Legacy | FormatArg::Docker | FormatArg::Oci | FormatArg::Rootfs | FormatArg::Delta => text,
+    };
     text.parse().map_err(|error| Error::Usage(format!("-o of --split: {error}")))
 }

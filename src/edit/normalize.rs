@@ -61,7 +61,7 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
             runtime.shift_remove(key);
         }
     }
-    let note = "later times are now SOURCE_DATE_EPOCH (1970 if it is not set): programs that compare times, such as Python for \
+    let note = "later times become SOURCE_DATE_EPOCH (1970 if it is not set): programs that compare times, such as Python for \
                 compiled files, make and apt, may redo their work";
     workshop.run.diagnostics.note(Rule::E64, draft.at(), note);
     Ok(())

@@ -81,7 +81,7 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
         run.diagnostics.warn_of_target(Rule::E33, draft.at(), problem)?;
     }
     let count = counted(count, "layer");
-    draft.changes.push(format!("rebased: {count} of {} became {} of {}", old.at, new.layers.len(), new.at));
+    draft.changes.push(format!("rebased: {count} of {} replaced by {} of {}", old.at, new.layers.len(), new.at));
     let inherited = inherited(&draft.document, &old_config, &new_config);
     if !inherited.is_empty() {
         let named = first(inherited.into_iter(), MOST_NAMED);

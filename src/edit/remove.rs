@@ -159,8 +159,8 @@ impl Summary {
         let removed =
             self.removed.iter().map(|(path, layers)| format!("{}: removed from {}", show(path), layers.join(", ")));
         let kept =
-            self.kept.iter().map(|(gone, kept)| format!("{} is gone; its content stays as {}", show(gone), show(kept)));
-        let dangling = self.dangling.iter().map(|path| format!("{} is a symbolic link to what is gone", show(path)));
+            self.kept.iter().map(|(gone, kept)| format!("the content of {} stays, as {}", show(gone), show(kept)));
+        let dangling = self.dangling.iter().map(|path| format!("{} is a symbolic link to what is removed", show(path)));
         [first(removed, "paths"), first(kept, "hard links"), first(dangling, "symbolic links")].concat()
     }
 }

@@ -114,7 +114,7 @@ impl LayerChanges {
         let parts = [("without the whiteouts", &self.whiteouts), ("with the directories", &self.directories)];
         let named = parts.iter().filter(|(_, paths)| !paths.is_empty());
         let parts: Vec<String> = named.map(|(what, paths)| format!("{what} {}", list(paths.iter()))).collect();
-        format!("{at} had to be written again, {}", parts.join(" and "))
+        format!("{at} written again, {}", parts.join(" and "))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::flatten::{EntryKey, Flattened, Options, Overlay};
 use crate::image::Layer;
 use crate::path::escape_for_terminal;
-use crate::words::counted;
+use crate::words::{counted, size};
 
 /// Extended attributes in a layer that some engines act on instead of storing them (E-12).
 const OVERLAY_ATTRIBUTES: &[u8] = b"SCHILY.xattr.trusted.overlay.";
@@ -85,9 +85,9 @@ fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result
 /// Puts `layer` where those of the range `replaced` were.
 fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, created_by: &str) -> Result<()> {
     let change = match (replaced.len(), replaced.start) {
-        (1, 0) => "its one layer was made anew".to_owned(),
-        (count, 0) => format!("all {count} layers became one"),
-        (count, first) => format!("{} from {} on became one", counted(count, "layer"), draft.layer_name(first)),
+        (1, 0) => "its one layer made anew".to_owned(),
+        (count, 0) => format!("all {count} layers merged into one"),
+        (count, first) => format!("{} from {} on merged into one", counted(count, "layer"), draft.layer_name(first)),
     };
     draft.changes.push(change);
     let created = draft.created();
@@ -112,7 +112,7 @@ impl CopiedUp {
             let path = escape_for_terminal(first);
             draft
                 .changes
-                .push(format!("it carries {} bytes of the kept layers: `{path}` has new hard links", self.bytes));
+                .push(format!("it carries {} of the kept layers: `{path}` has new hard links", size(self.bytes)));
         }
     }
 }

@@ -17,7 +17,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("path", &["rule"]),
     ("progress", &[]),
     // What every part may say, and how much it may use.
-    ("error", &["digest", "rule"]),
+    ("error", &["digest", "rule", "words"]),
     ("path_filter", &["error", "glob", "path"]),
     ("diagnostics", &["error", "path", "rule"]),
     ("limits", &["error"]),

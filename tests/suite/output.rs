@@ -101,7 +101,8 @@ fn a_layout_is_never_written_into_itself() {
     let layout = Shape::Oci.save_one(&TestImage::demo("app:1"));
     layout.unpack(&scratch.path("layout"));
     for flag in ["-f", "--append"] {
-        to(Target::OciDir, &scratch.path("layout")).arg(flag).arg(scratch.path("layout")).exits(2);
+        let refused = to(Target::OciDir, &scratch.path("layout")).arg(flag).arg(scratch.path("layout")).exits(2);
+        refused.says(if flag == "-f" { ["write to another name"] } else { ["leave it out of the inputs"] });
     }
     to(Target::Oci, &scratch.path("layout/index.json")).arg("-f").arg(scratch.path("layout")).exits(2);
     to(Target::OciDir, &scratch.path("layout/new/inner")).arg(scratch.path("layout")).exits(2);

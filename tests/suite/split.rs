@@ -54,6 +54,24 @@ fn every_image_is_an_archive_of_its_own() {
 }
 
 #[test]
+fn a_directory_for_each_image_may_be_spelled_like_one() {
+    let scratch = Scratch::new();
+    assert_eq!(split(&scratch, &three(), "oci-dir", "{name}/", &[]).code, 0);
+    assert_eq!(found(&scratch), ["api", "db", "web"]);
+    let refused = split(&scratch, &three(), "oci", "{name}/", &[]);
+    assert_eq!(refused.code, 2);
+    refused.says(["the name of a file"]);
+}
+
+#[test]
+fn filesystems_for_several_images_point_to_no_flag_that_is_refused() {
+    let scratch = Scratch::new();
+    let outcome = split(&scratch, &three(), "rootfs", "{name}.tar", &[]);
+    assert_eq!(outcome.code, 0, "{outcome}");
+    outcome.says(["not in a root filesystem", "inspect --config"]).never_says(["--config-out"]);
+}
+
+#[test]
 fn each_archive_is_what_a_conversion_of_its_image_writes() {
     let scratch = Scratch::new();
     assert_eq!(split(&scratch, &three(), "oci", "{n}", &["--compress", "gzip"]).code, 0);

@@ -70,7 +70,7 @@ fn e_32_the_base_is_told_by_diff_ids_and_own_layers_keep_every_byte() {
     assert_eq!(written.images[0].diff_ids(), [&new[..], &old[2..]].concat());
     let stored = bases.image().all_stored(Codec::Gzip);
     assert_eq!(written.images[0].layer_digests()[1..], stored.layer_digests()[2..]);
-    written.outcome.says(["rebased: 2 layers", "became 1"]);
+    written.outcome.says(["rebased: 2 layers", "replaced by 1"]);
     let rootfs = imgtar(["convert", "--to", "rootfs"]).stdin(written.bytes.clone()).success().stdout;
     let tree = Rootfs::written(&rootfs);
     assert_eq!(tree.paths(), ["etc/", "etc/passwd", "etc/release", "n", "srv/", "srv/app", "srv/conf"]);

@@ -32,7 +32,7 @@ fn r01_the_next_name_becomes_the_file() {
     let layers = [vec![a, hardlink("b", "a"), hardlink("c", "a"), file("z", "")]];
     gives(&layers, "a", &[&["b", "c = b", "z"]]);
     let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove", "a"]);
-    written.outcome.says(["`a`: removed from layer 0", "`a` is gone; its content stays as `b`", "warning"]);
+    written.outcome.says(["`a`: removed from layer 0", "the content of `a` stays, as `b`", "warning"]);
     let nodes = crate::support::rootfs::entries(written.images[0].layers[0].plain.as_ref().unwrap());
     assert_eq!(
         (nodes[0].kind, nodes[0].mode, nodes[0].owner, &nodes[0].body[..]),
@@ -137,7 +137,7 @@ fn what_is_nowhere_is_refused() {
 fn what_leads_to_it_and_what_has_its_content_is_named() {
     let layers = [vec![file("key", "secret"), symlink("current", "key"), file("copy", "secret")]];
     let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove", "key"]);
-    written.outcome.says(["`current` is a symbolic link to what is gone", "warning", "`copy` (that of `key`)"]);
+    written.outcome.says(["`current` is a symbolic link to what is removed", "warning", "`copy` (that of `key`)"]);
     refuse_edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove", "key", "--strict"], 4);
     let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove", "key", "--remove", "copy"]);
     written.outcome.says(["no layer has the content"]);
