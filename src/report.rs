@@ -211,7 +211,7 @@ impl LayerReport {
     /// Returns the report of the layer `number`, which became `written`.
     pub(crate) fn new(number: usize, layer: &Layer, action: LayerAction, written: Option<BlobReport>) -> Self {
         let source = layer.blob.as_ref().map(|blob| BlobReport {
-            digest: layer.certain_digest().or_else(|| layer.listed_digest().cloned()),
+            digest: layer.stored_digest(),
             size: blob.extent.size(),
             compression: blob.codec,
             media_type: layer.descriptor().map(|descriptor| descriptor.media_type().clone()),

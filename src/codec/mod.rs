@@ -24,6 +24,9 @@ pub use self::decoder::{Watch, decode};
 pub(crate) use self::dictionary::{DictionaryReader, compressed_size, encode_with_dictionary};
 pub(crate) use self::encoder::{Encoder, encode, encode_recipe};
 
+use crate::error::{Error, Result};
+use crate::stream::source::Extent;
+
 /// The compression of bytes, by their first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
@@ -58,6 +61,15 @@ impl Codec {
             head if lz4::begins_frame(head) => Self::Lz4,
             _ => Self::Plain,
         }
+    }
+
+    /// The codec of the bytes in `extent`, which messages call `at`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn detect(extent: &Extent, at: &str) -> Result<Self> {
+        let head = extent.head::<{ Self::SNIFF_LEN }>().map_err(|error| Error::io("reading", at, error))?;
+        Ok(Self::sniff(&head))
     }
 
     /// Returns how many plain bytes a stream of `stored` bytes declares at its ends: `None` where it declares nothing, or

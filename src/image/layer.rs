@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::codec::Codec;
 use crate::digest::{Algorithm, DiffId, Digest};
+use crate::error::Result;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::stream::source::{Extent, Location};
@@ -50,7 +51,7 @@ impl<Id> Layer<Id> {
 pub struct Blob {
     /// The place of the bytes.
     pub extent: Extent,
-    /// The compression of the bytes, detected from the first of them.
+    /// The compression of the bytes, detected from the first of them, since layers of an image may differ (L-3, D-5).
     pub codec: Codec,
 }
 
@@ -107,6 +108,11 @@ pub(crate) fn distinct<'l>(layers: impl Iterator<Item = &'l Layer>) -> impl Iter
 }
 
 impl Blob {
+    /// Detects the compression of the bytes in `extent`, which messages call `at`.
+    pub(crate) fn detect(extent: Extent, at: &str) -> Result<Self> {
+        Ok(Self { codec: Codec::detect(&extent, at)?, extent })
+    }
+
     /// Returns whether the stored bytes are the uncompressed tar.
     pub fn is_plain(&self) -> bool {
         self.codec == Codec::Plain
@@ -132,10 +138,7 @@ impl Layer {
     pub fn listed_digest(&self) -> Option<&Digest> {
         match &self.claim {
             ExpectedDigest::Name(digest) => Some(digest),
-            ExpectedDigest::Descriptor(_)
-            | ExpectedDigest::Computed(_)
-            | ExpectedDigest::Written { .. }
-            | ExpectedDigest::Nothing => self.descriptor().map(Descriptor::digest),
+            _ => self.descriptor().map(Descriptor::digest),
         }
     }
 
@@ -177,6 +180,12 @@ impl Layer {
         self.expected().digest
     }
 
+    /// The digest of the stored bytes: the one that they must have, else the one by which the source lists them, which may
+    /// be false.
+    pub(crate) fn stored_digest(&self) -> Option<Digest> {
+        self.certain_digest().or_else(|| self.listed_digest().cloned())
+    }
+
     /// Returns whether this run has hashed all of the layer already.
     pub(crate) fn is_computed(&self) -> bool {
         matches!(self.claim, ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. })
@@ -184,13 +193,7 @@ impl Layer {
 
     /// Returns the compression of a layer that this run has written, for a target that keeps layers as they are.
     pub(crate) fn written_as(&self) -> Option<Codec> {
-        match self.claim {
-            ExpectedDigest::Written { codec, .. } => Some(codec),
-            ExpectedDigest::Descriptor(_)
-            | ExpectedDigest::Name(_)
-            | ExpectedDigest::Computed(_)
-            | ExpectedDigest::Nothing => None,
-        }
+        if let ExpectedDigest::Written { codec, .. } = self.claim { Some(codec) } else { None }
     }
 
     /// Returns whether the bytes of a foreign layer have no descriptor of their own, so that they may be in another

@@ -159,7 +159,7 @@ impl Merge {
 
 /// Returns the layer with the blob of the first that has the same key.
 fn layer_of(blobs: &mut HashMap<BlobIdentity, (String, Blob)>, layer: &Layer) -> Layer {
-    let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
+    let digest = layer.stored_digest();
     let (Some(digest), Some(blob), None) = (digest, &layer.blob, &layer.foreign) else { return layer.clone() };
     let key = BlobIdentity { digest, size: blob.extent.size(), codec: blob.codec, diff_id: layer.diff_id.clone() };
     let (at, blob) = blobs.entry(key).or_insert_with(|| (layer.at.clone(), blob.clone()));

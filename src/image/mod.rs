@@ -236,6 +236,11 @@ pub(crate) struct PartialImage {
     pub layers: Vec<PartialLayer>,
 }
 
+/// The name in messages of what an index lists for `platform`.
+pub(crate) fn platform_title(platform: Option<&Platform>) -> String {
+    platform.map_or_else(|| "an entry".to_owned(), ToString::to_string)
+}
+
 impl ImageEntry {
     /// An entry in a list of choices and in messages: its names, else its digest.
     pub fn title(&self) -> String {
@@ -251,9 +256,7 @@ impl ImageEntry {
                 .map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string()),
         }
     }
-}
 
-impl ImageEntry {
     /// The name in messages of an image of this entry.
     pub(crate) fn at(&self, image: &Image) -> String {
         let platform = match &self.node {
@@ -265,11 +268,23 @@ impl ImageEntry {
 }
 
 impl Node {
-    /// All images below, in order, each as often as it is listed.
+    /// All images at and below the node, in order, each as often as it is listed.
     pub fn images(&self) -> Vec<&Arc<Image>> {
-        let mut found = Vec::new();
-        self.collect(&mut found);
-        found
+        self.leaves().filter_map(|leaf| if let Self::Image(image) = leaf { Some(image) } else { None }).collect()
+    }
+
+    /// The nodes at and below this one that are not indexes, in order, each as often as it is listed.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &Self> {
+        let mut waiting = vec![self];
+        std::iter::from_fn(move || {
+            while let Some(node) = waiting.pop() {
+                match node {
+                    Self::Index(index) => waiting.extend(index.children.iter().rev().map(|child| &child.node)),
+                    leaf => return Some(leaf),
+                }
+            }
+            None
+        })
     }
 
     /// All images below, in order, each once: an index may list one several times, by descriptors that differ.
@@ -291,33 +306,37 @@ impl Node {
         found
     }
 
-    /// All below that is carried, in order.
+    /// All artifacts at and below the node, in order.
     pub(crate) fn carried(&self) -> Vec<&Arc<Artifact>> {
-        match self {
-            Self::Artifact(carried) => vec![carried],
-            Self::Index(index) => index.children.iter().flat_map(|child| child.node.carried()).collect(),
-            Self::Image(_) | Self::Missing(_) | Self::Broken(_) => Vec::new(),
-        }
+        self.leaves()
+            .filter_map(|leaf| if let Self::Artifact(artifact) = leaf { Some(artifact) } else { None })
+            .collect()
     }
 
-    /// The image IDs of all images below, also of those that cannot be read as a whole.
+    /// The image IDs of all images at and below the node, also of those that cannot be read as a whole.
     pub(crate) fn image_ids(&self) -> Vec<&Digest> {
-        match self {
-            Self::Image(image) => vec![&image.image_id],
-            Self::Index(index) => index.children.iter().flat_map(|child| child.node.image_ids()).collect(),
-            Self::Missing(missing) => missing.image.iter().filter_map(|image| image.image_id.as_ref()).collect(),
-            Self::Broken(broken) => broken.image.iter().filter_map(|image| image.image_id.as_ref()).collect(),
-            Self::Artifact(_) => Vec::new(),
-        }
+        let of_leaves = self.leaves().filter_map(|leaf| match leaf {
+            Self::Image(image) => Some(&image.image_id),
+            Self::Missing(missing) => missing.image.as_ref()?.image_id.as_ref(),
+            Self::Broken(broken) => broken.image.as_ref()?.image_id.as_ref(),
+            Self::Index(_) | Self::Artifact(_) => None,
+        });
+        of_leaves.collect()
     }
 
-    /// The first below that is broken.
+    /// The first broken node at or below this one.
     pub(crate) fn first_broken(&self) -> Option<&Arc<Broken>> {
-        match self {
-            Self::Broken(broken) => Some(broken),
-            Self::Index(index) => index.children.iter().find_map(|child| child.node.first_broken()),
-            Self::Image(_) | Self::Artifact(_) | Self::Missing(_) => None,
-        }
+        self.leaves().find_map(|leaf| if let Self::Broken(broken) = leaf { Some(broken) } else { None })
+    }
+
+    /// The first missing node at or below this one.
+    pub(crate) fn first_missing(&self) -> Option<&Arc<Missing>> {
+        self.leaves().find_map(|leaf| if let Self::Missing(missing) = leaf { Some(missing) } else { None })
+    }
+
+    /// Returns whether the node is an artifact.
+    pub(crate) fn is_artifact(&self) -> bool {
+        matches!(self, Self::Artifact(_))
     }
 
     /// Returns the node's identity, which is equal for two listings of one thing.
@@ -345,14 +364,6 @@ impl Node {
             Self::Broken(broken) => Arc::as_ptr(broken).cast(),
         }
     }
-
-    fn collect<'a>(&'a self, found: &mut Vec<&'a Arc<Image>>) {
-        match self {
-            Self::Image(image) => found.push(image),
-            Self::Index(index) => index.children.iter().for_each(|child| child.node.collect(found)),
-            Self::Artifact(_) | Self::Missing(_) | Self::Broken(_) => {}
-        }
-    }
 }
 
 impl Missing {
@@ -378,6 +389,21 @@ impl Broken {
 }
 
 impl Image {
+    /// The image of `config` and `layers`, which messages call `at`, for the platform in the config; it has no manifest, no
+    /// parent and no base.
+    pub(crate) fn new(at: String, config: Arc<ImageConfig>, layers: impl Into<Arc<[Layer]>>) -> Self {
+        Self {
+            at,
+            image_id: config.image_id(),
+            layers: layers.into(),
+            manifest: None,
+            platform: config.platform().clone(),
+            config,
+            parent: None,
+            needs: None,
+        }
+    }
+
     /// The digest that identifies the image: the manifest's, else the image ID.
     pub fn own_digest(&self) -> &Digest {
         self.manifest.as_ref().map_or(&self.image_id, |manifest| &manifest.digest)

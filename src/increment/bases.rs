@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::distinct;
 use crate::codec::Codec;
-use crate::digest::{DiffId, Digest};
+use crate::digest::DiffId;
 use crate::error::{Error, Result, Setting};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, Name};
 use crate::rule::Rule;
@@ -96,7 +96,7 @@ impl BaseImages {
             place = *self.places.entry((place, layer.diff_id.clone())).or_insert(next);
             match self.holders.get(place) {
                 Some(&holder) => {
-                    differs |= stored_digest(&self.images[holder].image.layers[nth]) != stored_digest(layer);
+                    differs |= self.images[holder].image.layers[nth].stored_digest() != layer.stored_digest();
                 }
                 None => self.holders.push(number),
             }
@@ -155,13 +155,8 @@ fn refuse_increment(entry: &ImageEntry, image: &Image) -> Result<()> {
 /// Returns whether a manifest can list the layer as the base stores it; a foreign one is listed as what it is.
 fn is_usable(layer: &Layer) -> bool {
     let is_listable = |codec| matches!(codec, Codec::Plain | Codec::Gzip | Codec::Zstd);
-    let is_stored = layer.blob.as_ref().is_some_and(|blob| is_listable(blob.codec)) && stored_digest(layer).is_some();
+    let is_stored = layer.blob.as_ref().is_some_and(|blob| is_listable(blob.codec)) && layer.stored_digest().is_some();
     layer.diff_id.digest().is_sha256() && !layer.is_encrypted() && (is_stored || layer.foreign.is_some())
-}
-
-/// The digest by which the base lists the stored bytes.
-pub(super) fn stored_digest(layer: &Layer) -> Option<Digest> {
-    layer.certain_digest().or_else(|| layer.listed_digest().cloned())
 }
 
 /// The first name that is one of an image, else the beginning of the image ID: it becomes part of a link's target.

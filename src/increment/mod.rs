@@ -10,7 +10,6 @@ mod bases;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use bases::stored_digest;
 pub(crate) use bases::{BaseImages, SharedLayers};
 
 use crate::digest::DiffId;
@@ -131,7 +130,7 @@ impl Shortening<'_> {
 /// Returns how a manifest of `family` lists `layer` as the base stores it; `None` if it has to be there.
 fn listing(layer: &Layer, of_base: &Layer, family: Family) -> Option<Descriptor> {
     let blob = of_base.blob.as_ref().filter(|_| layer.foreign.is_none() && !layer.is_encrypted())?;
-    let (digest, size) = (stored_digest(of_base)?, blob.extent.size());
+    let (digest, size) = (of_base.stored_digest()?, blob.extent.size());
     match layer.descriptor().filter(|own| (own.digest(), own.size()) == (&digest, size)) {
         Some(own) => Some(own.clone()),
         None => Some(layer.described_as(family, blob.codec, &digest, size)),

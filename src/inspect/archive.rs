@@ -56,7 +56,7 @@ pub(super) fn artifacts(entries: &[ImageEntry]) -> Vec<ArtifactFacts> {
         let size = artifact.blobs.iter().map(|blob| blob.extent.size()).sum();
         ArtifactFacts { what: artifact.what.clone(), attestation: artifact.attestation, digest, size }
     };
-    leaves(entries, |node| match node {
+    distinct_leaves(entries, |node| match node {
         Node::Artifact(artifact) => Some(facts(artifact)),
         _ => None,
     })
@@ -69,24 +69,18 @@ pub(super) fn missing(entries: &[ImageEntry]) -> Vec<MissingFacts> {
         member: missing.member.clone(),
         named_by: escape_for_terminal(missing.named_by.as_bytes()),
     };
-    leaves(entries, |node| match node {
+    distinct_leaves(entries, |node| match node {
         Node::Missing(node) => Some(facts(node)),
         _ => None,
     })
 }
 
-/// Maps `take` over the nodes that are not indexes, in their order, and returns the distinct results.
-fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
+/// Returns what `take` finds in the nodes that are not indexes, in their order, each once.
+fn distinct_leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
     let mut found = Vec::new();
-    let mut waiting: Vec<&Node> = entries.iter().rev().map(|entry| &entry.node).collect();
-    while let Some(node) = waiting.pop() {
-        match node {
-            Node::Index(index) => waiting.extend(index.children.iter().rev().map(|child| &child.node)),
-            leaf => {
-                if let Some(taken) = take(leaf).filter(|taken| !found.contains(taken)) {
-                    found.push(taken);
-                }
-            }
+    for taken in entries.iter().flat_map(|entry| entry.node.leaves()).filter_map(take) {
+        if !found.contains(&taken) {
+            found.push(taken);
         }
     }
     found
@@ -94,7 +88,7 @@ fn leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T
 
 /// Returns the errors of the images and indexes below `entries` that could not be read.
 pub(super) fn broken(entries: &[ImageEntry]) -> Vec<Diagnostic> {
-    leaves(entries, |node| match node {
+    distinct_leaves(entries, |node| match node {
         Node::Broken(broken) => broken.error.as_ref().and_then(|error| Diagnostic::of(error)),
         _ => None,
     })

@@ -15,6 +15,7 @@ use crate::layer_index::{UnpackCheck, UnpackFault};
 use crate::progress::Action;
 use crate::run::Run;
 use crate::spec::config::History;
+use crate::spec::descriptor::Descriptor;
 use crate::stream::copy::copy;
 use crate::stream::skip::{Sequential, Skip};
 
@@ -75,8 +76,7 @@ pub(super) fn facts(
 ) -> LayerFacts {
     let blob = layer.blob.as_ref();
     let descriptor = layer.descriptor().or(layer.foreign.as_ref());
-    let listed = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
-    let digest = decoded.and_then(|decoded| decoded.digest.clone()).or(listed);
+    let digest = decoded.and_then(|decoded| decoded.digest.clone()).or_else(|| layer.stored_digest());
     let plain_size = blob.filter(|blob| blob.is_plain()).map(|blob| blob.extent.size());
     let step = step.cloned().unwrap_or_default();
     LayerFacts {
@@ -85,7 +85,7 @@ pub(super) fn facts(
         diff_id: layer.diff_id.to_string(),
         media_type: descriptor.map(|descriptor| descriptor.media_type().to_string()),
         compression: blob.map(|blob| blob.codec.compression()),
-        size: blob.map(|blob| blob.extent.size()).or(descriptor.map(crate::spec::descriptor::Descriptor::size)),
+        size: blob.map(|blob| blob.extent.size()).or(descriptor.map(Descriptor::size)),
         tar_size: decoded.map(|decoded| decoded.tar_size).or(plain_size.filter(|_| !layer.is_encrypted())),
         urls: descriptor.map(|descriptor| descriptor.urls().to_vec()).unwrap_or_default(),
         created: step.created,

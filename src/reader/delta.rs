@@ -103,16 +103,8 @@ impl ImageDelta<'_> {
 
     /// The image with these layers.
     fn image(&self, layers: Vec<Layer>) -> Image {
-        Image {
-            at: self.at.clone(),
-            image_id: self.config.image_id(),
-            layers: layers.into(),
-            manifest: Some(Arc::new(self.target.clone())),
-            platform: self.config.platform().clone(),
-            config: Arc::clone(&self.config),
-            parent: None,
-            needs: None,
-        }
+        let manifest = Some(Arc::new(self.target.clone()));
+        Image { manifest, ..Image::new(self.at.clone(), Arc::clone(&self.config), layers) }
     }
 
     /// The layers of the image, base first: by the manifest, and by the config.

@@ -1,4 +1,4 @@
-//! Layer files: their compression, media type and digests, for all readers.
+//! Layer files: their media type and digests, for all readers.
 
 use std::io::{self, Read};
 
@@ -13,15 +13,7 @@ use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Compression;
 use crate::stream::copy::copy;
-use crate::stream::source::Extent;
 use crate::stream::tap::{Expected, VerifyReader};
-
-/// A stored file with its compression, detected from its own first bytes, since layers of an image may differ (L-3,
-/// D-5).
-pub(super) fn blob(extent: Extent, at: &str) -> Result<Blob> {
-    let head = extent.head::<{ Codec::SNIFF_LEN }>().map_err(|error| Error::io("reading", at, error))?;
-    Ok(Blob { extent, codec: Codec::sniff(&head) })
-}
 
 /// O-9: the bytes decide how they are decoded; a descriptor with another compression is a warning.
 pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &Run) -> Result<()> {
@@ -57,11 +49,10 @@ pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Expe
 
 /// Wraps stored bytes that are to be decoded and hashed; uncompressed ones are hashed once.
 pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyReader<R> {
-    match codec {
-        Codec::Plain => VerifyReader::unhashed(bytes, at, None),
-        Codec::Gzip | Codec::Zstd | Codec::Xz | Codec::Bzip2 | Codec::Lz4 => {
-            VerifyReader::new(bytes, at, Expected::default())
-        }
+    if codec == Codec::Plain {
+        VerifyReader::unhashed(bytes, at, None)
+    } else {
+        VerifyReader::new(bytes, at, Expected::default())
     }
 }
 

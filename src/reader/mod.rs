@@ -38,8 +38,7 @@ use shared::SharedBlobs;
 pub use archives::Archives;
 pub(crate) use archives::{OpenedArchives, open_all};
 pub(crate) use docker::names_of as item_names;
-pub(crate) use rootfs::import;
-pub(crate) use rootfs::layer as single_layer;
+pub(crate) use rootfs::{import, single_layer};
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
 ///

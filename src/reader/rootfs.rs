@@ -36,17 +36,18 @@ use crate::stream::tap::{DigestAndSize, Expected, VerifyReader};
 /// When the input cannot be read, is not a tar, holds a name that climbs out of it, or is an image archive itself.
 pub(crate) fn import(input: Input, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>, run: &Run) -> Result<ImageSet> {
     let label = input.label();
-    let image = image(&label, one_layer(input, Whiteouts::Warned, run)?, config)?;
-    let node = Node::Image(Arc::new(image));
+    let layer = one_layer(input, Whiteouts::Warned, run)?;
+    let config = Arc::new(ImageConfig::read(config(&layer.diff_id)?, &label)?);
+    let node = Node::Image(Arc::new(Image::new(label.clone(), config, [layer])));
     let entry = ImageEntry { archive: label.as_str().into(), names: Vec::new(), descriptor: None, node };
     Ok(ImageSet { archive: label, entries: vec![entry], ..ImageSet::default() })
 }
 
-/// The layer that the tar in `input` is, plain or compressed, whiteouts and all.
+/// Makes one layer of the tar in `input`, plain or compressed; whiteouts in it are meant.
 ///
 /// # Errors
 /// Those of [`import`].
-pub(crate) fn layer(input: Input, run: &Run) -> Result<Layer> {
+pub(crate) fn single_layer(input: Input, run: &Run) -> Result<Layer> {
     one_layer(input, Whiteouts::Meant, run)
 }
 
@@ -132,18 +133,4 @@ fn walk<R: Read>(plain: R, label: &str, whiteouts: Whiteouts, run: &Run) -> Resu
         hashed.digest_and_size().cloned().expect("a reader that is finished has found the end");
     tree.verify(size, whiteouts == Whiteouts::Warned, run)?;
     Ok((DiffId(digest.expect("SHA-256 can be computed")), hashed.into_inner()))
-}
-
-fn image(label: &str, layer: Layer, config: &dyn Fn(&DiffId) -> Result<Vec<u8>>) -> Result<Image> {
-    let config = ImageConfig::read(config(&layer.diff_id)?, label)?;
-    Ok(Image {
-        at: label.to_owned(),
-        image_id: config.image_id(),
-        layers: [layer].into(),
-        manifest: None,
-        platform: config.platform().clone(),
-        config: Arc::new(config),
-        parent: None,
-        needs: None,
-    })
 }

@@ -56,8 +56,7 @@ impl SharedBlobs {
     pub(super) fn add_layers(&mut self, set: &ImageSet, run: &Run) -> Result<()> {
         let images = set.entries.iter().flat_map(|entry| entry.node.images());
         for layer in images.flat_map(|image| image.layers.iter()) {
-            let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
-            if let (Some(digest), Layer { at, blob: Some(blob), .. }) = (digest, layer) {
+            if let (Some(digest), Layer { at, blob: Some(blob), .. }) = (layer.stored_digest(), layer) {
                 self.add(digest, at.clone(), blob.extent.clone(), run)?;
             }
         }

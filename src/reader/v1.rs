@@ -229,7 +229,7 @@ impl Reading<'_> {
             let member = id.layer_member();
             let at = self.members.at(&member);
             match self.members.member(Rule::L31, &member, &id.json_member()) {
-                Ok(extent) => found.push((id.clone(), layer::blob(extent, &at)?, at)),
+                Ok(extent) => found.push((id.clone(), Blob::detect(extent, &at)?, at)),
                 Err(error) => {
                     let digests = Err(self.fault(error)?);
                     contents.insert(id.clone(), LayerContent { blob: None, digests });
@@ -282,17 +282,8 @@ impl Reading<'_> {
         }
         let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(Rule::L31, &at, "the image has no layers"))?;
         self.run.budget.charge_memory(raw.len() as u64, &at)?;
-        let config = ImageConfig::read(raw, &at)?;
-        Ok(Node::Image(Arc::new(Image {
-            image_id: config.image_id(),
-            layers: layers.into(),
-            manifest: None,
-            platform: config.platform().clone(),
-            config: Arc::new(config),
-            parent: None,
-            needs: None,
-            at,
-        })))
+        let config = Arc::new(ImageConfig::read(raw, &at)?);
+        Ok(Node::Image(Arc::new(Image::new(at, config, layers))))
     }
 
     /// Returns the broken node of an image with the fault `error`, and with the layers of it that are there.

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use super::first_missing;
 use crate::error::Error;
 use crate::image::{ImageEntry, ImageSet, Name, Node};
 use crate::nearest::nearest_name;
@@ -29,7 +28,7 @@ pub(super) fn unknown(set: &ImageSet, text: &str) -> Error {
 
 /// The missing member for which no image is left, or that there never was one.
 pub(super) fn nothing_left(set: &ImageSet) -> Error {
-    let missing = |entry: &ImageEntry| first_missing(&entry.node).map(|missing| missing.missing(&entry.archive));
+    let missing = |entry: &ImageEntry| entry.node.first_missing().map(|missing| missing.missing(&entry.archive));
     match set.entries.iter().find_map(missing) {
         Some(error) => error,
         None => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::platforms::Wanted;
 use crate::error::Result;
-use crate::image::{Child, Image, ImageEntry, ImageIndex, Node};
+use crate::image::{Child, Image, ImageEntry, ImageIndex, Node, platform_title};
 use crate::options::{Attestations, ConvertOptions, IndexPolicy};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -40,7 +40,7 @@ fn on_platforms(
         return Ok(Some(Node::Image(Arc::clone(image))));
     }
     let kept = keep_images(index, &images, keeps_attestations).map(Node::Index);
-    let of_kept: HashSet<_> = kept.iter().flat_map(leaves).map(Node::address).collect();
+    let of_kept: HashSet<_> = kept.iter().flat_map(Node::leaves).map(Node::address).collect();
     let left_out = left_out(index, |node| of_kept.contains(&node.address()));
     if !left_out.is_empty() {
         let taken: Vec<_> = images.iter().map(|image| image.platform.to_string()).collect();
@@ -66,7 +66,7 @@ pub(super) fn note_left_out(index: &ImageIndex, image: &Arc<Image>, at: &str, ru
 
 /// Describes what is below `index` and not kept.
 fn left_out(index: &ImageIndex, is_kept: impl Fn(&Node) -> bool) -> Vec<String> {
-    let below = index.children.iter().flat_map(|child| leaves(&child.node));
+    let below = index.children.iter().flat_map(|child| child.node.leaves());
     let gone = below.filter(|node| !is_kept(node));
     gone.filter_map(|node| match node {
         Node::Image(image) => Some(image.platform.to_string()),
@@ -75,21 +75,10 @@ fn left_out(index: &ImageIndex, is_kept: impl Fn(&Node) -> bool) -> Vec<String> 
             let what = missing.platform.as_ref().map_or_else(|| missing.member.clone(), ToString::to_string);
             Some(format!("{what} (absent)"))
         }
-        Node::Broken(broken) => {
-            let what = broken.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
-            Some(format!("{what} (broken)"))
-        }
+        Node::Broken(broken) => Some(format!("{} (broken)", platform_title(broken.platform.as_ref()))),
         Node::Index(_) => None,
     })
     .collect()
-}
-
-/// All below `node` that is not an index, or `node` itself, in order.
-pub(super) fn leaves(node: &Node) -> Vec<&Node> {
-    match node {
-        Node::Index(index) => index.children.iter().flat_map(|child| leaves(&child.node)).collect(),
-        leaf => vec![leaf],
-    }
 }
 
 /// Returns true if `node` is a BuildKit attestation manifest.
@@ -105,7 +94,7 @@ fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option
         Node::Missing(missing) => match policy {
             IndexPolicy::Strict | IndexPolicy::Keep => Ok(Some(node.clone())),
             IndexPolicy::Prune => {
-                let what = missing.platform.as_ref().map_or_else(|| "an entry".to_owned(), ToString::to_string);
+                let what = platform_title(missing.platform.as_ref());
                 let problem = format!("{what} is listed but `{}` is not in the archive; left out", missing.member);
                 run.diagnostics.warn(Rule::O15, at, problem)?;
                 Ok(None)

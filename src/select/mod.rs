@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Setting};
-use crate::image::{Image, ImageEntry, ImageSet, Missing, Name, Node};
+use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
 use crate::options::{Attestations, ConvertOptions, IndexPolicy, Target};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -40,7 +40,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
     let mut selected = Vec::new();
     for wanted in Wanted::of_each(&entries, &options.platforms) {
         let entry = wanted.entry;
-        if let (IndexPolicy::Strict, Some(missing)) = (options.index, first_missing(&entry.node)) {
+        if let (IndexPolicy::Strict, Some(missing)) = (options.index, entry.node.first_missing()) {
             return Err(missing.missing(&entry.archive));
         }
         let node = match &options.target {
@@ -69,7 +69,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
 /// The one image that a target for one platform gets; `None`, with a notice, for what is not an image.
 fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result<Option<Arc<Image>>> {
     let node = &wanted.entry.node;
-    if options.attestations == Some(Attestations::Keep) && index::leaves(node).into_iter().any(index::is_attestation) {
+    if options.attestations == Some(Attestations::Keep) && node.leaves().any(index::is_attestation) {
         return Err(Error::inexpressible(wanted.at(), "attestations can be kept in an OCI layout only"));
     }
     let images = wanted.images()?;
@@ -135,12 +135,4 @@ fn each_image_once(entries: &[ImageEntry]) -> Vec<ImageEntry> {
         }
     }
     once
-}
-
-fn first_missing(node: &Node) -> Option<&Missing> {
-    match node {
-        Node::Missing(missing) => Some(missing),
-        Node::Index(index) => index.children.iter().find_map(|child| first_missing(&child.node)),
-        Node::Image(_) | Node::Artifact(_) | Node::Broken(_) => None,
-    }
 }

@@ -14,7 +14,8 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::reference::Reference;
 
-/// Applies the requested changes to the names of all entries, then refuses a name that two entries would share.
+/// Applies the requested changes to the names of all entries, then refuses a name that two entries would share. Artifacts,
+/// such as the signatures of images, get no new names: they are found by those that they have (O-14).
 ///
 /// # Errors
 /// [`Error::Usage`] when a new name would be that of several images, or a rename makes something that is not a name;
@@ -25,7 +26,7 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run
         if !names.is_empty() {
             can_be_given(names, entries, run)?;
         }
-        for entry in entries.iter_mut().filter(|entry| names.is_empty() || !is_artifact(entry)) {
+        for entry in entries.iter_mut().filter(|entry| names.is_empty() || !entry.node.is_artifact()) {
             entry.names = names.iter().map(|name| Name::Reference(name.normalized())).collect();
         }
     }
@@ -36,7 +37,7 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run
         can_be_given(&changes.add, entries, run)?;
     }
     for entry in entries.iter_mut() {
-        if !is_artifact(entry) {
+        if !entry.node.is_artifact() {
             entry.names.extend(changes.add.iter().map(|name| Name::Reference(name.normalized())));
         }
         drop_repeated(&mut entry.names);
@@ -62,7 +63,7 @@ fn warn_of_addresses(entries: &[ImageEntry], run: &Run) -> Result<()> {
 
 /// A name can be given to one image, or to several that differ in platform and so are one name (N-9).
 fn can_be_given(names: &[Reference], entries: &[ImageEntry], run: &Run) -> Result<()> {
-    let images: Vec<&ImageEntry> = entries.iter().filter(|entry| !is_artifact(entry)).collect();
+    let images: Vec<&ImageEntry> = entries.iter().filter(|entry| !entry.node.is_artifact()).collect();
     let names = || names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if images.is_empty() {
         let problem = "there is no image to be named, and artifacts keep their names";
@@ -75,12 +76,6 @@ fn can_be_given(names: &[Reference], entries: &[ImageEntry], run: &Run) -> Resul
     let distinct: HashSet<_> = images.iter().map(|image| image.node.identity()).collect();
     let problem = format!("{}: it would be the name of {} images", names(), distinct.len());
     Err(Error::Usage(problem).avoided_by(Setting::ImageOrName))
-}
-
-/// Returns true if new names do not apply to the entry: artifacts such as the signatures of images keep the names by
-/// which they are found (O-14).
-fn is_artifact(entry: &ImageEntry) -> bool {
-    matches!(entry.node, Node::Artifact(_))
 }
 
 fn rename_all(entries: &mut [ImageEntry], old: &str, new: &str, run: &Run) -> Result<()> {

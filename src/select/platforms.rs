@@ -39,7 +39,7 @@ impl<'e> Wanted<'e> {
             let is_elsewhere = |names: &HashSet<&Name>| entry.names.iter().any(|name| names.contains(name));
             let here = named.iter().filter(|(platform, names)| runs_on(entry, platform) || !is_elsewhere(names));
             let here: Vec<_> = here.map(|(platform, _)| *platform).collect();
-            let has_platform = !matches!(entry.node, Node::Artifact(_));
+            let has_platform = !entry.node.is_artifact();
             (!here.is_empty()).then(|| new(entry, has_platform.then_some(here)))
         };
         entries.iter().filter_map(wanted_of).collect()
@@ -100,13 +100,11 @@ impl<'e> Wanted<'e> {
 
 /// Returns the first broken image at or below `node` that may be for `platform`.
 fn broken_on<'n>(node: &'n Node, platform: &Platform) -> Option<&'n Arc<Broken>> {
-    match node {
-        Node::Broken(broken) => {
-            Some(broken).filter(|broken| broken.platform.as_ref().is_none_or(|other| platform.matches(other)))
-        }
-        Node::Index(index) => index.children.iter().find_map(|child| broken_on(&child.node, platform)),
-        Node::Image(_) | Node::Artifact(_) | Node::Missing(_) => None,
-    }
+    let is_for_it = |broken: &Broken| broken.platform.as_ref().is_none_or(|other| platform.matches(other));
+    node.leaves().find_map(|leaf| match leaf {
+        Node::Broken(broken) if is_for_it(broken) => Some(broken),
+        Node::Broken(_) | Node::Image(_) | Node::Index(_) | Node::Artifact(_) | Node::Missing(_) => None,
+    })
 }
 
 /// The platforms that are one machine, each with its version and features; `None` is any of them.
@@ -213,11 +211,8 @@ mod tests {
             ..Platform::new("windows", if machine { "amd64" } else { "arm64" })
         };
         let config = br#"{"os":"windows","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#;
-        let config = ImageConfig::read(config.to_vec(), "config").unwrap();
-        let image_id = config.image_id();
-        let at = "image".to_owned();
-        let (config, layers) = (Arc::new(config), Arc::default());
-        let image = Image { at, config, image_id, layers, manifest: None, platform, parent: None, needs: None };
+        let config = Arc::new(ImageConfig::read(config.to_vec(), "config").unwrap());
+        let image = Image { platform, ..Image::new("image".to_owned(), config, []) };
         ImageEntry {
             archive: "archive".into(),
             names: Vec::new(),

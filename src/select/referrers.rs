@@ -9,8 +9,8 @@ use crate::image::{ImageEntry, ImageSet, Name, Node};
 pub(super) fn add(set: &ImageSet, picked: &mut Vec<ImageEntry>) {
     let mut subjects: HashSet<Digest> = picked.iter().flat_map(digests).collect();
     let taken: HashSet<*const ()> = picked.iter().map(|entry| entry.node.address()).collect();
-    let mut waiting: Vec<&ImageEntry> =
-        set.entries.iter().filter(|entry| is_artifact(entry) && !taken.contains(&entry.node.address())).collect();
+    let is_left = |entry: &&ImageEntry| entry.node.is_artifact() && !taken.contains(&entry.node.address());
+    let mut waiting: Vec<&ImageEntry> = set.entries.iter().filter(is_left).collect();
     loop {
         let (about, others) = waiting
             .into_iter()
@@ -22,10 +22,6 @@ pub(super) fn add(set: &ImageSet, picked: &mut Vec<ImageEntry>) {
         picked.extend(about.into_iter().cloned());
         waiting = others;
     }
-}
-
-fn is_artifact(entry: &ImageEntry) -> bool {
-    matches!(entry.node, Node::Artifact(_))
 }
 
 /// The manifests and indexes that an entry leads to.

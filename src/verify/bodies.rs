@@ -7,7 +7,7 @@ use super::body::{Body, Examined};
 use crate::codec::Codec;
 use crate::diagnostics::{Diagnostic, DiagnosticLog, Severity};
 use crate::digest::{DiffId, Digest, Hasher};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -52,13 +52,12 @@ impl Bodies {
         if let Some(known) = by_name.or_else(|| self.known.get(&extent.location())) {
             return Ok(*known);
         }
-        let head = extent.head::<{ Codec::SNIFF_LEN }>().map_err(|error| Error::io("reading", at, error))?;
+        let codec = Codec::detect(&extent, at)?;
         let id = BodyId(self.bodies.len());
         self.known.insert(extent.location(), id);
         if let Some(known) = &mut self.by_name {
             known.insert(at.to_owned(), id);
         }
-        let codec = Codec::sniff(&head);
         self.bodies.push(Body { extent, at: at.to_owned(), stored: BTreeSet::new(), layer: None, codec });
         Ok(id)
     }

@@ -8,7 +8,7 @@ use super::Verification;
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Blob, Image, ListedNode, Missing, Node, PartialImage};
+use crate::image::{Blob, Image, ListedNode, Missing, Node, PartialImage, platform_title};
 use crate::path::quote;
 use crate::reader::Format;
 use crate::rule::Rule;
@@ -232,7 +232,7 @@ impl Verification<'_> {
                 }
                 let at = self.archive.members.at(&index.document.digest.blob_path());
                 for (child, missing) in gone {
-                    let what = child.platform().map_or_else(|| "an entry".to_owned(), ToString::to_string);
+                    let what = platform_title(child.platform());
                     let problem = format!("{what} is listed, but the archive does not hold {}", missing.member);
                     self.add(Diagnostic::warning(Rule::O15, &at, problem));
                 }

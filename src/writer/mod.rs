@@ -90,22 +90,16 @@ impl<'a> Contents<'a> {
     /// Returns the blobs that are carried without being understood, by digest (docs/formats.md O-29): one for which the
     /// input declares two sizes twice, because each is verified.
     fn carried(&self) -> Vec<&'a RawBlob> {
+        let of_leaf = |leaf: &'a Node| match leaf {
+            Node::Artifact(artifact) => artifact.blobs.as_slice(),
+            Node::Missing(missing) => &missing.present,
+            Node::Image(_) | Node::Index(_) | Node::Broken(_) => &[],
+        };
+        let listed = self.entries.iter().flat_map(|entry| entry.node.leaves()).flat_map(of_leaf);
         let mut blobs = BTreeMap::new();
-        let mut waiting: Vec<&Node> = self.entries.iter().map(|entry| &entry.node).collect();
-        while let Some(node) = waiting.pop() {
-            let found = match node {
-                Node::Image(_) => continue,
-                Node::Index(index) => {
-                    waiting.extend(index.children.iter().map(|child| &child.node));
-                    continue;
-                }
-                Node::Artifact(carried) => carried.blobs.as_slice(),
-                Node::Missing(absent) => &absent.present,
-                Node::Broken(_) => &[],
-            };
-            blobs.extend(found.iter().map(|blob| ((&blob.digest, blob.size), blob)));
+        for blob in listed.chain(self.unreferenced) {
+            blobs.entry((&blob.digest, blob.size)).or_insert(blob);
         }
-        blobs.extend(self.unreferenced.iter().map(|blob| ((&blob.digest, blob.size), blob)));
         blobs.into_values().collect()
     }
 

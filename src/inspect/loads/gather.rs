@@ -138,9 +138,10 @@ impl Gatherer<'_> {
         for (number, name, extent) in extents {
             match extent {
                 Some(extent) => {
-                    let codec = self.sniff(&extent, name)?;
+                    let at = self.members.at(name);
+                    let codec = Codec::detect(&extent, &at)?;
                     add_codec(&mut loaded.codecs, codec);
-                    note_padding(&mut loaded, number, &extent, codec, &self.members.at(name))?;
+                    note_padding(&mut loaded, number, &extent, codec, &at)?;
                 }
                 None => loaded.absent_layer = loaded.absent_layer.or(Some(number)),
             }
@@ -156,11 +157,6 @@ impl Gatherer<'_> {
             wrong_parent: false,
             image: Rc::new(loaded),
         })
-    }
-
-    fn sniff(&self, extent: &Extent, name: &str) -> Result<Codec> {
-        let head = extent.head::<{ Codec::SNIFF_LEN }>();
-        head.map(|head| Codec::sniff(&head)).map_err(|error| Error::io("reading", self.members.at(name), error))
     }
 
     /// The image of a `dir:` as the one entry of a list.
@@ -220,7 +216,7 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -
         images,
         missing: matches!(node, Node::Missing(_)),
         broken: matches!(node, Node::Broken(_)),
-        absent: is_absent(node),
+        absent: node.leaves().any(|leaf| matches!(leaf, Node::Missing(_) | Node::Broken(_))),
         other_digest: digests(node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
     })
 }
@@ -344,14 +340,6 @@ fn is_parent(parent: Option<&Arc<Image>>, child: Option<&Arc<Image>>) -> bool {
 
 fn is_unclean(name: &str) -> bool {
     name.split('/').any(|part| matches!(part, "" | "." | ".."))
-}
-
-fn is_absent(node: &Node) -> bool {
-    match node {
-        Node::Missing(_) | Node::Broken(_) => true,
-        Node::Index(index) => index.children.iter().any(|child| is_absent(&child.node)),
-        Node::Image(_) | Node::Artifact(_) => false,
-    }
 }
 
 /// The digests by which the blobs of a node's indexes and images are named.

@@ -12,7 +12,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, ErrorKind, Result, Setting};
 use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Node, layer_title};
 use crate::progress::{Action, ProgressReader};
-use crate::reader::{Archive, Format, layer};
+use crate::reader::{Archive, Format};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::delta::DeltaLayer;
@@ -188,15 +188,14 @@ fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDi
 fn whole(part: &DeltaLayer, extent: Extent, at: String, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
     // A blob that was compressed anew has another digest than the one that is listed.
     let claim = if listed.digest() == part.blob.digest() { listed } else { &part.blob };
-    let blob = layer::blob(extent, &at)?;
+    let blob = Blob::detect(extent, &at)?;
     let claim = ExpectedDigest::Descriptor(Box::new(claim.clone()));
     Ok(Layer { at, diff_id: diff_id.clone(), blob: Some(blob), claim, foreign: None })
 }
 
 /// A layer of the base as the target's manifest lists it, if that means the same bytes.
 fn as_listed(layer: &Layer, listed: &Descriptor) -> Layer {
-    let digest = layer.certain_digest().or_else(|| layer.listed_digest().cloned());
-    if digest.as_ref() != Some(listed.digest()) || layer.is_foreign_copy() {
+    if layer.stored_digest().as_ref() != Some(listed.digest()) || layer.is_foreign_copy() {
         return layer.clone();
     }
     Layer { claim: ExpectedDigest::Descriptor(Box::new(listed.clone())), ..layer.clone() }

@@ -10,9 +10,8 @@ use super::Walk;
 use super::manifest::Parts;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image::RawBlob;
+use crate::image::{Blob, RawBlob};
 use crate::limits::MAX_DOCUMENT;
-use crate::reader::layer;
 use crate::spec::config::ConfigShape;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::MediaType;
@@ -79,7 +78,7 @@ impl Walk<'_> {
             return Ok(known.clone());
         }
         let at = self.at(descriptor);
-        let problem = layer::blob(blob.extent.clone(), &at)?.why_no_tar(&at)?;
+        let problem = Blob::detect(blob.extent.clone(), &at)?.why_no_tar(&at)?;
         self.kinds.layers.insert(descriptor.digest().clone(), problem.clone());
         Ok(problem)
     }

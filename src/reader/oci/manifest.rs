@@ -122,14 +122,10 @@ impl Walk<'_> {
         };
         let needs = increment::needs(self.members, &layers).map(Arc::new);
         Node::Image(Arc::new(Image {
-            at: partial.at.clone(),
-            image_id: config.image_id(),
-            layers,
             manifest: Some(Arc::new(document(descriptor, raw, manifest))),
             platform: descriptor.platform().unwrap_or(config.platform()).clone(),
-            config: Arc::clone(config),
-            parent: None,
             needs,
+            ..Image::new(partial.at.clone(), Arc::clone(config), layers)
         }))
     }
 
@@ -186,7 +182,7 @@ impl Walk<'_> {
         known: &HashSet<&Digest>,
     ) -> Result<PartialLayer> {
         let at = self.at(&descriptor);
-        let blob = blob.map(|blob| layer::blob(blob.extent, &at)).transpose()?;
+        let blob = blob.map(|blob| Blob::detect(blob.extent, &at)).transpose()?;
         if let Some(diff_id) = diff_id {
             self.check_diff_id(&descriptor, blob.as_ref(), diff_id, known, &at)?;
         }

@@ -73,16 +73,8 @@ fn image(layers: Vec<Layer>, has_manifest: bool) -> Image {
     );
     let raw = view.to_bytes();
     let media_type = MediaType::Manifest(Family::Oci);
-    Image {
-        at: "image".to_owned(),
-        image_id: config.image_id(),
-        platform: config.platform().clone(),
-        config: Arc::new(config),
-        layers: layers.into(),
-        manifest: has_manifest.then(|| Arc::new(Document { digest: Digest::sha256(&raw), raw, media_type, view })),
-        parent: None,
-        needs: None,
-    }
+    let manifest = has_manifest.then(|| Arc::new(Document { digest: Digest::sha256(&raw), raw, media_type, view }));
+    Image { manifest, ..Image::new("image".to_owned(), Arc::new(config), layers) }
 }
 
 /// The stored digest of each layer, as reading it would find.
