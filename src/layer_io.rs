@@ -158,8 +158,8 @@ impl Layer {
                 Ok(plain.into_inner().into_inner())
             }
         })?;
-        let measure = stored.digest_and_size().cloned().expect("decoders read to the end");
-        Ok(DigestAndSize { digest: measure.digest.or_else(|| self.certain_digest()), ..measure })
+        let found = stored.digest_and_size().cloned().expect("decoders read to the end");
+        Ok(DigestAndSize { digest: found.digest.or_else(|| self.certain_digest()), ..found })
     }
 
     /// Returns the SHA-256 of the stored bytes, for those whose expected digest is of another algorithm.
@@ -212,11 +212,11 @@ impl Layer {
 
     /// The stored bytes for decoding; not hashed where the same bytes are hashed as the uncompressed tar.
     fn undecoded<'a>(&'a self, action: Action, run: &'a Run) -> Result<StoredReader<'a>> {
-        let promise = self.expected();
-        let is_tar = self.codec() == Codec::Plain && promise.digest.as_ref() == Some(self.diff_id.digest());
+        let expected = self.expected();
+        let is_tar = self.codec() == Codec::Plain && expected.digest.as_ref() == Some(self.diff_id.digest());
         if is_tar || self.is_computed() {
             // The same bytes are about to be hashed as the diff_id, or have been.
-            return Ok(self.watched(run, VerifyReader::unhashed(self.bytes(action, run)?, &self.at, promise.size)));
+            return Ok(self.watched(run, VerifyReader::unhashed(self.bytes(action, run)?, &self.at, expected.size)));
         }
         self.stored(action, run)
     }
@@ -239,7 +239,7 @@ impl StoredReader<'_> {
 
     /// Warns if the member is named by a digest that its content does not have; the diff_id decides (D-6).
     fn check_name(&self) -> Result<()> {
-        let found = self.inner.digest_and_size().and_then(|measure| measure.digest.as_ref());
+        let found = self.inner.digest_and_size().and_then(|found| found.digest.as_ref());
         match (&self.layer.claim, found) {
             (ExpectedDigest::Name(name), Some(found)) if name != found => self.run.diagnostics.warn(
                 Rule::D6,

@@ -9,6 +9,7 @@
 use std::io::{self, Read};
 
 use super::BLOCK;
+use crate::stream::copy::read_some;
 use crate::stream::skip::Skip;
 
 const SMALLEST_READ: usize = 4 << 10;
@@ -84,11 +85,9 @@ impl<R: Skip> Blocks<R> {
             self.buffer.resize(self.read_size, 0);
         }
         while self.end < want {
-            match self.inner.read(&mut self.buffer[self.end..self.read_size]) {
-                Ok(0) => break,
-                Ok(taken) => self.end += taken,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match read_some(&mut self.inner, &mut self.buffer[self.end..self.read_size])? {
+                0 => break,
+                taken => self.end += taken,
             }
         }
         self.read_size = (self.read_size * 2).min(LARGEST_READ);

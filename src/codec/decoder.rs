@@ -13,6 +13,7 @@ use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::limits::Budget;
 use crate::rule::Rule;
+use crate::stream::copy::read_some;
 
 /// Compressed bytes read at once.
 const INPUT: usize = 64 << 10;
@@ -206,15 +207,8 @@ impl<R: Read> Pump<'_, R> {
 
     /// Makes `input` non-empty, unless the reader below is at its end.
     fn fill(&mut self) -> io::Result<()> {
-        while self.input.is_empty() {
-            match self.inner.read(&mut self.buffer) {
-                Ok(len) => {
-                    self.input = 0..len;
-                    break;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        if self.input.is_empty() {
+            self.input = 0..read_some(&mut self.inner, &mut self.buffer)?;
         }
         Ok(())
     }

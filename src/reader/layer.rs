@@ -62,5 +62,5 @@ pub(super) fn claim<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> Expe
 }
 
 fn digest<R: Read>(bytes: &VerifyReader<R>) -> Option<Digest> {
-    bytes.digest_and_size().and_then(|measure| measure.digest.clone())
+    bytes.digest_and_size().and_then(|found| found.digest.clone())
 }

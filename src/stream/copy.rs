@@ -7,10 +7,10 @@ use super::source::ExtentReader;
 use super::sys;
 use crate::progress::Task;
 
-/// Large enough to be fast, small enough to stay in the processor's cache.
+/// Bytes that are moved at a time: enough to be fast, few enough to stay in the processor's cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
-/// Holds most documents and the smallest layers.
+/// The first size of a [`Buffer`]: most documents and the smallest layers fit.
 const FIRST: usize = 16 << 10;
 
 /// A buffer of [`CHUNK`] bytes once it has been filled; smaller before, because an image may have a thousand layers that
@@ -34,15 +34,21 @@ impl Buffer {
             // A new one comes from the system zeroed, an old one would have to be copied and cleared.
             self.bytes = vec![0; CHUNK];
         }
-        loop {
-            match reader.read(&mut self.bytes) {
-                Ok(read) => {
-                    self.is_full = read == self.bytes.len();
-                    return Ok(&self.bytes[..read]);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        let read = read_some(reader, &mut self.bytes)?;
+        self.is_full = read == self.bytes.len();
+        Ok(&self.bytes[..read])
+    }
+}
+
+/// Reads once, and again if a signal interrupts it; returns the number of bytes, 0 at the end.
+///
+/// # Errors
+/// Those of `reader`, but for interruptions.
+pub(crate) fn read_some(reader: &mut (impl Read + ?Sized), buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }

@@ -235,8 +235,7 @@ impl Existing {
     }
 }
 
-/// Makes `directory` and what is missing above it, but not `root`: who removed that, because a signal came, must not find it
-/// made again.
+/// Makes `directory` and what is missing above it, but not `root`: if a signal's handler removed that, it must stay removed.
 fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
     if directory == root || directory.is_dir() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The places that bytes come from before they are known to be at rest: files, standard input, the caller's own readers.
+//! Inputs as a caller gives them: paths, standard input, readers.
 
 use std::fmt;
 use std::fs::File;
@@ -15,7 +15,7 @@ pub enum Input {
     Reader {
         /// The name that messages use for them.
         label: String,
-        /// Where they come from.
+        /// The reader of the bytes.
         reader: Box<dyn Read + Send>,
     },
 }

@@ -1,8 +1,7 @@
-//! Bytes at rest and in motion; knows nothing of tar.
+//! Files, streams and threads: where bytes come from and go to. Knows nothing of tar.
 
 pub(crate) mod batch;
 pub(crate) mod copy;
-
 pub(crate) mod dir_sink;
 pub(crate) mod finish;
 pub(crate) mod input;

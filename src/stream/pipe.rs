@@ -13,7 +13,9 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-const CHUNK: usize = 256 << 10;
+use super::copy::{CHUNK, read_some};
+
+/// Buffers that may be full at a time.
 const DEPTH: usize = 3;
 
 /// A message from a worker: a filled buffer, or the end of its reader and whether that is an error.
@@ -84,10 +86,9 @@ fn pump<R: Read>(mut reader: R, full: &Sender<Message>, spare: Receiver<Box<[u8]
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, Option<io::Result<()>>) {
     let mut len = 0;
     while len < buffer.len() {
-        match reader.read(&mut buffer[len..]) {
+        match read_some(reader, &mut buffer[len..]) {
             Ok(0) => return (len, Some(Ok(()))),
             Ok(read) => len += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return (len, Some(Err(error))),
         }
     }

@@ -19,8 +19,8 @@ use std::thread::{self, Builder};
 /// begun.
 ///
 /// `begin` makes the task of this number, in order and on the caller's thread, or returns its result if it has failed
-/// already: the next one is then not begun, which could wait for what never comes, such as the reader of a FIFO. `work`
-/// gets the task and its number of threads.
+/// already. The next one is then not begun: it could wait forever, as for the reader of a FIFO. `work` gets the task and its
+/// number of threads.
 pub(crate) fn side_by_side<T: Send, R: Send>(
     jobs: NonZeroUsize,
     weights: &[u64],
@@ -41,7 +41,7 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
         }
         keep(number, result);
     };
-    let take_up = || {
+    let work_off = || {
         let next = || receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
         while let Ok(begun) = next() {
             run(begun);
@@ -51,7 +51,7 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
         let send = send;
         let wanted = if jobs.get() > 1 { weights.len().min(jobs.get()) } else { 0 };
         // Where the system gives no threads, the caller's does the work.
-        let workers = (0..wanted).filter(|_| Builder::new().spawn_scoped(scope, take_up).is_ok()).count();
+        let workers = (0..wanted).filter(|_| Builder::new().spawn_scoped(scope, work_off).is_ok()).count();
         for (number, &weight) in weights.iter().enumerate() {
             let Some(taken) = stock.take(part(jobs, weight, total)) else { break };
             match begin(number) {

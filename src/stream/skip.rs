@@ -4,6 +4,8 @@
 
 use std::io::{self, Cursor, Read};
 
+use super::copy::read_some;
+
 /// A reader that can pass over bytes without giving them out.
 pub trait Skip: Read {
     /// Passes over exactly `bytes` bytes.
@@ -70,11 +72,9 @@ impl<R: Read> Skip for Sequential<R> {
     fn skip(&mut self, mut bytes: u64) -> io::Result<()> {
         while bytes > 0 {
             let wanted = self.dropped.len().min(usize::try_from(bytes).unwrap_or(usize::MAX));
-            match self.inner.read(&mut self.dropped[..wanted]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(taken) => bytes -= taken as u64,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match read_some(&mut self.inner, &mut self.dropped[..wanted])? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                taken => bytes -= taken as u64,
             }
         }
         Ok(())

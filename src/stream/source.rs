@@ -1,4 +1,5 @@
-//! Bytes at rest: a file, a file still to be opened, or memory; read by position, so that every reader has its own cursor.
+//! Bytes that can be read again: of a file, of a file still to be opened, or of memory. They are read by position, so every
+//! reader has its own cursor.
 //!
 //! ```text
 //! Source   |---------------------------------|   shared, read-only
@@ -42,12 +43,12 @@ enum SourceStore {
         /// The path by which it was opened, if it has one.
         path: Option<PathBuf>,
     },
-    /// Opened by each reader: a layout directory may have more blobs than a process may have files.
+    /// A file that each reader opens: a layout directory may have more blobs than a process may have open files.
     Path {
         path: Arc<Path>,
         stamp: FileStamp,
     },
-    /// A part of a file of our own, to which more is written behind it.
+    /// A part of a temporary file, to which more is written behind it.
     Part {
         file: Arc<File>,
         base: u64,
@@ -124,8 +125,8 @@ impl Source {
         Extent { source: self.clone(), offset: 0, len: self.0.len }
     }
 
-    /// Fails if the file was written to since it was opened: what was read may then belong to two different files. Other names
-    /// for it, or none any more, are no change.
+    /// Fails if the file was written to since it was opened: what was read may then belong to two different files. It may have
+    /// been renamed or removed.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the file.
@@ -192,9 +193,7 @@ impl Extent {
     pub(crate) fn location(&self) -> Location {
         let source = match &self.source.0.store {
             SourceStore::Path { path, .. } => SourceId::Path(Arc::clone(path)),
-            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Joined(_) | SourceStore::Memory(_) => {
-                SourceId::Address(Arc::as_ptr(&self.source.0).addr())
-            }
+            _ => SourceId::Address(Arc::as_ptr(&self.source.0).addr()),
         };
         Location { source, offset: self.offset, len: self.len }
     }
@@ -213,9 +212,7 @@ impl Extent {
                 }
                 Some(file)
             }
-            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Joined(_) | SourceStore::Memory(_) => {
-                None
-            }
+            _ => None,
         };
         Ok(ExtentReader { extent: self.clone(), position: 0, own, joined: None })
     }
@@ -298,7 +295,7 @@ impl ExtentReader {
             (SourceStore::File { file, base, .. }, _) => Some((file, base + start, left)),
             (SourceStore::Part { file, base }, _) => Some((file, base + start, left)),
             (SourceStore::Path { .. }, Some(file)) => Some((file, start, left)),
-            (SourceStore::Path { .. }, None) | (SourceStore::Joined(_) | SourceStore::Memory(_), _) => None,
+            _ => None,
         }
     }
 
@@ -323,15 +320,9 @@ impl ExtentReader {
         if let Some((file, at, _)) = self.file() {
             return sys::read_at(file, buf, at);
         }
-        match &self.extent.source.0.store {
-            SourceStore::Memory(bytes) => {
-                let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
-                bytes.get(start..).unwrap_or_default().read(buf)
-            }
-            SourceStore::File { .. } | SourceStore::Part { .. } | SourceStore::Path { .. } | SourceStore::Joined(_) => {
-                Ok(0)
-            }
-        }
+        let SourceStore::Memory(bytes) = &self.extent.source.0.store else { return Ok(0) };
+        let start = usize::try_from(self.extent.offset + self.position).unwrap_or(usize::MAX);
+        bytes.get(start..).unwrap_or_default().read(buf)
     }
 
     /// Bytes not yet read.

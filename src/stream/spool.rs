@@ -1,11 +1,11 @@
-//! A stream laid down once in an unlinked temporary file while something else reads along.
+//! Temporary files without names: for streams that are kept while they are read, and for bodies that are made.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::copy::CHUNK;
+use super::copy::{CHUNK, read_some};
 use super::output::temporary;
 use super::skip::Skip;
 use super::source::{Extent, Source};
@@ -229,15 +229,6 @@ impl<R: Read, W: Write> Skip for Spool<R, W> {
             }
         }
         Ok(())
-    }
-}
-
-fn read_some(reader: &mut impl Read, buf: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match reader.read(buf) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
     }
 }
 

@@ -10,10 +10,10 @@ pub(crate) const CHANGED: &str = "the file changed while it was read";
 
 /// The metadata of a file that tell whether it was written to.
 ///
-/// A program that copies a file over another may restore its modification time, but none can set its change time. That
-/// however is set too when the file is renamed, or gets or loses a hard link, as by `cp -l` of a backup: the bytes stay what
-/// they were, so such a change is none. Owner and mode also set it, but a program that copies over a file may set them as
-/// well: these changes cannot be told from one of the content.
+/// A program that copies a file over another may restore its modification time, but not its change time. The system also
+/// updates the change time when the file is renamed, or gets or loses a hard link, as by `cp -l` of a backup; such a change
+/// is ignored, because the bytes are the same. A change of owner or mode is taken for one of the content: a program that
+/// copies over a file may set them too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileStamp {
     len: u64,

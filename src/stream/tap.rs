@@ -56,30 +56,30 @@ pub(crate) struct DigestAndSize {
 pub(crate) struct VerifyReader<R> {
     inner: R,
     at: String,
-    promise: Expected,
+    expected: Expected,
     hasher: Option<Hasher>,
     size: u64,
-    measure: Option<DigestAndSize>,
+    found: Option<DigestAndSize>,
 }
 
 impl<R: Read> VerifyReader<R> {
     /// Verifies `inner`, called `at` in errors. Without an expected digest the SHA-256 is computed all the same.
-    pub(crate) fn new(inner: R, at: impl Into<String>, promise: Expected) -> Self {
-        let hasher = match &promise.digest {
+    pub(crate) fn new(inner: R, at: impl Into<String>, expected: Expected) -> Self {
+        let hasher = match &expected.digest {
             Some(digest) => Hasher::of(digest.algorithm()),
             None => Some(Hasher::sha256()),
         };
-        Self { inner, at: at.into(), promise, hasher, size: 0, measure: None }
+        Self { inner, at: at.into(), expected, hasher, size: 0, found: None }
     }
 
     /// Verifies only the number of bytes, for bytes that are hashed elsewhere.
     pub(crate) fn unhashed(inner: R, at: impl Into<String>, size: Option<u64>) -> Self {
-        Self { inner, at: at.into(), promise: Expected { digest: None, size }, hasher: None, size: 0, measure: None }
+        Self { inner, at: at.into(), expected: Expected { digest: None, size }, hasher: None, size: 0, found: None }
     }
 
     /// Returns digest and size of the bytes, once the end has been found.
     pub(crate) fn digest_and_size(&self) -> Option<&DigestAndSize> {
-        self.measure.as_ref()
+        self.found.as_ref()
     }
 
     /// The reader below.
@@ -88,10 +88,10 @@ impl<R: Read> VerifyReader<R> {
     }
 
     fn verify(&mut self) -> io::Result<()> {
-        if self.measure.is_none() {
+        if self.found.is_none() {
             let digest = self.hasher.take().map(Hasher::finish);
-            self.promise.verify(&self.at, digest.as_ref(), self.size)?;
-            self.measure = Some(DigestAndSize { digest, size: self.size });
+            self.expected.verify(&self.at, digest.as_ref(), self.size)?;
+            self.found = Some(DigestAndSize { digest, size: self.size });
         }
         Ok(())
     }
@@ -218,22 +218,22 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
-    fn read(promise: Expected) -> Result<DigestAndSize, Error> {
-        let mut reader = VerifyReader::new(&b"abc"[..], "blob", promise);
+    fn read(expected: Expected) -> Result<DigestAndSize, Error> {
+        let mut reader = VerifyReader::new(&b"abc"[..], "blob", expected);
         io::copy(&mut reader, &mut io::sink()).map_err(|error| Error::io("reading", "x", error))?;
         Ok(reader.digest_and_size().expect("the end was found").clone())
     }
 
     #[test]
-    fn kept_promises_pass_and_are_measured() {
+    fn bytes_that_are_as_expected_pass() {
         let digest = Digest::sha256(b"abc");
-        let measure = read(Expected { digest: Some(digest.clone()), size: Some(3) }).unwrap();
-        assert_eq!(measure, DigestAndSize { digest: Some(digest), size: 3 });
-        assert_eq!(read(Expected::default()).unwrap(), measure);
+        let found = read(Expected { digest: Some(digest.clone()), size: Some(3) }).unwrap();
+        assert_eq!(found, DigestAndSize { digest: Some(digest), size: 3 });
+        assert_eq!(read(Expected::default()).unwrap(), found);
     }
 
     #[test]
-    fn broken_promises_are_errors_at_the_end() {
+    fn bytes_that_are_not_as_expected_are_an_error_at_the_end() {
         let wrong = read(Expected::digest(&Digest::sha256(b"abd"))).unwrap_err();
         assert_eq!(wrong.kind(), ErrorKind::Input);
         assert!(wrong.to_string().starts_with("blob: content is sha256:ba78"), "{wrong}");

@@ -2,9 +2,9 @@
 //! signal.
 //!
 //! A signal ends a process, not a scope, so the register is the process's own. The command's signal thread calls
-//! [`abandon_all`]; a library user who handles no signals has the guards alone.
+//! [`abandon_all`]; in a program that handles no signals only the guards remove them.
 //!
-//! Source: docs/formats.md H-26; no output is ever left half-made under its final name or any other.
+//! Source: docs/formats.md H-26.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Takes care of what `make` creates. No signal comes between its creation and its entry in the register.
+    /// Guards the file or directory that `make` creates. No signal comes between its creation and its entry in the register.
     pub(crate) fn create<T>(make: impl FnOnce() -> io::Result<(PathBuf, T)>) -> io::Result<(Self, T)> {
         let mut register = register();
         let (path, made) = make()?;
