@@ -7,7 +7,7 @@ use super::choices;
 use crate::error::{Result, Setting};
 use crate::image::{Broken, Image, ImageEntry, Name, Node};
 use crate::options::Platforms;
-use crate::spec::platform::Platform;
+use crate::spec::platform::{Machine, Platform};
 
 /// An entry, and the platforms to take from it.
 pub(super) struct Wanted<'e> {
@@ -107,15 +107,16 @@ fn broken_on<'n>(node: &'n Node, platform: &Platform) -> Option<&'n Arc<Broken>>
     })
 }
 
-/// The platforms that are one machine, each with its version and features; `None` is any of them.
-type Machines<'e> = ((String, String, String), Option<&'e str>, Option<&'e [String]>);
+/// The key by which an image is found that [matches](Platform::matches) a platform: the machine, and the version and features
+/// of its operating system; `None` for any.
+type PlatformKey<'e> = (Machine, Option<&'e str>, Option<&'e [String]>);
 
 /// The entries that one name stands for: images, and indexes of images, of which no two are for one platform (N-9).
 #[derive(Default)]
 pub(crate) struct OneName<'e> {
     pub(super) entries: Vec<&'e ImageEntry>,
     nodes: HashSet<*const ()>,
-    images: HashMap<Machines<'e>, (&'e ImageEntry, &'e Arc<Image>)>,
+    images: HashMap<PlatformKey<'e>, (&'e ImageEntry, &'e Arc<Image>)>,
 }
 
 /// The outcome of giving a name to an entry.
@@ -136,8 +137,8 @@ impl<'e> OneName<'e> {
             self.entries.push(entry);
             self.nodes.insert(entry.node.address());
             for image in entry.node.images() {
-                for place in places(&image.platform) {
-                    self.images.entry(place).or_insert((entry, image));
+                for key in keys_of(&image.platform) {
+                    self.images.entry(key).or_insert((entry, image));
                 }
             }
         }
@@ -154,16 +155,16 @@ impl<'e> OneName<'e> {
             return Naming::Taken(first);
         }
         let images = entry.node.images();
-        let rivals = |image: &'_ Arc<Image>| -> Vec<(&'e ImageEntry, &'e Arc<Image>)> {
-            matching(&image.platform).into_iter().filter_map(|place| self.images.get(&place).copied()).collect()
-        };
         let mut all_known = true;
         for image in &images {
-            let rivals = rivals(image);
-            if let Some((other, _)) = rivals.iter().find(|(_, rival)| !is_one_image(rival, image)) {
-                return Naming::Taken(other);
+            let mut is_known = false;
+            for (other, rival) in keys_matching(&image.platform).iter().filter_map(|key| self.images.get(key)) {
+                if !is_one_image(rival, image) {
+                    return Naming::Taken(other);
+                }
+                is_known = true;
             }
-            all_known &= !rivals.is_empty();
+            all_known &= is_known;
         }
         // An entry with attestations is kept even if all its images are known.
         if all_known && !images.is_empty() && entry.node.carried().is_empty() { Naming::Known } else { Naming::Added }
@@ -180,16 +181,15 @@ fn is_one_image(one: &Image, other: &Image) -> bool {
     one.identity() == other.identity() || one.image_id == other.image_id
 }
 
-/// Where an image for `platform` is found again: under its own version and features, and under any.
-fn places(platform: &Platform) -> [Machines<'_>; 4] {
+/// The keys under which an image for `platform` is kept: with its own version and features, and with any.
+fn keys_of(platform: &Platform) -> [PlatformKey<'_>; 4] {
     let (version, features) = (Some(platform.os_version.as_str()), Some(platform.os_features.as_slice()));
     let at = |version, features| (platform.machine(), version, features);
     [at(version, features), at(version, None), at(None, features), at(None, None)]
 }
 
-/// Where those are found that [match](Platform::matches) `platform`, which has the version and features of all if it names
-/// none.
-fn matching(platform: &Platform) -> Vec<Machines<'_>> {
+/// The keys of the images that match `platform`; one that names no version or features matches all of them.
+fn keys_matching(platform: &Platform) -> Vec<PlatformKey<'_>> {
     let (version, features) = (platform.os_version.as_str(), platform.os_features.as_slice());
     let versions = if version.is_empty() { vec![None] } else { vec![Some(version), Some("")] };
     let features = if features.is_empty() { vec![None] } else { vec![Some(features), Some(&[][..])] };

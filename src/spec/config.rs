@@ -1,7 +1,7 @@
 //! Image configs: the exact bytes, and a view of them.
 //!
 //! The bytes are the image's identity and no conversion changes them (docs/formats.md M-2), so nothing here writes a config.
-//! The view is tolerant: configs come from every tool there ever was, and most keys bear no load.
+//! The view is tolerant: configs come from tools of every kind and age, and most keys do not matter here.
 //!
 //! Sources: OCI image-spec `config.md`, moby image spec v1.2, docs/formats.md M-2, M-3, M-11, O-12, L-9, L-14 to L-16.
 

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Number, Value};
 
-use super::json::{in_plain_words, null_as_default};
+use super::json::{self, in_plain_words, null_as_default};
 use super::media_type::{Family, MediaType};
 use super::platform::Platform;
 use crate::digest::{Digest, Hasher};
@@ -24,13 +24,13 @@ use crate::rule::Rule;
 /// A blob's media type, digest and size, and its optional keys. Cheap to clone: an index of thousands is held by its
 /// document, by the list of its images, and by the images.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Descriptor(Arc<Statements>);
+pub struct Descriptor(Arc<DescriptorContent>);
 
-/// The contents of a descriptor: the parsed fields and the JSON object.
+/// The parsed fields of a descriptor and the JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Statements {
+struct DescriptorContent {
     /// The values of the known keys.
-    fields: Fields,
+    fields: DescriptorFields,
     /// The known keys and all unknown keys, in the order they were read in; this is what is written.
     object: Map<String, Value>,
 }
@@ -38,8 +38,8 @@ struct Statements {
 /// The keys of `descriptor.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
-    /// Empty where it is left out, which the specification forbids and engines take.
+struct DescriptorFields {
+    /// Empty where it is left out, which the specification forbids and engines accept.
     #[serde(default, deserialize_with = "null_as_default")]
     media_type: MediaType,
     digest: Digest,
@@ -54,7 +54,7 @@ struct Fields {
     artifact_type: Option<String>,
 }
 
-/// Annotations that describe how a blob's bytes are compressed: they are false once the bytes change (O-18).
+/// Prefixes of annotations that describe how a blob's bytes are compressed: they are false once the bytes change (O-18).
 const OF_THE_COMPRESSION: [&str; 3] =
     ["containerd.io/snapshot/stargz/", "io.containers.estargz.", "io.github.containers.zstd-chunked."];
 
@@ -64,9 +64,9 @@ const ATTESTATION: &str = "vnd.docker.reference.type";
 impl Descriptor {
     /// Makes a descriptor of the required keys alone, written in the order `mediaType, digest, size` (M-6).
     ///
-    /// `size` is below 2^63, as that of everything that was ever stored.
+    /// `size` must be below 2^63 (H-11).
     pub(crate) fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
-        let fields = Fields {
+        let fields = DescriptorFields {
             media_type,
             digest,
             size,
@@ -81,7 +81,7 @@ impl Descriptor {
             ("digest".to_owned(), fields.digest.to_string().into()),
             ("size".to_owned(), size.into()),
         ]);
-        Self(Arc::new(Statements { fields, object }))
+        Self(Arc::new(DescriptorContent { fields, object }))
     }
 
     /// The descriptor of a document held in memory.
@@ -155,7 +155,7 @@ impl Descriptor {
             Some(value) => annotations.insert(key.into(), value.into()),
             None => annotations.remove(key),
         };
-        self.with("annotations", Map::from_iter(annotations.into_iter().map(|(key, value)| (key, value.into()))))
+        self.with("annotations", json::text_map(&annotations))
     }
 
     /// This descriptor with these `urls`; an empty list removes the key.
@@ -179,8 +179,8 @@ impl Descriptor {
     /// The same blob, its media type in the words of `family` (M-1).
     #[must_use]
     pub(crate) fn with_family(self, family: Family) -> Self {
-        let media_type = self.0.fields.media_type.with_family(family);
-        self.with("mediaType", media_type.as_str())
+        let media_type = self.media_type().with_family(family);
+        self.with_media_type(&media_type)
     }
 
     /// Another blob in this one's place: a layer compressed anew, a manifest rewritten.
@@ -196,7 +196,7 @@ impl Descriptor {
             .with("size", size)
             .with("urls", Value::Null)
             .with("data", Value::Null)
-            .with("annotations", Map::from_iter(annotations.into_iter().map(|(key, value)| (key, value.into()))))
+            .with("annotations", json::text_map(&annotations))
     }
 
     /// The document `bytes` in place of this one, of the same type: with its digest and size, and embedded if this one is
@@ -232,8 +232,8 @@ impl Descriptor {
             Value::Object(map) if map.is_empty() => drop(object.shift_remove(key)),
             value => drop(object.insert(key.into(), value)),
         }
-        let fields = Fields::deserialize(&object).expect("only what these types gave was changed");
-        Self(Arc::new(Statements { fields, object }))
+        let fields = DescriptorFields::deserialize(&object).expect("only what these types gave was changed");
+        Self(Arc::new(DescriptorContent { fields, object }))
     }
 
     /// The descriptor that a JSON value is.
@@ -247,16 +247,16 @@ impl Descriptor {
         if let Some(Value::Number(number)) = object.get("size") {
             bytes_in(number).map_err(|message| Problem::new(Rule::H11, message))?;
         }
-        let fields = Fields::deserialize(&object)
+        let fields = DescriptorFields::deserialize(&object)
             .map_err(|error| Problem::new(Rule::O6, format!("descriptor: {}", in_plain_words(&error))))?;
-        let descriptor = Self(Arc::new(Statements { fields, object }));
+        let descriptor = Self(Arc::new(DescriptorContent { fields, object }));
         match descriptor.check_data() {
             Ok(()) => Ok(descriptor),
             Err(message) => Err(Problem::new(Rule::O7, format!("descriptor of {}: {message}", descriptor.digest()))),
         }
     }
 
-    /// The descriptor without its embedded copy of the blob, which is a false one.
+    /// The descriptor without its embedded copy of the blob, which is not the blob.
     pub(crate) fn parse_without_data(mut value: Value) -> Option<Self> {
         value.as_object_mut()?.shift_remove("data");
         Self::parse(value).ok()
@@ -304,7 +304,6 @@ impl Serialize for Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::json;
 
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn false_promises_are_refused() {
+    fn a_false_size_or_digest_is_refused() {
         for (rest, expected) in [
             (r#""size":0"#, "x: descriptor: `digest` is missing"),
             (r#""mediaType":"a","digest":"EMPTY","size":-1"#, "a size of -1 is not a number of bytes"),

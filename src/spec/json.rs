@@ -7,13 +7,14 @@
 //! Sources: RFC 8259; docs/formats.md G-14, H-14, H-20, L-15.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::{fmt, io};
 
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, IgnoredAny};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_JSON_DEPTH;
@@ -27,7 +28,7 @@ const RESERVED_KEY: &str = "$serde_json::private::";
 /// `form` is the rule about its content.
 ///
 /// # Errors
-/// [`Error::Invalid`] for what is no JSON or no `T`, and for what readers disagree about: a byte order mark, text after
+/// [`Error::Invalid`] if it is not JSON or not a `T`, and for what readers disagree about: a byte order mark, text after
 /// the value, a key repeated in one object (G-14, H-20), nesting deeper than `MAX_JSON_DEPTH` or a size above `cap` (H-14).
 pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -> Result<T> {
     let invalid = |rule, message| Error::invalid(rule, at, message);
@@ -119,7 +120,7 @@ fn without_half_pairs(text: &str) -> Option<String> {
                 at += 6;
                 copied = at;
             }
-            // The character behind a backslash is a part of it; one of several bytes is none that an escape has.
+            // The escaped character goes with its backslash. It may have several bytes, although no valid escape has one such.
             _ => at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8),
         }
     }
@@ -180,6 +181,11 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// The object with these keys and texts, in ascending order as Go writes it (L-9).
+pub(crate) fn text_map(texts: &BTreeMap<String, String>) -> Map<String, Value> {
+    texts.iter().map(|(key, text)| (key.clone(), text.as_str().into())).collect()
 }
 
 /// Refuses repeated keys and deep nesting in `text`, which is known to be JSON.
@@ -296,8 +302,7 @@ fn write_escaped<W: ?Sized + io::Write>(writer: &mut W, text: &str) -> io::Resul
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
-    use std::collections::BTreeMap;
+    use serde_json::json;
 
     fn problem(text: impl AsRef<[u8]>) -> String {
         read::<Value>(text.as_ref(), "a.tar: x.json", 1 << 20, Rule::O2).unwrap_err().to_string()

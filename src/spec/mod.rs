@@ -1,8 +1,8 @@
 //! The specifications' words: names and JSON shapes.
 //!
 //! Bytes in, values out, and back; no I/O, and nothing is known of archives. Readers and writers of one format share these
-//! words, so the two sides cannot drift apart. Everything here may come from a hostile archive: what is wrong is an error
-//! that says where, never a panic, and what a type holds has been checked.
+//! words, so the two sides cannot drift apart. Everything here may come from a hostile archive: a fault is an error that says
+//! where, never a panic, and the values of a type have been checked.
 //!
 //! | words of | modules |
 //! | --- | --- |

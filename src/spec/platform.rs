@@ -35,6 +35,14 @@ pub struct Platform {
     pub os_features: Vec<String>,
 }
 
+/// The machine that a [`Platform`] names, in the one spelling that stands for all (O-12).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Machine {
+    pub(crate) os: String,
+    pub(crate) architecture: String,
+    pub(crate) variant: String,
+}
+
 /// The error for a text that is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a platform of the form OS/ARCH[/VARIANT]", .0.escape_debug())]
@@ -66,8 +74,8 @@ impl Platform {
     ///
     /// The operating system's version and features are compared only where both sides name them.
     pub fn matches(&self, other: &Self) -> bool {
-        let both_or_equal = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
-        both_or_equal(&self.os_version, &other.os_version)
+        let equal_or_empty = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+        equal_or_empty(&self.os_version, &other.os_version)
             && (self.os_features.is_empty() || other.os_features.is_empty() || self.os_features == other.os_features)
             && self.machine() == other.machine()
     }
@@ -117,9 +125,8 @@ impl Platform {
         object
     }
 
-    /// Operating system, architecture and variant in the one spelling that stands for all. Platforms that match are of one
-    /// machine.
-    pub(crate) fn machine(&self) -> (String, String, String) {
+    /// The machine; platforms that match are of one.
+    pub(crate) fn machine(&self) -> Machine {
         let os = match self.os.to_ascii_lowercase().as_str() {
             "macos" => "darwin".to_owned(),
             other => other.to_owned(),
@@ -134,7 +141,7 @@ impl Platform {
             ("arm", "8") => "v8",
             (_, other) => other,
         };
-        (os, architecture.to_owned(), variant.to_owned())
+        Machine { os, architecture: architecture.to_owned(), variant: variant.to_owned() }
     }
 }
 

@@ -307,8 +307,8 @@ fn is_gone(missing: &Missing) -> bool {
             .is_none_or(|image| image.image_id.is_none() && image.layers.iter().all(|layer| layer.blob.is_none()))
 }
 
-/// Variants are left out: older tools never wrote them into configs.
+/// Returns whether the two differ in more than the variant, which older tools never wrote into configs.
 fn is_of_another_machine(one: &Platform, other: &Platform) -> bool {
     let (one, other) = (one.machine(), other.machine());
-    (one.0, one.1) != (other.0, other.1)
+    (one.os, one.architecture) != (other.os, other.architecture)
 }

@@ -38,6 +38,7 @@ use crate::error::{ErrorKind, Result};
 use crate::image::ImageSet;
 use crate::reader::Archive;
 use crate::run::Run;
+use crate::spec::platform::Machine;
 use crate::stream::input::Input;
 use crate::stream::source::Extent;
 
@@ -118,9 +119,6 @@ pub fn verify(input: Input, with: Vec<Input>, run: Run) -> Result<VerifyReport> 
     check.repositories()?;
     check.finish()
 }
-
-/// Operating system, architecture and variant in the one spelling that stands for all.
-type Machine = (String, String, String);
 
 /// The state of checking an archive.
 struct Verification<'a> {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{INDEX, subject, write};
+use super::{DocumentFields, INDEX, subject, write};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::json::{self, null_as_default};
+use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
 
 /// An image index, in docker's words a manifest list. Its entries may be of any media type (O-2).
@@ -19,30 +19,22 @@ pub struct Index {
     media_type: MediaType,
     entries: Vec<Descriptor>,
     subject: Option<Descriptor>,
-    fields: IndexFields,
+    fields: DocumentFields,
     /// All keys in the order they were read in, the list of entries empty; this is what is written.
     object: Map<String, Value>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct IndexFields {
-    artifact_type: Option<String>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    annotations: BTreeMap<String, String>,
-}
-
 impl Index {
-    /// Reads the index that `bytes` are; `promised` is the media type in the descriptor that led here, `None` for `index.json`.
+    /// Reads the index that `bytes` are; `described` is the media type in the descriptor that led here, `None` for `index.json`.
     ///
     /// # Errors
     /// [`Error::Invalid`] for what is not an index; and unless `diagnostics` go on, for one that is a manifest as well or
-    /// contradicts `promised` (H-4), and for an entry that is not a descriptor.
-    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
-        let (media_type, mut object) = INDEX.read(bytes, at, promised, diagnostics)?;
+    /// contradicts `described` (H-4), and for an entry that is not a descriptor.
+    pub fn read(bytes: &[u8], at: &str, described: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
+        let (media_type, mut object) = INDEX.read(bytes, at, described, diagnostics)?;
         let entries = INDEX.descriptors(&mut object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
         let subject = subject(&object, at, diagnostics)?;
-        let fields = IndexFields::deserialize(&object)
+        let fields = DocumentFields::deserialize(&object)
             .map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;
         Ok(Self { media_type, entries, subject, fields, object })
     }
@@ -55,8 +47,7 @@ impl Index {
             ("mediaType".to_owned(), media_type.as_str().into()),
             ("manifests".to_owned(), Value::Array(Vec::new())),
         ]);
-        let fields = IndexFields { artifact_type: None, annotations: BTreeMap::new() };
-        Self { media_type, entries, subject: None, fields, object }
+        Self { media_type, entries, subject: None, fields: DocumentFields::default(), object }
     }
 
     /// The index's own type.
@@ -97,8 +88,7 @@ impl Index {
     pub fn with_annotations(mut self, annotations: BTreeMap<String, String>) -> Self {
         self.object.shift_remove("annotations");
         if !annotations.is_empty() {
-            let object = annotations.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
-            self.object.insert("annotations".into(), Map::from_iter(object).into());
+            self.object.insert("annotations".into(), json::text_map(&annotations).into());
         }
         self.fields.annotations = annotations;
         self
@@ -128,8 +118,8 @@ impl Index {
 mod tests {
     use super::*;
 
-    fn read(text: impl AsRef<[u8]>, promised: Option<&MediaType>) -> Result<Index> {
-        Index::read(text.as_ref(), "x", promised, &Diagnostics::silent())
+    fn read(text: impl AsRef<[u8]>, described: Option<&MediaType>) -> Result<Index> {
+        Index::read(text.as_ref(), "x", described, &Diagnostics::silent())
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{MANIFEST, descriptor, subject, write};
+use super::{DocumentFields, MANIFEST, descriptor, subject, write};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::json::{self, null_as_default};
+use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
 
 /// The config of an artifact that has none.
@@ -23,17 +23,9 @@ pub struct Manifest {
     config: Descriptor,
     layers: Vec<Descriptor>,
     subject: Option<Descriptor>,
-    fields: ManifestFields,
+    fields: DocumentFields,
     /// All keys in the order they were read in, the list of layers empty; this is what is written.
     object: Map<String, Value>,
-}
-
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ManifestFields {
-    artifact_type: Option<String>,
-    #[serde(default, deserialize_with = "null_as_default")]
-    annotations: BTreeMap<String, String>,
 }
 
 /// The descriptors of a manifest as far as they can be read.
@@ -48,20 +40,20 @@ pub struct ManifestParts {
 }
 
 impl ManifestParts {
-    /// Reads the parts of the manifest that `bytes` are; `promised` is the media type in the descriptor that led here.
+    /// Reads the parts of the manifest that `bytes` are; `described` is the media type in the descriptor that led here.
     ///
     /// # Errors
     /// [`Error::Invalid`] for what is not a manifest; and unless `diagnostics` go on, for one that is an index as well or
-    /// contradicts `promised` (H-4), for schema 1 (M-1), and for a part that is not a descriptor.
-    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
-        let (media_type, mut object) = MANIFEST.read(bytes, at, promised, diagnostics)?;
+    /// contradicts `described` (H-4), for schema 1 (M-1), and for a part that is not a descriptor.
+    pub fn read(bytes: &[u8], at: &str, described: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
+        let (media_type, mut object) = MANIFEST.read(bytes, at, described, diagnostics)?;
         let config = match object.get("config") {
             Some(value) => descriptor(value.clone(), || format!("{at}: config"), diagnostics)?,
             None => diagnostics.fault(Error::invalid(Rule::O8, at, "it has no `config`")).map(|()| None)?,
         };
         let subject = subject(&object, at, diagnostics)?;
         let layers = MANIFEST.descriptors(&mut object, "layers", at, diagnostics)?;
-        let fields = match ManifestFields::deserialize(&object) {
+        let fields = match DocumentFields::deserialize(&object) {
             Ok(fields) => Some(fields),
             Err(error) => {
                 diagnostics.fault(Error::invalid(Rule::O8, at, json::in_plain_words(&error))).map(|()| None)?
@@ -79,13 +71,13 @@ impl ManifestParts {
 }
 
 impl Manifest {
-    /// Reads the manifest that `bytes` are; `promised` is the media type in the descriptor that led here.
+    /// Reads the manifest that `bytes` are; `described` is the media type in the descriptor that led here.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is not a manifest, for one that is an index as well or contradicts `promised` (H-4), and
+    /// [`Error::Invalid`] for what is not a manifest, for one that is an index as well or contradicts `described` (H-4), and
     /// for schema 1 (M-1).
-    pub fn read(bytes: &[u8], at: &str, promised: Option<&MediaType>) -> Result<Self> {
-        let parts = ManifestParts::read(bytes, at, promised, &Diagnostics::silent())?;
+    pub fn read(bytes: &[u8], at: &str, described: Option<&MediaType>) -> Result<Self> {
+        let parts = ManifestParts::read(bytes, at, described, &Diagnostics::silent())?;
         parts.whole.ok_or_else(|| Error::invalid(Rule::O8, at, "it is not a manifest"))
     }
 
@@ -99,10 +91,9 @@ impl Manifest {
             ("layers".to_owned(), Value::Array(Vec::new())),
         ]);
         if !annotations.is_empty() {
-            let sorted = annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
-            object.insert("annotations".into(), Value::Object(sorted.collect()));
+            object.insert("annotations".into(), json::text_map(&annotations).into());
         }
-        let fields = ManifestFields { artifact_type: None, annotations };
+        let fields = DocumentFields { artifact_type: None, annotations };
         Self { media_type, config, layers, subject: None, fields, object }
     }
 
@@ -188,8 +179,7 @@ impl Manifest {
         if self.fields.annotations.is_empty() {
             self.object.shift_remove("annotations");
         } else {
-            let all = self.fields.annotations.iter().map(|(key, value)| (key.clone(), value.as_str().into()));
-            self.object.insert("annotations".into(), Value::Object(all.collect()));
+            self.object.insert("annotations".into(), json::text_map(&self.fields.annotations).into());
         }
         self
     }

@@ -14,13 +14,14 @@ mod manifest;
 pub use index::Index;
 pub use manifest::{EMPTY_CONFIG, Manifest, ManifestParts};
 
+use std::collections::BTreeMap;
 use std::mem;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::descriptor::Descriptor;
-use super::json;
+use super::json::{self, null_as_default};
 use super::media_type::{Family, MediaType};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Problem, Result};
@@ -40,7 +41,7 @@ const VERSION: &str = "1.0.0";
 /// Checks that the layout is of the one version there is (O-1).
 ///
 /// # Errors
-/// [`Error::Invalid`] for what is no marker and for another version, which is named.
+/// [`Error::Invalid`] if it is not a marker, or one of another version.
 pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -66,6 +67,15 @@ pub(crate) fn document_type(bytes: &[u8], at: &str) -> Result<MediaType> {
         None if object.contains_key("manifests") => INDEX.usual,
         None => MANIFEST.usual,
     })
+}
+
+/// The fields that an index and a manifest have in common.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DocumentFields {
+    artifact_type: Option<String>,
+    #[serde(default, deserialize_with = "null_as_default")]
+    annotations: BTreeMap<String, String>,
 }
 
 /// The properties that tell an index from a manifest, so that no document can be both (H-4).
@@ -98,21 +108,21 @@ const MANIFEST: Kind = Kind {
 impl Kind {
     /// Reads a document that is of this kind and no other, and its media type.
     ///
-    /// `promised` is the media type in the descriptor that led here. A document without a `mediaType` has that type, or
+    /// `described` is the media type in the descriptor that led here. A document without a `mediaType` has that type, or
     /// OCI's.
     fn read(
         &self,
         bytes: &[u8],
         at: &str,
-        promised: Option<&MediaType>,
+        described: Option<&MediaType>,
         diagnostics: &Diagnostics,
     ) -> Result<(MediaType, Map<String, Value>)> {
         let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
-        let media_type = match self.check(&object, promised) {
+        let media_type = match self.check(&object, described) {
             Ok(media_type) => media_type,
             Err(problem) => {
                 diagnostics.fault(problem.at(at))?;
-                promised.unwrap_or(&self.usual).clone()
+                described.unwrap_or(&self.usual).clone()
             }
         };
         Ok((media_type, object))
@@ -141,20 +151,20 @@ impl Kind {
         list.into_iter().enumerate().map(|(nth, value)| descriptor(value, || place(nth), diagnostics)).collect()
     }
 
-    fn is_index_json(&self, promised: Option<&MediaType>) -> bool {
-        promised.is_none() && self.usual.is_index()
+    fn is_index_json(&self, described: Option<&MediaType>) -> bool {
+        described.is_none() && self.usual.is_index()
     }
 
     fn check(
         &self,
         object: &Map<String, Value>,
-        promised: Option<&MediaType>,
+        described: Option<&MediaType>,
     ) -> std::result::Result<MediaType, Problem> {
         let wrong = |message| Problem::new(self.rule, message);
         match object.get("schemaVersion").unwrap_or(&Value::Null) {
             Value::Number(number) if number.as_u64() == Some(2) => {}
             // No engine asks for the `schemaVersion` of `index.json`.
-            Value::Null if self.is_index_json(promised) => {}
+            Value::Null if self.is_index_json(described) => {}
             Value::Number(number) if number.as_u64() == Some(1) => {
                 let message = "a docker manifest of schema version 1, which is too old to be converted";
                 return Err(Problem::new(Rule::M1, message));
@@ -172,15 +182,15 @@ impl Kind {
             Value::String(text) => Some(MediaType::parse(text)),
             other => return Err(wrong(format!("mediaType is {}, expected a text", shown(other)))),
         };
-        match (stated, promised) {
-            (Some(stated), Some(promised)) if stated != *promised => {
-                let (stated, promised) = (quote(stated.as_str()), quote(promised.as_str()));
-                let message = format!("mediaType is `{stated}`, but the descriptor says `{promised}`");
+        match (stated, described) {
+            (Some(stated), Some(described)) if stated != *described => {
+                let (stated, described) = (quote(stated.as_str()), quote(described.as_str()));
+                let message = format!("mediaType is `{stated}`, but the descriptor says `{described}`");
                 Err(Problem::new(Rule::H4, message))
             }
             (Some(stated), _) if (self.is)(&stated) => Ok(stated),
             (Some(other), _) => Err(wrong(format!("mediaType `{}` is not an {}", quote(other.as_str()), self.name))),
-            (None, promised) => Ok(promised.unwrap_or(&self.usual).clone()),
+            (None, described) => Ok(described.unwrap_or(&self.usual).clone()),
         }
     }
 }
@@ -260,8 +270,8 @@ mod tests {
                 "but the descriptor says `application/vnd.docker.distribution.manifest.v2+json`",
             ),
         ] {
-            let promised = (kind.name == MANIFEST.name).then_some(&docker);
-            let error = kind.read(text.as_bytes(), "x", promised, &Diagnostics::silent()).unwrap_err().to_string();
+            let described = (kind.name == MANIFEST.name).then_some(&docker);
+            let error = kind.read(text.as_bytes(), "x", described, &Diagnostics::silent()).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
         let text = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json"}"#;
@@ -278,7 +288,7 @@ mod tests {
     fn a_document_without_a_type_is_what_its_descriptor_says() {
         let docker = MediaType::Manifest(Family::Docker);
         for text in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"mediaType":"","manifests":null}"#] {
-            let read = |promised| MANIFEST.read(text.as_bytes(), "x", promised, &Diagnostics::silent()).unwrap().0;
+            let read = |described| MANIFEST.read(text.as_bytes(), "x", described, &Diagnostics::silent()).unwrap().0;
             assert_eq!(read(Some(&docker)), docker);
             assert_eq!(read(None), MediaType::Manifest(Family::Oci));
         }

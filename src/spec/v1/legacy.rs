@@ -34,7 +34,7 @@ impl LegacyLayer {
     /// Reads the `json` in the directory of layer `id`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is no metadata of a layer, and for that of another one (L-31).
+    /// [`Error::Invalid`] if it is not the metadata of a layer, or that of another layer (L-31).
     pub fn read(bytes: &[u8], at: &str, id: &V1Id) -> Result<Self> {
         let LegacyFields { id: stated, parent, created, author, comment, container_config, docker_version } =
             json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
@@ -72,7 +72,7 @@ impl LegacyLayer {
     /// Returns whether Docker rewrites this top layer's JSON through a struct of its own, so that the image it loads
     /// has an ID that depends on Docker's version and differs from ours (L-32).
     pub fn has_another_id_in_docker(&self) -> bool {
-        // Docker takes a part that is no number for zero.
+        // Docker reads a part that is not a number as zero.
         let mut parts = self.docker_version.split('.').map(|part| part.parse().unwrap_or(0));
         [(); 3].map(|()| parts.next().unwrap_or(0)) < VERBATIM_SINCE
     }
