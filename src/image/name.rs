@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::path::escape_for_terminal;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::docker::{ManifestItem, UNTAGGED};
 use crate::spec::reference::Reference;
 
 /// The annotation of an index's entry that holds a full name (docs/formats.md O-20).
@@ -44,6 +45,11 @@ impl Name {
             Ok(reference) => Self::Reference(reference.normalized()),
             Err(_) => Self::Text(text.to_owned()),
         }
+    }
+
+    /// The names of an item of `manifest.json`; none for Docker's placeholder for an untagged image.
+    pub(crate) fn of_item(item: &ManifestItem) -> Vec<Self> {
+        item.repo_tags.iter().filter(|tag| *tag != UNTAGGED).map(|tag| Self::of_repo_tag(tag)).collect()
     }
 
     /// `descriptor` without the annotations that are names.

@@ -1,4 +1,4 @@
-//! Several archives of one run: those whose images are taken, and those that only have a part in them.
+//! Several archives of one run: those whose images are written, those that only supply blobs, and bases.
 //!
 //! Sources: docs/bundles.md B-39, B-40, B-42, B-43.
 
@@ -18,9 +18,9 @@ use crate::stream::input::Input;
 pub struct Archives {
     /// Those whose images are written, in this order.
     pub inputs: Vec<Input>,
-    /// Those from which is taken what the others list and do not hold (docs/bundles.md B-42).
+    /// Those that supply what the others list but do not hold (docs/bundles.md B-42).
     pub with: Vec<Input>,
-    /// Those that the other side has: of their images the layers are left out (B-43).
+    /// Those that the receiver has already: the layers of their images are left out (B-43).
     pub bases: Vec<Input>,
 }
 
@@ -46,21 +46,21 @@ pub(crate) struct OpenedArchives {
 }
 
 /// Reads the metadata of `archives`: the images of the inputs as one set, in this order, shared content once
-/// (docs/bundles.md B-39, B-40). Blobs that one archive lists and does not hold are looked for in the others; those that a
-/// base lists not in the inputs, which the other side has not got.
+/// (docs/bundles.md B-39, B-40). Blobs that one archive lists but does not hold are looked for in the others; for a base not
+/// in the inputs, which the receiver does not have.
 ///
-/// Regular, uncompressed files are opened when they are read from: there may be more of them than a process may have files.
+/// Regular, uncompressed files are opened whenever they are read: there may be more than a process may have open files.
 ///
 /// # Errors
 /// Those of [`open`](super::open).
 pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<OpenedArchives> {
     let Archives { inputs, with, bases } = archives;
     let (taken, beside) = (inputs.len(), inputs.len() + with.len());
-    let opener = Opener::of(beside + bases.len(), run);
-    let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::opened(input, &opener));
+    let opener = Opener::new(beside + bases.len(), run);
+    let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::open_with(input, &opener));
     let opened = opened.collect::<Result<Vec<_>>>()?;
     let mut reading =
-        ArchivesInPart { sets: iter::repeat_with(|| None).take(opened.len()).collect(), opened, prefer, run };
+        OpenArchives { sets: iter::repeat_with(|| None).take(opened.len()).collect(), opened, prefer, run };
     let all = reading.opened.len();
     if beside < all {
         let shared = reading.shared(taken)?;
@@ -70,7 +70,7 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
     reading.complete_tarballs(taken, &shared)?;
     if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
-        // The image that a delta needs may be in any of them.
+        // Any of them may have the image that a delta needs.
         reading.read_all(&shared)?;
         let archives: Vec<&Archive> = reading.opened.iter().collect();
         delta::make_all(&archives, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
@@ -81,7 +81,7 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
 }
 
 impl Archive {
-    /// All its images; what it lists and does not hold is taken from the archives `with` (docs/bundles.md B-42).
+    /// Reads all its images; what it lists but does not hold is taken from the archives `with` (docs/bundles.md B-42).
     ///
     /// # Errors
     /// Those of [`Archive::images`], and those of opening the archives.
@@ -89,10 +89,10 @@ impl Archive {
         if with.is_empty() {
             return self.images(prefer, run);
         }
-        let opener = Opener::of(1 + with.len(), run);
-        let opened = with.into_iter().map(|input| Self::opened(input, &opener)).collect::<Result<Vec<_>>>()?;
+        let opener = Opener::new(1 + with.len(), run);
+        let opened = with.into_iter().map(|input| Self::open_with(input, &opener)).collect::<Result<Vec<_>>>()?;
         let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-        let mut reading = ArchivesInPart { sets, opened, prefer, run };
+        let mut reading = OpenArchives { sets, opened, prefer, run };
         let shared = reading.shared(0)?;
         let set = if self.format == Format::Delta {
             reading.made(self, &shared)?
@@ -114,8 +114,8 @@ impl Archive {
     }
 }
 
-/// Archives of which some have been read.
-struct ArchivesInPart<'r> {
+/// Open archives, of which some have been read.
+struct OpenArchives<'r> {
     opened: Vec<Archive>,
     /// The images of each that has been read.
     sets: Vec<Option<ImageSet>>,
@@ -123,8 +123,8 @@ struct ArchivesInPart<'r> {
     run: &'r Run,
 }
 
-impl ArchivesInPart<'_> {
-    /// The blobs of the archives from `first` on. What is not a layout is read for it.
+impl OpenArchives<'_> {
+    /// The blobs of the archives from `first` on. Archives that are not layouts are read for their digests.
     fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
         let mut shared = SharedBlobs::default();
         for nth in first..self.opened.len() {
@@ -138,7 +138,7 @@ impl ArchivesInPart<'_> {
         Ok(shared)
     }
 
-    /// Gives images of tarballs among the first `taken` archives, which leave layers to a base, those that another one has.
+    /// Completes the images of tarballs among the first `taken` archives that leave layers to a base, if another archive has these.
     fn complete_tarballs(&mut self, taken: usize, shared: &SharedBlobs) -> Result<()> {
         let is_short = |&nth: &usize| self.sets[nth].as_ref().is_some_and(|set| self.opened[nth].is_short(set));
         let short: Vec<usize> = (0..taken).filter(is_short).collect();
@@ -155,7 +155,7 @@ impl ArchivesInPart<'_> {
         Ok(())
     }
 
-    /// Makes the images of `archive`, which is a delta, of those of the others.
+    /// Makes the images of the delta `archive` from those of the others.
     fn made(mut self, archive: &Archive, shared: &SharedBlobs) -> Result<ImageSet> {
         self.read_all(shared)?;
         let archives: Vec<&Archive> = iter::once(archive).chain(&self.opened).collect();
@@ -169,7 +169,7 @@ impl ArchivesInPart<'_> {
         (0..self.opened.len()).try_for_each(|nth| self.read(nth, shared))
     }
 
-    /// Reads the images of an archive, unless that has been done. Those of deltas are made when all others are there.
+    /// Reads the images of an archive, once. Those of a delta are made later, from all others.
     fn read(&mut self, nth: usize, shared: &SharedBlobs) -> Result<()> {
         if self.sets[nth].is_none() && self.opened[nth].format != Format::Delta {
             self.sets[nth] = Some(self.opened[nth].images_sharing(shared, self.prefer, self.run)?);

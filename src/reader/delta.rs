@@ -6,8 +6,8 @@
 //!                      └─ tar-diffs ── applied to the old image ─▶ plain tars in a temporary file, their diff_ids verified
 //! ```
 //!
-//! What a delta makes is an image like any other. All of it is made when the archive is read, so that no output begins
-//! before every diff_id is known to be right.
+//! The result is an image like any other. It is made when the archive is read, so that no output begins before every diff_id
+//! is verified.
 //!
 //! Sources: docs/delta.md P-1 to P-3, P-10, P-14.
 
@@ -32,7 +32,7 @@ use crate::stream::tap::Expected;
 
 pub(super) use make::make_all;
 
-/// Returns whether all that the layout `members` lists are deltas (P-1). What cannot be read is none.
+/// Returns whether the layout `members` lists deltas and nothing else (P-1). What cannot be read is not a delta.
 pub(super) fn lists_deltas(members: &MemberIndex) -> Result<bool> {
     let read = |name: &str| match members.find(name, INDEX_MEMBER) {
         Ok(Some(extent)) if extent.size() <= MAX_DOCUMENT => extent.read(&members.at(name), MAX_DOCUMENT).map(Some),
@@ -55,7 +55,7 @@ pub(super) fn lists_deltas(members: &MemberIndex) -> Result<bool> {
     Ok(!index.entries().is_empty())
 }
 
-/// The images that the archive makes, as it lists them: all of their layers are left to the images that it needs.
+/// Reads the images that the archive makes, without their layers: these are left to the images that it needs.
 pub(super) fn listed(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let archive: Arc<str> = members.label().into();
     let entry = |delta: ImageDelta<'_>| ImageEntry {
@@ -73,7 +73,7 @@ fn names(texts: &[String]) -> Vec<Name> {
     texts.iter().map(|text| Name::of_ref_name(text)).collect()
 }
 
-/// A delta of an archive.
+/// The delta of one image.
 struct ImageDelta<'a> {
     members: &'a MemberIndex,
     /// Its manifest's name in messages.

@@ -1,15 +1,15 @@
 //! `manifest.json` archives: `docker save` of every age, `crane pull`, podman, jib, nix, kaniko and their like.
 //!
-//! One reader serves them all, because their differences (names, links, compression) are settled member by member.
+//! One reader serves them all, because they differ only in their members: names, links, compression.
 //!
 //! Sources: docs/formats.md sections 2 and 3, rules G-7 to G-12, L-4 to L-7, L-20 to L-23, D-5, D-6;
 //! docs/bundles.md B-10, B-15.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::increment;
 use super::shared::SharedBlobs;
+use super::{increment, layer};
 use crate::archive::MemberIndex;
 use crate::diagnostics::Diagnostic;
 use crate::digest::{DiffId, Digest};
@@ -24,14 +24,14 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ConfigParts;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem};
+use crate::spec::docker::{self, MANIFEST_MEMBER, ManifestItem, UNTAGGED};
 use crate::spec::increment::absent_member;
 use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Location};
 
-/// About what a layer takes in memory, bytes: far more than its few characters in the documents.
+/// About what a layer takes in memory, in bytes: far more than its few characters in the documents.
 const LAYER_SIZE: u64 = 512;
-/// The same for a name, which is spelled in full there.
+/// The same for a name, besides its text.
 const NAME_SIZE: u64 = 256;
 
 /// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
@@ -42,28 +42,17 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
     for ListedNode { written, node, .. } in &listing.listed {
-        let names = names_of(written);
-        let Node::Image(image) = node else {
-            entries.push(ImageEntry { archive: Arc::clone(&archive), names, descriptor: None, node: node.clone() });
-            continue;
-        };
-        match known.entry(identity(image)) {
-            hash_map::Entry::Occupied(entry) => entries[*entry.get()].names.extend(names),
-            hash_map::Entry::Vacant(place) => {
-                place.insert(entries.len());
-                entries.push(ImageEntry { archive: Arc::clone(&archive), names, descriptor: None, node: node.clone() });
+        let names = Name::of_item(written);
+        if let Node::Image(image) = node {
+            let place = *known.entry(identity(image)).or_insert(entries.len());
+            if let Some(entry) = entries.get_mut(place) {
+                entry.names.extend(names);
+                continue;
             }
         }
+        entries.push(ImageEntry { archive: Arc::clone(&archive), names, descriptor: None, node: node.clone() });
     }
     Ok(ImageSet { archive: archive.to_string(), entries, manifest_json: Some(listing), ..ImageSet::default() })
-}
-
-/// The name that Docker writes for an image without names.
-const NO_NAME: &str = "<none>:<none>";
-
-/// The names of an item.
-pub(crate) fn names_of(item: &ManifestItem) -> Vec<Name> {
-    item.repo_tags.iter().filter(|tag| *tag != NO_NAME).map(|tag| Name::of_repo_tag(tag)).collect()
 }
 
 /// The items of `manifest.json` with the images that they name; a missing layer is looked for among the `shared` blobs of
@@ -112,13 +101,8 @@ impl Items<'_> {
         let whole = |(layer, member): (&PartialLayer, &String)| layer.whole(self.leaves_out(member, &layer.diff_id));
         let layers = partial.layers.iter().zip(&item.layers).map(whole).collect::<Option<Arc<[Layer]>>>();
         let (Some(config), Some(layers)) = (&partial.config, layers) else {
-            let at = at.to_owned();
-            return Ok(Node::Broken(Arc::new(Broken {
-                platform: None,
-                error: None,
-                at,
-                image: Some(Arc::new(partial)),
-            })));
+            let (at, image) = (at.to_owned(), Some(Arc::new(partial)));
+            return Ok(Node::Broken(Arc::new(Broken { platform: None, error: None, at, image })));
         };
         let needs = increment::needs(self.members, &layers).map(Arc::new);
         Ok(Node::Image(Arc::new(Image {
@@ -131,15 +115,12 @@ impl Items<'_> {
     /// The image as far as it can be read.
     fn partial(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<PartialImage> {
         let config_at = self.members.at(&item.config);
-        let parts = self.config(item, named_by, &config_at)?;
-        let (image_id, diff_ids, config) = match parts {
+        let (image_id, diff_ids, config) = match self.config(item, named_by, &config_at)? {
             Some(ConfigParts { image_id, diff_ids, whole }) => (Some(image_id), diff_ids, whole),
             None => (None, Vec::new(), None),
         };
-        if config.is_some() && diff_ids.len() != item.layers.len() {
-            let problem = "it does not list as many layers as its config has diff_ids";
-            let error = Error::mismatch(Rule::L5, at, problem, &diff_ids.len(), &item.layers.len());
-            self.run.diagnostics.fault(error)?;
+        if config.is_some() {
+            layer::check_count(diff_ids.len(), item.layers.len(), at, self.run)?;
         }
         self.run.budget.charge_memory(LAYER_SIZE * item.layers.len() as u64, &config_at)?;
         let diff_ids = diff_ids.iter().map(Option::as_ref).chain(std::iter::repeat(None));
@@ -176,15 +157,12 @@ impl Items<'_> {
         let mut at = self.members.at(member);
         let source = item.layer_source(member, diff_id);
         let foreign = source.filter(|source| source.media_type().is_nondistributable()).cloned();
-        let found = self.members.find(member, named_by);
-        let elsewhere = || self.shared.find(&docker::digest_in_name(member)?);
-        let found = match elsewhere().filter(|_| matches!(found, Ok(None))) {
-            Some(shared) => {
-                at.clone_from(&shared.at);
-                Ok(Some(shared.extent.clone()))
-            }
-            None => found,
-        };
+        let mut found = self.members.find(member, named_by);
+        let shared = || self.shared.find(&docker::digest_in_name(member)?);
+        if let (Ok(None), Some(shared)) = (&found, shared()) {
+            at.clone_from(&shared.at);
+            found = Ok(Some(shared.extent.clone()));
+        }
         let layer = PartialLayer { at, diff_id: diff_id.cloned(), blob: None, claim: ExpectedDigest::Nothing, foreign };
         if self.leaves_out(member, &layer.diff_id) {
             return Ok(layer);
@@ -196,9 +174,7 @@ impl Items<'_> {
                 let error = self.members.missing(Rule::L23, member, named_by);
                 return self.run.diagnostics.fault(error).map(|()| layer);
             }
-            Err(error) => {
-                return self.run.diagnostics.fault(error).map(|()| layer);
-            }
+            Err(error) => return self.run.diagnostics.fault(error).map(|()| layer),
         };
         if let Some(diff_id) = diff_id {
             self.check_diff_id(&extent, diff_id, &layer.at)?;
@@ -211,7 +187,7 @@ impl Items<'_> {
         Ok(PartialLayer { blob: Some(blob), claim, ..layer })
     }
 
-    /// Returns whether `member` is the link that stands for a layer which an increment leaves to its base.
+    /// Returns whether `member` is the link that an increment has in place of a layer of its base.
     fn leaves_out(&self, member: &str, diff_id: &Option<DiffId>) -> bool {
         let is_its_name = diff_id.as_ref().is_some_and(|diff_id| member == absent_member(diff_id));
         is_its_name && self.members.dangling_link(member).is_some()
@@ -274,8 +250,8 @@ fn check_config_name(member: &str, image_id: &Digest, at: &str, run: &Run) -> Re
 fn check_names(item: &ManifestItem, at: &str, run: &Run) -> Result<()> {
     run.budget.charge_memory(NAME_SIZE * item.repo_tags.len() as u64, at)?;
     for tag in &item.repo_tags {
-        if tag == NO_NAME {
-            let problem = format!("`{NO_NAME}` is not a name: the image is untagged");
+        if tag == UNTAGGED {
+            let problem = format!("`{UNTAGGED}` is not a name: the image is untagged");
             run.diagnostics.warn(Rule::L7, at, problem)?;
             continue;
         }

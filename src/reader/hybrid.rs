@@ -1,7 +1,7 @@
 //! Layouts with docker's `manifest.json` beside, as Docker 25 and later, containerd and imgtar itself write them.
 //!
-//! Half of the engines read one half, half the other, so the two must name the same images. `index.json` is the truth
-//! here, because it alone can carry manifests; `manifest.json` is compared with it.
+//! Some engines read one list and some the other, so the two must name the same images. `index.json` counts, because it alone
+//! leads to manifests; `manifest.json` is compared with it.
 //!
 //! Sources: docs/formats.md O-25, O-26, L-8, H-13.
 
@@ -46,8 +46,8 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
     Ok(set)
 }
 
-/// Gives images of which `manifest.json` leaves layers to a base those that another archive has: their digests are in the
-/// layout alone (docs/bundles.md B-10, B-42).
+/// Adds layers that `manifest.json` leaves to a base and another archive has: only the layout has the digests by which they
+/// are found (docs/bundles.md B-10, B-42).
 fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<()> {
     if increment::is_in(set) {
         let layout = oci::read(members, shared, &run.second_reading())?;
@@ -58,10 +58,10 @@ fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run
 
 /// Compares `manifest.json` with the images of the layout; untagged items that are only there are added (O-25).
 fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> Result<()> {
-    let known = Known::of(set);
+    let known = LayoutImages::of(set);
     for ListedNode { at, written, node } in &listing.listed {
-        // containerd lists everything that has a name, artifacts too; those of the layout are no images here (O-13).
-        if known.carried.contains(&written.config) {
+        // containerd lists everything that has a name, artifacts too (O-13).
+        if known.artifact_members.contains(&written.config) {
             continue;
         }
         if let Node::Broken(broken) = node
@@ -70,7 +70,7 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
             return Err(broken.error(at));
         }
         let Some(&image_id) = node.image_ids().first() else { continue };
-        let names = docker::names_of(written);
+        let names = Name::of_item(written);
         if names.is_empty() && !known.images.contains(image_id) {
             let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
             run.diagnostics.warn(Rule::O25, at, problem)?;
@@ -88,22 +88,23 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
 }
 
 /// The images and names in `index.json` with which `manifest.json` is compared.
-struct Known {
+struct LayoutImages {
     images: HashSet<Digest>,
-    /// The images under each name, one for each platform; none where they cannot be read.
+    /// The images under each name, one for each platform; none if they cannot be read.
     named: HashMap<Name, BTreeSet<Digest>>,
-    /// The names under which nothing but images is listed whose blobs are not there.
+    /// The names of which all images lack blobs.
     missing: HashSet<Name>,
-    /// The members that are blobs of artifacts, but no configs of images.
-    carried: HashSet<String>,
+    /// The members that are blobs of artifacts, but not configs of images.
+    artifact_members: HashSet<String>,
 }
 
-impl Known {
+impl LayoutImages {
     fn of(set: &ImageSet) -> Self {
-        let carried = set.entries.iter().flat_map(|entry| entry.node.carried()).flat_map(|artifact| &artifact.blobs);
-        let carried = carried.map(|blob| blob.digest.blob_path()).collect();
+        let artifacts = set.entries.iter().flat_map(|entry| entry.node.carried());
+        let artifact_members =
+            artifacts.flat_map(|artifact| &artifact.blobs).map(|blob| blob.digest.blob_path()).collect();
         let (images, named, missing) = Default::default();
-        let mut known = Self { images, named, missing, carried };
+        let mut known = Self { images, named, missing, artifact_members };
         for entry in &set.entries {
             let image_ids = entry.node.image_ids();
             known.images.extend(image_ids.iter().map(|&image_id| image_id.clone()));
@@ -118,7 +119,7 @@ impl Known {
         let images = set.entries.iter().flat_map(|entry| entry.node.images());
         let configs = images.filter_map(|image| Some(image.manifest.as_ref()?.view.config().digest().blob_path()));
         for config in configs {
-            known.carried.remove(&config);
+            known.artifact_members.remove(&config);
         }
         known
     }
@@ -126,7 +127,7 @@ impl Known {
     /// Returns the error if `name` is not that of the image `image_id` in the layout (O-26).
     fn contradiction(&self, name: &Name, image_id: &Digest, at: &str) -> Option<Error> {
         let error = match self.named.get(name) {
-            // A name of none is that of an entry which cannot be read: that fault is the one to report.
+            // A name without images is that of an entry that cannot be read, which is reported already.
             Some(known) if known.contains(image_id) || known.is_empty() => return None,
             Some(known) => {
                 let problem = format!("{name} is another image than in {INDEX_MEMBER}");
@@ -155,8 +156,8 @@ fn some_of(digests: &BTreeSet<Digest>) -> String {
     texts.join(", ")
 }
 
-/// Gives images whose manifest lists the layers in another order than their config the config's order, each once however
-/// often it is listed.
+/// Puts the layers of images in the order of their configs; a manifest may list them in another (O-25). An image that is
+/// listed several times is reordered once.
 fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) -> Result<()> {
     let mut by_config: HashMap<&str, &[String]> = HashMap::new();
     for ListedNode { written, .. } in &listing.listed {
@@ -176,7 +177,9 @@ fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) 
                                    the config's order is used and the manifest made anew";
                     run.diagnostics.warn(Rule::O25, &image.at, problem)?;
                 }
-                unseen.insert(layers.map(|layers| Arc::new(reordered(image, layers))))
+                let reordered =
+                    |layers: Vec<Layer>| Image { layers: layers.into(), manifest: None, ..Image::clone(image) };
+                unseen.insert(layers.map(|layers| Arc::new(reordered(layers))))
             }
         };
         if let Some(image) = in_order {
@@ -211,10 +214,6 @@ fn in_order(image: &Image, by_config: &HashMap<&str, &[String]>) -> Option<Vec<L
         Some(Layer { diff_id: diff_id.clone(), ..layer.clone() })
     };
     order.iter().zip(image.config.diff_ids()).map(in_place).collect()
-}
-
-fn reordered(image: &Image, layers: Vec<Layer>) -> Image {
-    Image { layers: layers.into(), manifest: None, ..Image::clone(image) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Bytes as they come in: from a regular file, or from a stream that is read once.
+//! Opened inputs: a regular file, or a stream that is read once.
 
 use std::fs::File;
 use std::io::{self, Chain, Cursor, Read, Seek};
@@ -12,33 +12,32 @@ use crate::stream::input::Input;
 use crate::stream::source::Source;
 use crate::stream::{metadata, widen};
 
-/// The place of an input's bytes.
+/// An input that has been opened.
 pub(super) enum Incoming {
-    /// In a regular file, from its cursor on.
-    AtRest(Source),
-    /// In a stream; its first bytes, which have been read, are put back in front.
-    Passing(Passing),
+    /// A regular file, from its cursor on.
+    File(Source),
+    /// A stream; its first bytes, which have been read, are put back in front.
+    Stream(LimitedStream),
 }
 
 /// The handling of a regular file between opening and reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keeping {
-    /// It stays open, even if its name is changed or removed.
-    Open,
+pub(super) enum FileHandle {
+    /// It stays open, so that it may be renamed or removed.
+    KeptOpen,
     /// Each reader opens it again: there may be more inputs than a process may have open files.
-    Closed,
+    Reopened,
 }
 
-/// A stream whose first bytes have been read. It may be as long as all that a run may decode: a stream need not end, and
-/// what is spooled of it would take all room there is.
-pub(super) struct Passing {
+/// A stream that fails after as many bytes as a run may decode: it need not end, and is spooled to a disk.
+pub(super) struct LimitedStream {
     stream: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
     at: String,
     limit: u64,
     passed: u64,
 }
 
-impl Read for Passing {
+impl Read for LimitedStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.stream.read(buf)?;
         self.passed += read as u64;
@@ -50,19 +49,19 @@ impl Read for Passing {
 }
 
 impl Incoming {
-    /// Opens `input` and reads its first bytes; returns its compression, and the place of all its bytes.
+    /// Opens `input` and reads its first bytes; returns its compression, and all its bytes.
     ///
     /// # Errors
     /// When there are none, or they cannot be read.
-    pub(super) fn open(input: Input, label: &str, keeping: Keeping, budget: &Budget) -> Result<(Codec, Self)> {
+    pub(super) fn open(input: Input, label: &str, handle: FileHandle, budget: &Budget) -> Result<(Codec, Self)> {
         let empty =
             if matches!(input, Input::Stdin(_)) { "nothing on standard input; give IN" } else { "the file is empty" };
         let (head, incoming) = match input {
             Input::Path(path) => {
                 let file = File::open(&path).map_err(|error| Error::io("opening", label, error))?;
                 match Self::of_file(label, file, Some(path.clone()), budget)? {
-                    (head, Self::AtRest(_)) if keeping == Keeping::Closed => {
-                        Ok((head, Self::AtRest(Source::path(label, path)?)))
+                    (head, Self::File(_)) if handle == FileHandle::Reopened => {
+                        Ok((head, Self::File(Source::path(label, path)?)))
                     }
                     opened => Ok(opened),
                 }
@@ -73,7 +72,7 @@ impl Incoming {
         if head.is_empty() { Err(Error::invalid(Rule::H19, label, empty)) } else { Ok((Codec::sniff(&head), incoming)) }
     }
 
-    /// Returns the first bytes of `file`, which was opened by `path`, and the place of all of them.
+    /// Returns the first bytes of `file`, which was opened by `path`, and all of them.
     fn of_file(label: &str, mut file: File, path: Option<PathBuf>, budget: &Budget) -> Result<(Vec<u8>, Self)> {
         let failed = |error| Error::io("reading", label, error);
         if !metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
@@ -83,7 +82,7 @@ impl Incoming {
         let base = file.stream_position().map_err(failed)?;
         let source = Source::opened(label, file, base, path)?;
         let head = source.extent().head::<{ Codec::SNIFF_LEN }>().map_err(failed)?;
-        Ok((head, Self::AtRest(source)))
+        Ok((head, Self::File(source)))
     }
 
     /// Returns the first bytes of `stream`, and all of them.
@@ -92,6 +91,6 @@ impl Incoming {
         let read = (&mut stream).take(Codec::SNIFF_LEN as u64).read_to_end(&mut head);
         read.map_err(|error| Error::io("reading", label, error))?;
         let stream = Cursor::new(head.clone()).chain(stream);
-        Ok((head, Self::Passing(Passing { stream, at: label.to_owned(), limit: budget.limits().size, passed: 0 })))
+        Ok((head, Self::Stream(LimitedStream { stream, at: label.to_owned(), limit: budget.limits().size, passed: 0 })))
     }
 }

@@ -15,6 +15,15 @@ use crate::spec::media_type::Compression;
 use crate::stream::copy::copy;
 use crate::stream::tap::{Expected, VerifyReader};
 
+/// L-5: a manifest lists as many layers as its config has diff_ids.
+pub(super) fn check_count(diff_ids: usize, layers: usize, at: &str, run: &Run) -> Result<()> {
+    if diff_ids == layers {
+        return Ok(());
+    }
+    let problem = "it does not list as many layers as its config has diff_ids";
+    run.diagnostics.fault(Error::mismatch(Rule::L5, at, problem, &diff_ids, &layers))
+}
+
 /// O-9: the bytes decide how they are decoded; a descriptor with another compression is a warning.
 pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &Run) -> Result<()> {
     let media_type = descriptor.media_type();

@@ -37,7 +37,6 @@ use shared::SharedBlobs;
 
 pub use archives::Archives;
 pub(crate) use archives::{OpenedArchives, open_all};
-pub(crate) use docker::names_of as item_names;
 pub(crate) use rootfs::{import, single_layer};
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
@@ -91,7 +90,7 @@ impl Archive {
         self.members.label()
     }
 
-    /// The document that lists the images, byte for byte; `prefer` chooses the one of a hybrid.
+    /// Reads the bytes of the document that lists the images; `prefer` chooses the one of a hybrid.
     ///
     /// # Errors
     /// [`Error::Choice`] for an archive of Docker 1.9 or older that lists none; those of reading the document.
@@ -111,18 +110,18 @@ impl Archive {
     /// Finds the members of the archive in `input` and detects its format; reads none of its documents.
     ///
     /// # Errors
-    /// When the input cannot be read, or is not an image archive. Of one that is damaged as a tar all is found that can be, if
-    /// the diagnostics of `run` go on.
+    /// When the input cannot be read, or is not an image archive. If the diagnostics of `run` go on, an archive that is damaged
+    /// as a tar has the members that can still be found.
     pub fn open(input: Input, run: &Run) -> Result<Self> {
-        Self::opened(input, &Opener::of(1, run))
+        Self::open_with(input, &Opener::new(1, run))
     }
 
-    fn opened(input: Input, opener: &Opener<'_>) -> Result<Self> {
+    fn open_with(input: Input, opener: &Opener<'_>) -> Result<Self> {
         let (members, outer) = opener.open(input)?;
-        Ok(Self { format: format(&members)?, members, outer })
+        Ok(Self { format: detect_format(&members)?, members, outer })
     }
 
-    /// The name of its format; Docker's old and compressed tarballs have one reader, but two names.
+    /// The name of its format. Docker's tarballs with directories of layers are `legacy`, the others `docker`.
     ///
     /// # Errors
     /// When a directory cannot be read.
@@ -138,7 +137,7 @@ impl Archive {
         })
     }
 
-    /// returns whether a directory holds a layer of Docker, or the files that stand beside one.
+    /// returns whether a directory holds a layer as Docker before 25 writes it, or the files beside one.
     fn has_layer_directories(&self) -> Result<bool> {
         let marks = [&b"layer.tar"[..], b"json", b"VERSION"];
         let is_mark = |name: &EntryPath| {
@@ -147,7 +146,7 @@ impl Archive {
         Ok(self.members.names()?.iter().any(is_mark))
     }
 
-    /// All its images; `prefer` decides which half of a hybrid is right where the two disagree. Those of a delta
+    /// Reads all its images; `prefer` decides which half of a hybrid is right where the two disagree. The images of a delta
     /// have no layers.
     ///
     /// # Errors
@@ -172,7 +171,7 @@ impl Archive {
     }
 }
 
-/// Counts the bytes of the layers of a directory, each file once; those of a tar are counted with it.
+/// Counts the bytes of the layers of a directory against the limits, each file once; a tar is counted when it is opened.
 fn count_layers(set: &ImageSet, label: &str, run: &Run) -> Result<()> {
     let (mut images, mut bodies) = (HashSet::new(), HashSet::new());
     for image in set.entries.iter().flat_map(|entry| entry.node.images()) {
@@ -187,7 +186,7 @@ fn count_layers(set: &ImageSet, label: &str, run: &Run) -> Result<()> {
 }
 
 /// the first format that fits.
-fn format(index: &MemberIndex) -> Result<Format> {
+fn detect_format(index: &MemberIndex) -> Result<Format> {
     let has_manifest = index.has(MANIFEST_MEMBER)?;
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
         (true, true) if has_manifest => Ok(Format::Hybrid),

@@ -2,7 +2,7 @@
 //!
 //! `index.json` is walked to its leaves. Documents are read, checked and kept as bytes. Manifests that no container can
 //! run and blobs of unknown types become [`Node::Artifact`], nodes with absent blobs [`Node::Missing`], and those that
-//! break a rule [`Node::Broken`], so that one entry does not take the others with it.
+//! break a rule [`Node::Broken`], so that a fault in one entry does not affect the others.
 //!
 //! Sources: OCI image-spec `image-layout.md`, docs/formats.md O-1 to O-15, O-20, O-24, H-4, H-7.
 
@@ -42,7 +42,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         let problem = "there is no `oci-layout`: umoci, containerd and docker refuse the layout, skopeo takes it";
         run.diagnostics.warn(Rule::O1, members.label(), problem)?;
     }
-    let mut walk = Walk::new(members, shared, Places::Layout, run);
+    let mut walk = Walk::new(members, shared, BlobNames::Layout, run);
     let LayoutIndex { listing, typed, annotations } = match walk.listing() {
         Ok(read) => read,
         Err(error) => run.diagnostics.fault(error).map(|()| LayoutIndex::default())?,
@@ -50,7 +50,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
     Ok(ImageSet {
         archive: members.label().to_owned(),
         entries: entries(members.label(), &listing.listed, typed),
-        unreferenced: unreferenced(members, &walk.used, run)?,
+        unreferenced: unreferenced(members, &walk.referenced, run)?,
         is_completed: false,
         annotations,
         manifest_json: None,
@@ -63,25 +63,21 @@ pub(super) fn read_dir(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -
     let raw = members.document(Rule::X4, MANIFEST_MEMBER, "the format", MAX_DOCUMENT, run)?;
     let media_type = oci::document_type(&raw, &members.at(MANIFEST_MEMBER))?;
     let descriptor = Descriptor::of(media_type, &raw);
-    let places = Places::Dir { manifest: descriptor.digest().clone() };
-    let node = Walk::new(members, shared, places, run).node(&descriptor, MANIFEST_MEMBER)?;
+    let names = BlobNames::Dir { manifest: descriptor.digest().clone() };
+    let node = Walk::new(members, shared, names, run).node(&descriptor, MANIFEST_MEMBER)?;
     let archive: Arc<str> = members.label().into();
     let entry = ImageEntry { archive: Arc::clone(&archive), names: Vec::new(), descriptor: Some(descriptor), node };
     Ok(ImageSet { archive: members.label().to_owned(), entries: vec![entry], ..ImageSet::default() })
 }
 
-/// Returns the entries of `index.json`, those with equal descriptors but for the name as one.
+/// Returns the entries of `index.json`; those whose descriptors differ in the name alone are one.
 fn entries(archive: &str, listed: &[ListedNode<Descriptor>], typed: Vec<Descriptor>) -> Vec<ImageEntry> {
     let archive: Arc<str> = archive.into();
-    let descriptors: Vec<Descriptor> = typed.into_iter().map(Name::strip).collect();
+    let descriptors = typed.into_iter().map(Name::strip);
     let mut distinct = HashMap::new();
-    let place = |descriptor| {
-        let next = distinct.len();
-        *distinct.entry(descriptor).or_insert(next)
-    };
-    let places: Vec<usize> = descriptors.iter().map(place).collect();
     let mut entries: Vec<ImageEntry> = Vec::new();
-    for ((ListedNode { written, node, .. }, descriptor), place) in listed.iter().zip(descriptors).zip(places) {
+    for (ListedNode { written, node, .. }, descriptor) in listed.iter().zip(descriptors) {
+        let place = *distinct.entry(descriptor.clone()).or_insert(entries.len());
         if place == entries.len() {
             let (archive, node) = (Arc::clone(&archive), node.clone());
             entries.push(ImageEntry { archive, names: Vec::new(), descriptor: Some(descriptor), node });
@@ -92,14 +88,14 @@ fn entries(archive: &str, listed: &[ListedNode<Descriptor>], typed: Vec<Descript
 }
 
 /// Blobs that nothing refers to (O-3). The digest in a blob's name is verified when the blob is written.
-fn unreferenced(members: &MemberIndex, used: &HashSet<Digest>, run: &Run) -> Result<Vec<RawBlob>> {
+fn unreferenced(members: &MemberIndex, referenced: &HashSet<Digest>, run: &Run) -> Result<Vec<RawBlob>> {
     let mut unreferenced = Vec::new();
     for path in members.names()? {
         let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
-        let Some(digest) = digest_of(name).filter(|digest| !used.contains(digest)) else { continue };
+        let Some(digest) = digest_of(name).filter(|digest| !referenced.contains(digest)) else { continue };
         match members.member(Rule::O3, name, "its name") {
             Ok(extent) => unreferenced.push(RawBlob { digest, size: None, extent }),
-            // A link that leads nowhere, for one, does no harm unless it is followed (G-7).
+            // A link that leads nowhere, for example, does no harm unless it is followed (G-7).
             Err(Error::Invalid { rule, at, problem, .. }) => {
                 run.diagnostics.note(rule, at, format!("ignored: {problem}"));
             }
@@ -116,14 +112,14 @@ pub(super) fn digest_of(name: &str) -> Option<Digest> {
 }
 
 /// The parts of a descriptor that decide how its blob is read: blobs are read and checked once for each key.
-type Key = (Digest, u64, MediaType, bool);
+type NodeKey = (Digest, u64, MediaType, bool);
 
-fn key(descriptor: &Descriptor) -> Key {
+fn key(descriptor: &Descriptor) -> NodeKey {
     (descriptor.digest().clone(), descriptor.size(), descriptor.media_type().clone(), descriptor.is_attestation())
 }
 
-/// The naming of blobs in the archive.
-enum Places {
+/// The way in which the archive names its blobs.
+enum BlobNames {
     /// `blobs/<algorithm>/<encoded>` (O-3).
     Layout,
     /// The hex alone, in old ones with `.tar` behind it; `.manifest.json` behind that of a platform's manifest.
@@ -133,9 +129,9 @@ enum Places {
     },
 }
 
-impl Places {
+impl BlobNames {
     /// The member that holds the blob, or the one that should.
-    fn of(&self, digest: &Digest, members: &MemberIndex) -> String {
+    fn member(&self, digest: &Digest, members: &MemberIndex) -> String {
         match self {
             Self::Layout => digest.blob_path(),
             Self::Dir { manifest } if manifest == digest => MANIFEST_MEMBER.to_owned(),
@@ -160,34 +156,35 @@ struct LayoutIndex {
 /// The walk from `index.json` down.
 struct Walk<'a> {
     members: &'a MemberIndex,
-    places: Places,
+    names: BlobNames,
     shared: &'a SharedBlobs,
     run: &'a Run,
     /// The nodes read so far, each with the number of descriptors below it: an image under several names is one image.
-    known: HashMap<Key, (Node, usize)>,
+    known: HashMap<NodeKey, (Node, usize)>,
     /// The indexes above, against cycles.
-    path: Vec<Digest>,
+    ancestors: Vec<Digest>,
     descriptors: usize,
-    used: HashSet<Digest>,
+    /// The digests that documents refer to.
+    referenced: HashSet<Digest>,
     /// The names in messages of the blobs that were found in other archives.
-    elsewhere: HashMap<Digest, &'a str>,
+    shared_at: HashMap<Digest, &'a str>,
     /// The diff_id of each layer by the configs: one blob cannot have two (H-20).
     diff_ids: HashMap<Digest, DiffId>,
     kinds: kind::BlobKinds,
 }
 
 impl<'a> Walk<'a> {
-    fn new(members: &'a MemberIndex, shared: &'a SharedBlobs, places: Places, run: &'a Run) -> Self {
+    fn new(members: &'a MemberIndex, shared: &'a SharedBlobs, names: BlobNames, run: &'a Run) -> Self {
         Self {
             members,
-            places,
+            names,
             shared,
             run,
             known: HashMap::new(),
-            path: Vec::new(),
+            ancestors: Vec::new(),
             descriptors: 0,
-            used: HashSet::new(),
-            elsewhere: HashMap::new(),
+            referenced: HashSet::new(),
+            shared_at: HashMap::new(),
             diff_ids: HashMap::new(),
             kinds: kind::BlobKinds::default(),
         }
@@ -251,15 +248,15 @@ impl<'a> Walk<'a> {
             }
             node => node?,
         };
-        // A cycle is one from where it was entered; from elsewhere it may be found another way.
-        if !self.path.contains(descriptor.digest()) {
+        // The result for an index within a cycle depends on where the walk entered the cycle.
+        if !self.ancestors.contains(descriptor.digest()) {
             self.known.insert(key, (node.clone(), self.descriptors - before));
         }
         Ok(node)
     }
 
-    /// Counts every way to a descriptor, not every descriptor: indexes that list one another many times over would
-    /// otherwise multiply from level to level (H-7). Returns whether there are not too many yet.
+    /// Counts every path to a descriptor, not every descriptor: indexes that list one another many times over multiply the
+    /// paths from level to level (H-7). Returns false once there are too many.
     fn count(&mut self, descriptors: usize) -> Result<bool> {
         self.descriptors += descriptors;
         if self.descriptors > MAX_DESCRIPTORS {
@@ -270,7 +267,7 @@ impl<'a> Walk<'a> {
     }
 
     fn read(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Node> {
-        if self.path.contains(descriptor.digest()) {
+        if self.ancestors.contains(descriptor.digest()) {
             let problem = format!("{} is an index that leads back to itself", descriptor.digest());
             return Err(Error::invalid(Rule::H7, self.members.at(named_by), problem));
         }
@@ -296,14 +293,14 @@ impl<'a> Walk<'a> {
 
     fn index(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Node> {
         let at = self.at(descriptor);
-        if self.path.len() >= MAX_INDEX_DEPTH {
+        if self.ancestors.len() >= MAX_INDEX_DEPTH {
             return Err(Error::invalid(Rule::H7, at, format!("indexes are nested deeper than {MAX_INDEX_DEPTH}")));
         }
         let raw = self.document(descriptor, &blob.extent, &at)?;
         let view = oci::Index::read(&raw, &at, Some(descriptor.media_type()), &self.run.diagnostics)?;
-        self.path.push(descriptor.digest().clone());
-        let children = self.children(&view, &self.place(descriptor.digest()));
-        self.path.pop();
+        self.ancestors.push(descriptor.digest().clone());
+        let children = self.children(&view, &self.member(descriptor.digest()));
+        self.ancestors.pop();
         let document = document(descriptor, raw, view);
         Ok(Node::Index(Arc::new(ImageIndex { document, children: children? })))
     }
@@ -316,8 +313,8 @@ impl<'a> Walk<'a> {
     /// A blob by its descriptor; where there is no member, `data` (O-7) or another archive replaces it.
     fn blob(&mut self, descriptor: &Descriptor, named_by: &str) -> Result<Option<RawBlob>> {
         let digest = descriptor.digest();
-        self.used.insert(digest.clone());
-        let name = self.place(digest);
+        self.referenced.insert(digest.clone());
+        let name = self.member(digest);
         let found = match self.members.find_blob(&name, named_by) {
             Ok(found) => found,
             Err(error) => self.run.diagnostics.fault(error).map(|()| None)?,
@@ -326,7 +323,7 @@ impl<'a> Walk<'a> {
             (Some(extent), _, _) => extent,
             (None, Some(data), _) => Source::memory(self.members.at(&name), data).extent(),
             (None, None, Some(shared)) => {
-                self.elsewhere.insert(digest.clone(), &shared.at);
+                self.shared_at.insert(digest.clone(), &shared.at);
                 shared.extent.clone()
             }
             (None, None, None) => return Ok(None),
@@ -352,24 +349,23 @@ impl<'a> Walk<'a> {
         Ok(raw)
     }
 
-    /// O-6: a blob has the size of its descriptor. Beside `manifest.json`, which names no sizes, the archive can be read by
-    /// that.
+    /// O-6: a blob has the size of its descriptor. A hybrid can be read by its `manifest.json` instead, which states no sizes.
     fn check_size(&self, descriptor: &Descriptor, extent: &Extent, at: &str) -> Result<()> {
         let expected = Expected { digest: None, size: Some(descriptor.size()) };
         expected.verify(at, None, extent.size()).or_else(|error| {
-            let is_hybrid = matches!(self.places, Places::Layout) && self.members.has(MANIFEST_MEMBER)?;
+            let is_hybrid = matches!(self.names, BlobNames::Layout) && self.members.has(MANIFEST_MEMBER)?;
             self.run.diagnostics.fault(if is_hybrid { error.avoided_by(Setting::DockerHalf) } else { error })
         })
     }
 
-    /// The member that holds a blob, or should.
-    fn place(&self, digest: &Digest) -> String {
-        self.places.of(digest, self.members)
+    /// The member that holds the blob, or the one that should.
+    fn member(&self, digest: &Digest) -> String {
+        self.names.member(digest, self.members)
     }
 
     /// Returns the missing node of `descriptor`, of which the blobs `absent` are missing; `named_by` names the first.
     fn missing(&self, descriptor: &Descriptor, absent: &[&Descriptor], named_by: &str) -> Missing {
-        let mut members = absent.iter().map(|descriptor| quote_member(&self.place(descriptor.digest())));
+        let mut members = absent.iter().map(|descriptor| quote_member(&self.member(descriptor.digest())));
         Missing {
             platform: descriptor.platform().cloned(),
             member: members.next().unwrap_or_default(),
@@ -382,14 +378,14 @@ impl<'a> Walk<'a> {
 
     /// Returns the name in messages of the blob that `descriptor` describes.
     fn at(&self, descriptor: &Descriptor) -> String {
-        match self.elsewhere.get(descriptor.digest()) {
+        match self.shared_at.get(descriptor.digest()) {
             Some(at) => (*at).to_owned(),
-            None => self.members.at(&self.place(descriptor.digest())),
+            None => self.members.at(&self.member(descriptor.digest())),
         }
     }
 }
 
-/// `node` under another descriptor, which may name another platform. All but that is shared.
+/// Returns `node` for another descriptor, which may name another platform; all else is shared.
 fn on_platform(node: &Node, descriptor: &Descriptor) -> Node {
     let named = descriptor.platform();
     match node {

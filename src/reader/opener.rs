@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use super::incoming::{Incoming, Keeping};
+use super::incoming::{FileHandle, Incoming};
 use crate::archive::{MemberIndex, Scan};
 use crate::codec::{self, Codec, Watch};
 use crate::error::{Error, Result};
@@ -18,18 +18,18 @@ use crate::stream::spool::{Spool, SpoolFiles};
 /// files.
 pub(super) struct Opener<'r> {
     spools: SpoolFiles,
-    keeping: Keeping,
+    handle: FileHandle,
     run: &'r Run,
 }
 
 impl<'r> Opener<'r> {
-    /// Opens `count` archives.
-    pub(super) fn of(count: usize, run: &'r Run) -> Self {
-        let keeping = if count == 1 { Keeping::Open } else { Keeping::Closed };
-        Self { spools: SpoolFiles::new(&run.tmpdir), keeping, run }
+    /// For `count` archives.
+    pub(super) fn new(count: usize, run: &'r Run) -> Self {
+        let handle = if count == 1 { FileHandle::KeptOpen } else { FileHandle::Reopened };
+        Self { spools: SpoolFiles::new(&run.tmpdir), handle, run }
     }
 
-    /// The members of `input`, and its compression as a whole.
+    /// Returns the members of `input`, and its compression as a whole.
     ///
     /// # Errors
     /// When it cannot be read, or is damaged as a tar.
@@ -37,30 +37,30 @@ impl<'r> Opener<'r> {
         let label = input.label();
         match input {
             Input::Path(path) if path.is_dir() => Ok((directory(&label, &path)?, Codec::Plain)),
-            input => self.indexed(&label, Incoming::open(input, &label, self.keeping, &self.run.budget)?),
+            input => {
+                let (codec, incoming) = Incoming::open(input, &label, self.handle, &self.run.budget)?;
+                Ok((self.indexed(&label, codec, incoming)?, codec))
+            }
         }
     }
 
-    fn indexed(&self, label: &str, incoming: (Codec, Incoming)) -> Result<(MemberIndex, Codec)> {
-        let (codec, source) = match incoming {
-            (codec, Incoming::Passing(stream)) => return Ok((self.spooled(label, codec, stream, None)?, codec)),
-            (codec, Incoming::AtRest(source)) => (codec, source),
+    fn indexed(&self, label: &str, codec: Codec, incoming: Incoming) -> Result<MemberIndex> {
+        let source = match incoming {
+            Incoming::Stream(stream) => return self.spooled(label, codec, stream, None),
+            Incoming::File(source) => source,
         };
-        let reader = source.extent().reader().map_err(|error| Error::io("reading", label, error))?;
-        match codec {
-            Codec::Plain => {
-                self.run.budget.decoded(source.extent().size(), label)?;
-                Ok((bound(Scan::read(reader, label, self.run)?, &source.extent(), 0, self.run)?, codec))
-            }
-            codec => {
-                let index = self.spooled(label, codec, reader, Some(source.extent().size()))?;
-                source.unchanged()?;
-                Ok((index, codec))
-            }
+        let extent = source.extent();
+        let reader = extent.reader().map_err(|error| Error::io("reading", label, error))?;
+        if codec == Codec::Plain {
+            self.run.budget.decoded(extent.size(), label)?;
+            return bound(Scan::read(reader, label, self.run)?, &extent, 0, self.run);
         }
+        let index = self.spooled(label, codec, reader, Some(extent.size()))?;
+        source.unchanged()?;
+        Ok(index)
     }
 
-    /// Indexes a stream of `size` bytes while it is laid down, decoded, in a temporary file.
+    /// Indexes a stream of `size` bytes while it is written, decoded, to a temporary file.
     fn spooled(&self, label: &str, codec: Codec, reader: impl Read, size: Option<u64>) -> Result<MemberIndex> {
         let run = self.run;
         let reader = ProgressReader::new(reader, run.progress.begin(Action::Spool, label, size));
@@ -91,7 +91,7 @@ fn bound(scan: Scan, extent: &Extent, rest: u64, run: &Run) -> Result<MemberInde
     Ok(members)
 }
 
-/// The members of a directory, into which an archive was unpacked.
+/// The members of a directory that an archive was unpacked into.
 fn directory(label: &str, path: &Path) -> Result<MemberIndex> {
     let path = fs::canonicalize(path).map_err(|error| Error::io("reading", label, error))?;
     Ok(MemberIndex::directory(label, path))

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use self::tree::Tree;
-use super::incoming::{Incoming, Keeping};
+use super::incoming::{FileHandle, Incoming};
 use super::layer;
 use crate::archive::{Ending, Reader};
 use crate::codec::{self, Codec, Watch};
@@ -69,10 +69,10 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
             "a directory is not a tar: pipe the output of tar -C DIR -c . instead",
         ));
     }
-    let (codec, incoming) = Incoming::open(input, &label, Keeping::Open, &run.budget)?;
+    let (codec, incoming) = Incoming::open(input, &label, FileHandle::KeptOpen, &run.budget)?;
     let count = |size| if codec == Codec::Plain { run.budget.decoded(size, &label) } else { Ok(()) };
     let (found, extent) = match incoming {
-        Incoming::AtRest(source) => {
+        Incoming::File(source) => {
             let extent = source.extent();
             count(extent.size())?;
             let reader = extent.reader().map_err(|error| Error::io("reading", &label, error))?;
@@ -81,7 +81,7 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
             source.unchanged()?;
             (found, extent)
         }
-        Incoming::Passing(stream) => {
+        Incoming::Stream(stream) => {
             let stream = ProgressReader::new(stream, run.progress.begin(Action::Spool, &label, None));
             let (found, spool) = pass(Spool::new(stream, &run.tmpdir)?, codec, &label, whiteouts, run)?;
             let extent = spool.finish(&label)?.extent();

@@ -5,7 +5,7 @@
 //!
 //! Sources: docs/formats.md L-24, L-30 to L-34, X-2.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::layer;
@@ -55,21 +55,19 @@ fn directories(members: &MemberIndex) -> Result<BTreeMap<V1Id, LayerDirectory>> 
     Ok(directories)
 }
 
-/// Reads every image that `repositories` names; without it those that are no other's parent, untagged (L-31).
+/// Reads every image that `repositories` names. If there is no such member, every layer that is not the parent of another is an
+/// untagged image (L-31).
 pub(super) fn read(members: &MemberIndex, run: &Run) -> Result<ImageSet> {
     let directories = directories(members)?;
-    let mut reading = Reading { members, run, documents: HashMap::new() };
-    let tops = match members.has(REPOSITORIES_MEMBER)? {
-        true => reading.named()?,
-        false => reading.unnamed(&directories)?,
-    };
+    let mut reading = V1Reading { members, run, documents: HashMap::new() };
+    let tops = if members.has(REPOSITORIES_MEMBER)? { reading.named()? } else { reading.unnamed(&directories)? };
     let mut chains = Vec::with_capacity(tops.len());
     for (top, names) in tops {
         let (chain, error) = reading.chain(&top)?;
         chains.push((top, names, chain, error));
     }
     let used: BTreeSet<&V1Id> = chains.iter().flat_map(|(_, _, chain, _)| chain).collect();
-    reading.check_strays(&directories, &used)?;
+    reading.check_unused(&directories, &used)?;
     let contents = reading.contents(used)?;
     let archive: Arc<str> = members.label().into();
     let mut entries = Vec::new();
@@ -98,13 +96,13 @@ struct LayerContent {
 type LayerContents = BTreeMap<V1Id, LayerContent>;
 
 /// Reads the documents of layers, each once.
-struct Reading<'a> {
+struct V1Reading<'a> {
     members: &'a MemberIndex,
     run: &'a Run,
     documents: HashMap<V1Id, LegacyLayer>,
 }
 
-impl Reading<'_> {
+impl V1Reading<'_> {
     /// The top layers that `repositories` names, in its order, each with all its names.
     fn named(&self) -> Result<Vec<Top>> {
         let (at, diagnostics) = (self.members.at(REPOSITORIES_MEMBER), &self.run.diagnostics);
@@ -129,19 +127,17 @@ impl Reading<'_> {
                 if let Err(error) = text.parse::<Reference>() {
                     diagnostics.warn(Rule::L7, &at, format!("{error}; the name is kept in a layout only"))?;
                 }
-                match places.entry(id) {
-                    hash_map::Entry::Occupied(place) => tops[*place.get()].1.push(name),
-                    hash_map::Entry::Vacant(place) => {
-                        tops.push((place.key().clone(), vec![name]));
-                        place.insert(tops.len() - 1);
-                    }
+                let place = *places.entry(id.clone()).or_insert(tops.len());
+                match tops.get_mut(place) {
+                    Some((_, names)) => names.push(name),
+                    None => tops.push((id, vec![name])),
                 }
             }
         }
         Ok(tops)
     }
 
-    /// The layers that are no other's parent.
+    /// The layers that are not the parent of another.
     fn unnamed(&mut self, directories: &BTreeMap<V1Id, LayerDirectory>) -> Result<Vec<Top>> {
         let is_whole =
             |(id, directory): (&V1Id, &LayerDirectory)| (directory.json && directory.layer).then(|| id.clone());
@@ -149,9 +145,7 @@ impl Reading<'_> {
         let mut tops = ids.clone();
         for id in ids {
             match self.document(&id, "its directory") {
-                Ok(layer) => {
-                    layer.parent().map(|parent| tops.remove(parent));
-                }
+                Ok(layer) => drop(layer.parent().map(|parent| tops.remove(parent))),
                 Err(error) => self.run.diagnostics.fault(error)?,
             }
         }
@@ -169,7 +163,7 @@ impl Reading<'_> {
         let mut fault = None;
         while let Some((id, named_by)) = next.take() {
             let at = self.members.at(&id.json_member());
-            // Images that share their layers hold them once each: few documents can make long chains of many.
+            // Each image has a list of its own, so that a few documents can make many long lists.
             self.run.budget.charge_memory(LAYER_SIZE, &at)?;
             let document = match seen.insert(id.clone()) {
                 true => self.document(&id, &named_by),
@@ -199,7 +193,7 @@ impl Reading<'_> {
     }
 
     /// Checks directories that no image uses, if errors are collected: Docker reads every one of them (L-30).
-    fn check_strays(&mut self, directories: &BTreeMap<V1Id, LayerDirectory>, used: &BTreeSet<&V1Id>) -> Result<()> {
+    fn check_unused(&mut self, directories: &BTreeMap<V1Id, LayerDirectory>, used: &BTreeSet<&V1Id>) -> Result<()> {
         if !self.run.diagnostics.collects() {
             return Ok(());
         }

@@ -24,6 +24,8 @@ use crate::rule::Rule;
 pub const MANIFEST_MEMBER: &str = "manifest.json";
 /// The member that names images by their top layer's v1 ID (L-8).
 pub const REPOSITORIES_MEMBER: &str = "repositories";
+/// The entry of `RepoTags` that Docker writes for an image without names.
+pub const UNTAGGED: &str = "<none>:<none>";
 /// The content of `<v1 id>/VERSION` (L-2).
 pub const VERSION: &[u8] = b"1.0";
 

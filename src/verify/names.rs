@@ -10,7 +10,7 @@ use crate::diagnostics::Diagnostic;
 use crate::digest::Digest;
 use crate::image::{ImageEntry, ListedNode, Name, Node, REF_NAME};
 use crate::path::quote;
-use crate::reader::{Format, item_names};
+use crate::reader::Format;
 use crate::rule::Rule;
 use crate::select::{Naming, OneName};
 use crate::spec::descriptor::Descriptor;
@@ -27,7 +27,8 @@ impl Verification<'_> {
         }
         match (self.archive.format, &self.set.manifest_json) {
             (Format::Docker, Some(listing)) => {
-                let items = listing.listed.iter().map(|item| (item.at.as_str(), names_of(item), &item.node));
+                let items =
+                    listing.listed.iter().map(|item| (item.at.as_str(), Name::of_item(&item.written), &item.node));
                 self.conflicts(items);
             }
             (Format::V1, _) => {
@@ -92,7 +93,7 @@ impl Verification<'_> {
 
     /// O-26: names of the layout that engines which read `manifest.json` do not see.
     fn unknown_to_docker(&mut self, items: &[ListedNode<ManifestItem>]) {
-        let known: HashSet<Name> = items.iter().flat_map(names_of).collect();
+        let known: HashSet<Name> = items.iter().flat_map(|item| Name::of_item(&item.written)).collect();
         let of_layout = self.set.entries.iter().filter(|entry| entry.descriptor.is_some());
         let with_images = of_layout.filter(|entry| !entry.node.image_ids().is_empty());
         let mut unknown: Vec<&Name> =
@@ -104,9 +105,4 @@ impl Verification<'_> {
             self.add(Diagnostic::note(Rule::O26, &at, problem));
         }
     }
-}
-
-/// The names of an item of `manifest.json`.
-pub(super) fn names_of(item: &ListedNode<ManifestItem>) -> Vec<Name> {
-    item_names(&item.written)
 }

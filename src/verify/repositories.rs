@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 
 use super::Verification;
 use super::bodies::{BodyId, ExaminedBodies};
-use super::names::names_of;
 use crate::diagnostics::Diagnostic;
 use crate::error::{ErrorKind, Result};
 use crate::image::{Blob, ListedNode, Name, Node};
@@ -59,7 +58,7 @@ impl Verification<'_> {
         };
         let mut items: HashMap<Name, &ListedNode<ManifestItem>> = HashMap::new();
         for item in &listing.listed {
-            for name in names_of(item) {
+            for name in Name::of_item(&item.written) {
                 items.entry(name).or_insert(item);
             }
         }
@@ -73,7 +72,7 @@ impl Verification<'_> {
             }
         }
         for item in listing.listed.iter().filter(|item| !item.written.layers.is_empty()) {
-            for name in names_of(item) {
+            for name in Name::of_item(&item.written) {
                 if matches!(name, Name::Reference(_)) && !named.contains(&name) {
                     let problem = format!("it does not know {name}, which is in {}", item.at);
                     self.add(Diagnostic::note(Rule::L8, &at, problem));

@@ -69,7 +69,8 @@ impl Walk<'_> {
         Ok(shape)
     }
 
-    /// Returns the reason why a blob is not a layer; one with the type of a layer is, and a false type fails when read.
+    /// Returns the reason why a blob is not a layer. One with the media type of a layer is taken for one; a false type shows
+    /// when it is read.
     fn why_no_layer(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Option<String>> {
         if descriptor.media_type().is_layer() || descriptor.media_type().is_encrypted() {
             return Ok(None);

@@ -46,7 +46,7 @@ impl Walk<'_> {
         let raw = self.document(descriptor, &blob.extent, &at)?;
         let manifest = ManifestParts::read(&raw, &at, Some(descriptor.media_type()), &self.run.diagnostics)?;
         let ManifestParts { config, layers, whole } = manifest;
-        let named_by = self.place(descriptor.digest());
+        let named_by = self.member(descriptor.digest());
         let config_blob = config.as_ref().map_or(Ok(None), |config| self.blob(config, &named_by))?;
         let find = |descriptor: Option<Descriptor>| {
             let blob = descriptor.as_ref().map_or(Ok(None), |descriptor| self.blob(descriptor, &named_by))?;
@@ -69,7 +69,7 @@ impl Walk<'_> {
                     subject: whole.subject().map(|subject| subject.digest().clone()),
                     blobs: Vec::new(),
                 };
-                Ok(self.carried(descriptor, artifact, &parts, blob))
+                Ok(self.artifact(descriptor, artifact, &parts, blob))
             }
             (Some(_), None) => Ok(broken(descriptor, at, None)),
             (None, whole) => self.image_of(descriptor, (raw, whole), parts, blob, at),
@@ -85,7 +85,7 @@ impl Walk<'_> {
         blob: RawBlob,
         at: String,
     ) -> Result<Node> {
-        let named_by = self.place(descriptor.digest());
+        let named_by = self.member(descriptor.digest());
         let absent = parts.absent();
         if absent.is_empty() {
             let partial = self.partial(parts, at)?;
@@ -153,10 +153,8 @@ impl Walk<'_> {
         is_whole: bool,
         at: &str,
     ) -> Result<Vec<PartialLayer>> {
-        if is_whole && layers.len() != diff_ids.len() {
-            let problem = "it does not list as many layers as its config has diff_ids";
-            let error = Error::mismatch(Rule::L5, at, problem, &diff_ids.len(), &layers.len());
-            self.run.diagnostics.fault(error)?;
+        if is_whole {
+            layer::check_count(diff_ids.len(), layers.len(), at, self.run)?;
         }
         self.run.budget.charge_memory(LAYER_SIZE * layers.len() as u64, at)?;
         let known: HashSet<&Digest> = diff_ids.iter().flatten().map(DiffId::digest).collect();
@@ -204,12 +202,12 @@ impl Walk<'_> {
         known: &HashSet<&Digest>,
         at: &str,
     ) -> Result<()> {
-        // The digest of a plain layer is its diff_id. Where the config has that elsewhere, layers are in disorder: that of
-        // each image is another one, and they are no second statement about the blob (O-25).
+        // The digest of a plain layer is its diff_id. If the config has that in another place, the manifest lists the layers in
+        // the wrong order, and the diff_id beside the layer is not about it (O-25).
         let is_misplaced = blob.is_some_and(Blob::is_plain)
             && descriptor.digest() != diff_id.digest()
             && known.contains(descriptor.digest());
-        // Encrypted layers are not decoded, so a contradiction about one is no reason to refuse it.
+        // Encrypted layers are not decoded, so a contradiction about one does no harm.
         if is_misplaced || descriptor.media_type().is_encrypted() {
             return Ok(());
         }
@@ -222,15 +220,15 @@ impl Walk<'_> {
         }
     }
 
-    /// A manifest that no container can run, with all its blobs.
-    fn carried(&self, descriptor: &Descriptor, artifact: Artifact, parts: &Parts, blob: RawBlob) -> Node {
+    /// Returns the node of an artifact, with all its blobs.
+    fn artifact(&self, descriptor: &Descriptor, artifact: Artifact, parts: &Parts, blob: RawBlob) -> Node {
         let layers = parts.layers.iter().filter_map(|(_, blob)| blob.clone());
         let blobs: Vec<RawBlob> = layers.chain(parts.config_blob.clone()).chain([blob]).collect();
         let absent = parts.absent();
         if absent.is_empty() {
             return Node::Artifact(Arc::new(Artifact { blobs, ..artifact }));
         }
-        let missing = self.missing(descriptor, &absent, &self.place(descriptor.digest()));
+        let missing = self.missing(descriptor, &absent, &self.member(descriptor.digest()));
         Node::Missing(Arc::new(Missing { present: blobs.into(), ..missing }))
     }
 }
