@@ -26,7 +26,7 @@ pub struct LayerFacts {
     /// Its place, counted from 0 at the base.
     #[serde(rename = "layer")]
     pub number: usize,
-    /// The digest of the bytes as stored, where the archive says it or it follows from `diff_id`; computed by
+    /// The digest of the bytes as stored, if the archive states it or it follows from `diff_id`; computed by
     /// [`InspectDepth::Full`](super::InspectDepth::Full).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
@@ -35,7 +35,7 @@ pub struct LayerFacts {
     /// The media type of its descriptor, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// Its compression: `none`, `gzip`, `zstd`, `xz` or `bzip2`; `None` if its bytes are not in the archive.
+    /// Its compression: `none`, `gzip`, `zstd`, `xz`, `bzip2` or `lz4`; `None` if its bytes are not in the archive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression: Option<&'static str>,
     /// Size of the stored bytes; if they are not in the archive, the size in its descriptor.

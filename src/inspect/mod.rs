@@ -103,7 +103,7 @@ pub fn inspect(
     let facts = loads::gather(archive, images, prefer, &decoded, run)?;
     let mut findings = archive::findings(&chosen, &decoded);
     findings.extend(archive::broken(&entries));
-    // That no engine reads a delta is no fault of it.
+    // No engine reads a delta; that is not a fault of the archive.
     let unreadable = facts.unreadable().filter(|_| archive.format != reader::Format::Delta);
     findings.extend(unreadable.map(|why| Diagnostic::error(Rule::O26, "", why)));
     Ok(InspectReport {

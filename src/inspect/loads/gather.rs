@@ -26,8 +26,8 @@ use crate::stream::source::{Extent, Location};
 /// The approximate memory that the facts of an item or entry take, in bytes.
 const FACTS_SIZE: u64 = 768;
 
-/// Gathers the facts about `archive`; `images` are those that were read of it, with `prefer`, and `decoded` is what is known of
-/// their layers' content.
+/// Gathers the facts about `archive`; `images` were read from it with `prefer`, and `decoded` are their layers that have been
+/// decoded.
 ///
 /// # Errors
 /// Limits and failing reads.
@@ -77,7 +77,7 @@ pub(in crate::inspect) fn gather(
     Ok(facts)
 }
 
-/// Returns the list that stands for one that cannot be read because of a fault of the input.
+/// Returns the list of an archive whose own list cannot be read because of a fault of the input.
 fn unreadable<T>(error: Error) -> Result<ImageList<T>> {
     match error.kind() {
         ErrorKind::Input => Ok(ImageList { size: 0, listed: Err(chain(&error)) }),

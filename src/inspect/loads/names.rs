@@ -1,6 +1,6 @@
 //! The names by which an engine knows the images that it has loaded.
 //!
-//! Sources: docs/formats.md L-7, N-3, N-5, N-8, O-21; podman 4.3 was asked.
+//! Sources: docs/formats.md L-7, N-3, N-5, N-8, O-21; observed with podman 4.3.
 
 use std::collections::BTreeSet;
 

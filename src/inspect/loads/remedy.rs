@@ -74,7 +74,7 @@ impl Remedy {
         Self { tag: true, image: several, ..Self::CONVERT }
     }
 
-    /// Both.
+    /// Returns the remedy that does both.
     #[must_use]
     pub(super) fn and(self, other: Self) -> Self {
         Self {

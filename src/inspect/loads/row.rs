@@ -19,11 +19,11 @@ pub(super) struct EngineRow {
     pub(super) unmarked_layouts: bool,
     /// True if it finds an image whose descriptor has no media type.
     pub(super) untyped_entries: bool,
-    /// The compressions of a whole archive that it undoes.
+    /// The compressions of a whole archive that it decodes.
     pub(super) outer: &'static [Codec],
-    /// Those that it undoes where the archive is a layout.
+    /// Those that it decodes if the archive is a layout, besides those of `outer`.
     pub(super) outer_of_layouts: &'static [Codec],
-    /// The compressions of layers that it undoes.
+    /// The compressions of layers that it decodes.
     pub(super) layers: LayerForms,
     /// Its use of the media types that a manifest gives to layers.
     pub(super) types: LayerTypes,
@@ -86,7 +86,7 @@ pub(super) enum Containers {
     Both,
 }
 
-/// The compressions of layers that an engine undoes.
+/// The compressions of layers that an engine decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LayerForms {
     /// These, mixed at will.

@@ -1,4 +1,4 @@
-//! The part of an archive that an engine loads.
+//! Verdicts of checks, from the worst to the best.
 
 use std::fmt;
 

@@ -9,6 +9,7 @@ use super::super::row::{DockerTypes, EngineRow, FlatIndex, NameRules, Several};
 use super::super::verdict::Verdict;
 use super::LoadObstacle;
 use crate::path::escape_for_terminal;
+use crate::spec::reference::is_ref_name;
 
 type EntriesCheck = fn(&EngineRow, &LoadFacts, &[EntryFacts]) -> Option<LoadObstacle>;
 
@@ -67,19 +68,9 @@ fn one_image(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Opti
 fn ref_names(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     (row.several == Several::ByRefName && entries.len() > 1).then_some(())?;
     let with_images = entries.iter().filter(|entry| !entry.images.is_empty());
-    let hidden = with_images.clone().find(|entry| !entry.ref_name.as_deref().is_some_and(is_selectable))?;
+    let hidden = with_images.clone().find(|entry| !entry.ref_name.as_deref().is_some_and(is_ref_name))?;
     let remedy = if hidden.is_named() { Remedy::CONVERT } else { Remedy::tag(with_images.count() > 1) };
     LoadObstacle::no("it chooses among several by ref.name, and not all have one that it accepts", remedy)
-}
-
-/// Returns whether `name` matches the grammar of `ref.name` (O-23).
-fn is_selectable(name: &str) -> bool {
-    let is_component = |component: &str| {
-        let is_edge = |char: Option<char>| char.is_some_and(|char| char.is_ascii_alphanumeric());
-        let is_inner = |char: char| char.is_ascii_alphanumeric() || "-._:@+".contains(char);
-        is_edge(component.chars().next()) && is_edge(component.chars().last()) && component.chars().all(is_inner)
-    };
-    name.split('/').all(is_component)
 }
 
 /// Docker's types among several entries, which have to be chosen by name (O-10).

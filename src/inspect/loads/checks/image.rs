@@ -171,7 +171,7 @@ fn documents(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstac
     LoadObstacle::no(format!("it does not read a config or a manifest of more than {} MiB", most >> 20), None)
 }
 
-/// Zero bytes behind a gzip stream, which Go's gzip refuses; what Docker and containerd do depends on the machine (O-17).
+/// Zero bytes behind a gzip stream, which Go's gzip refuses; Docker and containerd may use another program (O-17).
 fn padding(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     // Of manifest.json containers/image has to decode a layer to know its size.
     let decodes = row.unpacks.is_some() || (row.links == LinkRule::ContainersImage && !is_layout);
@@ -189,7 +189,8 @@ fn unpacking(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstac
     LoadObstacle::no(format!("it does not unpack layer {layer}: {}{path}", fault.problem()), remedy)
 }
 
-/// Platforms of several names, each with its images: of other operating systems, or such that no machine runs all of them.
+/// Checks the platforms of several names, each with its images: a name without an image for Linux, and names that no one machine
+/// has images for.
 pub(super) fn platforms<'a>(
     row: &EngineRow,
     names: impl Iterator<Item = &'a [Rc<LoadedImage>]>,
@@ -210,10 +211,10 @@ pub(super) fn platforms<'a>(
             Some(common) => common.intersection(&machines).cloned().collect(),
         });
     }
-    let is_torn = row.platforms == PlatformRule::Machine && common.is_some_and(|common| common.is_empty());
+    let has_none = row.platforms == PlatformRule::Machine && common.is_some_and(|common| common.is_empty());
     let reason =
         "it loads images for the platform of the machine, and no machine has all of these; --all-platforms helps";
-    if is_torn { LoadObstacle::no(reason, Remedy::PLATFORM) } else { None }
+    if has_none { LoadObstacle::no(reason, Remedy::PLATFORM) } else { None }
 }
 
 /// The machine that runs an image: system and architecture.
