@@ -1,4 +1,4 @@
-//! The selected parts of an index: the images for the selected platforms, the entries in the archive, the attestations.
+//! The selected parts of an index: images for the selected platforms, attestations, entries that the archive holds.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -50,14 +50,14 @@ fn on_platforms(
     Ok(kept)
 }
 
-/// Names what goes with an index when each of its images is taken by itself.
+/// Reports what is left out of an index when each of its images is taken by itself.
 pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, run: &Run) {
     let left_out = [vec!["the index".to_owned()], left_out(index, |node| matches!(node, Node::Image(_)))].concat();
     let at = format!("{}: {}", entry.archive, entry.title());
     run.diagnostics.note(Rule::O12, at, format!("each platform is taken by itself; left out: {}", left_out.join(", ")));
 }
 
-/// Names what goes with an index when one of its images is taken.
+/// Reports what is left out of an index when one of its images is taken.
 pub(super) fn note_left_out(index: &ImageIndex, image: &Arc<Image>, at: &str, run: &Run) {
     let is_taken = |node: &Node| matches!(node, Node::Image(other) if other.identity() == image.identity());
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
@@ -145,7 +145,7 @@ fn keep_images(index: &Arc<ImageIndex>, images: &[&Arc<Image>], attestations: bo
     with_children(index, children.collect())
 }
 
-/// The same index where nothing was taken away, a shorter one where something is left, `None` where nothing is.
+/// Returns the same index if it keeps all its children, a shorter one if it keeps some, `None` if it keeps none.
 fn with_children(index: &Arc<ImageIndex>, children: Vec<Child>) -> Option<Arc<ImageIndex>> {
     let unchanged = children.len() == index.children.len()
         && children.iter().zip(&index.children).all(|(new, old)| new.node.is_same(&old.node));

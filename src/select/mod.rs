@@ -1,8 +1,7 @@
 //! Selection: the images, platforms and index entries of an archive that the options select, which are then written.
 //!
-//! Nothing here depends on the machine (docs/formats.md O-12): where a choice is needed and none was made, the choices are
-//! listed in the error. An archive may list ten thousand images under one name, so all of it takes time in proportion to
-//! what is listed.
+//! Nothing here depends on the machine (docs/formats.md O-12): where a choice is needed and none was made, the error lists the
+//! choices. An archive may list ten thousand images under one name, so every step takes linear time.
 
 mod choices;
 mod index;
@@ -98,7 +97,7 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
     }
 }
 
-/// Each image of an index as an entry of its own under the index's names; an entry that leads to no image as it is.
+/// Makes each image of an index an entry of its own under the index's names. Other entries stay as they are.
 fn each_platform(entry: ImageEntry, run: &Run) -> Vec<ImageEntry> {
     let (Node::Index(index), [_, ..]) = (&entry.node, &entry.node.images()[..]) else { return vec![entry] };
     index::note_taken_apart(&entry, index, run);
@@ -109,8 +108,8 @@ fn each_platform(entry: ImageEntry, run: &Run) -> Vec<ImageEntry> {
     entry.node.distinct_images().into_iter().map(of_image).collect()
 }
 
-/// The descriptor of `node` in `index.json`: that of an image which was taken out of an index is the one the index had,
-/// platform included.
+/// The descriptor of `node` in `index.json`. An image that is taken out of an index has the index's descriptor of it, platform
+/// included.
 fn descriptor_of(node: &Node, entry: &ImageEntry) -> Option<Descriptor> {
     let mut children = entry.node.indexes().into_iter().flat_map(|index| &index.children);
     match (node, children.find(|child| child.node.is_same(node))) {
@@ -123,7 +122,7 @@ fn descriptor_of(node: &Node, entry: &ImageEntry) -> Option<Descriptor> {
     }
 }
 
-/// `entries` with those of one image made one, where the first stands, under the names of all.
+/// Merges the entries of one image into the first of them, which gets the names of all.
 fn each_image_once(entries: &[ImageEntry]) -> Vec<ImageEntry> {
     let mut once: Vec<ImageEntry> = Vec::with_capacity(entries.len());
     let mut places = HashMap::new();

@@ -13,7 +13,7 @@ use crate::path::escape_for_terminal;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::reference::Reference;
 
-/// An entry, or a part of it, with the selected names, and its place in the archive.
+/// An entry, or a part of it, with the selected names, and its position in the archive.
 type Picked = (usize, ImageEntry);
 
 /// Returns the entries that the selectors select, each with the selected names; all without selectors.
@@ -52,12 +52,10 @@ pub(super) fn drop_repeated(names: &mut Vec<Name>) {
 }
 
 fn at_position(set: &ImageSet, n: usize) -> Result<Picked> {
-    let mut with_images = set
-        .entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| !entry.node.images().is_empty() || entry.node.first_broken().is_some());
-    let (position, entry) = with_images.nth(n).ok_or_else(|| choices::unknown(set, &format!("@{n}")))?;
+    let is_image =
+        |entry: &ImageEntry| entry.node.leaves().any(|leaf| matches!(leaf, Node::Image(_) | Node::Broken(_)));
+    let mut images = set.entries.iter().enumerate().filter(|(_, entry)| is_image(entry));
+    let (position, entry) = images.nth(n).ok_or_else(|| choices::unknown(set, &format!("@{n}")))?;
     Ok((position, entry.clone()))
 }
 
@@ -86,7 +84,7 @@ fn with_names(set: &ImageSet, fits: impl Fn(&Name) -> bool) -> Vec<Picked> {
     found
 }
 
-/// By the only tag of a repository; `None` when there is none of it.
+/// By a repository, which must have only one tag; `None` if no name is in it.
 fn by_repository(set: &ImageSet, text: &str) -> Result<Option<Vec<Picked>>> {
     let Ok(typed) = text.parse::<Reference>() else { return Ok(None) };
     if typed.tag().is_some() || typed.digest().is_some() {

@@ -150,7 +150,7 @@ impl<'e> OneName<'e> {
         if self.nodes.contains(&entry.node.address()) {
             return Naming::Known;
         }
-        // An entry that is no image shares its name with no other.
+        // Only images share a name.
         if !is_shareable(&first.node) || !is_shareable(&entry.node) {
             return Naming::Taken(first);
         }

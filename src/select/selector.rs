@@ -17,9 +17,9 @@ use crate::options::{ImageRef, Platforms};
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ImageSelector {
-    /// Which image.
+    /// The image; `None` for all.
     pub image: Option<ImageRef>,
-    /// For which platform.
+    /// The platforms of the images.
     pub platforms: Platforms,
 }
 
@@ -27,14 +27,14 @@ pub struct ImageSelector {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SelectedImage {
-    /// All its names that fit; none when it is untagged.
+    /// Its selected names; none if it is untagged.
     pub names: Vec<Name>,
     /// The image.
     pub image: Arc<Image>,
 }
 
 impl ImageSelector {
-    /// The entries that are meant, in the archive's order, whole: an index with all its platforms.
+    /// Returns the selected entries whole, in the archive's order: an index with all its platforms.
     ///
     /// # Errors
     /// [`Error::Choice`] with the list of what there is, when the image is not there, or a digest fits several.
@@ -42,9 +42,9 @@ impl ImageSelector {
         pick(set, self.image.as_slice())
     }
 
-    /// Returns the selected images, in the archive's order, those of an index one by one: of all platforms where none is
-    /// asked for, and none at all for an archive of attestations alone. One that is listed several times for one platform
-    /// is returned once, with all the names. A broken image is left out, unless there is no other.
+    /// Returns the selected images, in the archive's order, those of an index one by one; none for an archive of attestations
+    /// alone. An image that is listed several times for one platform is returned once, with all the names. A broken image is
+    /// left out, unless there is no other.
     ///
     /// # Errors
     /// [`Error::Choice`] with the list of choices, when the image or platform is not there.
@@ -107,7 +107,7 @@ fn refuse_broken(set: &ImageSet, entries: &[ImageEntry]) -> Result<()> {
     entries.iter().find_map(broken).map_or(Ok(()), Err)
 }
 
-/// Several images: of one name if they differ in platform only, else of several.
+/// The error for several images: they are of one name if they differ in platform only, else of several.
 fn several(set: &ImageSet, selected: &[SelectedImage]) -> Error {
     let is_one_name =
         |pair: &[SelectedImage]| pair[0].names == pair[1].names && pair[0].image.platform != pair[1].image.platform;
