@@ -37,8 +37,8 @@
 //!
 //! A [`Run`] is what the parts of one job share: threads, the [`Limits`] that hostile input cannot pass, and the listeners,
 //! [`Diagnostics`] for warnings and [`Progress`] for bars. Every failure is an [`Error`]: its variants tell apart what a
-//! program may act on, its [`kind`](Error::kind) who is to blame. Options have the command line's defaults, and are changed
-//! field by field: more of them will come. [`Run::quiet`] is silent and has one thread. A [`Rule`] such as `M-11` is one of [`docs/formats.md`].
+//! program may act on, its [`kind`](Error::kind) whether the input, its use or the system is at fault. Options have the
+//! command line's defaults, and are changed field by field: more of them will come. [`Run::quiet`] is silent and has one thread. A [`Rule`] such as `M-11` is one of [`docs/formats.md`].
 //!
 //! The feature `cli`, on by default, is the command and its dependencies: a program that uses the library depends
 //! on `imgtar` with `default-features = false`.
@@ -58,10 +58,10 @@
 //         spec           the specifications' words: names and JSON
 //         archive        tar: the index of members, the one decoder, the encoder
 //           codec        compression
-//           stream       bytes at rest and in motion; has never heard of tar
+//           stream       files, streams and threads; knows nothing of tar
 //
-// Who only asks goes other ways from the reader on: `select` picks an image, `files` lists and reads what is in it,
-// `inspect` gathers facts about all of the archive. Readers and writers never know each other.
+// Commands that write nothing take other ways from the reader on: `select` picks an image, `files` lists and reads its files,
+// `inspect` gathers facts about the whole archive. Readers and writers do not know each other.
 
 mod archive;
 mod codec;
@@ -101,7 +101,7 @@ mod verify;
 mod words;
 mod writer;
 
-// What can be done.
+// Functions.
 pub use convert::{convert, convert_all, edit, import, preview_edit, split};
 pub use diff::diff;
 pub use history::history;
@@ -109,7 +109,7 @@ pub use inspect::inspect;
 pub use reader::open;
 pub use verify::verify;
 
-// What is asked for.
+// Options.
 pub use codec::{GzipLevel, Level, ZstdLevel};
 pub use convert::{ParseSplitPatternError, SplitArchive, SplitPattern};
 pub use diff::{DiffIgnore, DiffOptions, DiffPart};
@@ -126,7 +126,7 @@ pub use path_filter::PathFilter;
 pub use reader::Archives;
 pub use select::ImageSelector;
 
-// Where it comes from and where it goes, and what a run may use and tells meanwhile.
+// Inputs and outputs; what a run may use, and what it reports meanwhile.
 pub use codec::Encoding;
 pub use diagnostics::{Diagnostic, Diagnostics, Severity, Subject};
 pub use error::{Error, ErrorKind, LimitKind, Mismatch, Result, Setting};
@@ -165,7 +165,7 @@ pub use spec::platform::{ParsePlatformError, Platform};
 pub use spec::reference::{ParseReferenceError, Reference};
 pub use spec::timestamp::{ParseTimestampError, Timestamp};
 
-// What is answered.
+// Reports.
 pub use diff::{ConfigChange, Diff, DiffLayer, FileChange, FileField, FileState, FilesDiff, LayersDiff};
 pub use edit::{EditedImage, EditedLayer, EditedTar};
 pub use history::{Fate, FileCount, HiddenCounts, HiddenFile, HistoryStep, HistoryTotal, ImageHistory, LayerUse};

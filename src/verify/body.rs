@@ -1,7 +1,7 @@
-//! Stored bytes, read once from end to end: what they hash to, what they decode to, and what is in the tar.
+//! Stored bytes, read once from end to end: their digests, those of the decoded bytes, and the entries of the tar.
 //!
-//! Nothing ends a reading early but limits and failing reads. Where decoding breaks off, the stored bytes are hashed to
-//! their end all the same; where a tar does, so are the decoded ones.
+//! Only limits and failing reads end a reading early. If the stored bytes cannot be decoded, they are still hashed to their
+//! end; if the tar is broken, the decoded bytes are.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -70,7 +70,7 @@ impl Body {
         let bytes = ProgressReader::new(reader, task);
         let examined = match &self.layer {
             None => {
-                let mut stored = Tap::new(bytes, &algorithms(&self.stored));
+                let mut stored = HashesReader::new(bytes, &algorithms(&self.stored));
                 self.drain(&mut stored)?;
                 Examined { stored: stored.digests(), ..Examined::default() }
             }
@@ -78,14 +78,14 @@ impl Body {
                 // One pass of the hasher does for both.
                 let both = self.stored.union(diff_ids).cloned().collect();
                 let (mut plain, Entries { index, count, is_broken }) =
-                    self.entries(Tap::new(bytes, &algorithms(&both)), &diagnostics, run)?;
+                    self.entries(HashesReader::new(bytes, &algorithms(&both)), &diagnostics, run)?;
                 self.drain(&mut plain)?;
                 let (stored, plain) = (plain.digests(), plain.digests());
                 let index = (!is_broken).then_some(index);
                 Examined { stored, plain, index, entries: count, ..Examined::default() }
             }
             Some(diff_ids) => {
-                self.decode(Tap::new(bytes, &algorithms(&self.stored)), diff_ids, ahead, &diagnostics, run)?
+                self.decode(HashesReader::new(bytes, &algorithms(&self.stored)), diff_ids, ahead, &diagnostics, run)?
             }
         };
         Ok(Examined { log: diagnostics.take(), ..examined })
@@ -93,7 +93,7 @@ impl Body {
 
     fn decode(
         &self,
-        stored: Tap<ProgressReader<'_, ExtentReader>>,
+        stored: HashesReader<ProgressReader<'_, ExtentReader>>,
         diff_ids: &BTreeSet<Digest>,
         ahead: bool,
         diagnostics: &Diagnostics,
@@ -106,16 +106,16 @@ impl Body {
         let (mut decoder, digests, entries) = if ahead {
             thread::scope(|scope| {
                 let decoder = pipe::ahead(scope, decoder).map_err(|error| self.failed(error))?;
-                let (plain, entries) = self.entries(Tap::new(decoder, &algorithms), diagnostics, run)?;
+                let (plain, entries) = self.entries(HashesReader::new(decoder, &algorithms), diagnostics, run)?;
                 let (decoder, digests) = self.to_the_end(plain);
                 Ok::<_, Error>((decoder.into_inner(), digests, entries))
             })?
         } else {
-            let (plain, entries) = self.entries(Tap::new(decoder, &algorithms), diagnostics, run)?;
+            let (plain, entries) = self.entries(HashesReader::new(decoder, &algorithms), diagnostics, run)?;
             let (decoder, digests) = self.to_the_end(plain);
             (decoder, digests, entries)
         };
-        // An error that kept the tar from being read comes again when the decoder is read to its proper end.
+        // An error that ended the reading of the tar comes again when the decoder is read to its end.
         let damage = copy(&mut decoder, &mut io::sink()).err().map(|error| Error::io("decoding", &self.at, error));
         let is_damaged = damage.is_some();
         damage.map_or(Ok(()), |damage| diagnostics.fault(damage))?;
@@ -131,8 +131,13 @@ impl Body {
         })
     }
 
-    /// Reads the tar up to its end or to where it breaks; gives the reader below back.
-    fn entries<R: Read>(&self, plain: Tap<R>, diagnostics: &Diagnostics, run: &Run) -> Result<(Tap<R>, Entries)> {
+    /// Reads the tar to its end or to the first fault; returns the reader below, and the entries.
+    fn entries<R: Read>(
+        &self,
+        plain: HashesReader<R>,
+        diagnostics: &Diagnostics,
+        run: &Run,
+    ) -> Result<(HashesReader<R>, Entries)> {
         let (at, budget) = (&self.at, &run.budget);
         let mut reader = Reader::new(Sequential::new(plain), Ending::Optional, at, budget, diagnostics);
         let mut entries = Entries::default();
@@ -172,8 +177,8 @@ impl Body {
         Ok((reader.into_inner().into_inner(), entries))
     }
 
-    /// Reads what stands behind a tar, as far as the decoder gives it: the reader below, and the digests.
-    fn to_the_end<R: Read>(&self, mut plain: Tap<R>) -> (R, Vec<Digest>) {
+    /// Reads what follows a tar, as far as it can be decoded; returns the reader below, and the digests.
+    fn to_the_end<R: Read>(&self, mut plain: HashesReader<R>) -> (R, Vec<Digest>) {
         let _ = copy(&mut plain, &mut io::sink());
         let digests = plain.digests();
         (plain.inner, digests)
@@ -210,17 +215,17 @@ fn fault_of_name(name: &[u8], at: &str) -> Option<Diagnostic> {
 }
 
 /// Returns the algorithms of the expected digests.
-fn algorithms(promised: &BTreeSet<Digest>) -> BTreeSet<Algorithm> {
-    promised.iter().map(|digest| digest.algorithm().clone()).collect()
+fn algorithms(expected: &BTreeSet<Digest>) -> BTreeSet<Algorithm> {
+    expected.iter().map(|digest| digest.algorithm().clone()).collect()
 }
 
-/// A reader that hashes what it gives out, by several algorithms if need be.
-struct Tap<R> {
+/// A reader that hashes what it returns, by several algorithms if need be.
+struct HashesReader<R> {
     inner: R,
     hashers: Vec<Hasher>,
 }
 
-impl<R> Tap<R> {
+impl<R> HashesReader<R> {
     fn new(inner: R, algorithms: &BTreeSet<Algorithm>) -> Self {
         Self { inner, hashers: algorithms.iter().filter_map(Hasher::of).collect() }
     }
@@ -230,7 +235,7 @@ impl<R> Tap<R> {
     }
 }
 
-impl<R: Read> Read for Tap<R> {
+impl<R: Read> Read for HashesReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         self.hashers.iter_mut().for_each(|hasher| hasher.update(&buf[..read]));

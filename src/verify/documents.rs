@@ -19,7 +19,7 @@ use crate::spec::platform::Platform;
 use crate::spec::v1::V1Id;
 
 impl Verification<'_> {
-    /// Takes in all images that the archive lists.
+    /// Adds all images that the archive lists.
     pub(super) fn images(&mut self) -> Result<()> {
         let set = self.set;
         for entry in &set.entries {
@@ -27,7 +27,7 @@ impl Verification<'_> {
             entry.node.distinct_images().into_iter().for_each(|image| self.needs(image));
         }
         let listed = set.index_json.iter().flat_map(|listing| &listing.listed);
-        // Of what has no list, each entry is named by the archive itself.
+        // A `dir:` has no list: the archive itself is named.
         let unlisted = set.entries.iter().filter(|_| self.archive.format == Format::Dir);
         let label = self.archive.label();
         let nodes = listed.map(|listed| (&*listed.at, &listed.node)).chain(unlisted.map(|entry| (label, &entry.node)));
@@ -45,7 +45,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// Takes in the members that are bodies by their place, whether anything leads to them or not.
+    /// Adds the members that are blobs or layers by their names, whether a document refers to them or not.
     pub(super) fn members(&mut self) -> Result<()> {
         match self.archive.format {
             Format::Oci | Format::Delta | Format::Hybrid => self.blobs(),
@@ -91,7 +91,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// Every layer of Docker 1.9 and older, and whether Docker from 1.10 on would load them (L-30).
+    /// Adds every layer of Docker 1.9 and older, and notes if Docker from 1.10 on would not load them (L-30).
     fn layer_directories(&mut self) -> Result<()> {
         if !self.archive.members.has(REPOSITORIES_MEMBER)? {
             let problem =
@@ -151,7 +151,7 @@ impl Verification<'_> {
         self.stack(image)
     }
 
-    /// B-15: layers that a base has are no damage.
+    /// B-15: layers that are left to a base are not damage.
     fn needs(&mut self, image: &Image) {
         if let Some(needs) = &image.needs {
             let count = format!("{} of its {} layers", needs.layers, image.layers.len());

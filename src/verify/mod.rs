@@ -1,4 +1,4 @@
-//! Everything that is wrong with an archive, not only the first thing.
+//! All faults of an archive, not only the first.
 //!
 //! The reader is the one of a conversion, set to collect errors instead of stopping at the first, so that an archive is
 //! the same to both. The checks here add what a conversion does not need: whether the documents contradict one another,
@@ -92,8 +92,7 @@ pub struct SeverityCounts {
     pub notes: usize,
 }
 
-/// Checks everything in the archive in `input`, and what it lists and does not hold in those of `with`, from which only that
-/// is taken.
+/// Checks everything in the archive in `input`, and in those of `with` only what it lists but does not hold.
 ///
 /// # Errors
 /// When it cannot be read as an image archive at all, a limit is passed, or reading fails. All other faults are in the
@@ -102,7 +101,7 @@ pub fn verify(input: Input, with: Vec<Input>, run: Run) -> Result<VerifyReport> 
     let run = Run { diagnostics: Diagnostics::collecting(), ..run };
     let archive = match Archive::open(input, &run) {
         Ok(archive) => archive,
-        // The damage that was found may well have taken what would make it an archive.
+        // The damage that was found may be the reason why it is not recognised.
         Err(error) if error.kind() == ErrorKind::Input => {
             return Err(run.diagnostics.take().first_error().unwrap_or(error));
         }
@@ -126,7 +125,7 @@ struct Verification<'a> {
     set: &'a ImageSet,
     run: &'a Run,
     log: DiagnosticLog,
-    /// Where the nodes that have been looked at lie.
+    /// The addresses of the nodes that have been checked.
     known: HashSet<*const ()>,
     /// The images, each once for each machine that it runs on: the halves of a hybrid list the same ones.
     checked: HashSet<(Digest, Option<Machine>)>,

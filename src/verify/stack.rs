@@ -28,7 +28,7 @@ pub(super) struct LayerStack {
 pub(super) struct StackLayer {
     /// The member.
     pub(super) at: String,
-    /// Its bytes, where they are there and can be looked into.
+    /// Its bytes, if the archive holds them and they can be decoded.
     pub(super) body: Option<BodyId>,
     diff_id: Option<DiffId>,
 }
@@ -36,7 +36,7 @@ pub(super) struct StackLayer {
 /// The stacks of an archive, each once.
 #[derive(Default)]
 pub(super) struct Stacks {
-    /// Where the layers of those that are here lie: images that differ in platform alone share them.
+    /// The addresses of their lists of layers: images that differ in platform alone share one.
     known: HashSet<*const ()>,
     stacks: Vec<LayerStack>,
 }

@@ -1,8 +1,8 @@
 //! The layers of all images, applied in order as far as they have no errors (docs/formats.md section 7.1).
 //!
-//! Images share what they are built upon. Those that begin with the same layers follow one another, and what the next one
-//! shares is kept, so that a base is applied once and not for each of hundreds of images. Beside the tree in hand one is
-//! kept, no more: archives of images that share in turns cost more time, not more memory.
+//! Images that begin with the same layers follow one another, and the tree of the layers that the next one shares is kept, so
+//! that a base is applied once and not for each of hundreds of images. No second tree is kept: images that share layers in
+//! turns cost time, not memory.
 
 use super::bodies::{BodyId, ExaminedBodies};
 use super::stack::{LayerStack, StackLayer};
@@ -14,16 +14,16 @@ use crate::run::Run;
 /// Applies the layers of `stacks` and adds what is wrong with them to `log`.
 pub(super) fn apply(stacks: &[LayerStack], bodies: &ExaminedBodies, log: &mut DiagnosticLog, run: &Run) -> Result<()> {
     let stacks = distinct(stacks);
-    let mut kept = Begun::default();
+    let mut kept = AppliedLayers::default();
     for (nth, (ids, stack)) in stacks.iter().enumerate() {
         let shared = stacks.get(nth + 1).map_or(0, |(next, _)| common(ids, next));
-        let mut begun = std::mem::take(&mut kept);
+        let mut applied = std::mem::take(&mut kept);
         loop {
-            if begun.layers == shared {
-                kept = begun.copy(&stack.at, run)?;
+            if applied.layers == shared {
+                kept = applied.copy(&stack.at, run)?;
             }
-            let Some(layer) = stack.layers.get(begun.layers) else { break };
-            if !begun.add(layer, bodies, log, run)? {
+            let Some(layer) = stack.layers.get(applied.layers) else { break };
+            if !applied.add(layer, bodies, log, run)? {
                 break;
             }
         }
@@ -47,19 +47,19 @@ fn common(one: &[Option<BodyId>], other: &[Option<BodyId>]) -> usize {
 }
 
 /// The first layers of an image, applied.
-struct Begun {
+struct AppliedLayers {
     layers: usize,
     overlay: Overlay,
 }
 
-impl Default for Begun {
+impl Default for AppliedLayers {
     fn default() -> Self {
         Self { layers: 0, overlay: Overlay::new(Options::default()) }
     }
 }
 
-impl Begun {
-    /// The same again, counted as bytes that were decoded: thousands of images may share a tree of millions of paths.
+impl AppliedLayers {
+    /// Returns a copy, which counts as decoded bytes: thousands of images may share a tree of millions of paths.
     fn copy(&self, at: &str, run: &Run) -> Result<Self> {
         run.budget.decoded(self.overlay.size(), at)?;
         Ok(Self { layers: self.layers, overlay: self.overlay.clone() })
@@ -70,9 +70,9 @@ impl Begun {
         let Some(index) = layer.body.and_then(|body| bodies.of(body).index.as_ref()) else { return Ok(false) };
         let diagnostics = Diagnostics::collecting();
         let mut builder = self.overlay.layer(&layer.at, &diagnostics, &run.budget);
-        let applied = index.apply(&mut builder).and_then(|()| builder.finish());
+        let result = index.apply(&mut builder).and_then(|()| builder.finish());
         self.layers += 1;
-        let is_sound = match applied {
+        let is_whole = match result {
             Ok(()) => true,
             Err(error) if error.kind() == ErrorKind::Input => {
                 diagnostics.fault(error)?;
@@ -81,6 +81,6 @@ impl Begun {
             Err(error) => return Err(error),
         };
         log.append(diagnostics.take());
-        Ok(is_sound)
+        Ok(is_whole)
     }
 }
