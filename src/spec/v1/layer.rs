@@ -32,7 +32,7 @@ impl Steps {
 /// A time that is missing or not of RFC 3339 becomes Go's zero time.
 pub fn layer_json(id: &V1Id, parent: Option<&V1Id>, step: &History, config: Option<&ImageConfig>) -> Vec<u8> {
     let created = config.map_or(step.created.as_deref(), ImageConfig::created);
-    json::write(&WrittenLayer {
+    json::write(&LayerJson {
         architecture: config.map_or("", |config| &config.platform().architecture),
         author: step.author.as_deref().unwrap_or_default(),
         container: config.and_then(ImageConfig::container).unwrap_or_default(),
@@ -49,7 +49,7 @@ pub fn layer_json(id: &V1Id, parent: Option<&V1Id>, step: &History, config: Opti
 }
 
 #[derive(Serialize)]
-struct WrittenLayer<'a> {
+struct LayerJson<'a> {
     architecture: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     author: &'a str,
