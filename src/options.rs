@@ -104,19 +104,20 @@ pub struct OciOptions {
 pub struct DeltaOptions {
     /// Make it in a fraction of the time, and larger: the second version of tar-diff (docs/delta.md P-9).
     pub fast: bool,
-    /// About the most bytes of memory that each thread takes to compare files; [`DeltaOptions::LEAST_MEMORY`] or more. With
-    /// less, large files are compared in smaller windows (docs/delta.md P-13).
+    /// The most bytes of memory that making it takes, besides some hundred for each file of both images;
+    /// [`DeltaOptions::LEAST_MEMORY`] or more. With less, large files are compared in smaller windows, and fewer at once
+    /// (docs/delta.md P-13).
     pub memory: u64,
 }
 
 impl DeltaOptions {
     /// The least [memory](Self::memory) with which files can be compared.
-    pub const LEAST_MEMORY: u64 = 12 << 20;
+    pub const LEAST_MEMORY: u64 = 32 << 20;
 }
 
 impl Default for DeltaOptions {
     fn default() -> Self {
-        Self { fast: false, memory: 192 << 20 }
+        Self { fast: false, memory: 512 << 20 }
     }
 }
 

@@ -239,7 +239,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
 pub(crate) fn delta_memory(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
     if bytes < DeltaOptions::LEAST_MEMORY {
-        return Err("files cannot be compared with less than 12M".to_owned());
+        return Err("files cannot be compared with less than 32M".to_owned());
     }
     Ok(bytes)
 }
@@ -298,8 +298,8 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert!(size("10GB").unwrap_err().contains("K, M, G or T"));
-        assert_eq!(delta_memory("12M"), Ok(12 << 20));
-        assert!(delta_memory("11M").unwrap_err().contains("12M"));
+        assert_eq!(delta_memory("32M"), Ok(32 << 20));
+        assert!(delta_memory("31M").unwrap_err().contains("32M"));
     }
 
     #[test]

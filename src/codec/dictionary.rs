@@ -9,6 +9,8 @@ use crate::limits::MAX_ZSTD_DICTIONARY_LOG;
 
 /// The level at which frames are written.
 const LEVEL: i32 = 9;
+/// The largest hash table that the library takes at this level, as a power of two.
+const LEVEL_TABLE_LOG: u32 = 23;
 
 /// The plain bytes of a frame; bytes behind it stay unread.
 pub(crate) struct DictionaryReader<'d, R> {
@@ -62,11 +64,12 @@ impl<R: BufRead> Read for DictionaryReader<'_, R> {
     }
 }
 
-/// Returns `bytes` as a frame with `dictionary`.
+/// Returns `bytes` as a frame with `dictionary`, made with a hash table of at most so many places of five bytes, as a power of
+/// two.
 ///
 /// # Errors
 /// When there is no memory.
-pub(crate) fn encode_with_dictionary(bytes: &[u8], dictionary: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn encode_with_dictionary(bytes: &[u8], dictionary: &[u8], table_log: u32) -> io::Result<Vec<u8>> {
     let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
     // The window has to reach from the end of the bytes to the start of the dictionary.
     let reach = (bytes.len() + dictionary.len()).max(1 << 10).next_power_of_two();
@@ -76,6 +79,9 @@ pub(crate) fn encode_with_dictionary(bytes: &[u8], dictionary: &[u8]) -> io::Res
         CParameter::EnableLongDistanceMatching(true),
     ] {
         context.set_parameter(parameter).map_err(library_error)?;
+    }
+    if table_log < LEVEL_TABLE_LOG {
+        context.set_parameter(CParameter::HashLog(table_log)).map_err(library_error)?;
     }
     context.ref_prefix(dictionary).map_err(library_error)?;
     let mut frame = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
@@ -101,7 +107,7 @@ mod tests {
         let dictionary: Vec<u8> = (0..100_000_u32).map(|nth| (nth.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let mut bytes = dictionary.clone();
         bytes[50_000] ^= 1;
-        let frame = encode_with_dictionary(&bytes, &dictionary).unwrap();
+        let frame = encode_with_dictionary(&bytes, &dictionary, LEVEL_TABLE_LOG).unwrap();
         assert!(frame.len() < 1000, "{}", frame.len());
         let decode = |frame: &[u8], dictionary: &[u8]| {
             let mut read = Vec::new();
@@ -110,6 +116,6 @@ mod tests {
         assert_eq!(decode(&[&frame[..], b"more"].concat(), &dictionary).unwrap(), bytes);
         assert_eq!(decode(&frame[..frame.len() - 1], &dictionary).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         assert_ne!(decode(&frame, b"").ok(), Some(bytes));
-        assert_eq!(decode(&encode_with_dictionary(b"", b"").unwrap(), b"").unwrap(), b"");
+        assert_eq!(decode(&encode_with_dictionary(b"", b"", LEVEL_TABLE_LOG).unwrap(), b"").unwrap(), b"");
     }
 }

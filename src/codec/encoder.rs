@@ -47,12 +47,13 @@ pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsi
     Ok(Encoder { form, failed: false })
 }
 
-/// Compresses the operations of a tar-diff into `inner`: one zstd frame, about 32 MiB.
+/// Compresses the operations of a tar-diff into `inner`: one zstd frame with this window, a power of two. Takes twice as
+/// much memory, and a mebibyte.
 ///
 /// # Errors
 /// When there is no memory.
-pub(crate) fn encode_recipe<W: Write>(inner: W) -> io::Result<Encoder<W>> {
-    let form = EncoderForm::Zstd(EncoderPump::new(zstd::Encode::recipe()?, inner));
+pub(crate) fn encode_recipe<W: Write>(inner: W, window_log: u32) -> io::Result<Encoder<W>> {
+    let form = EncoderForm::Zstd(EncoderPump::new(zstd::Encode::recipe(window_log)?, inner));
     Ok(Encoder { form, failed: false })
 }
 

@@ -59,8 +59,6 @@ const JOB: u32 = 1 << 20;
 const WINDOW_LOG: u32 = 23;
 /// The level of recipes: of security updates 19 makes 6 % less in twice the time.
 const RECIPE_LEVEL: i32 = 9;
-/// The window of recipes as a power of two: 16 MiB. One of 128 MiB makes nothing smaller.
-const RECIPE_WINDOW_LOG: u32 = 24;
 /// The most workers that the library takes on every target.
 const MAX_WORKERS: usize = 64;
 
@@ -86,13 +84,15 @@ impl Encode {
 
     /// For the operations of a tar-diff: few bytes, in which those of one file are like those of another far away. One
     /// thread, which is another path of the library than workers are, and so has its own bytes.
-    pub(super) fn recipe() -> io::Result<Self> {
+    pub(super) fn recipe(window_log: u32) -> io::Result<Self> {
         let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
         for parameter in [
             CParameter::CompressionLevel(RECIPE_LEVEL),
             CParameter::ChecksumFlag(true),
-            CParameter::WindowLog(RECIPE_WINDOW_LOG),
-            CParameter::EnableLongDistanceMatching(true),
+            CParameter::WindowLog(window_log),
+            // A place takes five bytes. The level's own table has four times as many places: it makes nothing smaller, and
+            // is too large for caches. A search for long matches only takes the place of better ones.
+            CParameter::HashLog(window_log - 3),
         ] {
             context.set_parameter(parameter).map_err(library_error)?;
         }

@@ -5,13 +5,14 @@
 //! recipe   data    copy or script or data …           bodies are worked on side by side, and written in order
 //! ```
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use super::bsdiff;
 use super::matching::{FileNumber, Matcher};
+use super::memory::{MemoryShares, Room};
 use super::ops::{self, MAGIC_1, MAGIC_2, Op, Script};
 use super::plain::{LayerTar, Scope};
-use super::windows::{Seeds, WindowSizes};
+use super::windows::Seeds;
 use crate::codec;
 use crate::error::{Error, Result};
 use crate::image::Layer;
@@ -26,8 +27,8 @@ use crate::stream::spool::SpoolFiles;
 
 /// Bytes up to which a file is sent as it is: naming another takes as many.
 const TINY: u64 = 24;
-/// The most files, and about the most bytes of them, that are worked on before what came of them is written.
-const BATCH: (usize, u64) = (512, 32 << 20);
+/// The most files that are worked on before what came of them is written.
+const BATCH: usize = 512;
 /// Bytes of data in one operation.
 const DATA: usize = 1 << 20;
 
@@ -37,7 +38,7 @@ pub(crate) struct RecipeForm {
     /// Version 2: changed files as zstd frames whose dictionary is the old file. Made in a fraction of the time. Else version
     /// 1: what differs, byte by byte.
     pub(crate) fast: bool,
-    /// About the most bytes of memory that a thread takes to compare files.
+    /// Bytes of memory that making it may take.
     pub(crate) memory: u64,
 }
 
@@ -77,9 +78,11 @@ impl TargetLayer {
         let failed = |error| Error::io("writing a delta of", at, error);
         let magic = if form.fast { MAGIC_2 } else { MAGIC_1 };
         out.write_all(magic).map_err(failed)?;
-        let work = Comparison { matcher, sizes: WindowSizes::within(form.memory), fast: form.fast, at };
+        let shares = MemoryShares::within(form.memory);
+        let work = Comparison { matcher, shares, room: &shares.room(), fast: form.fast, at };
+        let jobs = shares.threads(run.jobs);
         let mut writer = RecipeWriter {
-            out: codec::encode_recipe(out).map_err(failed)?,
+            out: codec::encode_recipe(out, shares.window_log).map_err(failed)?,
             matcher,
             data: Vec::new(),
             source: None,
@@ -101,11 +104,11 @@ impl TargetLayer {
                     });
                     bytes += file.size;
                 }
-                if files.len() >= BATCH.0 || bytes >= BATCH.1 {
+                if files.len() >= BATCH || bytes >= shares.batch() {
                     break;
                 }
             }
-            let bodies = pool::for_all(run.jobs, &files, |file| file.content.size(), |file| work.body(file))?;
+            let bodies = pool::for_all(jobs, &files, |file| file.content.size(), |file| work.body(file))?;
             for (file, body) in files.iter().zip(bodies) {
                 body.count(&mut counts);
                 let write = || {
@@ -157,7 +160,8 @@ impl FileRecipe {
 #[derive(Clone, Copy)]
 struct Comparison<'a> {
     matcher: &'a Matcher,
-    sizes: WindowSizes,
+    shares: MemoryShares,
+    room: &'a Room,
     /// True for the second version.
     fast: bool,
     at: &'a str,
@@ -171,9 +175,11 @@ impl Comparison<'_> {
         let size = file.content.size();
         let Some(source) = self.matcher.similar(&file.path, size) else { return Ok(FileRecipe::Data) };
         let old = &self.matcher.file(source).content;
-        if size.max(old.size()) > self.sizes.whole {
+        if size.max(old.size()) > self.shares.whole {
             return Ok(FileRecipe::Windows(source));
         }
+        let take = if self.fast { Room::to_frame } else { Room::to_compare };
+        let _taken = take(self.room, old.size(), size);
         let (old, new) = (read(old)?, read(&file.content)?);
         let script =
             self.smaller(if self.fast { self.frame(&old, &new)? } else { bsdiff::diff(&old, 0, &new) }, &new)?;
@@ -182,14 +188,19 @@ impl Comparison<'_> {
 
     /// The operation that makes `new` of all of `old`.
     fn frame(&self, old: &[u8], new: &[u8]) -> Result<Script> {
-        let frame = codec::encode_with_dictionary(new, old).map_err(|error| self.failed(error))?;
+        let frame = codec::encode_with_dictionary(new, old, self.shares.frame_table_log());
+        let frame = frame.map_err(|error| self.failed(error))?;
         let mut script = Script::default();
         script.dictionary(&frame, old.len() as u64);
         Ok(script)
     }
 
     /// The `script` that makes `new`; `None` where `new` itself is smaller.
-    fn smaller(&self, script: Script, new: &[u8]) -> Result<Option<Script>> {
+    fn smaller(&self, mut script: Script, new: &[u8]) -> Result<Option<Script>> {
+        if script.len() >= new.len() {
+            return Ok(None);
+        }
+        script.shrink();
         // Compression is costly, and what is this short is never larger than the file.
         if script.len() <= new.len() / 8 {
             return Ok(Some(script));
@@ -200,7 +211,7 @@ impl Comparison<'_> {
 
     /// The operations for the window of `file` at `offset`, of either version: a frame would need all of the old file.
     fn window(&self, file: &TargetFile, source: FileNumber, seeds: &Seeds, offset: u64) -> Result<Option<Script>> {
-        let new = read(&file.content.slice(offset, self.sizes.new))?;
+        let new = read(&file.content.slice(offset, self.shares.window()))?;
         let (start, size) = seeds.place(&new, offset, file.content.size());
         let old = read(&self.matcher.file(source).content.slice(start, size))?;
         self.smaller(bsdiff::diff(&old, start, &new), &new)
@@ -262,15 +273,16 @@ impl<W: Write + Finish> RecipeWriter<'_, W> {
     }
 
     fn windows(&mut self, file: &TargetFile, source: FileNumber, work: &Comparison<'_>, run: &Run) -> io::Result<()> {
-        let seeds = &Seeds::of(&self.matcher.file(source).content, work.sizes)?;
+        let seeds = &Seeds::of(&self.matcher.file(source).content, work.shares)?;
+        let (jobs, size) = (work.shares.windows_at_once(run.jobs), work.shares.window());
         let mut offset = 0;
         while offset < file.content.size() {
-            let offsets = (0..run.jobs.get() as u64).map(|nth| offset + nth * work.sizes.new);
+            let offsets = (0..jobs.get() as u64).map(|nth| offset + nth * size);
             let offsets: Vec<u64> = offsets.take_while(|offset| *offset < file.content.size()).collect();
             let window = |&offset: &u64| work.window(file, source, seeds, offset);
-            let scripts = pool::for_all(run.jobs, &offsets, |_| 0, window)?;
+            let scripts = pool::for_all(jobs, &offsets, |_| 0, window)?;
             for script in scripts {
-                let window = file.content.slice(offset, work.sizes.new);
+                let window = file.content.slice(offset, size);
                 match script {
                     Some(script) => {
                         self.script(source, &script)?;
@@ -316,6 +328,9 @@ impl<W: Write + Finish> RecipeWriter<'_, W> {
     }
 }
 
+/// The bytes of `extent`, without room for more.
 fn read(extent: &Extent) -> Result<Vec<u8>> {
-    extent.read(extent.source().label(), u64::MAX)
+    let mut bytes = Vec::with_capacity(extent.size() as usize);
+    let read = extent.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| Error::io("reading", extent.source().label(), error))
 }

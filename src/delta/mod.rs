@@ -11,8 +11,8 @@
 //! describes bytes, not entries, so that headers, padding and the end of a tar come out as they were.
 //!
 //! # Memory
-//! Sources take about 120 bytes a file, making a recipe 50 more and the path, and for each thread five times an old file or window
-//! and once a new one. Applying takes a buffer.
+//! Sources take about 120 bytes a file, making a recipe 50 more and the path; what it takes besides is shared out in `memory`.
+//! Applying takes a buffer.
 //!
 //! Sources: docs/delta.md; containers/tar-diff, `file-format.md`.
 
@@ -21,6 +21,7 @@ mod blocks;
 mod bsdiff;
 mod create;
 mod matching;
+mod memory;
 mod ops;
 mod plain;
 mod remake;

@@ -128,6 +128,11 @@ impl Script {
         &self.bytes
     }
 
+    /// Gives back the memory that no operation takes.
+    pub(super) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+    }
+
     /// The positions in the source before and after; `None` if it is not used.
     pub(super) fn span(&self) -> Option<(u64, u64)> {
         self.span

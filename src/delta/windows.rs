@@ -6,93 +6,75 @@
 
 use std::io::{self, Read};
 
+use super::memory::{MemoryShares, UNIT as BUCKET};
+use crate::stream::skip::Skip;
 use crate::stream::source::Extent;
-
-/// The most bytes of a file that is compared as a whole, whatever memory there is: no operation of it can be longer than
-/// readers take.
-const MOST_WHOLE: u64 = 96 << 20;
-
-/// What is compared at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WindowSizes {
-    /// Bytes up to which a file, old and new, is compared as a whole.
-    pub(super) whole: u64,
-    /// Bytes of a window of the new file.
-    pub(super) new: u64,
-    /// Bytes of the old file that a window is compared with.
-    old: u64,
-}
-
-impl WindowSizes {
-    /// Those for which comparing takes about `memory` bytes: five for each old byte, and one for each new one.
-    pub(super) fn within(memory: u64) -> Self {
-        let whole = (memory / 6).clamp(BUCKET, MOST_WHOLE) / BUCKET * BUCKET;
-        Self { whole, new: whole / 2, old: whole }
-    }
-}
 
 /// Bytes that are noted together.
 const SEED: usize = size_of::<u128>();
 /// The smallest distance between two seeds.
 const STEP: u64 = 64;
-/// The most seeds of a file, as a power of two; they are farther apart in files of more than 64 MiB.
-const SEEDS_LOG: u32 = 20;
-/// Places that the table has, as a power of two.
-const TABLE_LOG: u32 = SEEDS_LOG + 1;
-/// Bytes of the old file whose votes are counted together.
-const BUCKET: u64 = 1 << 20;
+
+/// Stands for the number of a seed that is found in several places, and tells of none.
+const REPEATED: u32 = u32::MAX;
 
 /// The seeds of an old file.
 pub(super) struct Seeds {
     size: u64,
-    sizes: WindowSizes,
+    shares: MemoryShares,
     step: u64,
-    /// Numbers of seeds from 1 on, and half of their hashes, by the other half; of several in one place the first.
+    /// Numbers of seeds from 1 on, or [`REPEATED`], and half of their hashes, by the other half; of several in one place the
+    /// first.
     table: Vec<(u32, u32)>,
 }
 
 impl Seeds {
-    /// Notes the seeds of `old`, which is compared in windows of these `sizes`.
+    /// Notes the seeds of `old`, which is compared in windows.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn of(old: &Extent, sizes: WindowSizes) -> io::Result<Self> {
+    pub(super) fn of(old: &Extent, shares: MemoryShares) -> io::Result<Self> {
         let size = old.size();
-        let step = (size >> SEEDS_LOG).next_power_of_two().max(STEP);
-        let mut seeds = Self { size, sizes, step, table: vec![(0, 0); 1 << TABLE_LOG] };
+        // Half of the table's places are enough for all of them.
+        let step = (size >> (shares.seeds_log() - 1)).next_power_of_two().max(STEP);
+        let mut seeds = Self { size, shares, step, table: vec![(0, 0); 1 << shares.seeds_log()] };
         let (mut reader, mut chunk) = (old.reader()?, Vec::new());
-        let (chunk_size, mut number) = (BUCKET.max(step), 0_u32);
+        // No seed reaches from one chunk into the next: seeds are as far apart as chunks are long, or less. Where they are
+        // farther apart, each is a chunk.
+        let (read, passed) = if step > BUCKET { (SEED as u64, step - SEED as u64) } else { (BUCKET, 0) };
+        let mut number = 0_u32;
         loop {
             chunk.clear();
-            // No seed reaches from one chunk into the next: seeds are as far apart as chunks are long, or less.
-            if (&mut reader).take(chunk_size).read_to_end(&mut chunk)? == 0 {
+            if (&mut reader).take(read).read_to_end(&mut chunk)? == 0 {
                 return Ok(seeds);
             }
             for place in chunk.chunks(step as usize) {
                 number += 1;
-                if let Some((slot, check)) = place.first_chunk().and_then(slot)
-                    && seeds.table[slot].0 == 0
-                {
-                    seeds.table[slot] = (number, check);
+                let Some((slot, check)) = place.first_chunk().and_then(|seed| seeds.slot(seed)) else { continue };
+                match seeds.table[slot] {
+                    (0, _) => seeds.table[slot] = (number, check),
+                    (_, known) if known == check => seeds.table[slot].0 = REPEATED,
+                    _ => {}
                 }
             }
+            reader.skip(passed.min(reader.remaining()))?;
         }
     }
 
     /// The part of the old file for the window `new`, which begins at the share `at` of `whole` of its file: offset and size.
     pub(super) fn place(&self, new: &[u8], at: u64, whole: u64) -> (u64, u64) {
-        let size = self.sizes.old.min(self.size);
+        let size = self.shares.whole.min(self.size);
         let last = self.size - size;
         let mut votes = vec![0_u64; (self.size / BUCKET + 1) as usize];
         for seed in new.windows(SEED) {
-            let Some((slot, check)) = seed.first_chunk().and_then(slot) else { continue };
-            if let (number @ 1.., known) = self.table[slot]
+            let Some((slot, check)) = seed.first_chunk().and_then(|seed| self.slot(seed)) else { continue };
+            if let (number @ 1..REPEATED, known) = self.table[slot]
                 && known == check
             {
                 votes[(u64::from(number - 1) * self.step / BUCKET) as usize] += 1;
             }
         }
-        let buckets = (self.sizes.old / BUCKET) as usize;
+        let buckets = (self.shares.whole / BUCKET) as usize;
         let mut sum: u64 = votes.iter().take(buckets).sum();
         let (mut best, mut start) = (sum, 0);
         for first in 1..votes.len().saturating_sub(buckets - 1) {
@@ -107,20 +89,20 @@ impl Seeds {
         }
         (start.min(last), size)
     }
-}
 
-/// The place in the table of these bytes, and what tells them from others there; `None` for a run of one byte, which may be
-/// anywhere.
-fn slot(seed: &[u8; SEED]) -> Option<(usize, u32)> {
-    let value = u128::from_le_bytes(*seed);
-    if value == value.rotate_left(8) {
-        return None;
+    /// The place in the table of these bytes, and what tells them from others there; `None` for a run of one byte, which may
+    /// be anywhere.
+    fn slot(&self, seed: &[u8; SEED]) -> Option<(usize, u32)> {
+        let value = u128::from_le_bytes(*seed);
+        if value == value.rotate_left(8) {
+            return None;
+        }
+        let (high, low) = ((value >> 64) as u64, value as u64);
+        let mixed =
+            (low ^ high.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let hash = (mixed ^ (mixed >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Some(((hash >> (u64::BITS - self.shares.seeds_log())) as usize, hash as u32))
     }
-    let (high, low) = ((value >> 64) as u64, value as u64);
-    let mixed =
-        (low ^ high.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    let hash = (mixed ^ (mixed >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Some(((hash >> (u64::BITS - TABLE_LOG)) as usize, hash as u32))
 }
 
 #[cfg(test)]
@@ -137,17 +119,23 @@ mod tests {
     fn a_window_is_compared_with_what_it_was_made_of() {
         let mib = |count: usize| count << 20;
         let old: Vec<u8> = (0..50).flat_map(|part| noise(part, mib(1))).collect();
-        let sizes = WindowSizes::within(192 << 20);
-        assert_eq!(sizes, WindowSizes { whole: 32 << 20, new: 16 << 20, old: 32 << 20 });
-        let seeds = Seeds::of(&Source::memory("old", old.clone()).extent(), sizes).unwrap();
+        let shares = MemoryShares::within(512 << 20);
+        let seeds = Seeds::of(&Source::memory("old", old.clone()).extent(), shares).unwrap();
         let whole = old.len() as u64;
         // Moved to the front, by a distance that is not a multiple of anything.
         let (start, size) = seeds.place(&old[mib(44) + 7..mib(46)], 0, whole);
         assert!(start <= 44 << 20 && start + size >= 46 << 20, "{start}");
         assert_eq!(seeds.place(&old[..mib(2)], whole - 1, whole).0, 0);
-        assert_eq!(seeds.place(&noise(99, mib(1)), whole / 2, whole), (9 << 20, sizes.old));
-        assert_eq!(seeds.place(&vec![0; mib(1)], 0, whole), (0, sizes.old));
-        let small = Seeds::of(&Source::memory("old", b"few".to_vec()).extent(), sizes).unwrap();
+        assert_eq!(seeds.place(&noise(99, mib(1)), whole / 2, whole), (9 << 20, shares.whole));
+        assert_eq!(seeds.place(&vec![0; mib(1)], 0, whole), (0, shares.whole));
+        let row: Vec<u8> = (0..64).collect();
+        let repeated: Vec<u8> = row.iter().copied().cycle().take(mib(2)).collect();
+        let with_table = Source::memory("old", [&repeated[..], &old].concat()).extent();
+        let seeds = Seeds::of(&with_table, shares).unwrap();
+        let window = [&repeated[..], &old[mib(44)..mib(45)]].concat();
+        let (start, size) = seeds.place(&window, 0, whole);
+        assert!(start <= 46 << 20 && start + size >= 47 << 20, "{start}: rows of a table are everywhere");
+        let small = Seeds::of(&Source::memory("old", b"few".to_vec()).extent(), shares).unwrap();
         assert_eq!(small.place(b"new", 0, 3), (0, 3));
     }
 }

@@ -87,10 +87,11 @@ pub(crate) struct ConvertArgs {
     #[arg(long, help_heading = "Selection")]
     pub(crate) fast: bool,
 
-    /// Take about SIZE of memory in each thread to compare files for a delta, 12M or more [default: 192M].
+    /// Take at most SIZE of memory to make a delta, 32M or more [default: 512M].
     ///
     /// Files that need more are compared in windows; with smaller windows less is found. The delta depends on SIZE, but not on
-    /// the number of threads.
+    /// the number of threads, which wait for one another where there is not enough for all. Only what each file of the images
+    /// takes, some 500 bytes, comes on top.
     #[arg(long, value_name = "SIZE", value_parser = values::delta_memory, help_heading = "Selection")]
     pub(crate) memory: Option<u64>,
 

@@ -1,8 +1,12 @@
-//! The memory that deltas take: for each thread as much as `--memory` says, and dictionaries within the limit.
+//! The memory that deltas take: making one no more than `--memory` says, and dictionaries within the limit.
+
+use std::path::Path;
+use std::process::Stdio;
 
 use super::{Shelf, assert_image, image, next_version, noise};
 use crate::support::image::TestImage;
 use crate::support::layer::{Item, file};
+use crate::support::process::{FOREGROUND, Process};
 use crate::support::shape::Shape;
 use crate::support::tar_diff::{TarDiff, of_layer};
 
@@ -22,9 +26,9 @@ fn with_less_memory_large_files_are_compared_in_windows() {
     for fast in ["", " --fast"] {
         let delta =
             |flags: &str| shelf.convert(&format!("new.tar --to delta --base old.tar{fast}{flags}")).success().stdout;
-        let [whole, windows] = [delta(""), delta(" --memory 12M")];
-        assert!(whole == delta(" --memory 192M") && whole != windows, "{fast}");
-        assert!(windows == delta(" --memory 12M -j 8"), "threads change nothing");
+        let [whole, windows] = [delta(""), delta(" --memory 32M")];
+        assert!(whole == delta(" --memory 512M") && whole != windows, "{fast}");
+        assert!(windows == delta(" --memory 32M -j 8"), "threads change nothing");
         for written in [whole, windows] {
             assert!(written.len() < 100_000, "{fast}: {} bytes", written.len());
             let made = shelf.convert("- --with old.tar --to oci").stdin(written).success();
@@ -34,9 +38,30 @@ fn with_less_memory_large_files_are_compared_in_windows() {
 }
 
 #[test]
+fn no_more_memory_is_taken_than_was_given() {
+    const MOST: u64 = 32 << 10;
+    // One file in windows, two that take all of the memory, and many that are compared side by side.
+    let sizes = [4 << 20, 1 << 20, 1 << 20].into_iter().chain([200 << 10; 8]);
+    let old: Vec<Item> = sizes.zip(0..).map(|(size, nth)| file(format!("f{nth}"), noise(nth, size))).collect();
+    let mut new = old.clone();
+    new.iter_mut().for_each(|item| item.body = next_version(std::mem::take(&mut item.body)));
+    let of = |items: Vec<Item>, name| Shape::Oci.save_one(&image(&[items], name));
+    let shelf = Shelf::of([("old.tar", of(old, "ex.org/app:1")), ("new.tar", of(new, "ex.org/app:2"))]);
+    let paths = ["new.tar", "old.tar", "up.delta"].map(|name| shelf.0.path(name));
+    let [new, old, delta] = paths.each_ref().map(|path| path.as_path());
+    for flags in [&["-j", "2"][..], &["-j", "8"], &["-j", "8", "--fast"]] {
+        let words = ["convert", "--force", "--to", "delta", "--memory", "32M"].iter().chain(flags).map(Path::new);
+        let args = words.chain([new, Path::new("--base"), old, Path::new("-o"), delta]);
+        let (ended, peak) = Process::start(FOREGROUND, args, Stdio::null()).end_and_peak();
+        ended.exits(0, []);
+        assert!(peak < MOST, "{peak} KiB resident: {flags:?}");
+    }
+}
+
+#[test]
 fn too_little_memory_is_refused() {
     let (shelf, _) = shelf();
-    shelf.refuses("new.tar --to delta --base old.tar --memory 11M -o x.delta", 2).says(["12M"]);
+    shelf.refuses("new.tar --to delta --base old.tar --memory 31M -o x.delta", 2).says(["32M"]);
     shelf.refuses("new.tar --to oci --memory 64M -o x.tar", 2).says(["--memory"]);
 }
 

@@ -44,8 +44,8 @@ fn a_program_in_python_rebuilds_every_layer() {
         (old_layers(), new_layers(), ""),
         (old_layers(), new_layers(), " --fast"),
         (new_layers(), old_layers(), ""),
-        (large_old.clone(), large_new.clone(), " --memory 12M"),
-        (large_old, large_new, " --memory 12M --fast"),
+        (large_old.clone(), large_new.clone(), " --memory 32M"),
+        (large_old, large_new, " --memory 32M --fast"),
     ] {
         let (old, new): (TestImage, TestImage) = (image(&old, "ex.org/app:1"), image(&new, "ex.org/app:2"));
         let archives = [("old.tar", Shape::Oci.save_one(&old)), ("new.tar", Shape::Oci.save_one(&new))];
