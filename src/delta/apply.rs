@@ -4,6 +4,7 @@
 //! compared with what is left before a byte moves; all that is made counts against the size that was declared and the budget.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::Sources;
 use super::blocks::{MadeBlocks, OpenSource};
@@ -16,11 +17,35 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::copy;
 
+/// Times as much as the old image and its recipes are, and bytes more, that recipes make which do not tell.
+const GROWTH: (u64, u64) = (16, 1 << 30);
 /// Bytes of operations that are read at once.
 const INPUT: usize = 64 << 10;
 
-/// Applies the tar-diff that `blob` reads, called `at` in messages, to `sources`, and writes the tar that it makes to `out`: its
-/// bytes, which are `size` if that is known. `blob` is read to its end.
+/// The bytes of the tar that a recipe makes.
+#[derive(Clone, Copy)]
+pub(crate) enum MadeSize<'a> {
+    /// So many.
+    Known(u64),
+    /// As many as it likes, within what this allows all that do not tell.
+    Unknown(&'a Growth),
+}
+
+/// The bytes that recipes make which do not tell how many: they may be few, and name a file again and again.
+pub(crate) struct Growth {
+    most: u64,
+    made: AtomicU64,
+}
+
+impl Growth {
+    /// Allows what honest recipes of `size` bytes, theirs and those of the image that they are for, may make.
+    pub(crate) fn of(size: u64) -> Self {
+        Self { most: size.saturating_mul(GROWTH.0).saturating_add(GROWTH.1), made: AtomicU64::new(0) }
+    }
+}
+
+/// Applies the tar-diff that `blob` reads, called `at` in messages, to `sources`, and writes the tar that it makes to `out`;
+/// returns its bytes. `blob` is read to its end.
 ///
 /// # Errors
 /// [`Error::Invalid`] for one that is damaged or meant for other sources, [`Error::Limit`], and those of either side.
@@ -28,7 +53,7 @@ pub(crate) fn apply(
     mut blob: impl Read,
     at: &str,
     sources: &Sources,
-    size: Option<u64>,
+    size: MadeSize<'_>,
     out: impl Write,
     run: &Run,
 ) -> Result<u64> {
@@ -53,9 +78,11 @@ pub(crate) fn apply(
     while let Some((op, size)) = ops::next(&mut patch.input).map_err(|bad| patch.bad(bad))? {
         patch.step(op, size)?;
     }
-    match size.filter(|size| *size != patch.made) {
-        Some(expected) => Err(Error::SizeMismatch { at: at.to_owned(), expected, found: patch.made }),
-        None => patch.out.flush().map(|()| patch.made),
+    match size {
+        MadeSize::Known(expected) if expected != patch.made => {
+            Err(Error::SizeMismatch { at: at.to_owned(), expected, found: patch.made })
+        }
+        _ => patch.out.flush().map(|()| patch.made),
     }
 }
 
@@ -69,8 +96,8 @@ struct Application<'a, R, W> {
     out: MadeBlocks<'a, W>,
     /// Bytes made.
     made: u64,
-    /// Bytes that will be made, if that was declared.
-    size: Option<u64>,
+    /// Bytes that will be made.
+    size: MadeSize<'a>,
     at: &'a str,
     run: &'a Run,
 }
@@ -240,13 +267,18 @@ fn source<'s>(opened: &'s mut Option<OpenSource>, at: &str) -> Result<&'s mut Op
     opened.as_mut().ok_or_else(|| Error::invalid(Rule::P6, at, "it takes bytes of a file before it names one"))
 }
 
-/// Counts `bytes` that are about to be made, of `size` if that is known.
-fn count(made: &mut u64, size: Option<u64>, bytes: u64, at: &str) -> Result<()> {
+/// Counts `bytes` that are about to be made, of `size`.
+fn count(made: &mut u64, size: MadeSize<'_>, bytes: u64, at: &str) -> Result<()> {
     *made = made.saturating_add(bytes);
-    match size.filter(|size| *made > *size) {
-        Some(size) => {
-            Err(Error::invalid(Rule::P8, at, format!("it makes more than the {size} bytes that it declares")))
+    let problem = match size {
+        MadeSize::Known(size) if *made > size => format!("it makes more than the {size} bytes that its layer has"),
+        MadeSize::Unknown(growth) if bytes > growth.most.saturating_sub(growth.made.fetch_add(bytes, Relaxed)) => {
+            format!(
+                "it makes too much: with what it and the image that it is for have, {} bytes at most are to be expected",
+                growth.most
+            )
         }
-        None => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(Rule::P8, at, problem))
 }

@@ -28,7 +28,7 @@ mod remake;
 mod sources;
 mod windows;
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{Growth, MadeSize, apply};
 pub(crate) use create::{RecipeForm, TargetLayer};
 pub(crate) use matching::Matcher;
 pub(crate) use plain::Scope;

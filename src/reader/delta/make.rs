@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{ImageDelta, names, read};
 use crate::codec::Codec;
-use crate::delta::{self, Scope, Sources};
+use crate::delta::{self, Growth, MadeSize, Scope, Sources};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, ErrorKind, Result, Setting};
 use crate::image::{Blob, ExpectedDigest, Image, ImageEntry, ImageSet, Layer, Node, layer_title};
@@ -75,22 +75,22 @@ impl ImageDelta<'_> {
 
     /// Makes the image of the `base` that it needs.
     fn make(&self, base: &Image, spools: &SpoolFiles, run: &Run) -> Result<Image> {
-        let changed = |(listed, diff_id): &(&Descriptor, &DiffId)| {
-            let is_there = base.layers.iter().any(|layer| layer.diff_id == **diff_id);
-            !is_there && self.manifest.layers.get(listed.digest()).is_some_and(DeltaLayer::is_tar_diff)
+        let recipe = |(listed, diff_id): (&Descriptor, &DiffId)| {
+            let part = self.manifest.layers.get(listed.digest()).filter(|part| part.is_tar_diff())?;
+            let is_there = base.layers.iter().any(|layer| layer.diff_id == *diff_id);
+            (!is_there).then_some(&part.blob)
         };
-        let changed = self.layers().filter(changed).count();
-        let making = Making {
-            delta: self,
-            base,
-            sources: match changed {
-                0 => None,
-                _ => Some(Sources::open(&base.layers, Scope::Headers, spools, run)?),
-            },
-            ahead: changed < run.jobs.get(),
-            spools,
-            run,
+        let changed = self.layers().filter_map(recipe).count();
+        let sources = match changed {
+            0 => None,
+            _ => Some(Sources::open(&base.layers, Scope::Headers, spools, run)?),
         };
+        // Several layers may name one blob.
+        let recipes: HashMap<&Digest, u64> =
+            self.layers().filter_map(recipe).map(|blob| (blob.digest(), blob.size())).collect();
+        let old = sources.iter().flat_map(Sources::layers).map(|layer| layer.tar.size());
+        let growth = Growth::of(recipes.into_values().chain(old).fold(0, u64::saturating_add));
+        let making = Making { delta: self, base, sources, growth, ahead: changed < run.jobs.get(), spools, run };
         let layer = |(number, (listed, diff_id))| making.layer(number, listed, diff_id);
         let layers = pool::for_all(run.jobs, self.layers().enumerate(), |(_, (listed, _))| listed.size(), layer)?;
         Ok(self.image(layers))
@@ -103,6 +103,7 @@ struct Making<'a> {
     base: &'a Image,
     /// The files of `base`, if a layer is made of them.
     sources: Option<Sources>,
+    growth: Growth,
     /// True if there are fewer layers to make than threads: each is then hashed on a thread of its own.
     ahead: bool,
     spools: &'a SpoolFiles,
@@ -126,7 +127,8 @@ impl Making<'_> {
         match self.sources.as_ref().filter(|_| part.is_tar_diff()) {
             None => whole(part, extent, name, listed, diff_id),
             Some(sources) => {
-                let tar = self.rebuilt(&title, part, &extent, &name, diff_id, sources).map_err(|error| {
+                let size = self.made_size(part, listed, diff_id);
+                let tar = self.rebuilt(&title, (part, size), &extent, &name, diff_id, sources).map_err(|error| {
                     // A base that is damaged is the cause, wherever that shows.
                     self.base.layers.iter().find_map(|layer| damage(layer, self.run)).unwrap_or(error)
                 })?;
@@ -137,11 +139,18 @@ impl Making<'_> {
         }
     }
 
+    /// The bytes of the tar that `part` makes (P-8).
+    fn made_size(&self, part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> MadeSize<'_> {
+        // A blob that has the digest of the tar is that tar.
+        let listed = (listed.digest() == diff_id.digest()).then(|| listed.size());
+        part.size.or(listed).map_or(MadeSize::Unknown(&self.growth), MadeSize::Known)
+    }
+
     /// A layer that the delta makes of `sources`; its diff_id is verified.
     fn rebuilt(
         &self,
         title: &str,
-        part: &DeltaLayer,
+        (part, size): (&DeltaLayer, MadeSize<'_>),
         extent: &Extent,
         at: &str,
         diff_id: &DiffId,
@@ -155,7 +164,7 @@ impl Making<'_> {
         let failed = |error| Error::io("writing", title, error);
         let (found, tar) = self.spools.add(title, |out| {
             let mut out = if self.ahead { HashWriter::on_a_thread(out).map_err(failed)? } else { HashWriter::new(out) };
-            delta::apply(stored, at, sources, part.size, &mut out, run)?;
+            delta::apply(stored, at, sources, size, &mut out, run)?;
             let (found, ..) = out.finish().map_err(failed)?;
             Ok(found)
         })?;

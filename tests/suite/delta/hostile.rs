@@ -1,6 +1,7 @@
 //! Deltas that lie: each pitfall of docs/delta.md refused, with no output and no growth.
 
 use super::{Shelf, image};
+use crate::support::codec::Codec;
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar, symlink};
 use crate::support::shape::Shape;
@@ -25,7 +26,12 @@ fn tar() -> Vec<u8> {
 
 /// Archives with the delta that `diff` makes.
 fn shelf(diff: &[u8]) -> Shelf {
-    let delta = tar_diff::of_layer(&old(), &new(), diff);
+    shelf_of(&new(), diff)
+}
+
+/// The same for this image.
+fn shelf_of(new: &TestImage, diff: &[u8]) -> Shelf {
+    let delta = tar_diff::of_layer(&old(), new, diff);
     Shelf::of([("old.tar", Shape::Docker20.save_one(&old())), ("up.delta", delta)])
 }
 
@@ -48,7 +54,7 @@ fn each_lie_is_refused() {
         bad(v1().raw([2]).raw(nine).raw([2]), "64 bits"),
         bad(v1().raw([2, 0x80]), "ends within"),
         bad(v1().op(0, 100, "few"), "ends within"),
-        bad(v1().op(0, u64::MAX, "few"), "ends within"),
+        bad(v1().op(0, u64::MAX, "few"), "makes too much"),
         bad(v1().op(1, 5000, "a"), "path of 5000 bytes"),
         bad(v1().op(1, 3, "a"), "ends within"),
         bad(v1().open("a").op(3, 9, "few"), "ends within"),
@@ -87,12 +93,17 @@ fn each_lie_is_refused() {
 
 #[test]
 fn little_that_makes_much_meets_a_limit() {
-    let copies = (0..2000).fold(TarDiff::v1().open("a"), |diff, _| diff.seek(0).copy(10));
-    let shelf = shelf(&copies.bytes());
-    shelf.refuses("up.delta --with old.tar --to oci -o x.tar --max-size 10K", 6).says(["--max-size"]);
-    let zeros = TarDiff::v1().data(vec![0; 4 << 20]);
-    let shelf = self::shelf(&zeros.bytes());
-    shelf.refuses("up.delta --with old.tar --to oci -o x.tar --max-size 1M", 6).says(["--max-size"]);
+    let copies = (0..2000).fold(TarDiff::v1().open("a"), |diff, _| diff.seek(0).copy(10)).bytes();
+    let zeros = TarDiff::v1().data(vec![0; 4 << 20]).bytes();
+    // An uncompressed layer is listed with the size of its tar, a compressed one is not.
+    let plain = new().stored(Codec::Plain);
+    for (diff, most) in [(&copies, "10K"), (&zeros, "1M")] {
+        let line = format!("up.delta --with old.tar --to oci -o x.tar --max-size {most}");
+        shelf(diff).refuses(&line, 6).says(["--max-size"]);
+        shelf_of(&plain, diff).refuses(&line.replace(most, "1G"), 3).says(["makes more than the"]);
+    }
+    let endless = shelf(&TarDiff::v1().op(0, 2 << 30, "few").bytes());
+    endless.refuses("up.delta --with old.tar --to oci -o x.tar", 3).says(["it makes too much"]);
 }
 
 #[test]
