@@ -156,6 +156,13 @@ impl Verification<'_> {
         if let Some(needs) = &image.needs {
             let count = format!("{} of its {} layers", needs.layers, image.layers.len());
             self.add(match &needs.image {
+                Some(base) if needs.delta.is_some() => {
+                    let problem = format!(
+                        "it is a delta that needs {base}. Its blobs were checked; its layers were not rebuilt: that takes an \
+                         archive of {base} with it"
+                    );
+                    Diagnostic::note(Rule::P3, &image.at, problem)
+                }
                 Some(base) => Diagnostic::note(Rule::B15, &image.at, format!("it leaves {count} to {base}")),
                 None => {
                     let problem = format!("{count} are not there, the lowest: it is an increment, or damaged");

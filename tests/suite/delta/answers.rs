@@ -32,6 +32,10 @@ fn alone_a_delta_tells_what_it_needs_and_what_it_makes() {
     for question in ["ls up.delta", "history up.delta", "edit up.delta --squash --to oci -o x.tar"] {
         shelf.imgtar(question).exits(3).says(["up.delta", "it is a delta, and needs ex.org/app:1"]);
     }
+    let verified: Value = serde_json::from_slice(&shelf.imgtar("verify --json up.delta").success().stdout).unwrap();
+    assert_eq!(verified["counts"]["notes"], json!(1), "{verified}");
+    let note = "its layers were not rebuilt: that takes an archive of ex.org/app:1 with it";
+    assert!(verified.to_string().contains(note), "{verified}");
     let short = shelf.imgtar("inspect --short up.delta").success();
     assert!(!String::from_utf8(short.stdout).unwrap().contains(" 0 B"));
 }
