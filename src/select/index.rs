@@ -51,8 +51,9 @@ fn on_platforms(
 }
 
 /// Reports what is left out of an index when each of its images is taken by itself.
-pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, run: &Run) {
-    let left_out = [vec!["the index".to_owned()], left_out(index, |node| matches!(node, Node::Image(_)))].concat();
+pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, images: &[&Arc<Image>], run: &Run) {
+    let is_taken = |node: &Node| matches!(node, Node::Image(other) if images.iter().any(|image| image.identity() == other.identity()));
+    let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     let at = format!("{}: {}", entry.archive, entry.title());
     run.diagnostics.note(Rule::O12, at, format!("each platform is taken by itself; left out: {}", left_out.join(", ")));
 }

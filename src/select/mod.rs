@@ -42,13 +42,14 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
         if let (IndexPolicy::Strict, Some(missing)) = (options.index, entry.node.first_missing()) {
             return Err(missing.missing(&entry.archive));
         }
-        let node = match &options.target {
-            Target::Oci(_) => index::for_layout(&wanted, options, run)?,
-            Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) | Target::Delta(_) => {
-                one_image(&wanted, options, run)?.map(Node::Image)
+        let nodes = match &options.target {
+            Target::Oci(_) => index::for_layout(&wanted, options, run)?.into_iter().collect(),
+            Target::Delta(_) => each_image(&wanted, options, run)?,
+            Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => {
+                one_image(&wanted, options, run)?.map(Node::Image).into_iter().collect()
             }
         };
-        selected.extend(node.map(|node| ImageEntry {
+        selected.extend(nodes.into_iter().map(|node| ImageEntry {
             archive: Arc::clone(&entry.archive),
             names: entry.names.clone(),
             descriptor: descriptor_of(&node, entry),
@@ -63,6 +64,18 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
         Target::Oci(_) => selected,
         Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) | Target::Delta(_) => each_image_once(&selected),
     })
+}
+
+/// The images of an entry, each for a platform of its own, for a target that lists every image by itself.
+fn each_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result<Vec<Node>> {
+    let images = wanted.images()?;
+    match (&images[..], &wanted.entry.node) {
+        ([_, _, ..], Node::Index(index)) if options.attestations != Some(Attestations::Keep) => {
+            index::note_taken_apart(wanted.entry, index, &images, run);
+            Ok(images.into_iter().cloned().map(Node::Image).collect())
+        }
+        _ => Ok(one_image(wanted, options, run)?.map(Node::Image).into_iter().collect()),
+    }
 }
 
 /// The one image that a target for one platform gets; `None`, with a notice, for what is not an image.
@@ -99,13 +112,14 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
 
 /// Makes each image of an index an entry of its own under the index's names. Other entries stay as they are.
 fn each_platform(entry: ImageEntry, run: &Run) -> Vec<ImageEntry> {
-    let (Node::Index(index), [_, ..]) = (&entry.node, &entry.node.images()[..]) else { return vec![entry] };
-    index::note_taken_apart(&entry, index, run);
+    let images = entry.node.distinct_images();
+    let (Node::Index(index), [_, ..]) = (&entry.node, &images[..]) else { return vec![entry] };
+    index::note_taken_apart(&entry, index, &images, run);
     let of_image = |image: &Arc<Image>| {
         let node = Node::Image(Arc::clone(image));
         ImageEntry { descriptor: descriptor_of(&node, &entry), node, ..entry.clone() }
     };
-    entry.node.distinct_images().into_iter().map(of_image).collect()
+    images.into_iter().map(of_image).collect()
 }
 
 /// The descriptor of `node` in `index.json`. An image that is taken out of an index has the index's descriptor of it, platform

@@ -42,7 +42,7 @@ pub(crate) fn apply(entries: &mut Vec<ImageEntry>, options: &ConvertOptions, run
         }
         drop_repeated(&mut entry.names);
     }
-    let may_share = options.each_platform || matches!(options.target, Target::Oci(_));
+    let may_share = options.each_platform || matches!(options.target, Target::Oci(_) | Target::Delta(_));
     warn_of_addresses(entries, run)?;
     settle_shared(entries, may_share, run)
 }

@@ -172,7 +172,7 @@ fn out(sink: Sink, outer: Encoding, run: &Run) -> Result<Out> {
     })
 }
 
-/// The images of entries that hold one each; selection has seen to it that docker's targets get no others.
+/// The images of entries that hold one each; selection has seen to it that all but layouts get no others.
 fn single_images(entries: &[ImageEntry]) -> Vec<(&ImageEntry, &Image)> {
     entries
         .iter()

@@ -291,6 +291,37 @@ fn a_base_that_is_wrong_or_damaged_is_refused() {
 }
 
 #[test]
+fn each_platform_is_made_of_the_same_one() {
+    let of = |image: TestImage, name: &str| {
+        ["linux/amd64", "linux/arm64"]
+            .map(|platform| (format!("{name}-{}.tar", &platform[6..]), image.clone().platform(platform)))
+    };
+    let archives = of(old(), "old").into_iter().chain(of(new(), "new"));
+    let saved: Vec<_> = archives.map(|(name, image)| (name, Shape::Oci.save_one(&image))).collect();
+    let shelf = Shelf::of(saved.iter().map(|(name, archive)| (name.as_str(), archive.clone())));
+    for name in ["old", "new"] {
+        shelf.convert(&format!("{name}-amd64.tar {name}-arm64.tar --to oci -o {name}.tar")).success();
+    }
+    let run = shelf.convert("new.tar --to delta --base old.tar -o up.delta").success();
+    run.says(["left out: the index", "linux/amd64", "linux/arm64"]);
+    let made = shelf.convert("up.delta --with old.tar --to oci").success();
+    let [mut found, mut expected] = [made.stdout, shelf.0.read("new.tar")].map(|archive| {
+        judge::oci_images(&Archive::written(&archive))
+            .into_iter()
+            .map(|image| (image.id, image.names))
+            .collect::<Vec<_>>()
+    });
+    (found.sort(), expected.sort());
+    assert_eq!((found.len(), &found), (2, &expected));
+    shelf.convert("new.tar --to delta --base old.tar --platform linux/arm64 -o arm.delta").success();
+    let made = shelf.convert("arm.delta --with old-arm64.tar --to oci").success();
+    assert_image(&made.stdout, &new().platform("linux/arm64"));
+    shelf
+        .refuses("new.tar --to delta --base old-amd64.tar -o x.delta", 4)
+        .says(["no base has an image for linux/arm64"]);
+}
+
+#[test]
 fn what_cannot_be_is_said() {
     let shelf = shelf(Shape::Oci);
     shelf.refuses("new.tar --to delta -o x.delta", 2).says(["--base"]);
