@@ -62,11 +62,13 @@ pub(crate) struct Listing<T> {
     pub size: u64,
     /// In the document's order.
     pub listed: Vec<ListedNode<T>>,
+    /// True if there are others, which cannot be read.
+    pub is_partial: bool,
 }
 
 impl<T> Default for Listing<T> {
     fn default() -> Self {
-        Self { size: 0, listed: Vec::new() }
+        Self { size: 0, listed: Vec::new(), is_partial: false }
     }
 }
 
@@ -250,10 +252,10 @@ impl ImageEntry {
         match &self.node {
             Node::Image(image) => image.own_digest().to_string(),
             Node::Index(index) => index.document.digest.to_string(),
-            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => self
-                .descriptor
-                .as_ref()
-                .map_or_else(|| "an entry".to_owned(), |descriptor| descriptor.digest().to_string()),
+            Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => self.descriptor.as_ref().map_or_else(
+                || "an entry that cannot be read".to_owned(),
+                |descriptor| descriptor.digest().to_string(),
+            ),
         }
     }
 

@@ -72,7 +72,7 @@ pub(super) fn listing(members: &MemberIndex, shared: &SharedBlobs, run: &Run) ->
         let node = reading.node(&written, &docker::item_at(MANIFEST_MEMBER, nth), &at)?;
         listed.push(ListedNode { at, written, node });
     }
-    Ok(Listing { size: bytes.len() as u64, listed })
+    Ok(Listing { size: bytes.len() as u64, listed, is_partial: false })
 }
 
 /// Reads the images of items.

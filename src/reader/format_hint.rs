@@ -23,7 +23,7 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
     let any = |test: &dyn Fn(&EntryPath) -> bool| names.iter().any(test);
     if let Some(directory) = names.iter().find_map(archive_below) {
         return Ok(format!(
-            "; there is one below `{directory}/`, where no tool looks: repack with tar -C {directory} ."
+            "; there is one below `{directory}/`, where no tool looks: unpack it, and repack with `tar -C {directory} -cf app.tar .`"
         ));
     }
     if index.has(REPOSITORIES_MEMBER)? && any(&|name| last(name) == b"json") {

@@ -43,13 +43,15 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         run.diagnostics.warn(Rule::O1, members.label(), problem)?;
     }
     let mut walk = Walk::new(members, shared, BlobNames::Layout, run);
-    let LayoutIndex { listing, typed, annotations } = match walk.listing() {
+    let LayoutIndex { listing, typed, annotations, unreadable } = match walk.listing() {
         Ok(read) => read,
         Err(error) => run.diagnostics.fault(error).map(|()| LayoutIndex::default())?,
     };
+    let mut entries = entries(members.label(), &listing.listed, typed);
+    entries.extend(unreadable.into_iter().map(|error| unreadable_entry(members.label(), error)));
     Ok(ImageSet {
         archive: members.label().to_owned(),
-        entries: entries(members.label(), &listing.listed, typed),
+        entries,
         unreferenced: unreferenced(members, &walk.referenced, run)?,
         is_completed: false,
         annotations,
@@ -85,6 +87,12 @@ fn entries(archive: &str, listed: &[ListedNode<Descriptor>], typed: Vec<Descript
         entries[place].names.extend(Name::of(written));
     }
     entries
+}
+
+/// The entry of an `index.json` that is not a descriptor; it comes behind all others.
+fn unreadable_entry(archive: &str, error: Error) -> ImageEntry {
+    let broken = Broken { platform: None, error: Some(Arc::new(error)), at: INDEX_MEMBER.to_owned(), image: None };
+    ImageEntry { archive: archive.into(), names: Vec::new(), descriptor: None, node: Node::Broken(Arc::new(broken)) }
 }
 
 /// Blobs that nothing refers to (O-3). The digest in a blob's name is verified when the blob is written.
@@ -151,6 +159,8 @@ struct LayoutIndex {
     /// Its descriptors, each with a media type.
     typed: Vec<Descriptor>,
     annotations: BTreeMap<String, String>,
+    /// The errors of entries that are not descriptors, unless they have been reported.
+    unreadable: Vec<Error>,
 }
 
 /// The walk from `index.json` down.
@@ -194,7 +204,11 @@ impl<'a> Walk<'a> {
     fn listing(&mut self) -> Result<LayoutIndex> {
         let (at, diagnostics) = (self.members.at(INDEX_MEMBER), &self.run.diagnostics);
         let bytes = self.members.document(Rule::O2, INDEX_MEMBER, "the format", MAX_DOCUMENT, self.run)?;
-        let index = oci::Index::read(&bytes, &at, None, diagnostics)?;
+        let mut unreadable = Vec::new();
+        let index = oci::Index::read_entries(&bytes, &at, None, diagnostics, &mut |error| {
+            unreadable.extend(diagnostics.fault(error).err());
+            Ok(())
+        })?;
         let (mut listed, mut typed) = (Vec::with_capacity(index.entries().len()), Vec::new());
         for (nth, written) in index.entries().iter().enumerate() {
             let at = format!("{at}: manifests[{nth}]");
@@ -205,8 +219,8 @@ impl<'a> Walk<'a> {
             let node = self.node(&typed[nth], &format!("{INDEX_MEMBER}: manifests[{nth}]"))?;
             listed.push(ListedNode { at, written: written.clone(), node });
         }
-        let listing = Listing { size: bytes.len() as u64, listed };
-        Ok(LayoutIndex { listing, typed, annotations: index.annotations().clone() })
+        let listing = Listing { size: bytes.len() as u64, listed, is_partial: !unreadable.is_empty() };
+        Ok(LayoutIndex { listing, typed, annotations: index.annotations().clone(), unreadable })
     }
 
     /// `descriptor` with the type of the document that it describes, where it names none.

@@ -154,6 +154,43 @@ fn what_a_hybrid_lists_for_docker_and_is_no_image_is_passed_over() {
     }
 }
 
+/// O-2: `index.json` is the work of several tools, and one may have written an entry that no reader understands.
+#[test]
+fn an_entry_that_is_no_descriptor_takes_no_other_with_it() {
+    let mut layout = Layout::new();
+    let good = layout.image(&TestImage::demo("app:1"), Types::Oci);
+    layout.list_as(&good, &["app:1".to_owned()]);
+    let archive = layout.tarball();
+    let digest = good["digest"].as_str().unwrap();
+    for bad in [
+        json!(null),
+        json!("text"),
+        json!({"mediaType": OCI_MANIFEST, "size": 3}),
+        json!({"mediaType": OCI_MANIFEST, "size": 3, "digest": 5}),
+        json!({"mediaType": OCI_MANIFEST, "size": 3, "digest": digest.to_ascii_uppercase()}),
+        json!({"mediaType": OCI_MANIFEST, "size": -1, "digest": digest}),
+        json!({"mediaType": OCI_MANIFEST, "size": "3", "digest": digest}),
+        json!({"mediaType": OCI_MANIFEST, "size": 3, "digest": digest, "annotations": ["a"]}),
+        json!({"mediaType": OCI_MANIFEST, "size": 3, "digest": digest, "platform": "linux/amd64"}),
+    ] {
+        for place in [0, 1] {
+            let insert = |json: &mut Value| json["manifests"].as_array_mut().unwrap().insert(place, bad.clone());
+            let archive = archive.clone().editing("index.json", insert);
+            for target in Target::ALL {
+                assert_eq!(convert(&archive, target, &["--image", "app:1"]).images.len(), 1, "{bad} to {target:?}");
+                refuse(&archive.bytes(), target, &[], 3).says([&*format!("index.json: manifests[{place}]")]);
+            }
+            let seen = imgtar(["inspect", "-"]).stdin(archive.bytes()).success().text();
+            let place = format!("manifests[{place}]");
+            for told in ["app:1", &place, "an entry of index.json cannot be read"] {
+                assert!(seen.contains(told), "{told}: {seen}");
+            }
+            imgtar(["ls", "-"]).stdin(archive.bytes()).exits(3).says(["an entry that cannot be read"]);
+            assert_eq!(imgtar(["verify", "-"]).stdin(archive.bytes()).run().code, 1, "{bad}");
+        }
+    }
+}
+
 #[test]
 fn an_image_without_layers_needs_no_rootfs() {
     for rootfs in [json!(null), json!({}), json!({"type": "layers"}), json!({"diff_ids": []})] {

@@ -175,6 +175,9 @@ impl Gatherer<'_> {
             self.run.budget.charge_memory(FACTS_SIZE, &entry.at)?;
             listed.push(of_entry(&entry.written, &entry.node, &mut known)?);
         }
+        if listing.is_partial {
+            listed.push(EntryFacts { broken: true, ..EntryFacts::default() });
+        }
         Ok(ImageList { size: listing.size, listed: Ok(listed) })
     }
 }

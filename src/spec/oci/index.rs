@@ -31,8 +31,22 @@ impl Index {
     /// [`Error::Invalid`] for what is not an index; and unless `diagnostics` go on, for one that is a manifest as well or
     /// contradicts `described` (H-4), and for an entry that is not a descriptor.
     pub fn read(bytes: &[u8], at: &str, described: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
+        Self::read_entries(bytes, at, described, diagnostics, &mut |error| diagnostics.fault(error))
+    }
+
+    /// The same, but the error of each entry that is not a descriptor goes to `on_fault`; after `Ok` the others are read.
+    ///
+    /// # Errors
+    /// Those of [`Index::read`] and of `on_fault`.
+    pub(crate) fn read_entries(
+        bytes: &[u8],
+        at: &str,
+        described: Option<&MediaType>,
+        diagnostics: &Diagnostics,
+        on_fault: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<Self> {
         let (media_type, mut object) = INDEX.read(bytes, at, described, diagnostics)?;
-        let entries = INDEX.descriptors(&mut object, "manifests", at, diagnostics)?.into_iter().flatten().collect();
+        let entries = INDEX.descriptors(&mut object, "manifests", at, on_fault)?.into_iter().flatten().collect();
         let subject = subject(&object, at, diagnostics)?;
         let fields = DocumentFields::deserialize(&object)
             .map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;

@@ -48,11 +48,13 @@ impl ManifestParts {
     pub fn read(bytes: &[u8], at: &str, described: Option<&MediaType>, diagnostics: &Diagnostics) -> Result<Self> {
         let (media_type, mut object) = MANIFEST.read(bytes, at, described, diagnostics)?;
         let config = match object.get("config") {
-            Some(value) => descriptor(value.clone(), || format!("{at}: config"), diagnostics)?,
+            Some(value) => {
+                descriptor(value.clone(), || format!("{at}: config"), &mut |error| diagnostics.fault(error))?
+            }
             None => diagnostics.fault(Error::invalid(Rule::O8, at, "it has no `config`")).map(|()| None)?,
         };
         let subject = subject(&object, at, diagnostics)?;
-        let layers = MANIFEST.descriptors(&mut object, "layers", at, diagnostics)?;
+        let layers = MANIFEST.descriptors(&mut object, "layers", at, &mut |error| diagnostics.fault(error))?;
         let fields = match DocumentFields::deserialize(&object) {
             Ok(fields) => Some(fields),
             Err(error) => {

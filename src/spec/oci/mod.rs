@@ -129,13 +129,13 @@ impl Kind {
     }
 
     /// Takes the descriptors out of the list at `key` of `object`, which [`write`] puts back: a list of thousands is not
-    /// held twice. `None` stands in the place of one that is refused.
+    /// held twice. `None` stands in the place of one that is refused, after `on_fault` has taken its error.
     fn descriptors(
         &self,
         object: &mut Map<String, Value>,
         key: &str,
         at: &str,
-        diagnostics: &Diagnostics,
+        on_fault: &mut dyn FnMut(Error) -> Result<()>,
     ) -> Result<Vec<Option<Descriptor>>> {
         let list = match object.get_mut(key) {
             Some(Value::Array(list)) => mem::take(list),
@@ -144,11 +144,11 @@ impl Kind {
             other => {
                 let message =
                     format!("`{key}` is {}, expected a list", shown(other.as_deref().unwrap_or(&Value::Null)));
-                return diagnostics.fault(Error::invalid(self.rule, at, message)).map(|()| Vec::new());
+                return on_fault(Error::invalid(self.rule, at, message)).map(|()| Vec::new());
             }
         };
         let place = |nth| format!("{at}: {key}[{nth}]");
-        list.into_iter().enumerate().map(|(nth, value)| descriptor(value, || place(nth), diagnostics)).collect()
+        list.into_iter().enumerate().map(|(nth, value)| descriptor(value, || place(nth), on_fault)).collect()
     }
 
     fn is_index_json(&self, described: Option<&MediaType>) -> bool {
@@ -196,14 +196,18 @@ impl Kind {
 }
 
 /// The descriptor that `value` is; `None` if it is refused.
-fn descriptor(value: Value, at: impl Fn() -> String, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
+fn descriptor(
+    value: Value,
+    at: impl Fn() -> String,
+    on_fault: &mut dyn FnMut(Error) -> Result<()>,
+) -> Result<Option<Descriptor>> {
     // What has to be read anew should the embedded copy be a false one.
     let embedding = value.get("data").is_some().then(|| value.clone());
     match Descriptor::parse(value) {
         Ok(descriptor) => Ok(Some(descriptor)),
         Err(problem) => {
             let is_about_data = problem.rule == Rule::O7;
-            diagnostics.fault(problem.at(at()))?;
+            on_fault(problem.at(at()))?;
             Ok(embedding.filter(|_| is_about_data).and_then(Descriptor::parse_without_data))
         }
     }
@@ -222,7 +226,7 @@ fn write(object: &Map<String, Value>, key: &str, list: &[Descriptor]) -> Vec<u8>
 /// Returns the descriptor in the document's `subject`, if it has one (O-14).
 fn subject(object: &Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<Option<Descriptor>> {
     match object.get("subject").filter(|value| !value.is_null()) {
-        Some(value) => descriptor(value.clone(), || format!("{at}: subject"), diagnostics),
+        Some(value) => descriptor(value.clone(), || format!("{at}: subject"), &mut |error| diagnostics.fault(error)),
         None => Ok(None),
     }
 }
