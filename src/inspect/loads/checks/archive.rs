@@ -57,7 +57,7 @@ fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
 /// The marker of a layout (O-1).
 fn marker(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let is_missing = facts.unmarked && !row.unmarked_layouts && matches!(list, Some(List::IndexJson(_)));
-    if is_missing { LoadObstacle::no("there is no `oci-layout` in it", Remedy::CONVERT) } else { None }
+    LoadObstacle::no_if(is_missing, "there is no `oci-layout` in it", Remedy::CONVERT)
 }
 
 /// The size of `manifest.json` (H-14).
@@ -70,24 +70,18 @@ fn document(row: &EngineRow, _: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
 /// Symbolic links that nothing names and that containerd follows all the same (G-7).
 fn links(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let is_read = row.links == LinkRule::Containerd && matches!(list, Some(List::ManifestJson(_)));
-    if !is_read || !facts.indirect_link {
-        return None;
-    }
-    LoadObstacle::no("a symbolic link in it does not lead to a file directly", Remedy::CONVERT)
+    let reason = "a symbolic link in it does not lead to a file directly";
+    LoadObstacle::no_if(is_read && facts.indirect_link, reason, Remedy::CONVERT)
 }
 
 /// Member names that begin with a slash, which only engines that unpack the archive find without it (G-4).
 fn rooted_names(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let looks_up = row.links != LinkRule::Followed && matches!(list, Some(List::ManifestJson(_)));
     let is_hidden = facts.rooted_name && (looks_up || row.links == LinkRule::Containerd);
-    if is_hidden { LoadObstacle::no("names of its members begin with a slash", Remedy::CONVERT) } else { None }
+    LoadObstacle::no_if(is_hidden, "names of its members begin with a slash", Remedy::CONVERT)
 }
 
 /// Numbers in headers that Go does not read (H-11).
 fn headers(_: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
-    if facts.unread_header {
-        LoadObstacle::no("a number field of a header is not a number", Remedy::CONVERT)
-    } else {
-        None
-    }
+    LoadObstacle::no_if(facts.unread_header, "a number field of a header is not a number", Remedy::CONVERT)
 }

@@ -34,39 +34,42 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
 /// Checks for engines that do not read `index.json`: its images are what a list that they do read would be made of.
 pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, one_image, broken];
 
+/// Returns whether an entry leads to an image.
+fn have_images(entries: &[EntryFacts]) -> bool {
+    entries.iter().any(|entry| !entry.images.is_empty())
+}
+
 /// An image at all.
 fn images(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    if entries.iter().any(|entry| !entry.images.is_empty()) {
-        None
-    } else {
-        LoadObstacle::no("there is no whole image in it", None)
-    }
+    LoadObstacle::no_if(!have_images(entries), "there is no whole image in it", None)
 }
 
 /// Blobs that are named by another digest than SHA-256 (O-5).
 fn digests(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (!row.sha512 && entries.iter().any(|entry| entry.other_digest)).then_some(())?;
+    let is_refused = !row.sha512 && entries.iter().any(|entry| entry.other_digest);
     // Docker's tarball names everything by SHA-256, but an engine that reads only layouts cannot read it.
     let remedy = matches!(row.target, "oci") && row.docker_types != DockerTypes::NotZstdNorByName;
-    LoadObstacle::no("it supports only sha256 digests", remedy.then_some(Remedy::DOCKER))
+    LoadObstacle::no_if(is_refused, "it supports only sha256 digests", remedy.then_some(Remedy::DOCKER))
 }
 
 /// Several entries where one is read (O-22).
 fn several(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (row.several == Several::AllOfManifestJson && entries.len() > 1).then_some(())?;
-    LoadObstacle::no("it only reads layouts with one entry", Remedy::CONVERT)
+    let is_refused = row.several == Several::AllOfManifestJson && entries.len() > 1;
+    LoadObstacle::no_if(is_refused, "it only reads layouts with one entry", Remedy::CONVERT)
 }
 
 /// Several entries where one image is read.
 fn one_image(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     let with_images = entries.iter().filter(|entry| !entry.images.is_empty()).count();
-    (row.several == Several::OneOfAnArchive && !facts.directory && with_images > 1).then_some(())?;
-    LoadObstacle::no("it accepts only archives of one image", Remedy::IMAGE)
+    let is_refused = row.several == Several::OneOfAnArchive && !facts.directory && with_images > 1;
+    LoadObstacle::no_if(is_refused, "it accepts only archives of one image", Remedy::IMAGE)
 }
 
 /// Several entries of which some cannot be chosen by their `ref.name` (O-21, O-23).
 fn ref_names(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (row.several == Several::ByRefName && entries.len() > 1).then_some(())?;
+    if row.several != Several::ByRefName || entries.len() < 2 {
+        return None;
+    }
     let with_images = entries.iter().filter(|entry| !entry.images.is_empty());
     let hidden = with_images.clone().find(|entry| !entry.ref_name.as_deref().is_some_and(is_ref_name))?;
     let remedy = if hidden.is_named() { Remedy::CONVERT } else { Remedy::tag(with_images.count() > 1) };
@@ -79,7 +82,7 @@ fn docker_types_by_name(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) 
         && entries.len() > 1
         && entries.iter().any(|entry| entry.docker_type);
     let reason = "it chooses among several by ref.name, but none of Docker's media types";
-    if is_refused { LoadObstacle::no(reason, Remedy::OCI_TYPES) } else { None }
+    LoadObstacle::no_if(is_refused, reason, Remedy::OCI_TYPES)
 }
 
 /// An image without the name that the engine needs (O-21).
@@ -102,7 +105,9 @@ fn nameless(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<Lo
 
 /// A name for something other than an image, which the engine unpacks all the same (O-13).
 fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (row.names == NameRules::Needed).then_some(())?;
+    if row.names != NameRules::Needed {
+        return None;
+    }
     let artifact = entries.iter().find(|entry| entry.is_named() && entry.images.is_empty() && !entry.absent)?;
     let name = artifact.image_name.as_deref().or(artifact.ref_name.as_deref()).unwrap_or_default();
     let name = escape_for_terminal(name.as_bytes());
@@ -111,20 +116,21 @@ fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
 
 /// An entry that is not there at all, beside images.
 fn missing(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (entries.iter().any(|entry| entry.missing) && entries.iter().any(|entry| !entry.images.is_empty())).then_some(())?;
-    LoadObstacle::no("an entry of index.json is not there", Remedy::CONVERT)
+    let is_refused = entries.iter().any(|entry| entry.missing) && have_images(entries);
+    LoadObstacle::no_if(is_refused, "an entry of index.json is not there", Remedy::CONVERT)
 }
 
 /// An entry that cannot be read, beside images; no conversion but of the others.
 fn broken(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (entries.iter().any(|entry| entry.broken) && entries.iter().any(|entry| !entry.images.is_empty())).then_some(())?;
-    LoadObstacle::no("an entry of index.json cannot be read", Remedy::IMAGE)
+    let is_refused = entries.iter().any(|entry| entry.broken) && have_images(entries);
+    LoadObstacle::no_if(is_refused, "an entry of index.json cannot be read", Remedy::IMAGE)
 }
 
 /// Platforms of an index whose blobs are not there (O-15).
 fn absent_platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (!row.absent_platforms && entries.iter().any(|entry| entry.absent)).then_some(())?;
-    LoadObstacle::no("it imports all platforms, and not all of them are there and can be read", Remedy::CONVERT)
+    let is_refused = !row.absent_platforms && entries.iter().any(|entry| entry.absent);
+    let reason = "it imports all platforms, and not all of them are there and can be read";
+    LoadObstacle::no_if(is_refused, reason, Remedy::CONVERT)
 }
 
 /// Several platforms under one name, side by side (N-9).
@@ -149,27 +155,26 @@ fn flat_index(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<
 
 /// One name for different images of one platform (N-9).
 fn same_name(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    let is_by_number =
-        row.several == Several::ByReference || (row.several == Several::OneOfAnArchive && facts.directory);
-    let groups = groups(row, entries);
-    let (name, _) = groups.iter().find(|(_, group)| group.len() > 1 && !is_flat(group))?;
-    if is_by_number {
+    if row.several == Several::ByReference || (row.several == Several::OneOfAnArchive && facts.directory) {
+        // It finds images by their positions too.
         return None;
     }
+    let groups = groups(row, entries);
+    let (name, _) = groups.iter().find(|(_, group)| group.len() > 1 && !is_flat(group))?;
     let shown = escape_for_terminal(name.as_bytes());
     LoadObstacle::no(format!("different images have the name `{shown}`, of which it finds one"), Remedy::IMAGE)
 }
 
 /// A name with several manifests below it, for engines that choose no platform.
 fn ambiguous(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    (row.names == NameRules::RefNameNeeded && entries.iter().any(|entry| entry.manifests > 1)).then_some(())?;
-    LoadObstacle::no("it considers a name with several manifests ambiguous", Remedy::PLATFORM)
+    let is_refused = row.names == NameRules::RefNameNeeded && entries.iter().any(|entry| entry.manifests > 1);
+    LoadObstacle::no_if(is_refused, "it considers a name with several manifests ambiguous", Remedy::PLATFORM)
 }
 
 /// An entry without a media type.
 fn untyped(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     let is_refused = !row.untyped_entries && entries.iter().any(|entry| entry.untyped);
-    if is_refused { LoadObstacle::no("an entry of index.json has no media type", Remedy::CONVERT) } else { None }
+    LoadObstacle::no_if(is_refused, "an entry of index.json has no media type", Remedy::CONVERT)
 }
 
 /// Images for another operating system, or for a platform that no machine has together with the others.

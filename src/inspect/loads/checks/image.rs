@@ -42,7 +42,7 @@ fn layer_forms(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
         LayerForms::LikeTheFirst => {
             let is_uniform = matches!(image.codecs.as_slice(), [] | [Codec::Gzip] | [Codec::Plain]);
             let reason = "it treats all layers like the first one, as gzip or plain";
-            if is_uniform { None } else { LoadObstacle::no(reason, Remedy::GZIP) }
+            LoadObstacle::no_if(!is_uniform, reason, Remedy::GZIP)
         }
         LayerForms::AnyOf(forms) => {
             let unread = image.codecs.iter().copied().find(|codec| !forms.contains(codec))?;
@@ -55,7 +55,9 @@ fn layer_forms(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
 
 /// The media types of layers (O-9).
 fn layer_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
-    is_layout.then_some(())?;
+    if !is_layout {
+        return None;
+    }
     let unknown = || {
         let media_type = image.unknown_type.as_ref()?;
         LoadObstacle::no(format!("it does not know layers of the type `{media_type}`"), Remedy::DOCKER)
@@ -76,7 +78,9 @@ fn layer_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
 
 /// Docker's media types in a layout (O-10).
 fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
-    is_layout.then_some(())?;
+    if !is_layout {
+        return None;
+    }
     let unpacks_by_library = row.reads == Reads::IndexJsonThenManifestJson;
     match row.docker_types {
         DockerTypes::None if image.docker_type => {
@@ -94,8 +98,8 @@ fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option
 
 /// Encrypted layers (O-19).
 fn encrypted(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
-    (row.unpacks.is_some() && image.encrypted).then_some(())?;
-    LoadObstacle::no("its layers are encrypted, and it has no keys", None)
+    let is_refused = row.unpacks.is_some() && image.encrypted;
+    LoadObstacle::no_if(is_refused, "its layers are encrypted, and it has no keys", None)
 }
 
 /// Layers that may not be distributed, and whose bytes are not there (M-8).
@@ -121,15 +125,14 @@ fn base(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObs
 
 /// Bytes that cannot be those that the config names (M-11).
 fn wrong_layer(_: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
-    (is_layout && !image.disordered).then_some(())?;
-    let layer = image.wrong_layer?;
+    let layer = image.wrong_layer.filter(|_| is_layout && !image.disordered)?;
     LoadObstacle::no(format!("the bytes of layer {layer} are not those that the config names"), None)
 }
 
 /// Layers in another order than in the config (O-25).
 fn order(_: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
-    (is_layout && image.disordered).then_some(())?;
-    LoadObstacle::no("the manifest lists the layers in another order than the config", Remedy::CONVERT)
+    let reason = "the manifest lists the layers in another order than the config";
+    LoadObstacle::no_if(is_layout && image.disordered, reason, Remedy::CONVERT)
 }
 
 /// More layers than the store can stack (M-15).
@@ -145,13 +148,15 @@ fn depth(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> 
 /// An image without layers (L-17).
 fn no_layers(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     let is_refused = row.layers == LayerForms::LikeTheFirst && !is_layout && image.layers == 0;
-    if is_refused { LoadObstacle::no("it does not accept an image without layers from an archive", None) } else { None }
+    LoadObstacle::no_if(is_refused, "it does not accept an image without layers from an archive", None)
 }
 
 /// A history with more layers than the image has (L-16).
 fn history(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
-    (row.checks_history && image.layer_steps > image.layers).then_some(())?;
     let (steps, layers) = (image.layer_steps, image.layers);
+    if !row.checks_history || steps <= layers {
+        return None;
+    }
     LoadObstacle::no(format!("the history describes {}, but the image has {layers}", counted(steps, "layer")), None)
 }
 
@@ -214,7 +219,7 @@ pub(super) fn platforms<'a>(
     let has_none = row.platforms == PlatformRule::Machine && common.is_some_and(|common| common.is_empty());
     let reason =
         "it loads images for the platform of the machine, and no machine has all of these; --all-platforms helps";
-    if has_none { LoadObstacle::no(reason, Remedy::PLATFORM) } else { None }
+    LoadObstacle::no_if(has_none, reason, Remedy::PLATFORM)
 }
 
 /// The machine that runs an image: system and architecture.

@@ -19,25 +19,23 @@ pub(super) const CHECKS_OF_OTHERS: &[ItemsCheck] = &[several, nameless];
 
 /// Several images where one is read.
 fn several(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
-    (items.len() > 1 && row.several == Several::OneOfAnArchive).then_some(())?;
+    let is_refused = items.len() > 1 && row.several == Several::OneOfAnArchive;
     let reason = "it accepts only archives of one image; several go by --to oci-dir and `crane push --index`";
-    LoadObstacle::no(reason, Remedy::IMAGE)
+    LoadObstacle::no_if(is_refused, reason, Remedy::IMAGE)
 }
 
 /// An image without a name.
 fn nameless(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
-    items.iter().any(|item| item.names.is_empty()).then_some(())?;
+    if items.iter().all(|item| !item.names.is_empty()) {
+        return None;
+    }
     let remedy = Remedy::tag(items.len() > 1);
     match row.names {
         NameRules::Needed => LoadObstacle::no("it does not create images without a name", remedy),
         NameRules::RefNameNeeded => LoadObstacle::no("it finds images by their names only", remedy),
         NameRules::Free | NameRules::Tagged | NameRules::References => {
             let is_hidden = row.several == Several::ByRefName && items.len() > 1;
-            if is_hidden {
-                LoadObstacle::no("it chooses among several by name, and not all have one", remedy)
-            } else {
-                None
-            }
+            LoadObstacle::no_if(is_hidden, "it chooses among several by name, and not all have one", remedy)
         }
     }
 }
@@ -84,7 +82,7 @@ fn same_name(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
 fn member_names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     let is_read = row.links == LinkRule::Containerd && items.iter().any(|item| item.unclean);
     let reason = "it uses the member names in manifest.json literally, and they are not clean";
-    if is_read { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
+    LoadObstacle::no_if(is_read, reason, Remedy::CONVERT)
 }
 
 /// Members that are hard links (G-8).
@@ -99,7 +97,7 @@ fn hard_links(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
             "it looks for the target of a hard link below the link's own directory",
         ),
     };
-    if is_hit { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
+    LoadObstacle::no_if(is_hit, reason, Remedy::CONVERT)
 }
 
 /// Layers that are symbolic links (G-7).
@@ -126,7 +124,7 @@ fn links(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
 fn parents(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     let is_refused = row.checks_history && items.iter().any(|item| item.wrong_parent);
     let reason = "it refuses the parent that manifest.json names, whose history is not the image's own";
-    if is_refused { LoadObstacle::no(reason, Remedy::CONVERT) } else { None }
+    LoadObstacle::no_if(is_refused, reason, Remedy::CONVERT)
 }
 
 /// Images for another operating system, or for a platform that no machine has together with the others.

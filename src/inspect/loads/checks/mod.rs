@@ -33,6 +33,11 @@ impl LoadObstacle {
     fn no(reason: impl Into<String>, remedy: impl Into<Option<Remedy>>) -> Option<Self> {
         Some(Self { verdict: Verdict::No, reason: reason.into(), remedy: remedy.into() })
     }
+
+    /// Nothing is loaded if the engine `is_stopped`.
+    fn no_if(is_stopped: bool, reason: &str, remedy: impl Into<Option<Remedy>>) -> Option<Self> {
+        if is_stopped { Self::no(reason, remedy) } else { None }
+    }
 }
 
 impl<'a> List<'a> {
