@@ -228,7 +228,7 @@ pub(crate) fn tar_diff(digest: Digest, size: u64) -> Descriptor {
     Descriptor::new(MediaType::parse(TAR_DIFF), digest, size)
 }
 
-/// The name of a compression in an annotation; `None` for none.
+/// The name of a compression in an annotation; `None` for no compression.
 fn compression_name(compression: Compression) -> Option<&'static str> {
     match compression {
         Compression::Plain => None,
@@ -243,17 +243,15 @@ fn layers(manifest: &Manifest, at: &str) -> Result<HashMap<Digest, DeltaLayer>> 
     for blob in manifest.layers().iter().filter(|layer| layer.annotation(CONTENT) == Some(LAYER)) {
         let to = blob.annotation(TO).map(|text| parse(text, TO, at)).transpose()?;
         let to = to.unwrap_or_else(|| blob.digest().clone());
-        let size = match blob.annotation(LAYER_SIZE) {
-            Some(text) => Some(text.parse().map_err(|_| {
-                Error::invalid(Rule::P8, at, format!("`{LAYER_SIZE}` is `{}`, no number", quote(text.as_bytes())))
-            })?),
-            None => None,
+        let number = |text: &str| {
+            let problem = || format!("`{LAYER_SIZE}` is `{}`, no number", quote(text));
+            text.parse().map_err(|_| Error::invalid(Rule::P8, at, problem()))
         };
+        let size = blob.annotation(LAYER_SIZE).map(number).transpose()?;
         let recorded = blob.annotation(COMPRESSION);
         let compression =
             [Compression::Gzip, Compression::Zstd].into_iter().find(|known| compression_name(*known) == recorded);
-        let compression = compression.filter(|_| recorded.is_some());
-        // It tells a reader something, and decides nothing.
+        // For people only, so one that cannot be read is left out.
         let counts = |text: &str| json::read(text.as_bytes(), FILES, MAX_DOCUMENT, Rule::P11).ok();
         let files = blob.annotation(FILES).and_then(counts);
         layers.insert(to, DeltaLayer { blob: blob.clone(), size, files, compression });
