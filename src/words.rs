@@ -1,4 +1,4 @@
-//! Numbers and sizes in the form that people read.
+//! Numbers, sizes and lists in the form that people read.
 
 use std::fmt::Display;
 
@@ -24,6 +24,15 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.1} {}", unit.unwrap_or(&""))
 }
 
+/// Returns the first `most` of `items`, and the number of the others: `a, b, and 3 more`.
+pub(crate) fn list<T: Display>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut items = items.into_iter();
+    let mut texts: Vec<String> = items.by_ref().take(most).map(|item| item.to_string()).collect();
+    let more = items.count();
+    texts.extend((more > 0).then(|| format!("and {more} more")));
+    texts.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +49,12 @@ mod tests {
         ] {
             assert_eq!(size(bytes), text);
         }
+    }
+
+    #[test]
+    fn a_long_list_ends_with_the_number_of_the_others() {
+        assert_eq!(list(["a", "b"], 2), "a, b");
+        assert_eq!(list(0..20, 3), "0, 1, 2, and 17 more");
+        assert_eq!(list([""; 0], 3), "");
     }
 }

@@ -21,6 +21,7 @@ use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Laye
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::spec::platform::Platform;
+use crate::words;
 
 /// Archives that a message lists; the rest is counted.
 const MAX_LISTED: usize = 3;
@@ -38,9 +39,8 @@ impl ImageSet {
         for entry in sets.iter().flat_map(|set| &set.entries) {
             merge.add(entry);
         }
-        let archives: Vec<&str> = sets.iter().map(|set| set.archive.as_str()).collect();
         Self {
-            archive: listed(&archives),
+            archive: words::list(sets.iter().map(|set| &set.archive), MAX_LISTED),
             entries: merge.entries,
             is_completed: true,
             unreferenced: sets.iter().flat_map(|set| &set.unreferenced).cloned().collect(),
@@ -48,14 +48,6 @@ impl ImageSet {
             manifest_json: None,
             index_json: None,
         }
-    }
-}
-
-/// Returns the name of several archives in messages.
-fn listed(archives: &[&str]) -> String {
-    match archives.len().checked_sub(MAX_LISTED).filter(|&more| more > 0) {
-        Some(more) => format!("{} and {more} more", archives[..MAX_LISTED].join(", ")),
-        None => archives.join(", "),
     }
 }
 

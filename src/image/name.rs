@@ -6,6 +6,7 @@ use crate::path::escape_for_terminal;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{ManifestItem, UNTAGGED};
 use crate::spec::reference::Reference;
+use crate::words;
 
 /// The annotation of an index's entry that holds a full name (docs/formats.md O-20).
 pub(crate) const IMAGE_NAME: &str = "io.containerd.image.name";
@@ -59,12 +60,7 @@ impl Name {
 
     /// `names` in messages, the first of many; `None` when there are none.
     pub fn list(names: &[Self]) -> Option<String> {
-        let (first, rest) = names.split_at(names.len().min(MAX_LISTED));
-        let mut list: Vec<String> = first.iter().map(ToString::to_string).collect();
-        if !rest.is_empty() {
-            list.push(format!("and {} more", rest.len()));
-        }
-        (!list.is_empty()).then(|| list.join(", "))
+        (!names.is_empty()).then(|| words::list(names, MAX_LISTED))
     }
 
     /// `ref.name` is free text: a whole name, a bare tag, or neither.

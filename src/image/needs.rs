@@ -10,6 +10,7 @@ use super::{Image, Layer, layer_title};
 use crate::error::{Error, Result, Setting};
 use crate::rule::Rule;
 use crate::spec::delta::DeltaContent;
+use crate::words;
 
 /// The most layers that an error names; the rest is counted.
 const MAX_NAMED: usize = 16;
@@ -64,14 +65,10 @@ impl Image {
             _ => layer_title(number, &layer.diff_id),
         };
         let left_out = self.layers.iter().enumerate().filter(|(_, layer)| layer.is_left_out());
-        let mut titles: Vec<String> = left_out.map(titled).collect();
+        let titles = words::list(left_out.map(titled), MAX_NAMED);
         if titles.is_empty() {
             return Ok(());
         }
-        let more = titles.len().saturating_sub(MAX_NAMED);
-        titles.truncate(MAX_NAMED);
-        titles.extend((more > 0).then(|| format!("{more} more")));
-        let titles = titles.join(", ");
         let problem = match base {
             Some(base) if is_delta => format!("it is a delta, and needs {base}"),
             Some(base) => format!("it leaves out {titles}, which {base} has"),

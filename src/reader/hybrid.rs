@@ -19,6 +19,10 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::ManifestItem;
 use crate::spec::oci::INDEX_MEMBER;
+use crate::words;
+
+/// The most images of a name that an error lists; the rest is counted, because a name may stand for thousands.
+const MAX_SHOWN: usize = 16;
 
 /// Reads both halves and refuses contradictions between them, or reads the one that is preferred.
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
@@ -131,7 +135,8 @@ impl LayoutImages {
             Some(known) if known.contains(image_id) || known.is_empty() => return None,
             Some(known) => {
                 let problem = format!("{name} is another image than in {INDEX_MEMBER}");
-                Error::mismatch(Rule::H13, at, problem, &some_of(known), image_id).avoided_by(Setting::Half)
+                Error::mismatch(Rule::H13, at, problem, &words::list(known, MAX_SHOWN), image_id)
+                    .avoided_by(Setting::Half)
             }
             None if self.missing.contains(name) => {
                 let problem = format!(
@@ -146,14 +151,6 @@ impl LayoutImages {
         };
         Some(error)
     }
-}
-
-/// The first of `digests`, and how many more there are: a name may stand for thousands, and be wrong a thousand times.
-fn some_of(digests: &BTreeSet<Digest>) -> String {
-    const SHOWN: usize = 16;
-    let mut texts: Vec<String> = digests.iter().take(SHOWN).map(ToString::to_string).collect();
-    texts.extend(digests.len().checked_sub(SHOWN).filter(|&more| more > 0).map(|more| format!("{more} more")));
-    texts.join(", ")
 }
 
 /// Puts the layers of images in the order of their configs; a manifest may list them in another (O-25). An image that is
@@ -214,18 +211,4 @@ fn in_order(image: &Image, by_config: &HashMap<&str, &[String]>) -> Option<Vec<L
         Some(Layer { diff_id: diff_id.clone(), ..layer.clone() })
     };
     order.iter().zip(image.config.diff_ids()).map(in_place).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_many_digests_some_are_shown_in_one_order() {
-        let digests = |count: u8| (0..count).map(|n| Digest::sha256(&[n])).collect::<BTreeSet<_>>();
-        let (few, many) = (some_of(&digests(3)), some_of(&digests(20)));
-        assert!(few.split(", ").is_sorted() && few.matches("sha256:").count() == 3, "{few}");
-        assert!(many.ends_with(", 4 more") && many.matches("sha256:").count() == 16, "{many}");
-        assert!(!some_of(&digests(16)).contains("more"));
-    }
 }

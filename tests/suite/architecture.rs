@@ -29,7 +29,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("archive", &["codec", "diagnostics", "error", "limits", "path", "rule", "run", "spec", "stream"]),
     ("flatten", &["diagnostics", "error", "limits", "path", "rule"]),
     // The model, and what is asked of it.
-    ("image", &["codec", "digest", "error", "path", "rule", "spec", "stream"]),
+    ("image", &["codec", "digest", "error", "path", "rule", "spec", "stream", "words"]),
     ("nearest", &["image", "spec"]),
     ("options", &["codec", "digest", "spec"]),
     (
@@ -143,6 +143,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "run",
             "spec",
             "stream",
+            "words",
         ],
     ),
     (
