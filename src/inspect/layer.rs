@@ -116,11 +116,7 @@ pub(super) fn decode(layer: &Layer, ahead: bool, run: &Run) -> Result<DecodedLay
 /// Passes the entries of a layer to `check`, up to the first that is not a valid tar: engines can still copy such a layer.
 fn entries<R: Skip>(reader: &mut Reader<'_, R>, check: &mut UnpackCheck, layer: &Layer, run: &Run) -> Result<()> {
     loop {
-        let entry = reader.next_entry();
-        if let (Some(problem), Ok(entry)) = (reader.take_unread(), &entry) {
-            check.unread(&problem, entry.as_ref().map_or(b"", |entry| &entry.path));
-        }
-        match entry {
+        match check.next_entry(reader) {
             Ok(Some(entry)) => run.budget.charge_memory(check.entry(&entry, reader.flag()), &layer.at)?,
             Ok(None) => return Ok(()),
             Err(Error::Invalid { .. }) => {

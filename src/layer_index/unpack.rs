@@ -10,13 +10,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
 
-use crate::archive::{EntryKind, TarEntry};
+use crate::archive::{EntryKind, Reader, TarEntry};
 use crate::diagnostics::{Diagnostic, Severity};
-use crate::error::Problem;
+use crate::error::Error;
 use crate::flatten::{BadWhiteout, Role};
 use crate::limits::MAX_LINKS;
 use crate::path::{EntryPath, quote};
 use crate::rule::Rule;
+use crate::stream::skip::Skip;
 
 /// Something in a layer that some engines do not unpack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,10 +167,19 @@ impl UnpackCheck {
         ENTRY_SIZE + PATH_SIZE * (self.there.len() - before) as u64 + entry.link.len() as u64
     }
 
-    /// Adds a problem that the tar's reader found in a header or at the end: an invalid number or a short end marker.
-    pub(crate) fn unread(&mut self, problem: &Problem, path: &[u8]) {
-        let fault = if problem.rule == Rule::G13 { UnpackFault::ShortEnd } else { UnpackFault::UnreadNumber };
-        self.faults.entry(fault).or_insert_with(|| path.to_vec());
+    /// Reads the next entry of `reader`, and adds a problem that this finds in its header or at the end: an invalid number or a
+    /// short end marker. The entry itself is added by [`UnpackCheck::entry`].
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub(crate) fn next_entry<R: Skip>(&mut self, reader: &mut Reader<'_, R>) -> Result<Option<TarEntry>, Error> {
+        let entry = reader.next_entry()?;
+        if let Some(problem) = reader.take_unread() {
+            let fault = if problem.rule == Rule::G13 { UnpackFault::ShortEnd } else { UnpackFault::UnreadNumber };
+            let path = entry.as_ref().map(|entry| entry.path.clone());
+            self.faults.entry(fault).or_insert_with(|| path.unwrap_or_default());
+        }
+        Ok(entry)
     }
 
     /// Notes that the tar cannot be read any further.

@@ -144,32 +144,26 @@ impl Body {
         let mut check = UnpackCheck::default();
         let mut has_host_attribute = false;
         loop {
-            let entry = reader.next_entry();
-            // If it cannot be read at all, the error is enough.
-            if let (Some(problem), Ok(entry)) = (reader.take_unread(), &entry) {
-                check.unread(&problem, entry.as_ref().map_or(b"", |entry| &entry.path));
-            }
-            match entry {
-                Ok(Some(entry)) => {
-                    entries.count += 1;
-                    if let Some(fault) = fault_of_name(&entry.path, at) {
-                        entries.is_broken = true;
-                        diagnostics.report(fault)?;
-                    }
-                    if let Some(name) = entry.host_attribute().filter(|_| !has_host_attribute) {
-                        has_host_attribute = true;
-                        diagnostics.report(host_attribute(&entry.path, name, at))?;
-                    }
-                    budget.charge_memory(check.entry(&entry, reader.flag()), at)?;
-                    budget.charge_memory(entries.index.push(&entry, None), at)?;
-                }
+            let entry = match check.next_entry(&mut reader) {
+                Ok(Some(entry)) => entry,
                 Ok(None) => break,
                 Err(error) => {
                     entries.is_broken = true;
                     diagnostics.fault(error)?;
                     break;
                 }
+            };
+            entries.count += 1;
+            if let Some(fault) = fault_of_name(&entry.path, at) {
+                entries.is_broken = true;
+                diagnostics.report(fault)?;
             }
+            if let Some(name) = entry.host_attribute().filter(|_| !has_host_attribute) {
+                has_host_attribute = true;
+                diagnostics.report(host_attribute(&entry.path, name, at))?;
+            }
+            budget.charge_memory(check.entry(&entry, reader.flag()), at)?;
+            budget.charge_memory(entries.index.push(&entry, None), at)?;
         }
         for (fault, path) in check.finish().into_iter().filter(|(fault, _)| !is_found_elsewhere(*fault)) {
             diagnostics.report(fault.finding(at, &path))?;

@@ -40,14 +40,10 @@ impl Verification<'_> {
     /// Checks `repositories`, if there is one, against the items of `manifest.json`.
     pub(super) fn repositories(&mut self) -> Result<()> {
         let Some(listing) = &self.set.manifest_json else { return Ok(()) };
-        let (members, at) = (&self.archive.members, self.archive.members.at(REPOSITORIES_MEMBER));
-        let read = match members.find(REPOSITORIES_MEMBER, "the format") {
+        let at = self.archive.members.at(REPOSITORIES_MEMBER);
+        let repositories = match self.read_repositories(&at) {
+            Ok(Some(Repositories(repositories))) => repositories,
             Ok(None) => return Ok(()),
-            Ok(Some(extent)) => extent.read(&at, MAX_MANIFEST_JSON).and_then(|bytes| Repositories::read(&bytes, &at)),
-            Err(error) => Err(error),
-        };
-        let Repositories(repositories) = match read {
-            Ok(repositories) => repositories,
             Err(error) if error.kind() == ErrorKind::Input => {
                 let problem = "it is not an object of objects of strings; only Docker up to 28 reads it, where manifest.json \
                                is missing";
@@ -82,7 +78,13 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// One name and the top layer it stands for.
+    /// Reads `repositories`; `None` if there is none.
+    fn read_repositories(&self, at: &str) -> Result<Option<Repositories>> {
+        let Some(extent) = self.archive.members.find(REPOSITORIES_MEMBER, "the format")? else { return Ok(None) };
+        Repositories::read(&extent.read(at, MAX_MANIFEST_JSON)?, at).map(Some)
+    }
+
+    /// Checks one name and the top layer it stands for.
     fn entry(&mut self, text: &str, id: &str, item: Option<&ListedNode<ManifestItem>>, at: &str) -> Result<()> {
         let shown = quote(text);
         let Some(item) = item else {
