@@ -16,7 +16,6 @@ use crate::spec::timestamp::Timestamp;
 /// A layer's metadata as docker before 1.10 kept it.
 #[derive(Debug, Clone)]
 pub struct LegacyLayer {
-    id: V1Id,
     parent: Option<V1Id>,
     step: LegacyStep,
     docker_version: String,
@@ -56,12 +55,7 @@ impl LegacyLayer {
         let step =
             LegacyStep { created: created.to_string(), author, created_by: container_config.cmd.0.join(" "), comment };
         let object = json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
-        Ok(Self { id: id.clone(), parent, step, docker_version, object })
-    }
-
-    /// The layer's ID.
-    pub fn id(&self) -> &V1Id {
-        &self.id
+        Ok(Self { parent, step, docker_version, object })
     }
 
     /// The layer below; `None` for a base.
