@@ -244,7 +244,7 @@ fn layers(manifest: &Manifest, at: &str) -> Result<HashMap<Digest, DeltaLayer>> 
         let to = blob.annotation(TO).map(|text| parse(text, TO, at)).transpose()?;
         let to = to.unwrap_or_else(|| blob.digest().clone());
         let number = |text: &str| {
-            let problem = || format!("`{LAYER_SIZE}` is `{}`, no number", quote(text));
+            let problem = || format!("`{LAYER_SIZE}` is `{}`, not a number", quote(text));
             text.parse().map_err(|_| Error::invalid(Rule::P8, at, problem()))
         };
         let size = blob.annotation(LAYER_SIZE).map(number).transpose()?;
@@ -349,7 +349,7 @@ mod tests {
             (
                 "\"io.github.imgtar.delta.layer-size\":\"10\"",
                 "\"io.github.imgtar.delta.layer-size\":\"-1\"",
-                "no number",
+                "not a number",
             ),
             ("delta.reused\":\"[", "delta.reused\":\"", "delta.reused`"),
         ] {

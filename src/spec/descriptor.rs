@@ -265,7 +265,7 @@ impl Descriptor {
     /// O-7: an embedded copy has to be the blob.
     fn check_data(&self) -> Result<(), String> {
         let Some(data) = &self.0.fields.data else { return Ok(()) };
-        let bytes = BASE64.decode(data).map_err(|error| format!("`data` is no base64: {error}"))?;
+        let bytes = BASE64.decode(data).map_err(|error| format!("`data` is not base64: {error}"))?;
         if bytes.len() as u64 != self.size() {
             return Err(format!("`data` has {} bytes, expected {}", bytes.len(), self.size()));
         }
@@ -343,7 +343,7 @@ mod tests {
             (r#""mediaType":"a","digest":"sha256:../x","size":1"#, "`sha256:../x` is not a digest"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"YQ==""#, "`data` is sha256:ca978112"),
             (r#""mediaType":"a","digest":"EMPTY","size":0,"data":"YQ==""#, "`data` has 1 bytes, expected 0"),
-            (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"Y""#, "`data` is no base64"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"Y""#, "`data` is not base64"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"urls":[1]"#, "expected a text"),
         ] {
             let error = read(&format!("{{{}}}", rest.replace("EMPTY", EMPTY))).unwrap_err().to_string();

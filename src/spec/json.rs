@@ -40,7 +40,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|error| invalid(Rule::G14, format!("the JSON is not UTF-8 at byte {}", error.valid_up_to())))?;
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| invalid(Rule::G14, format!("no JSON: {error}")))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| invalid(Rule::G14, format!("it is not JSON: {error}")))?;
     check_structure(text).map_err(|problem| problem.at(at))?;
     serde_json::from_str(text).map_err(|error| invalid(form, in_plain_words(&error)))
 }
@@ -313,10 +313,10 @@ mod tests {
         for (text, expected) in [
             (&b"\xef\xbb\xbf{}"[..], "a.tar: x.json: the JSON starts with a byte order mark"),
             (b"{\"a\":\"\xff\"}", "a.tar: x.json: the JSON is not UTF-8 at byte 6"),
-            (b"[] []", "a.tar: x.json: no JSON: trailing characters at line 1 column 4"),
-            (b"", "a.tar: x.json: no JSON: EOF while parsing a value at line 1 column 0"),
-            (b"{\"a\":1", "a.tar: x.json: no JSON: EOF while parsing an object at line 1 column 6"),
-            (b"{\"a\":1,}", "a.tar: x.json: no JSON: key must be a string at line 1 column 8"),
+            (b"[] []", "a.tar: x.json: it is not JSON: trailing characters at line 1 column 4"),
+            (b"", "a.tar: x.json: it is not JSON: EOF while parsing a value at line 1 column 0"),
+            (b"{\"a\":1", "a.tar: x.json: it is not JSON: EOF while parsing an object at line 1 column 6"),
+            (b"{\"a\":1,}", "a.tar: x.json: it is not JSON: key must be a string at line 1 column 8"),
             (b"{\"a\":1,\n \"a\":2}", "a.tar: x.json: the key `a` occurs twice in one object at line 2 column 2"),
             (
                 b"[{\"a\":{\"b\":[\"b\"],\"\\u0062\" :2}}]",

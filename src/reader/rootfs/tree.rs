@@ -1,4 +1,4 @@
-//! Checks of a tar's entries: whether they are a filesystem, or something else that a user took for one.
+//! Checks of a tar's entries, which should be a filesystem and not an image archive.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,12 +29,12 @@ pub(super) struct Tree<'a> {
     contiguous: Finds,
     repeated: Finds,
     host_attributes: Finds,
-    /// A hash of each path: a warning that is wrong once in 2^64 is worth the memory.
+    /// A hash of each path, which takes less memory; two paths may have one hash once in 2^64.
     seen: HashSet<u64>,
     has_layout: bool,
     has_index: bool,
-    /// The member that only an image archive has.
-    tell_tale: Option<String>,
+    /// A member that only an image archive has, if there is one.
+    image_member: Option<String>,
 }
 
 /// Entries that are worth a warning.
@@ -64,7 +64,7 @@ impl Finds {
 }
 
 impl<'a> Tree<'a> {
-    /// Nothing seen yet of the tar that messages call `label`.
+    /// No entries yet of the tar that messages call `label`.
     pub(super) fn new(label: &'a str) -> Self {
         Self {
             label,
@@ -77,7 +77,7 @@ impl<'a> Tree<'a> {
             seen: HashSet::new(),
             has_layout: false,
             has_index: false,
-            tell_tale: None,
+            image_member: None,
         }
     }
 
@@ -125,8 +125,9 @@ impl<'a> Tree<'a> {
             return Err(Error::invalid(Rule::H19, self.label, "there is nothing in it, not even a tar's end"));
         }
         let layout = (self.has_layout && self.has_index).then_some(LAYOUT_MEMBER);
-        if let Some(member) = self.tell_tale.as_deref().or(layout) {
-            let problem = format!("an image archive (it holds `{member}`), no root filesystem: use `imgtar convert`");
+        if let Some(member) = self.image_member.as_deref().or(layout) {
+            let problem =
+                format!("an image archive (it holds `{member}`), not a root filesystem: use `imgtar convert`");
             return Err(Error::invalid(Rule::X3, self.label, problem));
         }
         if size < self.end + BLOCK as u64 {
@@ -161,12 +162,12 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// A filesystem may well have a `manifest.json` of its own, so this one counts only if it lists images.
+    /// Looks for members of an image archive. A filesystem may have a `manifest.json` too: it counts only if it lists images.
     fn look_for_images(&mut self, entry: &TarEntry, path: &EntryPath, body: &mut impl Read) -> Result<()> {
         let Some((directory, last)) = path.split() else { return Ok(()) };
         if !directory.is_root() {
             let is_v1 = last == b"layer.tar" && is_v1_id(&directory);
-            self.tell_tale = self.tell_tale.take().or_else(|| is_v1.then(|| path.to_string()));
+            self.image_member = self.image_member.take().or_else(|| is_v1.then(|| path.to_string()));
             return Ok(());
         }
         self.has_layout |= last == LAYOUT_MEMBER.as_bytes();
@@ -176,7 +177,7 @@ impl<'a> Tree<'a> {
             body.read_to_end(&mut bytes).map_err(|error| Error::io("reading", self.label, error))?;
             let lists_images = docker::read_manifest(&bytes, self.label, &Diagnostics::silent())
                 .is_ok_and(|images| !images.is_empty());
-            self.tell_tale = self.tell_tale.take().or_else(|| lists_images.then(|| MANIFEST_MEMBER.to_owned()));
+            self.image_member = self.image_member.take().or_else(|| lists_images.then(|| MANIFEST_MEMBER.to_owned()));
         }
         Ok(())
     }
