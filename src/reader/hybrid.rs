@@ -32,7 +32,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
         return Ok(set);
     }
     let mut set = oci::read(members, shared, run)?;
-    // The order of layers may be found in the other half all the same.
+    // The other half may still tell the order of layers.
     let listing = match prefer {
         Some(Half::Oci) => docker::listing(members, shared, &run.silenced()),
         Some(Half::Docker) | None => docker::listing(members, shared, run),

@@ -1,7 +1,7 @@
 //! A root filesystem's tar, which becomes an image of one layer: the bytes as they are, under a config that is new.
 //!
-//! One pass reads every byte. It hashes them, plain and as stored, and decodes the tar only to refuse what no engine could
-//! unpack, and what is not a filesystem at all. A pipe is spooled beside it, in the form in which it comes.
+//! One pass reads every byte. It hashes them, plain and as stored, and decodes the tar only to refuse what no engine can
+//! unpack and what is not a filesystem. A pipe is spooled at the same time, as it comes, compressed or not.
 //!
 //! Sources: docs/formats.md, M-11, M-12, R-2, R-4, R-10, R-13, R-20, R-22, S-2, G-13, H-1.
 

@@ -203,7 +203,7 @@ mod tests {
     use crate::spec::config::ImageConfig;
     use proptest::prelude::*;
 
-    /// An image of its own for a platform of few words, so that many meet.
+    /// An image for a platform of few values, so that many platforms match.
     fn entry((machine, version, features): (bool, u8, u8)) -> ImageEntry {
         let platform = Platform {
             os_version: ["", "1", "2"][usize::from(version)].to_owned(),

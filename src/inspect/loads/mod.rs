@@ -2,11 +2,10 @@
 //!
 //! ```text
 //! gather: archive ─▶ facts ─┐
-//! table: a row an engine ───┼─▶ checks: what is in the engine's way ─▶ Loads: the least of all facts
+//! table: a row an engine ───┼─▶ checks: what stops the engine ─▶ Loads: the worst of all verdicts
 //! ```
 //!
-//! A row names the release that was measured. A fact is one check; each gives a reason, and the conversion that would
-//! help.
+//! A row names the release that was measured. Each check looks at one fact, and gives a reason and the conversion that helps.
 
 mod checks;
 mod engine;
@@ -77,7 +76,7 @@ fn of_engine(engine: Engine, facts: &LoadFacts) -> Loads {
     }
 }
 
-/// Returns the list of which the engine loads most, of those that it tries, and the obstacles there.
+/// Returns the list of which the engine loads the most, among those that it tries, and the obstacles there.
 fn best<'a>(row: &EngineRow, facts: &'a LoadFacts) -> (Option<List<'a>>, Vec<LoadObstacle>) {
     let mut best: Option<(Option<List<'a>>, Vec<LoadObstacle>)> = None;
     for list in List::candidates(row, facts) {
@@ -89,7 +88,7 @@ fn best<'a>(row: &EngineRow, facts: &'a LoadFacts) -> (Option<List<'a>>, Vec<Loa
     best.unwrap_or_else(|| (None, checks::obstacles(row, facts, None)))
 }
 
-/// Returns the least verdict of `obstacles`; [`Verdict::Yes`] if there are none.
+/// Returns the worst verdict of `obstacles`; [`Verdict::Yes`] if there are none.
 fn verdict(obstacles: &[LoadObstacle]) -> Verdict {
     obstacles.iter().map(|obstacle| obstacle.verdict).min().unwrap_or(Verdict::Yes)
 }

@@ -15,7 +15,7 @@ pub(super) struct EngineRow {
     pub(super) reads: Reads,
     /// The containers that it reads: archives, directories or both.
     pub(super) containers: Containers,
-    /// True if it takes a layout without `oci-layout` for one (O-1).
+    /// True if it reads a layout without `oci-layout` (O-1).
     pub(super) unmarked_layouts: bool,
     /// True if it finds an image whose descriptor has no media type.
     pub(super) untyped_entries: bool,
@@ -29,7 +29,7 @@ pub(super) struct EngineRow {
     pub(super) types: LayerTypes,
     /// Docker's media types in a layout.
     pub(super) docker_types: DockerTypes,
-    /// The type into which it reads a config; `None` if it does not look.
+    /// The type into which it reads a config; `None` if it does not read configs.
     pub(super) config: Option<ConfigReader>,
     /// Its choice among several images.
     pub(super) several: Several,
@@ -137,7 +137,7 @@ pub(super) enum Several {
 /// The way an engine loads several entries of one name for different platforms (N-9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FlatIndex {
-    /// It never sees one, or takes all of it.
+    /// It loads all of them, or never reads such a list.
     Whole,
     /// The last entry gets the name.
     LastOnly,
@@ -149,13 +149,13 @@ pub(super) enum FlatIndex {
 /// The names that an engine needs and refuses (L-7, O-21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NameRules {
-    /// Any and none.
+    /// Any name, and none.
     Free,
-    /// Names of `manifest.json` must be references, with a tag; none is fine.
+    /// Names of `manifest.json` must be references with a tag; an image needs no name.
     Tagged,
-    /// Names of `manifest.json` must be references; no image without a name.
+    /// Names of `manifest.json` must be references; an image needs a name.
     Needed,
-    /// Names of `manifest.json` must be references; none is fine.
+    /// Names of `manifest.json` must be references; an image needs no name.
     References,
     /// The `ref.name` is the only way to an image.
     RefNameNeeded,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// The part of an archive that an engine loads; the verdict on an archive is the least that any check gives.
+/// The part of an archive that an engine loads; the verdict on an archive is the worst of its checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Nothing, or not all images.

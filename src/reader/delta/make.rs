@@ -1,4 +1,4 @@
-//! What deltas make: images whose changed layers lie in a temporary file.
+//! Makes the images of deltas; their changed layers are in a temporary file.
 //!
 //! Sources: docs/delta.md P-3, P-10.
 
@@ -24,11 +24,11 @@ use crate::stream::source::Extent;
 use crate::stream::spool::SpoolFiles;
 use crate::stream::tap::{Expected, HashWriter, VerifyReader};
 
-/// Makes the images of those of `archives` that are deltas, of the images in `sets` and of one another's. Those for which
-/// there is no such image are refused if they are `wanted`.
+/// Makes the images of the deltas among `archives` from the images in `sets` and from those of other deltas. A delta that needs
+/// another image is an error if its archive is `wanted`.
 ///
 /// # Errors
-/// A delta whose image is not there, one that is damaged, or an image that is.
+/// A delta that needs an image that is not there, and a damaged delta or image.
 pub(in crate::reader) fn make_all(
     archives: &[&Archive],
     sets: &mut [Option<ImageSet>],
@@ -111,7 +111,7 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
-    /// Layer `number` of the image: the base's, one that the delta has as it is, or one that it makes.
+    /// Returns layer `number` of the image: one of the base, a whole one of the delta, or one that is rebuilt.
     fn layer(&self, number: usize, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
         if let Some(reused) = self.base.layers.iter().find(|layer| layer.diff_id == *diff_id) {
             return Ok(as_listed(reused, listed));
@@ -129,7 +129,7 @@ impl Making<'_> {
             Some(sources) => {
                 let size = self.made_size(part, listed, diff_id);
                 let tar = self.rebuilt(&title, (part, size), &extent, &name, diff_id, sources).map_err(|error| {
-                    // A base that is damaged is the cause, wherever that shows.
+                    // If the base is damaged, that is the cause.
                     self.base.layers.iter().find_map(|layer| damage(layer, self.run)).unwrap_or(error)
                 })?;
                 let blob = Some(Blob { extent: tar, codec: Codec::Plain });
@@ -193,7 +193,7 @@ fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDi
     }
 }
 
-/// A layer that the delta has as it is.
+/// Returns a layer that the delta holds as a whole.
 fn whole(part: &DeltaLayer, extent: Extent, at: String, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
     // A blob that was compressed anew has another digest than the one that is listed.
     let claim = if listed.digest() == part.blob.digest() { listed } else { &part.blob };

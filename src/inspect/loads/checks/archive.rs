@@ -67,7 +67,7 @@ fn document(row: &EngineRow, _: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
     LoadObstacle::no(format!("it does not read a manifest.json of more than {} MiB", most >> 20), Remedy::IMAGE)
 }
 
-/// Symbolic links that nothing names and that containerd follows all the same (G-7).
+/// Symbolic links: containerd follows all of them, also those that no document names (G-7).
 fn links(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let is_read = row.links == LinkRule::Containerd && matches!(list, Some(List::ManifestJson(_)));
     let reason = "a symbolic link in it does not lead to a file directly";

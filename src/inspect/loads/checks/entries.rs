@@ -39,7 +39,7 @@ fn have_images(entries: &[EntryFacts]) -> bool {
     entries.iter().any(|entry| !entry.images.is_empty())
 }
 
-/// An image at all.
+/// The presence of an image.
 fn images(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     LoadObstacle::no_if(!have_images(entries), "there is no whole image in it", None)
 }
@@ -103,7 +103,7 @@ fn nameless(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<Lo
     }
 }
 
-/// A name for something other than an image, which the engine unpacks all the same (O-13).
+/// A name for something other than an image, which the engine tries to unpack (O-13).
 fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     if row.names != NameRules::Needed {
         return None;

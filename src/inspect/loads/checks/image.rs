@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[ImageCheck] = &[
 fn layer_forms(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     match row.layers {
         LayerForms::All => None,
-        // A directory it copies as it is.
+        // It copies a directory as it is.
         LayerForms::LikeTheFirst if is_layout => None,
         LayerForms::LikeTheFirst => {
             let is_uniform = matches!(image.codecs.as_slice(), [] | [Codec::Gzip] | [Codec::Plain]);

@@ -1,4 +1,4 @@
-//! One check a fact: each function looks at one thing that may keep an engine from loading an archive.
+//! Checks: each function looks at one thing that may stop an engine from loading an archive.
 
 mod archive;
 mod entries;
