@@ -129,7 +129,8 @@ impl Scan {
         let whole = source.extent();
         let mut members: HashMap<EntryPath, Vec<Member<Extent>>> = HashMap::new();
         for (path, member) in self.members {
-            members.entry(path).or_default().push(member.bind(&whole));
+            // Almost every name is there once.
+            members.entry(path).or_insert_with(|| Vec::with_capacity(1)).push(member.bind(&whole));
         }
         let members = TarMembers::new(members, self.has_rooted_name, self.oddities);
         MemberIndex { label: source.label().to_owned(), store: MemberStore::Tar(Box::new(members)) }

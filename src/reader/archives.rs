@@ -59,8 +59,8 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     let opener = Opener::new(beside + bases.len(), run);
     let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::open_with(input, &opener));
     let opened = opened.collect::<Result<Vec<_>>>()?;
-    let mut reading =
-        OpenArchives { sets: iter::repeat_with(|| None).take(opened.len()).collect(), opened, prefer, run };
+    let sets = iter::repeat_with(|| None).take(opened.len()).collect();
+    let mut reading = OpenArchives { sets, opened, keeps_lists: taken == 1, prefer, run };
     let all = reading.opened.len();
     if beside < all {
         let shared = reading.shared(taken)?;
@@ -92,7 +92,7 @@ impl Archive {
         let opener = Opener::new(1 + with.len(), run);
         let opened = with.into_iter().map(|input| Self::open_with(input, &opener)).collect::<Result<Vec<_>>>()?;
         let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-        let mut reading = OpenArchives { sets, opened, prefer, run };
+        let mut reading = OpenArchives { sets, opened, keeps_lists: false, prefer, run };
         let shared = reading.shared(0)?;
         let set = if self.format == Format::Delta {
             reading.made(self, &shared)?
@@ -117,6 +117,9 @@ impl Archive {
 /// Open archives, of which some have been read.
 struct OpenArchives<'r> {
     opened: Vec<Archive>,
+    /// True if the sets keep the lists of their documents, which are as large as all images: they are about one archive, and
+    /// of several become none.
+    keeps_lists: bool,
     /// The images of each that has been read.
     sets: Vec<Option<ImageSet>>,
     prefer: Option<Half>,
@@ -172,7 +175,11 @@ impl OpenArchives<'_> {
     /// Reads the images of an archive, once. Those of a delta are made later, from all others.
     fn read(&mut self, nth: usize, shared: &SharedBlobs) -> Result<()> {
         if self.sets[nth].is_none() && self.opened[nth].format != Format::Delta {
-            self.sets[nth] = Some(self.opened[nth].images_sharing(shared, self.prefer, self.run)?);
+            let mut set = self.opened[nth].images_sharing(shared, self.prefer, self.run)?;
+            if !self.keeps_lists {
+                (set.manifest_json, set.index_json) = (None, None);
+            }
+            self.sets[nth] = Some(set);
         }
         Ok(())
     }
