@@ -20,23 +20,18 @@ pub(crate) struct FileStamp {
     modified: Option<SystemTime>,
     /// The change time, of content or metadata; `None` where the system has none.
     changed: Option<(i64, i64)>,
-    /// `None` where the system has none.
-    inode: Option<DiskInode>,
-}
-
-/// The file itself, whatever its names are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DiskInode {
-    /// Not alone enough to tell files apart: file systems such as sshfs report another one at every call.
-    pub(super) number: u64,
-    /// Its hard links.
-    pub(super) links: u64,
+    /// The number of the file itself, whatever its names are; `None` where the system has none. Not alone enough to tell files
+    /// apart: file systems such as sshfs report another one at every call.
+    inode: Option<u64>,
+    /// The number of its hard links.
+    links: Option<u64>,
 }
 
 impl FileStamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let (changed, inode) = (sys::changed(metadata), sys::inode(metadata));
-        Self { len: metadata.len(), modified: metadata.modified().ok(), changed, inode }
+        let (inode, links) = sys::inode(metadata).unzip();
+        let (modified, changed) = (metadata.modified().ok(), sys::changed(metadata));
+        Self { len: metadata.len(), modified, changed, inode, links }
     }
 
     /// Returns whether a file that had this stamp and now has `later` has the same content.
@@ -48,16 +43,12 @@ impl FileStamp {
     /// Returns whether a file that had this stamp, and now has `later`, was only renamed: `name` is the stamp of the file that
     /// now has its name.
     pub(super) fn is_renamed(&self, later: &Self, name: Option<&Self>) -> bool {
-        let number = |stamp: &Self| stamp.inode.map(|inode| inode.number);
-        let has_name = name.is_some_and(|name| number(name) == number(later));
+        let has_name = name.is_some_and(|name| name.inode == later.inode);
         !has_name && (self.len, self.modified) == (later.len, later.modified)
     }
 
     fn is_linked_otherwise(&self, later: &Self) -> bool {
-        match (self.inode, later.inode) {
-            (Some(one), Some(other)) => one.number == other.number && one.links != other.links,
-            (Some(_) | None, _) => false,
-        }
+        self.inode.is_some() && self.inode == later.inode && self.links != later.links
     }
 }
 
@@ -101,7 +92,7 @@ mod tests {
             FileStamp::of(&fs::metadata(path).unwrap())
         };
         let (one, mut other) = (stamp("one"), stamp("other"));
-        other.inode.as_mut().unwrap().links = 2;
+        other.links = Some(2);
         assert!(!one.has_content_of(&other));
     }
 }

@@ -5,8 +5,6 @@ use std::fs::{self, File, Metadata, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::stamp::DiskInode;
-
 /// Lists a directory, however often a signal comes; the standard library tries again only for files.
 pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     loop {
@@ -150,14 +148,14 @@ pub(super) fn changed(_metadata: &Metadata) -> Option<(i64, i64)> {
 
 /// Returns the number of a file and of its hard links.
 #[cfg(unix)]
-pub(super) fn inode(metadata: &Metadata) -> Option<DiskInode> {
+pub(super) fn inode(metadata: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
-    Some(DiskInode { number: metadata.ino(), links: metadata.nlink() })
+    Some((metadata.ino(), metadata.nlink()))
 }
 
 /// Returns `None`: the standard library has no stable call for file numbers on Windows.
 #[cfg(windows)]
-pub(super) fn inode(_metadata: &Metadata) -> Option<DiskInode> {
+pub(super) fn inode(_metadata: &Metadata) -> Option<(u64, u64)> {
     None
 }
 
