@@ -311,7 +311,8 @@ fn each_platform_is_made_of_the_same_one() {
             .map(|image| (image.id, image.names))
             .collect::<Vec<_>>()
     });
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!((found.len(), &found), (2, &expected));
     shelf.convert("new.tar --to delta --base old.tar --platform linux/arm64 -o arm.delta").success();
     let made = shelf.convert("arm.delta --with old-arm64.tar --to oci").success();

@@ -1,6 +1,6 @@
 //! The memory that deltas take: making one no more than `--memory` says, and dictionaries within the limit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::{Shelf, assert_image, image, next_version, noise};
@@ -48,7 +48,7 @@ fn no_more_memory_is_taken_than_was_given() {
     let of = |items: Vec<Item>, name| Shape::Oci.save_one(&image(&[items], name));
     let shelf = Shelf::of([("old.tar", of(old, "ex.org/app:1")), ("new.tar", of(new, "ex.org/app:2"))]);
     let paths = ["new.tar", "old.tar", "up.delta"].map(|name| shelf.0.path(name));
-    let [new, old, delta] = paths.each_ref().map(|path| path.as_path());
+    let [new, old, delta] = paths.each_ref().map(PathBuf::as_path);
     for flags in [&["-j", "2"][..], &["-j", "8"], &["-j", "8", "--fast"]] {
         let words = ["convert", "--force", "--to", "delta", "--memory", "32M"].iter().chain(flags).map(Path::new);
         let args = words.chain([new, Path::new("--base"), old, Path::new("-o"), delta]);
