@@ -68,9 +68,8 @@ impl Seeds {
         let mut votes = vec![0_u64; (self.size / BUCKET + 1) as usize];
         for seed in new.windows(SEED) {
             let Some((slot, check)) = seed.first_chunk().and_then(|seed| self.slot(seed)) else { continue };
-            if let (number @ 1..REPEATED, known) = self.table[slot]
-                && known == check
-            {
+            let (number, known) = self.table[slot];
+            if number > 0 && number != REPEATED && known == check {
                 votes[(u64::from(number - 1) * self.step / BUCKET) as usize] += 1;
             }
         }
