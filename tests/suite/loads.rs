@@ -90,6 +90,18 @@ fn every_cell_of_the_table_is_what_the_engine_did() {
     assert!(cells > 1100, "{cells} cells");
 }
 
+/// O-23: of several images skopeo 1.9 selects one by its `ref.name`, if that is of one form.
+#[test]
+fn a_ref_name_that_skopeo_cannot_select_is_reported() {
+    let images = [TestImage::demo("app:1"), TestImage::demo("app:2").layer([file("more", "")])];
+    for (name, loads) in [("a.b", "yes"), ("a--b", "yes"), ("a..b", "no"), ("a__b", "no")] {
+        let tar = Shape::Oci.save(&images).editing("index.json", |index| {
+            index["manifests"][0]["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+        });
+        assert_eq!(verdict(&report(tar.bytes()), "skopeo-1.9-oci-archive")["loads"], loads, "{name}");
+    }
+}
+
 #[test]
 fn every_other_shape_is_for_those_who_were_seen_to_take_it() {
     for LoadCase { what, bytes, letters: expected, in_full } in cases() {
