@@ -40,7 +40,7 @@ fn hint(setting: Setting) -> &'static str {
         Setting::ImageDigest => "; choose one by its digest with --image",
         Setting::ImageOrName => "; choose one with --image, or use --rename",
         Setting::Platform => "; choose one with --platform",
-        Setting::With => "; `convert --with ARCHIVE` makes it whole",
+        Setting::With => "; --with ARCHIVE takes that from an archive that has it",
         Setting::Base => "; --base names its archive",
         Setting::Half => "; --prefer oci or --prefer docker decides",
         Setting::DockerHalf => "; --prefer docker reads manifest.json instead",
