@@ -240,7 +240,7 @@ impl StoredReader<'_> {
     /// Warns if the member is named by a digest that its content does not have; the diff_id decides (D-6).
     fn check_name(&self) -> Result<()> {
         let found = self.inner.digest_and_size().and_then(|found| found.digest.as_ref());
-        match (&self.layer.claim, found) {
+        match (&self.layer.expected_digest, found) {
             (ExpectedDigest::Name(name), Some(found)) if name != found => self.run.diagnostics.warn(
                 Rule::D6,
                 &self.layer.at,
@@ -285,7 +285,7 @@ mod tests {
             at: "layer".to_owned(),
             diff_id: DiffId(Digest::sha256(&tar)),
             blob: Some(Blob { extent, codec: Codec::Gzip }),
-            claim: ExpectedDigest::Name(Digest::sha256(b"another")),
+            expected_digest: ExpectedDigest::Name(Digest::sha256(b"another")),
             foreign: None,
         }
     }

@@ -33,7 +33,7 @@ impl<'w> DraftStack<'w> {
             // All of it has been checked, or is.
             Some(tar) => Layer {
                 blob: Some(Blob { extent: tar.clone(), codec: Codec::Plain }),
-                claim: ExpectedDigest::Computed(layer.diff_id.digest().clone()),
+                expected_digest: ExpectedDigest::Computed(layer.diff_id.digest().clone()),
                 ..layer.clone()
             },
             None => layer.clone(),

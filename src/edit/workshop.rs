@@ -115,8 +115,8 @@ impl<'a> Workshop<'a> {
             Ok((digest, writer.bodies))
         })?;
         let blob = Some(Blob { extent: joined(at, &spooled, bodies), codec: Codec::Plain });
-        let claim = ExpectedDigest::Written { digest: digest.clone(), codec, descriptor: None };
-        Ok(Layer { at: at.to_owned(), diff_id: DiffId(digest), blob, claim, foreign: None })
+        let expected_digest = ExpectedDigest::Written { digest: digest.clone(), codec, descriptor: None };
+        Ok(Layer { at: at.to_owned(), diff_id: DiffId(digest), blob, expected_digest, foreign: None })
     }
 }
 

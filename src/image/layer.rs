@@ -21,7 +21,7 @@ pub struct Layer<Id = DiffId> {
     /// leaves to its base (docs/bundles.md B-9).
     pub blob: Option<Blob>,
     /// The source of the digest that is expected of the bytes.
-    pub(crate) claim: ExpectedDigest,
+    pub(crate) expected_digest: ExpectedDigest,
     /// For a layer that may not be distributed: its descriptor, with the `urls` where it may be had (M-8).
     pub foreign: Option<Descriptor>,
 }
@@ -33,16 +33,16 @@ impl PartialLayer {
     /// The layer, if its diff_id is known and its bytes are there or may be absent; `left_out` is true for one that an
     /// increment leaves to its base.
     pub(crate) fn whole(&self, left_out: bool) -> Option<Layer> {
-        let Self { at, diff_id, blob, claim, foreign } = self.clone();
+        let Self { at, diff_id, blob, expected_digest, foreign } = self.clone();
         let may_be = blob.is_some() || foreign.is_some() || left_out;
-        may_be.then_some(Layer { at, diff_id: diff_id?, blob, claim, foreign })
+        may_be.then_some(Layer { at, diff_id: diff_id?, blob, expected_digest, foreign })
     }
 }
 
 impl<Id> Layer<Id> {
     /// Returns whether the layer is encrypted, so that it can only be passed through (O-19).
     pub fn is_encrypted(&self) -> bool {
-        matches!(&self.claim, ExpectedDigest::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
+        matches!(&self.expected_digest, ExpectedDigest::Descriptor(descriptor) if descriptor.media_type().is_encrypted())
     }
 }
 
@@ -127,7 +127,7 @@ impl Layer {
 
     /// The descriptor of the stored bytes in a manifest of the input.
     pub fn descriptor(&self) -> Option<&Descriptor> {
-        match &self.claim {
+        match &self.expected_digest {
             ExpectedDigest::Descriptor(descriptor) => Some(descriptor),
             ExpectedDigest::Written { descriptor, .. } => descriptor.as_deref(),
             ExpectedDigest::Name(_) | ExpectedDigest::Computed(_) | ExpectedDigest::Nothing => None,
@@ -136,7 +136,7 @@ impl Layer {
 
     /// The digest by which the source lists the stored bytes, checked or not (L-11).
     pub fn listed_digest(&self) -> Option<&Digest> {
-        match &self.claim {
+        match &self.expected_digest {
             ExpectedDigest::Name(digest) => Some(digest),
             _ => self.descriptor().map(Descriptor::digest),
         }
@@ -154,7 +154,7 @@ impl Layer {
     /// Returns the digest and size expected of the stored bytes; neither if these are compressed and no more than a
     /// name states a digest.
     pub(crate) fn expected(&self) -> Expected {
-        match (&self.claim, &self.blob) {
+        match (&self.expected_digest, &self.blob) {
             (ExpectedDigest::Descriptor(descriptor), _) => expected_by(descriptor),
             (ExpectedDigest::Computed(digest) | ExpectedDigest::Written { digest, .. }, _) => Expected::digest(digest),
             (ExpectedDigest::Name(_) | ExpectedDigest::Nothing, Some(Blob { codec: Codec::Plain, .. })) => {
@@ -188,12 +188,12 @@ impl Layer {
 
     /// Returns whether this run has hashed all of the layer already.
     pub(crate) fn is_computed(&self) -> bool {
-        matches!(self.claim, ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. })
+        matches!(self.expected_digest, ExpectedDigest::Computed(_) | ExpectedDigest::Written { .. })
     }
 
     /// Returns the compression of a layer that this run has written, for a target that keeps layers as they are.
     pub(crate) fn written_as(&self) -> Option<Codec> {
-        if let ExpectedDigest::Written { codec, .. } = self.claim { Some(codec) } else { None }
+        if let ExpectedDigest::Written { codec, .. } = self.expected_digest { Some(codec) } else { None }
     }
 
     /// Returns whether the bytes of a foreign layer have no descriptor of their own, so that they may be in another

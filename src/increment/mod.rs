@@ -111,7 +111,7 @@ impl Shortening<'_> {
         for (number, layer) in layers.iter_mut().enumerate() {
             match of_base.get(number).and_then(|of_base| listing(layer, of_base, family)) {
                 Some(listed) if layer.blob.is_none() || !self.written.contains(&layer.diff_id) => {
-                    (layer.blob, layer.claim) = (None, ExpectedDigest::Descriptor(Box::new(listed)));
+                    (layer.blob, layer.expected_digest) = (None, ExpectedDigest::Descriptor(Box::new(listed)));
                 }
                 _ => needs_input |= layer.is_left_out(),
             }

@@ -91,7 +91,7 @@ impl ImageDelta<'_> {
             at: self.members.at(&listed.digest().blob_path()),
             diff_id: diff_id.clone(),
             blob: None,
-            claim: ExpectedDigest::Descriptor(Box::new(listed.clone())),
+            expected_digest: ExpectedDigest::Descriptor(Box::new(listed.clone())),
             foreign: None,
         };
         let reused = |(listed, _): &(&Descriptor, &DiffId)| !self.manifest.layers.contains_key(listed.digest());

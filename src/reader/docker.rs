@@ -163,7 +163,13 @@ impl Items<'_> {
             at.clone_from(&shared.at);
             found = Ok(Some(shared.extent.clone()));
         }
-        let layer = PartialLayer { at, diff_id: diff_id.cloned(), blob: None, claim: ExpectedDigest::Nothing, foreign };
+        let layer = PartialLayer {
+            at,
+            diff_id: diff_id.cloned(),
+            blob: None,
+            expected_digest: ExpectedDigest::Nothing,
+            foreign,
+        };
         if self.leaves_out(member, &layer.diff_id) {
             return Ok(layer);
         }
@@ -180,11 +186,11 @@ impl Items<'_> {
             self.check_diff_id(&extent, diff_id, &layer.at)?;
         }
         let blob = Blob::detect(extent, &layer.at)?;
-        let claim = claim_of_name(member, &blob, diff_id, &layer.at, self.run)?;
+        let expected_digest = expected_digest_of_name(member, &blob, diff_id, &layer.at, self.run)?;
         if let (Some(source), None) = (source, &layer.foreign) {
-            check_source(source, &blob.extent, &claim, &layer.at, self.run)?;
+            check_source(source, &blob.extent, &expected_digest, &layer.at, self.run)?;
         }
-        Ok(PartialLayer { blob: Some(blob), claim, ..layer })
+        Ok(PartialLayer { blob: Some(blob), expected_digest, ..layer })
     }
 
     /// Returns whether `member` is the link that an increment has in place of a layer of its base.
@@ -206,7 +212,13 @@ impl Items<'_> {
 }
 
 /// Returns the digest that the name of a layer states, unless the config contradicts it (D-6).
-fn claim_of_name(member: &str, blob: &Blob, diff_id: Option<&DiffId>, at: &str, run: &Run) -> Result<ExpectedDigest> {
+fn expected_digest_of_name(
+    member: &str,
+    blob: &Blob,
+    diff_id: Option<&DiffId>,
+    at: &str,
+    run: &Run,
+) -> Result<ExpectedDigest> {
     match (docker::digest_in_name(member), diff_id) {
         (Some(name), Some(diff_id)) if blob.is_plain() && name != *diff_id.digest() => {
             let problem = format!("the member is named like a digest, but by the config its content is {diff_id}");
@@ -219,12 +231,18 @@ fn claim_of_name(member: &str, blob: &Blob, diff_id: Option<&DiffId>, at: &str, 
 }
 
 /// Compares a layer with its entry in `LayerSources`, which is information only: the stored bytes count (L-21, H-21).
-fn check_source(source: &Descriptor, extent: &Extent, claim: &ExpectedDigest, at: &str, run: &Run) -> Result<()> {
+fn check_source(
+    source: &Descriptor,
+    extent: &Extent,
+    expected_digest: &ExpectedDigest,
+    at: &str,
+    run: &Run,
+) -> Result<()> {
     let warn = |what: &str| Diagnostic::warning(Rule::H21, at, format!("its LayerSources entry says another {what}"));
     if source.size() != extent.size() {
         run.diagnostics.report(warn("size").values(&source.size(), &extent.size()))?;
     }
-    match claim {
+    match expected_digest {
         ExpectedDigest::Name(name) if name != source.digest() => {
             run.diagnostics.report(warn("digest").values(source.digest(), name))
         }

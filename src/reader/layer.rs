@@ -52,8 +52,8 @@ pub(super) fn computed(blob: &Blob, at: &str, run: &Run) -> Result<(DiffId, Expe
     let mut plain = VerifyReader::new(decoder, at, Expected::default());
     copy(&mut plain, &mut io::sink()).map_err(failed)?;
     let diff_id = DiffId(digest(&plain).expect("a copy that succeeds has found the end, and SHA-256 can be computed"));
-    let claim = claim(&plain.into_inner().into_inner(), &diff_id);
-    Ok((diff_id, claim))
+    let expected_digest = expected_digest(&plain.into_inner().into_inner(), &diff_id);
+    Ok((diff_id, expected_digest))
 }
 
 /// Wraps stored bytes that are to be decoded and hashed; uncompressed ones are hashed once.
@@ -66,7 +66,7 @@ pub(super) fn as_stored<R: Read>(bytes: R, codec: Codec, at: &str) -> VerifyRead
 }
 
 /// Returns the digest computed from `stored` bytes that have been decoded to the end.
-pub(super) fn claim<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> ExpectedDigest {
+pub(super) fn expected_digest<R: Read>(stored: &VerifyReader<R>, diff_id: &DiffId) -> ExpectedDigest {
     ExpectedDigest::Computed(digest(stored).unwrap_or_else(|| diff_id.digest().clone()))
 }
 

@@ -89,8 +89,8 @@ fn one_layer(input: Input, whiteouts: Whiteouts, run: &Run) -> Result<Layer> {
             (found, extent)
         }
     };
-    let (diff_id, claim) = found;
-    Ok(Layer { at: label, diff_id, blob: Some(Blob { extent, codec }), claim, foreign: None })
+    let (diff_id, expected_digest) = found;
+    Ok(Layer { at: label, diff_id, blob: Some(Blob { extent, codec }), expected_digest, foreign: None })
 }
 
 /// The digests that one pass computed.
@@ -116,8 +116,8 @@ fn pass<R: Read + Send>(
         Ok((diff_id, decoder.into_inner()))
     })?;
     let stored = decoder.into_inner();
-    let claim = layer::claim(&stored, &diff_id);
-    Ok(((diff_id, claim), stored.into_inner()))
+    let expected_digest = layer::expected_digest(&stored, &diff_id);
+    Ok(((diff_id, expected_digest), stored.into_inner()))
 }
 
 /// Reads all of `plain` as a tar: its digest, and the reader.

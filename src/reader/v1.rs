@@ -263,7 +263,9 @@ impl V1Reading<'_> {
             let at = self.members.at(&id.layer_member());
             let LayerContent { blob, digests } = &contents[id];
             match digests.clone() {
-                Ok((diff_id, claim)) => layers.push(Layer { at, diff_id, blob: blob.clone(), claim, foreign: None }),
+                Ok((diff_id, expected_digest)) => {
+                    layers.push(Layer { at, diff_id, blob: blob.clone(), expected_digest, foreign: None })
+                }
                 Err(error) => return Ok(self.broken(top, chain, contents, error)),
             }
         }
@@ -287,7 +289,7 @@ impl V1Reading<'_> {
             at: self.members.at(&id.layer_member()),
             diff_id: None,
             blob: contents[id].blob.clone(),
-            claim: ExpectedDigest::Nothing,
+            expected_digest: ExpectedDigest::Nothing,
             foreign: None,
         });
         let layers = layers.collect();

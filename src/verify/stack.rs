@@ -99,7 +99,7 @@ impl Verification<'_> {
     fn layer<Id>(&mut self, layer: &Layer<Id>) -> Result<Option<BodyId>> {
         let Some(blob) = &layer.blob else { return Ok(None) };
         let body = self.bodies.add(blob.extent.clone(), &layer.at)?;
-        match &layer.claim {
+        match &layer.expected_digest {
             // The reader has compared its size; those of the archive itself are compared with their names, the same digests.
             ExpectedDigest::Descriptor(descriptor) if !layer.at.starts_with(self.archive.label()) => {
                 self.bodies.expect(body, descriptor.digest(), (Severity::Error, Rule::H3), "the manifest");

@@ -170,7 +170,7 @@ impl<'c, 'l> Attempt<'c, 'l> {
     fn sha256(&self, check: &LayerCheck<'l>) -> Result<Digest> {
         let layer = check.layer;
         let found = check.run(self.share, self.run)?.digest;
-        let is_misnamed = matches!(&layer.claim, ExpectedDigest::Name(name) if found.as_ref() != Some(name));
+        let is_misnamed = matches!(&layer.expected_digest, ExpectedDigest::Name(name) if found.as_ref() != Some(name));
         if is_misnamed && !check.decode {
             LayerCheck { decode: true, ..*check }.run(self.share, self.run)?;
         }
@@ -202,7 +202,7 @@ impl<'c, 'l> Attempt<'c, 'l> {
 /// Returns the digest by which the layer is named, if that can be assumed. Which form of a foreign layer is there has to be
 /// known for certain (M-8).
 fn declared_digest(layer: &Layer) -> Option<&Digest> {
-    match &layer.claim {
+    match &layer.expected_digest {
         ExpectedDigest::Name(name) if name.is_sha256() && !layer.is_foreign_copy() => Some(name),
         _ => None,
     }

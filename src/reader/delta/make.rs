@@ -133,8 +133,8 @@ impl Making<'_> {
                     self.base.layers.iter().find_map(|layer| damage(layer, self.run)).unwrap_or(error)
                 })?;
                 let blob = Some(Blob { extent: tar, codec: Codec::Plain });
-                let claim = claim(part, listed, diff_id);
-                Ok(Layer { at: title, diff_id: diff_id.clone(), blob, claim, foreign: None })
+                let expected_digest = expected_digest(part, listed, diff_id);
+                Ok(Layer { at: title, diff_id: diff_id.clone(), blob, expected_digest, foreign: None })
             }
         }
     }
@@ -178,7 +178,7 @@ impl Making<'_> {
 }
 
 /// The expected digest of a layer that a delta makes: its tar becomes the blob that the manifest lists, if it can.
-fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDigest {
+fn expected_digest(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDigest {
     let codec = match part.compression {
         Some(Compression::Gzip) => Codec::Gzip,
         Some(Compression::Zstd) => Codec::Zstd,
@@ -196,10 +196,10 @@ fn claim(part: &DeltaLayer, listed: &Descriptor, diff_id: &DiffId) -> ExpectedDi
 /// Returns a layer that the delta holds as a whole.
 fn whole(part: &DeltaLayer, extent: Extent, at: String, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
     // A blob that was compressed anew has another digest than the one that is listed.
-    let claim = if listed.digest() == part.blob.digest() { listed } else { &part.blob };
+    let expected_digest = if listed.digest() == part.blob.digest() { listed } else { &part.blob };
     let blob = Blob::detect(extent, &at)?;
-    let claim = ExpectedDigest::Descriptor(Box::new(claim.clone()));
-    Ok(Layer { at, diff_id: diff_id.clone(), blob: Some(blob), claim, foreign: None })
+    let expected_digest = ExpectedDigest::Descriptor(Box::new(expected_digest.clone()));
+    Ok(Layer { at, diff_id: diff_id.clone(), blob: Some(blob), expected_digest, foreign: None })
 }
 
 /// A layer of the base as the target's manifest lists it, if that means the same bytes.
@@ -207,7 +207,7 @@ fn as_listed(layer: &Layer, listed: &Descriptor) -> Layer {
     if layer.stored_digest().as_ref() != Some(listed.digest()) || layer.is_foreign_copy() {
         return layer.clone();
     }
-    Layer { claim: ExpectedDigest::Descriptor(Box::new(listed.clone())), ..layer.clone() }
+    Layer { expected_digest: ExpectedDigest::Descriptor(Box::new(listed.clone())), ..layer.clone() }
 }
 
 /// The damage of a layer of the base that is stored uncompressed; all others have been verified.

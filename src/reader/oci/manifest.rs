@@ -113,7 +113,7 @@ impl Walk<'_> {
         partial: PartialImage,
         leaves_out: bool,
     ) -> Node {
-        let is_listed = |layer: &PartialLayer| matches!(layer.claim, ExpectedDigest::Descriptor(_));
+        let is_listed = |layer: &PartialLayer| matches!(layer.expected_digest, ExpectedDigest::Descriptor(_));
         let layers = partial.layers.iter().map(|layer| layer.whole(leaves_out && is_listed(layer)));
         let layers = layers.collect::<Option<Arc<[Layer]>>>();
         let (Some(manifest), Some(config), Some(layers)) = (whole, &partial.config, layers) else {
@@ -165,7 +165,7 @@ impl Walk<'_> {
                 at: format!("{at}: layers[{nth}]"),
                 diff_id: diff_id.cloned(),
                 blob: None,
-                claim: ExpectedDigest::Nothing,
+                expected_digest: ExpectedDigest::Nothing,
                 foreign: None,
             }),
         };
@@ -189,8 +189,8 @@ impl Walk<'_> {
             layer::check_type(&descriptor, blob, &at, self.run)?;
         }
         let foreign = descriptor.media_type().is_nondistributable().then(|| descriptor.clone());
-        let claim = ExpectedDigest::Descriptor(Box::new(descriptor));
-        Ok(PartialLayer { at, diff_id: diff_id.cloned(), blob, claim, foreign })
+        let expected_digest = ExpectedDigest::Descriptor(Box::new(descriptor));
+        Ok(PartialLayer { at, diff_id: diff_id.cloned(), blob, expected_digest, foreign })
     }
 
     /// H-20: no blob has two diff_ids.

@@ -44,7 +44,7 @@ fn layer(tar: &str, codec: Codec) -> Layer {
         at: format!("{tar}.{}", codec.name()),
         diff_id: DiffId(Digest::sha256(tar.as_bytes())),
         blob: Some(Blob { extent: Source::memory("m", stored(tar, codec)).extent(), codec }),
-        claim: ExpectedDigest::Nothing,
+        expected_digest: ExpectedDigest::Nothing,
         foreign: None,
     }
 }
@@ -52,8 +52,8 @@ fn layer(tar: &str, codec: Codec) -> Layer {
 /// A layer that a manifest lists.
 fn described(tar: &str, codec: Codec) -> Layer {
     let media_type = MediaType::Layer(Family::Oci, Compression::Gzip);
-    let claim = ExpectedDigest::Descriptor(Box::new(Descriptor::of(media_type, &stored(tar, codec))));
-    Layer { claim, ..layer(tar, codec) }
+    let expected_digest = ExpectedDigest::Descriptor(Box::new(Descriptor::of(media_type, &stored(tar, codec))));
+    Layer { expected_digest, ..layer(tar, codec) }
 }
 
 /// A foreign layer of a docker archive; its descriptor means the bytes of `meant`.
@@ -193,8 +193,8 @@ fn diff_ids_are_verified_where_no_manifest_ties_a_layer_to_its_place() {
 #[test]
 fn a_layer_that_this_run_has_written_gets_the_form_of_what_it_replaces() {
     let written = |codec| {
-        let claim = ExpectedDigest::Written { digest: Digest::sha256(b"a"), codec, descriptor: None };
-        image(vec![Layer { claim, ..layer("a", Codec::Plain) }], false)
+        let expected_digest = ExpectedDigest::Written { digest: Digest::sha256(b"a"), codec, descriptor: None };
+        image(vec![Layer { expected_digest, ..layer("a", Codec::Plain) }], false)
     };
     for (codec, expected) in [(Codec::Plain, "keep plain"), (Codec::Zstd, "recode zstd"), (Codec::Xz, "recode gzip")] {
         assert!(decisions(&written(codec), OCI)[0].starts_with(expected), "{codec:?}");
@@ -205,7 +205,7 @@ fn a_layer_that_this_run_has_written_gets_the_form_of_what_it_replaces() {
 #[test]
 fn what_the_reader_has_read_is_not_verified_again() {
     let computed = ExpectedDigest::Computed(Digest::sha256(&stored("a", Codec::Gzip)));
-    let image = image(vec![Layer { claim: computed, ..layer("a", Codec::Gzip) }], false);
+    let image = image(vec![Layer { expected_digest: computed, ..layer("a", Codec::Gzip) }], false);
     assert!(checks(&plan(&[&image], OCI)).is_empty());
     assert!(undigested(&[&image], OCI).is_empty());
 }
@@ -217,10 +217,10 @@ fn digests_have_to_be_found_where_nothing_promises_one_that_the_target_knows() {
     let sha512 = ExpectedDigest::Descriptor(Box::new(Descriptor::new(media_type, sha512, 1)));
     let layers = vec![
         layer("nothing", Codec::Gzip),
-        Layer { claim: ExpectedDigest::Name(Digest::sha256(b"name")), ..layer("name", Codec::Gzip) },
+        Layer { expected_digest: ExpectedDigest::Name(Digest::sha256(b"name")), ..layer("name", Codec::Gzip) },
         layer("plain", Codec::Plain),
         described("described", Codec::Gzip),
-        Layer { claim: sha512, ..layer("sha512", Codec::Gzip) },
+        Layer { expected_digest: sha512, ..layer("sha512", Codec::Gzip) },
         layer("recoded", Codec::Xz),
     ];
     let image = image(layers, true);
@@ -278,9 +278,9 @@ fn a_foreign_layer_of_another_size_than_its_descriptor_says_is_refused() {
 #[test]
 fn two_references_that_promise_different_things_are_decided_and_verified_apart() {
     let promised = described("a", Codec::Gzip);
-    let ExpectedDigest::Descriptor(descriptor) = &promised.claim else { unreachable!() };
+    let ExpectedDigest::Descriptor(descriptor) = &promised.expected_digest else { unreachable!() };
     let sized = Descriptor::new(descriptor.media_type().clone(), descriptor.digest().clone(), 1);
-    let sized = Layer { claim: ExpectedDigest::Descriptor(Box::new(sized)), ..promised.clone() };
+    let sized = Layer { expected_digest: ExpectedDigest::Descriptor(Box::new(sized)), ..promised.clone() };
     let placed = Layer { diff_id: DiffId(Digest::sha256(b"b")), ..promised.clone() };
     let image = image(vec![promised.clone(), sized, placed, promised], true);
     assert_eq!(checks(&plan(&[&image], OCI)).len(), 3);
