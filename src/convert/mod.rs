@@ -16,7 +16,7 @@ use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
 use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, ImageSet};
 use crate::increment::{self, BaseImages};
-use crate::reader::{self, Archives, OpenedArchives};
+use crate::reader::{self, ArchiveImages, Archives};
 use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
@@ -46,7 +46,7 @@ pub fn convert_all(
     run: &Run,
 ) -> Result<ConversionReport> {
     refuse_bases(&archives, options)?;
-    let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
+    let ArchiveImages { images, bases } = reader::open_all(archives, options.prefer, run)?;
     let mut entries = selected(&images, options, run)?;
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
@@ -72,7 +72,7 @@ pub fn split(
 ) -> Result<Vec<SplitArchive>> {
     let options = &ConvertOptions { each_platform: pattern.has_platform(), ..options.clone() };
     refuse_bases(&archives, options)?;
-    let OpenedArchives { images, bases } = reader::open_all(archives, options.prefer, run)?;
+    let ArchiveImages { images, bases } = reader::open_all(archives, options.prefer, run)?;
     let entries = selected(&images, options, run)?;
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
@@ -177,7 +177,7 @@ fn edited(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<(ImageSet, Edited)> {
-    let OpenedArchives { images, .. } = reader::open_all(inputs.into(), options.prefer, run)?;
+    let ArchiveImages { images, .. } = reader::open_all(inputs.into(), options.prefer, run)?;
     let entries = selected(&images, options, run)?;
     increment::refuse(&entries)?;
     let archive = |path: &Path| {

@@ -312,7 +312,7 @@ impl Groups {
         }
         let mut left = Vec::new();
         for entry in beside {
-            let subjects = entry.node.carried().into_iter().filter_map(|artifact| artifact.subject.as_ref());
+            let subjects = entry.node.artifacts().into_iter().filter_map(|artifact| artifact.subject.as_ref());
             let digests = subjects.map(Digest::to_string).chain(entry.names.iter().filter_map(tagged_digest));
             match digests.into_iter().find_map(|digest| places.get(&digest)) {
                 Some(&place) => self.groups[place].push(entry),

@@ -211,16 +211,10 @@ impl Draft {
         }
         let config = ImageConfig::read(self.document.to_bytes(), self.at())?;
         let manifest = self.manifest(&config, run)?;
-        Ok(Some(Image {
-            at: self.image.at.clone(),
-            image_id: config.image_id(),
-            platform: self.image.platform.updated(self.image.config.platform(), config.platform()),
-            layers: self.layers.into_iter().map(|layer| layer.layer).collect(),
-            manifest: manifest.map(Arc::new),
-            parent: None,
-            needs: None,
-            config: Arc::new(config),
-        }))
+        let layers: Arc<[_]> = self.layers.into_iter().map(|layer| layer.layer).collect();
+        let platform = self.image.platform.updated(self.image.config.platform(), config.platform());
+        let manifest = manifest.map(Arc::new);
+        Ok(Some(Image { platform, manifest, ..Image::new(self.image.at.clone(), Arc::new(config), layers) }))
     }
 
     /// The manifest with the new config (E-40). The descriptors of new layers are those of their tars: which form they are

@@ -309,7 +309,7 @@ impl Node {
     }
 
     /// All artifacts at and below the node, in order.
-    pub(crate) fn carried(&self) -> Vec<&Arc<Artifact>> {
+    pub(crate) fn artifacts(&self) -> Vec<&Arc<Artifact>> {
         self.leaves()
             .filter_map(|leaf| if let Self::Artifact(artifact) = leaf { Some(artifact) } else { None })
             .collect()

@@ -38,7 +38,7 @@ impl Archives {
 }
 
 /// The images of [`Archives`].
-pub(crate) struct OpenedArchives {
+pub(crate) struct ArchiveImages {
     /// Those to be written, as one set.
     pub(crate) images: ImageSet,
     /// Those of each base.
@@ -53,7 +53,7 @@ pub(crate) struct OpenedArchives {
 ///
 /// # Errors
 /// Those of [`open`](super::open).
-pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<OpenedArchives> {
+pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<ArchiveImages> {
     let Archives { inputs, with, bases } = archives;
     let (taken, beside) = (inputs.len(), inputs.len() + with.len());
     let opener = Opener::new(beside + bases.len(), run);
@@ -77,7 +77,7 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     }
     let bases = reading.sets.split_off(beside).into_iter().flatten().collect();
     reading.sets.truncate(taken);
-    Ok(OpenedArchives { images: ImageSet::merged(reading.sets.into_iter().flatten().collect()), bases })
+    Ok(ArchiveImages { images: ImageSet::merged(reading.sets.into_iter().flatten().collect()), bases })
 }
 
 impl Archive {

@@ -104,7 +104,7 @@ struct LayoutImages {
 
 impl LayoutImages {
     fn of(set: &ImageSet) -> Self {
-        let artifacts = set.entries.iter().flat_map(|entry| entry.node.carried());
+        let artifacts = set.entries.iter().flat_map(|entry| entry.node.artifacts());
         let artifact_members =
             artifacts.flat_map(|artifact| &artifact.blobs).map(|blob| blob.digest.blob_path()).collect();
         let (images, named, missing) = Default::default();
@@ -113,7 +113,7 @@ impl LayoutImages {
             let image_ids = entry.node.image_ids();
             known.images.extend(image_ids.iter().map(|&image_id| image_id.clone()));
             let is_image = !image_ids.is_empty() || entry.node.first_broken().is_some();
-            if !is_image && entry.node.carried().is_empty() {
+            if !is_image && entry.node.artifacts().is_empty() {
                 known.missing.extend(entry.names.iter().cloned());
             }
             for name in entry.names.iter().filter(|_| is_image) {

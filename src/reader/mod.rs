@@ -36,7 +36,7 @@ use opener::Opener;
 use shared::SharedBlobs;
 
 pub use archives::Archives;
-pub(crate) use archives::{OpenedArchives, open_all};
+pub(crate) use archives::{ArchiveImages, open_all};
 pub(crate) use rootfs::{import, single_layer};
 
 /// Reads the metadata of the archive in `input`; bodies stay where they are.

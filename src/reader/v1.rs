@@ -264,7 +264,7 @@ impl V1Reading<'_> {
             let LayerContent { blob, digests } = &contents[id];
             match digests.clone() {
                 Ok((diff_id, expected_digest)) => {
-                    layers.push(Layer { at, diff_id, blob: blob.clone(), expected_digest, foreign: None })
+                    layers.push(Layer { at, diff_id, blob: blob.clone(), expected_digest, foreign: None });
                 }
                 Err(error) => return Ok(self.broken(top, chain, contents, error)),
             }

@@ -41,6 +41,6 @@ pub(super) fn nothing_left(set: &ImageSet) -> Error {
 
 /// Returns the names and the kind of an entry that is not an image.
 fn beside_images(entry: &ImageEntry) -> Option<String> {
-    let what = &entry.node.carried().first()?.what;
+    let what = &entry.node.artifacts().first()?.what;
     Some(Name::list(&entry.names).map_or_else(|| what.clone(), |names| format!("{names}: {what}")))
 }

@@ -167,7 +167,7 @@ impl<'e> OneName<'e> {
             all_known &= is_known;
         }
         // An entry with attestations is kept even if all its images are known.
-        if all_known && !images.is_empty() && entry.node.carried().is_empty() { Naming::Known } else { Naming::Added }
+        if all_known && !images.is_empty() && entry.node.artifacts().is_empty() { Naming::Known } else { Naming::Added }
     }
 }
 

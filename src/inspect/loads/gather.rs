@@ -215,7 +215,7 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -
         ref_name: descriptor.annotation(REF_NAME).map(str::to_owned),
         docker_type: is_dockers(descriptor.media_type()),
         untyped: descriptor.media_type().as_str().is_empty(),
-        manifests: images.len() + node.carried().len(),
+        manifests: images.len() + node.artifacts().len(),
         images,
         missing: matches!(node, Node::Missing(_)),
         broken: matches!(node, Node::Broken(_)),

@@ -39,7 +39,7 @@ pub(super) fn warn_of_referrers(
             }
         }
     }
-    for carried in nodes().flat_map(Node::carried).filter(|carried| !carried.attestation) {
+    for carried in nodes().flat_map(Node::artifacts).filter(|carried| !carried.attestation) {
         if let Some(subject) = carried.subject.as_ref().filter(|subject| gone(subject)) {
             let problem = format!("it refers to {subject}, which had to be rewritten");
             run.diagnostics.warn_of_target(Rule::M4, &carried.what, problem)?;
