@@ -42,6 +42,8 @@ pub struct DirSink {
     staging: Unfinished,
     target: PathBuf,
     way: Way,
+    /// The lock of a directory that is added to: of two runs at once, the second would lose what the first has listed.
+    lock: Option<File>,
     /// The outputs with which it appears, if there are any.
     batch: Option<BatchPlace>,
 }
@@ -70,14 +72,19 @@ impl DirSink {
     /// The same, to be placed with the others of `batch`.
     pub(super) fn begin(path: &Path, mode: Mode, batch: Option<BatchPlace>) -> Result<Self> {
         let target = follow_links(path)?;
-        let way = way(path, &target, mode)?;
         if let Some(place) = &batch {
             place.reserve(&target)?;
         }
-        Self::staged(target, way, batch).map_err(|error| not_begun(path, error))
+        // What is there may change until it is locked.
+        let lock = match way(path, &target, mode)? {
+            Way::Merge => sys::lock(&target),
+            _ => None,
+        };
+        let way = way(path, &target, mode)?;
+        Self::staged(target, way, lock, batch).map_err(|error| not_begun(path, error))
     }
 
-    fn staged(target: PathBuf, way: Way, batch: Option<BatchPlace>) -> io::Result<Self> {
+    fn staged(target: PathBuf, way: Way, lock: Option<File>, batch: Option<BatchPlace>) -> io::Result<Self> {
         // `.` has no parent by its name.
         let target = if way == Way::NewDirectory { target } else { sys::whole_path(&target)? };
         let dir = if way == Way::Merge { &target } else { parent(&target) };
@@ -85,7 +92,7 @@ impl DirSink {
             let made = under_construction(0o777).tempdir_in(dir)?;
             Ok((made.keep(), ()))
         })?;
-        Ok(Self { staging, target, way, batch })
+        Ok(Self { staging, target, way, lock, batch })
     }
 
     /// A new blob without a name.
@@ -141,8 +148,8 @@ impl DirSink {
     /// [`Error::Output`] if something took the name meanwhile, [`Error::Io`] when the system refuses; nothing new is then
     /// left at the target.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { staging: staged, target, way, batch } = self;
-        placement::place_with(batch, StagedOutput { staged, target, way })
+        let Self { staging: staged, target, way, lock, batch } = self;
+        placement::place_with(batch, StagedOutput { staged, target, way, lock })
     }
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {

@@ -2,7 +2,7 @@
 //!
 //! Source: docs/formats.md H-26; docs/bundles.md B-41.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +23,8 @@ pub(super) struct StagedOutput {
     pub(super) staged: Unfinished,
     pub(super) target: PathBuf,
     pub(super) way: Way,
+    /// The lock of the directory that it goes into.
+    pub(super) lock: Option<File>,
 }
 
 /// The way in which an output takes its place.
@@ -69,10 +71,10 @@ pub(super) fn place_with(batch: Option<BatchPlace>, output: StagedOutput) -> Res
 /// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
 pub(super) fn place(outputs: Vec<StagedOutput>) -> Result<()> {
     let (staged, places): (Vec<_>, Vec<_>) =
-        outputs.into_iter().map(|output| (output.staged, (output.target, output.way))).unzip();
+        outputs.into_iter().map(|output| (output.staged, (output.target, output.way, output.lock))).unzip();
     Unfinished::complete_all(staged, |staged| {
         let mut done = Vec::with_capacity(places.len());
-        for (number, (staged, (target, way))) in staged.iter().zip(&places).enumerate() {
+        for (number, (staged, (target, way, _))) in staged.iter().zip(&places).enumerate() {
             match way.put(staged.path(), target, number + 1 == places.len()) {
                 Ok(undo) => done.push((undo, staged.path(), target)),
                 Err(error) => {

@@ -215,7 +215,7 @@ impl NewFile {
         // While it can still be undone.
         close(file, &name(&target))?;
         let way = if force { Way::AnyFile } else { Way::NewFile };
-        placement::place_with(batch, StagedOutput { staged, target, way })
+        placement::place_with(batch, StagedOutput { staged, target, way, lock: None })
     }
 }
 

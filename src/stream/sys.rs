@@ -15,6 +15,21 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     }
 }
 
+/// Locks the directory at `path` until what is returned is closed; waits for a process that has it. `None` where the file
+/// system cannot lock.
+#[cfg(unix)]
+pub(super) fn lock(path: &Path) -> Option<File> {
+    let directory = File::open(path).ok()?;
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive)).ok()?;
+    Some(directory)
+}
+
+/// Windows locks no directories.
+#[cfg(windows)]
+pub(super) fn lock(_path: &Path) -> Option<File> {
+    None
+}
+
 /// Returns the metadata of `file`; never `None` on this system, which has metadata for pipes and devices too.
 ///
 /// # Errors

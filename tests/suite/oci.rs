@@ -294,6 +294,24 @@ fn a_layout_directory_grows_by_append() {
     assert_eq!(images[0].manifest, Shape::Oci.manifest(&image()), "what was there is untouched");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_several_runs_append_at_once_is_all_there() {
+    let scratch = Scratch::new();
+    append(&Shape::Oci.save_one(&TestImage::demo("first:1")), &scratch);
+    std::thread::scope(|scope| {
+        for nth in 0..6 {
+            let (tar, scratch) = (Shape::Oci.save_one(&TestImage::demo(&format!("app:{nth}"))), &scratch);
+            scope.spawn(move || append(&tar, scratch));
+        }
+    });
+    let last = append(&Shape::Oci.save_one(&TestImage::demo("last:1")), &scratch);
+    let mut names: Vec<_> =
+        crate::support::order::oci_dir(&last).iter().flat_map(|image| image.names.clone()).collect();
+    names.sort();
+    assert_eq!(names.len(), 8, "{names:?}");
+}
+
 #[test]
 fn append_replaces_the_entry_of_the_same_name() {
     let scratch = Scratch::new();
