@@ -19,7 +19,7 @@ use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::flatten::{FlatNode, Flattened, Lookup, Options, Overlay, Standing};
+use crate::flatten::{FlatNode, Flattened, Lookup, Options, Overlay, Standing, is_reserved};
 use crate::image::Layer;
 use crate::path::{EntryPath, escape_for_terminal, escape_path};
 use crate::spec::timestamp::Timestamp;
@@ -240,6 +240,12 @@ impl AddPlan<'_> {
 
     fn put(&mut self, path: &[u8], item: AddedItem) -> Result<()> {
         let key = components(path);
+        // In a layer such a name deletes what it hides.
+        if key.iter().any(|component| is_reserved(component)) {
+            let problem =
+                "a name that begins with `.wh.` is a whiteout in a layer, which deletes: no file can be added under it";
+            return Err(Error::inexpressible(format!("`{}`", escape_for_terminal(path)), problem));
+        }
         let is_directory = |item: &AddedItem| item.entry.kind == EntryKind::Directory;
         let is_below_file =
             (1..key.len()).any(|length| self.items.get(&key[..length]).is_some_and(|above| !is_directory(above)));

@@ -73,7 +73,7 @@ pub(crate) use layer::LayerBuilder;
 pub(crate) use lookup::{Lookup, Standing};
 pub(crate) use nodes::FlatNode;
 pub(crate) use trace::Placement;
-pub(crate) use whiteout::{BadWhiteout, Role};
+pub(crate) use whiteout::{BadWhiteout, Role, is_reserved};
 
 use crate::diagnostics::Diagnostics;
 use crate::limits::Budget;

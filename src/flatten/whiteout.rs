@@ -75,7 +75,7 @@ impl<'p> Role<'p> {
 }
 
 /// Returns whether the name is reserved for whiteouts, so that no file of the tree can have it.
-pub(super) fn is_reserved(component: &[u8]) -> bool {
+pub(crate) fn is_reserved(component: &[u8]) -> bool {
     component.starts_with(PREFIX)
 }
 

@@ -159,6 +159,12 @@ fn what_would_delete_a_tree_or_is_nowhere_is_refused() {
     refuse(&source, "etc/passwd/x", 4).says(["`etc/passwd`"]);
     refuse(&scratch.path("absent"), "x", 5).says(["absent"]);
     refuse(&source, "../x", 2);
+    fs::create_dir(scratch.path("below")).unwrap();
+    fs::write(scratch.path("below/.wh.passwd"), "").unwrap();
+    refuse(&source, "etc/.wh.passwd", 4).says(["`etc/.wh.passwd`", "whiteout"]);
+    refuse(&source, "etc/.wh..wh..opq", 4).says(["whiteout"]);
+    refuse(&source, ".wh.new/x", 4).says(["whiteout"]);
+    refuse(&scratch.path("below"), "etc", 4).says(["whiteout"]);
 }
 
 #[test]
