@@ -77,6 +77,9 @@ pub fn split(
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
     let mut groups = split::groups(entries, options, run);
+    if groups.is_empty() {
+        return Err(select::no_image(&images));
+    }
     groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options, run))?;
     let names = pattern.names(&groups)?;
     let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
@@ -179,6 +182,9 @@ fn edited(
 ) -> Result<(ImageSet, Edited)> {
     let ArchiveImages { images, .. } = reader::open_all(inputs.into(), options.prefer, run)?;
     let entries = selected(&images, options, run)?;
+    if entries.iter().all(|entry| entry.node.images().is_empty()) {
+        return Err(select::no_image(&images));
+    }
     increment::refuse(&entries)?;
     let archive = |path: &Path| {
         let images = reader::open(path.into(), None, run)?;

@@ -27,7 +27,7 @@ pub(super) fn unknown(set: &ImageSet, text: &str) -> Error {
 }
 
 /// The missing member for which no image is left, or that there never was one.
-pub(super) fn nothing_left(set: &ImageSet) -> Error {
+pub(crate) fn no_image(set: &ImageSet) -> Error {
     let missing = |entry: &ImageEntry| entry.node.first_missing().map(|missing| missing.missing(&entry.archive));
     match set.entries.iter().find_map(missing) {
         Some(error) => error,

@@ -11,6 +11,7 @@ mod platforms;
 mod referrers;
 mod selector;
 
+pub(crate) use choices::no_image;
 pub(crate) use platforms::{Naming, OneName};
 pub use selector::{ImageSelector, SelectedImage};
 
@@ -57,7 +58,7 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
         }));
     }
     if selected.is_empty() {
-        return Err(choices::nothing_left(set));
+        return Err(choices::no_image(set));
     }
     Ok(match options.target {
         // Each descriptor is written as it was.

@@ -87,7 +87,7 @@ impl ImageSelector {
         refuse_broken(set, &self.entries(set)?)?;
         let selected = self.images(set)?;
         let mut rest = selected.iter();
-        let Some(first) = rest.next() else { return Err(choices::nothing_left(set)) };
+        let Some(first) = rest.next() else { return Err(choices::no_image(set)) };
         // One that is listed for several platforms is the same image for each.
         if rest.any(|other| other.image.identity() != first.image.identity()) {
             return Err(several(set, &selected));

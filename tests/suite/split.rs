@@ -54,6 +54,20 @@ fn every_image_is_an_archive_of_its_own() {
 }
 
 #[test]
+fn an_archive_without_images_is_refused() {
+    let mut layout = Layout::new();
+    let image = layout.image(&TestImage::demo("app:1"), Types::Oci);
+    let signature = layout.artifact(&image);
+    layout.list_as(&signature, &["ex.org/chart:1".to_owned()]);
+    let scratch = Scratch::new();
+    let outcome = split(&scratch, &layout.tarball(), "oci", "{n}.tar", &[]);
+    assert_eq!((outcome.code, found(&scratch)), (4, vec![]), "{outcome}");
+    outcome.says(["there is no image in it, only", "ex.org/chart:1"]);
+    let edited = imgtar(["edit", "--label", "a=b", "--to", "oci"]).stdin(layout.tarball().bytes()).run();
+    assert_eq!(edited.code, 4, "{edited}");
+}
+
+#[test]
 fn a_directory_for_each_image_may_be_spelled_like_one() {
     let scratch = Scratch::new();
     assert_eq!(split(&scratch, &three(), "oci-dir", "{name}/", &[]).code, 0);
