@@ -138,17 +138,21 @@ impl RuntimeChanges {
     }
 
     fn set_environment(&self, runtime: &mut Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<()> {
-        if self.unset_env.is_empty() && self.env.is_empty() {
-            return Ok(());
-        }
-        let list = list_at(runtime, "Env", at)?;
         for name in &self.unset_env {
-            let before = list.len();
-            list.retain(|entry| variable(entry) != Some(name));
-            if list.len() == before {
+            let is_there = has_value(runtime, "Env") && {
+                let list = list_at(runtime, "Env", at)?;
+                let before = list.len();
+                list.retain(|entry| variable(entry) != Some(name));
+                list.len() < before
+            };
+            if !is_there {
                 warn_of_nothing("environment variable", name, at, diagnostics)?;
             }
         }
+        if self.env.is_empty() {
+            return Ok(());
+        }
+        let list = list_at(runtime, "Env", at)?;
         for (name, value) in &self.env {
             let place = list.iter().position(|entry| variable(entry) == Some(name));
             let set = Value::from(format!("{name}={value}"));
@@ -165,15 +169,17 @@ impl RuntimeChanges {
     }
 
     fn set_labels(&self, runtime: &mut Map<String, Value>, at: &str, diagnostics: &Diagnostics) -> Result<()> {
-        if self.unset_labels.is_empty() && self.labels.is_empty() {
-            return Ok(());
-        }
-        let labels = object_at(runtime, "Labels", at)?;
         for name in &self.unset_labels {
-            if labels.shift_remove(name).is_none() {
+            let is_there =
+                has_value(runtime, "Labels") && object_at(runtime, "Labels", at)?.shift_remove(name).is_some();
+            if !is_there {
                 warn_of_nothing("label", name, at, diagnostics)?;
             }
         }
+        if self.labels.is_empty() {
+            return Ok(());
+        }
+        let labels = object_at(runtime, "Labels", at)?;
         labels.extend(self.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         Ok(())
     }
@@ -196,6 +202,11 @@ fn merge(object: &mut Map<String, Value>, patch: &Map<String, Value>) {
             other => drop(object.insert(key.clone(), other.clone())),
         }
     }
+}
+
+/// Returns whether there is something at `key`: what is only unset is not put there.
+fn has_value(object: &Map<String, Value>, key: &str) -> bool {
+    object.get(key).is_some_and(|value| !value.is_null())
 }
 
 /// The name of the variable that an entry of `Env` sets.
@@ -334,6 +345,10 @@ mod tests {
         let mut document = ConfigDocument::read(br#"{"config":{}}"#, "config").unwrap();
         let error = changes.apply(&mut document, &Diagnostics::new(true, |_| {})).unwrap_err();
         assert!(error.to_string().contains("no environment variable `NO` to unset"), "{error}");
+        let unset = RuntimeChanges { unset_env: words(&["NO"]), unset_labels: words(&["NO"]), ..Default::default() };
+        for text in [r#"{"config":{}}"#, r#"{"config":{"Env":null,"Labels":null}}"#] {
+            gives(text, &runtime(unset.clone()), text);
+        }
     }
 
     #[test]
