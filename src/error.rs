@@ -166,6 +166,8 @@ pub enum Setting {
     ImageDigest,
     /// Select one image, or change a name.
     ImageOrName,
+    /// Select one image by its digest, or change a name in a conversion before this one.
+    ImageDigestOrName,
     /// Select one platform.
     Platform,
     /// Choose the half of a hybrid to read.

@@ -38,6 +38,7 @@ fn hint(setting: Setting) -> &'static str {
     match setting {
         Setting::Image => "; choose one with --image",
         Setting::ImageDigest => "; choose one by its digest with --image",
+        Setting::ImageDigestOrName => "; choose one by its digest with --image, or convert one with --rename first",
         Setting::ImageOrName => "; choose one with --image, or use --rename",
         Setting::Platform => "; choose one with --platform",
         Setting::With => "; --with ARCHIVE takes that from an archive that has it",

@@ -45,7 +45,11 @@ pub(crate) fn platform(text: &str) -> Result<PlatformArg, String> {
         "host" => Ok(PlatformArg::One(Platform::host())),
         // A platform without an operating system is the most frequent mistake.
         _ if !text.contains('/') && platform_part(text).is_ok() => {
-            Err(format!("a platform is OS/ARCH[/VARIANT], as in linux/{text}, or one of `all` and `host`"))
+            let example = match text {
+                "linux" | "windows" | "darwin" | "freebsd" => format!("{text}/amd64"),
+                architecture => format!("linux/{architecture}"),
+            };
+            Err(format!("a platform is OS/ARCH[/VARIANT], as in {example}, or one of `all` and `host`"))
         }
         _ => text.parse().map(PlatformArg::One).map_err(|error| format!("{error}; `all` and `host` stand alone")),
     }

@@ -21,7 +21,8 @@ pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Wor
             let problem = match draft.image.layers.len() {
                 count if *number < count => format!("a new base has replaced layer {number}"),
                 0 => format!("there is no layer {number}: it has no layers"),
-                count => format!("there is no layer {number}: it has the layers 0 to {}", count - 1),
+                1 => format!("there is no layer {number}: it has layer 0 only"),
+                count => format!("there is no layer {number}: it has layers 0 to {}", count - 1),
             };
             return Err(Error::inexpressible(draft.at(), problem));
         }

@@ -86,6 +86,7 @@ fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result
 fn record(draft: &mut Draft, replaced: std::ops::Range<usize>, layer: Layer, created_by: &str) -> Result<()> {
     let change = match (replaced.len(), replaced.start) {
         (1, 0) => "its one layer made anew".to_owned(),
+        (2, 0) => "both layers merged into one".to_owned(),
         (count, 0) => format!("all {count} layers merged into one"),
         (count, first) => format!("{} from {} on merged into one", counted(count, "layer"), draft.layer_name(first)),
     };

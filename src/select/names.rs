@@ -152,7 +152,7 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, may_share: bool, run: &Run) -> R
 
 fn clash(name: &Name, one: &ImageEntry, two: &ImageEntry) -> Error {
     let images = [one, two].map(|entry| format!("{} in {}", identity(entry), entry.archive));
-    Error::choice(format!("{name}: two images would have this name"), images).avoided_by(Setting::ImageOrName)
+    Error::choice(format!("{name}: two images would have this name"), images).avoided_by(Setting::ImageDigestOrName)
 }
 
 fn identity(entry: &ImageEntry) -> String {
