@@ -43,7 +43,7 @@ fn hint(setting: Setting) -> &'static str {
         Setting::Platform => "; choose one with --platform",
         Setting::With => "; --with ARCHIVE takes that from an archive that has it",
         Setting::Base => "; --base names its archive",
-        Setting::Half => "; --prefer oci or --prefer docker decides",
+        Setting::Half => "; a conversion takes one of them with --prefer oci or --prefer docker",
         Setting::DockerHalf => "; --prefer docker reads manifest.json instead",
         Setting::WithOrDockerHalf => "; --with ARCHIVE completes it, --prefer docker reads manifest.json instead",
         Setting::EachLayer => "; `ls --layers` tells whether a layer has it",

@@ -1,8 +1,9 @@
 //! The errors that list what could be chosen instead.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 
-use crate::error::Error;
+use crate::error::{Error, Setting};
 use crate::image::{ImageEntry, ImageSet, Name, Node};
 use crate::nearest::nearest_name;
 use crate::path::escape_for_terminal;
@@ -11,6 +12,14 @@ use crate::path::escape_for_terminal;
 pub(super) fn platforms<'n>(problem: String, nodes: impl IntoIterator<Item = &'n Node>) -> Error {
     let images = nodes.into_iter().flat_map(Node::distinct_images);
     Error::choice(problem, images.map(|image| format!("{} ({})", image.platform, image.own_digest())))
+}
+
+/// Lists the platforms of `nodes`, of which one has to be chosen: by its platform, or if others have that too by its digest.
+pub(super) fn one_platform(problem: String, nodes: &[&Node]) -> Error {
+    let images: Vec<_> = nodes.iter().flat_map(|node| node.distinct_images()).collect();
+    let distinct: HashSet<_> = images.iter().map(|image| &image.platform).collect();
+    let setting = if distinct.len() == images.len() { Setting::Platform } else { Setting::ImageDigest };
+    platforms(problem, nodes.iter().copied()).avoided_by(setting)
 }
 
 /// Lists `names`.

@@ -18,7 +18,7 @@ pub use selector::{ImageSelector, SelectedImage};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Error, Result, Setting};
+use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
 use crate::options::{Attestations, ConvertOptions, IndexPolicy, Target};
 use crate::rule::Rule;
@@ -106,7 +106,7 @@ fn one_image(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result
         }
         _ => {
             let problem = format!("{}: the target format holds one platform only", wanted.at());
-            Err(choices::platforms(problem, [node]).avoided_by(Setting::Platform))
+            Err(choices::one_platform(problem, &[node]))
         }
     }
 }

@@ -138,8 +138,8 @@ fn settle_shared(entries: &mut Vec<ImageEntry>, may_share: bool, run: &Run) -> R
     let is_one = |entries: &[&ImageEntry]| entries.len() <= 1 || may_share;
     if let Some((name, several)) = shared.into_iter().find(|(_, name)| !is_one(&name.entries)) {
         let problem = format!("{name}: the target format holds one platform only");
-        let nodes = several.entries.iter().map(|entry| &entry.node);
-        return Err(choices::platforms(problem, nodes).avoided_by(Setting::Platform));
+        let nodes: Vec<_> = several.entries.iter().map(|entry| &entry.node).collect();
+        return Err(choices::one_platform(problem, &nodes));
     }
     let mut kept = kept.into_iter();
     entries.retain_mut(|entry| {

@@ -109,12 +109,17 @@ fn refuse_broken(set: &ImageSet, entries: &[ImageEntry]) -> Result<()> {
 
 /// The error for several images: they are of one name if they differ in platform only, else of several.
 fn several(set: &ImageSet, selected: &[SelectedImage]) -> Error {
-    let is_one_name =
-        |pair: &[SelectedImage]| pair[0].names == pair[1].names && pair[0].image.platform != pair[1].image.platform;
-    if selected.windows(2).all(is_one_name) {
-        let nodes: Vec<Node> = selected.iter().map(|selected| Node::Image(Arc::clone(&selected.image))).collect();
-        let problem = format!("{}: {}: it is for several platforms", set.archive, selected[0].title());
-        return choices::platforms(problem, &nodes).avoided_by(Setting::Platform);
+    let first = &selected[0];
+    if !first.names.is_empty() && selected.iter().all(|other| other.names == first.names) {
+        let nodes: Vec<_> = selected.iter().map(|selected| Node::Image(Arc::clone(&selected.image))).collect();
+        let what = match selected.iter().all(|other| other.image.platform == first.image.platform) {
+            true => "several images have this name",
+            false => "it is for several platforms",
+        };
+        return choices::one_platform(
+            format!("{}: {}: {what}", set.archive, first.title()),
+            &nodes.iter().collect::<Vec<_>>(),
+        );
     }
     let problem = format!("{}: there are {} images", set.archive, selected.len());
     let titles = selected.iter().map(|selected| format!("{} ({})", selected.title(), selected.image.platform));

@@ -169,6 +169,29 @@ fn several_platforms_do_not_fit_a_docker_archive() {
 }
 
 #[test]
+fn two_images_of_one_name_and_platform_are_told_apart_by_their_digests() {
+    let mut layout = Layout::new();
+    let manifests = ["1", "2"].map(|text| {
+        let image = TestImage::demo("app:1").layer([file("version", text)]);
+        layout.image(&image, Types::Oci)
+    });
+    let index = layout.nested(&manifests, Types::Oci);
+    layout.list_as(&index, &["app:1".to_owned()]);
+    let archive = layout.tarball();
+    for command in [&["ls", "-"][..], &["convert", "--to", "docker"]] {
+        let refused = imgtar(command).stdin(archive.bytes()).exits(4);
+        refused.says([
+            "by its digest",
+            manifests[0]["digest"].as_str().unwrap(),
+            manifests[1]["digest"].as_str().unwrap(),
+        ]);
+        for manifest in &manifests {
+            imgtar(command).args(["--image", manifest["digest"].as_str().unwrap()]).stdin(archive.bytes()).success();
+        }
+    }
+}
+
+#[test]
 fn a_platform_is_selected_for_every_target() {
     for target in Target::ALL {
         for flag in ["linux/arm64", "linux/arm64/v8"] {
