@@ -119,9 +119,10 @@ impl Descriptor {
         self.0.fields.annotations.get(key).map(String::as_str)
     }
 
-    /// The platform, where the descriptor names one.
+    /// The platform, where the descriptor names one; an empty `platform` names none (O-12).
     pub fn platform(&self) -> Option<&Platform> {
-        self.0.fields.platform.as_ref()
+        let names_one = |platform: &&Platform| !platform.os.is_empty() || !platform.architecture.is_empty();
+        self.0.fields.platform.as_ref().filter(names_one)
     }
 
     /// The `artifactType` of the described manifest; it proves nothing alone (O-13).

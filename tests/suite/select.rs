@@ -204,6 +204,23 @@ fn a_platform_is_selected_for_every_target() {
 }
 
 #[test]
+fn an_empty_platform_is_that_of_the_config() {
+    for empty in [serde_json::json!({}), serde_json::json!({"os": "", "architecture": ""})] {
+        let mut layout = Layout::new();
+        let mut manifest = layout.image(&on("linux/arm64"), Types::Oci);
+        manifest["platform"] = empty;
+        layout.list_as(&manifest, &[NAME.to_owned()]);
+        let archive = layout.tarball();
+        for target in Target::ALL {
+            convert(&archive, target, &["--platform", "linux/arm64"]);
+        }
+        let verified = imgtar(["verify", "-"]).stdin(archive.bytes()).success().text();
+        assert!(verified.starts_with("OK"), "{verified}");
+        assert!(!verified.contains("platform") && !verified.contains("operating system"), "{verified}");
+    }
+}
+
+#[test]
 fn a_platform_that_is_not_there_is_said_with_what_is() {
     let tar = two().layout.tarball().bytes();
     for target in Target::ALL {
