@@ -42,6 +42,8 @@ pub(crate) enum UnpackFault {
     BelowNoDirectory,
     /// A hard link to what is in no entry before it, but perhaps in a lower layer.
     LinkToElsewhere,
+    /// A hard link to a directory.
+    LinkToDirectory,
     /// An entry below a symbolic link that leads nowhere within the layer.
     BelowDanglingLink,
 }
@@ -65,7 +67,12 @@ impl UnpackFault {
     /// Returns true if it stops `unpacker`.
     pub(crate) fn stops(self, unpacker: Unpacker) -> bool {
         match self {
-            Self::Unreadable | Self::UnreadNumber | Self::ShortEnd | Self::UnknownType | Self::NamelessWhiteout => true,
+            Self::Unreadable
+            | Self::UnreadNumber
+            | Self::ShortEnd
+            | Self::UnknownType
+            | Self::NamelessWhiteout
+            | Self::LinkToDirectory => true,
             Self::WhiteoutOfOwn | Self::BelowNoDirectory | Self::LinkToElsewhere => unpacker != Unpacker::InPlace,
             Self::PathTwice | Self::RootNoDirectory | Self::BelowDanglingLink => unpacker == Unpacker::Docker,
         }
@@ -83,7 +90,7 @@ impl UnpackFault {
             Self::NamelessWhiteout => Rule::R3,
             Self::WhiteoutOfOwn => Rule::R1,
             Self::BelowNoDirectory | Self::BelowDanglingLink => Rule::R6,
-            Self::LinkToElsewhere => Rule::R12,
+            Self::LinkToElsewhere | Self::LinkToDirectory => Rule::R12,
         }
     }
 
@@ -112,6 +119,7 @@ impl UnpackFault {
             Self::WhiteoutOfOwn => "a whiteout comes after what it removes",
             Self::BelowNoDirectory => "an entry lies below a whiteout or a file of its own layer",
             Self::LinkToElsewhere => "a hard link leads to no earlier entry of its own layer",
+            Self::LinkToDirectory => "a hard link leads to a directory",
             Self::BelowDanglingLink => "an entry lies below a symbolic link that leads nowhere within its layer",
         }
     }
@@ -202,6 +210,7 @@ impl UnpackCheck {
             EntryKind::Directory => Unpacked::Directory,
             EntryKind::Symlink => Unpacked::Symlink(entry.link.as_slice().into()),
             EntryKind::HardLink => match self.target(entry) {
+                Some(Unpacked::Directory) => return self.fault(UnpackFault::LinkToDirectory, entry),
                 Some(node) => node,
                 None => return self.fault(UnpackFault::LinkToElsewhere, entry),
             },
@@ -384,8 +393,8 @@ mod tests {
     #[test]
     fn each_fault_is_found() {
         use UnpackFault::{
-            BelowDanglingLink, BelowNoDirectory, LinkToElsewhere, NamelessWhiteout, PathTwice, RootNoDirectory,
-            WhiteoutOfOwn,
+            BelowDanglingLink, BelowNoDirectory, LinkToDirectory, LinkToElsewhere, NamelessWhiteout, PathTwice,
+            RootNoDirectory, WhiteoutOfOwn,
         };
         for (entries, fault) in [
             (vec![file("a"), file("./a")], PathTwice),
@@ -400,6 +409,8 @@ mod tests {
             (vec![hardlink("a", "lower")], LinkToElsewhere),
             (vec![hardlink("a", "later"), file("later")], LinkToElsewhere),
             (vec![hardlink("self", "self")], LinkToElsewhere),
+            (vec![dir("d"), hardlink("a", "d")], LinkToDirectory),
+            (vec![file("d/f"), hardlink("a", "d")], LinkToDirectory),
             (vec![symlink("a", "b"), file("a/.wh.a"), dir("b")], BelowDanglingLink),
             (vec![symlink("a", "b"), symlink("b", "a"), file("a/x")], BelowDanglingLink),
             (vec![dir("d"), symlink("a", "no/../d"), file("a/x")], BelowDanglingLink),
@@ -425,6 +436,7 @@ mod tests {
             (UnpackFault::WhiteoutOfOwn, &[Docker, Containerd]),
             (UnpackFault::BelowNoDirectory, &[Docker, Containerd]),
             (UnpackFault::LinkToElsewhere, &[Docker, Containerd]),
+            (UnpackFault::LinkToDirectory, &[Docker, Containerd, InPlace]),
             (UnpackFault::BelowDanglingLink, &[Docker]),
         ] {
             for unpacker in [Docker, Containerd, InPlace] {

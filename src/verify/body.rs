@@ -189,7 +189,13 @@ impl Body {
 
 /// Returns true if `fault` is reported by the check of names or by applying the entries.
 fn is_found_elsewhere(fault: UnpackFault) -> bool {
-    matches!(fault, UnpackFault::PathTwice | UnpackFault::RootNoDirectory | UnpackFault::NamelessWhiteout)
+    matches!(
+        fault,
+        UnpackFault::PathTwice
+            | UnpackFault::RootNoDirectory
+            | UnpackFault::NamelessWhiteout
+            | UnpackFault::LinkToDirectory
+    )
 }
 
 /// Returns the finding about the first entry of a layer with an extended attribute of another system.
