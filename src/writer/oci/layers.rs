@@ -111,7 +111,7 @@ pub(super) struct LayerForm {
     pub(super) is_kept: bool,
     /// True if its descriptor's digest is SHA-256.
     pub(super) is_sha256: bool,
-    /// The compression that its media type will name.
+    /// The compression that its media type will name, or that its bytes have if the type names none.
     pub(super) compression: Option<Compression>,
 }
 
@@ -120,11 +120,15 @@ impl LayerForm {
     pub(super) fn of(layer: &Layer, plan: &Plan<'_>, options: &OciOptions) -> Self {
         let form = StoredForm::of(layer, plan);
         let is_there = form.is_some();
+        // The digest is none yet, and no matter.
+        let typed =
+            |codec| layer.described_as(Family::Oci, codec, layer.diff_id.digest(), 0).media_type().compression();
+        let of_bytes = || typed(layer.blob.as_ref().filter(|_| !layer.is_encrypted())?.codec);
         let own = |descriptor: &Descriptor| Self {
             is_there,
             is_kept: true,
             is_sha256: descriptor.digest().is_sha256(),
-            compression: descriptor.media_type().compression(),
+            compression: descriptor.media_type().compression().or_else(of_bytes),
         };
         if let (true, Some(descriptor)) = (layer.is_left_out(), layer.descriptor()) {
             return own(descriptor);
@@ -134,9 +138,6 @@ impl LayerForm {
         {
             return own(&layer.descriptor().cloned().unwrap_or_else(|| new_foreign(foreign)));
         }
-        // The digest is none yet, and no matter.
-        let typed =
-            |codec| layer.described_as(Family::Oci, codec, layer.diff_id.digest(), 0).media_type().compression();
         let is_stored_kept = form.as_ref().is_some_and(|form| form.is_kept);
         match layer.descriptor().filter(|_| is_stored_kept) {
             Some(descriptor) if !descriptor.media_type().is_nondistributable() => own(descriptor),
