@@ -7,15 +7,15 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use shapes::{
-    LoadCase, MEASURED, archive, cases, deep, directories, flat, hard_linked, mixed, nested, of_docker_29, padded,
-    untyped,
+    LoadCase, MEASURED, archive, cases, deep, directories, flat, hard_linked, mixed, named, nested, of_docker_29,
+    of_types_and_layers, padded, rooted_layer, same_platform, signed, stored_as, twice_nested, untyped,
 };
 
 use crate::support::codec::Codec;
 use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::layer::{dir, file};
-use crate::support::layout::{Layout, Types};
+use crate::support::layout::{DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types};
 use crate::support::run::imgtar;
 use crate::support::schema;
 use crate::support::scratch::Scratch;
@@ -199,6 +199,7 @@ fn every_remedy_that_is_named_helps() {
         let tar = Shape::Crane.save_one(&demo);
         tar.editing("manifest.json", |json| json[0]["RepoTags"] = names).bytes()
     };
+    let (gzip, octets) = (format!("{OCI_LAYER}+gzip"), "application/octet-stream");
     let mut checked = 0;
     for (what, bytes) in [
         ("zstd", Shape::Crane.save_one(&zstd).bytes()),
@@ -232,6 +233,21 @@ fn every_remedy_that_is_named_helps() {
         ("padded in a layout", padded("oci-nodm").bytes()),
         ("many layers", deep(130)),
         ("an entry that cannot be read", with_broken_entry().bytes()),
+        ("a slash before a layer", rooted_layer().bytes()),
+        ("an index in an index", twice_nested().bytes()),
+        ("two images for one platform", same_platform().bytes()),
+        ("a signature", signed().bytes()),
+        ("a ref.name that is not a name", named("a:b:c:d").bytes()),
+        ("OCI's layers in Docker's manifest", of_types_and_layers(DOCKER_MANIFEST, DOCKER_CONFIG, &gzip).bytes()),
+        ("Docker's config in OCI's manifest", of_types_and_layers(OCI_MANIFEST, DOCKER_CONFIG, &gzip).bytes()),
+        ("an unknown type in Docker's manifest", of_types_and_layers(DOCKER_MANIFEST, OCI_CONFIG, octets).bytes()),
+        ("plain layers of an unknown type", stored_as(Codec::Plain, octets).bytes()),
+        ("gzip layers of an unknown type", stored_as(Codec::Gzip, octets).bytes()),
+        ("xz layers of an unknown type", stored_as(Codec::Xz, octets).bytes()),
+        ("plain layers called gzip", stored_as(Codec::Plain, &gzip).bytes()),
+        ("gzip layers called plain", stored_as(Codec::Gzip, OCI_LAYER).bytes()),
+        ("xz layers called gzip", stored_as(Codec::Xz, &gzip).bytes()),
+        ("an end that is cut short", cut_short()),
     ] {
         for loads in report(bytes.clone())["loads"].as_array().unwrap() {
             let Some(command) = loads["remedy"].as_str() else {
@@ -262,6 +278,38 @@ fn with_broken_entry() -> Tarball {
         layout.list_as(&manifest, &[name.to_owned()]);
     }
     layout.tarball()
+}
+
+/// An archive without its last byte.
+fn cut_short() -> Vec<u8> {
+    let mut bytes = Shape::Crane.save_one(&TestImage::demo("app:1")).bytes();
+    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap().next_multiple_of(512);
+    bytes.truncate(end + 1023);
+    bytes
+}
+
+#[test]
+fn an_end_that_is_cut_short_is_called_so() {
+    let report = report(cut_short());
+    for engine in ["docker-20.10", "ctr-2", "podman-4", "crane"] {
+        let loads = verdict(&report, engine);
+        let reason = loads["reasons"][0].as_str().unwrap();
+        assert!(loads["loads"] == "no" && reason.starts_with("the end marker is cut short"), "{loads}");
+    }
+}
+
+#[test]
+fn nothing_is_named_that_does_not_help() {
+    let case = |what: &str| cases().into_iter().find(|case| case.what == what).unwrap().bytes;
+    for (what, engines) in [("no image", ""), ("no image of Docker 1.9", ""), ("a config of an unknown type", "umoci")]
+    {
+        for loads in report(case(what))["loads"].as_array().unwrap() {
+            let is_meant = loads["engine"].as_str().unwrap().starts_with(engines);
+            assert!(!is_meant || loads.get("remedy").is_none(), "{what}: {loads}");
+        }
+    }
+    let linked = report_with(&["--full"], case("a link to a directory (R-12)"));
+    assert!(verdict(&linked, "podman-4").get("remedy").is_none(), "{linked}");
 }
 
 fn unclean(json: &mut Value) {

@@ -56,8 +56,9 @@ impl MemberIndex {
         Ok(())
     }
 
-    /// Returns whether no engine reads the headers of the tar to their end.
-    pub(crate) fn is_unread_by_engines(&self) -> bool {
-        matches!(&self.store, MemberStore::Tar(tar) if tar.oddities.unread.is_some())
+    /// Returns the first problem for which no engine reads the tar to its end.
+    pub(crate) fn unread_by_engines(&self) -> Option<&str> {
+        let MemberStore::Tar(tar) = &self.store else { return None };
+        tar.oddities.unread.as_ref().map(|(problem, _)| problem.message.as_str())
     }
 }

@@ -9,6 +9,7 @@ use crate::archive::LinkChain;
 use crate::codec::Codec;
 use crate::layer_index::UnpackFault;
 use crate::spec::config_types::ConfigTypeFault;
+use crate::spec::media_type::MediaType;
 use crate::spec::platform::Platform;
 
 /// All facts about an archive.
@@ -32,8 +33,8 @@ pub(in crate::inspect) struct LoadFacts {
     pub(super) rooted_name: bool,
     /// True for a layout without `oci-layout` (O-1).
     pub(super) unmarked: bool,
-    /// True if a header has a number that Go's tar reader rejects (H-11).
-    pub(super) unread_header: bool,
+    /// The problem for which Go's tar reader rejects a header or the end of the archive (H-11, G-13).
+    pub(super) unread: Option<String>,
 }
 
 /// A document that lists images.
@@ -54,6 +55,8 @@ pub(super) struct ItemFacts {
     pub(super) identity: u64,
     /// True if a member's name must be cleaned before it is found (G-4).
     pub(super) unclean: bool,
+    /// True if a member's name begins with a slash (G-4).
+    pub(super) rooted: bool,
     /// True if a layer can only be reached through a link (G-7).
     pub(super) linked: bool,
     /// The symbolic links that lead to its members (G-7).
@@ -79,6 +82,8 @@ pub(super) struct EntryFacts {
     pub(super) untyped: bool,
     /// The images below it that are there.
     pub(super) images: Vec<Rc<LoadedImage>>,
+    /// True if it is an index without an image for the usual machine, but with an index that may have one (O-11).
+    pub(super) nested: bool,
     /// The number of manifests below it, attestations included.
     pub(super) manifests: usize,
     /// True if its own document is missing.
@@ -95,6 +100,8 @@ pub(super) struct EntryFacts {
 #[derive(Debug, Default, Clone)]
 pub(super) struct LoadedImage {
     pub(super) platform: Platform,
+    /// The digest of its manifest, if it has one.
+    pub(super) manifest: Option<String>,
     /// The number of its layers.
     pub(super) layers: usize,
     /// The compressions of its layers, in the order in which they first occur.
@@ -108,14 +115,20 @@ pub(super) struct LoadedImage {
     pub(super) unknown_type: Option<String>,
     /// True if its manifest or a layer has a media type of Docker's.
     pub(super) docker_type: bool,
-    /// True if an OCI manifest lists a layer with a media type of Docker's.
-    pub(super) mixed_types: bool,
+    /// True if its manifest has Docker's media type.
+    pub(super) docker_manifest: bool,
+    /// The first media type of a layer that is not Docker's in a manifest of Docker's type.
+    pub(super) other_type: Option<String>,
+    /// The media type of its config, if that is not OCI's in a manifest of OCI's type.
+    pub(super) config_type: Option<MediaType>,
     /// True if a layer has the media type of Docker's for zstd, which Docker itself never writes.
     pub(super) docker_zstd: bool,
     /// True if a compressed layer has the media type of an uncompressed one.
     pub(super) called_plain: bool,
     /// True if the media type of a layer does not match the compression of its bytes.
     pub(super) mislabelled: bool,
+    /// The compressions of the layers whose media type does not name them.
+    pub(super) untold: Vec<Codec>,
     /// The number of a layer whose stored bytes cannot be those that the config names.
     pub(super) wrong_layer: Option<usize>,
     /// The number of a layer whose gzip stream is followed by zero bytes (O-17).
@@ -146,6 +159,8 @@ pub(super) struct LayerFault {
 pub(super) struct V1Facts {
     /// True if the archive has a `repositories` member.
     pub(super) repositories: bool,
+    /// The number of images.
+    pub(super) images: usize,
     /// Their names.
     pub(super) names: Vec<String>,
 }
@@ -163,7 +178,7 @@ impl LoadFacts {
             indirect_link: false,
             rooted_name: false,
             unmarked: false,
-            unread_header: false,
+            unread: None,
         }
     }
 
@@ -187,6 +202,11 @@ impl LoadFacts {
     pub(super) fn images(&self) -> impl Iterator<Item = &LoadedImage> {
         let of_items = self.items().iter().map(|item| &*item.image);
         of_items.chain(self.entries().iter().flat_map(|entry| &entry.images).map(|image| &**image))
+    }
+
+    /// Returns whether it has an image in any form.
+    pub(super) fn has_images(&self) -> bool {
+        self.dir_form.is_some() || self.v1.as_ref().is_some_and(|v1| v1.images > 0) || self.images().next().is_some()
     }
 
     /// Returns the position of the first image, as `--image @N` counts them: with those that cannot be read.

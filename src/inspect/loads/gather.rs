@@ -21,6 +21,7 @@ use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::{MANIFEST_MEMBER, ManifestItem, REPOSITORIES_MEMBER};
 use crate::spec::media_type::{Compression, Family, MediaType};
 use crate::spec::oci::LAYOUT_MEMBER;
+use crate::spec::platform::Platform;
 use crate::stream::source::{Extent, Location};
 
 /// The approximate memory that the facts of an item or entry take, in bytes.
@@ -54,7 +55,8 @@ pub(in crate::inspect) fn gather(
         }
         Format::V1 => {
             let names = images.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
-            facts.v1 = Some(V1Facts { repositories: archive.members.has(REPOSITORIES_MEMBER)?, names });
+            let repositories = archive.members.has(REPOSITORIES_MEMBER)?;
+            facts.v1 = Some(V1Facts { repositories, images: images.entries.len(), names });
         }
         Format::Dir => {
             let listed = Err("its manifest.json is a manifest itself, as skopeo's dir: has it".to_owned());
@@ -73,7 +75,7 @@ pub(in crate::inspect) fn gather(
     }
     facts.indirect_link = archive.members.has_indirect_link();
     facts.rooted_name = archive.members.has_rooted_name();
-    facts.unread_header = archive.members.is_unread_by_engines();
+    facts.unread = archive.members.unread_by_engines().map(|problem| escape_for_terminal(problem.as_bytes()));
     Ok(facts)
 }
 
@@ -151,6 +153,7 @@ impl Gatherer<'_> {
             names: item.repo_tags.clone(),
             identity: self.hasher.hash_one((&item.config, &item.layers)),
             unclean: named().any(|name| is_unclean(name)),
+            rooted: named().any(|name| name.starts_with('/')),
             linked,
             links: named().filter_map(|name| self.members.link_chain(name)).collect(),
             hard_links: named().filter(|name| self.members.is_hard_link(name)).cloned().collect(),
@@ -215,6 +218,7 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -
         ref_name: descriptor.annotation(REF_NAME).map(str::to_owned),
         docker_type: is_dockers(descriptor.media_type()),
         untyped: descriptor.media_type().as_str().is_empty(),
+        nested: is_nested(node),
         manifests: images.len() + node.artifacts().len(),
         images,
         missing: matches!(node, Node::Missing(_)),
@@ -222,6 +226,15 @@ fn of_entry(descriptor: &Descriptor, node: &Node, known: &mut KnownImages<'_>) -
         absent: node.leaves().any(|leaf| matches!(leaf, Node::Missing(_) | Node::Broken(_))),
         other_digest: digests(node).any(|digest| *digest.algorithm() != Algorithm::Sha256),
     })
+}
+
+/// Returns whether an index has no image for the usual machine among its own entries, but has an index there.
+fn is_nested(node: &Node) -> bool {
+    let Node::Index(index) = node else { return false };
+    let usual = Platform::new("linux", "amd64");
+    let is_usual = |node: &Node| matches!(node, Node::Image(image) if usual.matches(&image.platform));
+    let mut children = index.children.iter().map(|child| &child.node);
+    children.clone().any(|node| matches!(node, Node::Index(_))) && !children.any(is_usual)
 }
 
 /// The facts that an image's config tells.
@@ -257,15 +270,19 @@ fn unpack_faults(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFault> {
 fn of_image(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) -> Result<LoadedImage> {
     let mut loaded = of_config(image, decoded, faults);
     let manifest = image.manifest.as_ref();
-    let family = manifest.map(|manifest| is_dockers(&manifest.media_type));
+    let is_docker_manifest = manifest.map(|manifest| is_dockers(&manifest.media_type));
+    let config_type = manifest.map(|manifest| manifest.view.config().media_type());
     loaded.layers = image.layers.len();
-    loaded.disordered = family.is_none();
-    loaded.docker_type = family == Some(true);
+    loaded.manifest = manifest.map(|manifest| manifest.digest.to_string());
+    loaded.disordered = manifest.is_none();
+    loaded.docker_manifest = is_docker_manifest == Some(true);
+    loaded.docker_type = loaded.docker_manifest;
+    let is_other = |of_config: &&MediaType| !loaded.docker_manifest && **of_config != MediaType::Config(Family::Oci);
+    loaded.config_type = config_type.filter(is_other).cloned();
     loaded.largest_document = loaded.largest_document.max(manifest.map_or(0, |manifest| manifest.raw.len() as u64));
     for (number, layer) in image.layers.iter().enumerate() {
         add_layer(&mut loaded, number, layer)?;
     }
-    loaded.mixed_types = loaded.docker_type && family == Some(false);
     Ok(loaded)
 }
 
@@ -274,6 +291,9 @@ fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) -> Result<(
     let Some(descriptor) = layer.descriptor() else { return Ok(()) };
     let media_type = descriptor.media_type();
     loaded.docker_type |= is_dockers(media_type);
+    if loaded.docker_manifest && !is_dockers(media_type) {
+        loaded.other_type.get_or_insert_with(|| media_type.to_string());
+    }
     loaded.docker_zstd |= *media_type == MediaType::Layer(Family::Docker, Compression::Zstd);
     if !media_type.is_layer() && !layer.is_encrypted() {
         loaded.unknown_type.get_or_insert_with(|| media_type.to_string());
@@ -290,6 +310,9 @@ fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) -> Result<(
     let label = media_type.compression();
     loaded.called_plain |= *media_type == MediaType::Layer(Family::Oci, Compression::Plain) && !blob.is_plain();
     loaded.mislabelled |= label.is_some_and(|label| !fits(label, blob.codec));
+    if label.is_none_or(|label| !fits(label, blob.codec)) {
+        add_codec(&mut loaded.untold, blob.codec);
+    }
     // The digest of a plain layer is its diff_id, so that nothing has to be read to tell that this is another one.
     let is_wrong = blob.is_plain()
         && *descriptor.digest().algorithm() == Algorithm::Sha256

@@ -27,6 +27,7 @@ pub(super) use facts::LoadFacts;
 pub(super) use gather::gather;
 
 use checks::{List, LoadObstacle};
+use facts::EntryFacts;
 use remedy::Remedy;
 use row::EngineRow;
 
@@ -96,9 +97,18 @@ fn verdict(obstacles: &[LoadObstacle]) -> Verdict {
 /// Returns the command that removes all obstacles, if there is one.
 fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Option<String> {
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;
-    let sum = remedies.into_iter().reduce(Remedy::and)?;
-    let platform = facts.images().next().map(|image| image.platform.to_string());
-    Some(sum.command(row.target, facts.first_image(), platform.as_deref().unwrap_or_default()))
+    let mut sum = remedies.into_iter().reduce(Remedy::and)?;
+    let platform = facts.images().next().map(|image| image.platform.clone()).unwrap_or_default();
+    let of_platform = |entry: &EntryFacts| entry.images.iter().filter(|image| image.platform == platform).count();
+    let is_several = facts.entries().iter().any(|entry| entry.images.len() > 1);
+    sum.platform |= is_several && sum.target == Some("docker");
+    let mut image = format!("@{}", facts.first_image());
+    if sum.platform && facts.entries().iter().any(|entry| of_platform(entry) > 1) {
+        // A platform does not tell one image from another.
+        image = facts.images().find_map(|image| image.manifest.clone())?;
+        sum = Remedy { image: true, platform: false, ..sum };
+    }
+    Some(sum.command(row.target, &image, &platform.to_string()))
 }
 
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {

@@ -88,7 +88,7 @@ impl NameStyle {
 }
 
 /// A name without a registry is local to podman, wherever it came from.
-fn podman_name(name: &str) -> String {
+pub(super) fn podman_name(name: &str) -> String {
     let first = name.split_once('/').map(|(first, _)| first);
     let is_registry = |part: &str| part.contains(['.', ':']) || part == "localhost";
     let name = if name.rsplit('/').next().is_some_and(|last| last.contains(':')) {

@@ -88,9 +88,9 @@ impl Remedy {
         }
     }
 
-    /// Returns the command; `target` is the format that the engine reads best, `image` the position of
-    /// one that can be read, `platform` one that is in the archive.
-    pub(super) fn command(self, target: &str, image: usize, platform: &str) -> String {
+    /// Returns the command; `target` is the format that the engine reads best, `image` the position or digest
+    /// of one that can be read, `platform` one that is in the archive.
+    pub(super) fn command(self, target: &str, image: &str, platform: &str) -> String {
         let command = match self.squash {
             None => "convert".to_owned(),
             Some(SquashRemedy::All) => "edit --squash".to_owned(),
@@ -102,7 +102,7 @@ impl Remedy {
                 flags.push_str(&format!(" {flag}"));
             }
         };
-        add(self.image, &format_args!("--image @{image}"));
+        add(self.image, &format_args!("--image {image}"));
         add(self.platform, &format_args!("--platform {platform}"));
         // Docker's tarball has gzip layers unless another compression is given.
         add(self.compress == Some(Recompress::Gzip) && self.target != Some("docker"), &"--compress gzip");
@@ -121,11 +121,11 @@ mod tests {
     fn remedies_add_up() {
         let all = Remedy::GZIP.and(Remedy::tag(true)).and(Remedy::PLATFORM).and(Remedy::OCI_TYPES);
         let command = "convert --to oci --image @0 --platform linux/arm64 --compress gzip --oci-types --tag NAME";
-        assert_eq!(all.command("oci", 0, "linux/arm64"), command);
-        assert_eq!(Remedy::CONVERT.command("oci-dir", 0, ""), "convert --to oci-dir");
-        assert_eq!(Remedy::IMAGE.command("oci", 2, ""), "convert --to oci --image @2");
-        assert_eq!(Remedy::DOCKER.and(Remedy::GZIP).command("oci", 0, ""), "convert --to docker");
-        assert_eq!(Remedy::squash_top(6).command("oci", 0, ""), "edit --squash-top 6 --to oci");
-        assert_eq!(Remedy::squash_top(6).and(Remedy::SQUASH).command("oci", 0, ""), "edit --squash --to oci");
+        assert_eq!(all.command("oci", "@0", "linux/arm64"), command);
+        assert_eq!(Remedy::CONVERT.command("oci-dir", "@0", ""), "convert --to oci-dir");
+        assert_eq!(Remedy::IMAGE.command("oci", "@2", ""), "convert --to oci --image @2");
+        assert_eq!(Remedy::DOCKER.and(Remedy::GZIP).command("oci", "@0", ""), "convert --to docker");
+        assert_eq!(Remedy::squash_top(6).command("oci", "@0", ""), "edit --squash-top 6 --to oci");
+        assert_eq!(Remedy::squash_top(6).and(Remedy::SQUASH).command("oci", "@0", ""), "edit --squash --to oci");
     }
 }

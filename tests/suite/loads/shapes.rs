@@ -31,7 +31,7 @@ pub(super) struct LoadCase {
 /// All archives beside those of [`MEASURED`].
 pub(super) fn cases() -> Vec<LoadCase> {
     let with = |in_full| move |(what, bytes, letters)| LoadCase { what, bytes, letters, in_full };
-    let told = [archives(), of_configs(), of_platforms()].concat().into_iter().map(with(false));
+    let told = [archives(), of_types(), of_configs(), of_platforms()].concat().into_iter().map(with(false));
     told.chain(of_layers().into_iter().map(with(true))).collect()
 }
 
@@ -48,6 +48,7 @@ fn archives() -> Vec<Case> {
     let long = demo.clone().key("history", steps);
     let none = TestImage::new().tag("app:1");
     let empty = TestImage::new().layer_bytes(Vec::new()).tag("app:1");
+    let unlisted = docker_19(&demo).editing("repositories", |json| *json = json!({}));
     let rooted = Shape::Crane.save_one(&demo).renamed(|name| format!("/{name}"));
     vec![
         ("v1 without a list", docker_19(&demo).without("repositories").bytes(), "nnnnnnnnnnnnnn"),
@@ -74,6 +75,28 @@ fn archives() -> Vec<Case> {
         ("an entry without a type (O-2)", untyped().bytes(), "nnnnnnynnyynnn"),
         ("a dir: in a tar (X-4)", dir_layout(&demo, Types::Oci, "").bytes(), "nnnnnnnnnnnnnn"),
         ("a layer of an unknown type", unknown_type().bytes(), "nnnnnnynnyynnn"),
+        ("a slash before a layer in manifest.json", rooted_layer().bytes(), "yynnnnnnnnnnnn"),
+        ("an index in an index", twice_nested().bytes(), "nnyyyynnnnnnnn"),
+        ("no image", no_image().bytes(), "nnnnnnnnnnnnnn"),
+        ("no image of Docker 1.9", unlisted.bytes(), "nnnnnnnnnnnnnn"),
+        ("a ref.name that is not a name", named("a:b:c:d").bytes(), "nnyyyynnnyynnn"),
+        ("a ref.name with an upper case letter", named("v1-RC").bytes(), "nnyyyynnnyynnn"),
+        ("a ref.name that is a tag", named("v1").bytes(), "nnyyyyynnyynnn"),
+        ("a ref.name of 64 hexadecimal digits", named(&"f".repeat(64)).bytes(), "nnyyyyynnyynnn"),
+    ]
+}
+
+fn of_types() -> Vec<Case> {
+    let typed = |manifest: &str, config: &str, layer: &str| of_types_and_layers(manifest, config, layer).bytes();
+    let (gzip, docker_gzip) = (format!("{OCI_LAYER}+gzip"), "application/vnd.docker.image.rootfs.diff.tar.gzip");
+    let docker_zstd = "application/vnd.docker.image.rootfs.diff.tar.zstd";
+    vec![
+        ("OCI's layers in Docker's manifest", typed(DOCKER_MANIFEST, DOCKER_CONFIG, &gzip), "nnyyyynnnnnnnn"),
+        ("Docker's layers in OCI's manifest (O-10)", typed(OCI_MANIFEST, OCI_CONFIG, docker_gzip), "nnyyyyynnyynnn"),
+        ("Docker's zstd in OCI's manifest", typed(OCI_MANIFEST, OCI_CONFIG, docker_zstd), "nnynyyynnyynnn"),
+        ("Docker's config in OCI's manifest", typed(OCI_MANIFEST, DOCKER_CONFIG, &gzip), "nnyyyynnnyynnn"),
+        ("OCI's config in Docker's manifest", typed(DOCKER_MANIFEST, OCI_CONFIG, docker_gzip), "nnyyyyynnyynnn"),
+        ("a config of an unknown type", odd_config().bytes(), "nnyyyynnnyynnn"),
     ]
 }
 
@@ -112,6 +135,7 @@ fn of_layers() -> Vec<Case> {
         ("a whiteout behind its path (V-2)", save(base().layer([file("f", "3"), whiteout("f")])), "nnnnnnnyynnynn"),
         ("a file below a whiteout (V-6)", save(base().layer([whiteout("d"), file("d/n", "")])), "nnnnnnnyynnynn"),
         ("a link into a lower layer (V-18)", save(base().layer([hardlink("c", "f")])), "nnnnnnnyynnynn"),
+        ("a link to a directory (R-12)", save(base().layer([dir("e"), hardlink("c", "e")])), "nnnnnnnyynnynn"),
         (
             "an entry below a link to nothing yet",
             save(base().layer([symlink("a", "b"), whiteout("a/x"), dir("b")])),
@@ -403,11 +427,88 @@ fn of_layer_type(media_type: &str) -> Tarball {
 }
 
 fn of_layers_of_type(image: &TestImage, media_type: &str, blobs: Vec<Vec<u8>>) -> Tarball {
+    of_types_and_blobs(image, [OCI_MANIFEST, OCI_CONFIG, media_type], blobs)
+}
+
+/// An image in a manifest of a type, with a config and gzip layers of types.
+pub(super) fn of_types_and_layers(manifest: &str, config: &str, layer: &str) -> Tarball {
+    let image = TestImage::demo("app:1");
+    let blobs = image.layers.iter().map(crate::support::image::TestLayer::blob).collect();
+    of_types_and_blobs(&image, [manifest, config, layer], blobs)
+}
+
+fn of_types_and_blobs(image: &TestImage, types: [&str; 3], blobs: Vec<Vec<u8>>) -> Tarball {
+    let [manifest, config, layer] = types;
     let mut layout = Layout::new();
-    let layers: Vec<Value> = blobs.into_iter().map(|blob| layout.blob(media_type, blob)).collect();
-    let config = layout.blob(OCI_CONFIG, image.config());
+    let layers: Vec<Value> = blobs.into_iter().map(|blob| layout.blob(layer, blob)).collect();
+    let config = layout.blob(config, image.config());
     let manifest =
-        layout.manifest(&json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}));
+        layout.manifest(&json!({"schemaVersion": 2, "mediaType": manifest, "config": config, "layers": layers}));
     layout.list_as(&manifest, &image.tags);
     layout.tarball()
+}
+
+/// An image whose layers are stored in a form, under a media type that does not tell it.
+pub(super) fn stored_as(codec: Codec, media_type: &str) -> Tarball {
+    let image = TestImage::demo("app:1").all_stored(codec);
+    of_layers_of_type(&image, media_type, image.layers.iter().map(crate::support::image::TestLayer::blob).collect())
+}
+
+fn odd_config() -> Tarball {
+    of_types_and_layers(OCI_MANIFEST, "application/x-foo+json", &format!("{OCI_LAYER}+gzip"))
+}
+
+/// `manifest.json` names a layer with a slash before it.
+pub(super) fn rooted_layer() -> Tarball {
+    Shape::Crane.save_one(&TestImage::demo("app:1")).editing("manifest.json", |json| {
+        let layer = json[0]["Layers"][0].as_str().unwrap().to_owned();
+        json[0]["Layers"][0] = json!(format!("/{layer}"));
+    })
+}
+
+/// Two platforms in an index that is alone in another one.
+pub(super) fn twice_nested() -> Tarball {
+    let mut layout = Layout::new();
+    let children = platforms().map(|image| layout.image(&image, Types::Oci));
+    let inner = layout.nested(&children, Types::Oci);
+    let outer = layout.nested(&[inner], Types::Oci);
+    layout.list_as(&outer, &["app:1".into()]);
+    layout.tarball()
+}
+
+/// Two images for one platform in an index.
+pub(super) fn same_platform() -> Tarball {
+    let mut layout = Layout::new();
+    let images = [TestImage::demo("app:1"), TestImage::demo("app:1").layer([file("more", "")])];
+    let children = images.map(|image| layout.image(&image, Types::Oci));
+    let index = layout.nested(&children, Types::Oci);
+    layout.list_as(&index, &["app:1".into()]);
+    layout.tarball()
+}
+
+/// An image, and beside it a signature of cosign with a name.
+pub(super) fn signed() -> Tarball {
+    let mut layout = Layout::new();
+    let image = layout.image(&TestImage::demo("app:1"), Types::Oci);
+    layout.list_as(&image, &["app:1".into()]);
+    let layer = layout.blob("application/vnd.dev.cosign.simplesigning.v1+json", r#"{"critical":{}}"#);
+    let config = layout.blob(OCI_CONFIG, "{}");
+    let mut signature =
+        layout.manifest(&json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]}));
+    let name = format!("{}.sig", image["digest"].as_str().unwrap().replace(':', "-"));
+    signature["annotations"] = json!({"org.opencontainers.image.ref.name": name});
+    layout.list(&signature);
+    layout.tarball()
+}
+
+/// A layout whose image has this `ref.name`, and no other name.
+pub(super) fn named(ref_name: &str) -> Tarball {
+    let untagged = Shape::Oci.save_one(&TestImage::new().layer([file("f", "1")]).untagged());
+    untagged.editing("index.json", |index| {
+        index["manifests"][0]["annotations"] = json!({"org.opencontainers.image.ref.name": ref_name});
+    })
+}
+
+fn no_image() -> Tarball {
+    Tarball::default().with("manifest.json", "[]")
 }

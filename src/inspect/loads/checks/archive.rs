@@ -9,7 +9,7 @@ use crate::codec::Codec;
 type ArchiveCheck = fn(&EngineRow, &LoadFacts, Option<List<'_>>) -> Option<LoadObstacle>;
 
 pub(super) const CHECKS: &[ArchiveCheck] =
-    &[container, compression, list, marker, document, links, rooted_names, headers];
+    &[container, compression, images, list, marker, document, links, rooted_names, headers];
 
 /// A directory, or an archive where only directories are read.
 fn container(row: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
@@ -30,13 +30,21 @@ fn compression(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Op
     LoadObstacle::no(format!("it cannot read archives compressed with {}", facts.outer.name()), Remedy::CONVERT)
 }
 
+/// The presence of an image; that of one which an index lists has a check of its own.
+fn images(_: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
+    let is_empty = match list {
+        Some(List::ManifestJson(manifest)) => manifest.listed.as_ref().is_ok_and(Vec::is_empty),
+        Some(List::IndexJson(_)) => false,
+        Some(List::Repositories(v1)) => v1.images == 0,
+        None => !facts.has_images() && facts.unreadable().is_none() && facts.entries().is_empty(),
+    };
+    LoadObstacle::no_if(is_empty, "there is no image in it", None)
+}
+
 /// The list of images that the engine needs (G-18, L-30).
 fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let missing = |what: &str| LoadObstacle::no(format!("there is no {what} in it"), Remedy::CONVERT);
     match (list, row.reads) {
-        (Some(List::ManifestJson(ImageList { listed: Ok(items), .. })), _) if items.is_empty() => {
-            LoadObstacle::no("there is no image in it", None)
-        }
         (Some(List::ManifestJson(ImageList { listed: Err(problem), .. })), _)
         | (Some(List::IndexJson(ImageList { listed: Err(problem), .. })), _) => LoadObstacle::no(problem.clone(), None),
         (Some(_), _) => None,
@@ -81,7 +89,7 @@ fn rooted_names(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> O
     LoadObstacle::no_if(is_hidden, "names of its members begin with a slash", Remedy::CONVERT)
 }
 
-/// Numbers in headers that Go does not read (H-11).
+/// Headers and ends that Go does not read (H-11, G-13).
 fn headers(_: &EngineRow, facts: &LoadFacts, _: Option<List<'_>>) -> Option<LoadObstacle> {
-    LoadObstacle::no_if(facts.unread_header, "a number field of a header is not a number", Remedy::CONVERT)
+    LoadObstacle::no(facts.unread.clone()?, Remedy::CONVERT)
 }

@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::super::facts::{EntryFacts, LoadFacts};
+use super::super::names::podman_name;
 use super::super::remedy::Remedy;
-use super::super::row::{DockerTypes, EngineRow, FlatIndex, NameRules, Several};
+use super::super::row::{DockerTypes, EngineRow, FlatIndex, LinkRule, NameRules, Several};
 use super::super::verdict::Verdict;
 use super::LoadObstacle;
+use super::items::is_refused;
 use crate::path::escape_for_terminal;
 use crate::spec::reference::is_ref_name;
 
@@ -20,6 +22,7 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
     ref_names,
     docker_types_by_name,
     nameless,
+    names,
     artifacts,
     missing,
     broken,
@@ -27,6 +30,7 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
     flat_index,
     same_name,
     ambiguous,
+    nested,
     untyped,
     platforms,
 ];
@@ -103,6 +107,18 @@ fn nameless(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<Lo
     }
 }
 
+/// Names that podman does not take for an image (L-7, N-1, N-2).
+fn names(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    // It names the image of a directory after its path.
+    if row.names != NameRules::Tagged || facts.directory {
+        return None;
+    }
+    let names = entries.iter().filter_map(|entry| entry.image_name.as_deref().or(entry.ref_name.as_deref()));
+    let refused = names.into_iter().find(|name| is_refused(row, &podman_name(name)))?;
+    let shown = escape_for_terminal(refused.as_bytes());
+    LoadObstacle::no(format!("it refuses the name `{shown}`"), Remedy::tag(entries.len() > 1))
+}
+
 /// A name for something other than an image, which the engine tries to unpack (O-13).
 fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     if row.names != NameRules::Needed {
@@ -111,7 +127,8 @@ fn artifacts(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
     let artifact = entries.iter().find(|entry| entry.is_named() && entry.images.is_empty() && !entry.absent)?;
     let name = artifact.image_name.as_deref().or(artifact.ref_name.as_deref()).unwrap_or_default();
     let name = escape_for_terminal(name.as_bytes());
-    LoadObstacle::no(format!("it fails to unpack `{name}`, which is not an image"), Remedy::IMAGE)
+    // A layout keeps what is attached to an image.
+    LoadObstacle::no(format!("it fails to unpack `{name}`, which is not an image"), Remedy::DOCKER)
 }
 
 /// An entry that is not there at all, beside images.
@@ -169,6 +186,12 @@ fn same_name(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Opti
 fn ambiguous(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     let is_refused = row.names == NameRules::RefNameNeeded && entries.iter().any(|entry| entry.manifests > 1);
     LoadObstacle::no_if(is_refused, "it considers a name with several manifests ambiguous", Remedy::PLATFORM)
+}
+
+/// An index where the engine expects the image for the machine (O-11).
+fn nested(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
+    let is_refused = row.links == LinkRule::ContainersImage && entries.iter().any(|entry| entry.nested);
+    LoadObstacle::no_if(is_refused, "it looks for images in an index, but not in one below it", Remedy::PLATFORM)
 }
 
 /// An entry without a media type.

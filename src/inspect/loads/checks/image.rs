@@ -19,6 +19,7 @@ pub(super) const CHECKS: &[ImageCheck] = &[
     layer_forms,
     layer_types,
     docker_types,
+    config_type,
     encrypted,
     absent_layer,
     base,
@@ -58,20 +59,25 @@ fn layer_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
     if !is_layout {
         return None;
     }
+    // Docker's tarball has no media types; a layout gets the true ones of layers that are compressed anew.
+    let remedy = match image.untold.as_slice() {
+        _ if row.target == "oci" => Some(Remedy::DOCKER),
+        [Codec::Gzip] => Some(Remedy::PLAIN),
+        untold if !untold.contains(&Codec::Gzip) => Some(Remedy::GZIP),
+        _ => None,
+    };
     let unknown = || {
         let media_type = image.unknown_type.as_ref()?;
-        LoadObstacle::no(format!("it does not know layers of the type `{media_type}`"), Remedy::DOCKER)
+        LoadObstacle::no(format!("it does not know layers of the type `{media_type}`"), remedy)
     };
     match row.types {
         LayerTypes::Ignored => None,
-        LayerTypes::Known if image.called_plain => LoadObstacle::no(
-            "the media type of a compressed layer says that it is plain, which it believes",
-            Remedy::DOCKER,
-        ),
-        LayerTypes::Decisive if image.mislabelled => LoadObstacle::no(
-            "the media type of a layer is not that of its bytes, and it goes by the type",
-            Remedy::DOCKER,
-        ),
+        LayerTypes::Known if image.called_plain => {
+            LoadObstacle::no("the media type of a compressed layer says that it is plain, which it believes", remedy)
+        }
+        LayerTypes::Decisive if image.mislabelled => {
+            LoadObstacle::no("the media type of a layer is not that of its bytes, and it goes by the type", remedy)
+        }
         LayerTypes::Known | LayerTypes::Decisive => unknown(),
     }
 }
@@ -81,19 +87,36 @@ fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option
     if !is_layout {
         return None;
     }
-    let unpacks_by_library = row.reads == Reads::IndexJsonThenManifestJson;
+    // containers/image asks for Docker's types in a manifest of Docker's, and for none in others.
+    let is_library = row.links == LinkRule::ContainersImage;
     match row.docker_types {
         DockerTypes::None if image.docker_type => {
             LoadObstacle::no("it does not know Docker's media types", Remedy::OCI_TYPES)
         }
-        DockerTypes::NotZstd | DockerTypes::NotZstdNorByName if image.docker_zstd => {
+        DockerTypes::NotZstd | DockerTypes::NotZstdNorByName
+            if image.docker_zstd && (image.docker_manifest || !is_library) =>
+        {
             LoadObstacle::no("it does not know Docker's media type for zstd layers", Remedy::OCI_TYPES)
         }
-        DockerTypes::NotZstd if image.mixed_types && unpacks_by_library => {
-            LoadObstacle::no("it does not accept layers of Docker's media types in an OCI manifest", Remedy::OCI_TYPES)
+        DockerTypes::All | DockerTypes::NotZstd | DockerTypes::NotZstdNorByName if is_library => {
+            let media_type = image.other_type.as_ref()?;
+            let reason = format!("it does not accept a layer of the type `{media_type}` in a manifest of Docker's");
+            LoadObstacle::no(reason, Remedy::OCI_TYPES)
         }
         DockerTypes::All | DockerTypes::NotZstd | DockerTypes::NotZstdNorByName | DockerTypes::None => None,
     }
+}
+
+/// A config whose media type is not that of an image (O-10).
+fn config_type(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    let media_type = image.config_type.as_ref().filter(|_| is_layout)?;
+    let remedy = match (row.reads, row.docker_types) {
+        // The `manifest.json` beside the layout helps it.
+        (Reads::IndexJsonThenManifestJson, _) => Some(Remedy::CONVERT),
+        (_, DockerTypes::None) => media_type.is_config().then_some(Remedy::OCI_TYPES),
+        _ => return None,
+    };
+    LoadObstacle::no(format!("it does not know configs of the type `{media_type}`"), remedy)
 }
 
 /// Encrypted layers (O-19).
@@ -190,7 +213,8 @@ fn unpacking(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstac
     let LayerFault { layer, fault, path } = image.unpack_faults.iter().find(|found| found.fault.stops(unpacker))?;
     let path = if path.is_empty() { String::new() } else { format!(" (`{path}`)") };
     // One layer is made of several, entry by entry.
-    let remedy = (image.layers > 1 && *fault != UnpackFault::Unreadable).then_some(Remedy::SQUASH);
+    let is_readable = !matches!(fault, UnpackFault::Unreadable | UnpackFault::LinkToDirectory);
+    let remedy = (image.layers > 1 && is_readable).then_some(Remedy::SQUASH);
     LoadObstacle::no(format!("it does not unpack layer {layer}: {}{path}", fault.problem()), remedy)
 }
 

@@ -42,13 +42,9 @@ fn nameless(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
 
 /// Names that the engine refuses, after it has loaded the image or before (L-7).
 fn names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
-    let is_refused = |name: &str| match (row.names, name.parse::<Reference>()) {
-        (NameRules::Free | NameRules::RefNameNeeded, _) => false,
-        (_, Ok(name)) if has_upper_case(name.domain()) => true,
-        (_, Ok(name)) if !row.ipv6_names && name.domain().starts_with('[') => true,
-        (NameRules::Tagged, Ok(name)) => name.tag().is_none() || name.digest().is_some(),
-        (NameRules::Needed | NameRules::References, Ok(_)) => false,
-        (NameRules::Tagged | NameRules::Needed | NameRules::References, Err(_)) => true,
+    let is_refused = |name: &str| {
+        let is_untagged = || name.parse::<Reference>().is_ok_and(|name| name.tag().is_none());
+        is_refused(row, name) || (row.names == NameRules::Tagged && is_untagged())
     };
     let refused = items.iter().flat_map(|item| &item.names).find(|name| is_refused(name))?;
     let shown = escape_for_terminal(refused.as_bytes());
@@ -57,6 +53,18 @@ fn names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
             LoadObstacle::no(format!("it refuses the name `{shown}`, which has no tag"), Remedy::CONVERT)
         }
         _ => LoadObstacle::no(format!("it refuses the name `{shown}`"), Remedy::tag(items.len() > 1)),
+    }
+}
+
+/// Returns whether the engine refuses `name` for an image, with a tag or without.
+pub(super) fn is_refused(row: &EngineRow, name: &str) -> bool {
+    match (row.names, name.parse::<Reference>()) {
+        (NameRules::Free | NameRules::RefNameNeeded, _) => false,
+        (_, Ok(name)) if has_upper_case(name.domain()) => true,
+        (_, Ok(name)) if !row.ipv6_names && name.domain().starts_with('[') => true,
+        (NameRules::Tagged, Ok(name)) => name.digest().is_some(),
+        (NameRules::Needed | NameRules::References, Ok(_)) => false,
+        (NameRules::Tagged | NameRules::Needed | NameRules::References, Err(_)) => true,
     }
 }
 
@@ -78,8 +86,11 @@ fn same_name(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
     LoadObstacle::no(format!("two images have the name `{shown}`, of which it finds one"), Remedy::IMAGE)
 }
 
-/// Names of members that must be cleaned first (G-4).
+/// Names of members that must be cleaned first, or that are looked up with their slash (G-4).
 fn member_names(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
+    if row.links != LinkRule::Followed && items.iter().any(|item| item.rooted) {
+        return LoadObstacle::no("a member's name in manifest.json begins with a slash", Remedy::CONVERT);
+    }
     let is_read = row.links == LinkRule::Containerd && items.iter().any(|item| item.unclean);
     let reason = "it uses the member names in manifest.json literally, and they are not clean";
     LoadObstacle::no_if(is_read, reason, Remedy::CONVERT)
