@@ -383,7 +383,7 @@ pub(crate) struct RootfsArgs {
 #[command(next_help_heading = "Running")]
 pub(crate) struct RunArgs {
     /// Number of threads; the output does not depend on it [default: $IMGTAR_JOBS, else all cores].
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_JOBS)))]
+    #[arg(short, long, value_name = "N", value_parser = values::jobs)]
     pub(crate) jobs: Option<u16>,
 
     /// Where to put temporary files if any are needed [default: $TMPDIR, else /var/tmp].

@@ -1,17 +1,19 @@
 //! Values of flags that have a grammar of their own. Text in, value or reason out; no file is read, only for `--rebase` is
 //! looked which exist.
 
-use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use imgtar::internals::edit::check_healthcheck;
+use imgtar::internals::spec::json::in_plain_words;
 use imgtar::{
     Addition, Compress, DeltaOptions, EngineChoice, GzipLevel, ImageRef, ParseImageRefError, ParsePatternError,
     PathPattern, Platform, Reference, Timestamp, ZstdLevel,
 };
 use serde_json::{Map, Value};
+
+use super::args::MOST_JOBS;
 
 /// `--platform`, one of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +71,9 @@ pub(crate) fn words(text: &str) -> Result<Words, String> {
         return Ok(Words(vec![text.to_owned()]));
     }
     serde_json::from_str(text).map(Words).map_err(|error| {
+        let problem = in_plain_words(&error);
         format!(
-            "a value that begins with `[` has to be a JSON array of strings ({error}); `[` itself is spelled '[\"[\"]'"
+            "a value that begins with `[` has to be a JSON list of texts: {problem}; `[` itself is spelled '[\"[\"]'"
         )
     })
 }
@@ -143,7 +146,7 @@ pub(crate) fn healthcheck(text: &str) -> Result<HealthcheckArg, String> {
     let test = |test: Vec<String>| HealthcheckArg(Map::from_iter([("Test".to_owned(), test.into())]));
     if text.starts_with('{') {
         let object = serde_json::from_str(text)
-            .map_err(|error| format!("a value that begins with `{{` has to be JSON: {error}"))?;
+            .map_err(|error| format!("a value that begins with `{{` has to be JSON: {}", in_plain_words(&error)))?;
         check_healthcheck(&object)?;
         return Ok(HealthcheckArg(object));
     }
@@ -234,6 +237,34 @@ fn in_range<L>(level: Option<&str>, new: impl Fn(u8) -> Option<L>, range: &str) 
     level.parse().ok().and_then(new).map(Some).ok_or_else(|| range.to_owned())
 }
 
+/// `--jobs`.
+pub(crate) fn jobs(text: &str) -> Result<u16, String> {
+    let most = MOST_JOBS;
+    whole_number(text)
+        .filter(|jobs| (1..=most).contains(jobs))
+        .ok_or_else(|| format!("expected a number from 1 to {most}"))
+}
+
+/// A number of things of which there is at least one.
+pub(crate) fn at_least_one(text: &str) -> Result<u32, String> {
+    whole_number(text).filter(|number| *number > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
+}
+
+/// A number of levels.
+pub(crate) fn depth(text: &str) -> Result<usize, String> {
+    whole_number(text).ok_or_else(|| "expected a number from 0 on".to_owned())
+}
+
+/// A layer by its place.
+pub(crate) fn layer(text: &str) -> Result<u32, String> {
+    whole_number(text).ok_or_else(|| "expected the number of a layer, from 0 on".to_owned())
+}
+
+/// `parse` would take a sign.
+fn whole_number<N: FromStr>(text: &str) -> Option<N> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Bytes, with K, M, G or T for powers of 1024.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     scaled(text, 1024)
@@ -279,8 +310,8 @@ fn scaled(text: &str, base: u64) -> Result<u64, String> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("expected a number, optionally followed by K, M, G or T".to_owned());
     }
-    let number: u64 = digits.parse().map_err(|error: ParseIntError| error.to_string())?;
-    number.checked_mul(factor).ok_or_else(|| "it is too large".to_owned())
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    number.ok_or_else(|| "it is too large".to_owned())
 }
 
 #[cfg(test)]
@@ -293,6 +324,25 @@ mod tests {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         assert_eq!(count("10M"), Ok(10_000_000));
+    }
+
+    #[test]
+    fn numbers_are_digits_in_their_range() {
+        assert_eq!((jobs("1024"), at_least_one("1"), depth("0"), layer("12")), (Ok(1024), Ok(1), Ok(0), Ok(12)));
+        for text in ["", "x", "0", "-1", "+1", "1025", "99999999999999999999"] {
+            assert_eq!(jobs(text).unwrap_err(), "expected a number from 1 to 1024");
+        }
+        assert_eq!(at_least_one("0").unwrap_err(), "expected a number from 1 on");
+        assert_eq!(depth("x").unwrap_err(), "expected a number from 0 on");
+        assert_eq!(layer("4294967296").unwrap_err(), "expected the number of a layer, from 0 on");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_list_of_words_is_said_in_words_of_json() {
+        let expected =
+            "a value that begins with `[` has to be a JSON list of texts: it is the number `1`, expected a text";
+        assert!(words("[1]").unwrap_err().starts_with(expected));
+        assert!(healthcheck("[1]").unwrap_err().starts_with(expected));
     }
 
     #[test]

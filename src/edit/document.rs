@@ -7,10 +7,13 @@
 
 use serde_json::{Map, Value};
 
+use crate::diagnostics::Diagnostics;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
 use crate::rule::Rule;
+use crate::spec::config_types::CONFIG;
+use crate::spec::fields::spell_object_keys;
 use crate::spec::json;
 
 /// A config under change.
@@ -28,7 +31,9 @@ impl ConfigDocument {
     /// # Errors
     /// [`Error::Invalid`] if it is not a JSON object.
     pub(crate) fn read(raw: &[u8], at: &str) -> Result<Self> {
-        let read: Map<String, Value> = json::read(raw, at, MAX_DOCUMENT, Rule::M11)?;
+        let mut read: Map<String, Value> = json::read(raw, at, MAX_DOCUMENT, Rule::M11)?;
+        // The reader of the image has warned of keys that are spelled otherwise.
+        spell_object_keys(&mut read, CONFIG, at, &Diagnostics::silent())?;
         Ok(Self { at: at.to_owned(), raw: raw.to_vec(), object: read.clone(), read })
     }
 

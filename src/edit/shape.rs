@@ -5,6 +5,8 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::path::quote;
+use crate::spec::fields::is_one_key;
 use crate::spec::timestamp::Timestamp;
 
 /// A JSON type; null stands for the absence of any.
@@ -84,10 +86,12 @@ pub(super) fn check(object: &Map<String, Value>) -> Result<()> {
 /// # Errors
 /// [`Error::Usage`] for `rootfs` and `history`.
 pub(super) fn check_patch(patch: &Map<String, Value>) -> Result<()> {
-    match ["rootfs", "history"].iter().find(|key| patch.contains_key(**key)) {
-        Some(key) => {
-            Err(Error::Usage(format!("the config to merge: `{key}` follows from the layers and cannot be set")))
-        }
+    let is_refused = |key: &&String| ["rootfs", "history"].iter().any(|refused| is_one_key(refused, key));
+    match patch.keys().find(is_refused) {
+        Some(key) => Err(Error::Usage(format!(
+            "the config to merge: `{}` follows from the layers and cannot be set",
+            quote(key)
+        ))),
         None => Ok(()),
     }
 }
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_follows_from_the_layers_cannot_be_merged() {
-        for key in ["rootfs", "history"] {
+        for key in ["rootfs", "history", "Rootfs", "rootF\u{17f}", "HISTORY"] {
             let patch = Map::from_iter([(key.to_owned(), Value::Null)]);
             assert!(check_patch(&patch).unwrap_err().to_string().contains(key));
         }

@@ -37,7 +37,8 @@ use crate::stream::tap::Expected;
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
     if members.has(LAYOUT_MEMBER)? {
         let layout = members.document(Rule::O1, LAYOUT_MEMBER, "the format", MAX_DOCUMENT, run)?;
-        check_layout(&layout, &members.at(LAYOUT_MEMBER)).or_else(|error| run.diagnostics.fault(error))?;
+        check_layout(&layout, &members.at(LAYOUT_MEMBER), &run.diagnostics)
+            .or_else(|error| run.diagnostics.fault(error))?;
     } else {
         let problem = "there is no `oci-layout`: umoci, containerd and docker refuse the layout, skopeo takes it";
         run.diagnostics.warn(Rule::O1, members.label(), problem)?;

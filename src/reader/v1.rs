@@ -186,7 +186,7 @@ impl V1Reading<'_> {
         if !self.documents.contains_key(id) {
             let member = id.json_member();
             let bytes = self.members.document(Rule::L31, &member, named_by, MAX_DOCUMENT, self.run)?;
-            let layer = LegacyLayer::read(&bytes, &self.members.at(&member), id)?;
+            let layer = LegacyLayer::read(&bytes, &self.members.at(&member), id, &self.run.diagnostics)?;
             self.documents.insert(id.clone(), layer);
         }
         Ok(&self.documents[id])

@@ -10,8 +10,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::config_types::CONFIG;
+use super::fields::spell_keys;
 use super::json::{self, null_as_default};
 use super::platform::Platform;
+use super::typed;
 use crate::diagnostics::Diagnostics;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -108,11 +111,12 @@ impl ConfigShape {
             kind: Option<String>,
             diff_ids: Option<Vec<String>>,
         }
-        let Ok(ShapeFields { rootfs, os, architecture }) =
-            json::read(&json::as_go_reads(raw), "", MAX_DOCUMENT, Rule::M11)
-        else {
-            return Self::Other;
-        };
+        let document = json::read(&json::as_go_reads(raw), "", MAX_DOCUMENT, Rule::M11).and_then(|mut document| {
+            spell_keys(&mut document, CONFIG, "", &Diagnostics::silent())?;
+            Ok(document)
+        });
+        let Ok(document) = document else { return Self::Other };
+        let Ok(ShapeFields { rootfs, os, architecture }) = typed::parse(&document) else { return Self::Other };
         match rootfs {
             Some(ShapeRootFs { kind, .. }) if kind.as_ref().is_some_and(|kind| kind != "layers") => Self::Other,
             Some(ShapeRootFs { kind, diff_ids }) if kind.is_some() || diff_ids.is_some() => {
@@ -137,12 +141,13 @@ impl ConfigParts {
             let problem = "some of its text is not valid Unicode; engines read U+FFFD in its place, and so does imgtar";
             diagnostics.warn(Rule::G14, at, problem)?;
         }
-        let object: Value = match json::read(&text, at, MAX_DOCUMENT, Rule::G14) {
+        let mut object: Value = match json::read(&text, at, MAX_DOCUMENT, Rule::G14) {
             Ok(object) => object,
             Err(error) => {
                 return diagnostics.fault(error).map(|()| Self { image_id, diff_ids: Vec::new(), whole: None });
             }
         };
+        spell_keys(&mut object, CONFIG, at, diagnostics)?;
         let diff_ids = diff_ids(&object, at, diagnostics)?;
         let whole = match (ConfigFields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
             (Ok((fields, platform)), Some(diff_ids)) => {
@@ -159,22 +164,22 @@ impl ConfigParts {
 impl ConfigFields {
     /// Returns the fields of `object` and the platform that it names.
     fn parse(object: &Value) -> std::result::Result<(Self, Platform), String> {
-        let fields = Self::deserialize(object).map_err(|error| json::in_plain_words(&error))?;
+        let fields: Self = typed::parse(object).map_err(|error| error.to_string())?;
         if !matches!(&*fields.rootfs.kind, "" | "layers") {
             return Err(format!("rootfs.type is `{}`, expected `layers`", quote(&fields.rootfs.kind)));
         }
-        Ok((fields, Platform::deserialize(object).map_err(|error| json::in_plain_words(&error))?))
+        Ok((fields, typed::parse(object).map_err(|error| error.to_string())?))
     }
 }
 
 /// The diff_ids that the config `object` lists.
 fn diff_ids(object: &Value, at: &str, diagnostics: &Diagnostics) -> Result<Vec<Option<DiffId>>> {
     let listed = object.get("rootfs").and_then(|rootfs| rootfs.get("diff_ids")).and_then(Value::as_array);
-    let diff_id = |(nth, value): (usize, &Value)| match DiffId::deserialize(value) {
+    let diff_id = |(nth, value): (usize, &Value)| match typed::parse::<DiffId>(value) {
         Ok(diff_id) => Ok(Some(diff_id)),
         Err(error) => {
             let at = format!("{at}: rootfs.diff_ids[{nth}]");
-            diagnostics.fault(Error::invalid(Rule::H2, at, json::in_plain_words(&error))).map(|()| None)
+            diagnostics.fault(Error::invalid(Rule::H2, at, error.to_string())).map(|()| None)
         }
     };
     listed.map_or(&[][..], Vec::as_slice).iter().enumerate().map(diff_id).collect()
@@ -319,7 +324,7 @@ mod tests {
             (r#"{"rootfs":{"type":"foo\u001b"}}"#, "rootfs.type is `foo\\u{1b}`, expected `layers`"),
             (r#"{"rootfs":{"type":"layers","diff_ids":["sha256:x"]}}"#, "`sha256:x` is not a digest"),
             (r#"{"rootfs":{"type":"layers"},"rootfs":{"type":"layers"}}"#, "`rootfs` occurs twice"),
-            (r#"{"rootfs":{"type":"layers"},"history":[1]}"#, "it is a number, expected an object"),
+            (r#"{"rootfs":{"type":"layers"},"history":[1]}"#, "`history[0]` is the number `1`, expected an object"),
             ("null", "it is null, expected an object"),
         ] {
             let error = read(text).unwrap_err().to_string();

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::config::ImageConfig;
+use super::fields::{FieldRule, FieldType};
 use super::json::as_go_reads;
 use super::timestamp::Timestamp;
 
@@ -43,34 +44,10 @@ pub(crate) struct ConfigTypeFault {
     is_oci: bool,
 }
 
-/// The types of fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FieldType {
-    Text,
-    Flag,
-    Number,
-    Time,
-    Texts,
-    /// A list of texts for all but Docker and containers/image, which take one text too.
-    Command,
-    /// An object whose values are texts.
-    TextByText,
-    /// An object whose values are objects.
-    Set,
-    /// An object with these fields.
-    Object(&'static [FieldRule]),
-    /// A list of such objects.
-    Objects(&'static [FieldRule]),
-    /// A field that has to be there.
-    Present,
-}
+use FieldType::{Command, Flag, Number, Object, ObjectByText, Objects, Present, Set, Text, TextByText, Texts, Time};
 
-/// The name of a field, its type, and whether OCI's specification has it.
-type FieldRule = (&'static str, FieldType, bool);
-
-use FieldType::{Command, Flag, Number, Object, Objects, Present, Set, Text, TextByText, Texts, Time};
-
-const CONFIG: &[FieldRule] = &[
+/// Configs of images.
+pub(crate) const CONFIG: &[FieldRule] = &[
     ("architecture", Text, true),
     ("author", Text, true),
     ("comment", Text, false),
@@ -151,6 +128,17 @@ impl ImageConfig {
 }
 
 impl ConfigTypeFault {
+    /// Returns whether no engine reads the config because of this fault.
+    pub(crate) fn stops_all(&self) -> bool {
+        ConfigReader::ALL.into_iter().all(|reader| self.stops(reader))
+    }
+
+    /// A description of the fault, with the engines that it stops.
+    pub(crate) fn problem(&self) -> String {
+        let who = if self.stops_all() { "no engine reads the config" } else { "not every engine reads the config" };
+        format!("{self}: {who}")
+    }
+
     /// Returns whether `reader` refuses the config because of this fault.
     pub(crate) fn stops(&self, reader: ConfigReader) -> bool {
         match (reader, self.expected) {
@@ -173,6 +161,7 @@ impl fmt::Display for ConfigTypeFault {
             Texts | Command => "a list of texts",
             TextByText => "an object of texts",
             Set => "an object of empty objects",
+            ObjectByText(_) => "an object of objects",
             Object(_) => "an object",
             Objects(_) => "a list of objects",
             Present => return write!(f, "it has no `{}`", self.field),
@@ -228,7 +217,7 @@ impl FieldCheck {
             Number => is::<i64>(text),
             Texts | Command => is::<Vec<Option<String>>>(text),
             TextByText => is::<BTreeMap<String, Option<String>>>(text),
-            Set => is::<BTreeMap<String, Option<RawObject<'_>>>>(text),
+            Set | ObjectByText(_) => is::<BTreeMap<String, Option<RawObject<'_>>>>(text),
         };
         if !is_fine && self.known.insert(field.clone()) {
             // One text is a command to some, anything else to none.

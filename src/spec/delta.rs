@@ -25,6 +25,7 @@ use crate::spec::descriptor::Descriptor;
 use crate::spec::json;
 use crate::spec::media_type::{Compression, MediaType};
 use crate::spec::oci::Manifest;
+use crate::spec::typed;
 
 /// The `artifactType` of a delta's manifest.
 pub(crate) const ARTIFACT_TYPE: &str = "application/vnd.io.github.containers.oci-delta.v1";
@@ -252,7 +253,10 @@ fn layers(manifest: &Manifest, at: &str) -> Result<HashMap<Digest, DeltaLayer>> 
         let compression =
             [Compression::Gzip, Compression::Zstd].into_iter().find(|known| compression_name(*known) == recorded);
         // For people only, so one that cannot be read is left out.
-        let counts = |text: &str| json::read(text.as_bytes(), FILES, MAX_DOCUMENT, Rule::P11).ok();
+        let counts = |text: &str| {
+            let counts = json::read(text.as_bytes(), FILES, MAX_DOCUMENT, Rule::P11).ok()?;
+            typed::parse(&counts).ok()
+        };
         let files = blob.annotation(FILES).and_then(counts);
         layers.insert(to, DeltaLayer { blob: blob.clone(), size, files, compression });
     }

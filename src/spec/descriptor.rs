@@ -14,9 +14,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Number, Value};
 
-use super::json::{self, in_plain_words, null_as_default};
+use super::json::{self, null_as_default};
 use super::media_type::{Family, MediaType};
 use super::platform::Platform;
+use super::typed;
 use crate::digest::{Digest, Hasher};
 use crate::error::Problem;
 use crate::rule::Rule;
@@ -233,7 +234,7 @@ impl Descriptor {
             Value::Object(map) if map.is_empty() => drop(object.shift_remove(key)),
             value => drop(object.insert(key.into(), value)),
         }
-        let fields = DescriptorFields::deserialize(&object).expect("only what these types gave was changed");
+        let fields = typed::parse_object(&object).expect("only what these types gave was changed");
         Self(Arc::new(DescriptorContent { fields, object }))
     }
 
@@ -248,8 +249,8 @@ impl Descriptor {
         if let Some(Value::Number(number)) = object.get("size") {
             bytes_in(number).map_err(|message| Problem::new(Rule::H11, message))?;
         }
-        let fields = DescriptorFields::deserialize(&object)
-            .map_err(|error| Problem::new(Rule::O6, format!("descriptor: {}", in_plain_words(&error))))?;
+        let fields =
+            typed::parse_object(&object).map_err(|error| Problem::new(Rule::O6, format!("descriptor: {error}")))?;
         let descriptor = Self(Arc::new(DescriptorContent { fields, object }));
         match descriptor.check_data() {
             Ok(()) => Ok(descriptor),
@@ -339,13 +340,13 @@ mod tests {
             (r#""size":0"#, "x: descriptor: `digest` is missing"),
             (r#""mediaType":"a","digest":"EMPTY","size":-1"#, "a size of -1 is not a number of bytes"),
             (r#""mediaType":"a","digest":"EMPTY","size":1.0"#, "a size of 1.0 is no"),
-            (r#""mediaType":"a","digest":"EMPTY","size":"1""#, "it is the text \"1\", expected a number"),
+            (r#""mediaType":"a","digest":"EMPTY","size":"1""#, "`size` is the text \"1\", expected a number"),
             (r#""mediaType":"a","digest":"EMPTY","size":9223372036854775808"#, "a size of 9223372036854775808 is no"),
             (r#""mediaType":"a","digest":"sha256:../x","size":1"#, "`sha256:../x` is not a digest"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"YQ==""#, "`data` is sha256:ca978112"),
             (r#""mediaType":"a","digest":"EMPTY","size":0,"data":"YQ==""#, "`data` has 1 bytes, expected 0"),
             (r#""mediaType":"a","digest":"EMPTY","size":1,"data":"Y""#, "`data` is not base64"),
-            (r#""mediaType":"a","digest":"EMPTY","size":1,"urls":[1]"#, "expected a text"),
+            (r#""mediaType":"a","digest":"EMPTY","size":1,"urls":[1]"#, "`urls[0]` is the number `1`, expected a text"),
         ] {
             let error = read(&format!("{{{}}}", rest.replace("EMPTY", EMPTY))).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

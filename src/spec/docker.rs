@@ -9,10 +9,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::descriptor::Descriptor;
+use super::fields::{ITEM, spell_keys};
 use super::json::{self, null_as_default};
+use super::typed;
 use crate::diagnostics::Diagnostics;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
@@ -44,9 +46,6 @@ pub struct ManifestItem {
     pub layer_sources: BTreeMap<String, Descriptor>,
 }
 
-/// The keys of an item as they are spelled.
-const KEYS: [&str; 5] = ["Config", "RepoTags", "Layers", "Parent", "LayerSources"];
-
 /// The keys of an item.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -77,51 +76,21 @@ pub fn read_manifest(bytes: &[u8], at: &str, diagnostics: &Diagnostics) -> Resul
     items.into_iter().enumerate().map(item).collect()
 }
 
-/// An item with its keys as Docker spells them. Engines take them in any case, as jib's before 2.3; of two that are one to
-/// them, some take the first and some the last (G-14).
-fn with_known_keys(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<Value> {
-    let Value::Object(object) = value else { return Ok(value) };
-    let mut known_keys = Map::new();
-    for (key, value) in object {
-        let known = KEYS.into_iter().find(|known| is_one_key(known, &key));
-        if let Some(known) = known.filter(|known| *known != key) {
-            let problem = format!("the key `{}` is not spelled `{known}`; engines accept it anyway", quote(&key));
-            diagnostics.warn(Rule::G14, at, problem)?;
-        }
-        let name = known.map_or_else(|| key.clone(), str::to_owned);
-        if known_keys.insert(name, value).is_some() {
-            let problem = format!("the key `{}` occurs twice, with different capital letters", quote(&key));
-            diagnostics.fault(Error::invalid(Rule::H20, at, problem))?;
-        }
-    }
-    Ok(Value::Object(known_keys))
-}
-
-/// Returns whether Go takes `key` for `known`: it ignores case, and two letters outside ASCII fold to `s` and `k`.
-fn is_one_key(known: &str, key: &str) -> bool {
-    let fold = |letter: char| match letter {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        other => other.to_ascii_lowercase(),
-    };
-    known.chars().map(fold).eq(key.chars().map(fold))
-}
-
 /// Returns the name in messages of an item of the `manifest.json` at `at`.
 pub fn item_at(at: &str, nth: usize) -> String {
     format!("{at}: [{nth}]")
 }
 
 impl ManifestItem {
-    fn parse(value: Value, at: &str, diagnostics: &Diagnostics) -> Result<Option<Self>> {
-        let ItemFields { config, repo_tags, layers, parent, layer_sources: listed } =
-            match serde_json::from_value(with_known_keys(value, at, diagnostics)?) {
-                Ok(fields) => fields,
-                Err(error) => {
-                    let error = Error::invalid(Rule::L4, at, json::in_plain_words(&error));
-                    return diagnostics.fault(error).map(|()| None);
-                }
-            };
+    fn parse(mut value: Value, at: &str, diagnostics: &Diagnostics) -> Result<Option<Self>> {
+        spell_keys(&mut value, ITEM, at, diagnostics)?;
+        let ItemFields { config, repo_tags, layers, parent, layer_sources: listed } = match typed::parse(&value) {
+            Ok(fields) => fields,
+            Err(error) => {
+                let error = Error::invalid(Rule::L4, at, error.to_string());
+                return diagnostics.fault(error).map(|()| None);
+            }
+        };
         let mut layer_sources = BTreeMap::new();
         for (key, value) in listed {
             match Descriptor::parse(value) {

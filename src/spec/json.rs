@@ -46,7 +46,7 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8], at: &str, cap: u64, form: Rule) -
 }
 
 /// Returns the message of `error` in terms of JSON rather than of the types that the value is read into.
-pub(crate) fn in_plain_words(error: &impl fmt::Display) -> String {
+pub fn in_plain_words(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let (problem, place) = match text.rfind(" at line ") {
         // `serde_json` places an error about a value as a whole at column 0 of its line.

@@ -13,7 +13,6 @@ use crate::path::quote;
 use crate::reader::Format;
 use crate::rule::Rule;
 use crate::spec::config::ImageConfig;
-use crate::spec::config_types::ConfigReader;
 use crate::spec::docker::{ManifestItem, REPOSITORIES_MEMBER, digest_in_name};
 use crate::spec::platform::Platform;
 use crate::spec::v1::V1Id;
@@ -192,12 +191,8 @@ impl Verification<'_> {
             self.add(Diagnostic::warning(Rule::L16, at, problem).values(&config.diff_ids().len(), &steps));
         }
         for fault in config.type_faults() {
-            let (severity, who) = if ConfigReader::ALL.into_iter().all(|reader| fault.stops(reader)) {
-                (Severity::Error, "no engine reads the config")
-            } else {
-                (Severity::Warning, "not every engine reads the config")
-            };
-            self.add(Diagnostic::new(severity, Rule::M14, at, format!("{fault}: {who}")));
+            let severity = if fault.stops_all() { Severity::Error } else { Severity::Warning };
+            self.add(Diagnostic::new(severity, Rule::M14, at, fault.problem()));
         }
     }
 

@@ -52,6 +52,19 @@ impl LayerCheck<'_> {
     }
 }
 
+/// Warns of configs that no engine reads: they are written as they are (docs/formats.md M-2, M-14).
+pub(super) fn warn_of_unread_configs(contents: &Contents<'_>, run: &Run) -> Result<()> {
+    let mut seen = HashSet::new();
+    for image in contents.images().into_iter().filter(|image| seen.insert(&image.image_id)) {
+        let faults = image.config.type_faults();
+        for fault in faults.iter().filter(|fault| fault.stops_all()) {
+            let at = if image.manifest.is_some() { &format!("{}: config", image.at) } else { &image.at };
+            run.diagnostics.warn(Rule::M14, at, fault.problem())?;
+        }
+    }
+    Ok(())
+}
+
 /// Refuses images with a layer that is not a tar, though its type, or `manifest.json`, says so: no engine could unpack it
 /// (docs/formats.md O-13).
 pub(super) fn check_tars(contents: &Contents<'_>) -> Result<()> {

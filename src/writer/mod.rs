@@ -123,6 +123,9 @@ pub(crate) fn write(
     run: &Run,
 ) -> Result<ConversionReport> {
     checks::check_tars(contents)?;
+    if !matches!(options.target, Target::Rootfs(_)) {
+        checks::warn_of_unread_configs(contents, run)?;
+    }
     match (&options.target, output) {
         (Target::Oci(oci), Output::Directory(sink)) => {
             oci::write(contents, store::Directory::new(sink, run), oci, options, run)

@@ -214,7 +214,7 @@ impl Store for Directory<'_> {
 
     fn existing_index(&self) -> Result<Option<Index>> {
         if let Some(layout) = self.sink.read(LAYOUT_MEMBER, MAX_DOCUMENT)? {
-            check_layout(&layout, &self.sink.at(LAYOUT_MEMBER))?;
+            check_layout(&layout, &self.sink.at(LAYOUT_MEMBER), &Diagnostics::silent())?;
         }
         let index = self.sink.read(INDEX_MEMBER, MAX_DOCUMENT)?;
         index.map(|bytes| Index::read(&bytes, &self.sink.at(INDEX_MEMBER), None, &Diagnostics::silent())).transpose()

@@ -237,3 +237,25 @@ fn two_layers_under_one_false_name_are_two_in_a_legacy_archive() {
         assert_eq!(image.layers[0].diff_id, base.diff_id());
     }
 }
+
+#[test]
+fn a_key_in_two_spellings_is_refused() {
+    for (config, key) in [
+        (r#"{"config":{"Cmd":["a"]},"Config":{"Cmd":["b"]},"rootfs":{"type":"layers","diff_ids":[]}}"#, "Config"),
+        (r#"{"os":"linux","OS":"windows","rootfs":{"type":"layers","diff_ids":[]}}"#, "OS"),
+    ] {
+        let tar = Shape::Docker20.save_one(&TestImage::new().tag("a:1").raw_config(config));
+        no_target_takes(&tar, [&format!("the key `{key}` occurs twice, with different capital letters")]);
+    }
+}
+
+#[test]
+fn a_config_that_no_engine_reads_is_written_with_a_warning() {
+    let image = TestImage::new().layer([file("f", "")]).tag("a:1").key("created", json!(""));
+    let tar = Shape::Docker20.save_one(&image);
+    let problem = "`created` is not a time of RFC 3339: no engine reads the config";
+    for target in [Target::Oci, Target::Docker, Target::Legacy] {
+        convert(&tar, target, &[]).outcome.says([problem]);
+        refuse(&tar.bytes(), target, &["--strict"], 3).says([problem]);
+    }
+}

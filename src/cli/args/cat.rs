@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::AnswerArgs;
+use crate::cli::values;
 
 /// The end of `imgtar cat --help`.
 const EXAMPLES: &str = "\
@@ -46,7 +47,7 @@ pub(crate) struct CatArgs {
     pub(crate) path: OsString,
 
     /// Read the file as layer N contains it, whatever later layers do to it; 0 is the lowest layer.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::layer)]
     pub(crate) layer: Option<u32>,
 
     #[command(flatten)]

@@ -99,7 +99,7 @@ pub(crate) struct LayerChangeArgs {
     /// Layers above it stay as they are, except that whiteouts in directories that no longer exist are dropped, and
     /// directories that only this layer described are added. Refused if a hard link or a path of a layer above leads into
     /// the removed layer.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::layer)]
     pub(crate) remove_layer: Vec<u32>,
 
     /// Remove a path from every layer, so that no blob contains it: a file, or a directory with everything below it.
@@ -119,7 +119,7 @@ pub(crate) struct LayerChangeArgs {
     /// Merge the top N layers into one.
     ///
     /// The layers below stay as they are, byte for byte. Files that were deleted stay deleted.
-    #[arg(long, value_name = "N", conflicts_with = "squash", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", conflicts_with = "squash", value_parser = values::at_least_one)]
     pub(crate) squash_top: Option<u32>,
 
     /// Merge the layers above those of the base image in this archive into one.

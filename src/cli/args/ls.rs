@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::AnswerArgs;
+use crate::cli::values;
 
 /// The end of `imgtar ls --help`.
 const EXAMPLES: &str = "\
@@ -80,11 +81,11 @@ pub(crate) struct LsArgs {
     pub(crate) tree: bool,
 
     /// Print at most N levels below each PATTERN, or below the root; 0 prints only what matches PATTERN.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::depth)]
     pub(crate) depth: Option<usize>,
 
     /// List one layer as it is in the archive, with its whiteouts and in its own order; 0 is the lowest.
-    #[arg(long, value_name = "N", conflicts_with = "layers")]
+    #[arg(long, value_name = "N", conflicts_with = "layers", value_parser = values::layer)]
     pub(crate) layer: Option<u32>,
 
     /// List what each layer adds, changes and deletes. `imgtar cat --layer N` then prints a file as layer N contains it.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{DocumentFields, INDEX, subject, write};
@@ -12,6 +11,7 @@ use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
+use crate::spec::typed;
 
 /// An image index, in docker's words a manifest list. Its entries may be of any media type (O-2).
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +48,7 @@ impl Index {
         let (media_type, mut object) = INDEX.read(bytes, at, described, diagnostics)?;
         let entries = INDEX.descriptors(&mut object, "manifests", at, on_fault)?.into_iter().flatten().collect();
         let subject = subject(&object, at, diagnostics)?;
-        let fields = DocumentFields::deserialize(&object)
-            .map_err(|error| Error::invalid(Rule::O2, at, json::in_plain_words(&error)))?;
+        let fields = typed::parse_object(&object).map_err(|error| Error::invalid(Rule::O2, at, error.to_string()))?;
         Ok(Self { media_type, entries, subject, fields, object })
     }
 

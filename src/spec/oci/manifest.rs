@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{DocumentFields, MANIFEST, descriptor, subject, write};
@@ -12,6 +11,7 @@ use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
+use crate::spec::typed;
 
 /// The config of an artifact that has none.
 pub const EMPTY_CONFIG: &[u8] = b"{}";
@@ -55,11 +55,9 @@ impl ManifestParts {
         };
         let subject = subject(&object, at, diagnostics)?;
         let layers = MANIFEST.descriptors(&mut object, "layers", at, &mut |error| diagnostics.fault(error))?;
-        let fields = match DocumentFields::deserialize(&object) {
+        let fields = match typed::parse_object(&object) {
             Ok(fields) => Some(fields),
-            Err(error) => {
-                diagnostics.fault(Error::invalid(Rule::O8, at, json::in_plain_words(&error))).map(|()| None)?
-            }
+            Err(error) => diagnostics.fault(Error::invalid(Rule::O8, at, error.to_string())).map(|()| None)?,
         };
         let whole_layers = layers.iter().cloned().collect::<Option<Vec<_>>>();
         let whole = match (&config, whole_layers, fields) {

@@ -21,8 +21,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::descriptor::Descriptor;
+use super::fields::{INDEX_OR_MANIFEST, LAYOUT, spell_keys, spell_object_keys};
 use super::json::{self, null_as_default};
 use super::media_type::{Family, MediaType};
+use super::typed;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Problem, Result};
 use crate::limits::MAX_DOCUMENT;
@@ -42,13 +44,16 @@ const VERSION: &str = "1.0.0";
 ///
 /// # Errors
 /// [`Error::Invalid`] if it is not a marker, or one of another version.
-pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
+pub fn check_layout(bytes: &[u8], at: &str, diagnostics: &Diagnostics) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Marker {
         image_layout_version: String,
     }
-    let Marker { image_layout_version: version } = json::read(bytes, at, MAX_DOCUMENT, Rule::O1)?;
+    let mut marker = json::read(bytes, at, MAX_DOCUMENT, Rule::O1)?;
+    spell_keys(&mut marker, LAYOUT, at, diagnostics)?;
+    let Marker { image_layout_version: version } =
+        typed::parse(&marker).map_err(|error| Error::invalid(Rule::O1, at, error.to_string()))?;
     if version != VERSION {
         let version = version.escape_debug();
         return Err(Error::invalid(Rule::O1, at, format!("the layout has version `{version}`, expected `{VERSION}`")));
@@ -61,7 +66,8 @@ pub fn check_layout(bytes: &[u8], at: &str) -> Result<()> {
 /// # Errors
 /// [`Error::Invalid`] for what is not a JSON object.
 pub(crate) fn document_type(bytes: &[u8], at: &str) -> Result<MediaType> {
-    let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
+    let mut object = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
+    spell_object_keys(&mut object, INDEX_OR_MANIFEST, at, &Diagnostics::silent())?;
     Ok(match object.get("mediaType").and_then(Value::as_str).filter(|text| !text.is_empty()) {
         Some(text) => MediaType::parse(text),
         None if object.contains_key("manifests") => INDEX.usual,
@@ -117,7 +123,8 @@ impl Kind {
         described: Option<&MediaType>,
         diagnostics: &Diagnostics,
     ) -> Result<(MediaType, Map<String, Value>)> {
-        let object: Map<String, Value> = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
+        let mut object = json::read(bytes, at, MAX_DOCUMENT, Rule::G14)?;
+        spell_object_keys(&mut object, INDEX_OR_MANIFEST, at, diagnostics)?;
         let media_type = match self.check(&object, described) {
             Ok(media_type) => media_type,
             Err(problem) => {
@@ -248,11 +255,12 @@ mod tests {
 
     #[test]
     fn a_layout_of_another_version_is_refused_by_name() {
-        assert!(check_layout(LAYOUT_MARKER, "x").is_ok());
-        assert!(check_layout(br#"{"x":1, "imageLayoutVersion":"1.0.0"}"#, "x").is_ok());
-        let error = check_layout(br#"{"imageLayoutVersion":"1.1.0"}"#, "a.tar: oci-layout").unwrap_err();
+        assert!(check_layout(LAYOUT_MARKER, "x", &Diagnostics::silent()).is_ok());
+        assert!(check_layout(br#"{"x":1, "imageLayoutVersion":"1.0.0"}"#, "x", &Diagnostics::silent()).is_ok());
+        let error = check_layout(br#"{"imageLayoutVersion":"1.1.0"}"#, "a.tar: oci-layout", &Diagnostics::silent())
+            .unwrap_err();
         assert_eq!(error.to_string(), "a.tar: oci-layout: the layout has version `1.1.0`, expected `1.0.0`");
-        assert!(check_layout(b"{}", "x").is_err());
+        assert!(check_layout(b"{}", "x", &Diagnostics::silent()).is_err());
     }
 
     #[test]

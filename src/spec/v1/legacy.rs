@@ -1,17 +1,24 @@
 //! Images of docker before 1.10: `<v1 id>/json` read, and the config that they never had made from it (L-31, L-32).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::V1Id;
+use crate::diagnostics::Diagnostics;
 use crate::digest::DiffId;
 use crate::error::{Error, Result};
 use crate::limits::MAX_DOCUMENT;
 use crate::rule::Rule;
+use crate::spec::config_types::CONFIG;
+use crate::spec::fields::spell_keys;
 use crate::spec::json::{self, null_as_default};
 use crate::spec::timestamp::Timestamp;
+use crate::spec::typed;
 
 /// A layer's metadata as docker before 1.10 kept it.
 #[derive(Debug, Clone)]
@@ -34,10 +41,12 @@ impl LegacyLayer {
     ///
     /// # Errors
     /// [`Error::Invalid`] if it is not the metadata of a layer, or that of another layer (L-31).
-    pub fn read(bytes: &[u8], at: &str, id: &V1Id) -> Result<Self> {
-        let LegacyFields { id: stated, parent, created, author, comment, container_config, docker_version } =
-            json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
+    pub fn read(bytes: &[u8], at: &str, id: &V1Id, diagnostics: &Diagnostics) -> Result<Self> {
+        let mut document = json::read(bytes, at, MAX_DOCUMENT, Rule::L31)?;
+        spell_keys(&mut document, CONFIG, at, diagnostics)?;
         let invalid = |problem: String| Error::invalid(Rule::L31, at, problem);
+        let LegacyFields { id: stated, parent, created, author, comment, container_config, docker_version } =
+            typed::parse(&document).map_err(|error| invalid(error.to_string()))?;
         if stated != id.as_str() {
             return Err(invalid(format!(
                 "the layer's id is `{}`, expected that of its directory",
@@ -119,10 +128,25 @@ struct Command(Vec<String>);
 
 impl<'de> Deserialize<'de> for Command {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(command) => Ok(Self(vec![command])),
-            list => Vec::deserialize(list).map(Self).map_err(serde::de::Error::custom),
+        struct CommandVisitor;
+
+        impl<'de> Visitor<'de> for CommandVisitor {
+            type Value = Command;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_str<E>(self, command: &str) -> std::result::Result<Command, E> {
+                Ok(Command(vec![command.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, words: A) -> std::result::Result<Command, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(words)).map(Command)
+            }
         }
+
+        deserializer.deserialize_any(CommandVisitor)
     }
 }
 
@@ -156,7 +180,7 @@ mod tests {
 
     fn read(digit: &str, text: &str) -> Result<LegacyLayer> {
         let text = text.replace("aa…a", &"a".repeat(64)).replace("bb…b", &"b".repeat(64));
-        LegacyLayer::read(text.as_bytes(), "x", &id(digit))
+        LegacyLayer::read(text.as_bytes(), "x", &id(digit), &Diagnostics::silent())
     }
 
     fn diff_id(zeros: usize) -> DiffId {

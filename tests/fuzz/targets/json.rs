@@ -18,7 +18,7 @@ pub(crate) fn documents(data: &[u8]) {
         4 => config(bytes),
         5 => legacy_layer(bytes),
         6 => drop(Repositories::read(bytes, "repositories")),
-        _ => drop(check_layout(bytes, "oci-layout")),
+        _ => drop(check_layout(bytes, "oci-layout", &Diagnostics::silent())),
     }
 }
 
@@ -79,13 +79,13 @@ fn config(bytes: &[u8]) {
         let parent = nth.checked_sub(1).map(|below| &ids[below]);
         let config = (nth + 1 == ids.len()).then_some(&config);
         let json = layer_json(id, parent, step, config);
-        LegacyLayer::read(&json, "json", id).expect("a layer's json that is written reads");
+        LegacyLayer::read(&json, "json", id, &Diagnostics::silent()).expect("a layer's json that is written reads");
     }
 }
 
 fn legacy_layer(bytes: &[u8]) {
     let id: V1Id = "a".repeat(64).parse().expect("an id");
-    let Ok(layer) = LegacyLayer::read(bytes, "json", &id) else { return };
+    let Ok(layer) = LegacyLayer::read(bytes, "json", &id, &Diagnostics::silent()) else { return };
     let diff_id = imgtar::DiffId(imgtar::Digest::sha256(b""));
     let config = synthesise_config(&[(&layer, &diff_id)]).expect("one layer is enough");
     ImageConfig::read(config, "config").expect("a config that is made reads");
