@@ -105,6 +105,26 @@ fn layers_that_are_no_tar_make_an_artifact_whatever_the_config_says() {
     }
 }
 
+/// What `oras` before 1.0 made of a file, and of one with a config that old registries take.
+#[test]
+fn a_file_that_is_called_a_layer_is_an_artifact_where_the_config_lists_none() {
+    for config in ["", "{}", r#"{"os":"linux","architecture":"amd64"}"#, r#"{"rootfs":{"diff_ids":[]}}"#] {
+        let mut layout = Layout::new();
+        let file = layout.blob(OCI_LAYER, "a text".repeat(200));
+        let config = layout.blob(OCI_CONFIG, config);
+        let pushed = layout
+            .manifest(&json!({"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [file]}));
+        layout.list_as(&pushed, &[NAME.to_owned()]);
+        refuse(&layout.tarball().bytes(), Target::Docker, &[], 4).says(["an artifact: layer 0", OCI_LAYER]);
+        let image = layout.image(&TestImage::demo("app:1"), Types::Oci);
+        layout.list_as(&image, &["app:1".to_owned()]);
+        for target in Target::ALL {
+            assert_eq!(convert(&layout.tarball(), target, &[]).images.len(), 1, "{config} to {target:?}");
+        }
+        imgtar(["verify", "-"]).stdin(layout.tarball().bytes()).success();
+    }
+}
+
 #[test]
 fn a_config_that_is_no_images_makes_an_artifact_whatever_the_layers_are() {
     let chart = json!({"name": "chart", "version": "1", "apiVersion": "v2"});

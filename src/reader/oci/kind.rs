@@ -28,32 +28,23 @@ impl Walk<'_> {
     /// Returns the reason why a manifest with these `parts` is not an image; `None` for an image, also for one with a fault
     /// or an absent blob. `kind` is the `artifactType` of the manifest.
     pub(super) fn why_no_image(&mut self, parts: &Parts, kind: Option<&str>) -> Result<Option<String>> {
-        if !self.has_image_config(parts)? {
+        let shape = match (&parts.config, &parts.config_blob) {
+            (Some(config), Some(blob)) => Some(self.config_shape(config, blob)?),
+            _ => None,
+        };
+        if !has_image_config(parts, shape) {
             return Ok(Some(named_kind(parts, kind)));
         }
+        // Tools that push any file have long called it a layer, beside a config of which registries ask no more than its type.
+        let lists_layers = shape.is_none_or(|shape| matches!(shape, ConfigShape::Layers(1..)));
         for (number, (descriptor, blob)) in parts.layers.iter().enumerate() {
             let (Some(descriptor), Some(blob)) = (descriptor, blob) else { continue };
-            if let Some(problem) = self.why_no_layer(descriptor, blob)? {
+            if let Some(problem) = self.why_no_layer(descriptor, blob, lists_layers)? {
                 let media_type = shown(descriptor.media_type());
                 return Ok(Some(format!("layer {number}, {media_type}, {problem}")));
             }
         }
         Ok(None)
-    }
-
-    /// Returns whether the config is an image's: by its media type, unless it is an empty object and there are no
-    /// layers; with another type, if its `rootfs` has as many layers as there are.
-    fn has_image_config(&mut self, parts: &Parts) -> Result<bool> {
-        let Some(config) = &parts.config else { return Ok(true) };
-        let is_called_one = config.media_type().is_config();
-        let Some(blob) = &parts.config_blob else { return Ok(is_called_one) };
-        Ok(match self.config_shape(config, blob)? {
-            _ if config.media_type().is_plugin() => false,
-            ConfigShape::Layers(count) => is_called_one || count == parts.layers.len(),
-            ConfigShape::Bare => is_called_one,
-            ConfigShape::Empty => is_called_one && !parts.layers.is_empty(),
-            ConfigShape::Other => is_called_one,
-        })
     }
 
     fn config_shape(&mut self, config: &Descriptor, blob: &RawBlob) -> Result<ConfigShape> {
@@ -69,10 +60,11 @@ impl Walk<'_> {
         Ok(shape)
     }
 
-    /// Returns the reason why a blob is not a layer. One with the media type of a layer is taken for one; a false type shows
-    /// when it is read.
-    fn why_no_layer(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<Option<String>> {
-        if descriptor.media_type().is_layer() || descriptor.media_type().is_encrypted() {
+    /// Returns the reason why a blob is not a layer. One with the media type of a layer is taken for one where the config
+    /// lists layers; a false type shows when it is read.
+    fn why_no_layer(&mut self, descriptor: &Descriptor, blob: &RawBlob, lists_layers: bool) -> Result<Option<String>> {
+        let media_type = descriptor.media_type();
+        if media_type.is_encrypted() || (media_type.is_layer() && lists_layers) {
             return Ok(None);
         }
         if let Some(known) = self.kinds.layers.get(descriptor.digest()) {
@@ -82,6 +74,19 @@ impl Walk<'_> {
         let problem = Blob::detect(blob.extent.clone(), &at)?.why_no_tar(&at)?;
         self.kinds.layers.insert(descriptor.digest().clone(), problem.clone());
         Ok(problem)
+    }
+}
+
+/// Returns whether the config, of this `shape` if it is there, is an image's: by its media type, unless it is an empty object
+/// and there are no layers; with another type, if its `rootfs` has as many layers as there are.
+fn has_image_config(parts: &Parts, shape: Option<ConfigShape>) -> bool {
+    let Some(config) = &parts.config else { return true };
+    let is_called_one = config.media_type().is_config();
+    match shape {
+        Some(_) if config.media_type().is_plugin() => false,
+        Some(ConfigShape::Layers(count)) => is_called_one || count == parts.layers.len(),
+        Some(ConfigShape::Empty) => is_called_one && !parts.layers.is_empty(),
+        Some(ConfigShape::Bare | ConfigShape::Other) | None => is_called_one,
     }
 }
 
