@@ -61,7 +61,28 @@ fn promised(path: &Path) -> Result<OuterArg> {
 /// # Errors
 /// [`Error::Usage`].
 pub(crate) fn refuse_input(args: &WriteArgs, input: &Input) -> Result<()> {
-    refuse_input_at(&args.output.output, args, input)
+    refuse_input_at(&args.output.output, args, input)?;
+    refuse_companions(args, input)
+}
+
+/// Refuses a file of `--report` or `--config-out` that is open as standard input; [`refuse_conflicts`] sees those that are
+/// given by their paths.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub(super) fn refuse_companions(args: &WriteArgs, input: &Input) -> Result<()> {
+    let Input::Stdin(file) = input else { return Ok(()) };
+    let read = sys::identity(file);
+    for (flag, path) in [("--report", &args.output.report), ("--config-out", &args.rootfs.config_out)] {
+        let Some(path) = path.as_deref().filter(|path| *path != Path::new("-")) else { continue };
+        if read.is_some() && read == sys::identity_at(path) {
+            return Err(Error::Usage(format!(
+                "{}: {flag} would replace an input; name another file",
+                escape_path(path)
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The same for one of several outputs, which lies at `output`.
@@ -143,8 +164,23 @@ fn is_within(output: &Path, input: &Input) -> bool {
 }
 
 fn is_below(input: &Input, dir: &Path) -> bool {
-    let Input::Path(path) = input else { return false };
-    matches!((path.canonicalize(), dir.canonicalize()), (Ok(path), Ok(dir)) if path.starts_with(&dir))
+    match input {
+        Input::Path(path) => {
+            matches!((path.canonicalize(), dir.canonicalize()), (Ok(path), Ok(dir)) if path.starts_with(&dir))
+        }
+        Input::Stdin(file) => sys::identity(file).is_some_and(|read| holds(dir, &read)),
+        Input::Reader { .. } => false,
+    }
+}
+
+/// Returns whether a file below `dir` is the one that is read.
+fn holds(dir: &Path, read: &sys::FileId) -> bool {
+    let Ok(entries) = fs::read_dir(dir) else { return false };
+    entries.flatten().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => holds(&entry.path(), read),
+        Ok(kind) if kind.is_file() => sys::identity_at(&entry.path()).as_ref() == Some(read),
+        _ => false,
+    })
 }
 
 /// Opens the output, one of `batch`; no file is under its name before that is finished.

@@ -38,7 +38,13 @@ pub(super) fn run(
     let diagnostics = recording(write, messages, Arc::clone(&warnings));
     output::warn_of_outer(write, outer, &diagnostics)?;
     let files = given.paths().filter(|path| path.as_os_str() != "-");
-    let files: Vec<Input> = files.map(Into::into).collect();
+    let mut files: Vec<Input> = files.map(Into::into).collect();
+    for input in archives.iter() {
+        output::refuse_companions(write, input)?;
+        if let Input::Stdin(file) = input {
+            files.push(Input::Stdin(file.try_clone().map_err(|error| Error::io("opening", "standard input", error))?));
+        }
+    }
     // Those of reading are the first archive's.
     let mut of_reading = None;
     let mut open = |name: &str| {

@@ -68,6 +68,41 @@ fn an_archive_without_images_is_refused() {
 }
 
 #[test]
+fn the_fields_of_a_name_with_a_tag_and_a_digest_are_its_own() {
+    let digest = format!("sha256:{}", "d".repeat(64));
+    let mut layout = Layout::new();
+    for name in [format!("ex.org/team/app:1@{digest}"), format!("ex.org/web@{digest}")] {
+        let image = layout.image(&TestImage::demo(&name[..12]), Types::Oci);
+        layout.list_as(&image, &[name]);
+    }
+    let scratch = Scratch::new();
+    let outcome = split(&scratch, &layout.tarball(), "oci", "{name}.tar", &[]);
+    assert_eq!((outcome.code, found(&scratch)), (0, vec!["app.tar".to_owned(), "web.tar".to_owned()]), "{outcome}");
+    let without_tag = split(&Scratch::new(), &layout.tarball(), "oci", "{name}-{tag}.tar", &[]);
+    assert_eq!(without_tag.code, 4, "{without_tag}");
+}
+
+#[test]
+fn an_input_on_standard_input_is_never_replaced() {
+    let scratch = Scratch::new();
+    let bytes = Shape::Docker20.save_one(&TestImage::demo("ex.org/app:1")).bytes();
+    scratch.write("app.tar", &bytes);
+    Shape::Oci.save_one(&TestImage::demo("app:1")).unpack(&scratch.path("layout"));
+    scratch.write("layout/app.tar", &bytes);
+    for (input, flags) in [
+        ("app.tar", &["--to", "oci", "--split", "-f", "-o", "{name}.tar"][..]),
+        ("app.tar", &["--to", "oci", "-f", "-o", "out.tar", "--report", "app.tar"]),
+        ("app.tar", &["--to", "oci", "--split", "-f", "-o", "{name}-1.tar", "--report", "app.tar"]),
+        ("app.tar", &["--to", "rootfs", "-f", "-o", "out.tar", "--config-out", "app.tar"]),
+        ("layout/app.tar", &["--to", "oci-dir", "-f", "-o", "layout"]),
+    ] {
+        let stdin = fs::File::open(scratch.path(input)).unwrap();
+        let outcome = imgtar(["convert"]).args(flags).dir(scratch.dir()).stdin_file(stdin).run();
+        assert_eq!((outcome.code, scratch.read(input)), (2, bytes.clone()), "{flags:?}: {outcome}");
+    }
+}
+
+#[test]
 fn a_directory_for_each_image_may_be_spelled_like_one() {
     let scratch = Scratch::new();
     assert_eq!(split(&scratch, &three(), "oci-dir", "{name}/", &[]).code, 0);
