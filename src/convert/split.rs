@@ -213,22 +213,18 @@ impl PatternField {
         let repository = || {
             let reference = reference?;
             let familiar = reference.familiar();
-            let rest = reference.tag().map_or(0, |tag| tag.len() + 1);
-            let bare = familiar.split('@').next().unwrap_or_default();
-            Some(if bare.len() < familiar.len() {
-                bare.to_owned()
-            } else {
-                familiar[..familiar.len() - rest].to_owned()
-            })
+            let tagged = familiar.split('@').next().unwrap_or_default();
+            let tag = reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+            Some(tagged.strip_suffix(&*tag).unwrap_or(tagged).to_owned())
         };
         match self {
             Self::Name => Some(repository()?.rsplit('/').next()?.to_owned()),
             Self::Repo => repository(),
-            Self::Tag => names().find_map(|name| match name {
-                Name::Reference(reference) => reference.tag().map(str::to_owned),
-                Name::Tag(tag) => Some(tag.clone()),
-                Name::Text(_) => None,
-            }),
+            Self::Tag => match reference {
+                // All fields are those of one name.
+                Some(reference) => reference.tag().map(str::to_owned),
+                None => names().find_map(|name| if let Name::Tag(tag) = name { Some(tag.clone()) } else { None }),
+            },
             Self::Os => platform(group).map(|platform| platform.os.clone()),
             Self::Arch => platform(group).map(|platform| match platform.variant.as_str() {
                 "" => platform.architecture.clone(),

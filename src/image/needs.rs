@@ -38,8 +38,8 @@ impl NeededBase {
         let left_out: Vec<&Layer> = layers.iter().filter(|layer| layer.is_left_out()).collect();
         let mut seen = HashSet::new();
         let blobs = left_out.iter().map(|layer| layer.descriptor());
-        let sizes = blobs.map(|blob| Some(if seen.insert(blob?.digest()) { blob?.size() } else { 0 }));
-        let size = sizes.sum();
+        let mut sizes = blobs.map(|blob| Some(if seen.insert(blob?.digest()) { blob?.size() } else { 0 }));
+        let size = sizes.try_fold(0_u64, |sum, size| Some(sum.saturating_add(size?)));
         Self { image, layers: left_out.len(), size, delta: None }
     }
 }

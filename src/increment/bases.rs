@@ -96,7 +96,8 @@ impl BaseImages {
             place = *self.places.entry((place, layer.diff_id.clone())).or_insert(next);
             match self.holders.get(place) {
                 Some(&holder) => {
-                    differs |= self.images[holder].image.layers[nth].stored_digest() != layer.stored_digest();
+                    let BaseImage { archive, image, .. } = &self.images[holder];
+                    differs |= *archive != entry.archive && image.layers[nth].stored_digest() != layer.stored_digest();
                 }
                 None => self.holders.push(number),
             }
