@@ -245,7 +245,7 @@ pub(crate) fn jobs(text: &str) -> Result<u16, String> {
         .ok_or_else(|| format!("expected a number from 1 to {most}"))
 }
 
-/// A number of things of which there is at least one.
+/// A number of at least 1.
 pub(crate) fn at_least_one(text: &str) -> Result<u32, String> {
     whole_number(text).filter(|number| *number > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
 }

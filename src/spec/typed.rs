@@ -16,7 +16,7 @@ use crate::path::quote;
 /// Returns the `T` that `value` is.
 ///
 /// # Errors
-/// What is wrong with it, a clause that names the key.
+/// The problem, as a clause that names the key.
 pub(crate) fn parse<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, TypeError> {
     T::deserialize(ValueReader(value))
 }

@@ -75,7 +75,7 @@ impl DirSink {
         if let Some(place) = &batch {
             place.reserve(&target)?;
         }
-        // What is there may change until it is locked.
+        // The directory may change until it is locked.
         let lock = match way(path, &target, mode)? {
             Way::Merge => sys::lock(&target),
             _ => None,

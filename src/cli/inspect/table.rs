@@ -29,7 +29,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &InspectReport, in_full: bool) 
     listing(page, "listed, but not there", missing(report))?;
     listing(page, "findings", report.findings.iter().map(Diagnostic::line).collect())?;
     page.gap()?;
-    // What is in a layer can stop an engine, but not where the documents do.
+    // The content of a layer can stop an engine, but not where the documents do.
     let may_be_less =
         report.depth == InspectDepth::Documents && report.loads.iter().any(|loads| loads.loads != Verdict::No);
     title(page, if may_be_less { "loads (layers not examined; --full does that)" } else { "loads" })?;
