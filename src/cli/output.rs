@@ -76,10 +76,7 @@ pub(super) fn refuse_companions(args: &WriteArgs, input: &Input) -> Result<()> {
     for (flag, path) in [("--report", &args.output.report), ("--config-out", &args.rootfs.config_out)] {
         let Some(path) = path.as_deref().filter(|path| *path != Path::new("-")) else { continue };
         if read.is_some() && read == sys::identity_at(path) {
-            return Err(Error::Usage(format!(
-                "{}: {flag} would replace an input; name another file",
-                escape_path(path)
-            )));
+            return Err(would_replace_input(flag, path));
         }
     }
     Ok(())
@@ -141,16 +138,19 @@ pub(crate) fn refuse_conflicts<'a>(
     let inputs: Vec<PathBuf> = inputs.into_iter().filter_map(read).collect();
     let others: Vec<PathBuf> = others.into_iter().filter_map(read).collect();
     for (nth, (flag, path, place)) in written.iter().enumerate() {
-        let named = || escape_path(path);
         let inputs = inputs.iter().filter(|_| *flag != "--output");
         if inputs.chain(&others).any(|read| place.starts_with(read)) {
-            return Err(Error::Usage(format!("{}: {flag} would replace an input; name another file", named())));
+            return Err(would_replace_input(flag, path));
         }
         if let Some((other, ..)) = written[..nth].iter().find(|(_, _, other)| place.starts_with(other)) {
-            return Err(Error::Usage(format!("{}: {other} and {flag} name the same file", named())));
+            return Err(Error::Usage(format!("{}: {other} and {flag} name the same file", escape_path(path))));
         }
     }
     Ok(())
+}
+
+fn would_replace_input(flag: &str, path: &Path) -> Error {
+    Error::Usage(format!("{}: {flag} would replace an input; name another file", escape_path(path)))
 }
 
 /// Returns whether `output`, which need not exist yet, would be written into a directory that is read.
