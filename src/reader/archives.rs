@@ -3,6 +3,7 @@
 //! Sources: docs/bundles.md B-39, B-40, B-42, B-43.
 
 use std::iter;
+use std::ops::Range;
 
 use super::opener::Opener;
 use super::shared::SharedBlobs;
@@ -65,10 +66,11 @@ pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> R
     if beside < all {
         let shared = reading.shared(taken)?;
         (beside..all).try_for_each(|nth| reading.read(nth, &shared))?;
+        reading.complete_tarballs(beside..all, taken..all, &shared)?;
     }
     let shared = if all > 1 { reading.shared(0)? } else { SharedBlobs::default() };
     (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
-    reading.complete_tarballs(taken, &shared)?;
+    reading.complete_tarballs(0..taken, 0..all, &shared)?;
     if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
         // Any of them may have the image that a delta needs.
         reading.read_all(&shared)?;
@@ -141,17 +143,17 @@ impl OpenArchives<'_> {
         Ok(shared)
     }
 
-    /// Completes the images of tarballs among the first `taken` archives that leave layers to a base, if another archive has these.
-    fn complete_tarballs(&mut self, taken: usize, shared: &SharedBlobs) -> Result<()> {
+    /// Completes the images of tarballs among the archives `short` that leave layers to a base, if one of `others` has these.
+    fn complete_tarballs(&mut self, short: Range<usize>, others: Range<usize>, shared: &SharedBlobs) -> Result<()> {
         let is_short = |&nth: &usize| self.sets[nth].as_ref().is_some_and(|set| self.opened[nth].is_short(set));
-        let short: Vec<usize> = (0..taken).filter(is_short).collect();
+        let short: Vec<usize> = short.filter(is_short).collect();
         if short.is_empty() {
             return Ok(());
         }
-        self.read_all(shared)?;
+        others.clone().try_for_each(|nth| self.read(nth, shared))?;
         for nth in short {
             if let Some(mut set) = self.sets[nth].take() {
-                increment::complete(&mut set, &self.opened[nth].members, self.sets.iter().flatten());
+                increment::complete(&mut set, &self.opened[nth].members, self.sets[others.clone()].iter().flatten());
                 self.sets[nth] = Some(set);
             }
         }

@@ -1,6 +1,7 @@
 //! `--base`: an archive without the layers that the other side has, and `--with`, which makes it whole (docs/bundles.md).
 
 mod asked;
+mod lost_index;
 mod random;
 mod refused;
 
