@@ -129,16 +129,20 @@ struct OpenArchives<'r> {
 }
 
 impl OpenArchives<'_> {
-    /// The blobs of the archives from `first` on. Archives that are not layouts are read for their digests.
+    /// The blobs of the archives from `first` on: those that their names tell come first, so that an archive that has to be read
+    /// for its digests finds them.
     fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
         let mut shared = SharedBlobs::default();
-        for nth in first..self.opened.len() {
-            if self.opened[nth].format.is_layout() {
-                shared.add_layout(&self.opened[nth].members, self.run)?;
-            } else {
-                self.read(nth, &shared)?;
-                self.sets[nth].iter().try_for_each(|set| shared.add_layers(set, self.run))?;
+        let mut unnamed = Vec::new();
+        for (nth, archive) in self.opened.iter().enumerate().skip(first) {
+            match archive.format.digest_of_member() {
+                Some(digest_of) => shared.add_members(&archive.members, digest_of, self.run)?,
+                None => unnamed.push(nth),
             }
+        }
+        for nth in unnamed {
+            self.read(nth, &shared)?;
+            self.sets[nth].iter().try_for_each(|set| shared.add_layers(set, self.run))?;
         }
         Ok(shared)
     }

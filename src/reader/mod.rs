@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use crate::archive::MemberIndex;
 use crate::codec::Codec;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::ImageSet;
 use crate::limits::MAX_MANIFEST_JSON;
@@ -78,9 +79,13 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns true for an OCI layout, with or without `manifest.json`.
-    fn is_layout(self) -> bool {
-        matches!(self, Self::Oci | Self::Hybrid)
+    /// Returns the function that takes a blob's digest from the name of its member; `None` where names do not tell digests.
+    fn digest_of_member(self) -> Option<fn(&str) -> Option<Digest>> {
+        match self {
+            Self::Oci | Self::Hybrid => Some(oci::digest_of_blob_path),
+            Self::Dir => Some(oci::digest_in_dir),
+            Self::Delta | Self::Docker | Self::V1 => None,
+        }
     }
 }
 

@@ -101,7 +101,7 @@ fn unreferenced(members: &MemberIndex, referenced: &HashSet<Digest>, run: &Run) 
     let mut unreferenced = Vec::new();
     for path in members.names()? {
         let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
-        let Some(digest) = digest_of(name).filter(|digest| !referenced.contains(digest)) else { continue };
+        let Some(digest) = digest_of_blob_path(name).filter(|digest| !referenced.contains(digest)) else { continue };
         match members.member(Rule::O3, name, "its name") {
             Ok(extent) => unreferenced.push(RawBlob { digest, size: None, extent }),
             // A link that leads nowhere, for example, does no harm unless it is followed (G-7).
@@ -114,10 +114,19 @@ fn unreferenced(members: &MemberIndex, referenced: &HashSet<Digest>, run: &Run) 
     Ok(unreferenced)
 }
 
-/// The digest of the member `name`, by its path in a layout.
-pub(super) fn digest_of(name: &str) -> Option<Digest> {
+/// The digest of the member `name` of a layout.
+pub(super) fn digest_of_blob_path(name: &str) -> Option<Digest> {
     let (algorithm, encoded) = name.strip_prefix("blobs/")?.split_once('/')?;
     format!("{algorithm}:{encoded}").parse().ok()
+}
+
+/// What follows the hex in the names of a `dir:`: nothing, in old ones `.tar`, `.manifest.json` behind a platform's manifest.
+const DIR_SUFFIXES: [&str; 3] = ["", ".tar", ".manifest.json"];
+
+/// The digest of the member `name` of a `dir:`, by SHA-256, as that of all that skopeo writes there.
+pub(super) fn digest_in_dir(name: &str) -> Option<Digest> {
+    let encoded = DIR_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix).filter(|hex| hex.len() == 64))?;
+    format!("sha256:{encoded}").parse().ok()
 }
 
 /// The parts of a descriptor that decide how its blob is read: blobs are read and checked once for each key.
@@ -131,7 +140,7 @@ fn key(descriptor: &Descriptor) -> NodeKey {
 enum BlobNames {
     /// `blobs/<algorithm>/<encoded>` (O-3).
     Layout,
-    /// The hex alone, in old ones with `.tar` behind it; `.manifest.json` behind that of a platform's manifest.
+    /// The hex alone, or with one of [`DIR_SUFFIXES`].
     Dir {
         /// The digest of `manifest.json`.
         manifest: Digest,
@@ -145,7 +154,7 @@ impl BlobNames {
             Self::Layout => digest.blob_path(),
             Self::Dir { manifest } if manifest == digest => MANIFEST_MEMBER.to_owned(),
             Self::Dir { .. } => {
-                let spellings = ["", ".tar", ".manifest.json"].map(|end| format!("{}{end}", digest.encoded()));
+                let spellings = DIR_SUFFIXES.map(|suffix| format!("{}{suffix}", digest.encoded()));
                 let is_there = |name: &&String| matches!(members.find_blob(name, "the format"), Ok(Some(_)));
                 spellings.iter().find(is_there).unwrap_or(&spellings[0]).clone()
             }

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 
-use super::oci::digest_of;
 use crate::archive::MemberIndex;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -33,11 +32,16 @@ impl SharedBlobs {
         self.0.get(digest)
     }
 
-    /// Adds the blobs of a layout.
+    /// Adds the blobs of an archive whose members are named by their digests, which `digest_of` takes from a name.
     ///
     /// # Errors
     /// When a directory cannot be read, or they take more memory than is allowed.
-    pub(super) fn add_layout(&mut self, members: &MemberIndex, run: &Run) -> Result<()> {
+    pub(super) fn add_members(
+        &mut self,
+        members: &MemberIndex,
+        digest_of: impl Fn(&str) -> Option<Digest>,
+        run: &Run,
+    ) -> Result<()> {
         for path in members.names()? {
             let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
             let Some(digest) = digest_of(name).filter(|digest| !self.0.contains_key(digest)) else { continue };

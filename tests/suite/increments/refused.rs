@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Shelf, absent, new, old};
 use crate::support::codec::Codec;
 use crate::support::image::TestImage;
-use crate::support::layout::blob_path;
+use crate::support::layout::{Types, blob_path, dir_layout};
 use crate::support::run::Outcome;
 use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Member, Tarball};
@@ -112,6 +112,21 @@ fn a_layer_that_both_halves_lack_is_taken_from_the_archive_with_it() {
         }
         let ours = shelf.converted("whole.tar --to oci --prefer docker");
         assert!(shelf.converted("miss.tar --with whole.tar --to oci --prefer docker") == ours, "layer {nth}");
+    }
+    // A directory of skopeo's lacks one, and the archive that has it is read first or last, for its digests or by its names.
+    let dir = dir_layout(&new(), Types::Oci, "");
+    for archive in [dir.clone(), Shape::Oci.save_one(&new()), Shape::Crane.save_one(&new())] {
+        let blob = &new().layer_digests()[1][7..];
+        let shelf =
+            Shelf::of([("miss.tar", dir.clone().without(blob)), ("whole.tar", archive), ("dir.tar", dir.clone())]);
+        let expected = shelf.converted("dir.tar --tag ex.org/app:2 --to oci");
+        shelf.convert("miss.tar --tag ex.org/app:2 --to oci -o out").exits(3).says([blob]);
+        assert!(shelf.converted("miss.tar --with whole.tar --tag ex.org/app:2 --to oci") == expected);
+        let other = Shape::Docker20.save_one(&TestImage::demo("x:1"));
+        let shelf =
+            Shelf::of([("miss.tar", dir.clone().without(blob)), ("other.tar", other), ("dir.tar", dir.clone())]);
+        let both = shelf.converted("other.tar dir.tar --to oci");
+        assert!(shelf.converted("other.tar miss.tar --with dir.tar --to oci") == both);
     }
     // Bytes that are not those of the name are refused wherever they come from.
     let mut false_ = whole.clone();
