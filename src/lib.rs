@@ -102,7 +102,7 @@ mod words;
 mod writer;
 
 // Functions.
-pub use convert::{convert, convert_all, edit, import, preview_edit, split};
+pub use convert::{convert, convert_all, edit, edit_split, import, preview_edit, split};
 pub use diff::diff;
 pub use history::history;
 pub use inspect::inspect;

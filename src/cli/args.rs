@@ -246,6 +246,19 @@ pub(crate) struct OutputArgs {
     pub(crate) report: Option<PathBuf>,
 }
 
+/// The way in which commands that write several images may divide them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct SplitArgs {
+    /// Write an archive for each image. The last part of -o is then a pattern, as in out/{name}-{tag}.tar.
+    ///
+    /// The pattern may contain in braces: `name`, the last part of the repository; `repo`, all of it with `/` replaced by
+    /// `_`; `tag`, `os` and `arch`; `id`, the first 12 digits of the image ID; and `n`, the number of the image, from 0.
+    /// With `os`, `arch` or `id` each platform gets an archive of its own. If one archive cannot be written, none appears.
+    #[arg(long, conflicts_with = "append")]
+    pub(crate) split: bool,
+}
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionArgs {

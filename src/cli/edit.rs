@@ -8,8 +8,9 @@ use super::args::{EditArgs, LayerChangeArgs};
 use super::input::GivenArchives;
 use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
+use super::split::OpenByName;
 use super::values::PlatformArg;
-use super::{config, environment, output, report, write};
+use super::{config, environment, output, report, split, write};
 
 /// Changes images, and reports the changes of each.
 ///
@@ -20,9 +21,19 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let changes = changes(args)?;
     let given = GivenArchives { inputs: &args.inputs, ..GivenArchives::default() };
     output::refuse_conflicts(&args.write, given.paths(), read(args))?;
+    if args.split.split {
+        let edit = |archives: Archives, pattern: &_, open: OpenByName<'_>, run: &_| {
+            imgtar::edit_split(archives.inputs, &changes, pattern, open, &options, run)
+        };
+        return match args.dry_run {
+            true => split::dry_run(given, read(args), &args.write, messages, edit),
+            false => split::run(given, read(args), &args.write, messages, edit),
+        };
+    }
     if args.dry_run {
+        let rehearse = || output::rehearse(&args.write);
         let preview = |archives: Archives, run: &_| imgtar::preview_edit(archives.inputs, &changes, &options, run);
-        report::announce_preview(&write::dry_run(given, &args.write, messages, preview)?, messages);
+        report::announce_preview(&write::dry_run(given, &args.write, messages, rehearse, preview)?, messages);
         return Ok(());
     }
     let edit = |archives: Archives, output, run: &_| imgtar::edit(archives.inputs, &changes, output, &options, run);

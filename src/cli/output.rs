@@ -205,23 +205,33 @@ pub(super) fn open_at(path: &Path, args: &WriteArgs, outer: Encoding, batch: &Ou
     }
 }
 
-/// Refuses the outputs that a run could not begin, and leaves nothing of those that it could. FIFOs and devices are not
-/// opened: that waits for a reader, or may start something.
+/// Refuses the outputs that a run could not begin, and leaves nothing of those that it could.
 ///
 /// # Errors
 /// Those of [`open`], but that standard output may be a terminal.
-pub(super) fn rehearse(args: &WriteArgs, outer: Encoding) -> Result<()> {
+pub(super) fn rehearse(args: &WriteArgs) -> Result<()> {
     let batch = OutputBatch::default();
-    let is_opened = |path: &&Path| {
-        *path != Path::new("-") && !fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
-    };
-    if let Some(path) = Some(&*args.output.output).filter(is_opened) {
-        open_at(path, args, outer, &batch)?;
+    if !is_standard(&args.output) {
+        rehearse_at(&args.output.output, args, &batch)?;
     }
-    if let Some(path) = args.rootfs.config_out.as_deref().filter(is_opened) {
-        batch.file(path, args.output.force)?;
+    match args.rootfs.config_out.as_deref() {
+        Some(path) if path != Path::new("-") && is_opened(path) => batch.file(path, args.output.force).map(drop),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The same for one of several outputs, which lies at `path`.
+///
+/// # Errors
+/// Those of [`open`].
+pub(super) fn rehearse_at(path: &Path, args: &WriteArgs, batch: &OutputBatch) -> Result<()> {
+    if is_opened(path) { open_at(path, args, Encoding::Plain, batch).map(drop) } else { Ok(()) }
+}
+
+/// Returns false for FIFOs and devices, which a rehearsal leaves alone: to open one waits for a reader, or may start
+/// something.
+fn is_opened(path: &Path) -> bool {
+    !fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 fn archive(sink: Sink, outer: Encoding) -> Result<Output> {

@@ -1,64 +1,62 @@
-//! `imgtar convert --split`: an archive for each image.
+//! `--split` of `convert` and `edit`: an archive for each image.
 
-use std::mem;
-use std::path::is_separator;
+use std::path::{Path, PathBuf, is_separator};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, mem};
 
-use imgtar::{ConvertOptions, Error, Input, OutputBatch, Result, SplitArchive, SplitPattern, split};
+use imgtar::internals::path::escape_path;
+use imgtar::{Archives, Error, Input, Output, OutputBatch, Result, Run, Sink, SplitArchive, SplitPattern};
 
-use super::args::ConvertArgs;
+use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::input::GivenArchives;
 use super::messages::Messages;
-use super::report::ReportDocument;
-use super::write::{find, new_run, recording};
+use super::report::{self, ReportDocument};
+use super::write::{self, find, new_run, recording};
 use super::{environment, hints, input, output, signals};
 
-/// Converts into several archives, and reports what was written; refuses all that it can before it reads.
+/// Opens the output of a file name.
+pub(super) type OpenByName<'o> = &'o mut dyn FnMut(&str) -> Result<Output>;
+
+/// Does `work` on the archives of `given`, which writes several archives, and reports what was written; refuses all that it
+/// can before it reads. No output replaces what `others` name, which `work` reads beside the inputs.
 ///
 /// # Errors
-/// Those of the command line and of the conversion.
-pub(super) fn run(
-    args: &ConvertArgs,
-    given: GivenArchives<'_>,
-    options: &ConvertOptions,
+/// Those of the command line and of `work`.
+pub(super) fn run<'a>(
+    given: GivenArchives<'a>,
+    others: impl IntoIterator<Item = &'a PathBuf>,
+    args: &WriteArgs,
     messages: Messages,
+    work: impl FnOnce(Archives, &SplitPattern, OpenByName<'_>, &Run) -> Result<Vec<SplitArchive>>,
 ) -> Result<()> {
-    let write = &args.write;
-    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(write.run.jobs)?);
-    let outer = output::outer(write)?;
+    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
+    let outer = output::outer(args)?;
     let pattern = pattern(args)?;
-    let archives = find(given, write)?;
+    let archives = find(given, args)?;
     signals::watch(messages)?;
     let batch = OutputBatch::default();
-    let [report_file, _] = output::companions(write, &batch)?;
+    let [report_file, _] = output::companions(args, &batch)?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
-    let diagnostics = recording(write, messages, Arc::clone(&warnings));
-    output::warn_of_outer(write, outer, &diagnostics)?;
-    let files = given.paths().filter(|path| path.as_os_str() != "-");
-    let mut files: Vec<Input> = files.map(Into::into).collect();
-    for input in archives.iter() {
-        output::refuse_companions(write, input)?;
-        if let Input::Stdin(file) = input {
-            files.push(Input::Stdin(file.try_clone().map_err(|error| Error::io("opening", "standard input", error))?));
-        }
-    }
-    // Those of reading are the first archive's.
+    let diagnostics = recording(args, messages, Arc::clone(&warnings));
+    output::warn_of_outer(args, outer, &diagnostics)?;
+    let read = read(given, others, &archives)?;
+    archives.iter().try_for_each(|input| output::refuse_companions(args, input))?;
+    // Those of reading and of edits are the first archive's.
     let mut of_reading = None;
     let mut open = |name: &str| {
         let path = pattern.directory().join(name);
-        files.iter().try_for_each(|input| output::refuse_input_at(&path, write, input))?;
+        read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
         of_reading.get_or_insert_with(take_warnings);
-        output::open_at(&path, write, outer, &batch)
+        output::open_at(&path, args, outer, &batch)
     };
-    let run = new_run(&write.run, messages, diagnostics, jobs, epoch);
-    let archives = split(archives, &pattern, &mut open, options, &run)?;
+    let archives = work(archives, &pattern, &mut open, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
         let own = warnings.iter().map(hints::hinted);
         let warnings = of_reading.take().unwrap_or_default().into_iter().chain(own).collect();
-        ReportDocument::new(&pattern.directory().join(name), write, outer.codec(), report, warnings).of_several()
+        ReportDocument::new(&pattern.directory().join(name), args, outer.codec(), report, warnings).of_several()
     });
     let reports: Vec<ReportDocument> = reports.collect();
     if let Some(mut file) = report_file {
@@ -66,25 +64,70 @@ pub(super) fn run(
         file.finish()?;
     }
     batch.finish()?;
-    reports.iter().for_each(|report| report.announce(write.to, messages));
+    reports.iter().for_each(|report| report.announce(args.to, messages));
     Ok(())
 }
 
+/// Does the same, but writes nothing: names the archives, and tells what would change in them.
+///
+/// # Errors
+/// Those of [`run`], but for those of writing.
+pub(super) fn dry_run<'a>(
+    given: GivenArchives<'a>,
+    others: impl IntoIterator<Item = &'a PathBuf>,
+    args: &WriteArgs,
+    messages: Messages,
+    work: impl FnOnce(Archives, &SplitPattern, OpenByName<'_>, &Run) -> Result<Vec<SplitArchive>>,
+) -> Result<()> {
+    let pattern = pattern(args)?;
+    let work = |archives: Archives, run: &_| {
+        let (read, batch) = (read(given, others, &archives)?, OutputBatch::default());
+        let mut open = |name: &str| {
+            let path = pattern.directory().join(name);
+            read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
+            output::rehearse_at(&path, args, &batch)?;
+            Ok(Sink::writer("nowhere", io::sink()).into())
+        };
+        work(archives, &pattern, &mut open, run)
+    };
+    for archive in write::dry_run(given, args, messages, || Ok(()), work)? {
+        messages.note(&format!("would write {}", escape_path(&pattern.directory().join(archive.name))));
+        report::announce_preview(&archive.edited, messages);
+    }
+    Ok(())
+}
+
+/// The files and directories that are read, which no output may replace.
+fn read<'a>(
+    given: GivenArchives<'a>,
+    others: impl IntoIterator<Item = &'a PathBuf>,
+    archives: &Archives,
+) -> Result<Vec<Input>> {
+    let files = given.paths().chain(others).filter(|path| *path != Path::new("-"));
+    let mut read: Vec<Input> = files.map(Into::into).collect();
+    for input in archives.iter() {
+        if let Input::Stdin(file) = input {
+            read.push(Input::Stdin(file.try_clone().map_err(|error| Error::io("opening", "standard input", error))?));
+        }
+    }
+    Ok(read)
+}
+
 /// The names to write.
-fn pattern(args: &ConvertArgs) -> Result<SplitPattern> {
-    let output = &args.write.output.output;
-    if output::is_standard(&args.write.output) {
+fn pattern(args: &WriteArgs) -> Result<SplitPattern> {
+    let output = &args.output.output;
+    if output::is_standard(&args.output) {
         return Err(Error::Usage("--split needs a pattern for names: -o 'out/{name}-{tag}.tar'".to_owned()));
     }
-    if args.write.oci.all_blobs {
+    if args.oci.all_blobs {
         let problem = "--all-blobs is not for --split: a blob that nothing refers to belongs to no image";
         return Err(Error::Usage(problem.to_owned()));
     }
-    if args.write.rootfs.config_out.is_some() {
+    if args.rootfs.config_out.is_some() {
         return Err(Error::Usage("--config-out is for one image, not for --split".to_owned()));
     }
     let text = output.to_str().ok_or_else(|| Error::Usage("-o of --split is text in UTF-8".to_owned()))?;
-    let text = match args.write.to {
+    let text = match args.to {
         // The name of a directory may end like one.
         FormatArg::OciDir => text.trim_end_matches(is_separator),
         FormatArg::Legacy | FormatArg::Docker | FormatArg::Oci | FormatArg::Rootfs | FormatArg::Delta => text,

@@ -96,21 +96,22 @@ fn refuse_output_among_inputs(given: &[PathBuf], place: &OutputArgs) -> Result<(
     }
 }
 
-/// Does `work` on `given`, without an output; one that [`run`] would refuse is refused.
+/// Does `work` on `given`, without an output; `rehearse` refuses the one that [`run`] would refuse.
 ///
 /// # Errors
-/// Those of finding the input and the output, and those of `work`.
+/// Those of finding the input, of `rehearse` and of `work`.
 pub(super) fn dry_run<T>(
     given: GivenArchives<'_>,
     args: &WriteArgs,
     messages: Messages,
+    rehearse: impl FnOnce() -> Result<()>,
     work: impl FnOnce(Archives, &Run) -> Result<T>,
 ) -> Result<T> {
     let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
-    let outer = output::outer(args)?;
+    output::outer(args)?;
     let archives = find(given, args)?;
     signals::watch(messages)?;
-    output::rehearse(args, outer)?;
+    rehearse()?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let diagnostics = Diagnostics::new(args.run.strict, move |said| messages.diagnostic(said));
     work(archives, &new_run(&args.run, messages, diagnostics, jobs, epoch))

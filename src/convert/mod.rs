@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 mod split;
@@ -10,9 +9,8 @@ mod split;
 pub(crate) use crate::options::*;
 pub use split::{ParseSplitPatternError, SplitArchive, SplitPattern};
 
-use crate::diagnostics::DiagnosticLog;
 use crate::digest::DiffId;
-use crate::edit::{self, EditOptions, Edited, EditedImage, NewConfig, Readers};
+use crate::edit::{self, EditOptions, EditOutcomes, EditedImage, NewConfig, Readers};
 use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, ImageSet};
 use crate::increment::{self, BaseImages};
@@ -21,7 +19,6 @@ use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
 use crate::stream::input::Input;
-use crate::stream::side_by_side::side_by_side;
 use crate::stream::sink::Sink;
 use crate::writer::{self, Contents, Output};
 
@@ -70,42 +67,15 @@ pub fn split(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<SplitArchive>> {
-    let options = &ConvertOptions { each_platform: pattern.has_platform(), ..options.clone() };
+    let options = &pattern.options(options);
     refuse_bases(&archives, options)?;
     let ArchiveImages { images, bases } = reader::open_all(archives, options.prefer, run)?;
     let entries = selected(&images, options, run)?;
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
-    let mut groups = split::groups(entries, options, run);
-    if groups.is_empty() {
-        return Err(select::no_image(&images));
-    }
+    let mut groups = split::groups(entries, &images, options, run)?;
     groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options, run))?;
-    let names = pattern.names(&groups)?;
-    let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases: &bases };
-    let contents: Vec<Contents<'_>> = groups.iter().map(|entries| contents(entries)).collect();
-    if run.progress.is_heard() {
-        let work = contents.iter().map(|contents| writer::work(contents, options));
-        let (bytes, moved) = work.fold((0, 0), |(bytes, moved), (more, more_moved)| (bytes + more, moved + more_moved));
-        if moved > 0 {
-            run.progress.expect_moved(bytes, moved);
-        }
-    }
-    let weights: Vec<u64> = contents.iter().map(Contents::stored_size).collect();
-    let begin = |number: usize| match open(&names[number]) {
-        Ok(output) => ControlFlow::Continue((&contents[number], output)),
-        Err(error) => ControlFlow::Break((Err(error), DiagnosticLog::default())),
-    };
-    let write = |(contents, output): (&Contents<'_>, Output), jobs| {
-        let part = run.part(jobs);
-        (writer::write(contents, output, options, &part), part.diagnostics.take())
-    };
-    let done = side_by_side(run.jobs, &weights, begin, write, |(written, _)| written.is_err());
-    let archive = |((written, found), name): ((Result<_>, _), &String)| {
-        let warnings = run.diagnostics.absorb(found);
-        Ok(SplitArchive { name: name.clone(), report: written?, warnings })
-    };
-    done.into_iter().zip(&names).map(archive).collect()
+    split::write(&images, &groups, &bases, pattern, open, options, run)
 }
 
 /// Writes an image of one layer, the root filesystem tar in `input`, which `config` describes (docs/formats.md X-3).
@@ -141,20 +111,34 @@ pub fn edit(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let (images, edited) = edited(inputs, changes, options, run)?;
-    let mut report = writer::write(&contents(&images, &edited.entries, options), output, options, run)?;
-    let read = images.entries.iter().flat_map(|entry| entry.node.images());
-    let read: HashSet<&DiffId> = read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect();
-    for (image, edited) in report.images.iter_mut().zip(edited.images) {
-        // The writers compare with the changed images, a reader of the report with the input.
-        image.layers.iter_mut().filter(|layer| !read.contains(&layer.diff_id)).for_each(LayerReport::mark_new);
-        if let Some(manifest) = &mut image.manifest {
-            manifest.kept &= edited.image_id == edited.old_image_id;
-        }
-        image.source_image_id = Some(edited.old_image_id);
-        image.changes = edited.changes;
-    }
+    let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
+    let mut report = writer::write(&contents(&images, &entries, options), output, options, run)?;
+    report_changes(&mut report, outcomes.of(&entries, run)?, &diff_ids(&images));
     Ok(report)
+}
+
+/// Changes the images of the archives in `inputs` and writes each into an archive of its own, as [`split`] would.
+///
+/// # Errors
+/// Those of [`edit()`] and of [`split`].
+pub fn edit_split(
+    inputs: Vec<Input>,
+    changes: &EditOptions,
+    pattern: &SplitPattern,
+    open: &mut dyn FnMut(&str) -> Result<Output>,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<SplitArchive>> {
+    let options = &pattern.options(options);
+    let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
+    let groups = split::groups(entries, &images, options, run)?;
+    let mut archives = split::write(&images, &groups, &[], pattern, open, options, run)?;
+    let read = diff_ids(&images);
+    for (archive, entries) in archives.iter_mut().zip(&groups) {
+        archive.edited = outcomes.of(entries, run)?;
+        report_changes(&mut archive.report, archive.edited.clone(), &read);
+    }
+    Ok(archives)
 }
 
 /// Returns the changes that [`edit()`] would make. What it would write is thrown away, so that all is refused that [`edit()`]
@@ -168,18 +152,19 @@ pub fn preview_edit(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<EditedImage>> {
-    let (images, edited) = edited(inputs, changes, options, run)?;
+    let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
     let nowhere = Sink::writer("nowhere", io::sink());
-    writer::write(&contents(&images, &edited.entries, options), nowhere.into(), options, run)?;
-    Ok(edited.images)
+    writer::write(&contents(&images, &entries, options), nowhere.into(), options, run)?;
+    outcomes.of(&entries, run)
 }
 
+/// Returns the images of `inputs`, the entries to write, and what became of their images.
 fn edited(
     inputs: Vec<Input>,
     changes: &EditOptions,
     options: &ConvertOptions,
     run: &Run,
-) -> Result<(ImageSet, Edited)> {
+) -> Result<(ImageSet, Vec<ImageEntry>, EditOutcomes)> {
     let ArchiveImages { images, .. } = reader::open_all(inputs.into(), options.prefer, run)?;
     let entries = selected(&images, options, run)?;
     if entries.iter().all(|entry| entry.node.images().is_empty()) {
@@ -192,8 +177,27 @@ fn edited(
     };
     let layer = |path: &Path| reader::single_layer(path.into(), run);
     let readers = Readers { archive: &archive, layer: &layer };
-    let edited = edit::apply(entries, changes, &readers, run)?;
-    Ok((images, edited))
+    let (entries, outcomes) = edit::apply(entries, changes, &readers, run)?;
+    Ok((images, entries, outcomes))
+}
+
+/// The layers of `images`, by which a report tells those that an edit made.
+fn diff_ids(images: &ImageSet) -> HashSet<&DiffId> {
+    let read = images.entries.iter().flat_map(|entry| entry.node.images());
+    read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect()
+}
+
+/// Puts the changes into the report of the archive that holds the images `edited`, in their order: the writers compare
+/// with the changed images, a reader of the report with the input, whose layers are `read`.
+fn report_changes(report: &mut ConversionReport, edited: Vec<EditedImage>, read: &HashSet<&DiffId>) {
+    for (image, edited) in report.images.iter_mut().zip(edited) {
+        image.layers.iter_mut().filter(|layer| !read.contains(&layer.diff_id)).for_each(LayerReport::mark_new);
+        if let Some(manifest) = &mut image.manifest {
+            manifest.kept &= edited.image_id == edited.old_image_id;
+        }
+        image.source_image_id = Some(edited.old_image_id);
+        image.changes = edited.changes;
+    }
 }
 
 /// The part of `images` that is written: `entries`, which were chosen or made of them.

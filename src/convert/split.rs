@@ -11,19 +11,24 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::{ConvertOptions, Target};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, DiagnosticLog};
 use crate::digest::Digest;
+use crate::edit::EditedImage;
 use crate::error::{Error, Result};
-use crate::image::{ImageEntry, Name, Node};
+use crate::image::{ImageEntry, ImageSet, Name, Node};
 use crate::path::escape_for_terminal;
 use crate::report::ConversionReport;
 use crate::rule::Rule;
 use crate::run::Run;
+use crate::select;
 use crate::spec::platform::Platform;
+use crate::stream::side_by_side::side_by_side;
+use crate::writer::{self, Contents, Output};
 
 /// The longest name of a file, bytes.
 const MAX_NAME: usize = 255;
@@ -53,7 +58,7 @@ enum PatternField {
     Number,
 }
 
-/// One of the archives that [`split`](crate::split) wrote.
+/// One of the archives that [`split`](crate::split) or [`edit_split`](crate::edit_split) wrote.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SplitArchive {
@@ -63,6 +68,8 @@ pub struct SplitArchive {
     pub report: ConversionReport,
     /// The warnings about what was written into it.
     pub warnings: Vec<Diagnostic>,
+    /// The outcome of an edit for each of its images; empty for a conversion.
+    pub edited: Vec<EditedImage>,
 }
 
 /// Why a text is not a pattern.
@@ -123,12 +130,12 @@ impl SplitPattern {
         &self.directory
     }
 
-    /// Returns true if it has a placeholder that differs by platform: each platform is an archive of its own then.
-    pub(super) fn has_platform(&self) -> bool {
+    /// Returns `options` for archives with these names: each platform is one of its own where a placeholder differs by platform.
+    pub(super) fn options(&self, options: &ConvertOptions) -> ConvertOptions {
         let is_platform = |part: &PatternPart| {
             matches!(part, PatternPart::Field(PatternField::Os | PatternField::Arch | PatternField::Id))
         };
-        self.parts.iter().any(is_platform)
+        ConvertOptions { each_platform: self.parts.iter().any(is_platform), ..options.clone() }
     }
 
     /// The names of the archives that `groups` become.
@@ -251,7 +258,15 @@ fn image_id(group: &[ImageEntry]) -> Option<&Digest> {
 
 /// Puts `entries` into the archives that they belong to: images by themselves, with all that shares a name where the target
 /// holds several platforms; what refers to an image, such as its signature, with it.
-pub(super) fn groups(entries: Vec<ImageEntry>, options: &ConvertOptions, run: &Run) -> Vec<Vec<ImageEntry>> {
+///
+/// # Errors
+/// If there is no image among them, which were chosen from those of `read`.
+pub(super) fn groups(
+    entries: Vec<ImageEntry>,
+    read: &ImageSet,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<Vec<ImageEntry>>> {
     let is_together = matches!(options.target, Target::Oci(_)) && !options.each_platform;
     let mut groups = Groups::default();
     let (images, beside): (Vec<_>, Vec<_>) =
@@ -264,7 +279,50 @@ pub(super) fn groups(entries: Vec<ImageEntry>, options: &ConvertOptions, run: &R
         let at = format!("{}: {}", entry.archive, entry.title());
         run.diagnostics.note(Rule::B41, at, "it belongs to no image that is written; left out");
     }
-    groups.groups
+    if groups.groups.is_empty() {
+        return Err(select::no_image(read));
+    }
+    Ok(groups.groups)
+}
+
+/// Writes an archive for each of `groups`, whose entries were chosen or made of `images`, as [`split`](crate::split) does.
+///
+/// # Errors
+/// Those of [`SplitPattern::names`], of `open` and of the writers: of archives that fail, that of the first.
+pub(super) fn write(
+    images: &ImageSet,
+    groups: &[Vec<ImageEntry>],
+    bases: &[ImageSet],
+    pattern: &SplitPattern,
+    open: &mut dyn FnMut(&str) -> Result<Output>,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<Vec<SplitArchive>> {
+    let names = pattern.names(groups)?;
+    let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases };
+    let contents: Vec<Contents<'_>> = groups.iter().map(|entries| contents(entries)).collect();
+    if run.progress.is_heard() {
+        let work = contents.iter().map(|contents| writer::work(contents, options));
+        let (bytes, moved) = work.fold((0, 0), |(bytes, moved), (more, more_moved)| (bytes + more, moved + more_moved));
+        if moved > 0 {
+            run.progress.expect_moved(bytes, moved);
+        }
+    }
+    let weights: Vec<u64> = contents.iter().map(Contents::stored_size).collect();
+    let begin = |number: usize| match open(&names[number]) {
+        Ok(output) => ControlFlow::Continue((&contents[number], output)),
+        Err(error) => ControlFlow::Break((Err(error), DiagnosticLog::default())),
+    };
+    let write = |(contents, output): (&Contents<'_>, Output), jobs| {
+        let part = run.part(jobs);
+        (writer::write(contents, output, options, &part), part.diagnostics.take())
+    };
+    let done = side_by_side(run.jobs, &weights, begin, write, |(written, _)| written.is_err());
+    let archive = |((written, found), name): ((Result<_>, _), &String)| {
+        let warnings = run.diagnostics.absorb(found);
+        Ok(SplitArchive { name: name.clone(), report: written?, warnings, edited: Vec::new() })
+    };
+    done.into_iter().zip(&names).map(archive).collect()
 }
 
 #[derive(Default)]

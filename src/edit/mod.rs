@@ -173,15 +173,10 @@ pub struct EditedTar {
     pub size: u64,
 }
 
-/// Images with their changes.
-pub(crate) struct Edited {
-    /// The entries to write.
-    pub(crate) entries: Vec<ImageEntry>,
-    /// The images of the entries, each once, in their order.
-    pub(crate) images: Vec<EditedImage>,
-}
+/// The outcomes of images, by the address in memory of the image to write.
+pub(crate) struct EditOutcomes(HashMap<*const Image, Outcome>);
 
-/// Changes the images of `entries`.
+/// Changes the images of `entries`: the entries to write, and what became of their images.
 ///
 /// # Errors
 /// [`Error::Choice`] if no image has a platform that is to be changed; the errors of the changes.
@@ -190,7 +185,7 @@ pub(crate) fn apply(
     options: &EditOptions,
     readers: &Readers<'_>,
     run: &Run,
-) -> Result<Edited> {
+) -> Result<(Vec<ImageEntry>, EditOutcomes)> {
     let others = OtherArchives {
         rebase: match &options.rebase {
             Some(Rebase { old, new, .. }) => Some(Bases { old: (readers.archive)(old)?, new: (readers.archive)(new)? }),
@@ -220,10 +215,9 @@ pub(crate) fn apply(
     }
     removal.refuse_no_hit(&options.remove)?;
     let entries = references::replace(entries, &changed, run)?;
-    let images = edited(&entries, &outcomes, run)?;
     let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
     removal.content.check(&written, run)?;
-    Ok(Edited { entries, images })
+    Ok((entries, EditOutcomes(outcomes)))
 }
 
 /// The result of changing an image, for its report.
@@ -330,34 +324,38 @@ fn wanted<'e>(entries: &'e [ImageEntry], platforms: &[Platform]) -> Result<Vec<(
     Ok(all().filter(is_wanted).filter(|(_, image)| seen.insert(Arc::as_ptr(image))).collect())
 }
 
-/// Returns the outcome for each image of `entries`, each once; `outcomes` has the changed ones by their address in
-/// memory.
-fn edited(entries: &[ImageEntry], outcomes: &HashMap<*const Image, Outcome>, run: &Run) -> Result<Vec<EditedImage>> {
-    let mut images: Vec<EditedImage> = Vec::new();
-    let mut places: HashMap<_, usize> = HashMap::new();
-    for entry in entries {
-        let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
-        let size: usize = names.iter().map(|name| 2 * (size_of::<String>() + name.len())).sum();
-        run.budget.charge_memory(size as u64, "names of changed images")?;
-        for image in entry.node.images() {
-            if let Some(&place) = places.get(&Arc::as_ptr(image)) {
-                let known = &mut images[place].names;
-                if !known.ends_with(&names) {
-                    known.extend_from_slice(&names);
+impl EditOutcomes {
+    /// Returns the outcome for each image of `entries`, which are some of those to write: each once, in their order.
+    ///
+    /// # Errors
+    /// When names take more memory than the limit allows.
+    pub(crate) fn of(&self, entries: &[ImageEntry], run: &Run) -> Result<Vec<EditedImage>> {
+        let mut images: Vec<EditedImage> = Vec::new();
+        let mut places: HashMap<_, usize> = HashMap::new();
+        for entry in entries {
+            let names: Vec<String> = entry.names.iter().map(ToString::to_string).collect();
+            let size: usize = names.iter().map(|name| 2 * (size_of::<String>() + name.len())).sum();
+            run.budget.charge_memory(size as u64, "names of changed images")?;
+            for image in entry.node.images() {
+                if let Some(&place) = places.get(&Arc::as_ptr(image)) {
+                    let known = &mut images[place].names;
+                    if !known.ends_with(&names) {
+                        known.extend_from_slice(&names);
+                    }
+                    continue;
                 }
-                continue;
+                places.insert(Arc::as_ptr(image), images.len());
+                let outcome = self.0.get(&Arc::as_ptr(image));
+                images.push(EditedImage {
+                    names: names.clone(),
+                    platform: image.platform.clone(),
+                    old_image_id: outcome.map_or(&image.image_id, |outcome| &outcome.old_image_id).clone(),
+                    image_id: image.image_id.clone(),
+                    changes: outcome.map(|outcome| outcome.changes.clone()).unwrap_or_default(),
+                    layers: outcome.map(|outcome| outcome.layers.clone()).unwrap_or_default(),
+                });
             }
-            places.insert(Arc::as_ptr(image), images.len());
-            let outcome = outcomes.get(&Arc::as_ptr(image));
-            images.push(EditedImage {
-                names: names.clone(),
-                platform: image.platform.clone(),
-                old_image_id: outcome.map_or(&image.image_id, |outcome| &outcome.old_image_id).clone(),
-                image_id: image.image_id.clone(),
-                changes: outcome.map(|outcome| outcome.changes.clone()).unwrap_or_default(),
-                layers: outcome.map(|outcome| outcome.layers.clone()).unwrap_or_default(),
-            });
         }
+        Ok(images)
     }
-    Ok(images)
 }

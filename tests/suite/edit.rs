@@ -7,6 +7,7 @@ mod rebase;
 mod remove;
 mod remove_layer;
 mod several;
+mod split;
 mod squash;
 
 use crate::support::expect::Converted;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{SelectionArgs, WriteArgs};
+use super::{SelectionArgs, SplitArgs, WriteArgs};
 use crate::cli::values;
 
 /// The end of `imgtar convert --help`.
@@ -95,16 +95,10 @@ pub(crate) struct ConvertArgs {
     #[arg(long, value_name = "SIZE", value_parser = values::delta_memory, help_heading = "Selection")]
     pub(crate) memory: Option<u64>,
 
-    /// Write an archive for each image. The last part of -o is then a pattern, as in out/{name}-{tag}.tar.
-    ///
-    /// The pattern may contain in braces: `name`, the last part of the repository; `repo`, all of it with `/` replaced by
-    /// `_`; `tag`, `os` and `arch`; `id`, the first 12 digits of the image ID; and `n`, the number of the image, from 0.
-    /// With `os`, `arch` or `id` each platform gets an archive of its own. If one archive cannot be written, none appears.
-    #[arg(long, conflicts_with = "append", help_heading = "Output")]
-    pub(crate) split: bool,
-
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) split: SplitArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use imgtar::{Addition, PathPattern};
 
-use super::{ConfigArgs, SelectionArgs, WriteArgs};
+use super::{ConfigArgs, SelectionArgs, SplitArgs, WriteArgs};
 use crate::cli::choices::FormatArg;
 use crate::cli::values::{self, PlatformArg};
 
@@ -48,8 +48,8 @@ Examples:
 pub(crate) struct EditArgs {
     /// The archives to read: files, directories into which one was unpacked, or `-` for standard input.
     ///
-    /// May be omitted when standard input is not a terminal. Several archives become one, as with `convert`: the changes
-    /// apply to all their images, or to those that --image takes.
+    /// May be omitted when standard input is not a terminal. Several archives become one, as with `convert`, unless --split is
+    /// given: the changes apply to all their images, or to those that --image takes.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
@@ -73,6 +73,8 @@ pub(crate) struct EditArgs {
     pub(crate) platform: PlatformChangeArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) split: SplitArgs,
     #[command(flatten)]
     pub(crate) write: WriteArgs,
 }
