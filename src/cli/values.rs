@@ -3,6 +3,7 @@
 
 mod numbers;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -59,10 +60,13 @@ pub(crate) fn platform(text: &str) -> Result<PlatformArg, String> {
     }
 }
 
-/// One part of a platform: `linux`, `arm64`, `v8`.
+/// One part of a new image's platform: `linux`, `arm64`, `v8`; the values of Go, which OCI names, are lower-case.
 pub(crate) fn platform_part(text: &str) -> Result<String, String> {
     match format!("os/{text}").parse::<Platform>() {
-        Ok(platform) if platform.variant.is_empty() => Ok(platform.architecture),
+        Ok(platform) if platform.variant.is_empty() => match text.chars().any(char::is_uppercase) {
+            true => Err(format!("parts of a platform are lower-case: {}", text.to_lowercase())),
+            false => Ok(platform.architecture),
+        },
         Ok(_) | Err(_) => Err("expected one word of letters, digits, `_`, `-` and `.`".to_owned()),
     }
 }
@@ -173,6 +177,31 @@ pub(crate) fn port(text: &str) -> Result<String, String> {
     }
     Err("a port is 1 to 65535, with or without /tcp, /udp or /sctp".to_owned())
 }
+
+/// A signal of Linux as Docker takes it: its number, or its name with or without `SIG`. Containers of an image with another
+/// one cannot be created (docs/edit.md E-55).
+pub(crate) fn signal(text: &str) -> Result<String, String> {
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let in_range =
+        |number: &str, range: RangeInclusive<u8>| numbers::whole_number(number).is_some_and(|n| range.contains(&n));
+    let is_real_time = match (name.strip_prefix("RTMIN+"), name.strip_prefix("RTMAX-")) {
+        (Some(above), _) => in_range(above, 1..=15),
+        (_, Some(below)) => in_range(below, 1..=14),
+        (None, None) => false,
+    };
+    if in_range(text, 1..=64) || SIGNALS.contains(&name) || is_real_time {
+        return Ok(text.to_owned());
+    }
+    Err("expected the name or the number of a signal of Linux, such as SIGINT or 2".to_owned())
+}
+
+/// The names that Docker knows, without `SIG`.
+const SIGNALS: [&str; 36] = [
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
+    "PROF", "PWR", "QUIT", "RTMAX", "RTMIN", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU",
+    "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
+];
 
 /// RFC 3339, or seconds since 1970.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
@@ -299,6 +328,7 @@ mod tests {
         for text in ["", "linux/amd64", "arm v7", "a/"] {
             assert!(platform_part(text).is_err(), "{text}");
         }
+        assert!(platform_part("Linux").unwrap_err().ends_with(": linux"));
     }
 
     #[test]
@@ -359,6 +389,16 @@ mod tests {
         }
         for text in ["", "0", "65536", "80/", "80/icmp", "+80", "80-90", "http"] {
             assert!(port(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signal_is_one_that_docker_knows() {
+        for text in ["SIGINT", "int", "9", "64", "SIGRTMIN+3", "RTMAX-14", "SIGRTMAX", "CLD"] {
+            assert_eq!(signal(text).as_deref(), Ok(text));
+        }
+        for text in ["", "0", "65", "-9", "+9", "FOO", "SIG", "SIGRTMIN+16", "RTMAX-0", "RTMIN+", "RTMIN-1", "INT "] {
+            assert!(signal(text).is_err(), "{text}");
         }
     }
 

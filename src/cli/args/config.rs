@@ -55,7 +55,7 @@ pub(crate) struct ConfigArgs {
     pub(crate) volume: Vec<String>,
 
     /// Set the signal that stops a container: a name or number.
-    #[arg(hide_short_help = true, long, value_name = "SIGNAL", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(hide_short_help = true, long, value_name = "SIGNAL", value_parser = values::signal)]
     pub(crate) stop_signal: Option<String>,
 
     /// Set the health check: a shell command, a command as a JSON array, a whole `Healthcheck` as a JSON object, or `none`.

@@ -29,8 +29,8 @@ pub(crate) fn layer(text: &str) -> Result<u32, String> {
     whole_number(text).ok_or_else(|| "expected the number of a layer, from 0 on".to_owned())
 }
 
-/// `parse` would take a sign.
-fn whole_number<N: FromStr>(text: &str) -> Option<N> {
+/// Digits alone: `parse` would take a sign.
+pub(super) fn whole_number<N: FromStr>(text: &str) -> Option<N> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
