@@ -13,8 +13,8 @@
 //!
 //! Sources: docs/bundles.md B-33, B-34, B-39, B-40.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node};
@@ -39,12 +39,13 @@ impl ImageSet {
         for entry in sets.iter().flat_map(|set| &set.entries) {
             merge.add(entry);
         }
+        let annotations = sets.iter_mut().flat_map(|set| std::mem::take(&mut set.annotations)).collect();
         Self {
             archive: words::list(sets.iter().map(|set| &set.archive), MAX_LISTED),
             entries: merge.entries,
             is_completed: true,
             unreferenced: sets.iter().flat_map(|set| &set.unreferenced).cloned().collect(),
-            annotations: BTreeMap::new(),
+            annotations,
             manifest_json: None,
             index_json: None,
         }

@@ -48,8 +48,8 @@ pub struct ImageSet {
     pub unreferenced: Vec<RawBlob>,
     /// True if what the archive does not hold may have been taken from others.
     pub(crate) is_completed: bool,
-    /// The annotations of `index.json` itself; of several archives none.
-    pub(crate) annotations: BTreeMap<String, String>,
+    /// The annotations of `index.json` itself, of each archive that has one.
+    pub(crate) annotations: Vec<BTreeMap<String, String>>,
     /// The items of `manifest.json`, where it was read.
     pub(crate) manifest_json: Option<Listing<ManifestItem>>,
     /// The entries of `index.json`, where it was read.

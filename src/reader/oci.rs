@@ -54,10 +54,9 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
         archive: members.label().to_owned(),
         entries,
         unreferenced: unreferenced(members, &walk.referenced, run)?,
-        is_completed: false,
-        annotations,
-        manifest_json: None,
+        annotations: vec![annotations],
         index_json: Some(listing),
+        ..ImageSet::default()
     })
 }
 

@@ -67,8 +67,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) entries: &'a [ImageEntry],
     /// Blobs that nothing refers to, if they are to be written.
     pub(crate) unreferenced: &'a [RawBlob],
-    /// The annotations of a new `index.json`.
-    pub(crate) annotations: &'a BTreeMap<String, String>,
+    /// The annotations of the `index.json` of each archive.
+    pub(crate) annotations: &'a [BTreeMap<String, String>],
     /// The images that the other side has, for a delta.
     pub(crate) bases: &'a [ImageSet],
 }

@@ -89,10 +89,14 @@ pub(super) fn write<S: Store + Restart>(
             for blob in &carried {
                 writer.store.extent(&blob.digest, &blob.extent)?;
             }
+            let annotations = index::of_archives(contents.annotations, existing.as_ref(), run)?;
             let index = match existing {
                 Some(existing) => existing.with_entries(listed.entries),
-                None => Index::new(listed.entries).with_annotations(contents.annotations.clone()),
+                None => Index::new(listed.entries),
             };
+            // Set anew, they would be the last key.
+            let is_new = *index.annotations() != annotations;
+            let index = if is_new { index.with_annotations(annotations) } else { index };
             Ok((index, writer.images, docker_images))
         })?;
     let is_increment = contents.images().iter().any(|image| image.needs.is_some());

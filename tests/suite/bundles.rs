@@ -1,6 +1,7 @@
 //! Several archives become one: images in the order given, what they share once (docs/bundles.md).
 
 mod asked;
+mod copies;
 mod random;
 
 use serde_json::{Value, json};

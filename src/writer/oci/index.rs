@@ -18,7 +18,7 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Family, MediaType};
-use crate::spec::oci::Index;
+use crate::spec::oci::{INDEX_MEMBER, Index};
 use crate::spec::platform::Platform;
 
 /// The annotation by which an attestation names what it is about (O-13).
@@ -166,11 +166,39 @@ fn annotations(
         kept.retain(|key, value| other.get(key) == Some(value));
     }
     if !dropped.is_empty() {
-        let keys: Vec<String> = dropped.iter().map(|key| escape_for_terminal(key.as_bytes())).collect();
-        let problem = format!("the indexes that become one differ in the annotations {}; dropped", keys.join(", "));
+        let problem = format!("the indexes that become one differ in the annotations {}; dropped", listed(&dropped));
         run.diagnostics.warn_of_target(Rule::B25, name.to_string(), problem)?;
     }
     Ok(kept)
+}
+
+/// Returns the annotations of an `index.json`: those of `existing`, to which archives with these annotations are added, and
+/// those in which the archives that have them agree (B-39).
+pub(super) fn of_archives(
+    archives: &[BTreeMap<String, String>],
+    existing: Option<&Index>,
+    run: &Run,
+) -> Result<BTreeMap<String, String>> {
+    let mut kept = existing.map(|index| index.annotations().clone()).unwrap_or_default();
+    let mut dropped = BTreeSet::new();
+    for (key, value) in archives.iter().flatten() {
+        if kept.entry(key.clone()).or_insert_with(|| value.clone()) != value {
+            dropped.insert(key.clone());
+        }
+    }
+    if !dropped.is_empty() {
+        let is_there = |key: &String| existing.is_some_and(|index| index.annotations().contains_key(key));
+        kept.retain(|key, _| !dropped.contains(key) || is_there(key));
+        let outcome = if existing.is_some() { "what the directory has stays" } else { "dropped" };
+        let problem = format!("the archives differ in its annotations {}; {outcome}", listed(&dropped));
+        run.diagnostics.warn_of_target(Rule::B39, INDEX_MEMBER, problem)?;
+    }
+    Ok(kept)
+}
+
+/// The keys of annotations in a message.
+fn listed(keys: &BTreeSet<String>) -> String {
+    keys.iter().map(|key| escape_for_terminal(key.as_bytes())).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns what stays of `old` entries that have the name of `new` images: those for other platforms, and what attests to
