@@ -173,7 +173,9 @@ pub use inspect::{
     ArtifactFacts, ConfigFacts, DocumentFacts, Engine, ImageContent, ImageFacts, InspectReport, LayerFacts, Loads,
     MissingFacts, UnreferencedFacts, Verdict,
 };
-pub use report::{BlobReport, ConfigReport, ConversionReport, ImageReport, LayerAction, LayerReport, ManifestReport};
+pub use report::{
+    BlobReport, ConfigReport, ConversionReport, ImageReport, LayerAction, LayerReport, ManifestReport, UnreadReport,
+};
 pub use verify::{CheckedTotals, SeverityCounts, VerifyReport};
 
 /// The examples of README.md compile.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
-use crate::image::{Image, Layer, NeededBase};
+use crate::image::{Image, ImageEntry, ImageSet, Layer, NeededBase};
 use crate::spec::config::ImageConfig;
 use crate::spec::media_type::MediaType;
 use crate::spec::platform::Platform;
@@ -22,6 +22,27 @@ pub struct ConversionReport {
     pub size: u64,
     /// The images, in the archive's order; one that is listed several times is here once, with all its names.
     pub images: Vec<ImageReport>,
+    /// The archives of which layers were not read, because an archive before has the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<UnreadReport>,
+}
+
+/// An archive of which layers were not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UnreadReport {
+    /// The archive's name in messages.
+    pub archive: String,
+    /// The number of these layers, each blob once.
+    pub layers: usize,
+}
+
+impl UnreadReport {
+    /// Returns the reports of the archives of `images` whose layers are not read where `entries` are written.
+    pub(crate) fn of(images: &ImageSet, entries: &[ImageEntry]) -> Vec<Self> {
+        let counts = images.unread.counts(entries).into_iter();
+        counts.map(|(archive, layers)| Self { archive: archive.to_string(), layers }).collect()
+    }
 }
 
 /// A written image.
@@ -203,7 +224,7 @@ impl ImageReports {
             let mut seen = HashSet::with_capacity(image.names.len());
             image.names.retain(|name| seen.insert(name.clone()));
         }
-        ConversionReport { size, images: self.images }
+        ConversionReport { size, images: self.images, unread: Vec::new() }
     }
 }
 

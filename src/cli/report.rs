@@ -7,7 +7,7 @@ use imgtar::internals::image::layer_title;
 use imgtar::internals::path::{escape_path, presentable};
 use imgtar::{
     BlobReport, Codec, ConversionReport, Diagnostic, EditedImage, EditedLayer, EditedTar, ImageReport, LayerAction,
-    LayerReport,
+    LayerReport, UnreadReport,
 };
 use serde::Serialize;
 
@@ -86,6 +86,9 @@ impl ReportDocument {
             if messages.verbosity() == Verbosity::Verbose {
                 image.layers.iter().for_each(|layer| text += &format!("    {}\n", layer_sentence(layer)));
             }
+        }
+        for unread in self.report.unread.iter().filter(|_| messages.verbosity() == Verbosity::Verbose) {
+            text += &format!("  {}\n", presentable(&unread_sentence(unread)));
         }
         messages::lines(&text);
     }
@@ -228,6 +231,12 @@ fn became(layer: &LayerReport) -> &'static str {
         (LayerAction::New, _) => "new",
         (_, _) => "unchanged",
     }
+}
+
+/// `b.tar: 3 layers not read, because an archive before it has the same`.
+fn unread_sentence(unread: &UnreadReport) -> String {
+    let UnreadReport { archive, layers, .. } = unread;
+    format!("{archive}: {} not read, because an archive before it has the same", counted(*layers, "layer"))
 }
 
 /// `layer 1 (0123456789ab): zstd, 1.2 MiB -> gzip, 1.3 MiB`.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, ImageSet};
 use crate::increment::{self, BaseImages};
 use crate::reader::{self, ArchiveImages, Archives};
-use crate::report::{ConversionReport, LayerReport};
+use crate::report::{ConversionReport, LayerReport, UnreadReport};
 use crate::run::Run;
 use crate::select;
 use crate::stream::input::Input;
@@ -49,7 +49,8 @@ pub fn convert_all(
     shared.warn_of_unused(&entries, run)?;
     leave_out(&mut entries, &shared, options, run)?;
     let contents = Contents { bases: &bases, ..contents(&images, &entries, options) };
-    writer::write(&contents, output, options, run)
+    let report = writer::write(&contents, output, options, run)?;
+    Ok(ConversionReport { unread: UnreadReport::of(&images, &entries), ..report })
 }
 
 /// Converts `archives` into one for each image, or, where `pattern` has a placeholder that differs by platform, for
@@ -114,6 +115,7 @@ pub fn edit(
     let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
     let mut report = writer::write(&contents(&images, &entries, options), output, options, run)?;
     report_changes(&mut report, outcomes.of(&entries, run)?, &diff_ids(&images));
+    report.unread = UnreadReport::of(&images, &entries);
     Ok(report)
 }
 

@@ -22,7 +22,7 @@ use crate::edit::EditedImage;
 use crate::error::{Error, Result};
 use crate::image::{ImageEntry, ImageSet, Name, Node};
 use crate::path::escape_for_terminal;
-use crate::report::ConversionReport;
+use crate::report::{ConversionReport, UnreadReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::select;
@@ -318,11 +318,12 @@ pub(super) fn write(
         (writer::write(contents, output, options, &part), part.diagnostics.take())
     };
     let done = side_by_side(run.jobs, &weights, begin, write, |(written, _)| written.is_err());
-    let archive = |((written, found), name): ((Result<_>, _), &String)| {
+    let archive = |(((written, found), name), entries): (((Result<_>, _), &String), &Vec<_>)| {
         let warnings = run.diagnostics.absorb(found);
-        Ok(SplitArchive { name: name.clone(), report: written?, warnings, edited: Vec::new() })
+        let report = ConversionReport { unread: UnreadReport::of(images, entries), ..written? };
+        Ok(SplitArchive { name: name.clone(), report, warnings, edited: Vec::new() })
     };
-    done.into_iter().zip(&names).map(archive).collect()
+    done.into_iter().zip(&names).zip(groups).map(archive).collect()
 }
 
 #[derive(Default)]

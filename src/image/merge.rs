@@ -13,14 +13,15 @@
 //!
 //! Sources: docs/bundles.md B-33, B-34, B-39, B-40.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::spec::platform::Platform;
+use crate::stream::source::Location;
 use crate::words;
 
 /// Archives that a message lists; the rest is counted.
@@ -46,9 +47,35 @@ impl ImageSet {
             is_completed: true,
             unreferenced: sets.iter().flat_map(|set| &set.unreferenced).cloned().collect(),
             annotations,
+            unread: merge.unread,
             manifest_json: None,
             index_json: None,
         }
+    }
+}
+
+/// The layers that are not read because an archive before has the same, by the place of those that are read
+/// (docs/bundles.md B-40).
+#[derive(Default)]
+pub(crate) struct UnreadLayers(HashMap<Location, Vec<(Arc<str>, Location)>>);
+
+impl UnreadLayers {
+    /// Adds the blob `unread` of `archive`, in place of which `read` is read.
+    fn add(&mut self, read: &Blob, unread: &Blob, archive: &Arc<str>) {
+        let (read, unread) = (read.extent.location(), unread.extent.location());
+        if read != unread {
+            self.0.entry(read).or_default().push((Arc::clone(archive), unread));
+        }
+    }
+
+    /// Returns for each archive how many of its layers are not read where the images of `entries` are.
+    pub(crate) fn counts(&self, entries: &[ImageEntry]) -> BTreeMap<Arc<str>, usize> {
+        let layers = entries.iter().flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
+        let read: HashSet<Location> = layers.filter_map(|layer| Some(layer.blob.as_ref()?.extent.location())).collect();
+        let unread: HashSet<_> = read.iter().filter_map(|read| self.0.get(read)).flatten().collect();
+        let mut counts = BTreeMap::new();
+        unread.into_iter().for_each(|(archive, _)| *counts.entry(Arc::clone(archive)).or_default() += 1);
+        counts
     }
 }
 
@@ -87,12 +114,13 @@ struct Merge {
     artifacts: HashMap<Digest, Arc<Artifact>>,
     /// The first layer with these bytes: its name in messages, and its blob.
     blobs: HashMap<BlobIdentity, (String, Blob)>,
+    unread: UnreadLayers,
 }
 
 impl Merge {
     /// Adds an entry, or only its names if there is an entry of the same node and descriptor.
     fn add(&mut self, entry: &ImageEntry) {
-        let node = self.node(&entry.node);
+        let node = self.node(&entry.node, &entry.archive);
         let key = (node.address(), entry.descriptor.as_ref().map(|descriptor| descriptor.to_value().to_string()));
         match self.places.entry(key) {
             Entry::Occupied(place) => self.entries[*place.get()].names.extend_from_slice(&entry.names),
@@ -103,14 +131,14 @@ impl Merge {
         }
     }
 
-    /// Returns the merged node for this one.
-    fn node(&mut self, node: &Node) -> Node {
+    /// Returns the merged node for this one of `archive`.
+    fn node(&mut self, node: &Node, archive: &Arc<str>) -> Node {
         if let Some(known) = self.nodes.get(&node.address()) {
             return known.clone();
         }
         let merged = match node {
-            Node::Image(image) => Node::Image(self.image(image)),
-            Node::Index(index) => Node::Index(self.index(index)),
+            Node::Image(image) => Node::Image(self.image(image, archive)),
+            Node::Index(index) => Node::Index(self.index(index, archive)),
             Node::Artifact(artifact) => Node::Artifact(self.artifact(artifact)),
             Node::Missing(_) | Node::Broken(_) => node.clone(),
         };
@@ -118,23 +146,39 @@ impl Merge {
         merged
     }
 
-    fn image(&mut self, image: &Arc<Image>) -> Arc<Image> {
+    fn image(&mut self, image: &Arc<Image>, archive: &Arc<str>) -> Arc<Image> {
         let key = ImageIdentity {
             digest: image.own_digest().clone(),
             platform: image.platform.clone(),
             present: image.layers.iter().map(|layer| layer.blob.is_some()).collect(),
         };
-        match self.images.entry(key) {
-            Entry::Occupied(known) => Arc::clone(known.get()),
-            Entry::Vacant(new) => {
-                let layers: Vec<Layer> = image.layers.iter().map(|layer| layer_of(&mut self.blobs, layer)).collect();
-                Arc::clone(new.insert(Arc::new(Image { layers: layers.into(), ..Image::clone(image) })))
+        if let Some(known) = self.images.get(&key) {
+            for (read, unread) in known.layers.iter().zip(image.layers.iter()) {
+                if let (Some(read), Some(unread)) = (&read.blob, &unread.blob) {
+                    self.unread.add(read, unread, archive);
+                }
             }
+            return Arc::clone(known);
         }
+        let layers: Vec<Layer> = image.layers.iter().map(|layer| self.layer(layer, archive)).collect();
+        let merged = Arc::new(Image { layers: layers.into(), ..Image::clone(image) });
+        self.images.insert(key, Arc::clone(&merged));
+        merged
     }
 
-    fn index(&mut self, index: &Arc<ImageIndex>) -> Arc<ImageIndex> {
-        let child = |child: &Child| Child { descriptor: child.descriptor.clone(), node: self.node(&child.node) };
+    /// Returns the layer with the blob of the first that has the same key.
+    fn layer(&mut self, layer: &Layer, archive: &Arc<str>) -> Layer {
+        let digest = layer.stored_digest();
+        let (Some(digest), Some(own), None) = (digest, &layer.blob, &layer.foreign) else { return layer.clone() };
+        let key = BlobIdentity { digest, size: own.extent.size(), codec: own.codec, diff_id: layer.diff_id.clone() };
+        let (at, blob) = self.blobs.entry(key).or_insert_with(|| (layer.at.clone(), own.clone())).clone();
+        self.unread.add(&blob, own, archive);
+        Layer { at, blob: Some(blob), ..layer.clone() }
+    }
+
+    fn index(&mut self, index: &Arc<ImageIndex>, archive: &Arc<str>) -> Arc<ImageIndex> {
+        let child =
+            |child: &Child| Child { descriptor: child.descriptor.clone(), node: self.node(&child.node, archive) };
         let children: Vec<Child> = index.children.iter().map(child).collect();
         let key = (index.document.digest.clone(), children.iter().map(|child| child.node.address()).collect());
         let merged = || Arc::new(ImageIndex { document: index.document.clone(), children });
@@ -148,13 +192,4 @@ impl Merge {
             None => Arc::clone(artifact),
         }
     }
-}
-
-/// Returns the layer with the blob of the first that has the same key.
-fn layer_of(blobs: &mut HashMap<BlobIdentity, (String, Blob)>, layer: &Layer) -> Layer {
-    let digest = layer.stored_digest();
-    let (Some(digest), Some(blob), None) = (digest, &layer.blob, &layer.foreign) else { return layer.clone() };
-    let key = BlobIdentity { digest, size: blob.extent.size(), codec: blob.codec, diff_id: layer.diff_id.clone() };
-    let (at, blob) = blobs.entry(key).or_insert_with(|| (layer.at.clone(), blob.clone()));
-    Layer { at: at.clone(), blob: Some(blob.clone()), ..layer.clone() }
 }

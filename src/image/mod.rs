@@ -22,6 +22,7 @@ use std::sync::Arc;
 pub use layer::{Blob, Layer, layer_title};
 pub(crate) use layer::{ContentKey, distinct};
 pub(crate) use layer::{ExpectedDigest, PartialLayer};
+pub(crate) use merge::UnreadLayers;
 pub use name::Name;
 pub(crate) use name::{IMAGE_NAME, REF_NAME};
 pub use needs::NeededBase;
@@ -50,6 +51,8 @@ pub struct ImageSet {
     pub(crate) is_completed: bool,
     /// The annotations of `index.json` itself, of each archive that has one.
     pub(crate) annotations: Vec<BTreeMap<String, String>>,
+    /// The layers of several archives that are not read.
+    pub(crate) unread: UnreadLayers,
     /// The items of `manifest.json`, where it was read.
     pub(crate) manifest_json: Option<Listing<ManifestItem>>,
     /// The entries of `index.json`, where it was read.

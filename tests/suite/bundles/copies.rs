@@ -1,4 +1,4 @@
-//! What several archives have of one thing: annotations of the archives as a whole.
+//! What several archives have of one thing: copies that are not read, and annotations of the archives as a whole.
 
 use std::fs;
 
@@ -8,9 +8,49 @@ use super::image;
 use crate::support::archive::Archive;
 use crate::support::expect::{Target, convert, convert_all};
 use crate::support::run::imgtar;
+use crate::support::schema;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::tarball::{Kind, Tarball};
+
+/// `archive` with another byte in the file of its lowest layer.
+fn damaged(mut archive: Tarball) -> Tarball {
+    let bodies = archive.members.iter_mut().filter_map(|member| match &mut member.kind {
+        Kind::File(bytes) if member.name.ends_with("/layer.tar") => Some(bytes),
+        _ => None,
+    });
+    let byte = bodies.flatten().find(|byte| **byte == b'=').expect("ID=base");
+    *byte = b'!';
+    archive
+}
+
+#[test]
+fn copies_are_not_read_which_is_said_and_verify_finds_what_is_wrong_with_them() {
+    let good = Shape::Docker20.save_one(&image("example.com/a:1"));
+    // The same image, and another one over the same base.
+    for name in ["example.com/a:1", "example.com/b:1"] {
+        let copy = Shape::Docker20.save_one(&image(name));
+        let scratch = Scratch::new();
+        let paths = [("good.tar", &good), ("bad.tar", &damaged(copy.clone()))]
+            .map(|(name, tar)| scratch.write(name, tar.bytes()));
+        let run = imgtar(["convert", "-v", "--to", "oci", "--report"]).arg(scratch.path("report.json")).arg("-o");
+        let run = run.arg(scratch.path("out")).args(&paths).success();
+        let number = if name.ends_with("a:1") { 2 } else { 1 };
+        run.says([&*format!("bad.tar: {number} layer"), "not read, because an archive before it has the same"]);
+        assert!(scratch.read("out") == convert_all(&[&good, &copy], Target::Oci, &[]).bytes, "B-40: {name}");
+        let report: Value = serde_json::from_slice(&scratch.read("report.json")).unwrap();
+        schema::check("report", &report);
+        let unread = report["unread"].as_array().unwrap();
+        assert_eq!((unread.len(), &unread[0]["layers"]), (1, &json!(number)), "{report}");
+        let verified = imgtar(["verify"]).args(&paths).run();
+        assert!(verified.code == 1 && verified.text().contains("bad.tar: 1 error"), "{verified}\n{}", verified.text());
+        // In the order in which the damaged one would be read it is.
+        fs::remove_file(scratch.path("out")).unwrap();
+        imgtar(["convert", "--to", "oci", "-o"]).arg(scratch.path("out")).args([&paths[1], &paths[0]]).exits(3);
+    }
+    let quiet = convert_all(&[&good, &good], Target::Oci, &[]);
+    quiet.outcome.never_says(["not read"]);
+}
 
 /// A layout of one image whose `index.json` has these annotations.
 fn annotated(name: &str, annotations: Value) -> Tarball {
