@@ -102,15 +102,15 @@ impl Archive {
             let mut set = self.images_sharing(&shared, prefer, run)?;
             if self.is_short(&set) {
                 reading.read_all(&shared)?;
-                increment::complete(&mut set, &self.members, reading.sets.iter().flatten());
+                increment::complete(&mut set, &self.members, reading.sets.iter().flatten(), run);
             }
             set
         };
         Ok(ImageSet { is_completed: true, ..set })
     }
 
-    /// Returns whether it is a tarball whose images, which are in `set`, leave layers to a base. It names them by their diff_ids
-    /// alone, so they are found in the images of other archives, not among their blobs.
+    /// Returns whether it is a tarball whose images, which are in `set`, lack layers. It need not name them by more than their
+    /// diff_ids, so they are found in the images of other archives, not only among their blobs.
     fn is_short(&self, set: &ImageSet) -> bool {
         self.format == Format::Docker && increment::is_in(set)
     }
@@ -132,7 +132,7 @@ impl OpenArchives<'_> {
     /// The blobs of the archives from `first` on: those that their names tell come first, so that an archive that has to be read
     /// for its digests finds them.
     fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
-        let mut shared = SharedBlobs::default();
+        let mut shared = SharedBlobs::of_several();
         let mut unnamed = Vec::new();
         for (nth, archive) in self.opened.iter().enumerate().skip(first) {
             match archive.format.digest_of_member() {
@@ -147,7 +147,7 @@ impl OpenArchives<'_> {
         Ok(shared)
     }
 
-    /// Completes the images of tarballs among the archives `short` that leave layers to a base, if one of `others` has these.
+    /// Completes the images of tarballs among the archives `short` that lack layers, if one of `others` has these.
     fn complete_tarballs(&mut self, short: Range<usize>, others: Range<usize>, shared: &SharedBlobs) -> Result<()> {
         let is_short = |&nth: &usize| self.sets[nth].as_ref().is_some_and(|set| self.opened[nth].is_short(set));
         let short: Vec<usize> = short.filter(is_short).collect();
@@ -157,7 +157,8 @@ impl OpenArchives<'_> {
         others.clone().try_for_each(|nth| self.read(nth, shared))?;
         for nth in short {
             if let Some(mut set) = self.sets[nth].take() {
-                increment::complete(&mut set, &self.opened[nth].members, self.sets[others.clone()].iter().flatten());
+                let others = self.sets[others.clone()].iter().flatten();
+                increment::complete(&mut set, &self.opened[nth].members, others, self.run);
                 self.sets[nth] = Some(set);
             }
         }

@@ -34,10 +34,11 @@ const LAYER_SIZE: u64 = 512;
 /// The same for a name, besides its text.
 const NAME_SIZE: u64 = 256;
 
-/// Reads all images of `manifest.json`; items that are the same image with other names become one entry.
-pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<ImageSet> {
-    let listing =
-        listing(members, shared, run).or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
+/// Reads all images of `manifest.json`; items that are the same image with other names become one entry. If `may_lack` is
+/// true, layers that are nowhere are left out, for [`increment::complete`] to find or to report.
+pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, may_lack: bool, run: &Run) -> Result<ImageSet> {
+    let listing = listing(members, shared, may_lack, run)
+        .or_else(|error| run.diagnostics.fault(error).map(|()| Listing::default()))?;
     let archive: Arc<str> = members.label().into();
     let mut entries: Vec<ImageEntry> = Vec::new();
     let mut known: HashMap<Identity, usize> = HashMap::new();
@@ -57,14 +58,19 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Re
 
 /// The items of `manifest.json` with the images that they name; a missing layer is looked for among the `shared` blobs of
 /// other archives, by the digest in its name.
-pub(super) fn listing(members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<Listing<ManifestItem>> {
+pub(super) fn listing(
+    members: &MemberIndex,
+    shared: &SharedBlobs,
+    may_lack: bool,
+    run: &Run,
+) -> Result<Listing<ManifestItem>> {
     let at = members.at(MANIFEST_MEMBER);
     let bytes = members.document(Rule::L4, MANIFEST_MEMBER, "the format", MAX_MANIFEST_JSON, run)?;
     let items = docker::read_manifest(&bytes, &at, &run.diagnostics)?;
     if items.is_empty() && run.diagnostics.collects() {
         run.diagnostics.fault(Error::invalid(Rule::H19, &at, "it lists no images"))?;
     }
-    let mut reading = Items { members, shared, run, diff_ids: HashMap::new() };
+    let mut reading = Items { members, shared, may_lack, run, diff_ids: HashMap::new() };
     let mut listed = Vec::with_capacity(items.len());
     for (nth, written) in items.into_iter().enumerate().filter_map(|(nth, item)| Some((nth, item?))) {
         let at = docker::item_at(&at, nth);
@@ -79,6 +85,8 @@ pub(super) fn listing(members: &MemberIndex, shared: &SharedBlobs, run: &Run) ->
 struct Items<'a> {
     members: &'a MemberIndex,
     shared: &'a SharedBlobs,
+    /// True if other archives may have layers that are not here.
+    may_lack: bool,
     run: &'a Run,
     /// The diff_id of each stored file by the configs: one file cannot have two (G-9).
     diff_ids: HashMap<Location, DiffId>,
@@ -98,7 +106,10 @@ impl Items<'_> {
 
     fn image(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Node> {
         let partial = self.partial(item, named_by, at)?;
-        let whole = |(layer, member): (&PartialLayer, &String)| layer.whole(self.leaves_out(member, &layer.diff_id));
+        let whole = |(layer, member): (&PartialLayer, &String)| {
+            let is_elsewhere = || self.may_lack(member, named_by) || self.leaves_out(member, &layer.diff_id);
+            layer.whole(layer.is_left_out() && is_elsewhere())
+        };
         let layers = partial.layers.iter().zip(&item.layers).map(whole).collect::<Option<Arc<[Layer]>>>();
         let (Some(config), Some(layers)) = (&partial.config, layers) else {
             let (at, image) = (at.to_owned(), Some(Arc::new(partial)));
@@ -176,8 +187,13 @@ impl Items<'_> {
         let extent = match found {
             Ok(Some(extent)) => extent,
             Ok(None) if layer.foreign.is_some() => return Ok(layer),
+            Ok(None) if self.may_lack && diff_id.is_some() => {
+                // The other archives are asked for these very bytes first.
+                let listed = docker::digest_in_name(member).map_or(ExpectedDigest::Nothing, ExpectedDigest::Name);
+                return Ok(PartialLayer { expected_digest: listed, ..layer });
+            }
             Ok(None) => {
-                let error = self.members.missing(Rule::L23, member, named_by);
+                let error = increment::missing_layer(self.members, member, named_by, self.run);
                 return self.run.diagnostics.fault(error).map(|()| layer);
             }
             Err(error) => return self.run.diagnostics.fault(error).map(|()| layer),
@@ -191,6 +207,11 @@ impl Items<'_> {
             check_source(source, &blob.extent, &expected_digest, &layer.at, self.run)?;
         }
         Ok(PartialLayer { blob: Some(blob), expected_digest, ..layer })
+    }
+
+    /// Returns whether `member` is not there and may be in another archive.
+    fn may_lack(&self, member: &str, named_by: &str) -> bool {
+        self.may_lack && matches!(self.members.find(member, named_by), Ok(None))
     }
 
     /// Returns whether `member` is the link that an increment has in place of a layer of its base.

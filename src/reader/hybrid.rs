@@ -27,15 +27,15 @@ const MAX_SHOWN: usize = 16;
 /// Reads both halves and refuses contradictions between them, or reads the one that is preferred.
 pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     if prefer == Some(Half::Docker) {
-        let mut set = docker::read(members, shared, run)?;
+        let mut set = docker::read(members, shared, false, run)?;
         complete(&mut set, members, shared, run)?;
         return Ok(set);
     }
     let mut set = oci::read(members, shared, run)?;
     // The other half may still tell the order of layers.
     let listing = match prefer {
-        Some(Half::Oci) => docker::listing(members, shared, &run.silenced()),
-        Some(Half::Docker) | None => docker::listing(members, shared, run),
+        Some(Half::Oci) => docker::listing(members, shared, false, &run.silenced()),
+        Some(Half::Docker) | None => docker::listing(members, shared, false, run),
     };
     let listing = match listing {
         Ok(listing) => listing,
@@ -55,7 +55,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
 fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<()> {
     if increment::is_in(set) {
         let layout = oci::read(members, shared, &run.second_reading())?;
-        increment::complete(set, members, [&layout]);
+        increment::complete(set, members, [&layout], run);
     }
     Ok(())
 }

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::archive::MemberIndex;
-use crate::digest::DiffId;
-use crate::error::Result;
-use crate::image::{Image, ImageSet, Layer, NeededBase, Node, PartialLayer};
+use crate::error::{Error, Result, Setting};
+use crate::image::{Broken, Image, ImageSet, Layer, NeededBase, Node, PartialLayer};
 use crate::path::escape_for_terminal;
+use crate::rule::Rule;
+use crate::run::Run;
 use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::increment::{absent_member, named_base};
 
@@ -32,28 +33,65 @@ pub(super) fn is_in(set: &ImageSet) -> bool {
     set.entries.iter().any(|entry| matches!(&entry.node, Node::Image(image) if image.needs.is_some()))
 }
 
-/// Gives images of `manifest.json` that leave layers to a base those of `others`, told by their diff_ids: it names nothing
-/// else of them (docs/bundles.md B-10).
-pub(super) fn complete<'s>(set: &mut ImageSet, members: &MemberIndex, others: impl IntoIterator<Item = &'s ImageSet>) {
+/// Gives images of `manifest.json` that lack layers those of `others`, told by the digests in the names of their members, else
+/// by their diff_ids: it need not name anything else of them (docs/bundles.md B-10, B-42). An image that still lacks layers
+/// for which there are no links is damaged.
+pub(super) fn complete<'s>(
+    set: &mut ImageSet,
+    members: &MemberIndex,
+    others: impl IntoIterator<Item = &'s ImageSet>,
+    run: &Run,
+) {
     let entries = others.into_iter().flat_map(|other| &other.entries);
     let layers = entries.flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
-    let mut found: HashMap<&DiffId, &Layer> = HashMap::new();
+    let (mut found, mut listed) = (HashMap::new(), HashMap::new());
     for layer in layers.filter(|layer| layer.blob.is_some()) {
         found.entry(&layer.diff_id).or_insert(layer);
+        if let Some(digest) = layer.stored_digest() {
+            listed.entry((&layer.diff_id, digest)).or_insert(layer);
+        }
     }
+    let completed = |own: &Layer| {
+        let digest = own.listed_digest().filter(|_| own.is_left_out())?;
+        listed.get(&(&own.diff_id, digest.clone())).copied()
+    };
+    let completed =
+        |own: &Layer| completed(own).or_else(|| found.get(&own.diff_id).copied().filter(|_| own.is_left_out()));
     for entry in &mut set.entries {
-        let Node::Image(image) = &mut entry.node else { continue };
+        let Node::Image(image) = &entry.node else { continue };
         if image.needs.is_none() {
             continue;
         }
-        let layer = |own: &Layer| match found.get(&own.diff_id) {
-            Some(&other) if own.is_left_out() => other.clone(),
-            _ => own.clone(),
+        let layers: Arc<[Layer]> = image.layers.iter().map(|own| completed(own).unwrap_or(own).clone()).collect();
+        entry.node = if let Some(broken) = without_links(image, &layers, members, run) {
+            Node::Broken(Arc::new(broken))
+        } else {
+            let needs = needs(members, &layers).map(Arc::new);
+            Node::Image(Arc::new(Image { layers, needs, ..Image::clone(image) }))
         };
-        let layers: Arc<[Layer]> = image.layers.iter().map(layer).collect();
-        let needs = needs(members, &layers).map(Arc::new);
-        *image = Arc::new(Image { layers, needs, ..Image::clone(image) });
     }
+}
+
+/// Reports those of the `layers` of `image` that are left out and have no link in their place.
+fn without_links(image: &Image, layers: &[Layer], members: &MemberIndex, run: &Run) -> Option<Broken> {
+    let is_linked = |layer: &&Layer| members.dangling_link(&absent_member(&layer.diff_id)).is_some();
+    let lacking = layers.iter().filter(|layer| layer.is_left_out() && !is_linked(layer));
+    let label = format!("{}: ", members.label());
+    let missing = |layer: &Layer| {
+        let member = layer.at.strip_prefix(&label).unwrap_or(&layer.at);
+        missing_layer(members, member, MANIFEST_MEMBER, run)
+    };
+    let mut outcomes = lacking.map(|layer| run.diagnostics.fault(missing(layer))).peekable();
+    outcomes.peek()?;
+    let error = outcomes.find_map(Result::err).map(Arc::new);
+    Some(Broken { platform: None, error, at: image.at.clone(), image: None })
+}
+
+/// Returns the error for a layer of a docker archive that is nowhere (docs/formats.md L-23).
+pub(super) fn missing_layer(members: &MemberIndex, member: &str, named_by: &str, run: &Run) -> Error {
+    let error = members.missing(Rule::L23, member, named_by);
+    // A list of all faults is about the archive as it is.
+    if run.diagnostics.collects() { error } else { error.avoided_by(Setting::With) }
 }
 
 /// Returns what an image with these `layers` needs, if it leaves some of them out.

@@ -165,7 +165,7 @@ impl Archive {
             Format::Oci => oci::read(&self.members, shared, run),
             Format::Delta => delta::listed(&self.members, run),
             Format::Hybrid => hybrid::read(&self.members, shared, prefer, run),
-            Format::Docker => docker::read(&self.members, &SharedBlobs::default(), run),
+            Format::Docker => docker::read(&self.members, shared, shared.has_others, run),
             Format::Dir => oci::read_dir(&self.members, shared, run),
             Format::V1 => v1::read(&self.members, run),
         }?;

@@ -16,7 +16,11 @@ const BLOB_SIZE: u64 = 256;
 
 /// Blobs by digest; of several with one digest the first.
 #[derive(Default)]
-pub(super) struct SharedBlobs(HashMap<Digest, SharedBlob>);
+pub(super) struct SharedBlobs {
+    blobs: HashMap<Digest, SharedBlob>,
+    /// True if there are other archives: what is not among their blobs may be in their images.
+    pub(super) has_others: bool,
+}
 
 /// A blob of one of the archives.
 pub(super) struct SharedBlob {
@@ -27,9 +31,14 @@ pub(super) struct SharedBlob {
 }
 
 impl SharedBlobs {
+    /// None yet, of several archives.
+    pub(super) fn of_several() -> Self {
+        Self { has_others: true, ..Self::default() }
+    }
+
     /// Returns the blob that is listed under `digest`.
     pub(super) fn find(&self, digest: &Digest) -> Option<&SharedBlob> {
-        self.0.get(digest)
+        self.blobs.get(digest)
     }
 
     /// Adds the blobs of an archive whose members are named by their digests, which `digest_of` takes from a name.
@@ -44,7 +53,7 @@ impl SharedBlobs {
     ) -> Result<()> {
         for path in members.names()? {
             let Ok(name) = std::str::from_utf8(path.as_bytes()) else { continue };
-            let Some(digest) = digest_of(name).filter(|digest| !self.0.contains_key(digest)) else { continue };
+            let Some(digest) = digest_of(name).filter(|digest| !self.blobs.contains_key(digest)) else { continue };
             // A member that is refused here is reported as missing where it is needed.
             if let Ok(Some(extent)) = members.find_blob(name, "its name") {
                 self.add(digest, members.at(name), extent, run)?;
@@ -69,7 +78,7 @@ impl SharedBlobs {
 
     fn add(&mut self, digest: Digest, at: String, extent: Extent, run: &Run) -> Result<()> {
         run.budget.charge_memory(BLOB_SIZE + at.len() as u64, &at)?;
-        self.0.entry(digest).or_insert(SharedBlob { at, extent });
+        self.blobs.entry(digest).or_insert(SharedBlob { at, extent });
         Ok(())
     }
 }

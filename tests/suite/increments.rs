@@ -4,6 +4,7 @@ mod asked;
 mod lost_index;
 mod random;
 mod refused;
+mod tarballs;
 
 use std::path::{Path, PathBuf};
 

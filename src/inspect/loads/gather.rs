@@ -122,7 +122,10 @@ impl Gatherer<'_> {
     fn item(&self, item: &ManifestItem, image: Option<&Arc<Image>>, faults: &mut ConfigFaults) -> Result<ItemFacts> {
         let mut extents = Vec::with_capacity(item.layers.len());
         let is_left_out = |number| image.and_then(|image| image.layers.get(number)).is_some_and(Layer::is_left_out);
-        for (number, name) in item.layers.iter().enumerate().filter(|(number, _)| !is_left_out(*number)) {
+        // Without a link in its place it is missing, though another archive has it.
+        let is_linked_to_base =
+            |(number, name): &(usize, &String)| is_left_out(*number) && self.members.dangling_link(name).is_some();
+        for (number, name) in item.layers.iter().enumerate().filter(|layer| !is_linked_to_base(layer)) {
             extents.push((number, name, self.members.find(name, MANIFEST_MEMBER)?));
         }
         // A link is harmless where the same image names the file itself, too.
