@@ -47,7 +47,8 @@ pub fn convert_all(
     let mut entries = selected(&images, options, run)?;
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
-    leave_out(&mut entries, &shared, options, run)?;
+    increment::note_docker_archives(&entries, &shared, run);
+    leave_out(&mut entries, &shared, options)?;
     let contents = Contents { bases: &bases, ..contents(&images, &entries, options) };
     let report = writer::write(&contents, output, options, run)?;
     Ok(ConversionReport { unread: UnreadReport::of(&images, &entries), ..report })
@@ -74,8 +75,9 @@ pub fn split(
     let entries = selected(&images, options, run)?;
     let shared = BaseImages::of(left_out(&bases, options), run)?;
     shared.warn_of_unused(&entries, run)?;
+    increment::note_docker_archives(&entries, &shared, run);
     let mut groups = split::groups(entries, &images, options, run)?;
-    groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options, run))?;
+    groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options))?;
     split::write(&images, &groups, &bases, pattern, open, options, run)
 }
 
@@ -222,9 +224,9 @@ fn left_out<'b>(bases: &'b [ImageSet], options: &ConvertOptions) -> &'b [ImageSe
 }
 
 /// Leaves out what the bases have; without bases an image that lacks layers is refused, unless it is to be kept so.
-fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, options: &ConvertOptions, run: &Run) -> Result<()> {
+fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, options: &ConvertOptions) -> Result<()> {
     match (&options.target, options.index) {
-        _ if !bases.is_empty() => increment::leave_out(entries, bases, run),
+        _ if !bases.is_empty() => increment::leave_out(entries, bases),
         (Target::Oci(_), IndexPolicy::Keep) => Ok(()),
         _ => increment::refuse(entries),
     }

@@ -19,16 +19,19 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Family;
+use crate::words;
+
+/// Archives that a note lists; the rest is counted.
+const MAX_LISTED: usize = 16;
 
 /// Leaves the layers out of `entries`, all of one archive, that the bases have.
 ///
 /// # Errors
 /// For an image that lacks layers which no base has.
-pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, run: &Run) -> Result<()> {
+pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Result<()> {
     let images = distinct(entries);
     let shared: HashMap<*const Image, SharedLayers<'_>> =
         images.iter().filter_map(|image| Some((Arc::as_ptr(image), bases.shared_with(image)?))).collect();
-    note_docker_archives(shared.values(), run);
     let written = images.iter().flat_map(|image| kept_layers(image, shared.get(&Arc::as_ptr(image)))).cloned();
     let written = written.collect();
     let mut shortening = Shortening { shared, written, nodes: HashMap::new() };
@@ -55,15 +58,21 @@ fn distinct(entries: &[ImageEntry]) -> Vec<&Arc<Image>> {
     images.filter(|image| seen.insert(Arc::as_ptr(image))).collect()
 }
 
-/// Notes which bases do not tell how a registry has their layers.
-fn note_docker_archives<'b>(shared: impl Iterator<Item = &'b SharedLayers<'b>>, run: &Run) {
-    let without_manifest = shared.filter(|shared| shared.base.image.manifest.is_none());
-    let archives: BTreeSet<&str> = without_manifest.map(|shared| &*shared.base.archive).collect();
-    for archive in archives {
-        let problem = "load this very archive: where containerd has pulled its images from a registry, with layers in other \
-                       bytes, it runs the new images, but cannot save or push them";
-        run.diagnostics.note(Rule::B4, archive, problem);
-    }
+/// Notes once which bases of the images of `entries` do not tell how a registry has their layers.
+pub(crate) fn note_docker_archives(entries: &[ImageEntry], bases: &BaseImages, run: &Run) {
+    let used = distinct(entries).into_iter().filter_map(|image| Some(bases.shared_with(image)?.base));
+    let without_manifest = used.filter(|base| base.image.manifest.is_none());
+    let archives: BTreeSet<&str> = without_manifest.map(|base| &*base.archive).collect();
+    let (these, their) = match archives.len() {
+        0 => return,
+        1 => ("this very archive", "its"),
+        _ => ("these very archives", "their"),
+    };
+    let problem = format!(
+        "load {these}: where containerd has pulled {their} images from a registry, with layers in other bytes, it runs the new \
+         images, but cannot save or push them"
+    );
+    run.diagnostics.note(Rule::B4, words::list(archives, MAX_LISTED), problem);
 }
 
 /// Returns the diff_ids of the layers that an image has above those of its base, and below where they cannot be left out.

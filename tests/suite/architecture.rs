@@ -100,7 +100,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["codec", "digest", "image", "spec"]),
-    ("increment", &["codec", "digest", "error", "image", "rule", "run", "spec"]),
+    ("increment", &["codec", "digest", "error", "image", "rule", "run", "spec", "words"]),
     // Layers as what changed in the files of others.
     (
         "delta",

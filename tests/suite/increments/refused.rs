@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Shelf, absent, new, old};
 use crate::support::codec::Codec;
 use crate::support::image::TestImage;
+use crate::support::layer::file;
 use crate::support::layout::{Types, blob_path, dir_layout};
 use crate::support::run::Outcome;
 use crate::support::shape::Shape;
@@ -175,5 +176,25 @@ fn an_increment_is_whole_again_by_either_half() {
                 .exits(3)
                 .says(["ex.org/app:1 has", "--with"]);
         }
+    }
+}
+
+#[test]
+fn which_bases_must_be_loaded_themselves_is_noted_once() {
+    let [one, two] =
+        ["one", "two"].map(|name| TestImage::new().layer([file("base", name)]).tag(&format!("ex.org/{name}:1")));
+    let above = |base: &TestImage, name: &str| {
+        base.clone().untagged().layer([file("app", name)]).tag(&format!("ex.org/{name}:2"))
+    };
+    let images = [above(&one, "one"), above(&two, "two"), above(&one, "more")];
+    let shelf = Shelf::of([
+        ("one.tar", Shape::Docker20.save_one(&one)),
+        ("two.tar", Shape::Docker20.save_one(&two)),
+        ("new.tar", Shape::Oci.save(&images)),
+    ]);
+    for output in ["up.tar", "up-{name}.tar --split"] {
+        let run = shelf.convert(&format!("new.tar --base one.tar --base two.tar --to oci -o {output}")).success();
+        let run = run.says(["note: one.tar, two.tar: load these very archives"]);
+        assert_eq!(run.stderr.matches("with layers in other bytes").count(), 1, "B-4: {}", run.stderr);
     }
 }
