@@ -31,7 +31,7 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
         };
     }
     if args.dry_run {
-        let rehearse = || output::rehearse(&args.write);
+        let rehearse = || output::rehearse(&args.write, messages);
         let preview = |archives: Archives, run: &_| imgtar::preview_edit(archives.inputs, &changes, &options, run);
         report::announce_preview(&write::dry_run(given, &args.write, messages, rehearse, preview)?, messages);
         return Ok(());

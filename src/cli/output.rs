@@ -11,6 +11,7 @@ use imgtar::{Diagnostics, Encoding, Error, Input, Mode, Output, OutputBatch, Res
 use super::answer::Answer;
 use super::args::{OutputArgs, WriteArgs};
 use super::choices::{FormatArg, OuterArg};
+use super::messages::Messages;
 use super::sys;
 
 /// Returns the compression of the archive as a whole: that of `--outer`, else that of the file name's extension.
@@ -187,9 +188,9 @@ fn holds(dir: &Path, read: &sys::FileId) -> bool {
 ///
 /// # Errors
 /// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`](imgtar::DirSink).
-pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Result<Output> {
+pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch, messages: Messages) -> Result<Output> {
     if !is_standard(&args.output) {
-        return open_at(&args.output.output, args, outer, batch);
+        return open_at(&args.output.output, args, outer, batch, messages);
     }
     archive(Sink::stdout()?, outer)
 }
@@ -198,9 +199,16 @@ pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Re
 ///
 /// # Errors
 /// Those of [`open`].
-pub(super) fn open_at(path: &Path, args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Result<Output> {
+pub(super) fn open_at(
+    path: &Path,
+    args: &WriteArgs,
+    outer: Encoding,
+    batch: &OutputBatch,
+    messages: Messages,
+) -> Result<Output> {
+    let waits = || messages.note(&format!("waiting for another run that writes to {}", escape_path(path)));
     match args.to {
-        FormatArg::OciDir => batch.directory(path, mode(&args.output)).map(Output::Directory),
+        FormatArg::OciDir => batch.directory(path, mode(&args.output), &waits).map(Output::Directory),
         _ => archive(batch.file(path, args.output.force)?, outer),
     }
 }
@@ -209,10 +217,10 @@ pub(super) fn open_at(path: &Path, args: &WriteArgs, outer: Encoding, batch: &Ou
 ///
 /// # Errors
 /// Those of [`open`], but that standard output may be a terminal.
-pub(super) fn rehearse(args: &WriteArgs) -> Result<()> {
+pub(super) fn rehearse(args: &WriteArgs, messages: Messages) -> Result<()> {
     let batch = OutputBatch::default();
     if !is_standard(&args.output) {
-        rehearse_at(&args.output.output, args, &batch)?;
+        rehearse_at(&args.output.output, args, &batch, messages)?;
     }
     match args.rootfs.config_out.as_deref() {
         Some(path) if path != Path::new("-") && is_opened(path) => batch.file(path, args.output.force).map(drop),
@@ -224,8 +232,8 @@ pub(super) fn rehearse(args: &WriteArgs) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`open`].
-pub(super) fn rehearse_at(path: &Path, args: &WriteArgs, batch: &OutputBatch) -> Result<()> {
-    if is_opened(path) { open_at(path, args, Encoding::Plain, batch).map(drop) } else { Ok(()) }
+pub(super) fn rehearse_at(path: &Path, args: &WriteArgs, batch: &OutputBatch, messages: Messages) -> Result<()> {
+    if is_opened(path) { open_at(path, args, Encoding::Plain, batch, messages).map(drop) } else { Ok(()) }
 }
 
 /// Returns false for FIFOs and devices, which a rehearsal leaves alone: to open one waits for a reader, or may start

@@ -50,7 +50,7 @@ pub(super) fn run<'a>(
         let path = pattern.directory().join(name);
         read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
         of_reading.get_or_insert_with(take_warnings);
-        output::open_at(&path, args, outer, &batch)
+        output::open_at(&path, args, outer, &batch, messages)
     };
     let archives = work(archives, &pattern, &mut open, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
@@ -85,7 +85,7 @@ pub(super) fn dry_run<'a>(
         let mut open = |name: &str| {
             let path = pattern.directory().join(name);
             read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
-            output::rehearse_at(&path, args, &batch)?;
+            output::rehearse_at(&path, args, &batch, messages)?;
             Ok(Sink::writer("nowhere", io::sink()).into())
         };
         work(archives, &pattern, &mut open, run)

@@ -51,7 +51,7 @@ pub(super) fn run(
     let archives = find(given, args)?;
     signals::watch(messages)?;
     let batch = OutputBatch::default();
-    let output = output::open(args, outer, &batch)?;
+    let output = output::open(args, outer, &batch, messages)?;
     let [report_file, config_file] = output::companions(args, &batch)?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));

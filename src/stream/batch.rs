@@ -45,12 +45,13 @@ impl OutputBatch {
         Sink::file_of(path, force, Some(self.place()))
     }
 
-    /// A layout directory of the batch, as [`DirSink::create`] begins it.
+    /// A layout directory of the batch, as [`DirSink::create`] begins it; calls `waits` before it waits for another run that
+    /// writes to it.
     ///
     /// # Errors
     /// Those of [`DirSink::create`], and [`Error::Usage`] if another output of the batch has this name.
-    pub fn directory(&self, path: &Path, mode: Mode) -> Result<DirSink> {
-        DirSink::begin(path, mode, Some(self.place()))
+    pub fn directory(&self, path: &Path, mode: Mode, waits: &dyn Fn()) -> Result<DirSink> {
+        DirSink::begin(path, mode, waits, Some(self.place()))
     }
 
     /// Gives all outputs that are finished their names, the first of them last: that may be a layout which is added to, and
@@ -170,7 +171,7 @@ mod tests {
         fs::create_dir(&layout).unwrap();
         let batch = OutputBatch::default();
         batch.file(&dir.path().join("a"), false).unwrap().finish().unwrap();
-        let sink = batch.directory(&layout, Mode::New).unwrap();
+        let sink = batch.directory(&layout, Mode::New, &|| {}).unwrap();
         sink.document("index.json", b"{}").unwrap();
         sink.finish().unwrap();
         fs::write(dir.path().join("a"), "other").unwrap();
@@ -185,7 +186,7 @@ mod tests {
         let _first = batch.file(&dir.path().join("a"), false).unwrap();
         let second = dir.path().join("../").join(dir.path().file_name().unwrap()).join("a");
         assert_eq!(batch.file(&second, false).unwrap_err().kind(), ErrorKind::Usage);
-        assert_eq!(batch.directory(&second, Mode::New).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(batch.directory(&second, Mode::New, &|| {}).unwrap_err().kind(), ErrorKind::Usage);
         batch.file(&dir.path().join("b"), false).unwrap();
     }
 
@@ -195,7 +196,7 @@ mod tests {
         let batch = OutputBatch::default();
         batch.file(&dir.path().join("a"), false).unwrap().write_all(b"half").unwrap();
         batch.file(&dir.path().join("b"), false).unwrap().finish().unwrap();
-        drop(batch.directory(&dir.path().join("c"), Mode::New).unwrap());
+        drop(batch.directory(&dir.path().join("c"), Mode::New, &|| {}).unwrap());
         drop(batch);
         assert_eq!(contents(dir.path()), []);
     }

@@ -42,7 +42,8 @@ pub struct DirSink {
     staging: Unfinished,
     target: PathBuf,
     way: Way,
-    /// The lock of a directory that is added to: of two runs at once, the second would lose what the first has listed.
+    /// The lock of a directory that is added to or replaced: of two runs at once, the second would lose what the first has
+    /// listed.
     lock: Option<File>,
     /// The outputs with which it appears, if there are any.
     batch: Option<BatchPlace>,
@@ -61,24 +62,25 @@ fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
 }
 
 impl DirSink {
-    /// Begins a layout at `path`; a symbolic link is followed to where it points.
+    /// Begins a layout at `path`; a symbolic link is followed to where it points. Waits for another run that writes to the
+    /// directory which is there.
     ///
     /// # Errors
     /// [`Error::Output`] when something is there that `mode` does not allow, [`Error::Io`] when the system refuses.
     pub fn create(path: &Path, mode: Mode) -> Result<Self> {
-        Self::begin(path, mode, None)
+        Self::begin(path, mode, &|| {}, None)
     }
 
-    /// The same, to be placed with the others of `batch`.
-    pub(super) fn begin(path: &Path, mode: Mode, batch: Option<BatchPlace>) -> Result<Self> {
+    /// The same, to be placed with the others of `batch`; calls `waits` before it waits.
+    pub(super) fn begin(path: &Path, mode: Mode, waits: &dyn Fn(), batch: Option<BatchPlace>) -> Result<Self> {
         let target = follow_links(path)?;
         if let Some(place) = &batch {
             place.reserve(&target)?;
         }
         // The directory may change until it is locked.
         let lock = match way(path, &target, mode)? {
-            Way::Merge => sys::lock(&target),
-            _ => None,
+            Way::Merge | Way::Exchange => sys::lock(&target, waits),
+            Way::NewFile | Way::AnyFile | Way::NewDirectory => None,
         };
         let way = way(path, &target, mode)?;
         Self::staged(target, way, lock, batch).map_err(|error| not_begun(path, error))

@@ -23,7 +23,7 @@ pub(super) struct StagedOutput {
     pub(super) staged: Unfinished,
     pub(super) target: PathBuf,
     pub(super) way: Way,
-    /// The lock of the directory that it goes into.
+    /// The lock of the directory that it goes into, or whose place it takes.
     pub(super) lock: Option<File>,
 }
 

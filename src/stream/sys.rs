@@ -15,18 +15,43 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     }
 }
 
-/// Locks the directory at `path` until what is returned is closed; waits for a process that has it. `None` where the file
-/// system cannot lock.
+/// Locks the directory at `path` until what is returned is closed; waits for a process that has it, after a call of `waits`.
+/// `None` where the file system cannot lock.
 #[cfg(unix)]
-pub(super) fn lock(path: &Path) -> Option<File> {
-    let directory = File::open(path).ok()?;
-    rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive)).ok()?;
-    Some(directory)
+pub(super) fn lock(path: &Path, waits: &dyn Fn()) -> Option<File> {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::io::{Errno, retry_on_intr};
+    let mut has_waited = false;
+    loop {
+        let directory = File::open(path).ok()?;
+        match retry_on_intr(|| flock(&directory, FlockOperation::NonBlockingLockExclusive)) {
+            Err(Errno::WOULDBLOCK) => {
+                if !has_waited {
+                    waits();
+                    has_waited = true;
+                }
+                retry_on_intr(|| flock(&directory, FlockOperation::LockExclusive)).ok()?;
+            }
+            locked => locked.ok()?,
+        }
+        // The process that had it may have put another directory in its place.
+        if is_at(path, &directory).ok()? {
+            return Some(directory);
+        }
+    }
+}
+
+/// Returns whether `file` is what `path` names.
+#[cfg(unix)]
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (here, there) = (file.metadata()?, fs::metadata(path)?);
+    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
 
 /// Windows locks no directories.
 #[cfg(windows)]
-pub(super) fn lock(_path: &Path) -> Option<File> {
+pub(super) fn lock(_path: &Path, _waits: &dyn Fn()) -> Option<File> {
     None
 }
 

@@ -1,0 +1,86 @@
+//! Runs that write to one directory at once: each waits for the one before, and says so (O-30).
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::support::archive::Archive;
+use crate::support::image::TestImage;
+use crate::support::order;
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+
+fn lock(scratch: &Scratch) -> File {
+    let directory = File::open(scratch.path("layout")).unwrap();
+    flock(&directory, FlockOperation::LockExclusive).unwrap();
+    directory
+}
+
+/// Begins a run that writes `app.tar` to `layout`, and returns it when it has said that it waits.
+fn waiting(scratch: &Scratch, how: &str) -> (Child, impl BufRead) {
+    let run = Command::new(env!("CARGO_BIN_EXE_imgtar"))
+        .args(["convert", "app.tar", "--to", "oci-dir", "-o", "layout", how])
+        .current_dir(scratch.dir())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut run = run.unwrap();
+    let mut messages = BufReader::new(run.stderr.take().unwrap());
+    let mut line = String::new();
+    messages.read_line(&mut line).unwrap();
+    assert_eq!(line, "imgtar: note: waiting for another run that writes to layout\n");
+    (run, messages)
+}
+
+#[track_caller]
+fn ends_well(mut run: Child, messages: impl BufRead) {
+    let lines: Vec<String> = messages.lines().map(Result::unwrap).collect();
+    assert!(run.wait().unwrap().success(), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("waiting")), "once: {lines:?}");
+}
+
+fn shelf() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("app.tar", Shape::Oci.save_one(&TestImage::demo("app:1")).bytes());
+    Shape::Oci.save_one(&TestImage::demo("first:1")).unpack(&scratch.path("layout"));
+    scratch
+}
+
+fn names(scratch: &Scratch) -> Vec<String> {
+    let images = order::oci_dir(&Archive::of_dir(&scratch.path("layout")));
+    images.into_iter().flat_map(|image| image.names).collect()
+}
+
+#[test]
+fn a_run_that_waits_says_so() {
+    for (how, expected) in [
+        ("--append", &["docker.io/library/first:1", "docker.io/library/app:1"][..]),
+        ("--force", &["docker.io/library/app:1"]),
+    ] {
+        let scratch = shelf();
+        let lock = lock(&scratch);
+        let (run, messages) = waiting(&scratch, how);
+        drop(lock);
+        ends_well(run, messages);
+        assert_eq!(names(&scratch), expected, "{how}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_directory_that_is_replaced_waits_for_the_new_one() {
+    let scratch = shelf();
+    let old = lock(&scratch);
+    let (mut run, messages) = waiting(&scratch, "--append");
+    fs::rename(scratch.path("layout"), scratch.path("old")).unwrap();
+    Shape::Oci.save_one(&TestImage::demo("second:1")).unpack(&scratch.path("layout"));
+    let new = lock(&scratch);
+    drop(old);
+    thread::sleep(Duration::from_millis(500));
+    assert!(run.try_wait().unwrap().is_none(), "the new one is locked");
+    drop(new);
+    ends_well(run, messages);
+    assert_eq!(names(&scratch), ["docker.io/library/second:1", "docker.io/library/app:1"]);
+}
