@@ -127,9 +127,9 @@ fn h25_no_text_of_any_document_reaches_a_person_as_it_is() {
                     let flags = ["convert", "-v", "--progress", "plain", "--rename", "docker.io/=x/", "--to", target];
                     let outcome = imgtar(flags).stdin(evil.bytes()).run();
                     assert_clean(&outcome, &format!("{shape:?}: {}: {pointer}", tar.members[at].name));
-                    for command in [&["inspect"][..], &["history"], &["verify", "-v"]] {
-                        assert_clean_answer(&imgtar(command).stdin(evil.bytes()).run(), &pointer);
-                    }
+                    // One of them for each text: every shape has most texts of the others.
+                    let command = [&["inspect"][..], &["history"], &["verify", "-v"]][count % 3];
+                    assert_clean_answer(&imgtar(command).stdin(evil.bytes()).run(), &pointer);
                     count += 1;
                 }
             }

@@ -2,7 +2,7 @@
 //! short count, a reader that leaves, a signal; from every kind of input to every kind of output (the page's principle 7,
 //! H-26).
 //!
-//! `IMGTAR_FAULTS` says how many: 1 takes every n, 41, if it is unset, one in 41, and other ones in each pair. Which ones
+//! `IMGTAR_FAULTS` says how many: 1 takes every n, 101, if it is unset, one in 101, and other ones in each pair. Which ones
 //! `IMGTAR_FAULTS_FROM` says: from 0, if it is unset, to one less than `IMGTAR_FAULTS`, all take every n.
 //! `IMGTAR_FAULTS_JOBS` is the number of threads, 1 if unset; with more, which call is the nth is left to chance. With
 //! `--nocapture` each pair tells how many faults it met.
@@ -350,7 +350,7 @@ fn each_pair(mut work: impl FnMut(Pair<'_>, (usize, usize))) -> bool {
     if !inject::is_possible() {
         return false;
     }
-    let (step, from) = (number("IMGTAR_FAULTS").unwrap_or(41), number("IMGTAR_FAULTS_FROM").unwrap_or(0));
+    let (step, from) = (number("IMGTAR_FAULTS").unwrap_or(101), number("IMGTAR_FAULTS_FROM").unwrap_or(0));
     let jobs = env::var("IMGTAR_FAULTS_JOBS").unwrap_or_else(|_| "1".to_owned());
     let scratch = Scratch::new();
     let mut nth = from;
