@@ -142,6 +142,11 @@ impl Answer {
         Self(BufWriter::new(sink))
     }
 
+    /// Returns true if it goes to a stream: what is written there cannot be withdrawn.
+    pub(super) fn is_stream(&self) -> bool {
+        self.0.get_ref().is_stream()
+    }
+
     /// Writes `value` as one JSON document, indented, with a newline at its end.
     ///
     /// # Errors

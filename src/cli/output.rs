@@ -280,6 +280,38 @@ pub(super) fn companions(args: &WriteArgs, batch: &OutputBatch) -> Result<[Optio
     Ok([open(report)?, open(config)?])
 }
 
+/// Writes a document.
+type WriteAnswer<'w> = Box<dyn FnOnce(&mut Answer) -> Result<()> + 'w>;
+
+/// A document beside the output, and what writes it.
+pub(super) struct Companion<'w> {
+    pub(super) file: Answer,
+    pub(super) write: WriteAnswer<'w>,
+}
+
+/// Writes `companions` and gives the outputs of `batch` their names, all or none. Documents that are files appear with the
+/// outputs. Those that are streams are written when the outputs have their names, so that none tells of an output that never
+/// was; if one cannot be written, or its reader closes the pipe, the names are withdrawn: what does not end with 0 leaves no
+/// output.
+///
+/// # Errors
+/// Those of writing and of [`OutputBatch::finish`].
+pub(super) fn finish<'w>(batch: OutputBatch, companions: impl IntoIterator<Item = Companion<'w>>) -> Result<()> {
+    let (streams, files): (Vec<_>, Vec<_>) =
+        companions.into_iter().partition(|companion: &Companion<'_>| companion.file.is_stream());
+    let write_all = |companions: Vec<Companion<'w>>| {
+        companions.into_iter().try_for_each(|Companion { mut file, write }| {
+            write(&mut file)?;
+            file.finish()
+        })
+    };
+    write_all(files)?;
+    match streams.is_empty() {
+        true => batch.finish(),
+        false => batch.finish_with(|| write_all(streams)),
+    }
+}
+
 /// Returns whether the output is `-`: standard output.
 pub(super) fn is_standard(args: &OutputArgs) -> bool {
     args.output == Path::new("-")

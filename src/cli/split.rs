@@ -7,10 +7,12 @@ use std::{io, mem};
 use imgtar::internals::path::escape_path;
 use imgtar::{Archives, Error, Input, Output, OutputBatch, Result, Run, Sink, SplitArchive, SplitPattern};
 
+use super::answer::Answer;
 use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::input::GivenArchives;
 use super::messages::Messages;
+use super::output::Companion;
 use super::report::{self, ReportDocument};
 use super::write::{self, find, new_run, recording};
 use super::{environment, hints, input, output, signals};
@@ -59,11 +61,8 @@ pub(super) fn run<'a>(
         ReportDocument::new(&pattern.directory().join(name), args, outer.codec(), report, warnings).of_several()
     });
     let reports: Vec<ReportDocument> = reports.collect();
-    if let Some(mut file) = report_file {
-        reports.iter().try_for_each(|report| file.json_line(report))?;
-        file.finish()?;
-    }
-    batch.finish()?;
+    let write = |file: &mut Answer| reports.iter().try_for_each(|report| file.json_line(report));
+    output::finish(batch, report_file.map(|file| Companion { file, write: Box::new(write) }))?;
     reports.iter().for_each(|report| report.announce(args.to, messages));
     Ok(())
 }

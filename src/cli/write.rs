@@ -11,9 +11,11 @@ use imgtar::{
     Run, Severity,
 };
 
+use super::answer::Answer;
 use super::args::{OutputArgs, RunArgs, WriteArgs};
 use super::input::GivenArchives;
 use super::messages::Messages;
+use super::output::Companion;
 use super::report::ReportDocument;
 use super::{environment, hints, input, output, progress, signals};
 
@@ -59,17 +61,14 @@ pub(super) fn run(
     output::warn_of_outer(args, outer, &diagnostics)?;
     let report = work(archives, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
-    if let (Some(mut file), Some(config)) = (config_file, report.images.iter().find_map(|image| image.config.as_ref()))
-    {
-        file.bytes(&config.bytes)?;
-        file.finish()?;
-    }
+    let config = report.images.iter().find_map(|image| image.config.clone());
     let report = ReportDocument::new(&args.output.output, args, outer.codec(), report, warnings);
-    if let Some(mut file) = report_file {
-        file.json(&report)?;
-        file.finish()?;
-    }
-    batch.finish()?;
+    let config = config.map(|config| move |file: &mut Answer| file.bytes(&config.bytes));
+    let companions = [
+        config_file.zip(config).map(|(file, write)| Companion { file, write: Box::new(write) }),
+        report_file.map(|file| Companion { file, write: Box::new(|file| file.json(&report)) }),
+    ];
+    output::finish(batch, companions.into_iter().flatten())?;
     report.announce(args.to, messages);
     Ok(())
 }

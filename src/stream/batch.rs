@@ -54,14 +54,27 @@ impl OutputBatch {
         DirSink::begin(path, mode, waits, Some(self.place()))
     }
 
-    /// Gives all outputs that are finished their names, the first of them last: that may be a layout which is added to, and
-    /// that alone cannot be undone.
+    /// Gives all outputs that are finished their names.
     ///
     /// # Errors
     /// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
     pub fn finish(self) -> Result<()> {
-        let staged = mem::take(&mut self.lock().staged);
-        place(staged.into_iter().rev().flatten().collect())
+        place(self.complete(), None::<fn() -> Result<()>>)
+    }
+
+    /// The same, and calls `confirm` once they have their names, such as to report that. If it fails they lose them again,
+    /// and what they replaced is put back.
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish) and of `confirm`; nothing is then changed.
+    pub fn finish_with(self, confirm: impl FnOnce() -> Result<()>) -> Result<()> {
+        place(self.complete(), Some(confirm))
+    }
+
+    /// Takes the outputs that are finished, the first of them last: its place is taken in one step, and it may be a layout that
+    /// is added to.
+    fn complete(self) -> Vec<StagedOutput> {
+        mem::take(&mut self.lock().staged).into_iter().rev().flatten().collect()
     }
 
     fn place(&self) -> BatchPlace {
@@ -162,6 +175,61 @@ mod tests {
             assert_eq!(contents(dir.path()), pairs(&[("a", "old"), ("b", "directory")]));
             fs::remove_dir_all(&b).unwrap();
         }
+    }
+
+    /// Every file below `directory` with its bytes, and every empty directory.
+    fn tree(directory: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true if fs::read_dir(&path).unwrap().next().is_none() => found.push((path, None)),
+                true => found.extend(tree(&path)),
+                false => found.push((path.clone(), Some(fs::read(path).unwrap()))),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn where_it_is_not_confirmed_all_is_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for layout in ["added", "forced"] {
+            fs::create_dir(at(layout)).unwrap();
+            fs::write(at(layout).join("oci-layout"), "{}").unwrap();
+            fs::write(at(layout).join("index.json"), "old").unwrap();
+        }
+        fs::create_dir(at("empty")).unwrap();
+        fs::write(at("old"), "old").unwrap();
+        let write = |confirm: fn() -> Result<()>| {
+            let batch = OutputBatch::default();
+            for (layout, mode) in
+                [("added", Mode::Append), ("forced", Mode::Force), ("empty", Mode::New), ("fresh", Mode::New)]
+            {
+                let sink = batch.directory(&at(layout), mode, &|| {}).unwrap();
+                sink.document("index.json", b"new").unwrap();
+                sink.document("other", b"new").unwrap();
+                sink.finish().unwrap();
+            }
+            for (file, force) in [("new", false), ("old", true)] {
+                let mut sink = batch.file(&at(file), force).unwrap();
+                sink.write_all(b"new").unwrap();
+                sink.finish().unwrap();
+            }
+            batch.finish_with(confirm)
+        };
+        let before = tree(dir.path());
+        let error = write(|| Err(Error::Usage("refused".to_owned()))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(tree(dir.path()) == before, "{:?}", tree(dir.path()));
+        write(|| Ok(())).unwrap();
+        let is_new = |(path, text): &(PathBuf, Option<Vec<u8>>)| {
+            text.as_deref() == Some(b"new") || *path == at("added").join("oci-layout")
+        };
+        assert!(tree(dir.path()).iter().all(is_new), "{:?}", tree(dir.path()));
+        assert_eq!(tree(dir.path()).len(), 2 * 4 + 1 + 2);
     }
 
     #[test]

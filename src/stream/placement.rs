@@ -11,7 +11,7 @@ use tempfile::TempPath;
 use super::batch::BatchPlace;
 use super::output::{is_free, name, refuse};
 use super::sys;
-use super::unfinished::{self, Unfinished};
+use super::unfinished::{self, Unfinished, Withdrawal};
 use crate::error::{Error, Result, Setting};
 
 /// The document that makes a layout's blobs reachable, and therefore comes last.
@@ -47,7 +47,11 @@ pub(super) enum Way {
 enum Undo {
     Remove,
     Exchange,
-    RemoveIfEmpty(Vec<PathBuf>),
+    /// The paths that are new in a directory, and the index that was there before, if it is kept.
+    Unmerge {
+        made: Vec<PathBuf>,
+        index: Option<PathBuf>,
+    },
 }
 
 /// Gives an output its name, or leaves that to the batch that it is one of.
@@ -60,31 +64,28 @@ pub(super) fn place_with(batch: Option<BatchPlace>, output: StagedOutput) -> Res
             place.fill(output);
             Ok(())
         }
-        None => place(vec![output]),
+        None => place(vec![output], None::<fn() -> Result<()>>),
     }
 }
 
-/// Gives all outputs their names, in this order. The last replaces a file in one step; those before it in a way that can
-/// be undone, which of directories that are added to only those can that were empty.
+/// Gives all outputs their names, in this order, and then calls `confirm`; if that fails, all is as it was. The last
+/// output replaces a file in one step if nothing comes after it.
 ///
 /// # Errors
-/// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses; nothing is then changed.
-pub(super) fn place(outputs: Vec<StagedOutput>) -> Result<()> {
+/// [`Error::Output`] if something took a name meanwhile, [`Error::Io`] when the system refuses, and those of `confirm`;
+/// nothing is then changed.
+pub(super) fn place(outputs: Vec<StagedOutput>, confirm: Option<impl FnOnce() -> Result<()>>) -> Result<()> {
+    // The locks are kept to the end.
     let (staged, places): (Vec<_>, Vec<_>) =
         outputs.into_iter().map(|output| (output.staged, (output.target, output.way, output.lock))).unzip();
-    Unfinished::complete_all(staged, |staged| {
-        let mut done = Vec::with_capacity(places.len());
-        for (number, (staged, (target, way, _))) in staged.iter().zip(&places).enumerate() {
-            match way.put(staged.path(), target, number + 1 == places.len()) {
-                Ok(undo) => done.push((undo, staged.path(), target)),
-                Err(error) => {
-                    done.into_iter().rev().for_each(|(undo, staged, target)| undo.run(staged, target));
-                    return Err(way.refused(target, error));
-                }
-            }
-        }
-        Ok(())
-    })
+    let last = if confirm.is_none() { places.len() } else { 0 };
+    let put = |number: usize, staged: &Path| {
+        let (target, way, _) = &places[number];
+        let undo = way.put(staged, target, number + 1 == last).map_err(|error| way.refused(target, error))?;
+        let (staged, target) = (staged.to_owned(), target.clone());
+        Ok(Box::new(move || undo.run(&staged, &target)) as Withdrawal)
+    };
+    Unfinished::complete_all(staged, put, confirm)
 }
 
 impl Way {
@@ -99,7 +100,7 @@ impl Way {
                 persisted.map(|()| Undo::Remove).map_err(|refused| refused.error)
             }
             Self::NewDirectory => fs::rename(staged, target).map(|()| Undo::Remove),
-            Self::Merge => merge(staged, target).map(Undo::RemoveIfEmpty),
+            Self::Merge => merge(staged, target, is_last),
             Self::Exchange => exchange(staged, target).map(|()| Undo::Exchange),
         }
     }
@@ -120,12 +121,21 @@ impl Way {
 }
 
 impl Undo {
-    /// Leaves what was there before; what cannot be undone stays, as another name cannot be had for it.
+    /// Leaves what was there before; what cannot be undone stays, whole, and is [`left_behind`](unfinished::left_behind).
     fn run(self, staged: &Path, target: &Path) {
         match self {
             Self::Remove => unfinished::remove(target),
-            Self::RemoveIfEmpty(made) => made.iter().rev().for_each(|path| unfinished::remove_if_empty(path)),
-            Self::Exchange => drop(exchange(staged, target)),
+            Self::Unmerge { made, index } => {
+                match index.map_or(Ok(()), |index| fs::rename(index, target.join(INDEX))) {
+                    Ok(()) => made.iter().rev().for_each(|path| unfinished::remove_if_empty(path)),
+                    Err(error) => unfinished::not_put_back(target, error),
+                }
+            }
+            Self::Exchange => {
+                if let Err(error) = exchange(staged, target) {
+                    unfinished::not_put_back(target, error);
+                }
+            }
         }
     }
 }
@@ -143,16 +153,22 @@ fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Moves all files of `staged` into `target`, and returns what is new there; if one cannot be moved, those that were new
-/// are removed again.
-fn merge(staged: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut made = Vec::new();
+/// Moves all files of `staged` into `target`; if one cannot be moved, those that were new are removed again. Unless `is_last`,
+/// the index that is replaced is kept in `staged`.
+fn merge(staged: &Path, target: &Path, is_last: bool) -> io::Result<Undo> {
+    let (mut made, mut kept) = (Vec::new(), None);
     let moved = move_into(staged, target, &mut made).and_then(|()| {
         let (index, place) = (staged.join(INDEX), target.join(INDEX));
         if !index.try_exists()? {
             return Ok(());
         }
         let is_new = is_free(&place)?;
+        if !is_new && !is_last {
+            let old = index.with_extension("old");
+            fs::write(&old, fs::read(&place)?)?;
+            fs::set_permissions(&old, fs::metadata(&place)?.permissions())?;
+            kept = Some(old);
+        }
         fs::rename(index, &place)?;
         made.extend(is_new.then_some(place));
         Ok(())
@@ -160,7 +176,7 @@ fn merge(staged: &Path, target: &Path) -> io::Result<Vec<PathBuf>> {
     if moved.is_err() {
         made.iter().rev().for_each(|path| unfinished::remove_if_empty(path));
     }
-    moved.map(|()| made)
+    moved.map(|()| Undo::Unmerge { made, index: kept })
 }
 
 /// Moves what lies in `from` to `to`, all but the index; `made` gains each path that was not there before.

@@ -117,6 +117,11 @@ impl Sink {
         matches!(&self.0, SinkPlace::Stream { file, .. } if io::IsTerminal::is_terminal(file))
     }
 
+    /// Returns true for standard output, a FIFO, a device and an open descriptor: what is written there cannot be withdrawn.
+    pub fn is_stream(&self) -> bool {
+        matches!(&self.0, SinkPlace::Stream { .. })
+    }
+
     /// Standard streams are duplicated, which keeps their position; others can only be opened anew.
     fn descriptor(path: &Path, number: u32) -> Result<Self> {
         match number {

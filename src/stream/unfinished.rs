@@ -6,7 +6,7 @@
 //!
 //! Source: docs/formats.md H-26.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io, mem};
@@ -14,12 +14,17 @@ use std::{fs, io, mem};
 use super::output::name;
 
 static REGISTER: Mutex<Register> = Mutex::new(Register::new());
-static LEFT: Mutex<BTreeMap<PathBuf, io::Error>> = Mutex::new(BTreeMap::new());
+/// The paths that could not be treated so, and why.
+static LEFT: Mutex<BTreeMap<PathBuf, (&str, io::Error)>> = Mutex::new(BTreeMap::new());
+
+/// Takes an output out of its place again.
+pub(crate) type Withdrawal = Box<dyn FnOnce() + Send>;
 
 /// The outputs of this process.
 struct Register {
-    /// Temporary names at which something may stand.
-    unfinished: BTreeSet<PathBuf>,
+    /// Temporary names at which something may stand; of outputs that have their final names, but may still fail, how they
+    /// lose them again.
+    unfinished: BTreeMap<PathBuf, Option<Withdrawal>>,
     /// Outputs that have been begun and neither completed nor dropped.
     under_construction: usize,
     /// The output that was begun or ended last has its final name.
@@ -28,11 +33,11 @@ struct Register {
 
 impl Register {
     const fn new() -> Self {
-        Self { unfinished: BTreeSet::new(), under_construction: 0, newest_is_complete: false }
+        Self { unfinished: BTreeMap::new(), under_construction: 0, newest_is_complete: false }
     }
 
     fn begin(&mut self, path: PathBuf) {
-        self.unfinished.insert(path);
+        self.unfinished.insert(path, None);
         self.under_construction += 1;
         self.newest_is_complete = false;
     }
@@ -68,29 +73,47 @@ impl Unfinished {
         &self.path
     }
 
-    /// Runs `place`, which gives the outputs `all` their final names; no signal comes between its beginning and its end.
+    /// Gives the outputs `all` their final names with `place`, which gets the number and temporary name of each, and returns
+    /// what withdraws it. If `confirm` is there, they are withdrawn unless it succeeds, and a signal that comes meanwhile does
+    /// the same; no signal comes between anything else.
     ///
     /// Removes anything that `place` leaves at the temporary names, such as the directory it replaced.
-    pub(crate) fn complete_all<T, E>(mut all: Vec<Self>, place: impl FnOnce(&[Self]) -> Result<T, E>) -> Result<T, E> {
-        // Removal of a directory is not atomic: without the lock it could go on below the final name.
+    pub(crate) fn complete_all<E>(
+        mut all: Vec<Self>,
+        mut place: impl FnMut(usize, &Path) -> Result<Withdrawal, E>,
+        confirm: Option<impl FnOnce() -> Result<(), E>>,
+    ) -> Result<(), E> {
+        // Removal of a directory is not atomic: without the lock it could go on below the final name. It is released before
+        // the outputs are dropped, which takes it again.
         let mut register = register();
-        let result = place(&all);
-        if result.is_ok() {
-            for output in &mut all {
-                output.is_complete = true;
-                register.end(true);
-            }
+        for (number, output) in all.iter().enumerate() {
+            let withdrawal = place(number, &output.path)?;
+            register.unfinished.insert(output.path.clone(), Some(withdrawal));
         }
-        // Dropping the outputs takes the lock again.
+        if let Some(confirm) = confirm {
+            drop(register);
+            confirm()?;
+            register = self::register();
+        }
+        for output in &mut all {
+            output.is_complete = true;
+            register.unfinished.insert(output.path.clone(), None);
+            register.end(true);
+        }
         drop(register);
-        result
+        Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        remove(&self.path);
         let mut register = register();
+        if let Some(withdraw) = register.unfinished.get_mut(&self.path).and_then(Option::take) {
+            withdraw();
+        }
+        drop(register);
+        remove(&self.path);
+        let mut register = self::register();
         register.unfinished.remove(&self.path);
         if !self.is_complete {
             register.end(false);
@@ -111,32 +134,43 @@ impl Abandoned {
     }
 }
 
-/// Removes all unfinished outputs of this process, which should end while the answer is still alive.
+/// Withdraws and removes all unfinished outputs of this process, which should end while the answer is still alive.
 ///
 /// An output is either finished before this call or removed by it, never both.
 #[must_use = "outputs can be completed again once this is dropped"]
 pub fn abandon_all() -> Abandoned {
     let mut register = register();
-    while let Some(path) = register.unfinished.pop_first() {
+    while let Some((path, withdrawal)) = register.unfinished.pop_first() {
+        if let Some(withdraw) = withdrawal {
+            withdraw();
+        }
         remove(&path);
     }
     Abandoned(register)
 }
 
-/// Returns a sentence for each path that this process made and could not remove; a second call does not repeat them.
+/// Returns a sentence for each path that this process made or replaced and could not remove or put back; a second call does
+/// not repeat them.
 ///
 /// It makes no run fail: an error that led here must not be hidden, and an output that is complete stays so.
 pub fn left_behind() -> Vec<String> {
     let left = mem::take(&mut *left());
-    left.into_iter().map(|(path, error)| format!("{} could not be removed: {error}", name(&path))).collect()
+    left.into_iter()
+        .map(|(path, (treated, error))| format!("{} could not be {treated}: {error}", name(&path)))
+        .collect()
 }
 
 fn register() -> MutexGuard<'static, Register> {
     REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn left() -> MutexGuard<'static, BTreeMap<PathBuf, io::Error>> {
+fn left() -> MutexGuard<'static, BTreeMap<PathBuf, (&'static str, io::Error)>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Records that what stood at `path` before could not be put back.
+pub(crate) fn not_put_back(path: &Path, error: io::Error) {
+    left().insert(path.to_owned(), ("put back as it was", error));
 }
 
 /// Removes what stands at `path`, with all that is in it; what cannot be removed is [`left_behind`].
@@ -161,7 +195,7 @@ fn remove_with_retries(path: &Path, remove_dir: impl Fn(&Path) -> io::Result<()>
             return;
         }
         if attempt >= most_attempts(&error) {
-            left().insert(path.to_owned(), error);
+            left().insert(path.to_owned(), ("removed", error));
             return;
         }
     }
@@ -259,9 +293,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, target) = (dir.path().join("unfinished"), dir.path().join("target"));
         let (unfinished, ()) = Unfinished::create(|| fs::write(&path, "new").map(|()| (path.clone(), ()))).unwrap();
-        let place =
-            |all: &[Unfinished]| fs::rename(all[0].path(), &target).and_then(|()| fs::write(all[0].path(), "old"));
-        Unfinished::complete_all(vec![unfinished], place).unwrap();
+        let place = |_, staged: &Path| -> io::Result<Withdrawal> {
+            fs::rename(staged, &target)?;
+            fs::write(staged, "old")?;
+            let target = target.clone();
+            Ok(Box::new(move || remove(&target)))
+        };
+        Unfinished::complete_all(vec![unfinished], place, None::<fn() -> _>).unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         assert!(!path.exists());
     }

@@ -1,7 +1,7 @@
 //! Outputs that only systems of the Unix family have: symbolic links that anybody may make, FIFOs, devices, descriptors as paths.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -127,4 +127,47 @@ fn several_outputs_go_where_one_would() {
     assert!(scratch.path("a").is_symlink());
     assert!(FileTypeExt::is_fifo(&fs::metadata(scratch.path("b")).unwrap().file_type()));
     split().exits(5).says(["a: exists"]);
+}
+
+#[test]
+fn no_stream_tells_of_an_output_that_could_not_be_named() {
+    for (to, flags) in [
+        ("oci", &["--report", "-"][..]),
+        ("oci-dir", &["--report", "/dev/fd/1"]),
+        ("rootfs", &["--config-out", "-", "--report", "r.json"]),
+    ] {
+        let scratch = Scratch::new();
+        assert!(Command::new("mkfifo").arg(scratch.path("in")).status().unwrap().success());
+        let other = thread::spawn({
+            let (input, out) = (scratch.path("in"), scratch.path("out"));
+            move || {
+                // It is opened when the output has been begun.
+                let mut input = fs::OpenOptions::new().write(true).open(input).unwrap();
+                fs::write(out, "other").unwrap();
+                input.write_all(&source().bytes()).unwrap();
+            }
+        });
+        let run = imgtar(["convert", "in", "--to", to, "-o", "out"]).args(flags).dir(scratch.dir());
+        let outcome = run.exits(5).says(["out: appeared while it was written"]);
+        other.join().unwrap();
+        assert!(outcome.stdout.is_empty(), "{outcome}");
+        assert_eq!(
+            (scratch.names(), scratch.read("out")),
+            (vec!["in".to_owned(), "out".to_owned()], b"other".to_vec())
+        );
+    }
+}
+
+#[test]
+fn a_report_whose_reader_goes_away_leaves_nothing() {
+    let many: Vec<TestImage> = (0..40).map(|nth| TestImage::demo(&format!("app{nth}:1"))).collect();
+    let source = Shape::Oci.save(&many);
+    for flags in [&["--to", "oci", "-o", "out"][..], &["--to", "docker", "--split", "-o", "{name}"]] {
+        let scratch = Scratch::new();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let run = imgtar(["convert", "--report", "-"]).args(flags).dir(scratch.dir()).stdin(source.bytes());
+        let outcome = run.stdout_file(std::os::fd::OwnedFd::from(writer).into()).run();
+        assert_eq!((outcome.code, scratch.names(), &*outcome.stderr), (141, vec![], ""), "{outcome}");
+    }
 }
