@@ -14,7 +14,7 @@ use crate::support::shape::Shape;
 /// Archives, in a debug build and in a release build; and twice that.
 const TIMES: (usize, usize) = (150, 1_500);
 /// Memory that one more archive or image may take, KiB: its few documents, many times over.
-const MOST_EACH: u64 = 64;
+const MOST_EACH: u64 = 96;
 
 /// An image with a layer of its own on one that all share.
 fn image(nth: usize) -> TestImage {
