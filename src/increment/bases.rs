@@ -22,16 +22,17 @@ use crate::image::{Image, ImageEntry, ImageSet, Layer, Name};
 use crate::rule::Rule;
 use crate::run::Run;
 
-/// About what the place of a layer takes in memory, bytes.
-const PLACE_SIZE: u64 = 256;
+/// About what a chain takes in memory, bytes.
+const CHAIN_SIZE: u64 = 256;
 
 /// The images of all bases.
 pub(crate) struct BaseImages {
     images: Vec<BaseImage>,
-    /// The place of a layer, by the place of the one below it and its diff_id; 0 is below the lowest.
-    places: HashMap<(usize, DiffId), usize>,
-    /// For each place but 0 the number of the first image that has a layer there.
-    holders: Vec<usize>,
+    /// The number of a chain, which is a layer and all below it, by that of the chain below and the layer's diff_id; 0 is the
+    /// empty one.
+    chains: HashMap<(usize, DiffId), usize>,
+    /// For each chain but the empty one the number of the first image that begins with it.
+    first_images: Vec<usize>,
     /// For each base its name in messages, and the lowest layers of its images.
     bases: Vec<(String, HashSet<DiffId>)>,
 }
@@ -60,7 +61,7 @@ impl BaseImages {
     /// # Errors
     /// [`Error::Inexpressible`] for a base that is an increment itself and whose own base is not there; a limit.
     pub(crate) fn of(sets: &[ImageSet], run: &Run) -> Result<Self> {
-        let mut all = Self { images: Vec::new(), places: HashMap::new(), holders: vec![0], bases: Vec::new() };
+        let mut all = Self { images: Vec::new(), chains: HashMap::new(), first_images: vec![0], bases: Vec::new() };
         for set in sets {
             all.bases.push((set.archive.clone(), HashSet::new()));
             let mut seen = HashSet::new();
@@ -83,23 +84,23 @@ impl BaseImages {
 
     /// Adds an image to the last base; returns whether one before has the same layers in other bytes.
     fn add(&mut self, entry: &ImageEntry, image: &Arc<Image>, run: &Run) -> Result<bool> {
-        run.budget.charge_memory(PLACE_SIZE * image.layers.len() as u64, &image.at)?;
+        run.budget.charge_memory(CHAIN_SIZE * image.layers.len() as u64, &image.at)?;
         let number = self.images.len();
-        let (mut place, mut differs) = (0, false);
+        let (mut chain, mut differs) = (0, false);
         for (layer, nth) in image.layers.iter().take_while(|layer| is_usable(layer)).zip(0..) {
             if nth == 0
                 && let Some((_, lowest)) = self.bases.last_mut()
             {
                 lowest.insert(layer.diff_id.clone());
             }
-            let next = self.holders.len();
-            place = *self.places.entry((place, layer.diff_id.clone())).or_insert(next);
-            match self.holders.get(place) {
-                Some(&holder) => {
-                    let BaseImage { archive, image, .. } = &self.images[holder];
+            let next = self.first_images.len();
+            chain = *self.chains.entry((chain, layer.diff_id.clone())).or_insert(next);
+            match self.first_images.get(chain) {
+                Some(&first) => {
+                    let BaseImage { archive, image, .. } = &self.images[first];
                     differs |= *archive != entry.archive && image.layers[nth].stored_digest() != layer.stored_digest();
                 }
-                None => self.holders.push(number),
+                None => self.first_images.push(number),
             }
         }
         self.images.push(BaseImage {
@@ -112,12 +113,12 @@ impl BaseImages {
 
     /// The layers that `image` shares with an image of a base; `None` if it shares none.
     pub(crate) fn shared_with(&self, image: &Image) -> Option<SharedLayers<'_>> {
-        let (mut place, mut count) = (0, 0);
+        let (mut chain, mut count) = (0, 0);
         for diff_id in image.config.diff_ids() {
-            let Some(&next) = self.places.get(&(place, diff_id.clone())) else { break };
-            (place, count) = (next, count + 1);
+            let Some(&next) = self.chains.get(&(chain, diff_id.clone())) else { break };
+            (chain, count) = (next, count + 1);
         }
-        let base = (count > 0).then(|| &self.images[self.holders[place]])?;
+        let base = (count > 0).then(|| &self.images[self.first_images[chain]])?;
         Some(SharedLayers { base, layers: &base.image.layers[..count] })
     }
 

@@ -56,29 +56,29 @@ pub(crate) struct ArchiveImages {
 /// Those of [`open`](super::open).
 pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<ArchiveImages> {
     let Archives { inputs, with, bases } = archives;
-    let (taken, beside) = (inputs.len(), inputs.len() + with.len());
-    let opener = Opener::new(beside + bases.len(), run);
+    let (first_with, first_base) = (inputs.len(), inputs.len() + with.len());
+    let opener = Opener::new(first_base + bases.len(), run);
     let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::open_with(input, &opener));
     let opened = opened.collect::<Result<Vec<_>>>()?;
     let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-    let mut reading = OpenArchives { sets, opened, keeps_lists: taken == 1, prefer, run };
+    let mut reading = OpenArchives { sets, opened, keeps_lists: first_with == 1, prefer, run };
     let all = reading.opened.len();
-    if beside < all {
-        let shared = reading.shared(taken)?;
-        (beside..all).try_for_each(|nth| reading.read(nth, &shared))?;
-        reading.complete_tarballs(beside..all, taken..all, &shared)?;
+    if first_base < all {
+        let shared = reading.shared(first_with)?;
+        (first_base..all).try_for_each(|nth| reading.read(nth, &shared))?;
+        reading.complete_tarballs(first_base..all, first_with..all, &shared)?;
     }
     let shared = if all > 1 { reading.shared(0)? } else { SharedBlobs::default() };
-    (0..taken).try_for_each(|nth| reading.read(nth, &shared))?;
-    reading.complete_tarballs(0..taken, 0..all, &shared)?;
+    (0..first_with).try_for_each(|nth| reading.read(nth, &shared))?;
+    reading.complete_tarballs(0..first_with, 0..all, &shared)?;
     if reading.opened.iter().any(|archive| archive.format == Format::Delta) {
         // Any of them may have the image that a delta needs.
         reading.read_all(&shared)?;
         let archives: Vec<&Archive> = reading.opened.iter().collect();
-        delta::make_all(&archives, &mut reading.sets, |nth| nth < taken || nth >= beside, run)?;
+        delta::make_all(&archives, &mut reading.sets, |nth| nth < first_with || nth >= first_base, run)?;
     }
-    let bases = reading.sets.split_off(beside).into_iter().flatten().collect();
-    reading.sets.truncate(taken);
+    let bases = reading.sets.split_off(first_base).into_iter().flatten().collect();
+    reading.sets.truncate(first_with);
     Ok(ArchiveImages { images: ImageSet::merged(reading.sets.into_iter().flatten().collect()), bases })
 }
 
@@ -100,7 +100,7 @@ impl Archive {
             reading.made(self, &shared)?
         } else {
             let mut set = self.images_sharing(&shared, prefer, run)?;
-            if self.is_short(&set) {
+            if self.lacks_layers(&set) {
                 reading.read_all(&shared)?;
                 increment::complete(&mut set, &self.members, reading.sets.iter().flatten(), run);
             }
@@ -111,7 +111,7 @@ impl Archive {
 
     /// Returns whether it is a tarball whose images, which are in `set`, lack layers. It need not name them by more than their
     /// diff_ids, so they are found in the images of other archives, not only among their blobs.
-    fn is_short(&self, set: &ImageSet) -> bool {
+    fn lacks_layers(&self, set: &ImageSet) -> bool {
         self.format == Format::Docker && increment::is_in(set)
     }
 }
@@ -147,15 +147,20 @@ impl OpenArchives<'_> {
         Ok(shared)
     }
 
-    /// Completes the images of tarballs among the archives `short` that lack layers, if one of `others` has these.
-    fn complete_tarballs(&mut self, short: Range<usize>, others: Range<usize>, shared: &SharedBlobs) -> Result<()> {
-        let is_short = |&nth: &usize| self.sets[nth].as_ref().is_some_and(|set| self.opened[nth].is_short(set));
-        let short: Vec<usize> = short.filter(is_short).collect();
-        if short.is_empty() {
+    /// Completes the images of tarballs among the archives `candidates` that lack layers, if one of `others` has these.
+    fn complete_tarballs(
+        &mut self,
+        candidates: Range<usize>,
+        others: Range<usize>,
+        shared: &SharedBlobs,
+    ) -> Result<()> {
+        let lacks_layers = |&nth: &usize| self.sets[nth].as_ref().is_some_and(|set| self.opened[nth].lacks_layers(set));
+        let lacking: Vec<usize> = candidates.filter(lacks_layers).collect();
+        if lacking.is_empty() {
             return Ok(());
         }
         others.clone().try_for_each(|nth| self.read(nth, shared))?;
-        for nth in short {
+        for nth in lacking {
             if let Some(mut set) = self.sets[nth].take() {
                 let others = self.sets[others.clone()].iter().flatten();
                 increment::complete(&mut set, &self.opened[nth].members, others, self.run);
