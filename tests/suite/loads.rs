@@ -301,8 +301,12 @@ fn an_end_that_is_cut_short_is_called_so() {
 #[test]
 fn nothing_is_named_that_does_not_help() {
     let case = |what: &str| cases().into_iter().find(|case| case.what == what).unwrap().bytes;
-    for (what, engines) in [("no image", ""), ("no image of Docker 1.9", ""), ("a config of an unknown type", "umoci")]
-    {
+    for (what, engines) in [
+        ("no image", ""),
+        ("no image of Docker 1.9", ""),
+        ("a config of an unknown type", "umoci"),
+        ("a wrong layer", ""),
+    ] {
         for loads in report(case(what))["loads"].as_array().unwrap() {
             let is_meant = loads["engine"].as_str().unwrap().starts_with(engines);
             assert!(!is_meant || loads.get("remedy").is_none(), "{what}: {loads}");

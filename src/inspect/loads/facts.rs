@@ -216,6 +216,14 @@ impl LoadFacts {
     }
 }
 
+impl LoadedImage {
+    /// Returns whether a layer is known to have bytes that are not those of the image (M-11); they may be those of another of
+    /// its layers (O-25).
+    pub(super) fn is_damaged(&self) -> bool {
+        self.wrong_layer.is_some() && !self.disordered
+    }
+}
+
 impl EntryFacts {
     /// Returns whether it has a name of either kind.
     pub(super) fn is_named(&self) -> bool {

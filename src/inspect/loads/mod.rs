@@ -27,7 +27,7 @@ pub(super) use facts::LoadFacts;
 pub(super) use gather::gather;
 
 use checks::{List, LoadObstacle};
-use facts::EntryFacts;
+use facts::{EntryFacts, LoadedImage};
 use remedy::Remedy;
 use row::EngineRow;
 
@@ -94,8 +94,11 @@ fn verdict(obstacles: &[LoadObstacle]) -> Verdict {
     obstacles.iter().map(|obstacle| obstacle.verdict).min().unwrap_or(Verdict::Yes)
 }
 
-/// Returns the command that removes all obstacles, if there is one.
+/// Returns the command that removes all obstacles, if there is one: of an archive with damage no conversion is made.
 fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Option<String> {
+    if facts.images().any(LoadedImage::is_damaged) {
+        return None;
+    }
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;
     let mut sum = remedies.into_iter().reduce(Remedy::and)?;
     let platform = facts.images().next().map(|image| image.platform.clone()).unwrap_or_default();

@@ -148,7 +148,7 @@ fn base(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObs
 
 /// Bytes that cannot be those that the config names (M-11).
 fn wrong_layer(_: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
-    let layer = image.wrong_layer.filter(|_| is_layout && !image.disordered)?;
+    let layer = image.wrong_layer.filter(|_| is_layout && image.is_damaged())?;
     LoadObstacle::no(format!("the bytes of layer {layer} are not those that the config names"), None)
 }
 
