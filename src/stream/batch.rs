@@ -8,17 +8,17 @@
 use std::collections::HashSet;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::dir_sink::{DirSink, Mode};
-use super::output::{name, resolved};
+use super::output::{name, refuse, resolved};
 use super::placement::{StagedOutput, place};
 use super::sink::Sink;
 use crate::error::{Error, Result};
 
 /// Outputs of which each waits for the others: those that are finished have their names when the batch is. Dropped
-/// unfinished, it leaves no file.
-#[derive(Debug, Clone, Default)]
+/// unfinished, it leaves no file; an output that is finished after its batch fails.
+#[derive(Debug, Default)]
 pub struct OutputBatch(Arc<Mutex<BatchOutputs>>);
 
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ struct BatchOutputs {
 /// The place of an output in its batch: by the order in which they were begun, because threads finish them in any order.
 #[derive(Debug)]
 pub(super) struct BatchPlace {
-    batch: OutputBatch,
+    batch: Weak<Mutex<BatchOutputs>>,
     number: usize,
 }
 
@@ -74,18 +74,18 @@ impl OutputBatch {
     /// Takes the outputs that are finished, the first of them last: its place is taken in one step, and it may be a layout that
     /// is added to.
     fn complete(self) -> Vec<StagedOutput> {
-        mem::take(&mut self.lock().staged).into_iter().rev().flatten().collect()
+        mem::take(&mut lock(&self.0).staged).into_iter().rev().flatten().collect()
     }
 
     fn place(&self) -> BatchPlace {
-        let mut outputs = self.lock();
+        let mut outputs = lock(&self.0);
         outputs.staged.push(None);
-        BatchPlace { batch: self.clone(), number: outputs.staged.len() - 1 }
+        BatchPlace { batch: Arc::downgrade(&self.0), number: outputs.staged.len() - 1 }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, BatchOutputs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(outputs: &Mutex<BatchOutputs>) -> MutexGuard<'_, BatchOutputs> {
+    outputs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl BatchPlace {
@@ -94,15 +94,25 @@ impl BatchPlace {
     /// # Errors
     /// [`Error::Usage`] if another output of the batch has it.
     pub(super) fn reserve(&self, target: &Path) -> Result<()> {
-        if self.batch.lock().targets.insert(resolved(target)) {
+        let outputs = self.batch.upgrade().expect("the batch begins the output");
+        if lock(&outputs).targets.insert(resolved(target)) {
             return Ok(());
         }
         Err(Error::Usage(format!("{}: two outputs would have this name", name(target))))
     }
 
     /// Leaves `output`, which is complete, to the batch.
-    pub(super) fn fill(self, output: StagedOutput) {
-        self.batch.lock().staged[self.number] = Some(output);
+    ///
+    /// # Errors
+    /// [`Error::Output`] if the batch has been finished or dropped: nothing would give the output its name.
+    pub(super) fn fill(self, output: StagedOutput) -> Result<()> {
+        let ended = refuse(&output.target, "the outputs that it belongs to were finished before it");
+        let Some(outputs) = self.batch.upgrade() else { return Err(ended) };
+        let mut outputs = lock(&outputs);
+        // It is not there if the batch is being finished by another thread.
+        let Some(place) = outputs.staged.get_mut(self.number) else { return Err(ended) };
+        *place = Some(output);
+        Ok(())
     }
 }
 
@@ -256,6 +266,21 @@ mod tests {
         assert_eq!(batch.file(&second, false).unwrap_err().kind(), ErrorKind::Usage);
         assert_eq!(batch.directory(&second, Mode::New, &|| {}).unwrap_err().kind(), ErrorKind::Usage);
         batch.file(&dir.path().join("b"), false).unwrap();
+    }
+
+    #[test]
+    fn an_output_that_is_finished_after_its_batch_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        for finish in [|batch: OutputBatch| batch.finish().unwrap(), drop] {
+            let batch = OutputBatch::default();
+            let late = batch.file(&dir.path().join("a"), false).unwrap();
+            let layout = batch.directory(&dir.path().join("b"), Mode::New, &|| {}).unwrap();
+            finish(batch);
+            let error = Error::io("", "", late.finish().unwrap_err());
+            assert!(error.to_string().contains("were finished before it"), "{error}");
+            assert!(layout.finish().is_err());
+            assert_eq!(contents(dir.path()), []);
+        }
     }
 
     #[test]

@@ -57,13 +57,10 @@ enum Undo {
 /// Gives an output its name, or leaves that to the batch that it is one of.
 ///
 /// # Errors
-/// Those of [`place`].
+/// Those of [`place`] and of [`BatchPlace::fill`].
 pub(super) fn place_with(batch: Option<BatchPlace>, output: StagedOutput) -> Result<()> {
     match batch {
-        Some(place) => {
-            place.fill(output);
-            Ok(())
-        }
+        Some(place) => place.fill(output),
         None => place(vec![output], None::<fn() -> Result<()>>),
     }
 }
