@@ -28,8 +28,8 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
         match session.others(&args.with).and_then(|with| verify(input, with, session.run)) {
             Ok(mut report) => {
                 report.findings = report.findings.iter().map(hints::hinted).collect();
-                let doubtful = args.run.strict && report.counts.warnings > 0;
-                outcomes.add(verdict(report.ok && !doubtful));
+                report.ok &= !args.run.strict || report.counts.warnings == 0;
+                outcomes.add(verdict(report.ok));
                 match (args.json, is_one) {
                     (true, true) => out.json(&report)?,
                     (true, false) => out.json_line(&report)?,
@@ -55,8 +55,9 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
 /// Writes the verdict, and a row for each finding below it.
 fn write(page: &mut Page<'_>, report: &VerifyReport, verbosity: Verbosity) -> io::Result<()> {
     let least = match verbosity {
-        Verbosity::Quiet => Severity::Error,
-        Verbosity::Normal => Severity::Warning,
+        Verbosity::Quiet if report.ok || report.counts.errors > 0 => Severity::Error,
+        // What fails for a warning alone says which.
+        Verbosity::Quiet | Verbosity::Normal => Severity::Warning,
         Verbosity::Verbose => Severity::Note,
     };
     if verbosity > Verbosity::Quiet || !report.ok {

@@ -356,7 +356,13 @@ fn strict_makes_warnings_a_reason() {
     let padded = [&image().layers[0].blob()[..], &[0; 512]].concat();
     let tar = with_layer(padded).bytes();
     assert_eq!(imgtar(["verify"]).stdin(tar.clone()).run().code, 0);
-    assert_eq!(imgtar(["verify", "--strict"]).stdin(tar).run().code, 1);
+    for flags in [&["verify", "--strict"][..], &["verify", "--strict", "-q"]] {
+        let told = imgtar(flags).stdin(tar.clone()).run();
+        let text = told.text();
+        assert!(told.code == 1 && text.starts_with("FAILED  ") && text.contains(": 1 warning\n  warning  "), "{text}");
+    }
+    let json = imgtar(["verify", "--strict", "--json"]).stdin(tar).run();
+    assert!(json.code == 1 && json.text().contains("\"ok\": false"), "{json}");
 }
 
 #[test]
