@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -20,24 +21,25 @@ fn lock(scratch: &Scratch) -> File {
     directory
 }
 
-/// Begins a run that writes `app.tar` to `layout`, and returns it when it has said that it waits.
-fn waiting(scratch: &Scratch, how: &str) -> (Child, impl BufRead) {
+/// Begins a run that writes `app.tar` to `layout`, and returns it with its other messages when it has said that it waits.
+fn waiting(scratch: &Scratch, how: &str) -> (Child, Receiver<String>) {
     let run = Command::new(env!("CARGO_BIN_EXE_imgtar"))
         .args(["convert", "app.tar", "--to", "oci-dir", "-o", "layout", how])
         .current_dir(scratch.dir())
         .stderr(Stdio::piped())
         .spawn();
     let mut run = run.unwrap();
-    let mut messages = BufReader::new(run.stderr.take().unwrap());
-    let mut line = String::new();
-    messages.read_line(&mut line).unwrap();
-    assert_eq!(line, "imgtar: note: waiting for another run that writes to layout\n");
+    let (sender, messages) = mpsc::channel();
+    let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+    thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let first = messages.recv_timeout(Duration::from_secs(20)).expect("a note");
+    assert_eq!(first, "imgtar: note: waiting for another run that writes to layout");
     (run, messages)
 }
 
 #[track_caller]
-fn ends_well(mut run: Child, messages: impl BufRead) {
-    let lines: Vec<String> = messages.lines().map(Result::unwrap).collect();
+fn ends_well(mut run: Child, messages: Receiver<String>) {
+    let lines: Vec<String> = messages.into_iter().collect();
     assert!(run.wait().unwrap().success(), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("waiting")), "once: {lines:?}");
 }
