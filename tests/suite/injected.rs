@@ -85,8 +85,10 @@ fn inputs(scratch: &Scratch) -> Vec<Input> {
         base: None,
     });
     let other = scratch.write("other", Shape::Oci.save_one(&TestImage::demo("other:1")).bytes());
-    let (name, path) = ("several", scratch.path("docker"));
-    inputs.push(Input { name, command: convert, path, is_piped: false, more: Some(other), base: None });
+    for (name, command) in [("several", convert), ("several, squashed", squash)] {
+        let (path, more) = (scratch.path("docker"), Some(other.clone()));
+        inputs.push(Input { name, command, path, is_piped: false, more, base: None });
+    }
     let of_base =
         TestImage::new().layer([dir("d"), file("d/gone", "1"), file("noise", noise(300 << 10))]).tag("base:1");
     let base = Some(scratch.write("base", Shape::Crane.save_one(&of_base).bytes()));
@@ -122,6 +124,8 @@ const TARGETS: [&str; 5] = ["legacy", "docker", "oci", "oci-dir", "rootfs"];
 fn outputs(input: &Input, target: &str) -> &'static [Output] {
     match target {
         _ if input.more.is_some() && target == "rootfs" => &[],
+        "oci" if input.name == "several, squashed" => &[Output::Split],
+        _ if input.name == "several, squashed" => &[],
         "oci" | "oci-dir" if input.more.is_some() => &[Output::New, Output::Split],
         _ if input.more.is_some() => &[Output::Split],
         "oci" | "oci-dir" if input.base.is_some() => &[Output::New, Output::Split],
