@@ -66,3 +66,8 @@ fn the_readmes_examples_print_what_it_says() {
         assert_eq!(found.lines().collect::<Vec<_>>(), printed, "$ {command}");
     }
 }
+
+#[test]
+fn it_has_no_more_lines_than_somebody_in_a_hurry_reads() {
+    assert!(fs::read_to_string("README.md").unwrap().lines().count() <= 200);
+}
