@@ -184,13 +184,20 @@ fn holds(dir: &Path, read: &sys::FileId) -> bool {
     })
 }
 
+/// Begins a batch of outputs; a note tells of a directory to which another run writes.
+pub(super) fn batch(messages: Messages) -> OutputBatch {
+    OutputBatch::with_on_wait(move |path| {
+        messages.note(&format!("waiting for another run that writes to {}", escape_path(path)));
+    })
+}
+
 /// Opens the output, one of `batch`; no file is under its name before that is finished.
 ///
 /// # Errors
 /// [`Error::Usage`] for a terminal, else those of [`Sink`] and [`DirSink`](imgtar::DirSink).
-pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch, messages: Messages) -> Result<Output> {
+pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Result<Output> {
     if !is_standard(&args.output) {
-        return open_at(&args.output.output, args, outer, batch, messages);
+        return open_at(&args.output.output, args, outer, batch);
     }
     archive(Sink::stdout()?, outer)
 }
@@ -199,16 +206,9 @@ pub(crate) fn open(args: &WriteArgs, outer: Encoding, batch: &OutputBatch, messa
 ///
 /// # Errors
 /// Those of [`open`].
-pub(super) fn open_at(
-    path: &Path,
-    args: &WriteArgs,
-    outer: Encoding,
-    batch: &OutputBatch,
-    messages: Messages,
-) -> Result<Output> {
-    let waits = || messages.note(&format!("waiting for another run that writes to {}", escape_path(path)));
+pub(super) fn open_at(path: &Path, args: &WriteArgs, outer: Encoding, batch: &OutputBatch) -> Result<Output> {
     match args.to {
-        FormatArg::OciDir => batch.directory(path, mode(&args.output), &waits).map(Output::Directory),
+        FormatArg::OciDir => batch.directory(path, mode(&args.output)).map(Output::Directory),
         _ => archive(batch.file(path, args.output.force)?, outer),
     }
 }
@@ -218,9 +218,9 @@ pub(super) fn open_at(
 /// # Errors
 /// Those of [`open`], but that standard output may be a terminal.
 pub(super) fn rehearse(args: &WriteArgs, messages: Messages) -> Result<()> {
-    let batch = OutputBatch::default();
+    let batch = batch(messages);
     if !is_standard(&args.output) {
-        rehearse_at(&args.output.output, args, &batch, messages)?;
+        rehearse_at(&args.output.output, args, &batch)?;
     }
     match args.rootfs.config_out.as_deref() {
         Some(path) if path != Path::new("-") && is_opened(path) => batch.file(path, args.output.force).map(drop),
@@ -232,8 +232,8 @@ pub(super) fn rehearse(args: &WriteArgs, messages: Messages) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`open`].
-pub(super) fn rehearse_at(path: &Path, args: &WriteArgs, batch: &OutputBatch, messages: Messages) -> Result<()> {
-    if is_opened(path) { open_at(path, args, Encoding::Plain, batch, messages).map(drop) } else { Ok(()) }
+pub(super) fn rehearse_at(path: &Path, args: &WriteArgs, batch: &OutputBatch) -> Result<()> {
+    if is_opened(path) { open_at(path, args, Encoding::Plain, batch).map(drop) } else { Ok(()) }
 }
 
 /// Returns false for FIFOs and devices, which a rehearsal leaves alone: to open one waits for a reader, or may start

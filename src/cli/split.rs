@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{io, mem};
 
 use imgtar::internals::path::escape_path;
-use imgtar::{Archives, Error, Input, Output, OutputBatch, Result, Run, Sink, SplitArchive, SplitPattern};
+use imgtar::{Archives, Error, Input, Output, Result, Run, Sink, SplitArchive, SplitPattern};
 
 use super::answer::Answer;
 use super::args::WriteArgs;
@@ -37,7 +37,7 @@ pub(super) fn run<'a>(
     let pattern = pattern(args)?;
     let archives = find(given, args)?;
     signals::watch(messages)?;
-    let batch = OutputBatch::default();
+    let batch = output::batch(messages);
     let [report_file, _] = output::companions(args, &batch)?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));
@@ -52,7 +52,7 @@ pub(super) fn run<'a>(
         let path = pattern.directory().join(name);
         read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
         of_reading.get_or_insert_with(take_warnings);
-        output::open_at(&path, args, outer, &batch, messages)
+        output::open_at(&path, args, outer, &batch)
     };
     let archives = work(archives, &pattern, &mut open, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
@@ -80,11 +80,11 @@ pub(super) fn dry_run<'a>(
 ) -> Result<()> {
     let pattern = pattern(args)?;
     let work = |archives: Archives, run: &_| {
-        let (read, batch) = (read(given, others, &archives)?, OutputBatch::default());
+        let (read, batch) = (read(given, others, &archives)?, output::batch(messages));
         let mut open = |name: &str| {
             let path = pattern.directory().join(name);
             read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
-            output::rehearse_at(&path, args, &batch, messages)?;
+            output::rehearse_at(&path, args, &batch)?;
             Ok(Sink::writer("nowhere", io::sink()).into())
         };
         work(archives, &pattern, &mut open, run)

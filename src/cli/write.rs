@@ -7,8 +7,7 @@ use std::{mem, thread};
 
 use imgtar::internals::path::escape_path;
 use imgtar::{
-    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, OutputBatch, Result,
-    Run, Severity,
+    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, Result, Run, Severity,
 };
 
 use super::answer::Answer;
@@ -52,8 +51,8 @@ pub(super) fn run(
     let outer = output::outer(args)?;
     let archives = find(given, args)?;
     signals::watch(messages)?;
-    let batch = OutputBatch::default();
-    let output = output::open(args, outer, &batch, messages)?;
+    let batch = output::batch(messages);
+    let output = output::open(args, outer, &batch)?;
     let [report_file, config_file] = output::companions(args, &batch)?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = Arc::new(Mutex::new(Vec::new()));

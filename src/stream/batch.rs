@@ -6,9 +6,9 @@
 //! Source: docs/formats.md H-26; docs/bundles.md B-41.
 
 use std::collections::HashSet;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{fmt, mem};
 
 use super::dir_sink::{DirSink, Mode};
 use super::output::{name, refuse, resolved};
@@ -18,8 +18,14 @@ use crate::error::{Error, Result};
 
 /// Outputs of which each waits for the others: those that are finished have their names when the batch is. Dropped
 /// unfinished, it leaves no file; an output that is finished after its batch fails.
-#[derive(Debug, Default)]
-pub struct OutputBatch(Arc<Mutex<BatchOutputs>>);
+#[derive(Default)]
+pub struct OutputBatch {
+    outputs: Arc<Mutex<BatchOutputs>>,
+    on_wait: Option<Box<OnWait>>,
+}
+
+/// Gets the path of a directory before its output waits for another run that writes to it.
+type OnWait = dyn Fn(&Path) + Send + Sync;
 
 #[derive(Debug, Default)]
 struct BatchOutputs {
@@ -29,29 +35,34 @@ struct BatchOutputs {
     targets: HashSet<PathBuf>,
 }
 
-/// The place of an output in its batch: by the order in which they were begun, because threads finish them in any order.
+/// The slot of an output in its batch: by the order in which they were begun, because threads finish them in any order.
 #[derive(Debug)]
-pub(super) struct BatchPlace {
+pub(super) struct BatchSlot {
     batch: Weak<Mutex<BatchOutputs>>,
     number: usize,
 }
 
 impl OutputBatch {
+    /// A batch that calls `on_wait` with the path of a directory before it waits for another run that writes to it.
+    pub fn with_on_wait(on_wait: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        Self { on_wait: Some(Box::new(on_wait)), ..Self::default() }
+    }
+
     /// A file of the batch, as [`Sink::file`] opens it. A FIFO or device that is there is written at once.
     ///
     /// # Errors
     /// Those of [`Sink::file`], and [`Error::Usage`] if another output of the batch has this name.
     pub fn file(&self, path: &Path, force: bool) -> Result<Sink> {
-        Sink::file_of(path, force, Some(self.place()))
+        Sink::file_of(path, force, Some(self.slot()))
     }
 
-    /// A layout directory of the batch, as [`DirSink::create`] begins it; calls `waits` before it waits for another run that
-    /// writes to it.
+    /// A layout directory of the batch, as [`DirSink::create`] begins it.
     ///
     /// # Errors
     /// Those of [`DirSink::create`], and [`Error::Usage`] if another output of the batch has this name.
-    pub fn directory(&self, path: &Path, mode: Mode, waits: &dyn Fn()) -> Result<DirSink> {
-        DirSink::begin(path, mode, waits, Some(self.place()))
+    pub fn directory(&self, path: &Path, mode: Mode) -> Result<DirSink> {
+        let on_wait = || self.on_wait.iter().for_each(|on_wait| on_wait(path));
+        DirSink::begin(path, mode, &on_wait, Some(self.slot()))
     }
 
     /// Gives all outputs that are finished their names.
@@ -74,13 +85,13 @@ impl OutputBatch {
     /// Takes the outputs that are finished, the first of them last: its place is taken in one step, and it may be a layout that
     /// is added to.
     fn complete(self) -> Vec<StagedOutput> {
-        mem::take(&mut lock(&self.0).staged).into_iter().rev().flatten().collect()
+        mem::take(&mut lock(&self.outputs).staged).into_iter().rev().flatten().collect()
     }
 
-    fn place(&self) -> BatchPlace {
-        let mut outputs = lock(&self.0);
+    fn slot(&self) -> BatchSlot {
+        let mut outputs = lock(&self.outputs);
         outputs.staged.push(None);
-        BatchPlace { batch: Arc::downgrade(&self.0), number: outputs.staged.len() - 1 }
+        BatchSlot { batch: Arc::downgrade(&self.outputs), number: outputs.staged.len() - 1 }
     }
 }
 
@@ -88,7 +99,13 @@ fn lock(outputs: &Mutex<BatchOutputs>) -> MutexGuard<'_, BatchOutputs> {
     outputs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl BatchPlace {
+impl fmt::Debug for OutputBatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("OutputBatch").field(&self.outputs).finish()
+    }
+}
+
+impl BatchSlot {
     /// Reserves the name of the output, which symbolic links may lead to: a second of one name would replace the first.
     ///
     /// # Errors
@@ -110,8 +127,8 @@ impl BatchPlace {
         let Some(outputs) = self.batch.upgrade() else { return Err(ended) };
         let mut outputs = lock(&outputs);
         // It is not there if the batch is being finished by another thread.
-        let Some(place) = outputs.staged.get_mut(self.number) else { return Err(ended) };
-        *place = Some(output);
+        let Some(slot) = outputs.staged.get_mut(self.number) else { return Err(ended) };
+        *slot = Some(output);
         Ok(())
     }
 }
@@ -218,7 +235,7 @@ mod tests {
             for (layout, mode) in
                 [("added", Mode::Append), ("forced", Mode::Force), ("empty", Mode::New), ("fresh", Mode::New)]
             {
-                let sink = batch.directory(&at(layout), mode, &|| {}).unwrap();
+                let sink = batch.directory(&at(layout), mode).unwrap();
                 sink.document("index.json", b"new").unwrap();
                 sink.document("other", b"new").unwrap();
                 sink.finish().unwrap();
@@ -249,7 +266,7 @@ mod tests {
         fs::create_dir(&layout).unwrap();
         let batch = OutputBatch::default();
         batch.file(&dir.path().join("a"), false).unwrap().finish().unwrap();
-        let sink = batch.directory(&layout, Mode::New, &|| {}).unwrap();
+        let sink = batch.directory(&layout, Mode::New).unwrap();
         sink.document("index.json", b"{}").unwrap();
         sink.finish().unwrap();
         fs::write(dir.path().join("a"), "other").unwrap();
@@ -264,7 +281,7 @@ mod tests {
         let _first = batch.file(&dir.path().join("a"), false).unwrap();
         let second = dir.path().join("../").join(dir.path().file_name().unwrap()).join("a");
         assert_eq!(batch.file(&second, false).unwrap_err().kind(), ErrorKind::Usage);
-        assert_eq!(batch.directory(&second, Mode::New, &|| {}).unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(batch.directory(&second, Mode::New).unwrap_err().kind(), ErrorKind::Usage);
         batch.file(&dir.path().join("b"), false).unwrap();
     }
 
@@ -274,7 +291,7 @@ mod tests {
         for finish in [|batch: OutputBatch| batch.finish().unwrap(), drop] {
             let batch = OutputBatch::default();
             let late = batch.file(&dir.path().join("a"), false).unwrap();
-            let layout = batch.directory(&dir.path().join("b"), Mode::New, &|| {}).unwrap();
+            let layout = batch.directory(&dir.path().join("b"), Mode::New).unwrap();
             finish(batch);
             let error = Error::io("", "", late.finish().unwrap_err());
             assert!(error.to_string().contains("were finished before it"), "{error}");
@@ -289,7 +306,7 @@ mod tests {
         let batch = OutputBatch::default();
         batch.file(&dir.path().join("a"), false).unwrap().write_all(b"half").unwrap();
         batch.file(&dir.path().join("b"), false).unwrap().finish().unwrap();
-        drop(batch.directory(&dir.path().join("c"), Mode::New, &|| {}).unwrap());
+        drop(batch.directory(&dir.path().join("c"), Mode::New).unwrap());
         drop(batch);
         assert_eq!(contents(dir.path()), []);
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::batch::BatchPlace;
+use super::batch::BatchSlot;
 use super::copy::Destination;
 use super::output::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
 use super::placement::{self, StagedOutput, Way};
@@ -46,7 +46,7 @@ pub struct DirSink {
     /// listed.
     lock: Option<File>,
     /// The outputs with which it appears, if there are any.
-    batch: Option<BatchPlace>,
+    batch: Option<BatchSlot>,
 }
 
 /// The way for what `mode` allows to be at `target`, to which `path` leads; other things are refused.
@@ -71,22 +71,25 @@ impl DirSink {
         Self::begin(path, mode, &|| {}, None)
     }
 
-    /// The same, to be placed with the others of `batch`; calls `waits` before it waits.
-    pub(super) fn begin(path: &Path, mode: Mode, waits: &dyn Fn(), batch: Option<BatchPlace>) -> Result<Self> {
+    /// The same, to be placed with the others of its batch; calls `on_wait` before it waits.
+    ///
+    /// # Errors
+    /// Those of [`create`](Self::create), and of [`BatchSlot::reserve`].
+    pub(super) fn begin(path: &Path, mode: Mode, on_wait: &dyn Fn(), batch: Option<BatchSlot>) -> Result<Self> {
         let target = follow_links(path)?;
-        if let Some(place) = &batch {
-            place.reserve(&target)?;
+        if let Some(slot) = &batch {
+            slot.reserve(&target)?;
         }
         // The directory may change until it is locked.
         let lock = match way(path, &target, mode)? {
-            Way::Merge | Way::Exchange => sys::lock(&target, waits),
+            Way::Merge | Way::Exchange => sys::lock(&target, on_wait),
             Way::NewFile | Way::AnyFile | Way::NewDirectory => None,
         };
         let way = way(path, &target, mode)?;
         Self::staged(target, way, lock, batch).map_err(|error| not_begun(path, error))
     }
 
-    fn staged(target: PathBuf, way: Way, lock: Option<File>, batch: Option<BatchPlace>) -> io::Result<Self> {
+    fn staged(target: PathBuf, way: Way, lock: Option<File>, batch: Option<BatchSlot>) -> io::Result<Self> {
         // `.` has no parent by its name.
         let target = if way == Way::NewDirectory { target } else { sys::whole_path(&target)? };
         let dir = if way == Way::Merge { &target } else { parent(&target) };

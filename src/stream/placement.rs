@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::batch::BatchPlace;
+use super::batch::BatchSlot;
 use super::output::{is_free, name, refuse};
 use super::sys;
 use super::unfinished::{self, Unfinished, Withdrawal};
@@ -57,10 +57,10 @@ enum Undo {
 /// Gives an output its name, or leaves that to the batch that it is one of.
 ///
 /// # Errors
-/// Those of [`place`] and of [`BatchPlace::fill`].
-pub(super) fn place_with(batch: Option<BatchPlace>, output: StagedOutput) -> Result<()> {
+/// Those of [`place`] and of [`BatchSlot::fill`].
+pub(super) fn place_with(batch: Option<BatchSlot>, output: StagedOutput) -> Result<()> {
     match batch {
-        Some(place) => place.fill(output),
+        Some(slot) => slot.fill(output),
         None => place(vec![output], None::<fn() -> Result<()>>),
     }
 }
@@ -75,10 +75,12 @@ pub(super) fn place(outputs: Vec<StagedOutput>, confirm: Option<impl FnOnce() ->
     // The locks are kept to the end.
     let (staged, places): (Vec<_>, Vec<_>) =
         outputs.into_iter().map(|output| (output.staged, (output.target, output.way, output.lock))).unzip();
-    let last = if confirm.is_none() { places.len() } else { 0 };
+    // What is confirmed may still be withdrawn, so nothing is the last step then.
+    let is_confirmed = confirm.is_some();
     let put = |number: usize, staged: &Path| {
         let (target, way, _) = &places[number];
-        let undo = way.put(staged, target, number + 1 == last).map_err(|error| way.refused(target, error))?;
+        let is_last = !is_confirmed && number + 1 == places.len();
+        let undo = way.put(staged, target, is_last).map_err(|error| way.refused(target, error))?;
         let (staged, target) = (staged.to_owned(), target.clone());
         Ok(Box::new(move || undo.run(&staged, &target)) as Withdrawal)
     };

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::batch::BatchPlace;
+use super::batch::BatchSlot;
 use super::copy::Destination;
 use super::finish::Finish;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
@@ -41,7 +41,7 @@ struct NewFile {
     target: PathBuf,
     force: bool,
     /// The outputs with which it appears, if there are any.
-    batch: Option<BatchPlace>,
+    batch: Option<BatchSlot>,
 }
 
 /// The bytes written to a [`Sink::memory`].
@@ -62,7 +62,7 @@ impl Sink {
     }
 
     /// The same, to be placed with the others of `batch`.
-    pub(super) fn file_of(path: &Path, force: bool, batch: Option<BatchPlace>) -> Result<Self> {
+    pub(super) fn file_of(path: &Path, force: bool, batch: Option<BatchSlot>) -> Result<Self> {
         if let Some(device) = sys::device(path) {
             return Ok(Self::stream(device, name(path)));
         }
@@ -208,7 +208,7 @@ impl Finish for Sink {
 }
 
 impl NewFile {
-    fn create(target: PathBuf, force: bool, batch: Option<BatchPlace>) -> Result<Self> {
+    fn create(target: PathBuf, force: bool, batch: Option<BatchSlot>) -> Result<Self> {
         match temporary(parent(&target), 0o666) {
             Ok((unfinished, file)) => Ok(Self { file, unfinished, target, force, batch }),
             Err(error) => Err(not_begun(&target, error)),

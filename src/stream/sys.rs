@@ -15,10 +15,10 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     }
 }
 
-/// Locks the directory at `path` until what is returned is closed; waits for a process that has it, after a call of `waits`.
+/// Locks the directory at `path` until what is returned is closed; waits for a process that has it, after a call of `on_wait`.
 /// `None` where the file system cannot lock.
 #[cfg(unix)]
-pub(super) fn lock(path: &Path, waits: &dyn Fn()) -> Option<File> {
+pub(super) fn lock(path: &Path, on_wait: &dyn Fn()) -> Option<File> {
     use rustix::fs::{FlockOperation, flock};
     use rustix::io::{Errno, retry_on_intr};
     let mut has_waited = false;
@@ -27,7 +27,7 @@ pub(super) fn lock(path: &Path, waits: &dyn Fn()) -> Option<File> {
         match retry_on_intr(|| flock(&directory, FlockOperation::NonBlockingLockExclusive)) {
             Err(Errno::WOULDBLOCK) => {
                 if !has_waited {
-                    waits();
+                    on_wait();
                     has_waited = true;
                 }
                 retry_on_intr(|| flock(&directory, FlockOperation::LockExclusive)).ok()?;
@@ -51,7 +51,7 @@ fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 
 /// Windows locks no directories.
 #[cfg(windows)]
-pub(super) fn lock(_path: &Path, _waits: &dyn Fn()) -> Option<File> {
+pub(super) fn lock(_path: &Path, _on_wait: &dyn Fn()) -> Option<File> {
     None
 }
 
