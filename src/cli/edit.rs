@@ -20,14 +20,14 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let options = options::edit(args, environment::source_date_epoch()?)?;
     let changes = changes(args)?;
     let given = GivenArchives { inputs: &args.inputs, ..GivenArchives::default() };
-    output::refuse_conflicts(&args.write, given.paths(), read(args))?;
+    output::refuse_conflicts(&args.write, given.paths(), other_inputs(args))?;
     if args.split.split {
         let edit = |archives: Archives, pattern: &_, open: OpenByName<'_>, run: &_| {
             imgtar::edit_split(archives.inputs, &changes, pattern, open, &options, run)
         };
         return match args.dry_run {
-            true => split::dry_run(given, read(args), &args.write, messages, edit),
-            false => split::run(given, read(args), &args.write, messages, edit),
+            true => split::dry_run(given, other_inputs(args), &args.write, messages, edit),
+            false => split::run(given, other_inputs(args), &args.write, messages, edit),
         };
     }
     if args.dry_run {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
 }
 
 /// The files and directories that flags read beside the inputs.
-fn read(args: &EditArgs) -> impl Iterator<Item = &PathBuf> {
+fn other_inputs(args: &EditArgs) -> impl Iterator<Item = &PathBuf> {
     let layers = &args.layers;
     let bases = layers.rebase.iter().flat_map(|(old, new)| [old, new]);
     let added = layers.add_layer.iter().chain(layers.add.iter().map(|addition| &addition.source));

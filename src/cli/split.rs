@@ -44,20 +44,20 @@ pub(super) fn run<'a>(
     let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     let diagnostics = recording(args, messages, Arc::clone(&warnings));
     output::warn_of_outer(args, outer, &diagnostics)?;
-    let read = read(given, others, &archives)?;
+    let protected = protected_inputs(given, others, &archives)?;
     archives.iter().try_for_each(|input| output::refuse_companions(args, input))?;
-    // Those of reading and of edits are the first archive's.
-    let mut of_reading = None;
+    // Those of reading and of edits come before any archive is opened; the first archive's report has them.
+    let mut earlier = None;
     let mut open = |name: &str| {
         let path = pattern.directory().join(name);
-        read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
-        of_reading.get_or_insert_with(take_warnings);
+        protected.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
+        earlier.get_or_insert_with(take_warnings);
         output::open_at(&path, args, outer, &batch)
     };
     let archives = work(archives, &pattern, &mut open, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
     let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
         let own = warnings.iter().map(hints::hinted);
-        let warnings = of_reading.take().unwrap_or_default().into_iter().chain(own).collect();
+        let warnings = earlier.take().unwrap_or_default().into_iter().chain(own).collect();
         ReportDocument::new(&pattern.directory().join(name), args, outer.codec(), report, warnings).of_several()
     });
     let reports: Vec<ReportDocument> = reports.collect();
@@ -67,7 +67,7 @@ pub(super) fn run<'a>(
     Ok(())
 }
 
-/// Does the same, but writes nothing: names the archives, and tells what would change in them.
+/// Does what [`run`] does, but writes nothing: names the archives, and tells what would change in them.
 ///
 /// # Errors
 /// Those of [`run`], but for those of writing.
@@ -80,10 +80,10 @@ pub(super) fn dry_run<'a>(
 ) -> Result<()> {
     let pattern = pattern(args)?;
     let work = |archives: Archives, run: &_| {
-        let (read, batch) = (read(given, others, &archives)?, output::batch(messages));
+        let (protected, batch) = (protected_inputs(given, others, &archives)?, output::batch(messages));
         let mut open = |name: &str| {
             let path = pattern.directory().join(name);
-            read.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
+            protected.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
             output::rehearse_at(&path, args, &batch)?;
             Ok(Sink::writer("nowhere", io::sink()).into())
         };
@@ -97,22 +97,25 @@ pub(super) fn dry_run<'a>(
 }
 
 /// The files and directories that are read, which no output may replace.
-fn read<'a>(
+fn protected_inputs<'a>(
     given: GivenArchives<'a>,
     others: impl IntoIterator<Item = &'a PathBuf>,
     archives: &Archives,
 ) -> Result<Vec<Input>> {
     let files = given.paths().chain(others).filter(|path| *path != Path::new("-"));
-    let mut read: Vec<Input> = files.map(Into::into).collect();
+    let mut inputs: Vec<Input> = files.map(Into::into).collect();
     for input in archives.iter() {
         if let Input::Stdin(file) = input {
-            read.push(Input::Stdin(file.try_clone().map_err(|error| Error::io("opening", "standard input", error))?));
+            inputs.push(Input::Stdin(file.try_clone().map_err(|error| Error::io("opening", "standard input", error))?));
         }
     }
-    Ok(read)
+    Ok(inputs)
 }
 
-/// The names to write.
+/// The pattern for the names of the archives.
+///
+/// # Errors
+/// [`Error::Usage`] for an output that is no pattern, and for flags that are not for several archives.
 fn pattern(args: &WriteArgs) -> Result<SplitPattern> {
     let output = &args.output.output;
     if output::is_standard(&args.output) {

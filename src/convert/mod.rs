@@ -54,7 +54,7 @@ pub fn convert_all(
     Ok(ConversionReport { unread: UnreadReport::of(&images, &entries), ..report })
 }
 
-/// Converts `archives` into one for each image, or, where `pattern` has a placeholder that differs by platform, for
+/// Converts `archives` into one for each image, or, where `pattern` has a field that differs by platform, for
 /// each platform of each image: all or none (docs/bundles.md B-41). `open` returns the output for a file name, in the order
 /// of the images; the caller gives the files those names when all are written. Several are written at a time where there are
 /// threads for it.

@@ -46,7 +46,7 @@ enum PatternPart {
     Field(PatternField),
 }
 
-/// A placeholder of a pattern.
+/// A field of a pattern, in braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PatternField {
     Name,
@@ -130,12 +130,12 @@ impl SplitPattern {
         &self.directory
     }
 
-    /// Returns `options` for archives with these names: each platform is one of its own where a placeholder differs by platform.
+    /// Returns `options` for archives with these names: each platform is one of its own where a field differs by platform.
     pub(super) fn options(&self, options: &ConvertOptions) -> ConvertOptions {
-        let is_platform = |part: &PatternPart| {
+        let differs_by_platform = |part: &PatternPart| {
             matches!(part, PatternPart::Field(PatternField::Os | PatternField::Arch | PatternField::Id))
         };
-        ConvertOptions { each_platform: self.parts.iter().any(is_platform), ..options.clone() }
+        ConvertOptions { each_platform: self.parts.iter().any(differs_by_platform), ..options.clone() }
     }
 
     /// The names of the archives that `groups` become.
@@ -210,7 +210,7 @@ fn is_device_of_windows(name: &str) -> bool {
 }
 
 impl PatternField {
-    /// Returns the placeholder's value for `group`, the archive with this `number`; `None` where `group` has none.
+    /// Returns the field's value for `group`, the archive with this `number`; `None` where `group` has none.
     fn value(self, number: usize, group: &[ImageEntry]) -> Option<String> {
         let names = || group.iter().flat_map(|entry| &entry.names);
         let reference = names().find_map(|name| match name {
