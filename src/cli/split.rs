@@ -1,8 +1,7 @@
 //! `--split` of `convert` and `edit`: an archive for each image.
 
+use std::io;
 use std::path::{Path, PathBuf, is_separator};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::{io, mem};
 
 use imgtar::internals::path::escape_path;
 use imgtar::{Archives, Error, Input, Output, Result, Run, Sink, SplitArchive, SplitPattern};
@@ -14,7 +13,7 @@ use super::input::GivenArchives;
 use super::messages::Messages;
 use super::output::Companion;
 use super::report::{self, ReportDocument};
-use super::write::{self, find, new_run, recording};
+use super::write::{self, RecordedWarnings, find, new_run};
 use super::{environment, hints, input, output, signals};
 
 /// Opens the output of a file name.
@@ -40,9 +39,8 @@ pub(super) fn run<'a>(
     let batch = output::batch(messages);
     let [report_file, _] = output::companions(args, &batch)?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
-    let warnings = Arc::new(Mutex::new(Vec::new()));
-    let take_warnings = || mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
-    let diagnostics = recording(args, messages, Arc::clone(&warnings));
+    let warnings = RecordedWarnings::default();
+    let diagnostics = warnings.diagnostics(args, messages);
     output::warn_of_outer(args, outer, &diagnostics)?;
     let protected = protected_inputs(given, others, &archives)?;
     archives.iter().try_for_each(|input| output::refuse_companions(args, input))?;
@@ -51,7 +49,7 @@ pub(super) fn run<'a>(
     let mut open = |name: &str| {
         let path = pattern.directory().join(name);
         protected.iter().try_for_each(|input| output::refuse_input_at(&path, args, input))?;
-        earlier.get_or_insert_with(take_warnings);
+        earlier.get_or_insert_with(|| warnings.take());
         output::open_at(&path, args, outer, &batch)
     };
     let archives = work(archives, &pattern, &mut open, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;

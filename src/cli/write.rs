@@ -55,13 +55,12 @@ pub(super) fn run(
     let output = output::open(args, outer, &batch)?;
     let [report_file, config_file] = output::companions(args, &batch)?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
-    let warnings = Arc::new(Mutex::new(Vec::new()));
-    let diagnostics = recording(args, messages, Arc::clone(&warnings));
+    let warnings = RecordedWarnings::default();
+    let diagnostics = warnings.diagnostics(args, messages);
     output::warn_of_outer(args, outer, &diagnostics)?;
     let report = work(archives, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
-    let warnings = mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
     let config = report.images.iter().find_map(|image| image.config.clone());
-    let report = ReportDocument::new(&args.output.output, args, outer.codec(), report, warnings);
+    let report = ReportDocument::new(&args.output.output, args, outer.codec(), report, warnings.take());
     let config = config.map(|config| move |file: &mut Answer| file.bytes(&config.bytes));
     let companions = [
         config_file.zip(config).map(|(file, write)| Companion { file, write: Box::new(write) }),
@@ -111,18 +110,30 @@ pub(super) fn dry_run<T>(
     signals::watch(messages)?;
     rehearse()?;
     archives.iter().try_for_each(|input| input::wait(input, messages))?;
-    let diagnostics = Diagnostics::new(args.run.strict, move |said| messages.diagnostic(said));
+    let diagnostics = Diagnostics::new(args.run.strict, move |diagnostic| messages.diagnostic(diagnostic));
     work(archives, &new_run(&args.run, messages, diagnostics, jobs, epoch))
 }
 
-/// Passes diagnostics on, and keeps the warnings.
-pub(super) fn recording(args: &WriteArgs, messages: Messages, warnings: Arc<Mutex<Vec<Diagnostic>>>) -> Diagnostics {
-    Diagnostics::new(args.run.strict, move |diagnostic| {
-        if diagnostic.severity == Severity::Warning {
-            warnings.lock().unwrap_or_else(PoisonError::into_inner).push(hints::hinted(diagnostic));
-        }
-        messages.diagnostic(diagnostic);
-    })
+/// The warnings of a run, for its report.
+#[derive(Default)]
+pub(super) struct RecordedWarnings(Arc<Mutex<Vec<Diagnostic>>>);
+
+impl RecordedWarnings {
+    /// Returns diagnostics that are printed, and of which the warnings are recorded here.
+    pub(super) fn diagnostics(&self, args: &WriteArgs, messages: Messages) -> Diagnostics {
+        let warnings = Arc::clone(&self.0);
+        Diagnostics::new(args.run.strict, move |diagnostic| {
+            if diagnostic.severity == Severity::Warning {
+                warnings.lock().unwrap_or_else(PoisonError::into_inner).push(hints::hinted(diagnostic));
+            }
+            messages.diagnostic(diagnostic);
+        })
+    }
+
+    /// Takes the warnings that were recorded since the last call.
+    pub(super) fn take(&self) -> Vec<Diagnostic> {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A run with the limits and places that `args` name, `jobs` threads if that is given; `epoch` is `SOURCE_DATE_EPOCH`.
