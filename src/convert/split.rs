@@ -172,9 +172,8 @@ impl SplitPattern {
                     let value = field.value(number, group).ok_or_else(|| {
                         let (word, _) =
                             PatternField::ALL.iter().find(|(_, known)| known == field).expect("all are listed");
-                        let at = format!("{}: {}", group[0].archive, group[0].title());
                         Error::inexpressible(
-                            at,
+                            group[0].at(),
                             format!("it has no {{{word}}}; {{id}} and {{n}} are there for every image"),
                         )
                     })?;
@@ -184,9 +183,8 @@ impl SplitPattern {
         }
         let is_device = cfg!(windows) && is_device_of_windows(&name);
         if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || is_device {
-            let at = format!("{}: {}", group[0].archive, group[0].title());
             return Err(Error::inexpressible(
-                at,
+                group[0].at(),
                 format!("no file can be named `{}`", escape_for_terminal(name.as_bytes())),
             ));
         }
@@ -276,8 +274,7 @@ pub(super) fn groups(
     }
     groups.groups.retain(|group| !group.is_empty());
     for entry in groups.attach(beside) {
-        let at = format!("{}: {}", entry.archive, entry.title());
-        run.diagnostics.note(Rule::B41, at, "it belongs to no image that is written; left out");
+        run.diagnostics.note(Rule::B41, entry.at(), "it belongs to no image that is written; left out");
     }
     if groups.groups.is_empty() {
         return Err(select::no_image(read));

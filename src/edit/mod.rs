@@ -205,7 +205,7 @@ pub(crate) fn apply(
     let (mut changed, mut outcomes) = (ChangedImages::new(), HashMap::new());
     let mut removal = Removal { content: RemovedContent::default(), hits: vec![false; options.remove.len()] };
     for (entry, image) in wanted(&entries, &options.platforms)? {
-        let mut draft = Draft::new(image, entry.at(image), run)?;
+        let mut draft = Draft::new(image, entry.image_at(image), run)?;
         change(&mut draft, options, &others, &mut removal, &workshop)?;
         let (changes, layers) = (mem::take(&mut draft.changes), draft.edited_layers());
         let new = draft.finish(run)?.map(Arc::new);

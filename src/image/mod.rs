@@ -247,6 +247,11 @@ pub(crate) fn platform_title(platform: Option<&Platform>) -> String {
 }
 
 impl ImageEntry {
+    /// Returns its name in messages: the archive and its [`title`](Self::title).
+    pub(crate) fn at(&self) -> String {
+        format!("{}: {}", self.archive, self.title())
+    }
+
     /// An entry in a list of choices and in messages: its names, else its digest.
     pub fn title(&self) -> String {
         if let Some(names) = Name::list(&self.names) {
@@ -263,12 +268,12 @@ impl ImageEntry {
     }
 
     /// The name in messages of an image of this entry.
-    pub(crate) fn at(&self, image: &Image) -> String {
+    pub(crate) fn image_at(&self, image: &Image) -> String {
         let platform = match &self.node {
             Node::Image(_) => String::new(),
             _ => format!(" ({})", image.platform),
         };
-        format!("{}: {}{platform}", self.archive, self.title())
+        self.at() + &platform
     }
 }
 

@@ -149,7 +149,7 @@ impl BaseImages {
 fn refuse_increment(entry: &ImageEntry, image: &Image) -> Result<()> {
     let Some(needs) = &image.needs else { return Ok(()) };
     let base = needs.image.as_deref().map_or_else(String::new, |base| format!(" ({base})"));
-    let at = format!("{}: {}", entry.archive, entry.title());
+    let at = entry.at();
     let problem = format!("it is an increment itself, and its own base{base} is needed too");
     Err(Error::inexpressible(at, problem).avoided_by(Setting::Base))
 }

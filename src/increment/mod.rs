@@ -46,7 +46,7 @@ pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Resul
 /// That of the first.
 pub(crate) fn refuse(entries: &[ImageEntry]) -> Result<()> {
     entries.iter().try_for_each(|entry| match entry.node.images().into_iter().find(|image| image.needs.is_some()) {
-        Some(image) => image.refuse_left_out(&format!("{}: {}", entry.archive, entry.title())),
+        Some(image) => image.refuse_left_out(&entry.at()),
         None => Ok(()),
     })
 }
@@ -126,7 +126,7 @@ impl Shortening<'_> {
             }
         }
         if needs_input {
-            image.refuse_left_out(&format!("{}: {}", entry.archive, entry.title()))?;
+            image.refuse_left_out(&entry.at())?;
         }
         let Some(shared) = shared.filter(|_| layers.iter().any(Layer::is_left_out)) else {
             return Ok(Arc::clone(image));

@@ -54,7 +54,7 @@ fn on_platforms(
 pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, images: &[&Arc<Image>], run: &Run) {
     let is_taken = |node: &Node| matches!(node, Node::Image(other) if images.iter().any(|image| image.identity() == other.identity()));
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
-    let at = format!("{}: {}", entry.archive, entry.title());
+    let at = entry.at();
     run.diagnostics.note(Rule::O12, at, format!("each platform is taken by itself; left out: {}", left_out.join(", ")));
 }
 

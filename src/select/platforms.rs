@@ -47,7 +47,7 @@ impl<'e> Wanted<'e> {
 
     /// Returns the archive and the entry, as messages name them.
     pub(super) fn at(&self) -> String {
-        format!("{}: {}", self.entry.archive, self.entry.title())
+        self.entry.at()
     }
 
     /// Returns the selected images, each once.

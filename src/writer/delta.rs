@@ -82,7 +82,7 @@ struct Base<'a> {
 
 /// The image of `bases` to make `image` of: one for its platform, if possible under one of its names, or of its repository.
 fn base_of<'a>(entry: &ImageEntry, image: &Image, bases: &'a [ImageSet]) -> Result<Base<'a>> {
-    let at = format!("{}: {}", entry.archive, entry.title());
+    let at = entry.at();
     image.refuse_left_out(&at)?;
     let repository = |name: &Name| match name {
         Name::Reference(reference) => Some((reference.domain().to_owned(), reference.path().to_owned())),
@@ -101,7 +101,7 @@ fn base_of<'a>(entry: &ImageEntry, image: &Image, bases: &'a [ImageSet]) -> Resu
     // Of those that are as likely the first.
     let best = fitting.min_by_key(|base| Reverse(likeness(base)));
     let best = best.ok_or_else(|| Error::inexpressible(&at, format!("no base has an image for {}", image.platform)))?;
-    best.image.refuse_left_out(&format!("{}: {}", best.entry.archive, best.entry.title()))?;
+    best.image.refuse_left_out(&best.entry.at())?;
     Ok(best)
 }
 
@@ -259,7 +259,7 @@ impl DeltaWriter<'_> {
                 "{lost} of its layers will come back uncompressed: what another program compressed cannot be made again. The \
                  manifest gets another digest; image ID and diff_ids stay"
             );
-            self.run.diagnostics.note(Rule::P10, format!("{}: {}", entry.archive, entry.title()), problem);
+            self.run.diagnostics.note(Rule::P10, entry.at(), problem);
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) fn write(
             tar.tell(run.progress.begin(Action::Flatten, "root filesystem", size));
             let linked = HashMap::new();
             RootfsWriter { tar, layers, open: Vec::new(), linked, clamp: rootfs.clamp_mtime, run }
-                .all(rootfs, &contents.entries[0].at(image))
+                .all(rootfs, &contents.entries[0].image_at(image))
         },
     )?;
     let names: Vec<_> = contents.entries[0].names.iter().map(ToString::to_string).collect();
@@ -98,7 +98,7 @@ fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
         return Err(Error::choice("a root filesystem is that of one image", titles).avoided_by(Setting::Image));
     };
     if image.platform.os == "windows" {
-        return Err(Error::inexpressible(entry.at(image), "layers of Windows are not a root filesystem"));
+        return Err(Error::inexpressible(entry.image_at(image), "layers of Windows are not a root filesystem"));
     }
     super::loss::refuse_encrypted(&[image])?;
     Ok(image)

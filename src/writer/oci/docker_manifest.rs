@@ -44,7 +44,11 @@ pub(super) fn choose<'a>(
         let Some(image) = representative(entry, &wanted) else { continue };
         match obstacle(image, form) {
             Some(problem) => {
-                run.diagnostics.note(Rule::O28, entry.at(image), format!("not listed in manifest.json: {problem}"));
+                run.diagnostics.note(
+                    Rule::O28,
+                    entry.image_at(image),
+                    format!("not listed in manifest.json: {problem}"),
+                );
             }
             None => readable.push((entry, image)),
         }
@@ -68,10 +72,10 @@ pub(super) fn choose<'a>(
         }
         if names.is_empty() && !entry.names.is_empty() {
             let problem = "not listed in manifest.json: another platform has its name";
-            run.diagnostics.note(Rule::O28, entry.at(image), problem);
+            run.diagnostics.note(Rule::O28, entry.image_at(image), problem);
             continue;
         }
-        warn_of_zstd(&entry.at(image), image, form, run)?;
+        warn_of_zstd(&entry.image_at(image), image, form, run)?;
         listed.push(ListedImage { entry, image, names });
     }
     if listed.is_empty() {
