@@ -42,13 +42,8 @@ pub fn convert_all(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    refuse_bases(&archives, options)?;
-    let ArchiveImages { images, bases } = reader::open_all(archives, options.prefer, run)?;
-    let mut entries = selected(&images, options, run)?;
-    let shared = BaseImages::of(left_out(&bases, options), run)?;
-    shared.warn_of_unused(&entries, run)?;
-    increment::note_docker_archives(&entries, &shared, run);
-    leave_out(&mut entries, &shared, options)?;
+    let (ArchiveImages { images, bases }, mut entries, base_images) = with_bases(archives, options, run)?;
+    leave_out(&mut entries, &base_images, options)?;
     let contents = Contents { bases: &bases, ..contents(&images, &entries, options) };
     let report = writer::write(&contents, output, options, run)?;
     Ok(ConversionReport { unread: UnreadReport::of(&images, &entries), ..report })
@@ -70,14 +65,9 @@ pub fn split(
     run: &Run,
 ) -> Result<Vec<SplitArchive>> {
     let options = &pattern.options(options);
-    refuse_bases(&archives, options)?;
-    let ArchiveImages { images, bases } = reader::open_all(archives, options.prefer, run)?;
-    let entries = selected(&images, options, run)?;
-    let shared = BaseImages::of(left_out(&bases, options), run)?;
-    shared.warn_of_unused(&entries, run)?;
-    increment::note_docker_archives(&entries, &shared, run);
+    let (ArchiveImages { images, bases }, entries, base_images) = with_bases(archives, options, run)?;
     let mut groups = split::groups(entries, &images, options, run)?;
-    groups.iter_mut().try_for_each(|entries| leave_out(entries, &shared, options))?;
+    groups.iter_mut().try_for_each(|entries| leave_out(entries, &base_images, options))?;
     split::write(&images, &groups, &bases, pattern, open, options, run)
 }
 
@@ -191,8 +181,8 @@ fn diff_ids(images: &ImageSet) -> HashSet<&DiffId> {
     read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect()
 }
 
-/// Puts the changes into the report of the archive that holds the images `edited`, in their order: the writers compare
-/// with the changed images, a reader of the report with the input, whose layers are `read`.
+/// Puts the changes into the report of the archive that holds the images `edited`, in their order. The writers compare with
+/// the changed images, but a reader of the report compares with the input, whose layers are `read`.
 fn report_changes(report: &mut ConversionReport, edited: Vec<EditedImage>, read: &HashSet<&DiffId>) {
     for (image, edited) in report.images.iter_mut().zip(edited) {
         image.layers.iter_mut().filter(|layer| !read.contains(&layer.diff_id)).for_each(LayerReport::mark_new);
@@ -218,9 +208,21 @@ fn selected(images: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Ve
     Ok(entries)
 }
 
-/// The bases whose layers are left out whole: a delta makes its own use of them.
-fn left_out<'b>(bases: &'b [ImageSet], options: &ConvertOptions) -> &'b [ImageSet] {
-    if matches!(options.target, Target::Delta(_)) { &[] } else { bases }
+/// Returns the images of `archives`, the entries to write, and the images whose layers they are to leave out: none for a
+/// delta, which makes its own use of the bases.
+fn with_bases(
+    archives: Archives,
+    options: &ConvertOptions,
+    run: &Run,
+) -> Result<(ArchiveImages, Vec<ImageEntry>, BaseImages)> {
+    refuse_bases(&archives, options)?;
+    let read = reader::open_all(archives, options.prefer, run)?;
+    let entries = selected(&read.images, options, run)?;
+    let is_delta = matches!(options.target, Target::Delta(_));
+    let base_images = BaseImages::of(if is_delta { &[] } else { &read.bases }, run)?;
+    base_images.warn_of_unused(&entries, run)?;
+    increment::note_docker_archives(&entries, &base_images, run);
+    Ok((read, entries, base_images))
 }
 
 /// Leaves out what the bases have; without bases an image that lacks layers is refused, unless it is to be kept so.

@@ -149,9 +149,8 @@ impl BaseImages {
 fn refuse_increment(entry: &ImageEntry, image: &Image) -> Result<()> {
     let Some(needs) = &image.needs else { return Ok(()) };
     let base = needs.image.as_deref().map_or_else(String::new, |base| format!(" ({base})"));
-    let at = entry.at();
     let problem = format!("it is an increment itself, and its own base{base} is needed too");
-    Err(Error::inexpressible(at, problem).avoided_by(Setting::Base))
+    Err(Error::inexpressible(entry.at(), problem).avoided_by(Setting::Base))
 }
 
 /// Returns whether a manifest can list the layer as the base stores it; a foreign one is listed as what it is.

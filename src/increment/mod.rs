@@ -32,10 +32,10 @@ pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Resul
     let images = distinct(entries);
     let shared: HashMap<*const Image, SharedLayers<'_>> =
         images.iter().filter_map(|image| Some((Arc::as_ptr(image), bases.shared_with(image)?))).collect();
-    let written = images.iter().flat_map(|image| kept_layers(image, shared.get(&Arc::as_ptr(image)))).cloned();
+    let written = images.iter().flat_map(|image| written_diff_ids(image, shared.get(&Arc::as_ptr(image)))).cloned();
     let written = written.collect();
-    let mut shortening = Shortening { shared, written, nodes: HashMap::new() };
-    let nodes: Vec<Node> = entries.iter().map(|entry| shortening.node(&entry.node, entry)).collect::<Result<_>>()?;
+    let mut builder = IncrementBuilder { shared, written, nodes: HashMap::new() };
+    let nodes: Vec<Node> = entries.iter().map(|entry| builder.node(&entry.node, entry)).collect::<Result<_>>()?;
     entries.iter_mut().zip(nodes).for_each(|(entry, node)| entry.node = node);
     Ok(())
 }
@@ -75,28 +75,30 @@ pub(crate) fn note_docker_archives(entries: &[ImageEntry], bases: &BaseImages, r
     run.diagnostics.note(Rule::B4, words::list(archives, MAX_LISTED), problem);
 }
 
-/// Returns the diff_ids of the layers that an image has above those of its base, and below where they cannot be left out.
-fn kept_layers<'i>(image: &'i Image, shared: Option<&SharedLayers<'_>>) -> impl Iterator<Item = &'i DiffId> {
+/// Returns the diff_ids of the layers of an image that are written: those above the ones of its base, and encrypted ones,
+/// which have to be there.
+fn written_diff_ids<'i>(image: &'i Image, shared: Option<&SharedLayers<'_>>) -> impl Iterator<Item = &'i DiffId> {
     let count = shared.map_or(0, |shared| shared.layers.len());
-    let is_kept = move |(number, layer): &(usize, &Layer)| *number >= count || layer.is_encrypted();
-    image.layers.iter().enumerate().filter(is_kept).map(|(_, layer)| &layer.diff_id)
+    let is_written = move |(number, layer): &(usize, &Layer)| *number >= count || layer.is_encrypted();
+    image.layers.iter().enumerate().filter(is_written).map(|(_, layer)| &layer.diff_id)
 }
 
-/// The images of an archive on their way to those without what the bases have.
-struct Shortening<'b> {
+/// Makes increments of the images of an archive.
+struct IncrementBuilder<'b> {
+    /// The layers that each image shares with its base, by the image's address.
     shared: HashMap<*const Image, SharedLayers<'b>>,
-    /// The layers that some image has above its base: they are there for all (B-2).
+    /// The layers that have to be written for some image: they are there for all (B-2).
     written: HashSet<DiffId>,
     /// The new nodes by the addresses of the old ones.
     nodes: HashMap<*const (), Node>,
 }
 
-impl Shortening<'_> {
+impl IncrementBuilder<'_> {
     fn node(&mut self, node: &Node, entry: &ImageEntry) -> Result<Node> {
         if let Some(known) = self.nodes.get(&node.address()) {
             return Ok(known.clone());
         }
-        let shortened = match node {
+        let increment = match node {
             Node::Image(image) => Node::Image(self.image(image, entry)?),
             Node::Index(index) => {
                 let child = |child: &Child| {
@@ -107,8 +109,8 @@ impl Shortening<'_> {
             }
             Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => node.clone(),
         };
-        self.nodes.insert(node.address(), shortened.clone());
-        Ok(shortened)
+        self.nodes.insert(node.address(), increment.clone());
+        Ok(increment)
     }
 
     fn image(&self, image: &Arc<Image>, entry: &ImageEntry) -> Result<Arc<Image>> {
