@@ -1,5 +1,5 @@
-//! Values of flags that have a grammar of their own. Text in, value or reason out; no file is read, only for `--rebase` is
-//! looked which exist.
+//! Values of flags that have a grammar of their own. Text in, value or reason out; no file is read, but
+//! `--rebase` looks which paths exist.
 
 mod numbers;
 

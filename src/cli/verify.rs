@@ -56,7 +56,7 @@ pub(super) fn run(args: &VerifyArgs, messages: Messages) -> Result<Exit> {
 fn write(page: &mut Page<'_>, report: &VerifyReport, verbosity: Verbosity) -> io::Result<()> {
     let least = match verbosity {
         Verbosity::Quiet if report.ok || report.counts.errors > 0 => Severity::Error,
-        // What fails for a warning alone says which.
+        // A verdict of FAILED for warnings alone would leave open which.
         Verbosity::Quiet | Verbosity::Normal => Severity::Warning,
         Verbosity::Verbose => Severity::Note,
     };

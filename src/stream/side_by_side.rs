@@ -1,4 +1,4 @@
-//! Tasks side by side that use threads themselves: begun in their order, each with its part of the threads.
+//! Runs tasks at the same time, each of which uses threads itself: they begin in order, each with its part of the threads.
 //!
 //! ```text
 //! caller:   wait until enough threads are free ─▶ begin a task ─▶ hand it over, and on to the next
@@ -29,19 +29,19 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
     has_failed: impl Fn(&R) -> bool + Sync,
 ) -> Vec<R> {
     let total = weights.iter().sum();
-    let stock = ThreadStock::new(jobs);
+    let semaphore = ThreadSemaphore::new(jobs);
     let done = Mutex::new(BTreeMap::new());
-    let (send, receive) = mpsc::channel::<(usize, T, LentThreads<'_>)>();
+    let (send, receive) = mpsc::channel::<(usize, T, ThreadPermit<'_>)>();
     let receive = Mutex::new(receive);
     let keep = |number, result| done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, result);
-    let run = |(number, task, taken): (usize, T, LentThreads<'_>)| {
-        let result = work(task, taken.threads);
+    let run = |(number, task, permit): (usize, T, ThreadPermit<'_>)| {
+        let result = work(task, permit.threads);
         if has_failed(&result) {
-            stock.lock().has_failed = true;
+            semaphore.lock().has_failed = true;
         }
         keep(number, result);
     };
-    let work_off = || {
+    let work_until_closed = || {
         let next = || receive.lock().unwrap_or_else(PoisonError::into_inner).recv();
         while let Ok(begun) = next() {
             run(begun);
@@ -51,17 +51,17 @@ pub(crate) fn side_by_side<T: Send, R: Send>(
         let send = send;
         let wanted = if jobs.get() > 1 { weights.len().min(jobs.get()) } else { 0 };
         // Where the system gives no threads, the caller's does the work.
-        let workers = (0..wanted).filter(|_| Builder::new().spawn_scoped(scope, work_off).is_ok()).count();
+        let workers = (0..wanted).filter(|_| Builder::new().spawn_scoped(scope, work_until_closed).is_ok()).count();
         for (number, &weight) in weights.iter().enumerate() {
-            let Some(taken) = stock.take(part(jobs, weight, total)) else { break };
+            let Some(permit) = semaphore.acquire(part(jobs, weight, total)) else { break };
             match begin(number) {
                 ControlFlow::Break(result) => {
                     keep(number, result);
                     break;
                 }
-                ControlFlow::Continue(task) if workers == 0 => run((number, task, taken)),
+                ControlFlow::Continue(task) if workers == 0 => run((number, task, permit)),
                 ControlFlow::Continue(task) => {
-                    send.send((number, task, taken)).expect("the receiver outlives the scope");
+                    send.send((number, task, permit)).expect("the receiver outlives the scope");
                 }
             }
         }
@@ -76,30 +76,30 @@ fn part(jobs: NonZeroUsize, weight: u64, total: u64) -> NonZeroUsize {
     NonZeroUsize::new(threads).expect("it is at least 1")
 }
 
-/// The threads that tasks share.
-struct ThreadStock {
-    state: Mutex<ThreadStockState>,
+/// The threads that tasks share, counted: no more are in use than there are.
+struct ThreadSemaphore {
+    state: Mutex<SemaphoreState>,
     changed: Condvar,
 }
 
-struct ThreadStockState {
+struct SemaphoreState {
     free: usize,
     has_failed: bool,
 }
 
-/// Threads that a task has, until it is dropped.
-struct LentThreads<'s> {
-    stock: &'s ThreadStock,
+/// The threads that a task may use; given back when this is dropped.
+struct ThreadPermit<'s> {
+    semaphore: &'s ThreadSemaphore,
     threads: NonZeroUsize,
 }
 
-impl ThreadStock {
+impl ThreadSemaphore {
     fn new(jobs: NonZeroUsize) -> Self {
-        Self { state: Mutex::new(ThreadStockState { free: jobs.get(), has_failed: false }), changed: Condvar::new() }
+        Self { state: Mutex::new(SemaphoreState { free: jobs.get(), has_failed: false }), changed: Condvar::new() }
     }
 
     /// Waits for so many threads; `None` once a task has failed.
-    fn take(&self, threads: NonZeroUsize) -> Option<LentThreads<'_>> {
+    fn acquire(&self, threads: NonZeroUsize) -> Option<ThreadPermit<'_>> {
         let mut state = self.lock();
         while state.free < threads.get() {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -108,21 +108,21 @@ impl ThreadStock {
             return None;
         }
         state.free -= threads.get();
-        Some(LentThreads { stock: self, threads })
+        Some(ThreadPermit { semaphore: self, threads })
     }
 
-    fn lock(&self) -> MutexGuard<'_, ThreadStockState> {
+    fn lock(&self) -> MutexGuard<'_, SemaphoreState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for LentThreads<'_> {
+impl Drop for ThreadPermit<'_> {
     fn drop(&mut self) {
-        let mut state = self.stock.lock();
+        let mut state = self.semaphore.lock();
         state.free += self.threads.get();
         // A panic is a failure too, and leaves no result.
         state.has_failed |= thread::panicking();
-        self.stock.changed.notify_all();
+        self.semaphore.changed.notify_all();
     }
 }
 

@@ -125,8 +125,8 @@ impl Source {
         Extent { source: self.clone(), offset: 0, len: self.0.len }
     }
 
-    /// Fails if the file was written to since it was opened: what was read may then belong to two different files. It may have
-    /// been renamed or removed.
+    /// Checks that the file was not written to since it was opened: what was read might belong to two different files. A file
+    /// that was only renamed or removed passes.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the file.
@@ -172,7 +172,7 @@ enum SourceId {
 }
 
 impl Extent {
-    /// Where it lies.
+    /// The source of which it is a range.
     pub(crate) fn source(&self) -> &Source {
         &self.source
     }

@@ -14,7 +14,7 @@ use std::{fs, io, mem};
 use super::output::name;
 
 static REGISTER: Mutex<Register> = Mutex::new(Register::new());
-/// The paths that could not be treated so, and why.
+/// The paths that could not be removed or put back: which of the two it was, and why.
 static LEFT: Mutex<BTreeMap<PathBuf, (&str, io::Error)>> = Mutex::new(BTreeMap::new());
 
 /// Takes an output out of its place again.
@@ -155,9 +155,7 @@ pub fn abandon_all() -> Abandoned {
 /// It makes no run fail: an error that led here must not be hidden, and an output that is complete stays so.
 pub fn left_behind() -> Vec<String> {
     let left = mem::take(&mut *left());
-    left.into_iter()
-        .map(|(path, (treated, error))| format!("{} could not be {treated}: {error}", name(&path)))
-        .collect()
+    left.into_iter().map(|(path, (action, error))| format!("{} could not be {action}: {error}", name(&path))).collect()
 }
 
 fn register() -> MutexGuard<'static, Register> {
@@ -277,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_to_which_somebody_has_added_is_not_taken_back() {
+    fn a_directory_to_which_another_program_has_added_is_not_removed() {
         let dir = tempfile::tempdir().unwrap();
         let (empty, full) = (dir.path().join("empty"), dir.path().join("full"));
         fs::create_dir(&empty).unwrap();

@@ -94,9 +94,9 @@ pub(super) fn write<S: Store + Restart>(
                 Some(existing) => existing.with_entries(listed.entries),
                 None => Index::new(listed.entries),
             };
-            // Set anew, they would be the last key.
-            let is_new = *index.annotations() != annotations;
-            let index = if is_new { index.with_annotations(annotations) } else { index };
+            // Annotations that are set become the last key of the document: equal ones stay where they are.
+            let are_new = *index.annotations() != annotations;
+            let index = if are_new { index.with_annotations(annotations) } else { index };
             Ok((index, writer.images, docker_images))
         })?;
     let is_increment = contents.images().iter().any(|image| image.needs.is_some());
