@@ -57,11 +57,12 @@ pub(crate) struct ArchiveImages {
 pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<ArchiveImages> {
     let Archives { inputs, with, bases } = archives;
     let (first_with, first_base) = (inputs.len(), inputs.len() + with.len());
+    let keeps_lists = inputs.len() == 1;
     let opener = Opener::new(first_base + bases.len(), run);
     let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::open_with(input, &opener));
     let opened = opened.collect::<Result<Vec<_>>>()?;
     let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-    let mut reading = OpenArchives { sets, opened, keeps_lists: first_with == 1, prefer, run };
+    let mut reading = OpenArchives { sets, opened, keeps_lists, prefer, run };
     let all = reading.opened.len();
     if first_base < all {
         let shared = reading.shared(first_with)?;
@@ -97,7 +98,7 @@ impl Archive {
         let mut reading = OpenArchives { sets, opened, keeps_lists: false, prefer, run };
         let shared = reading.shared(0)?;
         let set = if self.format == Format::Delta {
-            reading.made(self, &shared)?
+            reading.apply_delta(self, &shared)?
         } else {
             let mut set = self.images_sharing(&shared, prefer, run)?;
             if self.lacks_layers(&set) {
@@ -171,7 +172,7 @@ impl OpenArchives<'_> {
     }
 
     /// Makes the images of the delta `archive` from those of the others.
-    fn made(mut self, archive: &Archive, shared: &SharedBlobs) -> Result<ImageSet> {
+    fn apply_delta(mut self, archive: &Archive, shared: &SharedBlobs) -> Result<ImageSet> {
         self.read_all(shared)?;
         let archives: Vec<&Archive> = iter::once(archive).chain(&self.opened).collect();
         let mut sets: Vec<Option<ImageSet>> = iter::once(None).chain(self.sets).collect();

@@ -107,8 +107,8 @@ impl Items<'_> {
     fn image(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Node> {
         let partial = self.partial(item, named_by, at)?;
         let whole = |(layer, member): (&PartialLayer, &String)| {
-            let is_elsewhere = || self.may_lack(member, named_by) || self.leaves_out(member, &layer.diff_id);
-            layer.whole(layer.is_left_out() && is_elsewhere())
+            let may_lack = || self.may_be_elsewhere(member, named_by) || self.leaves_out(member, &layer.diff_id);
+            layer.whole(layer.is_left_out() && may_lack())
         };
         let layers = partial.layers.iter().zip(&item.layers).map(whole).collect::<Option<Arc<[Layer]>>>();
         let (Some(config), Some(layers)) = (&partial.config, layers) else {
@@ -210,7 +210,7 @@ impl Items<'_> {
     }
 
     /// Returns whether `member` is not there and may be in another archive.
-    fn may_lack(&self, member: &str, named_by: &str) -> bool {
+    fn may_be_elsewhere(&self, member: &str, named_by: &str) -> bool {
         self.may_lack && matches!(self.members.find(member, named_by), Ok(None))
     }
 

@@ -44,25 +44,24 @@ pub(super) fn complete<'s>(
 ) {
     let entries = others.into_iter().flat_map(|other| &other.entries);
     let layers = entries.flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
-    let (mut found, mut listed) = (HashMap::new(), HashMap::new());
+    let (mut by_diff_id, mut by_digest) = (HashMap::new(), HashMap::new());
     for layer in layers.filter(|layer| layer.blob.is_some()) {
-        found.entry(&layer.diff_id).or_insert(layer);
+        by_diff_id.entry(&layer.diff_id).or_insert(layer);
         if let Some(digest) = layer.stored_digest() {
-            listed.entry((&layer.diff_id, digest)).or_insert(layer);
+            by_digest.entry((&layer.diff_id, digest)).or_insert(layer);
         }
     }
-    let completed = |own: &Layer| {
-        let digest = own.listed_digest().filter(|_| own.is_left_out())?;
-        listed.get(&(&own.diff_id, digest.clone())).copied()
+    let find = |own: &Layer| {
+        let listed = own.listed_digest().and_then(|digest| by_digest.get(&(&own.diff_id, digest.clone())));
+        listed.or_else(|| by_diff_id.get(&own.diff_id)).copied()
     };
-    let completed =
-        |own: &Layer| completed(own).or_else(|| found.get(&own.diff_id).copied().filter(|_| own.is_left_out()));
+    let completed = |own: &Layer| Some(own).filter(|own| own.is_left_out()).and_then(find).unwrap_or(own).clone();
     for entry in &mut set.entries {
         let Node::Image(image) = &entry.node else { continue };
         if image.needs.is_none() {
             continue;
         }
-        let layers: Arc<[Layer]> = image.layers.iter().map(|own| completed(own).unwrap_or(own).clone()).collect();
+        let layers: Arc<[Layer]> = image.layers.iter().map(completed).collect();
         entry.node = if let Some(broken) = without_links(image, &layers, members, run) {
             Node::Broken(Arc::new(broken))
         } else {

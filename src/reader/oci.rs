@@ -122,7 +122,7 @@ pub(super) fn digest_of_blob_path(name: &str) -> Option<Digest> {
 /// What follows the hex in the names of a `dir:`: nothing, in old ones `.tar`, `.manifest.json` behind a platform's manifest.
 const DIR_SUFFIXES: [&str; 3] = ["", ".tar", ".manifest.json"];
 
-/// The digest of the member `name` of a `dir:`, by SHA-256, as that of all that skopeo writes there.
+/// The digest of the member `name` of a `dir:`. It is a SHA-256 one, because skopeo writes no other there.
 pub(super) fn digest_in_dir(name: &str) -> Option<Digest> {
     let encoded = DIR_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix).filter(|hex| hex.len() == 64))?;
     format!("sha256:{encoded}").parse().ok()
