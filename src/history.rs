@@ -299,17 +299,17 @@ fn steps(image: &Image, layers: Vec<LayerUse>, run: &Run) -> Result<Vec<HistoryS
     }
     let mut layers = layers.into_iter();
     let mut steps: Vec<HistoryStep> = Vec::with_capacity(history.len());
-    for said in history {
-        let layer = if said.empty_layer { None } else { layers.next() };
-        steps.push(HistoryStep::new(said.clone(), layer));
+    for entry in history {
+        let layer = if entry.empty_layer { None } else { layers.next() };
+        steps.push(HistoryStep::new(entry.clone(), layer));
     }
     steps.extend(layers.map(|layer| HistoryStep::new(config::History::default(), Some(layer))));
     Ok(steps)
 }
 
 impl HistoryStep {
-    fn new(said: config::History, layer: Option<LayerUse>) -> Self {
-        let config::History { created, created_by, author, comment, empty_layer: _ } = said;
+    fn new(entry: config::History, layer: Option<LayerUse>) -> Self {
+        let config::History { created, created_by, author, comment, empty_layer: _ } = entry;
         Self { created, created_by, author, comment, layer }
     }
 }

@@ -38,7 +38,8 @@ impl Session {
     /// # Errors
     /// When the system has no room to watch for signals, or `IMGTAR_JOBS` is not a number of threads.
     pub(super) fn begin(args: &RunArgs, messages: Messages) -> Result<Self> {
-        Self::begin_with(args, messages, Diagnostics::new(args.strict, move |said| messages.diagnostic(said)))
+        let diagnostics = Diagnostics::new(args.strict, move |diagnostic| messages.diagnostic(diagnostic));
+        Self::begin_with(args, messages, diagnostics)
     }
 
     /// A run whose diagnostics are part of the answer.

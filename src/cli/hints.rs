@@ -29,9 +29,9 @@ fn within(at: &str, text: &str) -> String {
 
 /// Returns the diagnostic with its hint in the message.
 pub(super) fn hinted(diagnostic: &Diagnostic) -> Diagnostic {
-    let mut said = diagnostic.clone();
-    said.message += said.setting.take().map_or("", hint);
-    said
+    let mut with_hint = diagnostic.clone();
+    with_hint.message += with_hint.setting.take().map_or("", hint);
+    with_hint
 }
 
 fn hint(setting: Setting) -> &'static str {

@@ -111,14 +111,14 @@ fn right(text: impl Into<String>) -> Cell {
 
 /// The command that made a step, as a Dockerfile instruction, on one line.
 fn instruction(step: &HistoryStep) -> String {
-    let said = step.created_by.as_deref().or(step.comment.as_deref()).unwrap_or_default();
-    let said = said.trim().trim_end_matches("# buildkit");
-    let said = match (said.strip_prefix("/bin/sh -c #(nop)"), said.strip_prefix("/bin/sh -c ")) {
+    let text = step.created_by.as_deref().or(step.comment.as_deref()).unwrap_or_default();
+    let text = text.trim().trim_end_matches("# buildkit");
+    let text = match (text.strip_prefix("/bin/sh -c #(nop)"), text.strip_prefix("/bin/sh -c ")) {
         (Some(instruction), _) => instruction.to_owned(),
         (None, Some(command)) => format!("RUN {command}"),
-        (None, None) => said.to_owned(),
+        (None, None) => text.to_owned(),
     };
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn total(total: &HistoryTotal) -> Table {
@@ -153,7 +153,7 @@ fn hidden(files: &[HiddenFile]) -> Table {
 mod tests {
     use super::*;
 
-    fn said(created_by: &str) -> String {
+    fn shown(created_by: &str) -> String {
         let created_by = Some(created_by.to_owned());
         instruction(&HistoryStep { created: None, created_by, author: None, comment: None, layer: None })
     }
@@ -169,7 +169,7 @@ mod tests {
             ("a\nb", "a b"),
             ("", ""),
         ] {
-            assert_eq!(said(created_by), instruction);
+            assert_eq!(shown(created_by), instruction);
         }
     }
 }

@@ -32,7 +32,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// [`Error::Io`] if there is no such file, and what is there instead would be no image archive either.
 pub(crate) fn find(given: Option<&Path>) -> Result<Input> {
     match given {
-        Some(path) if path != Path::new("-") => match meant(path) {
+        Some(path) if path != Path::new("-") => match hint_for(path) {
             Some(hint) => Err(hinted(opening(path), &hint)),
             None => Ok(Input::Path(path.to_owned())),
         },
@@ -142,7 +142,7 @@ fn opening(path: &Path) -> Error {
 }
 
 /// Returns a hint for a path that does not exist and is spelled as an image's name, or as skopeo spells a file.
-fn meant(path: &Path) -> Option<String> {
+fn hint_for(path: &Path) -> Option<String> {
     let typed = path.to_str().filter(|_| !path.exists())?;
     if let Some(file) = SCHEMES.iter().find_map(|scheme| typed.strip_prefix(scheme)) {
         return Some(format!("IN is a path alone: {}", escape_for_terminal(file.as_bytes())));
@@ -207,8 +207,8 @@ mod tests {
             ("docker-archive:no/such.tar", "path alone: no/such.tar"),
             ("oci:layout", "path alone: layout"),
         ] {
-            let said = crate::cli::hints::failure(&find(Some(Path::new(typed))).unwrap_err());
-            assert!(said.contains(hint), "{typed}: {said}");
+            let message = crate::cli::hints::failure(&find(Some(Path::new(typed))).unwrap_err());
+            assert!(message.contains(hint), "{typed}: {message}");
         }
         for typed in ["no-such.tar", "C:\\no-such.tar", "no/such/file", "Cargo.toml"] {
             assert!(find(Some(Path::new(typed))).is_ok(), "{typed}");

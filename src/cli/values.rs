@@ -109,8 +109,8 @@ pub(crate) fn rebase(text: &str) -> Result<(PathBuf, PathBuf), String> {
     let splits = splits.filter(|(old, new)| !old.as_os_str().is_empty() && !new.as_os_str().is_empty());
     let splits: Vec<_> = splits.collect();
     let both = splits.iter().find(|(old, new)| old.exists() && new.exists());
-    let meant = both.or_else(|| splits.iter().find(|(old, _)| old.exists())).or(splits.first());
-    meant.cloned().ok_or_else(|| "expected OLD=NEW, the paths of two archives".to_owned())
+    let chosen = both.or_else(|| splits.iter().find(|(old, _)| old.exists())).or(splits.first());
+    chosen.cloned().ok_or_else(|| "expected OLD=NEW, the paths of two archives".to_owned())
 }
 
 /// `SRC:DEST[:MODE[:UID:GID]]`; neither path has a colon, but for the one behind a drive of Windows.

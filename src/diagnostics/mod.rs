@@ -298,7 +298,7 @@ impl Diagnostic {
                 Self::error(*rule, format!("{archive}: {named_by}"), format!("the archive does not hold `{member}`"))
             }
             Error::Within { source, .. } => return Self::of(source),
-            Error::Avoidable { error, setting } => return Self::of(error).map(|said| said.avoided_by(*setting)),
+            Error::Avoidable { error, setting } => return Self::of(error).map(|inner| inner.avoided_by(*setting)),
             Error::Choice { .. }
             | Error::Inexpressible { .. }
             | Error::Usage(_)

@@ -88,9 +88,9 @@ impl ImageFiles<'_> {
     /// Returns the end of the message for a missing path: a similar path, if there is one; else the part that is
     /// missing.
     fn missing(&self, path: &[u8], directory: &[u8], name: &[u8]) -> String {
-        let near = nearest(name, self.tree.names(directory)).map(|meant| join(directory, meant));
-        if let Some(meant) = near.or_else(|| self.tree.first_called(name)) {
-            return format!("; did you mean `{}`?", escape_for_terminal(&meant));
+        let near = nearest(name, self.tree.names(directory)).map(|similar| join(directory, similar));
+        if let Some(similar) = near.or_else(|| self.tree.first_called(name)) {
+            return format!("; did you mean `{}`?", escape_for_terminal(&similar));
         }
         if trim(path) == join(directory, name) {
             return String::new();

@@ -4,7 +4,7 @@
 //! V-2, V-5, V-6, V-18). [`UnpackCheck`] takes the entries of one layer in archive order and finds what stops whom. Paths are
 //! held as hashes: no layer is refused for a collision, and a false alarm takes two paths in 2⁶⁴.
 //!
-//! Sources: docs/formats.md, S-4; moby `pkg/archive`, tar-split, containerd
+//! Sources: docs/formats.md; moby `pkg/archive`, tar-split, containerd
 //! `pkg/archive`; what Docker 20.10, containerd 1.6 and podman 4.3 did.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

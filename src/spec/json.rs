@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_value_is_said_in_words_of_json() {
         use std::collections::BTreeMap;
-        let said = |text: &str| {
+        let messages = |text: &str| {
             let errors = [
                 serde_json::from_str::<BTreeMap<String, u64>>(text).err(),
                 serde_json::from_value::<BTreeMap<String, u64>>(serde_json::from_str(text).unwrap()).err(),
@@ -376,7 +376,7 @@ mod tests {
             (r#""a""#, "it is the text \"a\", expected an object"),
             (r#"{"a":true}"#, "it is `true`, expected a whole number"),
         ] {
-            let [read, converted] = said(text);
+            let [read, converted] = messages(text);
             assert!(read.starts_with(expected), "{read}");
             assert_eq!(converted, expected);
         }

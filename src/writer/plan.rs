@@ -268,8 +268,8 @@ impl Policy {
 
     /// Returns the decision for a layer that is kept as it is and whose bytes have the digest `found`.
     fn kept<'l>(self, layer: &Layer, blob: &Blob, found: Option<Digest>) -> Decision<'l> {
-        let meant = layer.foreign.as_ref().filter(|_| self.keeps_foreign(layer)).map(Descriptor::digest);
-        match found.filter(|found| meant.is_none_or(|meant| meant == found)) {
+        let expected = layer.foreign.as_ref().filter(|_| self.keeps_foreign(layer)).map(Descriptor::digest);
+        match found.filter(|found| expected.is_none_or(|expected| expected == found)) {
             Some(digest) => Decision::Keep(StoredBlob { digest, size: blob.extent.size(), codec: blob.codec }),
             None => Decision::Leave,
         }

@@ -18,8 +18,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub(super) struct Json {
     tally: Tally,
     /// The time of the last document about each running task.
-    said: HashMap<TaskId, Duration>,
-    whole_said: Duration,
+    last_times: HashMap<TaskId, Duration>,
+    /// The time of the last document about the total.
+    last_whole: Duration,
 }
 
 #[derive(Serialize)]
@@ -54,12 +55,12 @@ impl Json {
         match (*event, task) {
             (Event::Expected { .. }, _) => self.whole(now),
             (Event::Began { task: id, .. }, Some(task)) => {
-                self.said.insert(id, now);
+                self.last_times.insert(id, now);
                 line(&ProgressDocument::Begin(about(id, &task)))
             }
             (Event::Moved { task: id, .. }, Some(task)) => self.moved(id, &task, now),
             (Event::Ended { task: id, complete }, Some(task)) => {
-                self.said.remove(&id);
+                self.last_times.remove(&id);
                 line(&ProgressDocument::End { about: about(id, &task), complete }) + &self.whole(now)
             }
             (_, None) => String::new(),
@@ -68,18 +69,18 @@ impl Json {
 
     fn moved(&mut self, id: TaskId, task: &TaskState, now: Duration) -> String {
         let mut text = String::new();
-        if let Some(said) = self.said.get_mut(&id).filter(|said| now >= **said + PAUSE) {
-            *said = now;
+        if let Some(last) = self.last_times.get_mut(&id).filter(|last| now >= **last + PAUSE) {
+            *last = now;
             text += &line(&ProgressDocument::Advance(about(id, task)));
         }
-        if now >= self.whole_said + PAUSE {
+        if now >= self.last_whole + PAUSE {
             text += &self.whole(now);
         }
         text
     }
 
     fn whole(&mut self, now: Duration) -> String {
-        self.whole_said = now;
+        self.last_whole = now;
         let whole = self.tally.whole();
         whole.map(|whole| line(&ProgressDocument::Whole { bytes: whole.bytes, total: whole.total })).unwrap_or_default()
     }
@@ -112,9 +113,9 @@ mod tests {
     #[test]
     fn the_fields_are_those_of_the_help() {
         let mut json = Json::default();
-        let mut said = String::new();
+        let mut documents = String::new();
         let mut at = |millis: u64, event: Event<'_>| {
-            said += &json.hear(&event, Duration::from_millis(millis));
+            documents += &json.hear(&event, Duration::from_millis(millis));
         };
         let task = TaskId(3);
         at(0, Event::Expected { bytes: 10, moved: 10 });
@@ -131,6 +132,6 @@ mod tests {
 {"event":"end","task":3,"action":"check","place":"a.tar: \"b\"","bytes":10,"total":10,"complete":true}
 {"event":"whole","bytes":10,"total":10}
 "#;
-        assert_eq!(said, expected.trim_start());
+        assert_eq!(documents, expected.trim_start());
     }
 }

@@ -56,10 +56,10 @@ fn described(tar: &str, codec: Codec) -> Layer {
     Layer { expected_digest, ..layer(tar, codec) }
 }
 
-/// A foreign layer of a docker archive; its descriptor means the bytes of `meant`.
-fn foreign(tar: &str, codec: Codec, meant: &[u8]) -> Layer {
+/// A foreign layer of a docker archive; its descriptor is that of the bytes `described`.
+fn foreign(tar: &str, codec: Codec, described: &[u8]) -> Layer {
     let media_type = MediaType::ForeignLayer(Family::Docker, Compression::Gzip);
-    Layer { foreign: Some(Descriptor::of(media_type, meant)), ..layer(tar, codec) }
+    Layer { foreign: Some(Descriptor::of(media_type, described)), ..layer(tar, codec) }
 }
 
 /// An image of these layers, with a manifest or without.
@@ -251,10 +251,10 @@ fn a_layer_that_a_directory_holds_is_decided_once_however_often_it_is_looked_up(
 
 #[test]
 fn a_foreign_layer_is_kept_only_as_the_bytes_that_its_descriptor_means() {
-    let meant = foreign("a", Codec::Gzip, &stored("a", Codec::Gzip));
+    let own = foreign("a", Codec::Gzip, &stored("a", Codec::Gzip));
     let other = foreign("b", Codec::Gzip, &stored("b", Codec::Zstd));
     let absent = Layer { blob: None, ..foreign("c", Codec::Gzip, b"c") };
-    let image = image(vec![meant, other, absent], false);
+    let image = image(vec![own, other, absent], false);
     let found = decisions(&image, policy(Compress::Zstd(None)));
     assert!(found[0].starts_with("keep gzip"), "{found:?}");
     assert_eq!(found[1..], ["leave", "leave"]);
