@@ -153,8 +153,8 @@ impl DirSink {
     /// [`Error::Output`] if something took the name meanwhile, [`Error::Io`] when the system refuses; nothing new is then
     /// left at the target.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { staging: staged, target, way, lock, batch } = self;
-        placement::place_with(batch, StagedOutput { staged, target, way, lock })
+        let Self { staging: unfinished, target, way, lock, batch } = self;
+        placement::place_with(batch, StagedOutput { unfinished, target, way, lock })
     }
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {

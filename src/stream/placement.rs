@@ -20,7 +20,9 @@ pub(super) const INDEX: &str = "index.json";
 /// A complete output that is still under its temporary name.
 #[derive(Debug)]
 pub(super) struct StagedOutput {
-    pub(super) staged: Unfinished,
+    /// What is under the temporary name.
+    pub(super) unfinished: Unfinished,
+    /// The path at which it will be.
     pub(super) target: PathBuf,
     pub(super) way: Way,
     /// The lock of the directory that it goes into, or whose place it takes.
@@ -74,7 +76,7 @@ pub(super) fn place_with(batch: Option<BatchSlot>, output: StagedOutput) -> Resu
 pub(super) fn place(outputs: Vec<StagedOutput>, confirm: Option<impl FnOnce() -> Result<()>>) -> Result<()> {
     // The locks are kept to the end.
     let (staged, places): (Vec<_>, Vec<_>) =
-        outputs.into_iter().map(|output| (output.staged, (output.target, output.way, output.lock))).unzip();
+        outputs.into_iter().map(|output| (output.unfinished, (output.target, output.way, output.lock))).unzip();
     // What is confirmed may still be withdrawn, so nothing is the last step then.
     let is_confirmed = confirm.is_some();
     let put = |number: usize, staged: &Path| {

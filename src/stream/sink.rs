@@ -61,7 +61,10 @@ impl Sink {
         Self::file_of(path, force, None)
     }
 
-    /// The same, to be placed with the others of `batch`.
+    /// The same, to be placed with the others of its batch.
+    ///
+    /// # Errors
+    /// Those of [`file`](Self::file), and of [`BatchSlot::reserve`].
     pub(super) fn file_of(path: &Path, force: bool, batch: Option<BatchSlot>) -> Result<Self> {
         if let Some(device) = sys::device(path) {
             return Ok(Self::stream(device, name(path)));
@@ -77,8 +80,8 @@ impl Sink {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
             _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),
             _ => {
-                if let Some(place) = &batch {
-                    place.reserve(&target)?;
+                if let Some(slot) = &batch {
+                    slot.reserve(&target)?;
                 }
                 NewFile::create(target, force, batch).map(|file| Self(SinkPlace::File(file)))
             }
@@ -216,11 +219,11 @@ impl NewFile {
     }
 
     fn finish(self) -> Result<()> {
-        let Self { file, unfinished: staged, target, force, batch } = self;
-        // While it can still be undone.
+        let Self { file, unfinished, target, force, batch } = self;
+        // An error of closing still leaves no output.
         close(file, &name(&target))?;
         let way = if force { Way::AnyFile } else { Way::NewFile };
-        placement::place_with(batch, StagedOutput { staged, target, way, lock: None })
+        placement::place_with(batch, StagedOutput { unfinished, target, way, lock: None })
     }
 }
 

@@ -107,6 +107,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        // A signal's handler that has the lock in between finds an output in its place or withdrawn, nothing half done.
         let mut register = register();
         if let Some(withdraw) = register.unfinished.get_mut(&self.path).and_then(Option::take) {
             withdraw();
