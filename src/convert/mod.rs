@@ -175,7 +175,7 @@ fn edited(
     Ok((images, entries, outcomes))
 }
 
-/// The layers of `images`, by which a report tells those that an edit made.
+/// The diff_ids of all layers of `images`: an edit made the layers that have others.
 fn diff_ids(images: &ImageSet) -> HashSet<&DiffId> {
     let read = images.entries.iter().flat_map(|entry| entry.node.images());
     read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect()
@@ -196,8 +196,8 @@ fn report_changes(report: &mut ConversionReport, edited: Vec<EditedImage>, read:
 
 /// The part of `images` that is written: `entries`, which were chosen or made of them.
 fn contents<'a>(images: &'a ImageSet, entries: &'a [ImageEntry], options: &ConvertOptions) -> Contents<'a> {
-    let is_wanted = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
-    let unreferenced = if is_wanted { &images.unreferenced[..] } else { &[] };
+    let is_kept = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
+    let unreferenced = if is_kept { &images.unreferenced[..] } else { &[] };
     Contents { entries, unreferenced, annotations: &images.annotations, bases: &[] }
 }
 

@@ -272,14 +272,15 @@ pub(super) fn groups(
     for entry in images {
         groups.add(entry, is_together);
     }
-    groups.groups.retain(|group| !group.is_empty());
+    // Those that became part of another are empty.
+    groups.all.retain(|group| !group.is_empty());
     for entry in groups.attach(beside) {
         run.diagnostics.note(Rule::B41, entry.at(), "it belongs to no image that is written; left out");
     }
-    if groups.groups.is_empty() {
+    if groups.all.is_empty() {
         return Err(select::no_image(read));
     }
-    Ok(groups.groups)
+    Ok(groups.all)
 }
 
 /// Writes an archive for each of `groups`, whose entries were chosen or made of `images`, as [`split`](crate::split) does.
@@ -325,35 +326,35 @@ pub(super) fn write(
 
 #[derive(Default)]
 struct Groups {
-    groups: Vec<Vec<ImageEntry>>,
-    /// The group in which a name is.
-    named: HashMap<Name, usize>,
+    all: Vec<Vec<ImageEntry>>,
+    /// The number of the group that has an image of this name.
+    by_name: HashMap<Name, usize>,
 }
 
 impl Groups {
     /// Adds an entry to the group that has one of its names, or makes a new one; groups that it ties together become one.
     fn add(&mut self, entry: ImageEntry, is_together: bool) {
         let known: BTreeSet<usize> = match is_together {
-            true => entry.names.iter().filter_map(|name| self.named.get(name).copied()).collect(),
+            true => entry.names.iter().filter_map(|name| self.by_name.get(name).copied()).collect(),
             false => BTreeSet::new(),
         };
-        let place = known.first().copied().unwrap_or(self.groups.len());
+        let place = known.first().copied().unwrap_or(self.all.len());
         for other in known.into_iter().skip(1) {
-            let moved = mem::take(&mut self.groups[other]);
-            self.named.extend(moved.iter().flat_map(|entry| &entry.names).map(|name| (name.clone(), place)));
-            self.groups[place].extend(moved);
+            let moved = mem::take(&mut self.all[other]);
+            self.by_name.extend(moved.iter().flat_map(|entry| &entry.names).map(|name| (name.clone(), place)));
+            self.all[place].extend(moved);
         }
-        self.named.extend(entry.names.iter().map(|name| (name.clone(), place)));
-        match self.groups.get_mut(place) {
+        self.by_name.extend(entry.names.iter().map(|name| (name.clone(), place)));
+        match self.all.get_mut(place) {
             Some(group) => group.push(entry),
-            None => self.groups.push(vec![entry]),
+            None => self.all.push(vec![entry]),
         }
     }
 
     /// Puts artifacts where what they refer to is; gives back those that refer to nothing that is written.
     fn attach(&mut self, beside: Vec<ImageEntry>) -> Vec<ImageEntry> {
         let mut places: HashMap<String, usize> = HashMap::new();
-        for (place, group) in self.groups.iter().enumerate() {
+        for (place, group) in self.all.iter().enumerate() {
             for node in group.iter().map(|entry| &entry.node) {
                 let manifests = node.images().into_iter().map(|image| image.own_digest());
                 let indexes = node.indexes().into_iter().map(|index| &index.document.digest);
@@ -367,7 +368,7 @@ impl Groups {
             let subjects = entry.node.artifacts().into_iter().filter_map(|artifact| artifact.subject.as_ref());
             let digests = subjects.map(Digest::to_string).chain(entry.names.iter().filter_map(tagged_digest));
             match digests.into_iter().find_map(|digest| places.get(&digest)) {
-                Some(&place) => self.groups[place].push(entry),
+                Some(&place) => self.all[place].push(entry),
                 None => left.push(entry),
             }
         }

@@ -173,10 +173,10 @@ pub struct EditedTar {
     pub size: u64,
 }
 
-/// The outcomes of images, by the address in memory of the image to write.
+/// The outcomes of changed images, by the address in memory of the image to write.
 pub(crate) struct EditOutcomes(HashMap<*const Image, Outcome>);
 
-/// Changes the images of `entries`: the entries to write, and what became of their images.
+/// Changes the images of `entries`; returns the entries to write, and the outcomes of their images.
 ///
 /// # Errors
 /// [`Error::Choice`] if no image has a platform that is to be changed; the errors of the changes.

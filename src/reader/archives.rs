@@ -130,8 +130,8 @@ struct OpenArchives<'r> {
 }
 
 impl OpenArchives<'_> {
-    /// The blobs of the archives from `first` on: those that their names tell come first, so that an archive that has to be read
-    /// for its digests finds them.
+    /// Returns the blobs of the archives from `first` on. Archives whose members are named by digests come first, so that one
+    /// that has to be read for its digests finds what it lacks in them.
     fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
         let mut shared = SharedBlobs::of_several();
         let mut unnamed = Vec::new();

@@ -62,7 +62,7 @@ impl SharedBlobs {
         Ok(())
     }
 
-    /// Adds the layers of images that no manifest lists, by the digests under which they are listed.
+    /// Adds the layers of `set`, the images of an archive whose members are not named by their digests.
     ///
     /// # Errors
     /// When they take more memory than is allowed.

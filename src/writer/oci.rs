@@ -89,7 +89,7 @@ pub(super) fn write<S: Store + Restart>(
             for blob in &carried {
                 writer.store.extent(&blob.digest, &blob.extent)?;
             }
-            let annotations = index::of_archives(contents.annotations, existing.as_ref(), run)?;
+            let annotations = index::merged_annotations(contents.annotations, existing.as_ref(), run)?;
             let index = match existing {
                 Some(existing) => existing.with_entries(listed.entries),
                 None => Index::new(listed.entries),

@@ -166,7 +166,8 @@ fn annotations(
         kept.retain(|key, value| other.get(key) == Some(value));
     }
     if !dropped.is_empty() {
-        let problem = format!("the indexes that become one differ in the annotations {}; dropped", listed(&dropped));
+        let problem =
+            format!("the indexes that become one differ in the annotations {}; dropped", escaped_keys(&dropped));
         run.diagnostics.warn_of_target(Rule::B25, name.to_string(), problem)?;
     }
     Ok(kept)
@@ -174,7 +175,7 @@ fn annotations(
 
 /// Returns the annotations of an `index.json`: those of `existing`, to which archives with these annotations are added, and
 /// those in which the archives that have them agree (B-39).
-pub(super) fn of_archives(
+pub(super) fn merged_annotations(
     archives: &[BTreeMap<String, String>],
     existing: Option<&Index>,
     run: &Run,
@@ -190,14 +191,14 @@ pub(super) fn of_archives(
         let is_there = |key: &String| existing.is_some_and(|index| index.annotations().contains_key(key));
         kept.retain(|key, _| !dropped.contains(key) || is_there(key));
         let outcome = if existing.is_some() { "what the directory has stays" } else { "dropped" };
-        let problem = format!("the archives differ in its annotations {}; {outcome}", listed(&dropped));
+        let problem = format!("the archives differ in its annotations {}; {outcome}", escaped_keys(&dropped));
         run.diagnostics.warn_of_target(Rule::B39, INDEX_MEMBER, problem)?;
     }
     Ok(kept)
 }
 
-/// The keys of annotations in a message.
-fn listed(keys: &BTreeSet<String>) -> String {
+/// Returns the keys of annotations as a message lists them.
+fn escaped_keys(keys: &BTreeSet<String>) -> String {
     keys.iter().map(|key| escape_for_terminal(key.as_bytes())).collect::<Vec<_>>().join(", ")
 }
 
