@@ -1,4 +1,4 @@
-//! The environment variables of the README, read once.
+//! The environment variables of the README.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

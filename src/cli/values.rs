@@ -170,8 +170,7 @@ pub(crate) fn healthcheck(text: &str) -> Result<HealthcheckArg, String> {
 /// `PORT` or `PORT/PROTOCOL`; others keep some engines from loading the image (docs/edit.md E-55).
 pub(crate) fn port(text: &str) -> Result<String, String> {
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let is_number =
-        number.parse::<u16>().is_ok_and(|port| port > 0) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = numbers::whole_number::<u16>(number).is_some_and(|port| port > 0);
     if is_number && ["tcp", "udp", "sctp"].contains(&protocol) {
         return Ok(format!("{number}/{protocol}"));
     }
@@ -205,8 +204,7 @@ const SIGNALS: [&str; 36] = [
 
 /// RFC 3339, or seconds since 1970.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
-    let seconds = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    match seconds {
+    match numbers::whole_number(text) {
         Some(seconds) => Timestamp::from_unix(seconds).ok_or_else(|| "it is beyond the year 9999".to_owned()),
         None => text.parse::<Timestamp>().map_err(|error| format!("{error}, nor a number of seconds since 1970")),
     }

@@ -31,7 +31,11 @@ pub(crate) fn layer(text: &str) -> Result<u32, String> {
 
 /// Digits alone: `parse` would take a sign.
 pub(super) fn whole_number<N: FromStr>(text: &str) -> Option<N> {
-    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+    text.parse().ok().filter(|_| is_digits(text))
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Bytes, with K, M, G or T for powers of 1024.
@@ -75,8 +79,7 @@ fn scaled(text: &str, base: u64) -> Result<u64, String> {
         Some(power) => (&text[..text.len() - 1], base.pow(power as u32 + 1)),
         None => (text, 1),
     };
-    // `parse` would take a sign.
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if digits.is_empty() || !is_digits(digits) {
         return Err("expected a number, optionally followed by K, M, G or T".to_owned());
     }
     let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
