@@ -57,12 +57,11 @@ pub(crate) struct ArchiveImages {
 pub(crate) fn open_all(archives: Archives, prefer: Option<Half>, run: &Run) -> Result<ArchiveImages> {
     let Archives { inputs, with, bases } = archives;
     let (first_with, first_base) = (inputs.len(), inputs.len() + with.len());
-    let keeps_lists = inputs.len() == 1;
     let opener = Opener::new(first_base + bases.len(), run);
-    let opened = inputs.into_iter().chain(with).chain(bases).map(|input| Archive::open_with(input, &opener));
-    let opened = opened.collect::<Result<Vec<_>>>()?;
-    let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-    let mut reading = OpenArchives { sets, opened, keeps_lists, prefer, run };
+    let mut reading = OpenArchives {
+        keeps_lists: inputs.len() == 1,
+        ..OpenArchives::open(inputs.into_iter().chain(with).chain(bases), &opener, prefer, run)?
+    };
     let all = reading.opened.len();
     if first_base < all {
         let shared = reading.shared(first_with)?;
@@ -93,9 +92,7 @@ impl Archive {
             return self.images(prefer, run);
         }
         let opener = Opener::new(1 + with.len(), run);
-        let opened = with.into_iter().map(|input| Self::open_with(input, &opener)).collect::<Result<Vec<_>>>()?;
-        let sets = iter::repeat_with(|| None).take(opened.len()).collect();
-        let mut reading = OpenArchives { sets, opened, keeps_lists: false, prefer, run };
+        let mut reading = OpenArchives::open(with, &opener, prefer, run)?;
         let shared = reading.shared(0)?;
         let set = if self.format == Format::Delta {
             reading.apply_delta(self, &shared)?
@@ -120,8 +117,8 @@ impl Archive {
 /// Open archives, of which some have been read.
 struct OpenArchives<'r> {
     opened: Vec<Archive>,
-    /// True if the sets keep the lists of their documents, which are as large as all images: they are about one archive, and
-    /// of several become none.
+    /// True if the sets keep the lists of their documents, which are as large as all images. A list belongs to one archive:
+    /// those of several are not used.
     keeps_lists: bool,
     /// The images of each that has been read.
     sets: Vec<Option<ImageSet>>,
@@ -129,7 +126,18 @@ struct OpenArchives<'r> {
     run: &'r Run,
 }
 
-impl OpenArchives<'_> {
+impl<'r> OpenArchives<'r> {
+    fn open(
+        inputs: impl IntoIterator<Item = Input>,
+        opener: &Opener<'_>,
+        prefer: Option<Half>,
+        run: &'r Run,
+    ) -> Result<Self> {
+        let opened = inputs.into_iter().map(|input| Archive::open_with(input, opener)).collect::<Result<Vec<_>>>()?;
+        let sets = iter::repeat_with(|| None).take(opened.len()).collect();
+        Ok(Self { opened, keeps_lists: false, sets, prefer, run })
+    }
+
     /// Returns the blobs of the archives from `first` on. Archives whose members are named by digests come first, so that one
     /// that has to be read for its digests finds what it lacks in them.
     fn shared(&mut self, first: usize) -> Result<SharedBlobs> {
