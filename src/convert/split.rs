@@ -10,10 +10,10 @@
 //! Source: docs/bundles.md B-41.
 
 use std::collections::{BTreeSet, HashMap};
-use std::mem;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::{fmt, mem};
 
 use super::{ConvertOptions, Target};
 use crate::diagnostics::{Diagnostic, DiagnosticLog};
@@ -78,15 +78,25 @@ pub struct SplitArchive {
 pub struct ParseSplitPatternError(String);
 
 impl PatternField {
-    const ALL: [(&'static str, Self); 7] = [
-        ("name", Self::Name),
-        ("repo", Self::Repo),
-        ("tag", Self::Tag),
-        ("os", Self::Os),
-        ("arch", Self::Arch),
-        ("id", Self::Id),
-        ("n", Self::Number),
-    ];
+    const ALL: [Self; 7] = [Self::Name, Self::Repo, Self::Tag, Self::Os, Self::Arch, Self::Id, Self::Number];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Repo => "repo",
+            Self::Tag => "tag",
+            Self::Os => "os",
+            Self::Arch => "arch",
+            Self::Id => "id",
+            Self::Number => "n",
+        }
+    }
+}
+
+impl fmt::Display for PatternField {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{{{}}}", self.name())
+    }
 }
 
 impl FromStr for SplitPattern {
@@ -112,11 +122,11 @@ fn parts(text: &str) -> std::result::Result<Vec<PatternPart>, ParseSplitPatternE
     let (mut parts, mut rest) = (Vec::new(), text);
     while let Some((before, from)) = rest.split_once('{') {
         let unknown = || {
-            let known: Vec<_> = PatternField::ALL.iter().map(|(word, _)| format!("{{{word}}}")).collect();
+            let known = PatternField::ALL.map(|field| field.to_string());
             ParseSplitPatternError(format!("a pattern's fields are {}", known.join(", ")))
         };
-        let (word, after) = from.split_once('}').ok_or_else(unknown)?;
-        let field = PatternField::ALL.iter().find(|(known, _)| *known == word).ok_or_else(unknown)?.1;
+        let (name, after) = from.split_once('}').ok_or_else(unknown)?;
+        let field = PatternField::ALL.into_iter().find(|field| field.name() == name).ok_or_else(unknown)?;
         parts.extend([PatternPart::Text(before.to_owned()), PatternPart::Field(field)]);
         rest = after;
     }
@@ -170,12 +180,8 @@ impl SplitPattern {
                 PatternPart::Text(text) => name += text,
                 PatternPart::Field(field) => {
                     let value = field.value(number, group).ok_or_else(|| {
-                        let (word, _) =
-                            PatternField::ALL.iter().find(|(_, known)| known == field).expect("all are listed");
-                        Error::inexpressible(
-                            group[0].at(),
-                            format!("it has no {{{word}}}; {{id}} and {{n}} are there for every image"),
-                        )
+                        let problem = format!("it has no {field}; {{id}} and {{n}} are there for every image");
+                        Error::inexpressible(group[0].at(), problem)
                     })?;
                     name.extend(value.chars().map(|letter| if is_plain(letter) { letter } else { '_' }));
                 }
@@ -183,10 +189,8 @@ impl SplitPattern {
         }
         let is_device = cfg!(windows) && is_device_of_windows(&name);
         if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || is_device {
-            return Err(Error::inexpressible(
-                group[0].at(),
-                format!("no file can be named `{}`", escape_for_terminal(name.as_bytes())),
-            ));
+            let problem = format!("no file can be named `{}`", escape_for_terminal(name.as_bytes()));
+            return Err(Error::inexpressible(group[0].at(), problem));
         }
         Ok(name)
     }
