@@ -1,4 +1,4 @@
-//! What differs between two versions of a file: the copies and additions of bsdiff, in the operations of a tar-diff.
+//! The difference between two versions of a file: the copies and additions of bsdiff, in the operations of a tar-diff.
 //!
 //! For each position of the new bytes the longest match among the old ones is looked up in a suffix array. A match is
 //! taken if it has eight bytes more than the alignment that is in force explains; between two that are taken the ends are

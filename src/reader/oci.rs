@@ -119,7 +119,7 @@ pub(super) fn digest_of_blob_path(name: &str) -> Option<Digest> {
     format!("{algorithm}:{encoded}").parse().ok()
 }
 
-/// What follows the hex in the names of a `dir:`: nothing, in old ones `.tar`, `.manifest.json` behind a platform's manifest.
+/// The ends of names in a `dir:`, behind the hex: none, in old ones `.tar`, `.manifest.json` behind a platform's manifest.
 const DIR_SUFFIXES: [&str; 3] = ["", ".tar", ".manifest.json"];
 
 /// The digest of the member `name` of a `dir:`. It is a SHA-256 one, because skopeo writes no other there.

@@ -1,7 +1,7 @@
 //! Reads JSON values into the types of documents.
 //!
-//! What `serde` derives for a type takes a list for an object, its values in the order of the type's fields. No other reader
-//! of these documents does, so an object is read from an object alone. Errors name the key that is wrong.
+//! The code that `serde` derives for a type takes a list for an object, its values in the order of the type's fields. No
+//! other reader of these documents does, so an object is read from an object alone. Errors name the key that is wrong.
 
 use std::fmt;
 

@@ -20,7 +20,7 @@ pub(super) const INDEX: &str = "index.json";
 /// A complete output that is still under its temporary name.
 #[derive(Debug)]
 pub(super) struct StagedOutput {
-    /// What is under the temporary name.
+    /// The file or directory under its temporary name.
     pub(super) unfinished: Unfinished,
     /// The path at which it will be.
     pub(super) target: PathBuf,
@@ -45,7 +45,7 @@ pub(super) enum Way {
     Exchange,
 }
 
-/// What takes an output out of its place again.
+/// The steps that take an output out of its place again.
 enum Undo {
     Remove,
     Exchange,
