@@ -6,14 +6,16 @@
 //! Source: docs/formats.md H-26; docs/bundles.md B-41.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::{fmt, mem};
+use std::{fmt, io, mem};
 
 use super::dir_sink::{DirSink, Mode};
 use super::output::{name, refuse, resolved};
 use super::placement::{StagedOutput, place};
 use super::sink::Sink;
+use super::sys;
 use crate::error::{Error, Result};
 
 /// Outputs of which each waits for the others: those that are finished have their names when the batch is. Dropped
@@ -21,6 +23,8 @@ use crate::error::{Error, Result};
 #[derive(Default)]
 pub struct OutputBatch {
     outputs: Arc<Mutex<BatchOutputs>>,
+    /// True once a directory is locked for one of the outputs, as all are until the batch ends.
+    has_lock: Arc<Mutex<bool>>,
     on_wait: Option<Box<OnWait>>,
 }
 
@@ -39,6 +43,7 @@ struct BatchOutputs {
 #[derive(Debug)]
 pub(super) struct BatchSlot {
     batch: Weak<Mutex<BatchOutputs>>,
+    has_lock: Arc<Mutex<bool>>,
     number: usize,
 }
 
@@ -56,10 +61,12 @@ impl OutputBatch {
         Sink::file_of(path, force, Some(self.slot()))
     }
 
-    /// A layout directory of the batch, as [`DirSink::create`] begins it.
+    /// A layout directory of the batch, as [`DirSink::create`] begins it. The batch waits only for its first directory: two batches
+    /// could each have one that the other waits for.
     ///
     /// # Errors
-    /// Those of [`DirSink::create`], and [`Error::Usage`] if another output of the batch has this name.
+    /// Those of [`DirSink::create`], [`Error::Usage`] if another output of the batch has this name, and [`Error::Output`] if
+    /// another run writes to the directory and it is not the first.
     pub fn directory(&self, path: &Path, mode: Mode) -> Result<DirSink> {
         let on_wait = || self.on_wait.iter().for_each(|on_wait| on_wait(path));
         DirSink::begin(path, mode, &on_wait, Some(self.slot()))
@@ -91,12 +98,13 @@ impl OutputBatch {
     fn slot(&self) -> BatchSlot {
         let mut outputs = lock(&self.outputs);
         outputs.staged.push(None);
-        BatchSlot { batch: Arc::downgrade(&self.outputs), number: outputs.staged.len() - 1 }
+        let (batch, has_lock) = (Arc::downgrade(&self.outputs), Arc::clone(&self.has_lock));
+        BatchSlot { batch, has_lock, number: outputs.staged.len() - 1 }
     }
 }
 
-fn lock(outputs: &Mutex<BatchOutputs>) -> MutexGuard<'_, BatchOutputs> {
-    outputs.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for OutputBatch {
@@ -116,6 +124,18 @@ impl BatchSlot {
             return Ok(());
         }
         Err(Error::Usage(format!("{}: two outputs would have this name", name(target))))
+    }
+
+    /// Locks the directory at `target` as [`sys::lock`] does, but waits only if the batch has no lock yet.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if a process has the directory and the batch has another.
+    pub(super) fn lock(&self, target: &Path, on_wait: &dyn Fn()) -> io::Result<Option<File>> {
+        // Kept while it waits, so that no other thread takes a second lock meanwhile.
+        let mut has_lock = lock(&self.has_lock);
+        let locked = sys::lock(target, (!*has_lock).then_some(on_wait))?;
+        *has_lock |= locked.is_some();
+        Ok(locked)
     }
 
     /// Leaves `output`, which is complete, to the batch.
@@ -283,6 +303,30 @@ mod tests {
         assert_eq!(batch.file(&second, false).unwrap_err().kind(), ErrorKind::Usage);
         assert_eq!(batch.directory(&second, Mode::New).unwrap_err().kind(), ErrorKind::Usage);
         batch.file(&dir.path().join("b"), false).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_two_batches_wait_for_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for layout in ["a", "b"] {
+            fs::create_dir(at(layout)).unwrap();
+            fs::write(at(layout).join("oci-layout"), "{}").unwrap();
+        }
+        let new = || OutputBatch::with_on_wait(|directory| panic!("waits for {}", directory.display()));
+        let (one, other) = (new(), new());
+        let begin = |batch: &OutputBatch, name: &str| batch.directory(&at(name), Mode::Force);
+        let a = begin(&one, "a").unwrap();
+        let b = begin(&other, "b").unwrap();
+        for (batch, taken) in [(&one, "b"), (&other, "a")] {
+            let error = begin(batch, taken).unwrap_err();
+            assert!(error.to_string().contains("another run writes to it"), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Io);
+        }
+        drop((a, one));
+        let a = begin(&new(), "a").unwrap();
+        drop((a, b));
     }
 
     #[test]

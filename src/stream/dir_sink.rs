@@ -49,6 +49,21 @@ pub struct DirSink {
     batch: Option<BatchSlot>,
 }
 
+/// Locks the directory at `target`, to which `path` leads, as one of `batch` if that is there.
+fn lock(path: &Path, target: &Path, on_wait: &dyn Fn(), batch: Option<&BatchSlot>) -> Result<Option<File>> {
+    let locked = match batch {
+        Some(slot) => slot.lock(target, on_wait),
+        None => sys::lock(target, Some(on_wait)),
+    };
+    locked.map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => refuse(
+            path,
+            "another run writes to it, and a run that writes to several directories waits only for its first; run it again",
+        ),
+        _ => Error::io("locking", name(path), error),
+    })
+}
+
 /// The way for what `mode` allows to be at `target`, to which `path` leads; other things are refused.
 fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
     match (Existing::at(target)?, mode) {
@@ -63,7 +78,8 @@ fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
 
 impl DirSink {
     /// Begins a layout at `path`; a symbolic link is followed to where it points. Waits for another run that writes to the
-    /// directory which is there.
+    /// directory which is there: who waits so while it has begun another layout may wait for ever, unless both are of one
+    /// [`OutputBatch`](super::batch::OutputBatch).
     ///
     /// # Errors
     /// [`Error::Output`] when something is there that `mode` does not allow, [`Error::Io`] when the system refuses.
@@ -82,7 +98,7 @@ impl DirSink {
         }
         // The directory may change until it is locked.
         let lock = match way(path, &target, mode)? {
-            Way::Merge | Way::Exchange => sys::lock(&target, on_wait),
+            Way::Merge | Way::Exchange => lock(path, &target, on_wait, batch.as_ref())?,
             Way::NewFile | Way::AnyFile | Way::NewDirectory => None,
         };
         let way = way(path, &target, mode)?;

@@ -15,28 +15,37 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     }
 }
 
-/// Locks the directory at `path` until what is returned is closed; waits for a process that has it, after a call of `on_wait`.
-/// `None` where the file system cannot lock.
+/// Locks the directory at `path` until what is returned is closed; `None` where the file system cannot lock. Waits for a
+/// process that has it, after a call of `on_wait`.
+///
+/// # Errors
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) if a process has it and `on_wait` is `None`.
 #[cfg(unix)]
-pub(super) fn lock(path: &Path, on_wait: &dyn Fn()) -> Option<File> {
+pub(super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Result<Option<File>> {
     use rustix::fs::{FlockOperation, flock};
     use rustix::io::{Errno, retry_on_intr};
     let mut has_waited = false;
     loop {
-        let directory = File::open(path).ok()?;
+        let Ok(directory) = File::open(path) else { return Ok(None) };
         match retry_on_intr(|| flock(&directory, FlockOperation::NonBlockingLockExclusive)) {
+            Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
+                let on_wait = on_wait.ok_or(Errno::WOULDBLOCK)?;
                 if !has_waited {
                     on_wait();
                     has_waited = true;
                 }
-                retry_on_intr(|| flock(&directory, FlockOperation::LockExclusive)).ok()?;
+                if retry_on_intr(|| flock(&directory, FlockOperation::LockExclusive)).is_err() {
+                    return Ok(None);
+                }
             }
-            locked => locked.ok()?,
+            Err(_) => return Ok(None),
         }
         // The process that had it may have put another directory in its place.
-        if is_at(path, &directory).ok()? {
-            return Some(directory);
+        match is_at(path, &directory) {
+            Ok(true) => return Ok(Some(directory)),
+            Ok(false) => {}
+            Err(_) => return Ok(None),
         }
     }
 }
@@ -51,8 +60,8 @@ fn is_at(path: &Path, file: &File) -> io::Result<bool> {
 
 /// Windows locks no directories.
 #[cfg(windows)]
-pub(super) fn lock(_path: &Path, _on_wait: &dyn Fn()) -> Option<File> {
-    None
+pub(super) fn lock(_path: &Path, _on_wait: Option<&dyn Fn()>) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 /// Returns the metadata of `file`; never `None` on this system, which has metadata for pipes and devices too.

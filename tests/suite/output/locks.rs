@@ -12,11 +12,12 @@ use rustix::fs::{FlockOperation, flock};
 use crate::support::archive::Archive;
 use crate::support::image::TestImage;
 use crate::support::order;
+use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
-fn lock(scratch: &Scratch) -> File {
-    let directory = File::open(scratch.path("layout")).unwrap();
+fn lock(scratch: &Scratch, name: &str) -> File {
+    let directory = File::open(scratch.path(name)).unwrap();
     flock(&directory, FlockOperation::LockExclusive).unwrap();
     directory
 }
@@ -51,8 +52,8 @@ fn shelf() -> Scratch {
     scratch
 }
 
-fn names(scratch: &Scratch) -> Vec<String> {
-    let images = order::oci_dir(&Archive::of_dir(&scratch.path("layout")));
+fn names(scratch: &Scratch, layout: &str) -> Vec<String> {
+    let images = order::oci_dir(&Archive::of_dir(&scratch.path(layout)));
     images.into_iter().flat_map(|image| image.names).collect()
 }
 
@@ -63,26 +64,51 @@ fn a_run_that_waits_says_so() {
         ("--force", &["docker.io/library/app:1"]),
     ] {
         let scratch = shelf();
-        let lock = lock(&scratch);
+        let lock = lock(&scratch, "layout");
         let (run, messages) = waiting(&scratch, how);
         drop(lock);
         ends_well(run, messages);
-        assert_eq!(names(&scratch), expected, "{how}");
+        assert_eq!(names(&scratch, "layout"), expected, "{how}");
+    }
+}
+
+#[test]
+fn a_run_that_holds_a_directory_does_not_wait_for_another() {
+    let scratch = Scratch::new();
+    let source = Shape::Oci.save(&["first", "second"].map(TestImage::demo));
+    for name in ["first", "second"] {
+        Shape::Oci.save_one(&TestImage::demo("old:1")).unpack(&scratch.path(name));
+    }
+    let split = || {
+        let run = imgtar(["convert", "--to", "oci-dir", "--split", "-f", "-o", "{name}"]).dir(scratch.dir());
+        run.stdin(source.bytes())
+    };
+    let second = lock(&scratch, "second");
+    let outcome = split().exits(5).says(["second: another run writes to it", "run it again"]);
+    assert!(!outcome.stderr.contains("waiting"), "{outcome}");
+    for name in ["first", "second"] {
+        assert_eq!(names(&scratch, name), ["docker.io/library/old:1"]);
+    }
+    assert_eq!(scratch.names(), ["first", "second"]);
+    drop(second);
+    split().success();
+    for name in ["first", "second"] {
+        assert_eq!(names(&scratch, name), [format!("docker.io/library/{name}:latest")]);
     }
 }
 
 #[test]
 fn who_waits_for_a_directory_that_is_replaced_waits_for_the_new_one() {
     let scratch = shelf();
-    let old = lock(&scratch);
+    let old = lock(&scratch, "layout");
     let (mut run, messages) = waiting(&scratch, "--append");
     fs::rename(scratch.path("layout"), scratch.path("old")).unwrap();
     Shape::Oci.save_one(&TestImage::demo("second:1")).unpack(&scratch.path("layout"));
-    let new = lock(&scratch);
+    let new = lock(&scratch, "layout");
     drop(old);
     thread::sleep(Duration::from_millis(500));
     assert!(run.try_wait().unwrap().is_none(), "the new one is locked");
     drop(new);
     ends_well(run, messages);
-    assert_eq!(names(&scratch), ["docker.io/library/second:1", "docker.io/library/app:1"]);
+    assert_eq!(names(&scratch, "layout"), ["docker.io/library/second:1", "docker.io/library/app:1"]);
 }
