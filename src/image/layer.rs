@@ -84,7 +84,6 @@ pub(crate) enum ExpectedDigest {
 /// false although the other is not (docs/formats.md M-11).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ContentKey {
-    /// The place of the bytes; `None` where the archive does not hold them.
     location: Option<Location>,
     /// Digest and size of the stored bytes.
     expected: Expected,
@@ -94,6 +93,13 @@ pub(crate) struct ContentKey {
     foreign: Option<Expected>,
     /// True if the bytes cannot be decoded.
     is_encrypted: bool,
+}
+
+impl ContentKey {
+    /// The place of the bytes; `None` where the archive does not hold them.
+    pub(crate) fn location(&self) -> Option<&Location> {
+        self.location.as_ref()
+    }
 }
 
 /// Returns what messages call a layer: `layer 1 (0123456789ab)`, counted from 0 at the base.

@@ -14,7 +14,7 @@ use shapes::{
 use crate::support::codec::Codec;
 use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
-use crate::support::layer::{dir, file};
+use crate::support::layer::{dir, file, layer_tar};
 use crate::support::layout::{DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types};
 use crate::support::run::imgtar;
 use crate::support::schema;
@@ -295,6 +295,17 @@ fn an_end_that_is_cut_short_is_called_so() {
         let loads = verdict(&report, engine);
         let reason = loads["reasons"][0].as_str().unwrap();
         assert!(loads["loads"] == "no" && reason.starts_with("the end marker is cut short"), "{loads}");
+    }
+}
+
+#[test]
+fn what_stops_an_engine_from_unpacking_a_layer_stops_it_in_both_lists_of_a_hybrid() {
+    let twice = TestImage::new().layer_bytes(layer_tar([file("a", "1"), file("a", "2")])).tag("app:1");
+    let hybrid =
+        imgtar(["convert", "--to", "oci", "-"]).stdin(Shape::Docker20.save_one(&twice).bytes()).success().stdout;
+    let report = report_with(&["--full"], hybrid);
+    for engine in ["docker-20.10", "docker-29-classic"] {
+        assert_eq!(verdict(&report, engine)["loads"], "no", "{report}");
     }
 }
 

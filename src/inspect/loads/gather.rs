@@ -12,6 +12,7 @@ use crate::codec::Codec;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{IMAGE_NAME, Image, ImageSet, Layer, Listing, Node, REF_NAME};
+use crate::layer_index::UnpackFault;
 use crate::options::Half;
 use crate::path::{escape_for_terminal, quote};
 use crate::reader::{Archive, Format};
@@ -43,7 +44,9 @@ pub(in crate::inspect) fn gather(
     let own = if images.is_completed { Some(archive.images(prefer, run)?) } else { None };
     let images = own.as_ref().unwrap_or(images);
     let mut facts = LoadFacts::new(archive.members.is_directory(), archive.outer);
-    let gatherer = Gatherer { members: &archive.members, decoded, run, hasher: RandomState::new() };
+    let unpack_faults =
+        &decoded.iter().filter_map(|(key, decoded)| Some((key.location()?, &*decoded.faults))).collect();
+    let gatherer = Gatherer { members: &archive.members, unpack_faults, run, hasher: RandomState::new() };
     facts.manifest_json = images.manifest_json.as_ref().map(|listing| gatherer.manifest_json(listing)).transpose()?;
     facts.index_json = images.index_json.as_ref().map(|listing| gatherer.index_json(listing)).transpose()?;
     match archive.format {
@@ -95,7 +98,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 struct Gatherer<'a> {
     members: &'a MemberIndex,
-    decoded: &'a DecodedLayers,
+    unpack_faults: &'a UnpackFaults<'a>,
     run: &'a Run,
     hasher: RandomState,
 }
@@ -138,7 +141,7 @@ impl Gatherer<'_> {
             self.members.is_link(name) && extent.as_ref().is_some_and(|extent| !own.contains(&extent.location()))
         };
         let linked = extents.iter().any(is_linked);
-        let mut loaded = image.map_or_else(LoadedImage::default, |image| of_config(image, self.decoded, faults));
+        let mut loaded = image.map_or_else(LoadedImage::default, |image| of_config(image, self.unpack_faults, faults));
         loaded.layers = item.layers.len();
         for (number, name, extent) in extents {
             match extent {
@@ -167,7 +170,7 @@ impl Gatherer<'_> {
 
     /// The image of a `dir:` as the one entry of a list.
     fn dir_form(&self, images: &ImageSet) -> Result<ImageList<EntryFacts>> {
-        let mut known = KnownImages::new(self.decoded);
+        let mut known = KnownImages::new(self.unpack_faults);
         let entries = images.entries.iter().filter_map(|entry| Some((entry.descriptor.as_ref()?, &entry.node)));
         let listed = entries.map(|(descriptor, node)| of_entry(descriptor, node, &mut known)).collect::<Result<_>>()?;
         Ok(ImageList { size: 0, listed: Ok(listed) })
@@ -175,7 +178,7 @@ impl Gatherer<'_> {
 
     /// The entries of `index.json` as engines that read it see them: an entry a name.
     fn index_json(&self, listing: &Listing<Descriptor>) -> Result<ImageList<EntryFacts>> {
-        let mut known = KnownImages::new(self.decoded);
+        let mut known = KnownImages::new(self.unpack_faults);
         let mut listed = Vec::with_capacity(listing.listed.len());
         for entry in &listing.listed {
             self.run.budget.charge_memory(FACTS_SIZE, &entry.at)?;
@@ -188,6 +191,10 @@ impl Gatherer<'_> {
     }
 }
 
+/// The faults of decoded layers, each with the first path that has it, by the place of their bytes: both lists of a hybrid lead
+/// there, by other digests.
+type UnpackFaults<'a> = HashMap<&'a Location, &'a [(UnpackFault, Vec<u8>)]>;
+
 /// The faults of configs by image ID.
 type ConfigFaults = HashMap<Digest, Rc<[ConfigTypeFault]>>;
 
@@ -195,12 +202,12 @@ type ConfigFaults = HashMap<Digest, Rc<[ConfigTypeFault]>>;
 struct KnownImages<'a> {
     images: HashMap<*const Image, Rc<LoadedImage>>,
     faults: ConfigFaults,
-    decoded: &'a DecodedLayers,
+    unpack_faults: &'a UnpackFaults<'a>,
 }
 
 impl<'a> KnownImages<'a> {
-    fn new(decoded: &'a DecodedLayers) -> Self {
-        Self { images: HashMap::new(), faults: ConfigFaults::default(), decoded }
+    fn new(unpack_faults: &'a UnpackFaults<'a>) -> Self {
+        Self { images: HashMap::new(), faults: ConfigFaults::default(), unpack_faults }
     }
 
     fn of(&mut self, image: &Arc<Image>) -> Result<Rc<LoadedImage>> {
@@ -208,7 +215,7 @@ impl<'a> KnownImages<'a> {
         if let Some(known) = self.images.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let loaded = Rc::new(of_image(image, self.decoded, &mut self.faults)?);
+        let loaded = Rc::new(of_image(image, self.unpack_faults, &mut self.faults)?);
         self.images.insert(key, Rc::clone(&loaded));
         Ok(loaded)
     }
@@ -241,7 +248,7 @@ fn is_nested(node: &Node) -> bool {
 }
 
 /// The facts that an image's config tells.
-fn of_config(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) -> LoadedImage {
+fn of_config(image: &Image, unpack_faults: &UnpackFaults<'_>, faults: &mut ConfigFaults) -> LoadedImage {
     let of_config = || image.config.type_faults().into();
     let config_faults = Rc::clone(faults.entry(image.image_id.clone()).or_insert_with(of_config));
     LoadedImage {
@@ -249,18 +256,18 @@ fn of_config(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) 
         layer_steps: image.config.history().iter().filter(|step| !step.empty_layer).count(),
         largest_document: image.config.raw().len() as u64,
         config_faults,
-        unpack_faults: unpack_faults(image, decoded),
+        unpack_faults: layer_faults(image, unpack_faults),
         base: image.needs.as_ref().map(|needs| needs.image.clone().unwrap_or_else(|| "its base".to_owned())),
         ..LoadedImage::default()
     }
 }
 
 /// The faults of the image's layers, those of each kind in one layer only.
-fn unpack_faults(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFault> {
+fn layer_faults(image: &Image, unpack_faults: &UnpackFaults<'_>) -> Vec<LayerFault> {
     let mut faults: Vec<LayerFault> = Vec::new();
     for (number, layer) in image.layers.iter().enumerate() {
-        let found = decoded.get(&layer.content_key()).into_iter().flat_map(|decoded| decoded.faults.iter());
-        for (fault, path) in found {
+        let found = layer.blob.as_ref().and_then(|blob| unpack_faults.get(&blob.extent.location()));
+        for (fault, path) in found.into_iter().copied().flatten() {
             if !faults.iter().any(|known| known.fault == *fault) {
                 faults.push(LayerFault { layer: number, fault: *fault, path: quote(path) });
             }
@@ -270,8 +277,8 @@ fn unpack_faults(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFault> {
 }
 
 /// The facts of an image of a layout.
-fn of_image(image: &Image, decoded: &DecodedLayers, faults: &mut ConfigFaults) -> Result<LoadedImage> {
-    let mut loaded = of_config(image, decoded, faults);
+fn of_image(image: &Image, unpack_faults: &UnpackFaults<'_>, faults: &mut ConfigFaults) -> Result<LoadedImage> {
+    let mut loaded = of_config(image, unpack_faults, faults);
     let manifest = image.manifest.as_ref();
     let is_docker_manifest = manifest.map(|manifest| is_dockers(&manifest.media_type));
     let config_type = manifest.map(|manifest| manifest.view.config().media_type());
