@@ -262,6 +262,12 @@ pub(crate) struct SplitArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionArgs {
+    /// Take layers, manifests or platforms that IN lists but does not contain from this archive. Repeatable.
+    ///
+    /// They are found by digest, and checked like all others. If IN is a delta, this is the image that it was made against.
+    #[arg(long = "with", value_name = "ARCHIVE")]
+    pub(crate) with: Vec<PathBuf>,
+
     /// Take only this image: a name, a repository with a single tag, a pattern (`acme/*`), a position (`@0` is the first),
     /// or a digest or an unambiguous prefix of one. Repeatable.
     #[arg(long = "image", value_name = "SEL", value_parser = values::image)]

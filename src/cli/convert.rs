@@ -14,7 +14,7 @@ use super::{environment, options, output, split, write};
 /// Those of the command line and of the conversion.
 pub(crate) fn run(args: &ConvertArgs, messages: Messages) -> Result<()> {
     let options = options::convert(args, environment::source_date_epoch()?)?;
-    let given = GivenArchives { inputs: &args.inputs, with: &args.with, bases: &args.base };
+    let given = GivenArchives { inputs: &args.inputs, with: &args.selection.with, bases: &args.base };
     output::refuse_conflicts(&args.write, given.paths(), [])?;
     if args.split.split {
         let convert = |archives, pattern: &_, open: OpenByName<'_>, run: &_| {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use imgtar::{Archives, ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
+use imgtar::{ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
 
 use super::args::{EditArgs, LayerChangeArgs};
 use super::input::GivenArchives;
@@ -19,11 +19,11 @@ use super::{config, environment, output, report, split, write};
 pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     let options = options::edit(args, environment::source_date_epoch()?)?;
     let changes = changes(args)?;
-    let given = GivenArchives { inputs: &args.inputs, ..GivenArchives::default() };
+    let given = GivenArchives { inputs: &args.inputs, with: &args.selection.with, ..GivenArchives::default() };
     output::refuse_conflicts(&args.write, given.paths(), other_inputs(args))?;
     if args.split.split {
-        let edit = |archives: Archives, pattern: &_, open: OpenByName<'_>, run: &_| {
-            imgtar::edit_split(archives.inputs, &changes, pattern, open, &options, run)
+        let edit = |archives, pattern: &_, open: OpenByName<'_>, run: &_| {
+            imgtar::edit_split(archives, &changes, pattern, open, &options, run)
         };
         return match args.dry_run {
             true => split::dry_run(given, other_inputs(args), &args.write, messages, edit),
@@ -32,11 +32,11 @@ pub(crate) fn run(args: &EditArgs, messages: Messages) -> Result<()> {
     }
     if args.dry_run {
         let rehearse = || output::rehearse(&args.write, messages);
-        let preview = |archives: Archives, run: &_| imgtar::preview_edit(archives.inputs, &changes, &options, run);
+        let preview = |archives, run: &_| imgtar::preview_edit(archives, &changes, &options, run);
         report::announce_preview(&write::dry_run(given, &args.write, messages, rehearse, preview)?, messages);
         return Ok(());
     }
-    let edit = |archives: Archives, output, run: &_| imgtar::edit(archives.inputs, &changes, output, &options, run);
+    let edit = |archives, output, run: &_| imgtar::edit(archives, &changes, output, &options, run);
     write::run(given, &args.write, messages, edit)
 }
 

@@ -264,13 +264,24 @@ fn mode(args: &OutputArgs) -> Mode {
 pub(super) fn companions(args: &WriteArgs, batch: &OutputBatch) -> Result<[Option<Answer>; 2]> {
     let (report, config) = (args.output.report.as_deref(), args.rootfs.config_out.as_deref());
     let is_dash = |path: Option<&Path>| path == Some(Path::new("-"));
-    for (flag, path) in [("--report", report), ("--config-out", config)] {
-        if is_dash(path) && is_standard(&args.output) {
-            return Err(Error::Usage(format!("{flag} - needs -o FILE: the archive is on standard output")));
+    let standard = sys::standard_output().ok();
+    let standard = standard.as_ref().and_then(|file| sys::identity(file).or_else(|| sys::stream_identity(file)));
+    // By another name, such as /dev/stdout, it is one all the same.
+    let is_standard_at = |path: &Path| {
+        path == Path::new("-")
+            || standard.is_some() && [sys::identity_at(path), sys::stream_identity_at(path)].contains(&standard)
+    };
+    let [archive, report_there, config_there] =
+        [Some(&*args.output.output), report, config].map(|path| path.is_some_and(is_standard_at));
+    for (flag, is_there) in [("--report", report_there), ("--config-out", config_there)] {
+        if is_there && archive {
+            return Err(Error::Usage(format!(
+                "{flag} needs -o FILE, or a file itself: the archive is on standard output"
+            )));
         }
     }
-    if is_dash(report) && is_dash(config) {
-        return Err(Error::Usage("--report - and --config-out -: there is one standard output".to_owned()));
+    if report_there && config_there {
+        return Err(Error::Usage("--report and --config-out: there is one standard output".to_owned()));
     }
     let open = |path: Option<&Path>| match path {
         None => Ok(None),

@@ -93,30 +93,30 @@ pub fn import(
     Ok(report)
 }
 
-/// Changes the images of the archives in `inputs` and writes them into one, as [`convert_all`] would.
+/// Changes the images of `archives`, of which none is a base, and writes them into one, as [`convert_all`] would.
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error); `output` is then abandoned.
 pub fn edit(
-    inputs: Vec<Input>,
+    archives: Archives,
     changes: &EditOptions,
     output: Output,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
+    let (images, entries, outcomes) = edited(archives, changes, options, run)?;
     let mut report = writer::write(&contents(&images, &entries, options), output, options, run)?;
     report_changes(&mut report, outcomes.of(&entries, run)?, &diff_ids(&images));
     report.unread = UnreadReport::of(&images, &entries);
     Ok(report)
 }
 
-/// Changes the images of the archives in `inputs` and writes each into an archive of its own, as [`split`] would.
+/// Changes the images of `archives` and writes each into an archive of its own, as [`split`] would.
 ///
 /// # Errors
 /// Those of [`edit()`] and of [`split`].
 pub fn edit_split(
-    inputs: Vec<Input>,
+    archives: Archives,
     changes: &EditOptions,
     pattern: &SplitPattern,
     open: &mut dyn FnMut(&str) -> Result<Output>,
@@ -124,7 +124,7 @@ pub fn edit_split(
     run: &Run,
 ) -> Result<Vec<SplitArchive>> {
     let options = &pattern.options(options);
-    let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
+    let (images, entries, outcomes) = edited(archives, changes, options, run)?;
     let groups = split::groups(entries, &images, options, run)?;
     let mut archives = split::write(&images, &groups, &[], pattern, open, options, run)?;
     let read = diff_ids(&images);
@@ -141,25 +141,28 @@ pub fn edit_split(
 /// # Errors
 /// Those of [`edit()`], but for those of the output.
 pub fn preview_edit(
-    inputs: Vec<Input>,
+    archives: Archives,
     changes: &EditOptions,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<EditedImage>> {
-    let (images, entries, outcomes) = edited(inputs, changes, options, run)?;
+    let (images, entries, outcomes) = edited(archives, changes, options, run)?;
     let nowhere = Sink::writer("nowhere", io::sink());
     writer::write(&contents(&images, &entries, options), nowhere.into(), options, run)?;
     outcomes.of(&entries, run)
 }
 
-/// Returns the images of `inputs`, the entries to write, and what became of their images.
+/// Returns the images of `archives`, the entries to write, and what became of their images.
 fn edited(
-    inputs: Vec<Input>,
+    archives: Archives,
     changes: &EditOptions,
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<(ImageSet, Vec<ImageEntry>, EditOutcomes)> {
-    let ArchiveImages { images, .. } = reader::open_all(inputs.into(), options.prefer, run)?;
+    if !archives.bases.is_empty() {
+        return Err(Error::Usage("layers are left out by a conversion, not by an edit".to_owned()));
+    }
+    let ArchiveImages { images, .. } = reader::open_all(archives, options.prefer, run)?;
     let entries = selected(&images, options, run)?;
     if entries.iter().all(|entry| entry.node.images().is_empty()) {
         return Err(select::no_image(&images));

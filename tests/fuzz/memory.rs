@@ -55,7 +55,13 @@ pub(crate) fn converted(bytes: &[u8], options: &ConvertOptions) -> Result<Vec<u8
 /// What `options` make of the archive that `bytes` are with `changes`.
 pub(crate) fn edited(bytes: &[u8], changes: &EditOptions, options: &ConvertOptions) -> Result<Vec<u8>> {
     let (sink, memory) = Sink::memory();
-    imgtar::edit(vec![input(bytes)], changes, Output::Archive { sink, outer: Encoding::Plain }, options, &run())?;
+    imgtar::edit(
+        vec![input(bytes)].into(),
+        changes,
+        Output::Archive { sink, outer: Encoding::Plain },
+        options,
+        &run(),
+    )?;
     Ok(memory.bytes())
 }
 

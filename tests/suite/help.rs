@@ -61,14 +61,16 @@ fn slips_are_answered_with_what_was_meant() {
 
 #[test]
 fn a_delta_is_offered_only_where_it_can_be_written() {
+    // One that is read is another matter.
+    let is_told = |page: &str| page.replace("If IN is a delta", "").contains("delta");
     for (command, is_offered) in [("convert", true), ("edit", false), ("import", false)] {
         for flag in ["-h", "--help"] {
-            assert_eq!(imgtar([command, flag]).success().text().contains("delta"), is_offered, "{command} {flag}");
+            assert_eq!(is_told(&imgtar([command, flag]).success().text()), is_offered, "{command} {flag}");
         }
         let scratch = Scratch::new();
         imgtar(["man", "--out-dir"]).arg(scratch.dir()).success();
         let page = scratch.read(&format!("imgtar-{command}.1"));
-        assert_eq!(String::from_utf8_lossy(&page).contains("delta"), is_offered, "{command}");
+        assert_eq!(is_told(&String::from_utf8_lossy(&page)), is_offered, "{command}");
     }
     let completions = imgtar(["completions", "fish"]).success().text();
     let offered = ["rootfs\\t", "delta\\t"].map(|word| completions.matches(word).count());

@@ -202,9 +202,25 @@ fn the_config_goes_to_standard_output_where_that_is_free() {
     };
     let config = run(&["-o", "out"]).success().stdout;
     assert!(config == TestImage::demo("app:1").config(), "the bytes of the config");
-    run(&[]).exits(2).says(["--config-out - needs -o FILE"]);
+    run(&[]).exits(2).says(["--config-out needs -o FILE"]);
     run(&["-o", "new", "--report", "-"]).exits(2).says(["there is one standard output"]);
     assert_eq!(scratch.names(), ["out"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn standard_output_by_another_name_is_standard_output() {
+    let run = |flags: &[&str]| imgtar(["convert", "--to", "rootfs"]).args(flags).stdin(source().bytes());
+    for flags in [
+        &["-o", "/dev/stdout", "--report", "-"][..],
+        &["-o", "-", "--report", "/dev/stdout"],
+        &["-o", "/dev/fd/1", "--config-out", "-"],
+    ] {
+        let refused = run(flags).exits(2).says(["the archive is on standard output"]);
+        assert!(refused.stdout.is_empty(), "{flags:?}");
+    }
+    run(&["-o", "/dev/null", "--report", "/dev/stdout", "--config-out", "-"]).exits(2).says(["one standard output"]);
+    run(&["-o", "/dev/null", "--report", "/dev/stdout"]).success();
 }
 
 #[test]

@@ -66,12 +66,6 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Take layers, manifests or platforms that IN lists but does not contain from this archive. Repeatable.
-    ///
-    /// They are found by digest, and checked like all others. If IN is a delta, this is the image that it was made against.
-    #[arg(long = "with", value_name = "ARCHIVE", help_heading = "Selection")]
-    pub(crate) with: Vec<PathBuf>,
-
     /// Leave out the layers that this archive already has, for a machine that has loaded it. Repeatable.
     ///
     /// With oci and oci-dir this writes an increment: of each image the lowest layers that it shares with an image of
