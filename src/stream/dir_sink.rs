@@ -1,7 +1,7 @@
 //! Where an image layout goes when it is a directory of files.
 //!
 //! Everything is written into one hidden directory first: beside the target if that is new or to be replaced as a whole,
-//! inside it if it is empty or added to. At the end that is renamed, and nothing else is done: one directory, or file by file
+//! inside it if it is empty or added to. To be added to, a new one is made and locked at once, so that other runs wait. At the end that is renamed, and nothing else is done: one directory, or file by file
 //! with `index.json` last, so that at no moment an index names a blob that is not there.
 //!
 //! Source: docs/formats.md O-30, H-26.
@@ -14,10 +14,12 @@ use tempfile::NamedTempFile;
 
 use super::batch::BatchSlot;
 use super::copy::Destination;
-use super::output::{bare, close, follow_links, name, not_begun, parent, refuse, under_construction};
+use super::output::{
+    bare, close, follow_links, is_under_construction, name, not_begun, parent, refuse, under_construction,
+};
 use super::placement::{self, StagedOutput, Way};
 use super::sys;
-use super::unfinished::Unfinished;
+use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;
 use crate::error::{Error, Result, Setting};
 use crate::rule::Rule;
@@ -96,16 +98,38 @@ impl DirSink {
         if let Some(slot) = &batch {
             slot.reserve(&target)?;
         }
-        // The directory may change until it is locked.
-        let lock = match way(path, &target, mode)? {
-            Way::Merge | Way::Exchange => lock(path, &target, on_wait, batch.as_ref())?,
-            Way::NewFile | Way::AnyFile | Way::NewDirectory => None,
+        let mut is_made = false;
+        // The directory may change until it is locked: a run that fills it makes it look like any other for a moment.
+        let lock = match (Existing::at(&target)?, mode) {
+            (Existing::Nothing, Mode::Append) if sys::LOCKS_DIRECTORIES => {
+                is_made = make(&target).map_err(|error| not_begun(path, error))?;
+                lock(path, &target, on_wait, batch.as_ref())?
+            }
+            (Existing::Nothing | Existing::File, _) | (Existing::Layout, Mode::New) => None,
+            (Existing::Empty | Existing::Layout | Existing::Other, _) => lock(path, &target, on_wait, batch.as_ref())?,
         };
-        let way = way(path, &target, mode)?;
-        Self::staged(target, way, lock, batch).map_err(|error| not_begun(path, error))
+        if is_made && lock.is_none() {
+            // The file system cannot lock. If another run has it by now, that is found below.
+            let _ = fs::remove_dir(&target);
+            is_made = false;
+        }
+        let begun = way(path, &target, mode).and_then(|way| {
+            let begun = Self::staged(target.clone(), way, is_made, lock, batch);
+            begun.map_err(|error| not_begun(path, error))
+        });
+        if begun.is_err() && is_made {
+            unfinished::remove_if_empty(&target);
+        }
+        begun
     }
 
-    fn staged(target: PathBuf, way: Way, lock: Option<File>, batch: Option<BatchSlot>) -> io::Result<Self> {
+    fn staged(
+        target: PathBuf,
+        way: Way,
+        is_made: bool,
+        lock: Option<File>,
+        batch: Option<BatchSlot>,
+    ) -> io::Result<Self> {
         // `.` has no parent by its name.
         let target = if way == Way::NewDirectory { target } else { sys::whole_path(&target)? };
         let dir = if way == Way::Merge { &target } else { parent(&target) };
@@ -113,6 +137,7 @@ impl DirSink {
             let made = under_construction(0o777).tempdir_in(dir)?;
             Ok((made.keep(), ()))
         })?;
+        let staging = if is_made { staging.with_directory(target.clone()) } else { staging };
         Ok(Self { staging, target, way, lock, batch })
     }
 
@@ -246,7 +271,7 @@ enum Existing {
 
 impl Existing {
     fn at(path: &Path) -> Result<Self> {
-        let mut entries = match sys::read_dir(path) {
+        let entries = match sys::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Self::File),
             // Windows finds nothing below a file.
@@ -258,8 +283,22 @@ impl Existing {
         if path.join(MARK).try_exists().map_err(failed)? {
             return Ok(Self::Layout);
         }
-        let first = entries.next().transpose().map_err(failed)?;
-        Ok(if first.is_none() { Self::Empty } else { Self::Other })
+        for entry in entries {
+            // Once the directory is locked, what is under construction in it is a run's that was killed.
+            if !(sys::LOCKS_DIRECTORIES && is_under_construction(&entry.map_err(failed)?.file_name())) {
+                return Ok(Self::Other);
+            }
+        }
+        Ok(Self::Empty)
+    }
+}
+
+/// Makes a directory; returns false if something is there.
+fn make(directory: &Path) -> io::Result<bool> {
+    match fs::create_dir(directory) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -269,10 +308,7 @@ fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
         return Ok(());
     }
     make_below(root, parent(directory))?;
-    match fs::create_dir(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
+    make(directory).map(drop)
 }
 
 #[cfg(test)]

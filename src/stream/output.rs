@@ -1,6 +1,7 @@
 //! Functions for all kinds of output: the path they go to, their temporary names while they are incomplete, and the
 //! names in their errors.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,11 @@ pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'stati
     builder.prefix(PREFIX);
     sys::permit(&mut builder, mode);
     builder
+}
+
+/// Returns true for the temporary names that outputs have under construction.
+pub(super) fn is_under_construction(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
 }
 
 /// An output path as errors print it.

@@ -15,6 +15,9 @@ pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     }
 }
 
+/// True where [`lock`] locks the directories of most file systems.
+pub(super) const LOCKS_DIRECTORIES: bool = cfg!(unix);
+
 /// Locks the directory at `path` until what is returned is closed; `None` where the file system cannot lock. Waits for a
 /// process that has it, after a call of `on_wait`.
 ///

@@ -25,6 +25,8 @@ struct Register {
     /// Temporary names at which something may stand; of outputs that have their final names, but may still fail, how they
     /// lose them again.
     unfinished: BTreeMap<PathBuf, Option<Withdrawal>>,
+    /// Directories that were made for outputs within them, and go with them if they are empty then.
+    made_for: BTreeMap<PathBuf, PathBuf>,
     /// Outputs that have been begun and neither completed nor dropped.
     under_construction: usize,
     /// The output that was begun or ended last has its final name.
@@ -33,7 +35,12 @@ struct Register {
 
 impl Register {
     const fn new() -> Self {
-        Self { unfinished: BTreeMap::new(), under_construction: 0, newest_is_complete: false }
+        Self {
+            unfinished: BTreeMap::new(),
+            made_for: BTreeMap::new(),
+            under_construction: 0,
+            newest_is_complete: false,
+        }
     }
 
     fn begin(&mut self, path: PathBuf) {
@@ -66,6 +73,12 @@ impl Unfinished {
         let (path, made) = make()?;
         register.begin(path.clone());
         Ok((Self { path, is_complete: false }, made))
+    }
+
+    /// Removes `directory` too when this is removed, if nothing else is in it then: it was made for this.
+    pub(crate) fn with_directory(self, directory: PathBuf) -> Self {
+        register().made_for.insert(self.path.clone(), directory);
+        self
     }
 
     /// The temporary name.
@@ -116,6 +129,9 @@ impl Drop for Unfinished {
         remove(&self.path);
         let mut register = self::register();
         register.unfinished.remove(&self.path);
+        if let Some(directory) = register.made_for.remove(&self.path) {
+            remove_if_empty(&directory);
+        }
         if !self.is_complete {
             register.end(false);
         }
@@ -146,6 +162,9 @@ pub fn abandon_all() -> Abandoned {
             withdraw();
         }
         remove(&path);
+        if let Some(directory) = register.made_for.remove(&path) {
+            remove_if_empty(&directory);
+        }
     }
     Abandoned(register)
 }

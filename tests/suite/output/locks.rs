@@ -1,7 +1,7 @@
 //! Runs that write to one directory at once: each waits for the one before, and says so (O-30).
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -94,6 +94,62 @@ fn a_run_that_holds_a_directory_does_not_wait_for_another() {
     split().success();
     for name in ["first", "second"] {
         assert_eq!(names(&scratch, name), [format!("docker.io/library/{name}:latest")]);
+    }
+}
+
+/// Begins a run that adds to `layout`, which is not there, and returns it when it has begun and waits for its input.
+fn beginning(scratch: &Scratch) -> (Child, File) {
+    assert!(Command::new("mkfifo").arg(scratch.path("in")).status().unwrap().success());
+    let run = Command::new(env!("CARGO_BIN_EXE_imgtar"))
+        .args(["convert", "in", "--to", "oci-dir", "-o", "layout", "--append"])
+        .current_dir(scratch.dir())
+        .stderr(Stdio::null())
+        .spawn();
+    // It is opened when the output has been begun.
+    let input = fs::OpenOptions::new().write(true).open(scratch.path("in")).unwrap();
+    (run.unwrap(), input)
+}
+
+#[test]
+fn runs_that_add_to_a_directory_that_is_not_there_yet_wait_too() {
+    let first = Shape::Oci.save_one(&TestImage::demo("first:1")).bytes();
+    for (input, code, expected) in [
+        (&first[..], 0, &["docker.io/library/first:1", "docker.io/library/app:1"][..]),
+        (b"no archive", 3, &["docker.io/library/app:1"]),
+    ] {
+        let scratch = Scratch::new();
+        scratch.write("app.tar", Shape::Oci.save_one(&TestImage::demo("app:1")).bytes());
+        let (mut one, mut file) = beginning(&scratch);
+        let (other, messages) = waiting(&scratch, "--append");
+        file.write_all(input).unwrap();
+        drop(file);
+        assert_eq!(one.wait().unwrap().code(), Some(code));
+        ends_well(other, messages);
+        assert_eq!(names(&scratch, "layout"), expected);
+        assert_eq!(scratch.names(), ["app.tar", "in", "layout"]);
+    }
+}
+
+#[test]
+fn a_directory_that_was_made_to_be_added_to_goes_with_the_run() {
+    for signal in [None, Some("-INT"), Some("-KILL")] {
+        let scratch = Scratch::new();
+        let (mut run, file) = beginning(&scratch);
+        assert_eq!(scratch.names(), ["in", "layout"]);
+        if let Some(signal) = signal {
+            assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
+        } else {
+            drop(file);
+        }
+        assert!(!run.wait().unwrap().success());
+        if signal == Some("-KILL") {
+            let bytes = Shape::Oci.save_one(&TestImage::demo("app:1")).bytes();
+            let again = imgtar(["convert", "--to", "oci-dir", "-o", "layout", "--append"]).dir(scratch.dir());
+            again.stdin(bytes).success();
+            assert!(scratch.path("layout/index.json").exists(), "what was left does not stand in the way");
+        } else {
+            assert_eq!(scratch.names(), ["in"], "{signal:?}");
+        }
     }
 }
 
