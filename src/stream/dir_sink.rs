@@ -7,7 +7,7 @@
 //! Source: docs/formats.md O-30, H-26.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -147,17 +147,27 @@ impl DirSink {
     /// [`Error::Io`] when the system refuses.
     pub(crate) fn blob(&self) -> Result<BlobFile> {
         match under_construction(0o666).tempfile_in(self.staging.path()) {
-            Ok(file) => Ok(BlobFile { file, staging: self.staging.path().to_owned(), target: self.target.clone() }),
+            Ok(file) => Ok(BlobFile {
+                file,
+                staging: self.staging.path().to_owned(),
+                target: self.target.clone(),
+                is_added: self.way == Way::Merge,
+            }),
             Err(error) => Err(Error::io("creating a blob in", name(&self.target), bare(error))),
         }
     }
 
-    /// Writes a whole document: `oci-layout`, `index.json`. A later one of the same name replaces it.
+    /// Writes a whole document: `oci-layout`, `index.json`. A later one of the same name replaces it. The file of one that
+    /// is the same already stays.
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses.
     pub(crate) fn document(&self, document: &'static str, bytes: &[u8]) -> Result<()> {
         let at = self.at(document);
+        let is_there = |mut file| same_bytes(&mut &bytes[..], &mut file);
+        if self.open(document).is_ok_and(|found| found.is_some_and(|file| is_there(file).unwrap_or(false))) {
+            return Ok(());
+        }
         let written = File::create(self.staging.path().join(document))
             .and_then(|mut file| file.write_all(bytes).map(|()| file))
             .map_err(|error| Error::io("writing", &at, error))?;
@@ -216,20 +226,36 @@ pub(crate) struct BlobFile {
     file: NamedTempFile,
     staging: PathBuf,
     target: PathBuf,
+    /// It goes into a directory that may have the same one.
+    is_added: bool,
 }
 
 impl BlobFile {
-    /// Names the blob after the digest of its bytes, which the caller has computed.
+    /// Names the blob after the digest of its bytes, which the caller has computed. If the directory that it goes into has
+    /// the same bytes under that name, their file stays: somebody may be reading it.
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses.
-    pub(crate) fn persist(self, digest: &Digest) -> Result<()> {
+    pub(crate) fn persist(mut self, digest: &Digest) -> Result<()> {
+        if self.is_added && self.is_there(&self.target.join(digest.blob_path())).unwrap_or(false) {
+            return self.discard();
+        }
         let (path, at) = (self.staging.join(digest.blob_path()), name(&self.target.join(digest.blob_path())));
         let (file, written) = self.file.into_parts();
         close(file, &at)?;
         make_below(&self.staging, parent(&path))
             .and_then(|()| written.persist(&path).map_err(|refused| refused.error))
             .map_err(|error| Error::io("naming", at, error))
+    }
+
+    /// Returns whether the file at `path` has the bytes of this one.
+    fn is_there(&mut self, path: &Path) -> io::Result<bool> {
+        let found = fs::metadata(path)?;
+        if !found.is_file() || found.len() != self.file.as_file().metadata()?.len() {
+            return Ok(false);
+        }
+        self.file.rewind()?;
+        same_bytes(self.file.as_file_mut(), &mut File::open(path)?)
     }
 
     /// Removes the blob: another one is the same.
@@ -290,6 +316,24 @@ impl Existing {
             }
         }
         Ok(Self::Empty)
+    }
+}
+
+/// Returns whether what is left of two files is the same.
+fn same_bytes(one: &mut impl Read, other: &mut impl Read) -> io::Result<bool> {
+    const PIECE: u64 = 1 << 16;
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    loop {
+        first.clear();
+        second.clear();
+        one.by_ref().take(PIECE).read_to_end(&mut first)?;
+        other.by_ref().take(PIECE).read_to_end(&mut second)?;
+        if first != second {
+            return Ok(false);
+        }
+        if first.is_empty() {
+            return Ok(true);
+        }
     }
 }
 
@@ -440,6 +484,25 @@ mod tests {
         fs::write(path.join("precious"), "").unwrap();
         assert!(matches!(sink.finish(), Err(Error::Output { .. })));
         assert_eq!(files(dir.path()), ["layout/precious"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_the_same_keeps_its_file() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| fs::metadata(dir.path().join(name)).unwrap().ino();
+        write(dir.path(), Mode::New, "1").unwrap();
+        let before = [BLOB, MARK].map(file);
+        write(dir.path(), Mode::Append, "2").unwrap();
+        assert_eq!([BLOB, MARK].map(file), before);
+        assert_eq!(fs::read(dir.path().join(INDEX)).unwrap(), b"2");
+        for damaged in ["fo0", "fo", "foo2"] {
+            fs::write(dir.path().join(BLOB), damaged).unwrap();
+            write(dir.path(), Mode::Append, "3").unwrap();
+            assert_eq!(fs::read(dir.path().join(BLOB)).unwrap(), b"foo");
+        }
+        assert_eq!(files(dir.path()), [BLOB, INDEX, MARK]);
     }
 
     #[test]

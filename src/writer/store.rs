@@ -146,8 +146,8 @@ impl Restart for TarLayout<'_> {
 
 /// A layout in a directory (O-30).
 ///
-/// A blob that was there before is written again and replaced: its bytes have not been verified, and a copy inside the
-/// kernel is less work than that.
+/// A blob that was there before is written again, because its bytes have not been verified: the new one takes its place
+/// unless they are the same.
 pub(super) struct Directory<'a> {
     sink: DirSink,
     stored: HashSet<Digest>,
