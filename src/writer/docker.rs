@@ -30,6 +30,7 @@ pub(super) fn write(
 ) -> Result<ConversionReport> {
     let chosen = single_images(contents.entries);
     loss::refuse_encrypted(&contents.images())?;
+    loss::remark_index(contents, run);
     let spelling = Spelling::of(docker.full_names);
     let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
     let policy = policy(docker, options);

@@ -36,6 +36,7 @@ pub(super) fn write(
     let chosen = single_images(contents.entries);
     let images = contents.images();
     loss::refuse_encrypted(&images)?;
+    loss::remark_index(contents, run);
     let spelling = Spelling::of(docker.full_names);
     let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
     let policy = policy(options);

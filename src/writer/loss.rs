@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use super::Contents;
 use crate::error::{Error, Result, Setting};
 use crate::image::{Image, Layer};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Family;
+use crate::spec::oci::INDEX_MEMBER;
 
 /// O-19: an encrypted layer is nothing but bytes, which only a layout can carry.
 pub(super) fn refuse_encrypted(images: &[&Image]) -> Result<()> {
@@ -34,6 +36,13 @@ pub(super) fn allow_missing(layer: &Layer, allowed: bool) -> Result<()> {
 pub(super) fn layer_sources(image: &Image) -> BTreeMap<String, Descriptor> {
     let foreign = image.layers.iter().filter_map(|layer| Some((layer, layer.foreign.as_ref()?)));
     foreign.map(|(layer, foreign)| (layer.diff_id.to_string(), foreign.clone().with_family(Family::Docker))).collect()
+}
+
+/// Reports the annotations of `index.json` that are lost with it (M-7).
+pub(super) fn remark_index(contents: &Contents<'_>, run: &Run) {
+    if contents.annotations.iter().any(|annotations| !annotations.is_empty()) {
+        run.diagnostics.note(Rule::M7, INDEX_MEMBER, "the target format has no place for its annotations");
+    }
 }
 
 /// Reports the properties of an image's manifest that are lost with it, besides its digest (M-7).

@@ -74,6 +74,12 @@ fn annotations_of_indexes_are_kept_where_those_that_have_them_agree() {
     let written = convert_all(&[&one, &other], Target::Oci, &[]);
     assert_eq!(kept(&written.archive), json!({"same": "1", "more": "3"}), "B-39");
     written.outcome.says(["warning: index.json: the archives differ in its annotations other; dropped"]);
+    for target in [Target::Docker, Target::Legacy] {
+        convert(&one, target, &[])
+            .outcome
+            .says(["note: index.json: the target format has no place for its annotations"]);
+        convert(&plain[0], target, &[]).outcome.never_says(["annotations"]);
+    }
 }
 
 #[test]
