@@ -179,7 +179,7 @@ pub(crate) struct ImageArgs {
     /// --to rootfs or --config-from is given.
     ///
     /// It is never guessed: the output must not depend on the machine.
-    #[arg(long, value_name = "ARCH", value_parser = values::platform_part)]
+    #[arg(long, value_name = "ARCH", value_parser = values::architecture)]
     pub(crate) arch: Option<String>,
 
     /// The variant of the architecture, such as v7 of arm.

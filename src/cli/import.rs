@@ -61,12 +61,10 @@ fn config_of(path: &Path, args: &ImageArgs) -> Result<Vec<u8>> {
 
 /// The architecture has to be given, and is not taken from the machine (docs/formats.md O-12); a filesystem needs none.
 fn platform(args: &ImageArgs, is_needed: bool) -> Result<Option<Platform>> {
-    let host = Platform::host();
     let architecture = match args.arch.as_deref() {
-        Some("host") => &host.architecture,
-        Some(other) => other,
+        Some(architecture) => architecture,
         None if is_needed => {
-            let example = host.architecture;
+            let example = Platform::host().architecture;
             return Err(Error::Usage(format!(
                 "an image needs an architecture: --arch {example} for example, or --arch host for that of this machine"
             )));

@@ -71,6 +71,11 @@ pub(crate) fn platform_part(text: &str) -> Result<String, String> {
     }
 }
 
+/// An architecture, or `host` for that of this machine.
+pub(crate) fn architecture(text: &str) -> Result<String, String> {
+    if text == "host" { Ok(Platform::host().architecture) } else { platform_part(text) }
+}
+
 /// One word as it is; a JSON array of words if it begins with `[`.
 pub(crate) fn words(text: &str) -> Result<Words, String> {
     if !text.starts_with('[') {

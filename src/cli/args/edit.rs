@@ -160,8 +160,9 @@ pub(crate) struct PlatformChangeArgs {
     #[arg(hide_short_help = true, long, value_name = "OS", value_parser = values::platform_part)]
     pub(crate) os: Option<String>,
 
-    /// Set the architecture in the config, and drop the variant of another architecture unless --variant is given.
-    #[arg(hide_short_help = true, long, value_name = "ARCH", value_parser = values::platform_part)]
+    /// Set the architecture in the config, `host` for that of this machine, and drop the variant of another architecture
+    /// unless --variant is given.
+    #[arg(hide_short_help = true, long, value_name = "ARCH", value_parser = values::architecture)]
     pub(crate) arch: Option<String>,
 
     /// Set the variant of the architecture in the config.
