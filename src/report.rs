@@ -1,7 +1,6 @@
 //! The report of a conversion: the archive that it wrote, the images in it, and each layer (docs/formats.md M-5, M-7).
 
 use std::collections::{HashMap, HashSet};
-use std::fmt::Display;
 use std::ptr;
 
 use serde::{Serialize, Serializer};
@@ -52,7 +51,7 @@ pub struct ImageReport {
     /// Names as written.
     pub names: Vec<String>,
     /// The platform that it is for.
-    #[serde(serialize_with = "displayed")]
+    #[serde(serialize_with = "platform_name")]
     pub platform: Platform,
     /// Digest of the config.
     pub image_id: Digest,
@@ -257,8 +256,8 @@ impl BlobReport {
     }
 }
 
-fn displayed<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
+fn platform_name<S: Serializer>(platform: &Platform, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&platform.name())
 }
 
 fn compression<S: Serializer>(codec: &Codec, serializer: S) -> Result<S::Ok, S::Error> {

@@ -81,7 +81,7 @@ impl<'a> SideDocument<'a> {
             archive: &side.archive,
             names: side.chosen.names.iter().map(ToString::to_string).collect(),
             image_id: side.chosen.image.image_id.to_string(),
-            platform: side.chosen.image.platform.to_string(),
+            platform: side.chosen.image.platform.name(),
         }
     }
 }

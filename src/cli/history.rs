@@ -68,7 +68,7 @@ impl<'a> HistoryDocument<'a> {
         Self {
             names: chosen.names.iter().map(ToString::to_string).collect(),
             image_id: chosen.image.image_id.to_string(),
-            platform: chosen.image.platform.to_string(),
+            platform: chosen.image.platform.name(),
             history,
         }
     }

@@ -130,7 +130,7 @@ fn of(places: &EntryPlaces<'_>, chosen: &SelectedImage, contents: &mut ContentFa
     let facts = ImageFacts {
         position,
         names: names.iter().map(ToString::to_string).collect(),
-        platform: platform(image),
+        platform: image.platform.name(),
         os_version: Some(image.platform.os_version.clone()).filter(|version| !version.is_empty()),
         index,
         content: contents.of(image)?,
@@ -237,11 +237,4 @@ fn document<V>(document: &Document<V>) -> DocumentFacts {
         media_type: document.media_type.to_string(),
         size: document.raw.len() as u64,
     }
-}
-
-/// The platform without the OS version, which is a field of its own.
-fn platform(image: &Image) -> String {
-    let mut platform = image.platform.clone();
-    platform.os_version.clear();
-    platform.to_string()
 }

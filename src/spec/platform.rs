@@ -125,6 +125,11 @@ impl Platform {
         object
     }
 
+    /// Returns `OS/ARCH[/VARIANT]`, as `--platform` takes it and JSON has it: without the operating system's version.
+    pub fn name(&self) -> String {
+        Self { os_version: String::new(), ..self.clone() }.to_string()
+    }
+
     /// The machine; platforms that match are of one.
     pub(crate) fn machine(&self) -> Machine {
         let os = match self.os.to_ascii_lowercase().as_str() {

@@ -151,3 +151,17 @@ fn a_report_goes_where_it_can() {
     imgtar(["convert", "--to", "oci", "-o", "c.tar", "--report", "r.json"]).stdin("none").dir(scratch.dir()).exits(3);
     assert_eq!(scratch.names(), ["a.tar"], "a run that fails reports nothing");
 }
+
+#[test]
+fn documents_have_a_platform_without_the_version_of_its_system() {
+    let image = image().platform("windows/amd64").key("os.version", json!("10.0.17763.1577"));
+    let archive = Shape::Crane.save_one(&image).bytes();
+    let (report, _) = convert(archive.clone(), &["--to", "oci", "--report", "-"]);
+    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
+    let inspected = imgtar(["inspect", "--json"]).stdin(archive.clone()).success().text();
+    let inspected: Value = serde_json::from_str(&inspected).unwrap();
+    let history: Value = serde_json::from_str(&imgtar(["history", "--json"]).stdin(archive).success().text()).unwrap();
+    for platform in [&report["images"][0], &inspected["images"][0], &history].map(|image| &image["platform"]) {
+        assert_eq!(platform, "windows/amd64");
+    }
+}
