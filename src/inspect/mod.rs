@@ -103,8 +103,9 @@ pub fn inspect(
     let facts = loads::gather(archive, images, prefer, &decoded, run)?;
     let mut findings = archive::findings(&chosen, &decoded);
     findings.extend(archive::broken(&entries));
-    // No engine reads a delta; that is not a fault of the archive.
-    let unreadable = facts.unreadable().filter(|_| archive.format != reader::Format::Delta);
+    // A delta and a `dir:` have other documents by design; that is not a fault of the archive.
+    let has_lists = !matches!(archive.format, reader::Format::Delta | reader::Format::Dir);
+    let unreadable = facts.unreadable().filter(|_| has_lists);
     findings.extend(unreadable.map(|why| Diagnostic::error(Rule::O26, "", why)));
     Ok(InspectReport {
         archive: images.archive.clone(),

@@ -15,7 +15,9 @@ use crate::support::codec::Codec;
 use crate::support::docker::docker_19;
 use crate::support::image::TestImage;
 use crate::support::layer::{dir, file, layer_tar};
-use crate::support::layout::{DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types};
+use crate::support::layout::{
+    DOCKER_CONFIG, DOCKER_MANIFEST, Layout, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Types, dir_layout,
+};
 use crate::support::run::imgtar;
 use crate::support::schema;
 use crate::support::scratch::Scratch;
@@ -325,6 +327,12 @@ fn nothing_is_named_that_does_not_help() {
     }
     let linked = report_with(&["--full"], case("a link to a directory (R-12)"));
     assert!(verdict(&linked, "podman-4").get("remedy").is_none(), "{linked}");
+}
+
+/// a `dir:` has no list of images, which is no fault of it.
+#[test]
+fn a_dir_has_no_finding_for_its_form() {
+    assert_eq!(report(dir_layout(&TestImage::demo("app:1"), Types::Oci, "").bytes())["findings"], json!([]));
 }
 
 fn unclean(json: &mut Value) {
