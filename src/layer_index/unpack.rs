@@ -42,6 +42,8 @@ pub(crate) enum UnpackFault {
     BelowNoDirectory,
     /// A hard link to what is in no entry before it, but perhaps in a lower layer.
     LinkToElsewhere,
+    /// A hard link to itself.
+    LinkToItself,
     /// A hard link to a directory.
     LinkToDirectory,
     /// An entry below a symbolic link that leads nowhere within the layer.
@@ -73,9 +75,23 @@ impl UnpackFault {
             | Self::UnknownType
             | Self::NamelessWhiteout
             | Self::LinkToDirectory => true,
-            Self::WhiteoutOfOwn | Self::BelowNoDirectory | Self::LinkToElsewhere => unpacker != Unpacker::InPlace,
+            Self::WhiteoutOfOwn | Self::BelowNoDirectory | Self::LinkToElsewhere | Self::LinkToItself => {
+                unpacker != Unpacker::InPlace
+            }
             Self::PathTwice | Self::RootNoDirectory | Self::BelowDanglingLink => unpacker == Unpacker::Docker,
         }
+    }
+
+    /// Returns false if no tree can be made of a layer that has it, of which the layer could be written anew.
+    pub(crate) fn is_squashable(self) -> bool {
+        !matches!(
+            self,
+            Self::Unreadable
+                | Self::RootNoDirectory
+                | Self::NamelessWhiteout
+                | Self::LinkToItself
+                | Self::LinkToDirectory
+        )
     }
 
     /// The rule of docs/formats.md that explains it.
@@ -90,7 +106,7 @@ impl UnpackFault {
             Self::NamelessWhiteout => Rule::R3,
             Self::WhiteoutOfOwn => Rule::R1,
             Self::BelowNoDirectory | Self::BelowDanglingLink => Rule::R6,
-            Self::LinkToElsewhere | Self::LinkToDirectory => Rule::R12,
+            Self::LinkToElsewhere | Self::LinkToItself | Self::LinkToDirectory => Rule::R12,
         }
     }
 
@@ -119,6 +135,7 @@ impl UnpackFault {
             Self::WhiteoutOfOwn => "a whiteout comes after what it removes",
             Self::BelowNoDirectory => "an entry lies below a whiteout or a file of its own layer",
             Self::LinkToElsewhere => "a hard link leads to no earlier entry of its own layer",
+            Self::LinkToItself => "a hard link leads to itself",
             Self::LinkToDirectory => "a hard link leads to a directory",
             Self::BelowDanglingLink => "an entry lies below a symbolic link that leads nowhere within its layer",
         }
@@ -212,6 +229,9 @@ impl UnpackCheck {
             EntryKind::HardLink => match self.target(entry) {
                 Some(Unpacked::Directory) => return self.fault(UnpackFault::LinkToDirectory, entry),
                 Some(node) => node,
+                None if EntryPath::clean(&entry.link).is_ok_and(|target| target.as_bytes() == path) => {
+                    return self.fault(UnpackFault::LinkToItself, entry);
+                }
                 None => return self.fault(UnpackFault::LinkToElsewhere, entry),
             },
             EntryKind::Regular | EntryKind::CharDevice | EntryKind::BlockDevice | EntryKind::Fifo => Unpacked::Other,
@@ -393,8 +413,8 @@ mod tests {
     #[test]
     fn each_fault_is_found() {
         use UnpackFault::{
-            BelowDanglingLink, BelowNoDirectory, LinkToDirectory, LinkToElsewhere, NamelessWhiteout, PathTwice,
-            RootNoDirectory, WhiteoutOfOwn,
+            BelowDanglingLink, BelowNoDirectory, LinkToDirectory, LinkToElsewhere, LinkToItself, NamelessWhiteout,
+            PathTwice, RootNoDirectory, WhiteoutOfOwn,
         };
         for (entries, fault) in [
             (vec![file("a"), file("./a")], PathTwice),
@@ -408,7 +428,7 @@ mod tests {
             (vec![file("f"), file("f/k")], BelowNoDirectory),
             (vec![hardlink("a", "lower")], LinkToElsewhere),
             (vec![hardlink("a", "later"), file("later")], LinkToElsewhere),
-            (vec![hardlink("self", "self")], LinkToElsewhere),
+            (vec![hardlink("self", "./self")], LinkToItself),
             (vec![dir("d"), hardlink("a", "d")], LinkToDirectory),
             (vec![file("d/f"), hardlink("a", "d")], LinkToDirectory),
             (vec![symlink("a", "b"), file("a/.wh.a"), dir("b")], BelowDanglingLink),
@@ -436,6 +456,7 @@ mod tests {
             (UnpackFault::WhiteoutOfOwn, &[Docker, Containerd]),
             (UnpackFault::BelowNoDirectory, &[Docker, Containerd]),
             (UnpackFault::LinkToElsewhere, &[Docker, Containerd]),
+            (UnpackFault::LinkToItself, &[Docker, Containerd]),
             (UnpackFault::LinkToDirectory, &[Docker, Containerd, InPlace]),
             (UnpackFault::BelowDanglingLink, &[Docker]),
         ] {

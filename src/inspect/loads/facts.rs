@@ -3,6 +3,7 @@
 //! Engines read one list of images and never look at the other (docs/formats.md O-26, G-18), so the facts of each list are
 //! kept apart. Those of an image are few and small, however many layers it has: an index may list it ten thousand times.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::archive::LinkChain;
@@ -25,6 +26,8 @@ pub(in crate::inspect) struct LoadFacts {
     pub(super) index_json: Option<ImageList<EntryFacts>>,
     /// The image of a `dir:` as if a layout listed it, without a name.
     pub(super) dir_form: Option<ImageList<EntryFacts>>,
+    /// True for an old `dir:`, whose blobs end in `.tar`, where engines do not look for them any more.
+    pub(super) old_dir: bool,
     /// Images of Docker 1.9 and older, where there is nothing else.
     pub(super) v1: Option<V1Facts>,
     /// True if a symbolic link of the archive, named by a document or not, does not point directly to a file (G-7).
@@ -119,7 +122,7 @@ pub(super) struct LoadedImage {
     pub(super) docker_manifest: bool,
     /// The first media type of a layer that is not Docker's in a manifest of Docker's type.
     pub(super) other_type: Option<String>,
-    /// The media type of its config, if that is not OCI's in a manifest of OCI's type.
+    /// The media type of its config, if that is not OCI's in a manifest of OCI's type, or no config's in one of Docker's.
     pub(super) config_type: Option<MediaType>,
     /// True if a layer has the media type of Docker's for zstd, which Docker itself never writes.
     pub(super) docker_zstd: bool,
@@ -174,6 +177,7 @@ impl LoadFacts {
             manifest_json: None,
             index_json: None,
             dir_form: None,
+            old_dir: false,
             v1: None,
             indirect_link: false,
             rooted_name: false,
@@ -193,9 +197,13 @@ impl LoadFacts {
         self.manifest_json.as_ref().and_then(|list| list.listed.as_deref().ok()).unwrap_or_default()
     }
 
-    /// The entries of `index.json`, if it is there and can be read.
+    /// The entries of `index.json`, if it is there and can be read, or that of a `dir:`.
     pub(super) fn entries(&self) -> &[EntryFacts] {
-        self.index_json.as_ref().and_then(|list| list.listed.as_deref().ok()).unwrap_or_default()
+        self.index_json
+            .as_ref()
+            .or(self.dir_form.as_ref())
+            .and_then(|list| list.listed.as_deref().ok())
+            .unwrap_or_default()
     }
 
     /// All images, those that both documents list twice.
@@ -209,6 +217,28 @@ impl LoadFacts {
         self.dir_form.is_some() || self.v1.as_ref().is_some_and(|v1| v1.images > 0) || self.images().next().is_some()
     }
 
+    /// Returns the first platform for which each name has one image, so that it chooses among them.
+    pub(super) fn common_platform(&self) -> Option<&Platform> {
+        let mut names: HashMap<_, HashMap<&Platform, usize>> = HashMap::new();
+        for (number, entry) in self.entries().iter().enumerate().filter(|(_, entry)| !entry.images.is_empty()) {
+            // Entries of one name are read as one index.
+            let name = (entry.image_name.as_deref(), entry.ref_name.as_deref(), (!entry.is_named()).then_some(number));
+            let images = names.entry(name).or_default();
+            entry.images.iter().for_each(|image| *images.entry(&image.platform).or_default() += 1);
+        }
+        if names.is_empty() {
+            let mut items = self.items().iter().map(|item| &item.image.platform);
+            let first = items.next()?;
+            return items.all(|platform| platform == first).then_some(first);
+        }
+        let mut chosen: HashMap<&Platform, usize> = HashMap::new();
+        for (platform, _) in names.values().flatten().filter(|(_, images)| **images == 1) {
+            *chosen.entry(platform).or_default() += 1;
+        }
+        let mut platforms = self.entries().iter().flat_map(|entry| &entry.images).map(|image| &image.platform);
+        platforms.find(|platform| chosen.get(platform) == Some(&names.len()))
+    }
+
     /// Returns the position of the first image, as `--image @N` counts them: with those that cannot be read.
     pub(super) fn first_image(&self) -> usize {
         let mut counted = self.entries().iter().filter(|entry| entry.broken || !entry.images.is_empty());
@@ -217,6 +247,11 @@ impl LoadFacts {
 }
 
 impl LoadedImage {
+    /// Returns whether its layers are known not to become one.
+    pub(super) fn is_unsquashable(&self) -> bool {
+        self.unpack_faults.iter().any(|found| !found.fault.is_squashable())
+    }
+
     /// Returns whether a layer is known to have bytes that are not those of the image (M-11); they may be those of another of
     /// its layers (O-25).
     pub(super) fn is_damaged(&self) -> bool {

@@ -64,9 +64,8 @@ pub(in crate::inspect) fn gather(
         Format::Dir => {
             let listed = Err("its manifest.json is a manifest itself, as skopeo's dir: has it".to_owned());
             facts.manifest_json = Some(ImageList { size: 0, listed });
-            // Blobs of old ones end in `.tar`, where engines do not look for them any more.
-            let is_old = archive.members.names()?.iter().any(|name| name.as_bytes().ends_with(b".tar"));
-            facts.dir_form = (!is_old).then(|| gatherer.dir_form(images)).transpose()?;
+            facts.old_dir = archive.members.names()?.iter().any(|name| name.as_bytes().ends_with(b".tar"));
+            facts.dir_form = Some(gatherer.dir_form(images)?);
         }
         Format::Delta => {
             let problem = "a delta; first restore the image with --with";
@@ -287,7 +286,10 @@ fn of_image(image: &Image, unpack_faults: &UnpackFaults<'_>, faults: &mut Config
     loaded.disordered = manifest.is_none();
     loaded.docker_manifest = is_docker_manifest == Some(true);
     loaded.docker_type = loaded.docker_manifest;
-    let is_other = |of_config: &&MediaType| !loaded.docker_manifest && **of_config != MediaType::Config(Family::Oci);
+    let is_other = |of_config: &&MediaType| match loaded.docker_manifest {
+        true => !of_config.is_config(),
+        false => **of_config != MediaType::Config(Family::Oci),
+    };
     loaded.config_type = config_type.filter(is_other).cloned();
     loaded.largest_document = loaded.largest_document.max(manifest.map_or(0, |manifest| manifest.raw.len() as u64));
     for (number, layer) in image.layers.iter().enumerate() {

@@ -27,7 +27,7 @@ pub(super) use facts::LoadFacts;
 pub(super) use gather::gather;
 
 use checks::{List, LoadObstacle};
-use facts::{EntryFacts, LoadedImage};
+use facts::LoadedImage;
 use remedy::Remedy;
 use row::EngineRow;
 
@@ -101,17 +101,20 @@ fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Opt
     }
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;
     let mut sum = remedies.into_iter().reduce(Remedy::and)?;
-    let platform = facts.images().next().map(|image| image.platform.clone()).unwrap_or_default();
-    let of_platform = |entry: &EntryFacts| entry.images.iter().filter(|image| image.platform == platform).count();
+    if sum.squash.is_some() && facts.images().any(LoadedImage::is_unsquashable) {
+        return None;
+    }
     let is_several = facts.entries().iter().any(|entry| entry.images.len() > 1);
     sum.platform |= is_several && sum.target == Some("docker");
+    sum.image |= checks::is_name_shared(facts);
     let mut image = format!("@{}", facts.first_image());
-    if sum.platform && facts.entries().iter().any(|entry| of_platform(entry) > 1) {
-        // A platform does not tell one image from another.
-        image = facts.images().find_map(|image| image.manifest.clone())?;
+    let platform = facts.common_platform();
+    if sum.platform && platform.is_none() {
+        // No platform chooses one image of each name.
+        image = facts.images().find_map(|image| image.manifest.clone()).unwrap_or(image);
         sum = Remedy { image: true, platform: false, ..sum };
     }
-    Some(sum.command(row.target, &image, &platform.to_string()))
+    Some(sum.command(row.target, &image, &platform.map(ToString::to_string).unwrap_or_default()))
 }
 
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {

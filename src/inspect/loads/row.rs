@@ -78,6 +78,13 @@ pub(super) enum Reads {
     ByContainer,
 }
 
+impl Reads {
+    /// Returns whether it reads the `index.json` of an archive that has both lists.
+    pub(super) fn prefers_layouts(self) -> bool {
+        matches!(self, Self::IndexJson | Self::IndexJsonOrManifestJson | Self::IndexJsonThenManifestJson)
+    }
+}
+
 /// The forms of an archive that an engine reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Containers {

@@ -45,8 +45,10 @@ fn images(_: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
 fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let missing = |what: &str| LoadObstacle::no(format!("there is no {what} in it"), Remedy::CONVERT);
     match (list, row.reads) {
-        (Some(List::ManifestJson(ImageList { listed: Err(problem), .. })), _)
-        | (Some(List::IndexJson(ImageList { listed: Err(problem), .. })), _) => LoadObstacle::no(problem.clone(), None),
+        (Some(List::ManifestJson(ImageList { listed: Err(problem), .. })), _) => {
+            LoadObstacle::no(problem.clone(), facts.dir_form.is_some().then_some(Remedy::CONVERT))
+        }
+        (Some(List::IndexJson(ImageList { listed: Err(problem), .. })), _) => LoadObstacle::no(problem.clone(), None),
         (Some(_), _) => None,
         (None, _) if facts.v1.is_some() && row.reads != Reads::ManifestJsonOrRepositories => {
             LoadObstacle::no("it cannot read archives of Docker before 1.10", Remedy::CONVERT)

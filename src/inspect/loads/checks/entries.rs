@@ -36,7 +36,7 @@ pub(super) const CHECKS: &[EntriesCheck] = &[
 ];
 
 /// Checks for engines that do not read `index.json`: its images are what a list that they do read would be made of.
-pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, one_image, broken];
+pub(super) const CHECKS_OF_OTHERS: &[EntriesCheck] = &[images, digests, one_image, nameless, broken, platforms];
 
 /// Returns whether an entry leads to an image.
 fn have_images(entries: &[EntryFacts]) -> bool {
@@ -152,7 +152,7 @@ fn absent_platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> O
 
 /// Several platforms under one name, side by side (N-9).
 fn flat_index(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    groups(row, entries).into_values().find(|group| is_flat(group))?;
+    groups(entries, is_by_ref_name(row)).into_values().find(|group| is_flat(group))?;
     let lost = |verdict, which: &str| {
         let reason = format!("several platforms share a name without an index of their own: it keeps the {which} one");
         Some(LoadObstacle { verdict, reason, remedy: Some(Remedy::CONVERT) })
@@ -176,10 +176,14 @@ fn same_name(row: &EngineRow, facts: &LoadFacts, entries: &[EntryFacts]) -> Opti
         // It finds images by their positions too.
         return None;
     }
-    let groups = groups(row, entries);
-    let (name, _) = groups.iter().find(|(_, group)| group.len() > 1 && !is_flat(group))?;
-    let shown = escape_for_terminal(name.as_bytes());
+    let shown = escape_for_terminal(shared_name(entries, is_by_ref_name(row))?.as_bytes());
     LoadObstacle::no(format!("different images have the name `{shown}`, of which it finds one"), Remedy::IMAGE)
+}
+
+/// Returns a name that different images of one platform have.
+pub(super) fn shared_name(entries: &[EntryFacts], is_by_ref_name: bool) -> Option<&str> {
+    let mut groups = groups(entries, is_by_ref_name).into_iter();
+    groups.find(|(_, group)| group.len() > 1 && !is_flat(group)).map(|(name, _)| name)
 }
 
 /// A name with several manifests below it, for engines that choose no platform.
@@ -206,13 +210,16 @@ fn platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<L
     super::image::platforms(row, with_images.map(|entry| entry.images.as_slice()))
 }
 
+fn is_by_ref_name(row: &EngineRow) -> bool {
+    matches!(row.several, Several::ByReference | Several::ByRefName)
+}
+
 /// The entries of each name, as the engine finds names; one that is listed twice counts once.
-fn groups<'a>(row: &EngineRow, entries: &'a [EntryFacts]) -> HashMap<&'a str, Vec<&'a EntryFacts>> {
-    let by_ref_name = matches!(row.several, Several::ByReference | Several::ByRefName);
+fn groups(entries: &[EntryFacts], is_by_ref_name: bool) -> HashMap<&str, Vec<&EntryFacts>> {
     let mut groups: HashMap<&str, Vec<&EntryFacts>> = HashMap::new();
     let mut known = HashSet::new();
     for entry in entries.iter().filter(|entry| !entry.images.is_empty()) {
-        let full = entry.image_name.as_deref().filter(|_| !by_ref_name);
+        let full = entry.image_name.as_deref().filter(|_| !is_by_ref_name);
         let Some(name) = full.or(entry.ref_name.as_deref()) else { continue };
         let images: Vec<_> = entry.images.iter().map(Rc::as_ptr).collect();
         if known.insert((name, images)) {

@@ -9,7 +9,7 @@ use super::super::row::{Containers, DockerTypes, EngineRow, LayerForms, LayerTyp
 use super::super::verdict::Verdict;
 use super::LoadObstacle;
 use crate::codec::Codec;
-use crate::layer_index::{UnpackFault, Unpacker};
+use crate::layer_index::Unpacker;
 use crate::spec::config_types::{ConfigReader, ConfigTypeFault};
 use crate::words::counted;
 
@@ -110,6 +110,10 @@ fn docker_types(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option
 /// A config whose media type is not that of an image (O-10).
 fn config_type(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
     let media_type = image.config_type.as_ref().filter(|_| is_layout)?;
+    // Its manifest has Docker's type too, which hides this fault until it has OCI's.
+    if image.docker_manifest && row.docker_types != DockerTypes::None {
+        return None;
+    }
     let remedy = match (row.reads, row.docker_types) {
         // The `manifest.json` beside the layout helps it.
         (Reads::IndexJsonThenManifestJson, _) => Some(Remedy::CONVERT),
@@ -120,9 +124,14 @@ fn config_type(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<
 }
 
 /// Encrypted layers (O-19).
-fn encrypted(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstacle> {
-    let is_refused = row.unpacks.is_some() && image.encrypted;
-    LoadObstacle::no_if(is_refused, "its layers are encrypted, and it has no keys", None)
+fn encrypted(row: &EngineRow, image: &LoadedImage, is_layout: bool) -> Option<LoadObstacle> {
+    if !image.encrypted {
+        return None;
+    }
+    match row.unpacks {
+        Some(_) => LoadObstacle::no("its layers are encrypted, and it has no keys", None),
+        None => LoadObstacle::no_if(!is_layout, "its layers are encrypted, and manifest.json cannot list those", None),
+    }
 }
 
 /// Layers that may not be distributed, and whose bytes are not there (M-8).
@@ -213,8 +222,7 @@ fn unpacking(row: &EngineRow, image: &LoadedImage, _: bool) -> Option<LoadObstac
     let LayerFault { layer, fault, path } = image.unpack_faults.iter().find(|found| found.fault.stops(unpacker))?;
     let path = if path.is_empty() { String::new() } else { format!(" (`{path}`)") };
     // One layer is made of several, entry by entry.
-    let is_readable = !matches!(fault, UnpackFault::Unreadable | UnpackFault::LinkToDirectory);
-    let remedy = (image.layers > 1 && is_readable).then_some(Remedy::SQUASH);
+    let remedy = (image.layers > 1).then_some(Remedy::SQUASH);
     LoadObstacle::no(format!("it does not unpack layer {layer}: {}{path}", fault.problem()), remedy)
 }
 

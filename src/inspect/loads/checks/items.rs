@@ -7,6 +7,7 @@ use super::super::remedy::Remedy;
 use super::super::row::{EngineRow, LinkRule, NameRules, Several};
 use super::LoadObstacle;
 use crate::path::escape_for_terminal;
+use crate::spec::docker::UNTAGGED;
 use crate::spec::reference::Reference;
 
 type ItemsCheck = fn(&EngineRow, &[ItemFacts]) -> Option<LoadObstacle>;
@@ -26,7 +27,10 @@ fn several(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
 
 /// An image without a name.
 fn nameless(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
-    if items.iter().all(|item| !item.names.is_empty()) {
+    // A conversion leaves out what says that there is no name; engines refuse it as a name.
+    let is_untagged = |item: &ItemFacts| item.names.iter().all(|name| name == UNTAGGED);
+    let is_nameless = |item: &ItemFacts| item.names.is_empty() || (row.names != NameRules::Needed && is_untagged(item));
+    if !items.iter().any(is_nameless) {
         return None;
     }
     let remedy = Remedy::tag(items.len() > 1);
@@ -79,11 +83,18 @@ fn same_name(row: &EngineRow, items: &[ItemFacts]) -> Option<LoadObstacle> {
         // Docker's graph store keeps both; the last one has the name.
         return None;
     }
-    let mut known: HashMap<&str, u64> = HashMap::new();
-    let mut named = items.iter().flat_map(|item| item.names.iter().map(|name| (name, item.identity)));
-    let (twice, _) = named.find(|(name, image)| known.insert(name, *image).is_some_and(|other| other != *image))?;
-    let shown = escape_for_terminal(twice.as_bytes());
+    let shown = escape_for_terminal(shared_names(items).next()?.as_bytes());
     LoadObstacle::no(format!("two images have the name `{shown}`, of which it finds one"), Remedy::IMAGE)
+}
+
+/// The names that two images have.
+pub(super) fn shared_names(items: &[ItemFacts]) -> impl Iterator<Item = &str> {
+    let mut known: HashMap<&str, u64> = HashMap::new();
+    let named = items.iter().flat_map(|item| item.names.iter().map(|name| (name.as_str(), item.identity)));
+    named.filter_map(move |(name, image)| {
+        let other = known.insert(name, image).filter(|&other| other != image);
+        other.map(|_| name)
+    })
 }
 
 /// Names of members that must be cleaned first, or that are looked up with their slash (G-4).

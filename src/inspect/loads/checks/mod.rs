@@ -9,6 +9,7 @@ use super::facts::{EntryFacts, ImageList, ItemFacts, LoadFacts, LoadedImage, V1F
 use super::remedy::Remedy;
 use super::row::{EngineRow, Reads};
 use super::verdict::Verdict;
+use crate::spec::docker::UNTAGGED;
 
 /// A reason why an engine does not load an archive, or not all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,8 @@ impl<'a> List<'a> {
             Reads::IndexJsonOrManifestJson => Vec::from_iter(index.or(manifest)),
             // It reads directories of either form, but none into which a docker tarball was unpacked.
             Reads::IndexJsonThenManifestJson => {
-                let dir_form = facts.dir_form.as_ref().filter(|_| facts.directory).map(Self::IndexJson);
+                let dir_form =
+                    facts.dir_form.as_ref().filter(|_| facts.directory && !facts.old_dir).map(Self::IndexJson);
                 index.into_iter().chain(dir_form).chain(manifest.filter(|_| !facts.directory)).collect()
             }
             Reads::ByContainer => Vec::from_iter(if facts.directory { index } else { manifest }),
@@ -72,17 +74,28 @@ impl<'a> List<'a> {
     }
 }
 
+/// Returns whether two images have one name, so that they are not converted together (N-9).
+pub(super) fn is_name_shared(facts: &LoadFacts) -> bool {
+    items::shared_names(facts.items()).any(|name| name != UNTAGGED)
+        || entries::shared_name(facts.entries(), false).is_some()
+}
+
 /// Returns all obstacles for an engine that reads `list`. If the archive has no list that the engine reads, they
 /// include those that would remain if such a list were made of another.
 pub(super) fn obstacles(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Vec<LoadObstacle> {
     let mut found: Vec<LoadObstacle> = archive::CHECKS.iter().filter_map(|check| check(row, facts, list)).collect();
-    let (of_items, of_entries) = match list {
+    // What a `dir:` has in the place of manifest.json lists nothing.
+    let read = list.filter(|list| facts.dir_form.is_none() || matches!(list, List::IndexJson(_)));
+    let (of_items, of_entries) = match read {
         Some(_) => (items::CHECKS, entries::CHECKS),
         None => (items::CHECKS_OF_OTHERS, entries::CHECKS_OF_OTHERS),
     };
-    let other =
-        || facts.manifest_json.as_ref().map(List::ManifestJson).or(facts.index_json.as_ref().map(List::IndexJson));
-    let Some(images) = list.or_else(other) else { return found };
+    let other = || {
+        let dir_form = facts.dir_form.as_ref().map(List::IndexJson);
+        let manifest_json = || facts.manifest_json.as_ref().map(List::ManifestJson);
+        dir_form.or_else(manifest_json).or(facts.index_json.as_ref().map(List::IndexJson))
+    };
+    let Some(images) = read.or_else(other) else { return found };
     match images {
         List::ManifestJson(ImageList { listed: Ok(items), .. }) if !items.is_empty() => {
             found.extend(of_items.iter().filter_map(|check| check(row, items)));
@@ -92,7 +105,8 @@ pub(super) fn obstacles(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_
         }
         List::ManifestJson(_) | List::IndexJson(_) | List::Repositories(_) => {}
     }
-    let is_layout = matches!(list, Some(List::IndexJson(_)));
+    // A layout that is made of a `dir:` keeps its media types.
+    let is_layout = matches!(images, List::IndexJson(_)) && (read.is_some() || row.reads.prefers_layouts());
     let images = images.images();
     let any = |check: &image::ImageCheck| images.iter().find_map(|image| check(row, image, is_layout));
     found.extend(image::CHECKS.iter().filter_map(any));
