@@ -228,6 +228,7 @@ fn every_remedy_that_is_named_helps() {
         ("untyped", untyped().bytes()),
         ("unmarked", Shape::Oci.save_one(&demo).without("oci-layout").bytes()),
         ("v1", docker_19(&demo).bytes()),
+        ("v1 without names", docker_19(&demo).without("repositories").bytes()),
         ("absent platforms", nested("oci", true).bytes()),
         ("several platforms", nested("oci", false).bytes()),
         ("a flat index", flat("oci").bytes()),
@@ -378,6 +379,8 @@ fn nothing_is_named_that_does_not_help() {
             assert!(!is_meant || loads.get("remedy").is_none(), "{what}: {loads}");
         }
     }
+    let no_tar = report_with(&["--full"], case("a layer that is not a tar"));
+    assert!(no_tar["loads"].as_array().unwrap().iter().all(|loads| loads.get("remedy").is_none()), "{no_tar}");
     let own = |entry| Shape::Crane.save_one(&TestImage::demo("app:1").layer([file("x", ""), entry])).bytes();
     for (what, bytes) in [
         ("a link to a directory", case("a link to a directory (R-12)")),

@@ -158,14 +158,12 @@ pub(super) struct LayerFault {
 }
 
 /// Images of Docker 1.9 and older.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug)]
 pub(super) struct V1Facts {
     /// True if the archive has a `repositories` member.
     pub(super) repositories: bool,
-    /// The number of images.
-    pub(super) images: usize,
-    /// Their names.
-    pub(super) names: Vec<String>,
+    /// Its images as if `manifest.json` listed them.
+    pub(super) items: ImageList<ItemFacts>,
 }
 
 impl LoadFacts {
@@ -214,7 +212,7 @@ impl LoadFacts {
 
     /// Returns whether it has an image in any form.
     pub(super) fn has_images(&self) -> bool {
-        self.dir_form.is_some() || self.v1.as_ref().is_some_and(|v1| v1.images > 0) || self.images().next().is_some()
+        self.dir_form.is_some() || self.v1.as_ref().is_some_and(V1Facts::has_images) || self.images().next().is_some()
     }
 
     /// Returns the first platform for which each name has one image, so that it chooses among them.
@@ -247,6 +245,11 @@ impl LoadFacts {
 }
 
 impl LoadedImage {
+    /// Returns whether a layer is known to be no tar (H-18).
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.unpack_faults.iter().any(|found| found.fault == UnpackFault::Unreadable)
+    }
+
     /// Returns whether its layers are known not to become one.
     pub(super) fn is_unsquashable(&self) -> bool {
         self.unpack_faults.iter().any(|found| !found.fault.is_squashable())
@@ -256,6 +259,12 @@ impl LoadedImage {
     /// its layers (O-25).
     pub(super) fn is_damaged(&self) -> bool {
         self.wrong_layer.is_some() && !self.disordered
+    }
+}
+
+impl V1Facts {
+    pub(super) fn has_images(&self) -> bool {
+        self.items.listed.as_ref().is_ok_and(|items| !items.is_empty())
     }
 }
 

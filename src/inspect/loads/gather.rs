@@ -57,9 +57,8 @@ pub(in crate::inspect) fn gather(
             facts.index_json = Some(layout.or_else(unreadable)?);
         }
         Format::V1 => {
-            let names = images.entries.iter().flat_map(|entry| &entry.names).map(ToString::to_string).collect();
             let repositories = archive.members.has(REPOSITORIES_MEMBER)?;
-            facts.v1 = Some(V1Facts { repositories, images: images.entries.len(), names });
+            facts.v1 = Some(V1Facts { repositories, items: gatherer.v1_items(images)? });
         }
         Format::Dir => {
             let listed = Err("its manifest.json is a manifest itself, as skopeo's dir: has it".to_owned());
@@ -119,6 +118,21 @@ impl Gatherer<'_> {
             listed.push(facts);
         }
         Ok(ImageList { size: listing.size, listed: Ok(listed) })
+    }
+
+    /// The images of Docker 1.9 as items of a list.
+    fn v1_items(&self, images: &ImageSet) -> Result<ImageList<ItemFacts>> {
+        let mut faults = ConfigFaults::default();
+        let mut listed = Vec::with_capacity(images.entries.len());
+        for entry in &images.entries {
+            let Node::Image(image) = &entry.node else { continue };
+            self.run.budget.charge_memory(FACTS_SIZE, &image.at)?;
+            let mut loaded = of_config(image, self.unpack_faults, &mut faults);
+            loaded.layers = image.layers.len();
+            let names = entry.names.iter().map(ToString::to_string).collect();
+            listed.push(ItemFacts { names, image: Rc::new(loaded), ..ItemFacts::default() });
+        }
+        Ok(ImageList { size: 0, listed: Ok(listed) })
     }
 
     fn item(&self, item: &ManifestItem, image: Option<&Arc<Image>>, faults: &mut ConfigFaults) -> Result<ItemFacts> {

@@ -94,9 +94,10 @@ fn verdict(obstacles: &[LoadObstacle]) -> Verdict {
     obstacles.iter().map(|obstacle| obstacle.verdict).min().unwrap_or(Verdict::Yes)
 }
 
-/// Returns the command that removes all obstacles, if there is one: of an archive with damage no conversion is made.
+/// Returns the command that removes all obstacles, if there is one: of an archive with damage no conversion is made, nor of
+/// a layer that is known to be no tar.
 fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Option<String> {
-    if facts.images().any(LoadedImage::is_damaged) {
+    if facts.images().any(|image| image.is_damaged() || image.is_unreadable()) {
         return None;
     }
     let remedies = obstacles.iter().map(|obstacle| obstacle.remedy).collect::<Option<Vec<Remedy>>>()?;

@@ -15,7 +15,7 @@ use crate::spec::reference::Reference;
 pub(super) fn of(row: &EngineRow, facts: &LoadFacts, list: List<'_>) -> Vec<String> {
     let naming = NameStyle::of(row.engine);
     let mut names: Vec<String> = match list {
-        List::Repositories(v1) => v1.names.clone(),
+        List::Repositories(v1) => v1.items.listed.iter().flatten().flat_map(|item| item.names.clone()).collect(),
         List::IndexJson(_) if naming == NameStyle::Short && facts.directory => Vec::new(),
         List::IndexJson(_) => facts.entries().iter().filter_map(|entry| naming.of_entry(entry)).collect(),
         List::ManifestJson(_) => {

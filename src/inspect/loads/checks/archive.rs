@@ -35,7 +35,7 @@ fn images(_: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
     let is_empty = match list {
         Some(List::ManifestJson(manifest)) => manifest.listed.as_ref().is_ok_and(Vec::is_empty),
         Some(List::IndexJson(_)) => false,
-        Some(List::Repositories(v1)) => v1.images == 0,
+        Some(List::Repositories(v1)) => !v1.has_images(),
         None => !facts.has_images() && facts.unreadable().is_none() && facts.entries().is_empty(),
     };
     LoadObstacle::no_if(is_empty, "there is no image in it", None)

@@ -93,7 +93,8 @@ pub(super) fn obstacles(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_
     let other = || {
         let dir_form = facts.dir_form.as_ref().map(List::IndexJson);
         let manifest_json = || facts.manifest_json.as_ref().map(List::ManifestJson);
-        dir_form.or_else(manifest_json).or(facts.index_json.as_ref().map(List::IndexJson))
+        let v1 = || facts.v1.as_ref().map(|v1| List::ManifestJson(&v1.items));
+        dir_form.or_else(manifest_json).or_else(v1).or(facts.index_json.as_ref().map(List::IndexJson))
     };
     let Some(images) = read.or_else(other) else { return found };
     match images {
