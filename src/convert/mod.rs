@@ -12,7 +12,7 @@ pub use split::{ParseSplitPatternError, SplitArchive, SplitPattern};
 use crate::digest::DiffId;
 use crate::edit::{self, EditOptions, EditOutcomes, EditedImage, NewConfig, Readers};
 use crate::error::{Error, Result, Setting};
-use crate::image::{ImageEntry, ImageSet};
+use crate::image::{ImageEntry, ImageSet, distinct_images};
 use crate::increment::{self, BaseImages};
 use crate::reader::{self, ArchiveImages, Archives};
 use crate::report::{ConversionReport, LayerReport, UnreadReport};
@@ -180,8 +180,8 @@ fn edited(
 
 /// The diff_ids of all layers of `images`: an edit made the layers that have others.
 fn diff_ids(images: &ImageSet) -> HashSet<&DiffId> {
-    let read = images.entries.iter().flat_map(|entry| entry.node.images());
-    read.flat_map(|image| image.layers.iter()).map(|layer| &layer.diff_id).collect()
+    let layers = distinct_images(&images.entries).into_iter().flat_map(|image| image.layers.iter());
+    layers.map(|layer| &layer.diff_id).collect()
 }
 
 /// Puts the changes into the report of the archive that holds the images `edited`, in their order. The writers compare with

@@ -43,7 +43,7 @@ pub use shape::check_healthcheck;
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, ImageSet, Layer};
+use crate::image::{Image, ImageEntry, ImageSet, Layer, distinct_images};
 use crate::run::Run;
 use crate::spec::platform::Platform;
 use crate::words::counted;
@@ -215,7 +215,7 @@ pub(crate) fn apply(
     }
     removal.refuse_no_hit(&options.remove)?;
     let entries = references::replace(entries, &changed, run)?;
-    let written: Vec<&Image> = entries.iter().flat_map(|entry| entry.node.images()).map(|image| &**image).collect();
+    let written: Vec<&Image> = distinct_images(&entries).into_iter().map(|image| &**image).collect();
     removal.content.check(&written, run)?;
     Ok((entries, EditOutcomes(outcomes)))
 }

@@ -17,7 +17,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node};
+use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node, distinct_images};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::spec::platform::Platform;
@@ -70,7 +70,7 @@ impl UnreadLayers {
 
     /// Returns for each archive how many of its layers are not read where the images of `entries` are.
     pub(crate) fn counts(&self, entries: &[ImageEntry]) -> BTreeMap<Arc<str>, usize> {
-        let layers = entries.iter().flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
+        let layers = distinct_images(entries).into_iter().flat_map(|image| image.layers.iter());
         let read: HashSet<Location> = layers.filter_map(|layer| Some(layer.blob.as_ref()?.extent.location())).collect();
         let unread: HashSet<_> = read.iter().filter_map(|read| self.0.get(read)).flatten().collect();
         let mut counts = BTreeMap::new();

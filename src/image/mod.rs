@@ -277,6 +277,13 @@ impl ImageEntry {
     }
 }
 
+/// Returns the images of `entries`, each once: thousands of entries may list one, and each may have thousands of layers.
+pub(crate) fn distinct_images<'e>(entries: impl IntoIterator<Item = &'e ImageEntry>) -> Vec<&'e Arc<Image>> {
+    let mut seen = HashSet::new();
+    let images = entries.into_iter().flat_map(|entry| entry.node.images());
+    images.filter(|image| seen.insert(Arc::as_ptr(image))).collect()
+}
+
 impl Node {
     /// All images at and below the node, in order, each as often as it is listed.
     pub fn images(&self) -> Vec<&Arc<Image>> {

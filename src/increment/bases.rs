@@ -14,11 +14,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::distinct;
 use crate::codec::Codec;
 use crate::digest::DiffId;
 use crate::error::{Error, Result, Setting};
-use crate::image::{Image, ImageEntry, ImageSet, Layer, Name};
+use crate::image::{Image, ImageEntry, ImageSet, Layer, Name, distinct_images};
 use crate::rule::Rule;
 use crate::run::Run;
 
@@ -132,7 +131,7 @@ impl BaseImages {
     /// # Errors
     /// Under `--strict` the first warning.
     pub(crate) fn warn_of_unused(&self, entries: &[ImageEntry], run: &Run) -> Result<()> {
-        let images = distinct(entries).into_iter();
+        let images = distinct_images(entries).into_iter();
         let lowest: HashSet<&DiffId> = images.filter_map(|image| Some(&image.layers.first()?.diff_id)).collect();
         for (archive, of_base) in &self.bases {
             if !of_base.iter().any(|diff_id| lowest.contains(diff_id)) {

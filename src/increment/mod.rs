@@ -14,7 +14,7 @@ pub(crate) use bases::{BaseImages, SharedLayers};
 
 use crate::digest::DiffId;
 use crate::error::Result;
-use crate::image::{Child, ExpectedDigest, Image, ImageEntry, ImageIndex, Layer, NeededBase, Node};
+use crate::image::{Child, ExpectedDigest, Image, ImageEntry, ImageIndex, Layer, NeededBase, Node, distinct_images};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -29,7 +29,7 @@ const MAX_LISTED: usize = 16;
 /// # Errors
 /// For an image that lacks layers which no base has.
 pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Result<()> {
-    let images = distinct(entries);
+    let images = distinct_images(&*entries);
     let shared: HashMap<*const Image, SharedLayers<'_>> =
         images.iter().filter_map(|image| Some((Arc::as_ptr(image), bases.shared_with(image)?))).collect();
     let written = images.iter().flat_map(|image| written_diff_ids(image, shared.get(&Arc::as_ptr(image)))).cloned();
@@ -51,16 +51,9 @@ pub(crate) fn refuse(entries: &[ImageEntry]) -> Result<()> {
     })
 }
 
-/// The images of `entries`, each once: thousands of entries may list one, and each may have thousands of layers.
-fn distinct(entries: &[ImageEntry]) -> Vec<&Arc<Image>> {
-    let mut seen = HashSet::new();
-    let images = entries.iter().flat_map(|entry| entry.node.images());
-    images.filter(|image| seen.insert(Arc::as_ptr(image))).collect()
-}
-
 /// Notes once which bases of the images of `entries` do not tell how a registry has their layers.
 pub(crate) fn note_docker_archives(entries: &[ImageEntry], bases: &BaseImages, run: &Run) {
-    let used = distinct(entries).into_iter().filter_map(|image| Some(bases.shared_with(image)?.base));
+    let used = distinct_images(entries).into_iter().filter_map(|image| Some(bases.shared_with(image)?.base));
     let without_manifest = used.filter(|base| base.image.manifest.is_none());
     let archives: BTreeSet<&str> = without_manifest.map(|base| &*base.archive).collect();
     let (these, their) = match archives.len() {

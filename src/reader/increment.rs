@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::archive::MemberIndex;
 use crate::error::{Error, Result, Setting};
-use crate::image::{Broken, Image, ImageSet, Layer, NeededBase, Node, PartialLayer};
+use crate::image::{Broken, Image, ImageSet, Layer, NeededBase, Node, PartialLayer, distinct_images};
 use crate::path::escape_for_terminal;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -43,7 +43,7 @@ pub(super) fn complete<'s>(
     run: &Run,
 ) {
     let entries = others.into_iter().flat_map(|other| &other.entries);
-    let layers = entries.flat_map(|entry| entry.node.images()).flat_map(|image| image.layers.iter());
+    let layers = distinct_images(entries).into_iter().flat_map(|image| image.layers.iter());
     let (mut by_diff_id, mut by_digest) = (HashMap::new(), HashMap::new());
     for layer in layers.filter(|layer| layer.blob.is_some()) {
         by_diff_id.entry(&layer.diff_id).or_insert(layer);

@@ -17,13 +17,12 @@ mod shared;
 mod v1;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::archive::MemberIndex;
 use crate::codec::Codec;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::image::ImageSet;
+use crate::image::{ImageSet, distinct_images};
 use crate::limits::MAX_MANIFEST_JSON;
 use crate::options::Half;
 use crate::path::EntryPath;
@@ -178,10 +177,9 @@ impl Archive {
 
 /// Counts the bytes of the layers of a directory against the limits, each file once; a tar is counted when it is opened.
 fn count_layers(set: &ImageSet, label: &str, run: &Run) -> Result<()> {
-    let (mut images, mut bodies) = (HashSet::new(), HashSet::new());
-    for image in set.entries.iter().flat_map(|entry| entry.node.images()) {
-        let is_new = images.insert(Arc::as_ptr(image));
-        for blob in image.layers.iter().filter(|_| is_new).filter_map(|layer| layer.blob.as_ref()) {
+    let mut bodies = HashSet::new();
+    for image in distinct_images(&set.entries) {
+        for blob in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
             if bodies.insert(blob.extent.location()) {
                 run.budget.decoded(blob.extent.size(), label)?;
             }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::archive::MemberIndex;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image::{ImageSet, Layer};
+use crate::image::{ImageSet, Layer, distinct_images};
 use crate::run::Run;
 use crate::stream::source::Extent;
 
@@ -67,8 +67,7 @@ impl SharedBlobs {
     /// # Errors
     /// When they take more memory than is allowed.
     pub(super) fn add_layers(&mut self, set: &ImageSet, run: &Run) -> Result<()> {
-        let images = set.entries.iter().flat_map(|entry| entry.node.images());
-        for layer in images.flat_map(|image| image.layers.iter()) {
+        for layer in distinct_images(&set.entries).into_iter().flat_map(|image| image.layers.iter()) {
             if let (Some(digest), Layer { at, blob: Some(blob), .. }) = (layer.stored_digest(), layer) {
                 self.add(digest, at.clone(), blob.extent.clone(), run)?;
             }

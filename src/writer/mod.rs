@@ -18,14 +18,13 @@ mod speculative;
 mod store;
 mod tar;
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 pub(crate) use tar::{CountedSink, Out};
 
 use crate::codec::{self, Encoding};
 use crate::error::{Error, Result};
-use crate::image::{Image, ImageEntry, ImageSet, Layer, Node, RawBlob, distinct};
+use crate::image::{Image, ImageEntry, ImageSet, Layer, Node, RawBlob, distinct, distinct_images};
 use crate::options::{ConvertOptions, Target};
 use crate::report::ConversionReport;
 use crate::run::Run;
@@ -74,11 +73,9 @@ pub(crate) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// The images, each once: thousands of entries may list one, and each may have thousands of layers.
+    /// The images, each once.
     fn images(&self) -> Vec<&'a Image> {
-        let mut seen = HashSet::new();
-        let images = self.entries.iter().flat_map(|entry| entry.node.images());
-        images.filter(|image| seen.insert(Arc::as_ptr(image))).map(|image| &**image).collect()
+        distinct_images(self.entries).into_iter().map(|image| &**image).collect()
     }
 
     /// Returns the bytes of all layers as they are stored.

@@ -31,6 +31,8 @@ use facts::LoadedImage;
 use remedy::Remedy;
 use row::EngineRow;
 
+use crate::spec::platform::Platform;
+
 /// The outcome of loading the archive with one engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -115,7 +117,7 @@ fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Opt
         image = facts.images().find_map(|image| image.manifest.clone()).unwrap_or(image);
         sum = Remedy { image: true, platform: false, ..sum };
     }
-    Some(sum.command(row.target, &image, &platform.map(ToString::to_string).unwrap_or_default()))
+    Some(sum.command(row.target, &image, &platform.map(Platform::name).unwrap_or_default()))
 }
 
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
