@@ -47,18 +47,19 @@ const STYLES: Styles = Styles::styled()
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    the answer is no: images differ, or verify found an error
+  1    the answer is no: images differ, verify found an error, an engine
+       does not load the archive, or more is hidden than may be
   2    the command line is wrong
   3    the input is not an image archive, or is damaged or hostile
   4    the target format cannot store it, or the image, platform or path is
-       not in the input
+       not in the input, or several match
   5    reading or writing failed
   6    a limit was exceeded; the message names its flag
   129  ended by SIGHUP (130: SIGINT, 143: SIGTERM)
   141  the reader of a written archive closed the pipe
 
 Environment:
-  SOURCE_DATE_EPOCH  time for what imgtar itself makes: seconds since 1970
+  SOURCE_DATE_EPOCH  time of everything that imgtar creates: seconds since 1970
   IMGTAR_JOBS        same as --jobs
   TMPDIR             same as --tmpdir
   NO_COLOR           turns colours off";
@@ -83,7 +84,7 @@ Examples:
 
 /// Convert and inspect container image archives: docker save, crane, OCI layouts and flat root filesystems.
 ///
-/// Works offline, as a stream, without a daemon, a registry or root. The format of an input is recognised by its content,
+/// Works offline and in pipes, without a daemon, a registry or root. The format of an input is recognised by its content,
 /// never by its name.
 #[derive(Debug, Parser)]
 #[command(name = "imgtar", version, long_version = super::version::long(), styles = STYLES, max_term_width = 100, after_long_help = EXIT_CODES)]
@@ -92,7 +93,7 @@ pub(crate) struct Cli {
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Running")]
     pub(crate) quiet: bool,
 
-    /// Print more: each layer that is written, the notes that verify makes, digests in full.
+    /// Print more: a line for each layer written, verify's notes, full digests.
     #[arg(short, long, global = true, help_heading = "Running")]
     pub(crate) verbose: bool,
 
@@ -135,9 +136,9 @@ impl CommandArgs {
 
 /// Make an image of a root filesystem.
 ///
-/// ROOTFS is a tar, plain or compressed with gzip, zstd, xz, bzip2 or lz4. It becomes the image's only layer, byte for byte;
-/// gzip and zstd are kept where the target format allows it. The config contains only what the flags say, so the same tar
-/// and flags always give the same image ID.
+/// ROOTFS is a tar such as `docker export` writes, plain or compressed with gzip, zstd, xz, bzip2 or lz4. It becomes the
+/// image's only layer, byte for byte; gzip and zstd are kept where the target format allows it. The config contains only
+/// what the flags set, so the same tar and flags always give the same image ID.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = IMPORT_EXAMPLES,
@@ -188,8 +189,8 @@ pub(crate) struct ImageArgs {
 
     /// Start from the config of the image in this archive; other flags change it.
     ///
-    /// Its history is kept, as steps without a layer. After `imgtar convert --to rootfs` and a change by other tools, this
-    /// gives the new image the command, environment and labels of the old one.
+    /// Its history is kept, as steps without a layer. Use this after `imgtar convert --to rootfs` and changes by other
+    /// tools: the new image gets the command, environment and labels of the old one.
     #[arg(long, value_name = "IN")]
     pub(crate) config_from: Option<PathBuf>,
 }
@@ -224,9 +225,9 @@ pub(crate) struct OutputArgs {
     #[arg(short, long, value_name = "PATH", default_value = "-", hide_default_value = true)]
     pub(crate) output: PathBuf,
 
-    /// Replace existing files: those that -o, --report and --config-out name.
+    /// Replace the files of -o, --report and --config-out if they exist.
     ///
-    /// A directory is replaced only if it holds an `oci-layout`.
+    /// A directory is replaced only if it contains an `oci-layout` file.
     #[arg(short, long, conflicts_with = "append")]
     pub(crate) force: bool,
 
@@ -241,7 +242,7 @@ pub(crate) struct OutputArgs {
     #[arg(short = 'z', long, value_name = "FORM", value_enum)]
     pub(crate) outer: Option<OuterArg>,
 
-    /// Write a report as one JSON document: to a file, or to standard output with `-` if the archive goes elsewhere.
+    /// Write a report as one JSON document to this file; with `-` to standard output, if the archive goes elsewhere.
     #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -252,9 +253,10 @@ pub(crate) struct OutputArgs {
 pub(crate) struct SplitArgs {
     /// Write an archive for each image. The last part of -o is then a pattern, as in out/{name}-{tag}.tar.
     ///
-    /// The pattern may contain in braces: `name`, the last part of the repository; `repo`, all of it with `/` replaced by
-    /// `_`; `tag`, `os` and `arch`; `id`, the first 12 digits of the image ID; and `n`, the number of the image, from 0.
-    /// With `os`, `arch` or `id` each platform gets an archive of its own. If one archive cannot be written, none appears.
+    /// The pattern may contain these fields in braces: `name`, the last part of the repository; `repo`, all of it with `/`
+    /// replaced by `_`; `tag`, `os` and `arch`; `id`, the first 12 digits of the image ID; and `n`, the number of the image,
+    /// from 0. With `os`, `arch` or `id` each platform gets an archive of its own. If one archive cannot be written, none
+    /// appears.
     #[arg(long, conflicts_with = "append")]
     pub(crate) split: bool,
 }
@@ -262,7 +264,7 @@ pub(crate) struct SplitArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Selection")]
 pub(crate) struct SelectionArgs {
-    /// Take layers, manifests or platforms that IN lists but does not contain from this archive. Repeatable.
+    /// Take from this archive the layers, manifests or platforms that IN lists but does not contain. Repeatable.
     ///
     /// They are found by digest, and checked like all others. If IN is a delta, this is the image that it was made against.
     #[arg(long = "with", value_name = "ARCHIVE")]
@@ -280,20 +282,20 @@ pub(crate) struct SelectionArgs {
     #[arg(long = "platform", value_name = "PLATFORM", value_parser = values::platform, value_delimiter = ',')]
     pub(crate) platforms: Vec<PlatformArg>,
 
-    /// Which file to believe where index.json and manifest.json of one archive disagree; without it that is an error.
+    /// Which file to believe if index.json and manifest.json of an archive disagree; without this flag that is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<HalfArg>,
 
-    /// The handling of index entries whose content is not in the archive.
+    /// What to do with index entries whose content is not in the archive.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum, default_value_t)]
     pub(crate) index: IndexArg,
 
-    /// The handling of BuildKit's attestation manifests. By default they are kept with an index that is kept whole,
-    /// otherwise dropped with a notice.
+    /// What to do with BuildKit's attestation manifests. By default they are kept if their index is kept whole, and
+    /// otherwise dropped with a note.
     #[arg(hide_short_help = true, long, value_name = "POLICY", value_enum)]
     pub(crate) attestations: Option<AttestationsArg>,
 
-    /// Which layers to decode only to compare them with the config's diff_ids.
+    /// Which layers to decode only in order to compare them with the config's diff_ids.
     #[arg(long, value_name = "DEPTH", value_enum, default_value_t)]
     pub(crate) verify: VerifyArg,
 }
@@ -327,16 +329,16 @@ pub(crate) struct NameArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Layers")]
 pub(crate) struct LayerArgs {
-    /// The form of stored layers: keep, none, gzip[:1-9] or zstd[:1-19].
+    /// The compression of layers: keep, none, gzip[:1-9] or zstd[:1-19].
     ///
     /// By default `oci` and `oci-dir` keep layers as they are, `docker` keeps gzip layers and compresses all others with
     /// gzip, and layers of `legacy` are always plain. The default level is 2 for gzip, which is as small as what skopeo
-    /// writes, and 3 for zstd. Layers that are compressed this way already are kept; with a level every layer is compressed
-    /// again, because the level of the existing ones is unknown.
+    /// writes, and 3 for zstd. Layers that already have this compression are kept; if a level is given, every layer is
+    /// compressed again, because the level of the existing ones is unknown.
     #[arg(long, value_name = "FORM", value_parser = values::compress)]
     pub(crate) compress: Option<Compress>,
 
-    /// Store the bytes of a foreign layer as an ordinary layer (`oci`, `oci-dir`).
+    /// Store the bytes of a foreign (nondistributable) layer as an ordinary layer (`oci`, `oci-dir`).
     #[arg(hide_short_help = true, long)]
     pub(crate) embed_foreign: bool,
 
@@ -348,7 +350,8 @@ pub(crate) struct LayerArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "OCI layouts")]
 pub(crate) struct OciArgs {
-    /// Leave docker's manifest.json out of the tar. Only Docker 29 with the containerd image store loads the result.
+    /// Leave docker's manifest.json out of the tar. Docker then loads the result only with the
+    /// containerd image store of version 29.
     #[arg(hide_short_help = true, long)]
     pub(crate) no_docker_manifest: bool,
 
@@ -370,14 +373,15 @@ pub(crate) struct OciArgs {
 pub(crate) struct RootfsArgs {
     /// Write only this path and everything below it: a path, or a pattern with `*`, `?`, `[...]` and `**`. Repeatable.
     ///
-    /// Symbolic links in the path are followed inside the image, and written too. So are the directories above the path,
+    /// Symbolic links in the path are followed inside the image, and written too, as are the directories above the path,
     /// with their owners and modes.
     #[arg(long, value_name = "PATH")]
     pub(crate) only: Vec<OsString>,
 
-    /// Write the image's config to this file, because a filesystem cannot hold its command, environment and so on.
+    /// Write the image's config to this file: a filesystem cannot store its command, environment and so on.
     ///
-    /// Byte for byte, as `imgtar inspect --config` prints it; to standard output with `-` if the filesystem goes elsewhere.
+    /// Byte for byte, as `imgtar inspect --config` prints it; with `-` to standard output, if the filesystem goes
+    /// elsewhere.
     #[arg(hide_short_help = true, long, value_name = "FILE")]
     pub(crate) config_out: Option<PathBuf>,
 
@@ -385,7 +389,7 @@ pub(crate) struct RootfsArgs {
     #[arg(hide_short_help = true, long)]
     pub(crate) sort: bool,
 
-    /// Keep a symbolic link to a directory where a later layer has a directory of the same path.
+    /// Keep a symbolic link to a directory where a later layer has a directory with the same path.
     #[arg(hide_short_help = true, long)]
     pub(crate) keep_dirlinks: bool,
 
@@ -393,7 +397,7 @@ pub(crate) struct RootfsArgs {
     #[arg(hide_short_help = true, long)]
     pub(crate) strip_estargz: bool,
 
-    /// Set times that are later than SOURCE_DATE_EPOCH to it.
+    /// Set times later than SOURCE_DATE_EPOCH to SOURCE_DATE_EPOCH.
     #[arg(hide_short_help = true, long)]
     pub(crate) clamp_mtime: bool,
 }
@@ -409,7 +413,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) tmpdir: Option<PathBuf>,
 
-    /// Refuse an archive with more bytes than this, in its uncompressed form or in its uncompressed layers together.
+    /// Refuse an archive that is larger than this when uncompressed, or whose uncompressed layers together are.
     ///
     /// Holes of sparse files count. The suffixes K, M, G and T are powers of 1024.
     #[arg(hide_short_help = true, long, value_name = "SIZE", value_parser = values::size, default_value = "256G")]

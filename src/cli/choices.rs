@@ -13,7 +13,7 @@ pub(crate) enum FormatArg {
     /// manifest.json with gzip layers, as `crane pull` writes it
     #[value(aliases = ["docker-archive", "tarball"])]
     Docker,
-    /// OCI image layout in a tar, with docker's manifest.json as well: what most tools load
+    /// OCI image layout in a tar, with docker's manifest.json as well: the form that most tools load
     #[value(alias = "oci-archive")]
     Oci,
     /// OCI image layout in a directory; needs -o DIR
@@ -141,7 +141,7 @@ pub(crate) enum ProgressArg {
     /// Bars on a terminal unless --quiet is given, otherwise nothing
     #[default]
     Auto,
-    /// A line for each layer, and one for the whole every five seconds: for logs
+    /// A line for each layer, and one for the total every five seconds: for logs
     Plain,
     /// One JSON document per line: for programs
     Json,

@@ -30,12 +30,12 @@ pub(crate) struct ChoiceArgs {
     #[arg(long, value_name = "PLATFORM", value_parser = values::platform)]
     pub(crate) platform: Option<PlatformArg>,
 
-    /// Take what the archive lists but does not contain from this archive: the base of an increment or of a delta.
+    /// Take from this archive what the one to read lists but does not contain: the base of an increment or of a delta.
     /// Repeatable.
     #[arg(long = "with", value_name = "ARCHIVE")]
     pub(crate) with: Vec<PathBuf>,
 
-    /// Which file to believe where index.json and manifest.json of one archive disagree; without it that is an error.
+    /// Which file to believe if index.json and manifest.json of an archive disagree; without this flag that is an error.
     #[arg(hide_short_help = true, long, value_name = "HALF", value_enum)]
     pub(crate) prefer: Option<HalfArg>,
 }

@@ -17,8 +17,8 @@ Examples:
   From a pipe (IN may be omitted):
     docker save app:1 | imgtar cat /etc/passwd
 
-  Before a later layer deleted or replaced it (`imgtar ls --layers` shows which
-  layers contain it):
+  A file that a later layer deleted or replaced (`imgtar ls --layers` shows
+  which layers contain it):
     imgtar cat --layer 1 app.tar /app/.env
 
   For one platform:
@@ -26,7 +26,8 @@ Examples:
 
 /// Write a file of an image to standard output.
 ///
-/// This is the file that a container of the image would see, or with --layer the file of one layer.
+/// This is the file that a container of the image would see, or with --layer the file of one layer, which a later layer may
+/// have deleted.
 ///
 /// Symbolic links are followed inside the image and never out of it, hard links are resolved, and holes of sparse files are
 /// filled.
@@ -36,7 +37,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, allow_missing_positional = true)]
 pub(crate) struct CatArgs {
-    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
+    /// The archive to read: a file, a directory (an OCI layout or an unpacked archive), or `-` for standard
+    /// input.
     ///
     /// May be omitted when standard input is not a terminal.
     #[arg(value_name = "IN")]

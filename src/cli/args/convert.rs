@@ -16,7 +16,7 @@ Examples:
   One file that every engine loads, for one platform:
     imgtar convert app.tar --to oci --platform linux/amd64 -o amd64.tar
 
-  zstd layers as gzip for an engine that does not read zstd:
+  zstd layers compressed with gzip for an engine that does not read zstd:
     imgtar convert zstd-image.tar --to docker --compress gzip:6 | docker load
 
   Every image renamed to another registry:
@@ -58,7 +58,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ConvertArgs {
-    /// The archives to read: files, OCI layout directories, or `-` for standard input.
+    /// The archives to read: files, directories (OCI layouts or unpacked archives), or `-` for
+    /// standard input.
     ///
     /// May be omitted when standard input is not a terminal. With several archives, all their images are written, in this
     /// order, and blobs that they share are read and written once. Images with the same name for different platforms become
@@ -68,11 +69,11 @@ pub(crate) struct ConvertArgs {
 
     /// Leave out the layers that this archive already has, for a machine that has loaded it. Repeatable.
     ///
-    /// With oci and oci-dir this writes an increment: of each image the lowest layers that it shares with an image of
-    /// ARCHIVE are listed but not stored. `docker load`, `ctr images import` and `podman load` accept it where ARCHIVE has
+    /// With oci and oci-dir this writes an increment: the lowest layers of an image, as far as it shares them with an image of
+    /// ARCHIVE, are listed but not stored. `docker load`, `ctr images import` and `podman load` accept it where ARCHIVE has
     /// been loaded; elsewhere --with completes it. Layers of ARCHIVE are not read.
     ///
-    /// With delta this is the image that the new one is made from: layers that it has are left out, and of the other layers
+    /// With delta this is the image that the delta is applied to: layers that it has are left out, and of the other layers
     /// only what changed in their files is written.
     #[arg(long, value_name = "ARCHIVE", help_heading = "Selection")]
     pub(crate) base: Vec<PathBuf>,
@@ -81,11 +82,11 @@ pub(crate) struct ConvertArgs {
     #[arg(long, help_heading = "Selection")]
     pub(crate) fast: bool,
 
-    /// Take at most SIZE of memory to make a delta, 32M or more [default: 512M].
+    /// Use at most SIZE of memory to make a delta, 32M or more [default: 512M].
     ///
-    /// Files that need more are compared in windows; with smaller windows less is found. The delta depends on SIZE, but not on
-    /// the number of threads, which wait for one another where there is not enough for all. Only what each file of the images
-    /// takes, some 500 bytes, comes on top.
+    /// Files that need more are compared in windows; smaller windows find fewer matches. The delta depends on SIZE, but not
+    /// on the number of threads: they wait for one another if there is not enough memory for all. About 500 bytes for each
+    /// file of the images come on top.
     #[arg(long, value_name = "SIZE", value_parser = values::delta_memory, help_heading = "Selection")]
     pub(crate) memory: Option<u64>,
 

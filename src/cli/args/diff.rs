@@ -37,7 +37,7 @@ Examples:
 Exit codes:
   0  the same image, or only ignored differences
   1  they differ
-  4  there are several images to choose from, or the one asked for is not there";
+  4  there are several images to choose from, or the requested one is not there";
 
 /// Compare two images: configs, layers and files.
 ///
@@ -45,15 +45,16 @@ Exit codes:
 /// were added are marked with +, removed ones with - and changed ones with ~, followed by what changed: type, mode, owner,
 /// size, mtime, link target, device, xattrs, other PAX records such as ACLs, or content.
 ///
-/// Images with the same image ID are the same, whatever their names are and however their layers are compressed; no layer is
-/// decoded then.
+/// Images with the same image ID are the same, whatever their names are and however their layers are compressed; in that
+/// case no layer is decoded.
 #[derive(Debug, Args)]
 #[command(
     after_long_help = EXAMPLES,
     mut_arg("image", |arg| arg.help("The image of both archives: a name, a position (`@0` is the first), or a digest or an unambiguous prefix of one")),
 )]
 pub(crate) struct DiffArgs {
-    /// The first archive: a file, a directory that one was unpacked into, or `-` for standard input.
+    /// The first archive: a file, a directory (an OCI layout or an unpacked archive), or `-` for standard
+    /// input.
     #[arg(value_name = "A")]
     pub(crate) a: PathBuf,
 
@@ -71,7 +72,7 @@ pub(crate) struct DiffArgs {
 
     /// Ignore these differences, also for the exit code. Repeatable, or separated by commas.
     ///
-    /// If times, owners, modes or attributes are ignored, so are diff_ids: layers are then the same if their files are.
+    /// If times, owners, modes or attributes are ignored, so are diff_ids: layers then count as the same if their files do.
     #[arg(long, value_name = "WHAT", value_enum, value_delimiter = ',')]
     pub(crate) ignore: Vec<IgnoreArg>,
 

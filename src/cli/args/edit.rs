@@ -46,16 +46,17 @@ Examples:
     mut_arg("to", |arg| arg.value_parser(FormatArg::other_than_delta())),
 )]
 pub(crate) struct EditArgs {
-    /// The archives to read: files, directories into which one was unpacked, or `-` for standard input.
+    /// The archives to read: files, directories (OCI layouts or unpacked archives), or `-` for
+    /// standard input.
     ///
     /// May be omitted when standard input is not a terminal. Several archives become one, as with `convert`, unless --split is
-    /// given: the changes apply to all their images, or to those that --image takes.
+    /// given: the changes apply to all their images, or to those that --image selects.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
     /// Write nothing; show what would change, the new image IDs and the sizes of layers.
     ///
-    /// Everything but the writing is done, so anything that would be refused is refused. Cannot be used with --report.
+    /// Everything is done except the writing, so a command that would fail fails here too. Cannot be used with --report.
     #[arg(long, conflicts_with = "report")]
     pub(crate) dry_run: bool,
 
@@ -85,10 +86,10 @@ pub(crate) struct LayerChangeArgs {
     /// Replace the base image: OLD is an archive with the base that the image was built on, NEW an archive with the base to
     /// put in its place.
     ///
-    /// The layers of OLD have to be the lowest of the image, however they are compressed; of NEW the image for the same
-    /// platform is used. The config of the image stays; settings that it shares with OLD are listed. Refused if a directory
-    /// of the image would replace a link or file of NEW, as `lib/` does on a system with a merged /usr. If a path contains
-    /// `=`, the first `=` between two existing paths separates them.
+    /// The layers of OLD have to be the lowest of the image, however they are compressed; from NEW the image for the
+    /// same platform is used. The config of the image stays; settings that it shares with OLD are listed. Refused if a
+    /// directory of the image would replace a link or file of NEW, as `lib/` would where /usr is merged and /lib is a link.
+    /// If a path contains `=`, the first `=` between two existing paths separates them.
     #[arg(long, value_name = "OLD=NEW", value_parser = values::rebase)]
     pub(crate) rebase: Option<(PathBuf, PathBuf)>,
 
@@ -128,10 +129,10 @@ pub(crate) struct LayerChangeArgs {
     #[arg(long, value_name = "ARCHIVE", conflicts_with_all = ["squash", "squash_top"])]
     pub(crate) squash_above: Option<PathBuf>,
 
-    /// Make builds of the same files identical: clamp times to SOURCE_DATE_EPOCH, sort entries by path, and drop the names
-    /// of owners and everything that depends on the machine of the build.
+    /// Make builds of the same files identical: set times later than SOURCE_DATE_EPOCH to it, sort entries by path, and drop
+    /// the names of owners and everything that depends on the build machine.
     ///
-    /// Without SOURCE_DATE_EPOCH every time is set to 1970.
+    /// Without SOURCE_DATE_EPOCH every time is set to the start of 1970.
     #[arg(long)]
     pub(crate) normalize: bool,
 
@@ -148,7 +149,7 @@ pub(crate) struct LayerChangeArgs {
     ///
     /// Symbolic links of the image in DEST are followed. If DEST ends in a slash or is a directory of the image, SRC is put
     /// into it under its own name. Existing directories of the image keep their metadata. Owner and group are 0 unless
-    /// given. MODE, in octal, applies to files; without it modes are those on disk. Times are set to SOURCE_DATE_EPOCH.
+    /// given. MODE, in octal, applies to files; without it the modes on disk are kept. Times are set to SOURCE_DATE_EPOCH.
     #[arg(long, value_name = "SRC:DEST", value_parser = values::addition)]
     pub(crate) add: Vec<Addition>,
 }

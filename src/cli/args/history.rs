@@ -30,13 +30,15 @@ Exit codes:
 ///
 /// The oldest step comes first. For each layer the columns are its size in the archive (STORED), the size of its files
 /// (SIZE, as in `docker history`), and the size of earlier files that it hides (HIDES), because it deletes them, replaces
-/// them, or contains them again with another owner or mode. Steps without a layer only changed the config.
+/// them, or repeats them with another owner or mode. Hidden bytes still take space in the archive. Steps without a layer
+/// only changed the config.
 ///
 /// Every layer is decoded and compared with its digests.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct HistoryArgs {
-    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
+    /// The archive to read: a file, a directory (an OCI layout or an unpacked archive), or `-` for standard
+    /// input.
     ///
     /// May be omitted when standard input is not a terminal.
     #[arg(value_name = "IN")]

@@ -40,31 +40,32 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// The archives to read: files, OCI layout directories, or `-` for standard input.
+    /// The archives to read: files, directories (OCI layouts or unpacked archives), or `-` for
+    /// standard input.
     ///
     /// May be omitted when standard input is not a terminal.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// One line for each image: name, platform, size, image ID and archive.
+    /// Print one line for each image: name, platform, size, image ID and archive.
     #[arg(long, group = "form")]
     pub(crate) short: bool,
 
-    /// Everything, as one JSON document; for several archives one document on each line.
+    /// Print everything as one JSON document; for several archives one document per line.
     #[arg(long, group = "form")]
     pub(crate) json: bool,
 
-    /// The archive's own list of images, byte for byte: index.json, manifest.json or repositories.
+    /// Print the archive's own list of images, byte for byte: index.json, manifest.json or repositories.
     ///
-    /// If there are both, index.json, or manifest.json with --prefer docker.
+    /// If there are both index.json and manifest.json, the first is printed; with --prefer docker, the second.
     #[arg(long, group = "form", conflicts_with_all = ["image", "platform"])]
     pub(crate) raw: bool,
 
-    /// The config of the image, byte for byte: its sha256 is the image ID.
+    /// Print the config of the image, byte for byte: its sha256 is the image ID.
     #[arg(long, group = "form")]
     pub(crate) config: bool,
 
-    /// The manifest of the image, byte for byte; only OCI layouts have manifests.
+    /// Print the manifest of the image, byte for byte; only OCI layouts have manifests.
     #[arg(long, group = "form")]
     pub(crate) manifest: bool,
 
@@ -72,11 +73,12 @@ pub(crate) struct InspectArgs {
     #[arg(long, conflicts_with_all = ["raw", "config", "manifest"])]
     pub(crate) full: bool,
 
-    /// Say only whether this engine loads the archive; exit with 1 if it does not load all of it.
+    /// Only say whether this engine loads the archive, and if not, why; exit with 1 if it does not load all of it.
     ///
     /// A name without a version stands for every version that imgtar knows, and each of them has to load the archive; for
     /// `skopeo` one of its two transports is enough. Layers are decoded as with --full, because an engine may load an
-    /// archive but fail to unpack its layers. --short and --json print their form.
+    /// archive but fail to unpack its layers. --short and --json change the output, but not the
+    /// exit code.
     #[arg(long = "for", value_name = "ENGINE", value_parser = values::engine(),
         conflicts_with_all = ["raw", "config", "manifest"])]
     pub(crate) engine: Option<EngineChoice>,

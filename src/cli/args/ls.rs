@@ -39,13 +39,15 @@ Examples:
 /// List the files of an image, as a container would see them.
 ///
 /// Prints one path per line, the same paths in the same order as in the tar that `convert --to rootfs` writes. Control
-/// characters and the like are escaped, so that every path is exactly one line; --json has the exact bytes.
+/// characters and the like are escaped, so that every path is exactly one line; --json has the exact bytes. --layers shows
+/// deleted files, too.
 ///
 /// Compressed layers are decoded and compared with their digests. Of plain layers only the headers are read.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, disable_help_flag = true)]
 pub(crate) struct LsArgs {
-    /// The archive to read: a file, a directory into which one was unpacked, or `-` for standard input.
+    /// The archive to read: a file, a directory (an OCI layout or an unpacked archive), or `-` for standard
+    /// input.
     ///
     /// May be omitted, together with PATTERN, when standard input is not a terminal.
     #[arg(value_name = "IN")]
@@ -55,7 +57,7 @@ pub(crate) struct LsArgs {
     /// directories.
     ///
     /// Symbolic links in a path are followed inside the image; the last component is followed only if it leads to a
-    /// directory. With --layers links are followed as each layer has them, with --layer not at all. Patterns are matched
+    /// directory. With --layers links are followed as they are in each layer, with --layer not at all. Patterns are matched
     /// against full paths without symbolic links.
     #[arg(value_name = "PATTERN")]
     pub(crate) patterns: Vec<OsString>,

@@ -9,7 +9,7 @@ use super::RunArgs;
 /// The end of `imgtar verify --help`.
 const EXAMPLES: &str = "\
 Examples:
-  Before it is passed on:
+  Check an archive before it is passed on:
     imgtar verify app.tar && scp app.tar prod:
 
   An archive from a pipe, with all notes:
@@ -28,12 +28,13 @@ Examples:
 Exit codes:
   0  no errors
   1  errors, or with --strict warnings
-  3  no image archive, or damaged beyond being read as one; of several, the others are checked all the same";
+  3  not an image archive, or too damaged to be read as one; of several
+     archives, the others are still checked";
 
 /// Check everything in an archive, and list all errors.
 ///
 /// Checks every digest, size, diff_id and reference; the form of every document; the compression and the tar of every layer,
-/// its entries, and whether the layers can be applied in order; names, and whether index.json, manifest.json and
+/// its entries, and whether the layers can be applied in order; names; and whether index.json, manifest.json and
 /// repositories describe the same images. Every layer is decoded; every byte is read once.
 ///
 /// A finding is an error if `convert` would refuse the archive, or if it could convert it to an image that was not intended;
@@ -42,19 +43,20 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(
     after_long_help = EXAMPLES,
-    mut_arg("strict", |arg| arg.help("Let warnings, too, be a reason for exit 1")),
+    mut_arg("strict", |arg| arg.help("Exit with 1 for warnings, too")),
 )]
 pub(crate) struct VerifyArgs {
-    /// The archives to check: files, OCI layout directories, or `-` for standard input.
+    /// The archives to check: files, directories (OCI layouts or unpacked archives), or `-` for
+    /// standard input.
     ///
     /// May be omitted when standard input is not a terminal. Several archives are checked one by one, even if some of them
     /// have errors.
     #[arg(value_name = "IN")]
     pub(crate) inputs: Vec<PathBuf>,
 
-    /// Take what the archive lists but does not contain from this archive, and check that too. Repeatable.
+    /// Take from this archive what the one to check lists but does not contain, and check that too. Repeatable.
     ///
-    /// Without it, the layers that an increment leaves out are a note.
+    /// Without it, the layers that an increment leaves out are listed as a note.
     #[arg(long = "with", value_name = "ARCHIVE")]
     pub(crate) with: Vec<PathBuf>,
 
