@@ -132,7 +132,7 @@ fn runs_that_add_to_a_directory_that_is_not_there_yet_wait_too() {
 
 #[test]
 fn a_directory_that_was_made_to_be_added_to_goes_with_the_run() {
-    for signal in [None, Some("-INT"), Some("-KILL")] {
+    for signal in [None, Some("-TERM"), Some("-KILL")] {
         let scratch = Scratch::new();
         let (mut run, file) = beginning(&scratch);
         assert_eq!(scratch.names(), ["in", "layout"]);
