@@ -109,7 +109,10 @@ fn write(page: &mut Page<'_>, a: &Side, b: &Side, diff: &Diff, only: Option<Part
     }
     if is_shown(PartArg::Layers) {
         let LayersDiff { common, a, b, .. } = &diff.layers;
-        heading(page, &format!("layers: {common} in common, {} against {}", a.len(), b.len()))?;
+        heading(
+            page,
+            &format!("layers: {common} in common, {} only in the first, {} only in the second", a.len(), b.len()),
+        )?;
     }
     if let Some(FilesDiff { added, removed, changed, .. }) = files {
         let [added, removed, changed] = [added.len(), removed.len(), changed.len()];
@@ -126,7 +129,9 @@ fn write(page: &mut Page<'_>, a: &Side, b: &Side, diff: &Diff, only: Option<Part
 
 fn config_summary(diff: &Diff) -> String {
     match diff.config.len() {
-        0 if diff.layers.is_same() => "config: the same fields, spelled otherwise".to_owned(),
+        0 if diff.layers.is_same() => {
+            "config: the same values, written differently, so the image IDs differ".to_owned()
+        }
         0 => "config: the same".to_owned(),
         1 => "config: 1 field differs".to_owned(),
         number => format!("config: {number} fields differ"),

@@ -168,7 +168,7 @@ pub(crate) fn wait(input: &Input, messages: Messages) -> Result<()> {
 }
 
 fn standard_input() -> Result<File> {
-    let refuse = |what: &str| Err(Error::Usage(format!("standard input is {what}; give IN")));
+    let refuse = |what: &str| Err(Error::Usage(format!("standard input is {what}; name an archive")));
     if io::stdin().is_terminal() {
         return refuse("a terminal");
     }
@@ -191,7 +191,7 @@ fn standard_input() -> Result<File> {
 }
 
 fn nothing() -> Error {
-    Error::invalid(Rule::H19, "standard input", "nothing on standard input; give IN")
+    Error::invalid(Rule::H19, "standard input", "nothing on standard input; name an archive, or pipe one in")
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(crate) fn warn_of_outer(args: &WriteArgs, outer: Encoding, diagnostics: &Dia
         return Ok(());
     }
     let problem = format!(
-        "the archive is compressed as a whole because of its name, and not every engine loads that; --outer {} confirms it",
+        "the archive is compressed as a whole because of its name, and not every engine loads that; --outer {} silences this warning",
         outer.codec().name()
     );
     diagnostics.warn_of_target(Rule::G2, escape_path(&args.output.output), problem)
@@ -50,7 +50,7 @@ fn promised(path: &Path) -> Result<OuterArg> {
         "xz" | "txz" => Ok(OuterArg::Xz),
         "br" | "bz2" | "lz" | "lz4" | "lzma" | "lzo" | "tbz" | "tbz2" | "tlz" | "tlz4" | "z" | "zip" => {
             Err(Error::Usage(format!(
-                "-o ends in .{extension}, a form that is not written; --outer none|gzip|zstd|xz overrides it"
+                "-o ends in .{extension}, a compression that imgtar does not write; --outer none|gzip|zstd|xz overrides it"
             )))
         }
         _ => Ok(OuterArg::None),

@@ -157,7 +157,7 @@ fn edited_layer(number: usize, EditedLayer { before, after }: &EditedLayer) -> O
             difference(before.size, after.size)
         )),
         (Some(before), None) => {
-            Some(format!("{}: would go, {}", layer_title(number, &before.diff_id), difference(before.size, 0)))
+            Some(format!("{}: would be removed, {}", layer_title(number, &before.diff_id), difference(before.size, 0)))
         }
         (None, after) => {
             let after = after.as_ref()?;

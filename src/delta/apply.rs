@@ -271,7 +271,7 @@ fn source<'s>(opened: &'s mut Option<OpenSource>, at: &str) -> Result<&'s mut Op
 fn count(made: &mut u64, size: MadeSize<'_>, bytes: u64, at: &str) -> Result<()> {
     *made = made.saturating_add(bytes);
     let problem = match size {
-        MadeSize::Known(size) if *made > size => format!("it makes more than the {size} bytes that its layer has"),
+        MadeSize::Known(size) if *made > size => format!("it produces more than the {size} bytes of its layer"),
         MadeSize::Unknown(growth) if bytes > growth.most.saturating_sub(growth.made.fetch_add(bytes, Relaxed)) => {
             format!(
                 "it makes too much: with what it and the image that it is for have, {} bytes at most are to be expected",

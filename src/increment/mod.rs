@@ -58,12 +58,12 @@ pub(crate) fn note_docker_archives(entries: &[ImageEntry], bases: &BaseImages, r
     let archives: BTreeSet<&str> = without_manifest.map(|base| &*base.archive).collect();
     let (these, their) = match archives.len() {
         0 => return,
-        1 => ("this very archive", "its"),
-        _ => ("these very archives", "their"),
+        1 => ("this archive", "its"),
+        _ => ("these archives", "their"),
     };
     let problem = format!(
-        "load {these}: where containerd has pulled {their} images from a registry, with layers in other bytes, it runs the new \
-         images, but cannot save or push them"
+        "load exactly {these} first: if containerd has pulled {their} images from a registry instead, the new images run there, \
+         but cannot be saved or pushed"
     );
     run.diagnostics.note(Rule::B4, words::list(archives, MAX_LISTED), problem);
 }

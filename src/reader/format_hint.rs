@@ -33,7 +33,7 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
     Ok(if any(&|name| last(name).starts_with(b".wh.")) {
         "; it looks like a single layer, of which `imgtar import` makes an image".to_owned()
     } else if any(&|name| name.components().next().is_some_and(is_top)) {
-        "; it looks like a root filesystem, of which `imgtar import` makes an image".to_owned()
+        "; it looks like a root filesystem; `imgtar import` makes an image of it".to_owned()
     } else if let [only] = &names[..]
         && has_tar_name(only)
     {

@@ -76,7 +76,7 @@ fn reconcile(listing: &Listing<ManifestItem>, set: &mut ImageSet, run: &Run) -> 
         let Some(&image_id) = node.image_ids().first() else { continue };
         let names = Name::of_item(written);
         if names.is_empty() && !known.images.contains(image_id) {
-            let problem = "an untagged image is in manifest.json but not in index.json; it is taken over";
+            let problem = "an untagged image is in manifest.json but not in index.json; it is included";
             run.diagnostics.warn(Rule::O25, at, problem)?;
             let archive = set.archive.as_str().into();
             set.entries.push(ImageEntry { archive, names, descriptor: None, node: node.clone() });
@@ -140,7 +140,7 @@ impl LayoutImages {
             }
             None if self.missing.contains(name) => {
                 let problem = format!(
-                    "{name} is whole by this list, but {INDEX_MEMBER} lists blobs of it that are not in the archive"
+                    "{name} is complete according to this list, but {INDEX_MEMBER} lists blobs of it that are not in the archive"
                 );
                 Error::invalid(Rule::H13, at, problem).avoided_by(Setting::WithOrDockerHalf)
             }

@@ -54,8 +54,11 @@ impl Incoming {
     /// # Errors
     /// When there are none, or they cannot be read.
     pub(super) fn open(input: Input, label: &str, handle: FileHandle, budget: &Budget) -> Result<(Codec, Self)> {
-        let empty =
-            if matches!(input, Input::Stdin(_)) { "nothing on standard input; give IN" } else { "the file is empty" };
+        let empty = if matches!(input, Input::Stdin(_)) {
+            "nothing on standard input; name an archive, or pipe one in"
+        } else {
+            "the file is empty"
+        };
         let (head, incoming) = match input {
             Input::Path(path) => {
                 let file = File::open(&path).map_err(|error| Error::io("opening", label, error))?;

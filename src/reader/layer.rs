@@ -38,7 +38,7 @@ pub(super) fn check_type(descriptor: &Descriptor, blob: &Blob, at: &str, run: &R
     if agrees {
         return Ok(());
     }
-    let problem = "its content is compressed otherwise than its media type says";
+    let problem = "its compression does not match its media type";
     run.diagnostics.report(Diagnostic::warning(Rule::O9, at, problem).values(media_type, &blob.codec.name()))
 }
 

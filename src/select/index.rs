@@ -55,14 +55,22 @@ pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, images: &
     let is_taken = |node: &Node| matches!(node, Node::Image(other) if images.iter().any(|image| image.identity() == other.identity()));
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     let at = entry.at();
-    run.diagnostics.note(Rule::O12, at, format!("each platform is taken by itself; left out: {}", left_out.join(", ")));
+    run.diagnostics.note(
+        Rule::O12,
+        at,
+        format!("each platform is written on its own; left out: {}", left_out.join(", ")),
+    );
 }
 
 /// Reports what is left out of an index when one of its images is taken.
 pub(super) fn note_left_out(index: &ImageIndex, image: &Arc<Image>, at: &str, run: &Run) {
     let is_taken = |node: &Node| matches!(node, Node::Image(other) if other.identity() == image.identity());
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
-    run.diagnostics.note(Rule::O12, at, format!("{} is taken; left out: {}", image.platform, left_out.join(", ")));
+    run.diagnostics.note(
+        Rule::O12,
+        at,
+        format!("only {} is written; left out: {}", image.platform, left_out.join(", ")),
+    );
 }
 
 /// Describes what is below `index` and not kept.

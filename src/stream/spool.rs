@@ -28,7 +28,7 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
 /// Returns the error for a temporary file that cannot be created or written.
 fn full(tmpdir: &Path, error: &io::Error) -> Error {
     let path = crate::path::escape_path(tmpdir);
-    let problem = format!("cannot hold a temporary file: {error}");
+    let problem = format!("cannot create a temporary file: {error}");
     Error::Output { path, problem }.avoided_by(Setting::Tmpdir)
 }
 

@@ -174,7 +174,7 @@ impl ExaminedBodies {
                 Diagnostic::error(
                     Rule::M11,
                     at,
-                    "the layer's uncompressed tar has another digest than its config says",
+                    "the digest of the layer's uncompressed tar is not the diff_id in the config",
                 )
                 .values(diff_id, found),
             ),

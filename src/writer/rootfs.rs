@@ -95,7 +95,7 @@ fn only(entries: &[image::ImageEntry]) -> Result<&Image> {
     let images = single_images(entries);
     let [(entry, image)] = images[..] else {
         let titles = entries.iter().map(image::ImageEntry::title);
-        return Err(Error::choice("a root filesystem is that of one image", titles).avoided_by(Setting::Image));
+        return Err(Error::choice("a root filesystem takes one image", titles).avoided_by(Setting::Image));
     };
     if image.platform.os == "windows" {
         return Err(Error::inexpressible(entry.image_at(image), "layers of Windows are not a root filesystem"));

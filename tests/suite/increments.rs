@@ -269,7 +269,11 @@ fn of_several_bases_the_image_that_has_most_gives_all_it_has() {
     });
     assert!(manifest.is_some(), "B-43: listed as the named image has them");
     let plain = shelf.convert("new.tar --base less.tar --to oci -o less-up.tar").success();
-    plain.says(["note: less.tar: load this very archive", "needs 1 of 3 layers of ex.org/less:1", "manifest sha256:"]);
+    plain.says([
+        "note: less.tar: load exactly this archive first",
+        "needs 1 of 3 layers of ex.org/less:1",
+        "manifest sha256:",
+    ]);
 }
 
 /// An index of the image for each platform, behind one name.

@@ -245,8 +245,8 @@ fn a_compressed_archive_cut_anywhere_is_refused() {
 
 #[test]
 fn empty_standard_input_is_said_so() {
-    to(Target::Oci).exits(3).says(["nothing on standard input; give IN"]);
-    to(Target::Oci).stdin([]).exits(3).says(["nothing on standard input; give IN"]);
+    to(Target::Oci).exits(3).says(["nothing on standard input; name an archive, or pipe one in"]);
+    to(Target::Oci).stdin([]).exits(3).says(["nothing on standard input; name an archive, or pipe one in"]);
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn platforms_stay_together_unless_the_pattern_tells_them_apart() {
         let target = if target == "oci" { Target::Oci } else { Target::Docker };
         let (_, judged) = judge(target, &scratch.read("out/app-arm64.tar"));
         assert_eq!(judged[0].id, images[1].id());
-        outcome.says(["note", "each platform is taken by itself", "attestation"]);
+        outcome.says(["note", "each platform is written on its own", "attestation"]);
     }
 }
 

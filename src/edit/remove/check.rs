@@ -62,7 +62,7 @@ impl RemovedContent {
             run.diagnostics.note(Rule::E26, "the output", message);
             return Ok(());
         }
-        let problem = format!("removed content is still there as {}", first(found.into_iter(), MOST_NAMED));
+        let problem = format!("removed content is still in the image, as {}", first(found.into_iter(), MOST_NAMED));
         run.diagnostics.warn_of_target(Rule::E21, "the output", problem)
     }
 

@@ -99,7 +99,7 @@ fn named_kind(parts: &Parts, kind: Option<&str>) -> String {
         Some(kind) if is_telling(&&kind) => kind.to_string(),
         _ => match config.into_iter().chain(layers).find(is_telling) {
             Some(media_type) => shown(media_type),
-            None => "its config says nothing of an image".to_owned(),
+            None => "its config does not describe an image".to_owned(),
         },
     }
 }

@@ -126,8 +126,9 @@ fn a_dry_run_tells_what_becomes_of_each_layer_and_its_size() {
         let lines = outcome.stderr.lines().filter_map(|line| line.split_once("app:1 (linux/amd64): "));
         lines.skip(1).map(|(_, line)| line.to_owned()).collect()
     };
-    let gone =
-        |number: usize| format!("layer {number} ({}): would go, {} less", short(number), kib(size(&[&layers[number]])));
+    let gone = |number: usize| {
+        format!("layer {number} ({}): would be removed, {} less", short(number), kib(size(&[&layers[number]])))
+    };
     let added = format!("new layer ({}): {} uncompressed", written(&["--squash"], 0), kib(after));
     let outcome = preview(&["--squash"]).says([&squashed]);
     assert_eq!(lines(&outcome), [gone(0), gone(1), gone(2), added]);

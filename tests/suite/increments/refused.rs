@@ -199,7 +199,7 @@ fn which_bases_must_be_loaded_themselves_is_noted_once() {
     ]);
     for output in ["up.tar", "up-{name}.tar --split"] {
         let run = shelf.convert(&format!("new.tar --base one.tar --base two.tar --to oci -o {output}")).success();
-        let run = run.says(["note: one.tar, two.tar: load these very archives"]);
-        assert_eq!(run.stderr.matches("with layers in other bytes").count(), 1, "B-4: {}", run.stderr);
+        let run = run.says(["note: one.tar, two.tar: load exactly these archives first"]);
+        assert_eq!(run.stderr.matches("cannot be saved or pushed").count(), 1, "B-4: {}", run.stderr);
     }
 }

@@ -38,12 +38,12 @@ fn images(_: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
         Some(List::Repositories(v1)) => !v1.has_images(),
         None => !facts.has_images() && facts.unreadable().is_none() && facts.entries().is_empty(),
     };
-    LoadObstacle::no_if(is_empty, "there is no image in it", None)
+    LoadObstacle::no_if(is_empty, "the archive has no image", None)
 }
 
 /// The list of images that the engine needs (G-18, L-30).
 fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
-    let missing = |what: &str| LoadObstacle::no(format!("there is no {what} in it"), Remedy::CONVERT);
+    let missing = |what: &str| LoadObstacle::no(format!("the archive has no {what}"), Remedy::CONVERT);
     match (list, row.reads) {
         (Some(List::ManifestJson(ImageList { listed: Err(problem), .. })), _) => {
             LoadObstacle::no(problem.clone(), facts.dir_form.is_some().then_some(Remedy::CONVERT))
@@ -67,7 +67,7 @@ fn list(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<Lo
 /// The marker of a layout (O-1).
 fn marker(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Option<LoadObstacle> {
     let is_missing = facts.unmarked && !row.unmarked_layouts && matches!(list, Some(List::IndexJson(_)));
-    LoadObstacle::no_if(is_missing, "there is no `oci-layout` in it", Remedy::CONVERT)
+    LoadObstacle::no_if(is_missing, "the archive has no `oci-layout`", Remedy::CONVERT)
 }
 
 /// The size of `manifest.json` (H-14).

@@ -45,7 +45,7 @@ fn have_images(entries: &[EntryFacts]) -> bool {
 
 /// The presence of an image.
 fn images(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
-    LoadObstacle::no_if(!have_images(entries), "there is no whole image in it", None)
+    LoadObstacle::no_if(!have_images(entries), "the archive has no complete image", None)
 }
 
 /// Blobs that are named by another digest than SHA-256 (O-5).
@@ -146,7 +146,7 @@ fn broken(_: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadOb
 /// Platforms of an index whose blobs are not there (O-15).
 fn absent_platforms(row: &EngineRow, _: &LoadFacts, entries: &[EntryFacts]) -> Option<LoadObstacle> {
     let is_refused = !row.absent_platforms && entries.iter().any(|entry| entry.absent);
-    let reason = "it imports all platforms, and not all of them are there and can be read";
+    let reason = "it imports every platform, and some are missing or cannot be read";
     LoadObstacle::no_if(is_refused, reason, Remedy::CONVERT)
 }
 
