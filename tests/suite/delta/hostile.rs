@@ -100,7 +100,7 @@ fn little_that_makes_much_meets_a_limit() {
     for (diff, most) in [(&copies, "10K"), (&zeros, "1M")] {
         let line = format!("up.delta --with old.tar --to oci -o x.tar --max-size {most}");
         shelf(diff).refuses(&line, 6).says(["--max-size"]);
-        shelf_of(&plain, diff).refuses(&line.replace(most, "1G"), 3).says(["makes more than the"]);
+        shelf_of(&plain, diff).refuses(&line.replace(most, "1G"), 3).says(["produces more than the"]);
     }
     let endless = shelf(&TarDiff::v1().op(0, 2 << 30, "few").bytes());
     endless.refuses("up.delta --with old.tar --to oci -o x.tar", 3).says(["it makes too much"]);
