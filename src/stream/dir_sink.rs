@@ -1,8 +1,9 @@
 //! Where an image layout goes when it is a directory of files.
 //!
 //! Everything is written into one hidden directory first: beside the target if that is new or to be replaced as a whole,
-//! inside it if it is empty or added to. To be added to, a new one is made and locked at once, so that other runs wait. At the end that is renamed, and nothing else is done: one directory, or file by file
-//! with `index.json` last, so that at no moment an index names a blob that is not there.
+//! inside it if it is empty or added to. To be added to, a new one is made and locked at once, so that other runs wait. At
+//! the end that is renamed, and nothing else is done: one directory, or file by file with `index.json` last, so that at no
+//! moment an index names a blob that is not there.
 //!
 //! Source: docs/formats.md O-30, H-26.
 
@@ -80,7 +81,7 @@ fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
 
 impl DirSink {
     /// Begins a layout at `path`; a symbolic link is followed to where it points. Waits for another run that writes to the
-    /// directory which is there: who waits so while it has begun another layout may wait for ever, unless both are of one
+    /// directory which is there. Two runs that each hold a layout and wait for the other's wait for ever: begin several layouts in one
     /// [`OutputBatch`](super::batch::OutputBatch).
     ///
     /// # Errors

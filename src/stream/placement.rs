@@ -77,7 +77,7 @@ pub(super) fn place(outputs: Vec<StagedOutput>, confirm: Option<impl FnOnce() ->
     // The locks are kept to the end.
     let (staged, places): (Vec<_>, Vec<_>) =
         outputs.into_iter().map(|output| (output.unfinished, (output.target, output.way, output.lock))).unzip();
-    // What is confirmed may still be withdrawn, so nothing is the last step then.
+    // Outputs that wait for a confirmation may still be withdrawn: then every step has to be one that can be undone.
     let is_confirmed = confirm.is_some();
     let put = |number: usize, staged: &Path| {
         let (target, way, _) = &places[number];

@@ -84,7 +84,7 @@ pub(super) fn is_name_shared(facts: &LoadFacts) -> bool {
 /// include those that would remain if such a list were made of another.
 pub(super) fn obstacles(row: &EngineRow, facts: &LoadFacts, list: Option<List<'_>>) -> Vec<LoadObstacle> {
     let mut found: Vec<LoadObstacle> = archive::CHECKS.iter().filter_map(|check| check(row, facts, list)).collect();
-    // What a `dir:` has in the place of manifest.json lists nothing.
+    // The manifest.json of a `dir:` is a manifest, and lists no images.
     let read = list.filter(|list| facts.dir_form.is_none() || matches!(list, List::IndexJson(_)));
     let (of_items, of_entries) = match read {
         Some(_) => (items::CHECKS, entries::CHECKS),
