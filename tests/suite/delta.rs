@@ -3,6 +3,7 @@
 
 mod answers;
 mod hostile;
+#[cfg(target_os = "linux")]
 mod memory;
 mod python;
 mod random;

@@ -1,6 +1,8 @@
 //! `imgtar edit`: docs/edit.md, rule by rule.
 
 mod add;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod changed;
 mod config;
 mod normalize;
 mod rebase;

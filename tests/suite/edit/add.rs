@@ -1,25 +1,20 @@
 //! Layers on top (E-37, E-38).
 
-use std::ffi::OsString;
 use std::fs;
-use std::process::Stdio;
-use std::time::SystemTime;
 
 use serde_json::Value;
 
 use crate::support::codec::Codec;
 use crate::support::digest;
-use crate::support::expect::{Target, edit, judge, refuse_edit};
-use crate::support::inject::{self, Disks, Fault};
+use crate::support::expect::{Target, edit, refuse_edit};
 use crate::support::layer::{dir, file, hardlink, layer_tar, symlink, whiteout};
-use crate::support::noise;
 use crate::support::rootfs::entries;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
 use super::stacked;
 
-fn merged_usr() -> crate::support::image::TestImage {
+pub(super) fn merged_usr() -> crate::support::image::TestImage {
     stacked(&[vec![
         dir("usr").mode(0o2775).mtime(5),
         dir("usr/lib").mode(0o711),
@@ -81,61 +76,6 @@ fn a_directory_is_added_with_all_in_it_and_later_files_win() {
         ["etc/", "etc/conf/", "etc/conf/a", "etc/conf/b", "etc/conf/sub/", "etc/conf/sub/c", "etc/conf/sub/l"]
     );
     assert_eq!((&nodes[2].body[..], &nodes[6].link[..]), (&b"other"[..], &b"../a"[..]));
-}
-
-#[test]
-fn a_file_that_changes_at_any_call_is_refused_or_added_as_a_whole() {
-    if !inject::is_possible() {
-        return;
-    }
-    let scratch = Scratch::new();
-    let image = scratch.write("in.tar", Shape::Oci.save_one(&merged_usr()).bytes());
-    let (source, old) = (scratch.path("source"), noise(300 << 10));
-    let longer: Vec<u8> = old.iter().copied().chain(*b"more").collect();
-    let other: Vec<u8> = old.iter().rev().copied().collect();
-    scratch.write("other", &other);
-    let (shown, out) = (source.display(), scratch.path("out"));
-    let args: Vec<OsString> = ["edit", "-q", "-j1", "--to", "oci", "--add", &format!("{shown}:srv/f"), "-o"]
-        .map(OsString::from)
-        .into_iter()
-        .chain([out.clone().into(), image.into()])
-        .collect();
-    let added = || {
-        let (_, images) = judge(Target::Oci, &fs::read(&out).unwrap());
-        entries(images[0].layers[1].plain.as_ref().unwrap()).pop().unwrap().body
-    };
-    // Each change comes at every third call, all three together at every one.
-    for (first, (change, new)) in [
-        (format!("printf more >>{shown}"), longer),
-        (format!("truncate -s -1000 {shown}"), old[..old.len() - 1000].to_vec()),
-        (format!("cp --preserve=timestamps {} {shown}", scratch.path("other").display()), other),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let (mut refused, mut nth) = (0, first + 1);
-        loop {
-            for path in [&source, &scratch.path("other")] {
-                let bytes = if *path == source { &old } else { &fs::read(path).unwrap() };
-                fs::write(path, bytes).unwrap();
-                fs::File::options().write(true).open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
-            }
-            let (ended, struck) =
-                inject::run(Disks::Able, (Fault::Run, nth), &scratch.path("log"), &change, args.clone(), Stdio::null());
-            let Some(call) = struck else { break fs::remove_file(&out).unwrap() };
-            if ended.code == 0 {
-                let found = added();
-                assert!(found == old || found == new, "{change} at call {nth}, {call}");
-                fs::remove_file(&out).unwrap();
-            } else {
-                refused += 1;
-                ended.exits(5, [shown.to_string().as_str(), "the file changed while it was read"]);
-            }
-            assert_eq!(scratch.names(), ["in.tar", "log", "other", "source"]);
-            nth += 3;
-        }
-        assert!(refused > 0, "{change}: never while the file was copied, in {nth} calls");
-    }
 }
 
 #[cfg(target_os = "linux")]

@@ -1,15 +1,10 @@
 //! One layer in place of several (E-1 to E-15, E-50 to E-52).
 
-use std::ffi::OsString;
-use std::fs;
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::rootfs::random::{Random, from_env, shown};
 use crate::support::codec::Codec;
 use crate::support::expect::{Converted, Target, edit, refuse_edit};
-use crate::support::inject::{self, Disks, Fault};
 use crate::support::layer::{Item, dir, file, hardlink, opaque, symlink, whiteout};
 use crate::support::rootfs::{Node, Rootfs, flatten};
 use crate::support::run::imgtar;
@@ -213,7 +208,7 @@ fn a_squashed_image_is_a_filesystem_too() {
 }
 
 /// `size` bytes that differ from file to file.
-fn noise(seed: u8, size: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u8, size: usize) -> Vec<u8> {
     (0..size).map(|at| (at / 7) as u8 ^ seed.wrapping_mul(at as u8)).collect()
 }
 
@@ -277,32 +272,4 @@ fn a_squashed_filesystem_tells_the_image_that_it_is_of() {
     run.says([&format!("image ID {new}, new (was {})", &image.id()[..12])]);
     let converted = imgtar(["convert", "--to", "rootfs"]).stdin(source.bytes()).success();
     converted.never_says(["new", "unchanged"]);
-}
-
-#[test]
-fn a_blob_that_goes_while_its_layout_is_squashed_is_named() {
-    if !inject::is_possible() {
-        return;
-    }
-    let scratch = Scratch::new();
-    let image = stacked(&[vec![file("a", noise(1, 200 << 10))], vec![file("b", noise(2, 100 << 10))]]);
-    let (layout, out) = (scratch.path("layout"), scratch.path("out"));
-    let hex = &image.layer_digests()[0]["sha256:".len()..];
-    let blob = layout.join("blobs/sha256").join(hex);
-    let args = ["edit", "-q", "-j1", "--squash", "--to", "oci", "-o"].map(OsString::from);
-    let args: Vec<OsString> = args.into_iter().chain([out.clone().into(), layout.clone().into()]).collect();
-    let (mut lost, change) = (0, format!("rm -f {}", blob.display()));
-    for nth in (1..).step_by(3) {
-        Shape::Oci.save_one(&image).unpack(&layout);
-        let fault = (Fault::Run, nth);
-        let (ended, struck) =
-            inject::run(Disks::Able, fault, &scratch.path("log"), &change, args.clone(), Stdio::null());
-        let _ = fs::remove_file(&out);
-        let Some(call) = struck else { break };
-        if ended.code != 0 {
-            lost += 1;
-            assert!(ended.stderr.contains(hex) && !ended.stderr.contains("new layer"), "{call}: {}", ended.stderr);
-        }
-    }
-    assert!(lost > 3, "{lost} times");
 }
