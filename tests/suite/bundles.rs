@@ -358,8 +358,11 @@ fn more_archives_than_a_process_may_have_files() {
         scratch.write(&format!("{nth}.tar"), bytes);
         words.push(format!("{nth}.tar"));
     }
-    let line =
-        format!("ulimit -n 64; exec {} convert --to oci -o out {}", env!("CARGO_BIN_EXE_imgtar"), words.join(" "));
+    let line = format!(
+        "ulimit -n 64; exec {} convert --to oci -o out {}",
+        crate::support::run::program().display(),
+        words.join(" ")
+    );
     let ended = std::process::Command::new("sh").args(["-c", &line]).current_dir(scratch.dir()).output().unwrap();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     let index: Value = Archive::open(&scratch.read("out")).json("index.json");

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::support::expect::{Target, convert, judge};
 use crate::support::image::TestImage;
 use crate::support::layout::{Layout, Types};
-use crate::support::run::imgtar;
+use crate::support::run::{imgtar, program};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::skip::skip;
@@ -124,7 +124,7 @@ fn the_versions_of_encoders_are_those_that_are_linked() {
 fn an_archive_is_never_written_to_a_terminal() {
     let scratch = Scratch::new();
     let input = scratch.write("in.tar", source());
-    let command = format!("'{}' convert --to oci '{}'", env!("CARGO_BIN_EXE_imgtar"), input.display());
+    let command = format!("'{}' convert --to oci '{}'", program().display(), input.display());
     let Ok(output) = Command::new("script").args(["-q", "-e", "-c", &command, "/dev/null"]).output() else {
         return skip("`script` is not installed, so there is no terminal to refuse");
     };

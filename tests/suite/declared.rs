@@ -56,7 +56,7 @@ fn a_size_that_is_declared_and_not_true_is_the_input_s_fault() {
 #[cfg(unix)]
 fn with_files_of(limit: u32, input: &std::path::Path, out: &std::path::Path) -> (Option<i32>, String) {
     let command = format!("trap '' XFSZ; ulimit -f {limit}; exec \"$0\" convert --to legacy -o \"$2\" \"$1\"");
-    let args = [env!("CARGO_BIN_EXE_imgtar").as_ref(), input, out];
+    let args = [&crate::support::run::program(), input, out];
     let run = std::process::Command::new("sh").arg("-c").arg(command).args(args).output().unwrap();
     (run.status.code(), String::from_utf8_lossy(&run.stderr).into_owned())
 }

@@ -17,7 +17,7 @@ use crate::support::image::TestImage;
 use crate::support::layer::file;
 use crate::support::noise;
 use crate::support::process::{Ended, FOREGROUND, Process, piped};
-use crate::support::run::imgtar;
+use crate::support::run::{imgtar, program};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::skip::skip;
@@ -312,7 +312,7 @@ fn too_few_open_files_for_layers_decoded_side_by_side_is_exit_5() {
 #[test]
 fn a_closed_standard_input_is_no_place_to_read_from() {
     let script = r#"exec "$0" convert --to oci <&-"#;
-    let output = std::process::Command::new("sh").args(["-c", script, env!("CARGO_BIN_EXE_imgtar")]).output().unwrap();
+    let output = std::process::Command::new("sh").args(["-c", script]).arg(program()).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("standard input is closed"), "{stderr}");

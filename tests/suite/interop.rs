@@ -7,6 +7,6 @@ use std::process::Command;
 #[ignore = "the real engines need root, Debian's packages and minutes: tests/interop/run"]
 fn the_real_engines_load_what_is_written_and_write_what_is_read() {
     let run = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/run");
-    let status = Command::new(run).env("IMGTAR", env!("CARGO_BIN_EXE_imgtar")).status().unwrap();
+    let status = Command::new(run).env("IMGTAR", crate::support::run::program()).status().unwrap();
     assert!(status.success(), "{run}: {status}");
 }

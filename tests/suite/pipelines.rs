@@ -4,7 +4,7 @@
 //! the real one would have found in it. What a stand-in says is what the real one says. `docker save` gives out what a real Docker 29 saved.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -20,6 +20,7 @@ use crate::support::judge::{Judged, docker_images};
 use crate::support::layout::blob_path;
 use crate::support::order;
 use crate::support::rootfs::Rootfs;
+use crate::support::run::program;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::skip::skip;
@@ -167,7 +168,8 @@ impl Host {
 
     /// Runs the pipeline, however it ends.
     pub(crate) fn shell(&self, pipeline: &str) -> Output {
-        let imgtar = Path::new(env!("CARGO_BIN_EXE_imgtar")).parent().unwrap();
+        let program = program();
+        let imgtar = program.parent().unwrap();
         let path = std::env::var("PATH").unwrap_or_default();
         Command::new("bash")
             .args(["-o", "pipefail", "-c", pipeline])

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::run::program;
 use crate::support::scratch::Scratch;
 
 /// The section of pipelines, which needs more than this machine has: [`super::pipelines`] runs it.
@@ -51,7 +52,8 @@ fn the_readmes_examples_print_what_it_says() {
     std::io::Read::read_to_end(&mut liblzma::read::XzDecoder::new(saved), &mut app).unwrap();
     scratch.write("app.tar", &app);
 
-    let bin = Path::new(env!("CARGO_BIN_EXE_imgtar")).parent().unwrap();
+    let program = program();
+    let bin = program.parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     for Example { command, printed } in examples {
         let output = Command::new("sh")

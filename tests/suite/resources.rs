@@ -13,7 +13,7 @@ use crate::support::layer::file;
 use crate::support::layout::{Layout, OCI_INDEX, Types};
 use crate::support::noise;
 use crate::support::process::{FOREGROUND, Process, piped};
-use crate::support::run::imgtar;
+use crate::support::run::{imgtar, program};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 use crate::support::sparse::Sparse;
@@ -178,7 +178,7 @@ fn a_path_that_is_not_there_is_told_without_spelling_out_all_that_are() {
 fn in_small_files(args: &str, stdin: &[u8]) -> std::process::Output {
     let scratch = Scratch::new();
     let input = scratch.write("input", stdin);
-    let run = format!("cat \"$0\" | (ulimit -f 8192; exec {} {args})", env!("CARGO_BIN_EXE_imgtar"));
+    let run = format!("cat \"$0\" | (ulimit -f 8192; exec {} {args})", program().display());
     std::process::Command::new("sh").args(["-c", &run]).arg(input).output().expect("sh")
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use wait4::Wait4;
 
 use super::process::peak;
+use super::run::program;
 use super::scratch::Scratch;
 use super::tarball::Tarball;
 
@@ -35,7 +36,7 @@ pub(crate) struct Cost {
 /// Runs the command to its end. What it writes to standard output is dropped.
 pub(crate) fn cost(args: &[OsString]) -> Cost {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!(r#"ulimit -t {MOST_SECONDS}; exec "$0" "$@""#), env!("CARGO_BIN_EXE_imgtar")]);
+    command.args(["-c", &format!(r#"ulimit -t {MOST_SECONDS}; exec "$0" "$@""#)]).arg(program());
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     for key in ["IMGTAR_JOBS", "SOURCE_DATE_EPOCH", "NO_COLOR"] {
         command.env_remove(key);

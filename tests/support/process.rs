@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::run::program;
+
 /// Nothing here takes longer: what hangs is a failure, not a stuck suite.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -39,7 +41,7 @@ impl Process {
     /// `ulimit -f 64; exec`.
     pub(crate) fn start<S: AsRef<OsStr>>(prefix: &str, args: impl IntoIterator<Item = S>, stdin: Stdio) -> Self {
         let mut command = Command::new("sh");
-        command.args(["-c", &format!(r#"{prefix} "$0" "$@""#), env!("CARGO_BIN_EXE_imgtar")]).args(args);
+        command.args(["-c", &format!(r#"{prefix} "$0" "$@""#)]).arg(program()).args(args);
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the shell starts");
         let mut stream = child.stderr.take().expect("stderr is piped");

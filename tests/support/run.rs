@@ -1,5 +1,6 @@
 //! The command, run and judged by what a shell would see.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -12,6 +13,11 @@ use std::time::{Duration, Instant};
 /// No test waits longer for the command: what hangs is a failure, not a stuck suite. No measure of speed, for which a busy
 /// machine is no fault.
 const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// The program that is tested: `$IMGTAR`, which may start one of another system in an emulator, or that of this build.
+pub(crate) fn program() -> PathBuf {
+    env::var_os("IMGTAR").map_or_else(|| env!("CARGO_BIN_EXE_imgtar").into(), PathBuf::from)
+}
 
 /// A run of `imgtar` with these arguments; standard input is empty unless set.
 pub(crate) fn imgtar<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Run {
@@ -130,7 +136,7 @@ impl Run {
     }
 
     fn spawn(self) -> (Child, thread::JoinHandle<()>) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_imgtar"));
+        let mut command = Command::new(program());
         command.args(&self.args).stderr(Stdio::piped());
         for key in ["IMGTAR_JOBS", "SOURCE_DATE_EPOCH", "NO_COLOR"] {
             command.env_remove(key);

@@ -13,6 +13,8 @@ use std::time::Duration;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
+use super::run::program;
+
 /// More lines than anything here says.
 const ROWS: u16 = 200;
 
@@ -38,7 +40,7 @@ pub(crate) struct Seen {
 
 /// `imgtar` with these arguments on a terminal of so many columns.
 pub(crate) fn imgtar<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(columns: u16, args: I) -> OnScreen {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_imgtar"));
+    let mut command = Command::new(program());
     command.args(args).env("TERM", "xterm-256color");
     for key in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "IMGTAR_JOBS", "SOURCE_DATE_EPOCH"] {
         command.env_remove(key);

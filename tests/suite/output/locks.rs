@@ -12,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::support::archive::Archive;
 use crate::support::image::TestImage;
 use crate::support::order;
-use crate::support::run::imgtar;
+use crate::support::run::{imgtar, program};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
@@ -24,7 +24,7 @@ fn lock(scratch: &Scratch, name: &str) -> File {
 
 /// Begins a run that writes `app.tar` to `layout`, and returns it with its other messages when it has said that it waits.
 fn waiting(scratch: &Scratch, how: &str) -> (Child, Receiver<String>) {
-    let run = Command::new(env!("CARGO_BIN_EXE_imgtar"))
+    let run = Command::new(program())
         .args(["convert", "app.tar", "--to", "oci-dir", "-o", "layout", how])
         .current_dir(scratch.dir())
         .stderr(Stdio::piped())
@@ -100,7 +100,7 @@ fn a_run_that_holds_a_directory_does_not_wait_for_another() {
 /// Begins a run that adds to `layout`, which is not there, and returns it when it has begun and waits for its input.
 fn beginning(scratch: &Scratch) -> (Child, File) {
     assert!(Command::new("mkfifo").arg(scratch.path("in")).status().unwrap().success());
-    let run = Command::new(env!("CARGO_BIN_EXE_imgtar"))
+    let run = Command::new(program())
         .args(["convert", "in", "--to", "oci-dir", "-o", "layout", "--append"])
         .current_dir(scratch.dir())
         .stderr(Stdio::null())

@@ -6,6 +6,7 @@ use crate::support::codec::Codec;
 use crate::support::image::TestImage;
 use crate::support::layer::{Item, dir, file, hardlink, whiteout};
 use crate::support::rootfs::flatten;
+use crate::support::run::program;
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
@@ -15,7 +16,7 @@ fn without_room(image: &TestImage, flags: &[&str]) -> (Option<i32>, Vec<u8>, Str
     let input = scratch.write("in.tar", Shape::Oci.save_one(image).bytes());
     // A process that ignores SIGXFSZ is told of its limit like of a full disk.
     let mut command = Command::new("sh");
-    command.args(["-c", r#"trap "" XFSZ; ulimit -f 128; exec "$@""#, "sh", env!("CARGO_BIN_EXE_imgtar")]);
+    command.args(["-c", r#"trap "" XFSZ; ulimit -f 128; exec "$@""#, "sh"]).arg(program());
     command.args(["convert", "--to", "rootfs", "--tmpdir"]).arg(scratch.dir()).args(flags).arg(input);
     let output = command.stdin(Stdio::null()).output().expect("a shell");
     (output.status.code(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
