@@ -81,3 +81,5 @@ mod support_itself;
 mod unpacked;
 mod vectors;
 mod verify;
+#[cfg(windows)]
+mod windows;

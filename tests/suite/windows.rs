@@ -1,0 +1,175 @@
+//! What only Windows does with files: names that are longer than its old limit, files that another program keeps for itself,
+//! files that may not be written, names in any case (docs/systems.md).
+
+use std::fs::{self, File, OpenOptions};
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::support::expect::{Target, judge};
+use crate::support::image::TestImage;
+use crate::support::run::{Run, imgtar};
+use crate::support::scratch::Scratch;
+use crate::support::shape::Shape;
+use crate::support::skip::skip;
+
+fn source() -> Vec<u8> {
+    Shape::Docker20.save_one(&TestImage::demo("app:1")).bytes()
+}
+
+fn to(target: Target, out: &Path) -> Run {
+    imgtar(["convert", "--to", target.flag(), "-o"]).arg(out)
+}
+
+/// Opens the file so that no other program can.
+fn alone(path: &Path) -> File {
+    OpenOptions::new().read(true).write(true).share_mode(0).open(path).unwrap()
+}
+
+#[test]
+fn paths_may_be_longer_than_260_characters() {
+    let scratch = Scratch::new();
+    let verbatim = fs::canonicalize(scratch.dir()).unwrap();
+    assert!(verbatim.to_string_lossy().starts_with(r"\\?\"), "{}", verbatim.display());
+    let deep = (0..4).fold(verbatim, |path, _| path.join("d".repeat(100)));
+    fs::create_dir_all(&deep).unwrap();
+    let input = deep.join("in.tar");
+    fs::write(&input, source()).unwrap();
+    for target in Target::ALL {
+        to(target, &deep.join(target.flag())).arg(&input).success();
+    }
+    // The same paths as a user writes them.
+    let short = |path: &Path| path.to_string_lossy().trim_start_matches(r"\\?\").to_owned();
+    to(Target::Oci, Path::new(&short(&deep.join("two.tar")))).arg(short(&input)).success();
+    judge(Target::Oci, &fs::read(deep.join("two.tar")).unwrap());
+    if fs::canonicalize(&deep).is_err() {
+        return skip("wine 8 does not tell the real path of so deep a directory, without which no layout is read");
+    }
+    imgtar(["verify"]).arg(deep.join("oci-dir")).success();
+}
+
+#[test]
+fn an_input_that_another_program_keeps_for_itself_is_exit_5() {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", source());
+    let _held = alone(&input);
+    to(Target::Docker, &scratch.path("out")).arg(&input).exits(5).says(["in.tar"]);
+    assert_eq!(scratch.names(), ["in.tar"]);
+}
+
+#[test]
+fn an_output_that_another_program_keeps_for_itself_stays_as_it_is() {
+    let scratch = Scratch::new();
+    let out = scratch.write("out", "precious");
+    let held = alone(&out);
+    to(Target::Docker, &out).stdin(source()).exits(5);
+    to(Target::Docker, &out).arg("-f").stdin(source()).exits(5).says(["out"]);
+    drop(held);
+    assert_eq!(scratch.read("out"), b"precious");
+    assert_eq!(scratch.names(), ["out"]);
+}
+
+/// The program that reads it goes on with what it opened.
+#[test]
+fn an_output_that_another_program_only_reads_is_replaced_or_stays() {
+    let scratch = Scratch::new();
+    let out = scratch.write("out", "precious");
+    let held = File::open(&out).unwrap();
+    let outcome = to(Target::Docker, &out).arg("-f").stdin(source()).run();
+    drop(held);
+    match outcome.code {
+        0 => drop(judge(Target::Docker, &scratch.read("out"))),
+        code => assert!(code == 5 && scratch.read("out") == b"precious", "{outcome}"),
+    }
+    assert_eq!(scratch.names(), ["out"]);
+}
+
+#[test]
+fn a_read_only_output_is_replaced_or_stays() {
+    let scratch = Scratch::new();
+    let out = scratch.write("out", "precious");
+    let mut permissions = fs::metadata(&out).unwrap().permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(&out, permissions.clone()).unwrap();
+    to(Target::Docker, &out).stdin(source()).exits(5).says(["--force"]);
+    let outcome = to(Target::Docker, &out).arg("-f").stdin(source()).run();
+    match outcome.code {
+        0 => drop(judge(Target::Docker, &scratch.read("out"))),
+        code => assert!(code == 5 && scratch.read("out") == b"precious", "{outcome}"),
+    }
+    assert_eq!(scratch.names(), ["out"]);
+    #[expect(clippy::permissions_set_readonly_false, reason = "on Windows it lets nobody else write")]
+    permissions.set_readonly(false);
+    // Or the directory could not be removed.
+    let _ = fs::set_permissions(&out, permissions);
+}
+
+#[test]
+fn the_directory_that_temp_names_holds_what_is_spooled_and_nothing_afterwards() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("temp")).unwrap();
+    let run = |temp: &Path| {
+        let run = imgtar(["convert", "--to", "docker", "-o", "out", "-f"]).dir(scratch.dir()).stdin(source());
+        run.env("TMPDIR", "").env("TMP", temp).env("TEMP", temp)
+    };
+    run(&scratch.path("temp")).success();
+    assert!(fs::read_dir(scratch.path("temp")).unwrap().next().is_none(), "a file is left");
+    run(&scratch.path("none")).exits(5).says(["none"]);
+    assert_eq!(scratch.names(), ["out", "temp"]);
+}
+
+#[test]
+fn a_layout_is_read_whatever_the_case_of_its_names() {
+    let scratch = Scratch::new();
+    Shape::Oci.save_one(&TestImage::demo("app:1")).unpack(&scratch.path("layout"));
+    for name in ["index.json", "oci-layout", "blobs"] {
+        fs::rename(scratch.path("layout").join(name), scratch.path("layout").join(name.to_uppercase())).unwrap();
+    }
+    to(Target::Docker, &scratch.path("out")).arg(scratch.path("LAYOUT")).success();
+    judge(Target::Docker, &scratch.read("out"));
+}
+
+/// In every directory, with any extension and in any case they are devices.
+#[test]
+fn what_is_written_to_the_device_nul_is_discarded() {
+    let scratch = Scratch::new();
+    for name in ["NUL", "nul"] {
+        to(Target::Docker, Path::new(name)).dir(scratch.dir()).stdin(source()).success();
+        to(Target::Docker, &scratch.path(name)).stdin(source()).success();
+        to(Target::OciDir, Path::new(name)).dir(scratch.dir()).stdin(source()).exits(5);
+    }
+    assert!(scratch.names().is_empty());
+}
+
+#[test]
+fn separators_of_both_kinds_and_a_drive_name_files() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("a b")).unwrap();
+    scratch.write(r"a b\in.tar", source());
+    let drive = scratch.dir().to_string_lossy().chars().take(2).collect::<String>();
+    assert!(drive.ends_with(':'), "{drive}");
+    for (number, input) in [r"a b\in.tar", "a b/in.tar", r".\a b/in.tar", r"a b\..\a b\in.tar"].iter().enumerate() {
+        let run = to(Target::Oci, Path::new(&format!(r"a b\out{number}"))).arg(input).dir(scratch.dir());
+        run.success();
+        judge(Target::Oci, &scratch.read(&format!("a b/out{number}")));
+    }
+    // From the root of the drive in use.
+    let rooted = scratch.path(r"a b\in.tar").to_string_lossy()[2..].to_owned();
+    to(Target::Oci, &scratch.path("out")).arg(rooted).dir(scratch.dir()).success();
+}
+
+/// Not one byte is changed as text would be: standard streams hold every value of a byte, line ends and Ctrl-Z among them.
+#[test]
+fn standard_streams_are_binary() {
+    let scratch = Scratch::new();
+    let bytes: Vec<u8> = (0..=255_u8).cycle().take(100_000).chain(*b"\r\n\x1a\n\r").collect();
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "every", bytes.as_slice()).unwrap();
+    let rootfs = archive.into_inner().unwrap();
+    let import = imgtar(["import", "--to", "oci", "--arch", "amd64", "-t", "every:1"]).stdin(rootfs).success();
+    let image = scratch.write("image.tar", &import.stdout);
+    let shown = imgtar(["cat"]).arg(image).arg("every").success();
+    assert!(shown.stdout == bytes, "{} bytes instead of {}", shown.stdout.len(), bytes.len());
+}
