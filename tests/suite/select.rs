@@ -447,6 +447,11 @@ fn the_absent_platform_is_no_choice() {
 
 #[test]
 fn no_platform_is_ever_the_hosts_unless_asked() {
+    if cfg!(windows) {
+        let refused = refuse(&two().layout.tarball().bytes(), Target::Docker, &["--platform", "host"], 4);
+        refused.says(["windows/amd64", "linux/amd64"]);
+        return;
+    }
     let host = if cfg!(target_arch = "aarch64") { "linux/arm64/v8" } else { "linux/amd64" };
     let converted = convert(&two().layout.tarball(), Target::Docker, &["--platform", "host"]);
     assert_same(&converted.images[0], &on(host), Target::Docker);

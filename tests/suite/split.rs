@@ -179,7 +179,7 @@ fn names_that_the_system_takes_for_one_or_for_a_device_are_refused() {
     let device = Shape::Docker20.save_one(&TestImage::demo("nul:1"));
     let outcome = split(&scratch, &device, "oci", "{name}.tar", &[]);
     assert_eq!(outcome.code, 4, "{outcome}");
-    outcome.says(["no file can be called `nul.tar`"]);
+    outcome.says(["no file can be named `nul.tar`"]);
     assert!(found(&scratch).is_empty());
 }
 
