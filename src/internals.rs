@@ -34,7 +34,7 @@ pub mod spec {
 }
 
 pub mod words {
-    pub use crate::words::{counted, size};
+    pub use crate::words::{counted, list, size};
 }
 
 pub mod stream {

@@ -25,7 +25,7 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Returns the first `most` of `items`, and the number of the others: `a, b, and 3 more`.
-pub(crate) fn list<T: Display>(items: impl IntoIterator<Item = T>, most: usize) -> String {
+pub fn list<T: Display>(items: impl IntoIterator<Item = T>, most: usize) -> String {
     let mut items = items.into_iter();
     let mut texts: Vec<String> = items.by_ref().take(most).map(|item| item.to_string()).collect();
     let more = items.count();

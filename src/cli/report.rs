@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::args::WriteArgs;
 use super::choices::FormatArg;
 use super::messages::{self, Messages, Verbosity};
-use super::words::{counted, made, needed, size};
+use super::words::{counted, list, made, needed, size};
 
 /// A conversion as `--report` has it.
 #[derive(Serialize)]
@@ -116,10 +116,16 @@ impl ReportDocument {
     }
 }
 
+/// Returns the names of an image as a title. An archive may give it tens of thousands; `--report` has them all.
+fn title(names: &[String]) -> String {
+    const MOST: usize = 100;
+    if names.is_empty() { "untagged image".to_owned() } else { list(names, MOST) }
+}
+
 /// Writes the images that an edit would change, and the changes.
 pub(super) fn announce_preview(images: &[EditedImage], messages: Messages) {
     for image in images {
-        let names = if image.names.is_empty() { "untagged image".to_owned() } else { image.names.join(", ") };
+        let names = title(&image.names);
         let id = match image.image_id == image.old_image_id {
             true => "unchanged".to_owned(),
             false => format!("would become {}", image.image_id.short()),
@@ -177,7 +183,7 @@ fn difference(before: u64, after: u64) -> String {
 
 /// `app:1 (linux/amd64): image ID 0123456789ab, unchanged; 3 layers, unchanged; manifest sha256:0123456789ab…, new`.
 fn sentence(image: &ImageReport, format: FormatArg) -> String {
-    let names = if image.names.is_empty() { "untagged image".to_owned() } else { image.names.join(", ") };
+    let names = title(&image.names);
     let id = match &image.source_image_id {
         // A filesystem is not an image: there is none that would be unchanged or new, unless it was changed before.
         Some(source) if *source == image.image_id && format == FormatArg::Rootfs => String::new(),

@@ -3,7 +3,7 @@
 use imgtar::internals::path::presentable;
 use imgtar::{DeltaContent, FileCounts, NeededBase};
 
-pub(super) use imgtar::internals::words::{counted, size};
+pub(super) use imgtar::internals::words::{counted, list, size};
 
 /// Returns `5 of 7 layers of ex.org/app:1 (412.0 MiB left out); load that archive first`; of a delta
 /// `ex.org/app:1: convert --with ARCHIVE restores the image`.

@@ -34,6 +34,17 @@ fn says(input: Vec<u8>, flags: &[&str], expected: &str) {
 }
 
 #[test]
+fn of_many_names_only_the_first_hundred_are_shown() {
+    let tags: Vec<String> = (0..150).map(|nth| format!("--add-tag=app:tag{nth:03}")).collect();
+    let flags: Vec<&str> = ["--to", "docker"].into_iter().chain(tags.iter().map(String::as_str)).collect();
+    let (outcome, _) = convert(Shape::Oci.save_one(&image()).bytes(), &flags);
+    assert!(outcome.stderr.contains("app:tag098, and 51 more (linux/amd64)"), "{}", outcome.stderr);
+    let report = convert(Shape::Oci.save_one(&image()).bytes(), &[&flags[..], &["--report", "-"]].concat()).0.stdout;
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["images"][0]["names"].as_array().unwrap().len(), 151);
+}
+
+#[test]
 fn a_sentence_an_archive_and_a_line_an_image() {
     let gzip = Shape::Oci.save_one(&image()).bytes();
     let id = image().id();
