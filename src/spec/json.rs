@@ -127,10 +127,10 @@ fn without_half_pairs(text: &str) -> Option<String> {
     (copied > 0).then(|| out + &text[copied..])
 }
 
-/// About what the document takes in memory once it is read, bytes: itself and, for each of its values, far more than the
-/// one character that a value may be.
+/// About what the document takes in memory once it is read, bytes: itself and, for each of its keys and values, far more
+/// than the one character that it may be.
 pub(crate) fn memory_size(bytes: &[u8]) -> u64 {
-    const VALUE: u64 = 64;
+    const VALUE: u64 = 160;
     let values = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
     bytes.len() as u64 + VALUE * values as u64
 }

@@ -17,6 +17,7 @@ use crate::path::escape_for_terminal;
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
 use crate::spec::oci::{INDEX_MEMBER, Index};
 use crate::spec::platform::Platform;
@@ -56,7 +57,7 @@ impl IndexJson {
     /// Lists `new` entries, and those of `existing` that have other names or platforms (O-30).
     ///
     /// # Errors
-    /// When what is there already cannot be read.
+    /// When what is there already cannot be read; more names than memory may be used for.
     pub(super) fn of(
         new: &[WrittenEntry<'_>],
         existing: Option<&Index>,
@@ -69,6 +70,15 @@ impl IndexJson {
             entry.names.iter().for_each(|name| named.entry(name).or_default().push(entry));
         }
         let mut listed = Self { entries: Vec::new(), made: Vec::new() };
+        // Each name of an entry makes another copy of its descriptor, which all wait for the last.
+        let charge = |descriptor: &Descriptor, copies: usize| {
+            let size = json::memory_size(&json::write(descriptor)) * copies as u64;
+            run.budget.charge_memory(size, INDEX_MEMBER)
+        };
+        for entry in new {
+            charge(&entry.descriptor, entry.names.len())?;
+            entry.members.iter().try_for_each(|member| charge(member, 1))?;
+        }
         let mut old: HashMap<Name, Vec<&Descriptor>> = HashMap::new();
         for entry in existing.map_or(&[][..], Index::entries) {
             match Name::of(entry) {
