@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::{fmt, io, mem};
 
-use super::dir_sink::{DirSink, Mode};
+use super::dir_sink::DirSink;
+use super::dir_target::Mode;
 use super::output::{name, refuse, resolved};
 use super::placement::{StagedOutput, place};
 use super::sink::Sink;

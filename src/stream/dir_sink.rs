@@ -15,29 +15,14 @@ use tempfile::NamedTempFile;
 
 use super::batch::BatchSlot;
 use super::copy::Destination;
-use super::output::{
-    bare, close, follow_links, is_under_construction, name, not_begun, parent, refuse, under_construction,
-};
+use super::dir_target::{DirTarget, Mode, make};
+use super::output::{bare, close, name, not_begun, parent, under_construction};
 use super::placement::{self, StagedOutput, Way};
 use super::sys;
 use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;
-use crate::error::{Error, Result, Setting};
+use crate::error::{Error, Result};
 use crate::rule::Rule;
-
-/// The document that makes a directory an image layout.
-const MARK: &str = "oci-layout";
-
-/// The things that may exist at the target already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing, or an empty directory.
-    New,
-    /// A layout too, which stays and gains what is written.
-    Append,
-    /// A layout too, which is replaced as a whole.
-    Force,
-}
 
 /// A layout under construction; dropped unfinished, it leaves no file. May be shared by threads.
 #[derive(Debug)]
@@ -50,33 +35,6 @@ pub struct DirSink {
     lock: Option<File>,
     /// The outputs with which it appears, if there are any.
     batch: Option<BatchSlot>,
-}
-
-/// Locks the directory at `target`, to which `path` leads, as one of `batch` if that is there.
-fn lock(path: &Path, target: &Path, on_wait: &dyn Fn(), batch: Option<&BatchSlot>) -> Result<Option<File>> {
-    let locked = match batch {
-        Some(slot) => slot.lock(target, on_wait),
-        None => sys::lock(target, Some(on_wait)),
-    };
-    locked.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => refuse(
-            path,
-            "another run writes to it, and a run that writes to several directories waits only for its first; run it again",
-        ),
-        _ => Error::io("locking", name(path), error),
-    })
-}
-
-/// The way for what `mode` allows to be at `target`, to which `path` leads; other things are refused.
-fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
-    match (Existing::at(target)?, mode) {
-        (Existing::Nothing, _) => Ok(Way::NewDirectory),
-        (Existing::Empty, _) | (Existing::Layout, Mode::Append) => Ok(Way::Merge),
-        (Existing::Layout, Mode::Force) => Ok(Way::Exchange),
-        (Existing::Layout, Mode::New) => Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace)),
-        (Existing::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
-        (Existing::File, _) => Err(refuse(path, "is not a directory")),
-    }
 }
 
 impl DirSink {
@@ -95,44 +53,20 @@ impl DirSink {
     /// # Errors
     /// Those of [`create`](Self::create), and of [`BatchSlot::reserve`].
     pub(super) fn begin(path: &Path, mode: Mode, on_wait: &dyn Fn(), batch: Option<BatchSlot>) -> Result<Self> {
-        let target = follow_links(path)?;
-        if let Some(slot) = &batch {
-            slot.reserve(&target)?;
-        }
-        let mut is_made = false;
-        // The directory may change until it is locked: a run that fills it makes it look like any other for a moment.
-        let lock = match (Existing::at(&target)?, mode) {
-            (Existing::Nothing, Mode::Append) if sys::LOCKS_DIRECTORIES => {
-                is_made = make(&target).map_err(|error| not_begun(path, error))?;
-                lock(path, &target, on_wait, batch.as_ref())?
+        let target = DirTarget::claim(path, mode, on_wait, batch.as_ref())?;
+        let (target_path, is_made) = (target.path.clone(), target.is_made);
+        Self::staged(target, batch).map_err(|error| {
+            if is_made {
+                unfinished::remove_if_empty(&target_path);
             }
-            (Existing::Nothing | Existing::File, _) | (Existing::Layout, Mode::New) => None,
-            (Existing::Empty | Existing::Layout | Existing::Other, _) => lock(path, &target, on_wait, batch.as_ref())?,
-        };
-        if is_made && lock.is_none() {
-            // The file system cannot lock. If another run has it by now, that is found below.
-            let _ = fs::remove_dir(&target);
-            is_made = false;
-        }
-        let begun = way(path, &target, mode).and_then(|way| {
-            let begun = Self::staged(target.clone(), way, is_made, lock, batch);
-            begun.map_err(|error| not_begun(path, error))
-        });
-        if begun.is_err() && is_made {
-            unfinished::remove_if_empty(&target);
-        }
-        begun
+            not_begun(path, error)
+        })
     }
 
-    fn staged(
-        target: PathBuf,
-        way: Way,
-        is_made: bool,
-        lock: Option<File>,
-        batch: Option<BatchSlot>,
-    ) -> io::Result<Self> {
+    fn staged(target: DirTarget, batch: Option<BatchSlot>) -> io::Result<Self> {
+        let DirTarget { path, way, lock, is_made } = target;
         // `.` has no parent by its name.
-        let target = if way == Way::NewDirectory { target } else { sys::whole_path(&target)? };
+        let target = if way == Way::NewDirectory { path } else { sys::whole_path(&path)? };
         let dir = if way == Way::Merge { &target } else { parent(&target) };
         let (staging, ()) = Unfinished::create(|| {
             let made = under_construction(0o777).tempdir_in(dir)?;
@@ -287,39 +221,6 @@ impl Destination for BlobFile {
     }
 }
 
-/// The kinds of thing that can exist at a target.
-enum Existing {
-    Nothing,
-    Empty,
-    Layout,
-    Other,
-    File,
-}
-
-impl Existing {
-    fn at(path: &Path) -> Result<Self> {
-        let entries = match sys::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Self::File),
-            // Windows finds nothing below a file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_file() => return Ok(Self::File),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
-            Err(error) => return Err(Error::io("opening", name(path), error)),
-        };
-        let failed = |error| Error::io("reading", name(path), error);
-        if path.join(MARK).try_exists().map_err(failed)? {
-            return Ok(Self::Layout);
-        }
-        for entry in entries {
-            // Once the directory is locked, what is under construction in it is a run's that was killed.
-            if !(sys::LOCKS_DIRECTORIES && is_under_construction(&entry.map_err(failed)?.file_name())) {
-                return Ok(Self::Other);
-            }
-        }
-        Ok(Self::Empty)
-    }
-}
-
 /// Returns whether what is left of two files is the same.
 fn same_bytes(one: &mut impl Read, other: &mut impl Read) -> io::Result<bool> {
     const PIECE: u64 = 1 << 16;
@@ -338,15 +239,6 @@ fn same_bytes(one: &mut impl Read, other: &mut impl Read) -> io::Result<bool> {
     }
 }
 
-/// Makes a directory; returns false if something is there.
-fn make(directory: &Path) -> io::Result<bool> {
-    match fs::create_dir(directory) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 /// Makes `directory` and what is missing above it, but not `root`: if a signal's handler removed that, it must stay removed.
 fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
     if directory == root || directory.is_dir() {
@@ -357,163 +249,4 @@ fn make_below(root: &Path, directory: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorKind;
-    use crate::stream::placement::INDEX;
-
-    const BLOB: &str = "blobs/sha256/2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae";
-
-    /// Fills `sink` with the blob `foo` and the text `index` as its index.
-    fn fill(sink: &DirSink, index: &str) {
-        let mut blob = sink.blob().unwrap();
-        blob.write_all(b"foo").unwrap();
-        blob.persist(&Digest::sha256(b"foo")).unwrap();
-        sink.document(MARK, b"{}").unwrap();
-        sink.document(INDEX, index.as_bytes()).unwrap();
-    }
-
-    fn write(path: &Path, mode: Mode, index: &str) -> Result<()> {
-        let sink = DirSink::create(path, mode)?;
-        fill(&sink, index);
-        sink.finish()
-    }
-
-    fn files(dir: &Path) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut dirs = vec![dir.to_owned()];
-        while let Some(next) = dirs.pop() {
-            for entry in fs::read_dir(next).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    dirs.push(path);
-                } else {
-                    found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().replace('\\', "/"));
-                }
-            }
-        }
-        found.sort();
-        found
-    }
-
-    #[test]
-    fn a_layout_appears_as_a_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("layout");
-        let sink = DirSink::create(&path, Mode::New).unwrap();
-        fill(&sink, "1");
-        drop(sink.blob().unwrap());
-        assert_eq!(sink.read(BLOB, 3).unwrap().unwrap(), b"foo");
-        assert!(sink.read(&Digest::sha256(b"bar").blob_path(), 3).unwrap().is_none());
-        assert!(!path.exists());
-        sink.finish().unwrap();
-        assert_eq!(
-            files(dir.path()),
-            [format!("layout/{BLOB}"), "layout/index.json".into(), "layout/oci-layout".into()]
-        );
-    }
-
-    // What is open cannot be removed on every file system of Windows.
-    #[cfg(unix)]
-    #[test]
-    fn a_dropped_layout_leaves_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let sink = DirSink::create(&dir.path().join("layout"), Mode::New).unwrap();
-        fill(&sink, "1");
-        let blob = sink.blob().unwrap();
-        drop(sink);
-        drop(blob);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn an_empty_directory_is_filled_and_stays_the_same_one() {
-        use std::os::unix::fs::MetadataExt;
-        let dir = tempfile::tempdir().unwrap();
-        let before = fs::metadata(dir.path()).unwrap().ino();
-        write(dir.path(), Mode::New, "1").unwrap();
-        assert_eq!(fs::metadata(dir.path()).unwrap().ino(), before);
-        assert_eq!(files(dir.path()), [BLOB, INDEX, MARK]);
-    }
-
-    #[test]
-    fn only_append_and_force_touch_a_layout() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("layout");
-        write(&path, Mode::New, "1").unwrap();
-        fs::write(path.join("extra"), "").unwrap();
-        let error = write(&path, Mode::New, "2").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Io);
-        assert!(matches!(error, Error::Avoidable { setting: Setting::AppendOrReplace, .. }), "{error}");
-
-        let sink = DirSink::create(&path, Mode::Append).unwrap();
-        assert_eq!(sink.read(BLOB, 3).unwrap().unwrap(), b"foo");
-        assert_eq!(sink.read(INDEX, 1).unwrap().unwrap(), b"1");
-        sink.document(INDEX, b"22").unwrap();
-        assert!(sink.read(INDEX, 1).is_err());
-        sink.finish().unwrap();
-        assert_eq!(fs::read(path.join(INDEX)).unwrap(), b"22");
-        assert_eq!(files(&path), [BLOB, "extra", INDEX, MARK]);
-
-        let sink = DirSink::create(&path, Mode::Force).unwrap();
-        assert!(sink.read(BLOB, 3).unwrap().is_none());
-        fill(&sink, "3");
-        sink.finish().unwrap();
-        assert_eq!(files(dir.path()), [BLOB, INDEX, MARK].map(|name| format!("layout/{name}")));
-    }
-
-    #[test]
-    fn what_is_no_layout_is_never_touched() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("precious"), "").unwrap();
-        for mode in [Mode::New, Mode::Append, Mode::Force] {
-            for path in [dir.path().to_owned(), dir.path().join("precious")] {
-                assert!(matches!(DirSink::create(&path, mode), Err(Error::Output { .. })));
-            }
-        }
-        assert_eq!(files(dir.path()), ["precious"]);
-    }
-
-    #[test]
-    fn a_directory_that_appears_meanwhile_is_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("layout");
-        let sink = DirSink::create(&path, Mode::New).unwrap();
-        fill(&sink, "1");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("precious"), "").unwrap();
-        assert!(matches!(sink.finish(), Err(Error::Output { .. })));
-        assert_eq!(files(dir.path()), ["layout/precious"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn what_is_the_same_keeps_its_file() {
-        use std::os::unix::fs::MetadataExt;
-        let dir = tempfile::tempdir().unwrap();
-        let file = |name: &str| fs::metadata(dir.path().join(name)).unwrap().ino();
-        write(dir.path(), Mode::New, "1").unwrap();
-        let before = [BLOB, MARK].map(file);
-        write(dir.path(), Mode::Append, "2").unwrap();
-        assert_eq!([BLOB, MARK].map(file), before);
-        assert_eq!(fs::read(dir.path().join(INDEX)).unwrap(), b"2");
-        for damaged in ["fo0", "fo", "foo2"] {
-            fs::write(dir.path().join(BLOB), damaged).unwrap();
-            write(dir.path(), Mode::Append, "3").unwrap();
-            assert_eq!(fs::read(dir.path().join(BLOB)).unwrap(), b"foo");
-        }
-        assert_eq!(files(dir.path()), [BLOB, INDEX, MARK]);
-    }
-
-    #[test]
-    fn an_append_that_fails_leaves_the_layout_as_it_was() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("layout");
-        fs::create_dir_all(path.join(INDEX)).unwrap();
-        fs::write(path.join(MARK), "{}").unwrap();
-        assert!(write(&path, Mode::Append, "2").is_err());
-        assert_eq!(files(dir.path()), ["layout/oci-layout"]);
-        assert!(!path.join("blobs").exists());
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 pub(crate) mod batch;
 pub(crate) mod copy;
 pub(crate) mod dir_sink;
+pub(crate) mod dir_target;
 pub(crate) mod finish;
 pub(crate) mod input;
 mod output;
