@@ -5,6 +5,7 @@
 //! Sources: docs/edit.md E-6; docs/formats.md R-20.
 
 use std::collections::HashMap;
+use std::io::Read;
 
 use super::workshop::{LARGE, LayerWriter, Workshop};
 use crate::archive::{BLOCK, Ending, Reader, TarEntry};
@@ -85,6 +86,14 @@ impl<'w> StackBodies<'w> {
             Some((_, cursor)) => out.entry(written, &mut cursor.reader.body()),
             None => out.entry(written, &mut std::io::empty()),
         }
+    }
+
+    /// Passes the body of the entry that [`StackBodies::entry`] returned last to `read`.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(super) fn read(&mut self, read: impl FnOnce(&mut dyn Read) -> Result<()>) -> Result<()> {
+        self.open.last_mut().map_or(Ok(()), |(_, cursor)| read(&mut cursor.reader.body()))
     }
 
     /// A cursor in front of `offset`; that of the layer that was not read for longest is closed for it.

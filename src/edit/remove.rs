@@ -44,19 +44,26 @@ pub(super) fn remove(
     let mut targets = Targets::new(patterns, &headers, workshop.run)?;
     let mut planner = Planner::new(&headers, workshop.run);
     let mut summary = Summary::default();
+    let mut unlinked = BTreeMap::new();
     for number in 0..layers.len() {
-        let plan = planner.layer(number, &mut targets)?;
+        let mut plan = planner.layer(number, &mut targets)?;
         if plan.rewrite.is_empty() {
             continue;
         }
         let name = draft.layer_name(number);
         summary.add(&name, &plan);
+        unlinked.append(&mut plan.unlinked);
         let old = &layers[number];
         let dropped = |entry: &TarEntry, body: &mut dyn Read| removed.add(&entry.path, body, &old.at);
         let layer = rewrite::layer(old, number, &plan.rewrite, &headers, &mut bodies, dropped, workshop)?;
         let (layers, _) = draft.change_layers()?;
         layers[number].layer = layer;
         draft.drop_base(number);
+    }
+    // Hard links have no content of their own, but that of their files was to be removed.
+    for (entry, path) in unlinked.into_iter().filter(|(entry, _)| headers.entry(*entry).kind == EntryKind::Regular) {
+        bodies.entry(entry.layer as usize, headers.entry(entry).offset)?;
+        bodies.read(|body| removed.add(&path, body, draft.at()))?;
     }
     summary.dangling(&planner.finish(), &headers, &targets);
     draft.changes.append(&mut summary.sentences());

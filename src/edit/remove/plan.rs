@@ -24,6 +24,8 @@ pub(super) struct LayerPlan {
     pub(super) removed: BTreeSet<Vec<u8>>,
     /// Hard links that keep the content of a removed file: removed path, kept path.
     pub(super) kept: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Files that have lost a name but may still be there: their entries, and the lost name.
+    pub(super) unlinked: BTreeMap<EntryKey, Vec<u8>>,
 }
 
 /// Decides layer by layer, base first.
@@ -64,6 +66,8 @@ struct WrittenNames {
     by_path: HashMap<Vec<u8>, EntryKey>,
     /// The paths of dropped entries that held data.
     dropped: HashMap<EntryKey, Vec<u8>>,
+    /// The offsets of AUFS's own files, which are there for the hard links to them.
+    aside: HashMap<EntryKey, u64>,
 }
 
 impl WrittenNames {
@@ -97,6 +101,7 @@ impl<'a> Planner<'a> {
             let id = EntryKey { layer: number as u32, position };
             layer.add(&Found { name, path: clean(name), header, id, placement: placements.at(position) })
         })?;
+        layer.drop_aside();
         let LayerPlanner { mut plan, changes, .. } = layer;
         changes.apply(&mut self.new, &self.again)?;
         self.restore_implied(number, &placements, targets, &mut plan)?;
@@ -177,7 +182,28 @@ impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
             Ok(Role::Remove { directory, name }) => self.whiteout(found, &joined(directory, name)),
             Ok(Role::Opaque { directory }) => self.opaque(found, directory),
             Ok(Role::Plain) => self.plain(found),
-            Ok(Role::Bookkeeping) | Err(_) => None,
+            Ok(Role::Bookkeeping) => self.aside(found),
+            Err(_) => None,
+        }
+    }
+
+    /// A name of AUFS's own for a removed file goes with it.
+    fn aside(&mut self, found: &Found<'_>) -> Option<EntryDecision> {
+        if found.header.kind != EntryKind::HardLink {
+            self.names.aside.insert(found.id, found.header.offset);
+            return None;
+        }
+        let target = clean(found.header.link);
+        let canonical = self.planner.old.canonical(&target).unwrap_or_else(|| target.as_bytes().to_vec());
+        self.targets.is_hit(found.number(), &canonical).then_some(EntryDecision::Drop)
+    }
+
+    /// Drops AUFS's own files whose names in the image were all removed.
+    fn drop_aside(&mut self) {
+        for entry in self.plan.unlinked.keys() {
+            if let Some(&offset) = self.names.aside.get(entry).filter(|_| !self.names.by_entry.contains_key(entry)) {
+                self.plan.rewrite.decisions.insert(offset, EntryDecision::Drop);
+            }
         }
     }
 
@@ -215,8 +241,12 @@ impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
             self.plan.removed.insert(front.to_vec());
             self.planner.lost_links |= found.header.kind == EntryKind::Symlink;
             self.planner.removed.insert(placement.path.clone());
-            if let Some(entry) = placement.entry.filter(|entry| *entry == found.id) {
-                self.names.dropped.insert(entry, placement.path.clone());
+            match placement.entry {
+                Some(entry) if entry == found.id => drop(self.names.dropped.insert(entry, placement.path.clone())),
+                Some(entry) if !self.names.dropped.contains_key(&entry) => {
+                    self.plan.unlinked.insert(entry, placement.path.clone());
+                }
+                Some(_) | None => {}
             }
             return Some(EntryDecision::Drop);
         }

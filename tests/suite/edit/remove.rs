@@ -112,6 +112,37 @@ fn links_among_names_keep_their_file() {
 }
 
 #[test]
+fn e_21_content_that_another_name_keeps_is_named_whichever_name_goes() {
+    let key = || file("etc/key", "secret");
+    for layers in [
+        vec![vec![dir("etc"), key(), hardlink("etc/bak", "etc/key")]],
+        vec![vec![dir("etc"), key()], vec![hardlink("etc/bak", "etc/key")]],
+        vec![vec![dir("etc"), key(), hardlink("etc/bak", "etc/key")], vec![whiteout("etc/bak")]],
+    ] {
+        let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove", "etc/bak"]);
+        written.outcome.says(["warning", "`etc/key` (that of `etc/bak`)"]);
+    }
+    let layers = [vec![dir("etc"), file("etc/key", ""), hardlink("etc/bak", "etc/key")]];
+    let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove", "etc/bak"]);
+    written.outcome.never_says(["warning"]);
+}
+
+#[test]
+fn r_5_files_of_aufs_go_with_their_last_name() {
+    let aside = ".wh..wh.plnk/1.2";
+    let plink = || vec![dir(".wh..wh.plnk"), file(aside, "secret"), dir("etc"), hardlink("etc/key", aside)];
+    gives(&[plink()], "etc/key", &[&[".wh..wh.plnk/", "etc/"]]);
+    let two = [plink(), vec![hardlink("etc/bak", aside)]].concat();
+    let link = "etc/bak = .wh..wh.plnk/1.2";
+    gives(std::slice::from_ref(&two), "etc/key", &[&[".wh..wh.plnk/", aside, "etc/", link]]);
+    assert_eq!(removed(&[two], &["etc/key", "etc/bak"]), [[".wh..wh.plnk/", "etc/"]]);
+    let upper = vec![file("z", ""), hardlink("c", "etc/key")];
+    gives(&[plink(), upper], "etc/key", &[&[".wh..wh.plnk/", "etc/"], &["z", "c"]]);
+    let group = vec![dir("etc"), file("etc/key", "secret"), dir(".wh..wh.plnk"), hardlink(aside, "etc/key")];
+    gives(&[group], "etc/key", &[&["etc/", ".wh..wh.plnk/"]]);
+}
+
+#[test]
 fn untouched_entries_and_layers_keep_every_block() {
     let odd = file("etc/odd", "1").pax("comment", "kept").owner_names("me", "us").mtime(7);
     let layers =
