@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use imgtar::{ConfigChanges, EditOptions, Error, Normalize, Platform, Rebase, Result, Squash};
 
-use super::args::{EditArgs, LayerChangeArgs};
+use super::args::{EditArgs, LayerChangeArgs, WriteArgs};
 use super::input::GivenArchives;
 use super::messages::Messages;
 use super::options::{self, IMAGES, reject_inapplicable_flags};
@@ -61,10 +61,8 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
         (platform.variant.is_some(), "--variant", IMAGES),
     ];
     reject_inapplicable_flags(to, &known)?;
-    if args.write.oci.all_blobs && !args.layers.remove.is_empty() {
-        let problem =
-            "--all-blobs may carry along what --remove takes out: blobs that nothing refers to are not looked into";
-        return Err(Error::Usage(problem.to_owned()));
+    if !args.layers.remove.is_empty() {
+        refuse_other_blobs(&args.write)?;
     }
     let config = config::changes(&args.config, to, platform.os.as_deref())?;
     Ok(EditOptions {
@@ -83,6 +81,19 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
             ..config
         },
     })
+}
+
+/// Refuses, together with `--remove`, flags by which the output has blobs that no image of the run does.
+fn refuse_other_blobs(write: &WriteArgs) -> Result<()> {
+    let problem = if write.oci.all_blobs {
+        "--all-blobs may carry along what --remove takes out: blobs that nothing refers to are not looked into"
+    } else if write.output.append {
+        "--append keeps the blobs of the directory, which may have what --remove takes out: write to another directory, \
+         and add that with `convert --append`"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(problem.to_owned()))
 }
 
 /// The layers that become one.

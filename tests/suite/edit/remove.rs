@@ -162,6 +162,7 @@ fn what_is_nowhere_is_refused() {
     refuse_edit(&source, Target::Oci, &["--remove", ".wh.a"], 2);
     refuse_edit(&source, Target::Oci, &["--remove", "/"], 2);
     refuse_edit(&source, Target::Oci, &["--remove", "a", "--all-blobs"], 2).says(["--all-blobs"]);
+    refuse_edit(&source, Target::OciDir, &["--remove", "a", "--append"], 2).says(["--append", "--remove"]);
 }
 
 #[test]
