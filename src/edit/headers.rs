@@ -71,6 +71,11 @@ impl StackHeaders {
         Ok(Self { layers: pool::for_all(run.jobs, layers, weigh, read)? })
     }
 
+    /// The name of layer `number` in messages.
+    pub(super) fn name(&self, number: usize) -> &str {
+        &self.layers[number].at
+    }
+
     /// Bytes of the uncompressed tar of layer `number`.
     pub(super) fn tar_size(&self, number: usize) -> u64 {
         self.layers[number].tar_size

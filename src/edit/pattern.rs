@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::paths::{is_below, parents};
 use crate::glob::Glob;
 use crate::path::{EntryPath, escape_for_terminal};
 
@@ -13,8 +14,7 @@ use crate::path::{EntryPath, escape_for_terminal};
 pub struct PathPattern {
     text: String,
     path: EntryPath,
-    glob: Option<Glob>,
-    /// The pattern that all paths fit of which a front fits `glob`.
+    /// If it is a pattern, one that fits all paths which fit it, and all below them.
     below: Option<Glob>,
 }
 
@@ -34,9 +34,8 @@ impl FromStr for PathPattern {
         if path.components().any(|component| component.starts_with(b".wh.")) {
             return Err(ParsePatternError("a whiteout is not a path: name what it hides".to_owned()));
         }
-        let glob = Glob::is_pattern(text.as_bytes()).then(|| Glob::of_paths(path.as_bytes()));
-        let below = glob.clone().map(Glob::and_below);
-        Ok(Self { text: text.to_owned(), path, glob, below })
+        let below = Glob::is_pattern(text.as_bytes()).then(|| Glob::of_paths(path.as_bytes()).and_below());
+        Ok(Self { text: text.to_owned(), path, below })
     }
 }
 
@@ -49,21 +48,22 @@ impl fmt::Display for PathPattern {
 impl PathPattern {
     /// The path that is meant, unless it is a pattern.
     pub(super) fn literal(&self) -> Option<&EntryPath> {
-        self.glob.is_none().then_some(&self.path)
+        self.below.is_none().then_some(&self.path)
     }
 
     /// The front of `path` that the pattern fits: `path` itself or a directory above it.
     pub(super) fn hit<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
-        // Most paths fit nowhere, which needs no look at each of their fronts.
-        if self.below.as_ref().is_some_and(|below| !below.matches(path)) {
+        let Some(below) = &self.below else {
+            let front = self.path.as_bytes();
+            return (path == front || is_below(path, front)).then(|| &path[..front.len()]);
+        };
+        if !below.matches(path) {
             return None;
         }
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at).chain([path.len()]);
-        let mut fronts = ends.map(|end| &path[..end]);
-        fronts.find(|front| match &self.glob {
-            Some(glob) => glob.matches(front),
-            None => *front == self.path.as_bytes(),
-        })
+        let ends: Vec<usize> = parents(path).map(<[u8]>::len).chain([path.len()]).collect();
+        // What is below a front that fits fits as well, so the first is found by halving.
+        let first = ends.partition_point(|&end| !below.matches(&path[..end]));
+        ends.get(first).map(|&end| &path[..end])
     }
 }
 

@@ -106,12 +106,22 @@ impl<'p> Targets<'p> {
     /// Returns the number of the first pattern that removes the canonical `path` from layer `number`, and the part of
     /// `path` that it matches: all of it or a directory above it.
     fn find<'q>(&self, number: usize, path: &'q [u8]) -> Option<(usize, &'q [u8])> {
+        self.all(number, path).next()
+    }
+
+    /// The same for every pattern that does.
+    fn all<'s, 'q: 's>(&'s self, number: usize, path: &'q [u8]) -> impl Iterator<Item = (usize, &'q [u8])> + 's {
         let is_front = |front: &[u8]| path.strip_prefix(front).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
-        self.patterns.iter().zip(&self.names).enumerate().find_map(|(pattern_number, (pattern, names))| {
+        self.patterns.iter().zip(&self.names).enumerate().filter_map(move |(pattern_number, (pattern, names))| {
             let mut canonical = names.at_layer.get(number).into_iter().flatten().chain(&names.in_the_end);
             let by_name = canonical.find(|front| is_front(front)).map(|front| &path[..front.len()]);
             Some((pattern_number, pattern.hit(path).or(by_name)?))
         })
+    }
+
+    /// The length of the shortest front of the canonical `path` that is to be removed from layer `number`.
+    fn front(&self, number: usize, path: &[u8]) -> Option<usize> {
+        self.all(number, path).map(|(_, front)| front.len()).min()
     }
 
     /// Returns whether the canonical `path` is to be removed from layer `number`.

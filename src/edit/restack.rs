@@ -146,7 +146,6 @@ impl RestackWalk<'_> {
     /// Finds, in the trees below the layer, whiteouts whose directory is gone, and directories that replace what is none.
     fn before(&mut self, number: usize, changes: &mut LayerChanges) -> Result<()> {
         let Self { headers, old, new, clashes, .. } = self;
-        let mut seen = HashSet::new();
         headers.each(number, |name, _, header| {
             let path = EntryPath::clean(name).unwrap_or_default();
             let path = path.as_bytes();
@@ -156,13 +155,9 @@ impl RestackWalk<'_> {
                     changes.rewrite.decisions.insert(header.offset, EntryDecision::Drop);
                 }
                 Ok(Role::Plain) => {
-                    let itself = (header.kind == EntryKind::Directory).then_some(path);
-                    for directory in parents(path).chain(itself) {
-                        let is_other = |tree: &Overlay| tree.exists(directory) && !tree.is_directory(directory);
-                        if seen.insert(directory.to_vec()) && is_other(new) && !is_other(old) {
-                            clashes.insert(directory.to_vec());
-                        }
-                    }
+                    let clash = replaced_by_directory(path, header.kind, new);
+                    let is_other = |path: &&[u8]| old.exists(path) && !old.is_directory(path);
+                    clashes.extend(clash.filter(|path| !is_other(path)).map(<[u8]>::to_vec));
                 }
                 Ok(Role::Remove { .. } | Role::Opaque { .. } | Role::Bookkeeping) | Err(_) => {}
             }
@@ -201,16 +196,22 @@ impl RestackWalk<'_> {
 
     /// Lists the directories that the layer relies on and that nothing describes any more (E-5).
     fn list_lost_directories(&mut self, number: usize, new: &Placements, changes: &mut LayerChanges) -> Result<()> {
-        let mut seen = HashSet::new();
+        let (mut seen, mut listed) = <(HashSet<Vec<u8>>, HashSet<Vec<u8>>)>::default();
         self.headers.each(number, |name, position, header| {
             let path = EntryPath::clean(name).unwrap_or_default();
             let Some(placement) = new.at(position) else { return Ok(()) };
             if !matches!(Role::of(path.as_bytes()), Ok(Role::Plain)) {
                 return Ok(());
             }
-            for directory in parents(&placement.path) {
-                let lost = || self.old.entry_at(directory).filter(|_| self.new.entry_at(directory).is_none());
-                if let Some(entry) = seen.insert(directory.to_vec()).then(lost).flatten() {
+            let Some(parent) = parents(&placement.path).last().filter(|parent| seen.insert(parent.to_vec())) else {
+                return Ok(());
+            };
+            self.run.budget.charge_memory(parent.len() as u64, "the directories of a layer")?;
+            let (old, new) = (self.old.entries_along(parent), self.new.entries_along(parent));
+            for (nth, directory) in parents(&placement.path).enumerate() {
+                let is_described = new.get(nth).is_some_and(Option::is_some);
+                let lost = old.get(nth).copied().flatten().filter(|_| !is_described);
+                if let Some(entry) = lost.filter(|_| listed.insert(directory.to_vec())) {
                     let added = AddedDirectory { path: directory.to_vec(), entry: Some(entry) };
                     changes.rewrite.directories.entry(header.offset).or_default().push(added);
                     changes.directories.push(directory.to_vec());
@@ -227,4 +228,13 @@ impl RestackWalk<'_> {
         self.new.placements();
         Ok(())
     }
+}
+
+/// The part of `path` that an entry of this kind makes a directory, or finds as one, but `tree` has as something else: there is
+/// one at most, because nothing is below it.
+fn replaced_by_directory<'p>(path: &'p [u8], kind: EntryKind, tree: &Overlay) -> Option<&'p [u8]> {
+    let itself = (kind == EntryKind::Directory).then_some(path);
+    let front = tree.directory_front(path);
+    let next = parents(path).chain(itself).find(|directory| directory.len() > front)?;
+    tree.exists(next).then_some(next)
 }

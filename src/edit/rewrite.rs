@@ -50,6 +50,16 @@ pub(super) enum EntryDecision {
     },
 }
 
+impl EntryDecision {
+    /// The path at which the entry is written; nothing for one that is left out.
+    pub(super) fn path(&self) -> &[u8] {
+        match self {
+            Self::Drop => &[],
+            Self::Move { path } | Self::Link { path, .. } | Self::Become { path, .. } => path,
+        }
+    }
+}
+
 /// A directory that is written in front of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AddedDirectory {

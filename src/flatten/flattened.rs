@@ -24,6 +24,37 @@ pub(crate) fn warn_of_long_paths(long: usize, at: &str, diagnostics: &Diagnostic
     diagnostics.warn(Rule::H24, at, format!("{are} left out: no system takes such a path"))
 }
 
+/// The bytes of one header of a tar.
+const HEADER: u64 = 512;
+
+/// Refuses directories that only paths imply and whose headers take `implied` bytes, unless the headers of the entries that
+/// are there take `described` bytes, which is enough for so many (H-24).
+///
+/// # Errors
+/// [`Error::Invalid`] about the image called `at`.
+pub(crate) fn check_implied(implied: u64, described: u64, at: &str) -> Result<()> {
+    /// Bytes of headers of implied directories that are always allowed, and how many for one of the entries.
+    const ALLOWED: (u64, u64) = (16 << 20, 64);
+    if implied > ALLOWED.0 + ALLOWED.1 * described {
+        let problem = format!("directories that only the paths of others imply would take {implied} bytes of headers");
+        return Err(Error::invalid(Rule::H24, at, problem));
+    }
+    Ok(())
+}
+
+/// The bytes of the header of an entry at a path of `length` bytes.
+///
+/// # Errors
+/// [`Error::Invalid`] about the image called `at` where no system takes such a path (H-24).
+pub(crate) fn header_size(name: &[u8], length: u64, at: &str) -> Result<u64> {
+    if length > MAX_PATH as u64 {
+        let name = quote(name);
+        let problem = format!("the path of `{name}` has {length} bytes, and no system takes more than {MAX_PATH}");
+        return Err(Error::invalid(Rule::H24, at, problem));
+    }
+    Ok(HEADER + length)
+}
+
 /// The files that eStargz adds to a layer's root: its table of contents and its landmarks (O-18).
 const ESTARGZ: [&[u8]; 3] = [b"stargz.index.json", b".prefetch.landmark", b".no.prefetch.landmark"];
 
@@ -142,27 +173,14 @@ impl Flattened {
     /// # Errors
     /// [`Error::Invalid`] about the image called `at`.
     pub(crate) fn check_paths(&self, at: &str) -> Result<()> {
-        /// Bytes of headers of implied directories that are always allowed, and how many for one of the entries.
-        const ALLOWED: (u64, u64) = (16 << 20, 64);
-        const HEADER: u64 = 512;
         let lengths = self.path_lengths();
-        if let Some((&dentry, length)) = self.order.iter().zip(&lengths).find(|(_, length)| **length > MAX_PATH as u64)
-        {
-            let name = quote(self.tree.name(dentry));
-            let problem = format!("the path of `{name}` has {length} bytes, and no system takes more than {MAX_PATH}");
-            return Err(Error::invalid(Rule::H24, at, problem));
-        }
         let (mut implied, mut described) = (0, 0);
         for (&dentry, length) in self.order.iter().zip(&lengths) {
             let is_implied = matches!(self.tree.kind_at(dentry), Some(InodeKind::Directory { implicit: true, .. }));
-            *(if is_implied { &mut implied } else { &mut described }) += HEADER + length;
+            let size = header_size(self.tree.name(dentry), *length, at)?;
+            *(if is_implied { &mut implied } else { &mut described }) += size;
         }
-        if implied > ALLOWED.0 + ALLOWED.1 * described {
-            let problem =
-                format!("directories that only the paths of others imply would take {implied} bytes of headers");
-            return Err(Error::invalid(Rule::H24, at, problem));
-        }
-        Ok(())
+        check_implied(implied, described, at)
     }
 
     /// Leaves out the paths that are too long for any system, with a warning about the image called `at` (H-24): they may

@@ -67,8 +67,8 @@ mod vectors;
 mod whiteout;
 
 pub(crate) use arena::{put_number, put_path, put_text, take_number, take_path, take_text};
-pub(crate) use flattened::warn_of_long_paths;
 pub use flattened::{Flattened, FlattenedEntry};
+pub(crate) use flattened::{check_implied, header_size, warn_of_long_paths};
 pub(crate) use layer::LayerBuilder;
 pub(crate) use lookup::{Lookup, Standing};
 pub(crate) use nodes::FlatNode;

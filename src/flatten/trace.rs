@@ -75,6 +75,28 @@ impl Overlay {
         self.at(path).is_some_and(|dentry| self.tree.is_directory(dentry))
     }
 
+    /// The length of the longest front of the canonical `path`, in bytes, that is a directory; 0 is the root.
+    pub(crate) fn directory_front(&self, path: &[u8]) -> usize {
+        let (mut dentry, mut length) = (self.tree.root(), 0);
+        for name in path.split(|&byte| byte == b'/') {
+            match self.tree.child(dentry, name).filter(|child| self.tree.is_directory(*child)) {
+                Some(child) => (dentry, length) = (child, length + usize::from(length > 0) + name.len()),
+                None => break,
+            }
+        }
+        length
+    }
+
+    /// The entries that describe the components of the canonical `path`, from the root's child down to the last that is there.
+    pub(crate) fn entries_along(&self, path: &[u8]) -> Vec<Option<EntryKey>> {
+        let names = path.split(|&byte| byte == b'/');
+        let dentries = names.scan(self.tree.root(), |dentry, name| {
+            *dentry = self.tree.child(*dentry, name)?;
+            Some(*dentry)
+        });
+        dentries.map(|dentry| self.tree.inode(dentry).and_then(|inode| self.tree.entry(inode))).collect()
+    }
+
     /// Returns whether the directory at the canonical `path` has any children.
     pub(crate) fn has_children(&self, path: &[u8]) -> bool {
         self.at(path).is_some_and(|dentry| self.tree.children(dentry).next().is_some())

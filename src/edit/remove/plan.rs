@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Targets, clean};
-use crate::archive::EntryKind;
+use crate::archive::{BLOCK, EntryKind};
 use crate::edit::headers::{Placements, StackHeaders};
 use crate::edit::paths::{is_below, joined, parents, whiteout_of};
 use crate::edit::rewrite::{AddedDirectory, EntryDecision, LayerRewrite};
 use crate::error::Result;
-use crate::flatten::{Change, ChangeKind, EntryKey, Flattened, Options, Overlay, Placement, Role};
+use crate::flatten::{
+    Change, ChangeKind, EntryKey, Flattened, Options, Overlay, Placement, Role, check_implied, header_size,
+};
 use crate::layer_index::LayerEntry;
 use crate::path::EntryPath;
 use crate::run::Run;
@@ -116,31 +118,72 @@ impl<'a> Planner<'a> {
         targets: &Targets<'_>,
         plan: &mut LayerPlan,
     ) -> Result<()> {
-        let mut missing: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        let mut missing = MissingDirectories::default();
         self.headers.each(number, |_, position, header| {
             let is_dropped = plan.rewrite.decisions.get(&header.offset) == Some(&EntryDecision::Drop);
-            let Some(placement) = placements.at(position).filter(|_| is_dropped) else { return Ok(()) };
-            for parent in parents(&placement.path) {
-                let is_lost = self.old.is_directory(parent) && !self.new.is_directory(parent);
-                if is_lost && !targets.is_hit(number, parent) {
-                    // The last of them: an entry in between may have put something else in the directory's place.
-                    missing.insert(parent.to_vec(), header.offset);
-                }
+            if let Some(Placement { path, .. }) = placements.at(position).filter(|_| is_dropped) {
+                let there = self.new.directory_front(path);
+                let last =
+                    self.old.directory_front(path).min(targets.front(number, path).map_or(path.len(), |hit| hit - 1));
+                missing.add(path, there, last, header.offset);
             }
             Ok(())
         })?;
+        missing.check(self.headers.name(number))?;
         let mut changes = NewLayer::default();
-        let mut places: HashMap<Vec<u8>, u64> = HashMap::new();
-        for (path, offset) in missing {
-            // Not in front of the directory that it is in.
-            let offset =
-                parents(&path).filter_map(|parent| places.get(parent)).fold(offset, |last, one| last.max(*one));
-            places.insert(path.clone(), offset);
+        for (path, offset) in missing.placed() {
             changes.directories.push(path.clone());
             let entry = self.old.entry_at(&path);
             plan.rewrite.directories.entry(offset).or_default().push(AddedDirectory { path, entry });
         }
         changes.apply(&mut self.new, &self.again)
+    }
+}
+
+/// Directories that only removed entries implied.
+#[derive(Default)]
+struct MissingDirectories {
+    /// Those in directories that are there, with the offset of the last entry below: one in between may have put something else in
+    /// their place.
+    tops: BTreeMap<Vec<u8>, u64>,
+    /// All of them.
+    paths: BTreeSet<Vec<u8>>,
+    /// The bytes of the headers of the removed entries.
+    removed: u64,
+}
+
+impl MissingDirectories {
+    /// Adds the directories above `path`, which an entry at `offset` implied, whose paths are longer than `there` bytes, and no
+    /// longer than `last`.
+    fn add(&mut self, path: &[u8], there: usize, last: usize, offset: u64) {
+        self.removed += (BLOCK + path.len()) as u64;
+        let above: Vec<&[u8]> = parents(path).filter(|parent| (there + 1..=last).contains(&parent.len())).collect();
+        let Some(top) = above.first() else { return };
+        match self.tops.get_mut(*top) {
+            Some(place) => *place = offset,
+            None => drop(self.tops.insert(top.to_vec(), offset)),
+        }
+        // Those above one that is known are known.
+        let _ = above.iter().rev().all(|parent| self.paths.insert(parent.to_vec()));
+    }
+
+    /// Refuses more directories than the removed entries are worth (H-24).
+    fn check(&self, at: &str) -> Result<()> {
+        let mut implied = 0;
+        for path in &self.paths {
+            let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+            implied += header_size(name, path.len() as u64, at)?;
+        }
+        check_implied(implied, self.removed, at)
+    }
+
+    /// The directories, each after that which it is in, with the offsets of the entries in front of which they stand.
+    fn placed(self) -> impl Iterator<Item = (Vec<u8>, u64)> {
+        let Self { tops, paths, .. } = self;
+        paths.into_iter().filter_map(move |path| {
+            let place = parents(&path).chain([&path[..]]).find_map(|front| tops.get(front).copied())?;
+            Some((path, place))
+        })
     }
 }
 
@@ -152,13 +195,15 @@ struct LayerPlanner<'p, 'a, 't> {
     names: WrittenNames,
     /// Directories that the layer has listed so far.
     listed: BTreeSet<Vec<u8>>,
+    /// Those of them that are listed with all above them.
+    complete: BTreeSet<Vec<u8>>,
     changes: NewLayer,
 }
 
 impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
     fn new(planner: &'p mut Planner<'a>, targets: &'p mut Targets<'t>) -> Self {
-        let (plan, names, listed, changes) = Default::default();
-        Self { planner, targets, plan, names, listed, changes }
+        let (plan, names, listed, complete, changes) = Default::default();
+        Self { planner, targets, plan, names, listed, complete, changes }
     }
 
     /// Decides on the next entry.
@@ -171,7 +216,9 @@ impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
             self.listed.extend(found.placement.map(|placement| placement.path.clone()));
         }
         self.changes.add(found, decision.as_ref());
-        let taken = 2 * found.name.len() + size_of::<(u64, EntryDecision)>() * usize::from(decision.is_some());
+        let written =
+            decision.as_ref().map_or(0, |decision| size_of::<(u64, EntryDecision)>() + 2 * decision.path().len());
+        let taken = 2 * found.name.len() + written;
         self.planner.run.budget.charge_memory(taken as u64, "the names of a layer")?;
         self.plan.rewrite.decisions.extend(decision.map(|decision| (found.header.offset, decision)));
         Ok(())
@@ -285,7 +332,10 @@ impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
 
     /// Lists the directories above the canonical `path` that the layer does not list yet (E-5).
     fn list_parents(&mut self, path: &[u8], offset: u64) {
-        for parent in parents(path) {
+        let above: Vec<&[u8]> = parents(path).collect();
+        let known = above.iter().rposition(|parent| self.complete.contains(*parent)).map_or(0, |last| last + 1);
+        for parent in &above[known..] {
+            self.complete.insert(parent.to_vec());
             if self.listed.insert(parent.to_vec()) {
                 let added = AddedDirectory { path: parent.to_vec(), entry: self.planner.old.entry_at(parent) };
                 self.changes.directories.push(added.path.clone());
@@ -314,9 +364,7 @@ impl NewLayer {
         let path = match decision {
             Some(EntryDecision::Drop) => return,
             None => found.name,
-            Some(
-                EntryDecision::Move { path } | EntryDecision::Link { path, .. } | EntryDecision::Become { path, .. },
-            ) => path,
+            Some(moved) => moved.path(),
         };
         let kind = match found.header.kind {
             EntryKind::Directory => OwnedKind::Directory,

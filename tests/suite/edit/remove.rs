@@ -175,6 +175,24 @@ fn what_leads_to_it_and_what_has_its_content_is_named() {
     written.outcome.says(["no layer has the content"]);
 }
 
+#[test]
+fn h_24_no_path_is_restored_that_no_system_takes() {
+    let source = |depth: usize| {
+        Shape::Oci.save_one(&stacked(&[vec![file("k", "1")], vec![file("d/".repeat(depth) + "f", "1")]]))
+    };
+    let too_deep = source(2_100);
+    refuse_edit(&too_deep, Target::Oci, &["--remove", "**/f"], 3).says(["no system takes more than 4096"]);
+    edit(&too_deep, Target::Oci, &["--remove", "k"]);
+    edit(&too_deep, Target::Oci, &["--remove", "d"]);
+    edit(&too_deep, Target::Oci, &["--remove-layer", "0"]);
+    let written = edit(&source(2_000), Target::Oci, &["--remove", "**/f"]);
+    assert_eq!(listing(&written)[1].len(), 2_000);
+    // Directories of their own, each a hundred times as long as their entry.
+    let deep = |nth: usize| file(format!("{nth}/") + &"d/".repeat(2_000) + "f", "1");
+    let many = Shape::Oci.save_one(&stacked(&[(0..8).map(deep).collect()]));
+    refuse_edit(&many, Target::Oci, &["--remove", "**/f"], 3).says(["directories that only the paths of others imply"]);
+}
+
 /// 1 MiB that no compression shortens and no other file has.
 fn secret() -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
