@@ -5,9 +5,10 @@
 //!
 //! Sources: docs/edit.md E-5, E-10, E-37, E-38, E-52.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use super::draft::Draft;
@@ -19,11 +20,15 @@ use super::workshop::{LayerWriter, Workshop};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
-use crate::flatten::{FlatNode, Flattened, Lookup, Options, Overlay, Standing, is_reserved};
+use crate::flatten::{EntryKey, Flattened, Lookup, Options, Overlay, Standing, is_reserved};
 use crate::image::Layer;
-use crate::path::{EntryPath, escape_for_terminal, escape_path};
+use crate::limits::MAX_PATH;
+use crate::path::{EntryPath, escape_for_terminal, escape_path, quote};
 use crate::spec::timestamp::Timestamp;
 use crate::stream::stamp::{CHANGED, FileStamp};
+
+/// The longest name of a file that systems take, in bytes.
+const MAX_NAME: usize = 255;
 
 /// A file, directory or symbolic link on disk, and its destination in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,15 +80,8 @@ pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop
     draft.change_layers()?;
     let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workshop)?;
     let tree = tree(&headers, workshop)?;
-    let described: BTreeMap<Vec<u8>, FlatNode> =
-        tree.nodes().filter(|node| node.is_directory).map(|node| (node.path.clone(), node)).collect();
-    let mut plan = AddPlan {
-        tree: &tree,
-        headers: &headers,
-        described: &described,
-        epoch: workshop.run.epoch,
-        items: BTreeMap::new(),
-    };
+    tree.check_paths(draft.at())?;
+    let mut plan = AddPlan { tree: &tree, headers: &headers, epoch: workshop.run.epoch, items: BTreeMap::new() };
     for addition in additions {
         plan.add(addition)?;
     }
@@ -163,8 +161,6 @@ impl DiskFile {
 struct AddPlan<'a> {
     tree: &'a Flattened,
     headers: &'a StackHeaders,
-    /// The image's directories by their canonical paths.
-    described: &'a BTreeMap<Vec<u8>, FlatNode>,
     epoch: i64,
     items: AddedItems,
 }
@@ -246,16 +242,24 @@ impl AddPlan<'_> {
                 "a name that begins with `.wh.` is a whiteout in a layer, which deletes: no file can be added under it";
             return Err(Error::inexpressible(format!("`{}`", escape_for_terminal(path)), problem));
         }
+        refuse_long(path)?;
         let is_directory = |item: &AddedItem| item.entry.kind == EntryKind::Directory;
         let is_below_file =
             (1..key.len()).any(|length| self.items.get(&key[..length]).is_some_and(|above| !is_directory(above)));
         let is_other = self.items.get(&key).is_some_and(|there| is_directory(there) != is_directory(&item));
-        if is_below_file || is_other {
+        let is_file_above = !is_directory(&item) && self.has_below(&key);
+        if is_below_file || is_other || is_file_above {
             let at = format!("`{}`", escape_for_terminal(path));
             return Err(Error::inexpressible(at, "a file and a directory are added at the same path"));
         }
         self.items.insert(key, item);
         Ok(())
+    }
+
+    /// Returns whether something has been added below the path of these components.
+    fn has_below(&self, key: &[Vec<u8>]) -> bool {
+        let mut after = self.items.range::<[Vec<u8>], _>((Bound::Excluded(key), Bound::Unbounded));
+        after.next().is_some_and(|(path, _)| path.starts_with(key))
     }
 
     /// The path with the symbolic links among its parents followed in the image's tree.
@@ -294,7 +298,7 @@ impl AddPlan<'_> {
     }
 
     fn is_directory_itself(&self, path: &[u8]) -> bool {
-        self.described.contains_key(path)
+        matches!(self.tree.find(path), Lookup::Found { path: found, what: Standing::Directory } if found == path)
     }
 
     fn clash(&self, source: &Path, path: &[u8], problem: &str) -> Error {
@@ -302,31 +306,35 @@ impl AddPlan<'_> {
         Error::inexpressible(at, format!("`{}` of the image {problem}", escape_for_terminal(path)))
     }
 
-    /// The items with every directory above them (E-5).
+    /// The items with every directory above them (E-5): as the image has it, else a new one.
     fn with_parents(self) -> AddedItems {
-        let Self { headers, described, epoch, items, .. } = self;
-        let mut all = AddedItems::new();
-        for (path, item) in items {
-            for length in 1..path.len() {
-                let above = path[..length].to_vec();
-                all.entry(above).or_insert_with_key(|above| AddedItem {
-                    entry: Self::parent(described, headers, &above.join(&b'/'), epoch),
-                    content: None,
-                });
-            }
-            all.insert(path, item);
+        let Self { tree, headers, epoch, mut items } = self;
+        let above = |path: &Vec<Vec<u8>>| (1..path.len()).map(|length| path[..length].join(&b'/')).collect::<Vec<_>>();
+        let above: BTreeSet<Vec<u8>> = items.keys().flat_map(above).collect();
+        let of_image = tree.nodes().filter(|node| node.is_directory && above.contains(&node.path));
+        let of_image: BTreeMap<Vec<u8>, Option<EntryKey>> = of_image.map(|node| (node.path, node.entry)).collect();
+        for path in above {
+            let entry = match of_image.get(&path) {
+                Some(Some(id)) => headers.directory(path.clone(), *id),
+                Some(None) => TarEntry::directory(path.clone()),
+                None => TarEntry { mtime: TarTime::from_seconds(epoch), ..TarEntry::directory(path.clone()) },
+            };
+            items.entry(components(&path)).or_insert(AddedItem { entry, content: None });
         }
-        all
+        items
     }
+}
 
-    /// A directory above an item: as the image has it, else a new one.
-    fn parent(described: &BTreeMap<Vec<u8>, FlatNode>, headers: &StackHeaders, path: &[u8], epoch: i64) -> TarEntry {
-        match described.get(path).map(|node| node.entry) {
-            Some(Some(id)) => headers.directory(path.to_vec(), id),
-            Some(None) => TarEntry::directory(path.to_vec()),
-            None => TarEntry { mtime: TarTime::from_seconds(epoch), ..TarEntry::directory(path.to_vec()) },
-        }
-    }
+/// Refuses a path that no system takes, so that no engine could unpack the layer (H-24).
+fn refuse_long(path: &[u8]) -> Result<()> {
+    let longest = path.split(|&byte| byte == b'/').map(<[u8]>::len).max().unwrap_or_default();
+    let (what, length, most) = match longest <= MAX_NAME {
+        true if path.len() <= MAX_PATH => return Ok(()),
+        true => ("the path", path.len(), MAX_PATH),
+        false => ("a name in it", longest, MAX_NAME),
+    };
+    let problem = format!("{what} has {length} bytes, and no system takes more than {most}");
+    Err(Error::inexpressible(format!("`{}`", quote(path)), problem))
 }
 
 /// The last component of a path on disk.

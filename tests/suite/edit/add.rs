@@ -108,6 +108,27 @@ fn what_would_delete_a_tree_or_is_nowhere_is_refused() {
 }
 
 #[test]
+fn additions_that_contradict_each_other_are_refused_in_any_order() {
+    let scratch = Scratch::new();
+    let source = scratch.write("f", "added");
+    fs::create_dir(scratch.path("d")).unwrap();
+    let image = Shape::Oci.save_one(&merged_usr());
+    let spec = |name: &str, destination: &str| format!("{}:{destination}", scratch.path(name).display());
+    let (file, other, below) = (spec("f", "x"), spec("f", "x-"), spec("f", "x/y/z"));
+    for flags in [["--add", &file, "--add", &below], ["--add", &below, "--add", &file]] {
+        refuse_edit(&image, Target::Oci, &flags, 4).says(["`x", "a file and a directory"]);
+    }
+    edit(&image, Target::Oci, &["--add", &below, "--add", &other, "--add", &spec("d", "x")]);
+    let long = |name: &str| format!("{}:{name}", source.display());
+    for name in ["n".repeat(256), vec!["n".repeat(200); 21].join("/")] {
+        refuse_edit(&image, Target::Oci, &["--add", &long(&name)], 4).says(["no system takes more than"]);
+    }
+    edit(&image, Target::Oci, &["--add", &long(&"n".repeat(255))]);
+    let deep = stacked(&[vec![crate::support::layer::file("d/".repeat(2_100) + "f", "")]]);
+    refuse_edit(&Shape::Oci.save_one(&deep), Target::Oci, &["--add", &file], 3).says(["no system takes more than"]);
+}
+
+#[test]
 fn e_38_a_layer_is_added_as_it_is() {
     let scratch = Scratch::new();
     let tar = layer_tar([dir("etc"), file("etc/new", "1"), whiteout("etc/passwd")]);
