@@ -163,10 +163,17 @@ pub(crate) fn healthcheck(text: &str) -> Result<HealthcheckArg, String> {
     }
     match text {
         "" => Err("expected a command, or `none`".to_owned()),
-        "none" => Ok(test(vec!["NONE".to_owned()])),
+        // A Dockerfile has it in capital letters.
+        none if none.eq_ignore_ascii_case("none") => Ok(test(vec!["NONE".to_owned()])),
         _ if text.starts_with('[') => {
             let Words(words) = words(text)?;
-            Ok(test(["CMD".to_owned()].into_iter().chain(words).collect()))
+            match words.first().map(String::as_str) {
+                None | Some("") => Err("the first word names the program".to_owned()),
+                Some(form @ ("CMD" | "CMD-SHELL" | "NONE")) => {
+                    Err(format!("a list is the command alone, without `{form}`: a whole check is {{\"Test\":{text}}}"))
+                }
+                Some(_) => Ok(test(["CMD".to_owned()].into_iter().chain(words).collect())),
+            }
         }
         command => Ok(test(vec!["CMD-SHELL".to_owned(), command.to_owned()])),
     }
@@ -175,11 +182,10 @@ pub(crate) fn healthcheck(text: &str) -> Result<HealthcheckArg, String> {
 /// `PORT` or `PORT/PROTOCOL`; others keep some engines from loading the image (docs/edit.md E-55).
 pub(crate) fn port(text: &str) -> Result<String, String> {
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-    let is_number = numbers::whole_number::<u16>(number).is_some_and(|port| port > 0);
-    if is_number && ["tcp", "udp", "sctp"].contains(&protocol) {
-        return Ok(format!("{number}/{protocol}"));
+    match numbers::whole_number::<u16>(number) {
+        Some(number @ 1..) if ["tcp", "udp", "sctp"].contains(&protocol) => Ok(format!("{number}/{protocol}")),
+        _ => Err("a port is 1 to 65535, with or without /tcp, /udp or /sctp".to_owned()),
     }
-    Err("a port is 1 to 65535, with or without /tcp, /udp or /sctp".to_owned())
 }
 
 /// A signal of Linux as Docker takes it: its number, or its name with or without `SIG`. Containers of an image with another
@@ -362,13 +368,14 @@ mod tests {
         let json = |text: &str| healthcheck(text).map(|HealthcheckArg(check)| Value::from(check).to_string());
         for (text, expected) in [
             ("none", r#"{"Test":["NONE"]}"#),
+            ("NONE", r#"{"Test":["NONE"]}"#),
             ("curl -f localhost", r#"{"Test":["CMD-SHELL","curl -f localhost"]}"#),
             (r#"["/check", "-q"]"#, r#"{"Test":["CMD","/check","-q"]}"#),
             (r#"{"Test":["NONE"],"Retries":3}"#, r#"{"Test":["NONE"],"Retries":3}"#),
         ] {
             assert_eq!(json(text).as_deref(), Ok(expected), "{text}");
         }
-        for text in ["", "{", "[", "{\"Test\":1}", "[1]"] {
+        for text in ["", "{", "[", "{\"Test\":1}", "[1]", "[]", r#"[""]"#, r#"["CMD","/check"]"#, r#"["NONE"]"#] {
             assert!(json(text).is_err(), "{text}");
         }
     }
@@ -387,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_port_has_a_protocol() {
-        for (text, expected) in [("80", "80/tcp"), ("53/udp", "53/udp"), ("1/sctp", "1/sctp")] {
+        for (text, expected) in [("80", "80/tcp"), ("53/udp", "53/udp"), ("1/sctp", "1/sctp"), ("080", "80/tcp")] {
             assert_eq!(port(text).as_deref(), Ok(expected));
         }
         for text in ["", "0", "65536", "80/", "80/icmp", "+80", "80-90", "http"] {
