@@ -12,6 +12,8 @@ use super::shape;
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
+use crate::spec::config_types::CONFIG;
+use crate::spec::fields::spell_object_keys;
 use crate::spec::timestamp::Timestamp;
 
 /// The changes to make; a field that is `None` or empty changes nothing.
@@ -77,8 +79,10 @@ impl ConfigChanges {
     /// with `--strict` the warnings.
     pub(crate) fn apply(&self, document: &mut ConfigDocument, diagnostics: &Diagnostics) -> Result<()> {
         if let Some(patch) = &self.merge {
-            shape::check_patch(patch)?;
-            merge(document.object_mut(), patch);
+            let mut patch = patch.clone();
+            spell_object_keys(&mut patch, CONFIG, "the config to merge", diagnostics).map_err(usage)?;
+            shape::check_patch(&patch)?;
+            merge(document.object_mut(), &patch);
             shape::check(document.object())?;
         }
         self.set_platform(document.object_mut());
@@ -182,6 +186,14 @@ impl RuntimeChanges {
         let labels = object_at(runtime, "Labels", at)?;
         labels.extend(self.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         Ok(())
+    }
+}
+
+/// A fault of the patch, which was given by a flag and is no input.
+fn usage(error: Error) -> Error {
+    match error {
+        Error::Invalid { .. } => Error::Usage(error.to_string()),
+        other => other,
     }
 }
 
@@ -371,6 +383,19 @@ mod tests {
         let patch = json!({"config": {"Env": ["B=2"], "Labels": {"a": null, "c": "3"}, "Cmd": null}, "x": {}, "n": {"m": null}});
         let changes = ConfigChanges { merge: patch.as_object().cloned(), ..ConfigChanges::default() };
         gives(text, &changes, r#"{"config":{"Env":["B=2"],"Labels":{"b":"2","c":"3"}},"x":{"y":1.50},"n":{}}"#);
+    }
+
+    #[test]
+    fn e_56_a_merge_means_the_key_that_engines_read() {
+        let merged = |patch: &Value| ConfigChanges { merge: patch.as_object().cloned(), ..ConfigChanges::default() };
+        let text = r#"{"os":"linux","config":{"Env":["A=1"]}}"#;
+        gives(
+            text,
+            &merged(&json!({"OS": null, "Config": {"env": ["B=2"], "x": 1}})),
+            r#"{"config":{"Env":["B=2"],"x":1}}"#,
+        );
+        let error = changed(text, &merged(&json!({"os": "a", "Os": "b"}))).unwrap_err();
+        assert!(matches!(&error, Error::Usage(problem) if problem.contains("`Os` occurs twice")), "{error}");
     }
 
     #[test]
