@@ -4,9 +4,10 @@
 //! taken if it has eight bytes more than the alignment that is in force explains; between two that are taken the ends are
 //! stretched while more than half of the bytes agree. Code that was linked anew is mostly such stretches.
 //!
-//! Three things differ from Percival's program (docs/delta.md P-12). A match that was found stays in force for the positions
-//! inside it, which makes runs linear. Where nothing is found steps grow, so that compressed data is passed over. Equal bytes
-//! are copied instead of being sent as zeros.
+//! Four things differ from Percival's program (docs/delta.md P-12). A match that was found stays in force for the positions
+//! inside it, which makes runs linear. Where nothing is found steps grow, so that compressed data is passed over. Where the
+//! alignment in force explains nearly all that follows, nothing is looked up. Equal bytes are copied instead of being sent as
+//! zeros.
 //!
 //! Sources: Colin Percival, "Naive differences of executable code", 2003; docs/delta.md P-12.
 
@@ -20,10 +21,15 @@ const RUN: usize = 8;
 const GROWTH: usize = 128;
 /// The longest step.
 const MAX_STEP: usize = 64;
+/// Bytes that are looked at before a match is looked up.
+const AHEAD: usize = 64;
+/// Of so many of them one may differ for the alignment in force to go on.
+const DIFFERING: usize = 16;
 
 /// Returns the operations that make `new` of `old`, which lies at `offset` of its file.
 pub(super) fn diff(old: &[u8], offset: u64, new: &[u8]) -> Script {
-    let suffixes = Suffixes::of(old);
+    // Where only a few bytes differ, none are needed.
+    let mut suffixes = None;
     let mut comparer = Comparer { old, new, offset, last: Aligned::default(), script: Script::default() };
     // The last match that was looked up, and the part of it that is at hand.
     let (mut found, mut current) = (Match::default(), Match::default());
@@ -33,7 +39,13 @@ pub(super) fn diff(old: &[u8], offset: u64, new: &[u8]) -> Script {
         let begun = position;
         let (mut score, mut scored) = (0, position);
         while position < new.len() {
-            current = found.rest_at(position).unwrap_or_else(|| suffixes.longest(new, position));
+            let explained = comparer.explained(position);
+            if explained > 0 {
+                (current, score) = (Match { new: position, old: 0, len: explained }, explained);
+                break;
+            }
+            let look_up = || suffixes.get_or_insert_with(|| Suffixes::of(old)).longest(new, position);
+            current = found.rest_at(position).unwrap_or_else(look_up);
             found = current;
             while scored < position + current.len {
                 score += usize::from(comparer.agrees(scored));
@@ -96,6 +108,18 @@ impl Comparer<'_> {
     fn agrees(&self, position: usize) -> bool {
         let old = (position + self.last.old).checked_sub(self.last.new).and_then(|old| self.old.get(old));
         old == self.new.get(position)
+    }
+
+    /// Returns how many bytes from `position` on the alignment in force explains, but for a few of them: no match is worth
+    /// looking up there.
+    fn explained(&self, position: usize) -> usize {
+        let old = (position + self.last.old).checked_sub(self.last.new).and_then(|old| self.old.get(old..));
+        let pairs = self.new[position..].chunks(AHEAD).zip(old.unwrap_or_default().chunks(AHEAD));
+        let is_explained = |(new, old): &(&[u8], &[u8])| {
+            let differing = new.iter().zip(*old).filter(|(new, old)| new != old).count();
+            old.len() >= new.len() && differing * DIFFERING <= new.len()
+        };
+        pairs.take_while(is_explained).map(|(new, _)| new.len()).sum()
     }
 
     /// Ends the alignment in force before `next`, and writes the operations for it; at the end of the new bytes there
@@ -284,6 +308,25 @@ mod tests {
         let script = diff(&old, 0, &new);
         assert_eq!(run_script(&script, &old), new);
         assert!(script.len() < 1000, "{}", script.len());
+    }
+
+    #[test]
+    fn while_few_bytes_differ_nothing_is_looked_up() {
+        let old: Vec<u8> = (0..1000_u32).map(|nth| (nth.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let explained = |new: &[u8], last| {
+            let comparer = Comparer { old: &old, new, offset: 0, last, script: Script::default() };
+            comparer.explained(last.new)
+        };
+        let start = Aligned::default();
+        assert_eq!((explained(&old, start), explained(&old[..990], start), explained(b"", start)), (1000, 990, 0));
+        assert_eq!(explained(&[&old[..], b"more"].concat(), start), 960, "what the old bytes have no place for");
+        let mut new = old.clone();
+        (128..192).step_by(16).for_each(|place| new[place] ^= 1);
+        assert_eq!(explained(&new, start), 1000);
+        new[150] ^= 1;
+        assert_eq!((explained(&new, start), explained(&new, Aligned { new: 151, old: 151 })), (128, 849));
+        assert_eq!(explained(&old[7..], Aligned { new: 0, old: 7 }), 993);
+        check(&old, &new);
     }
 
     #[test]
