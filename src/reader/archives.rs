@@ -50,7 +50,8 @@ pub(crate) struct ArchiveImages {
 /// (docs/bundles.md B-39, B-40). Blobs that one archive lists but does not hold are looked for in the others; for a base not
 /// in the inputs, which the receiver does not have.
 ///
-/// Regular, uncompressed files are opened whenever they are read: there may be more than a process may have open files.
+/// Of many archives, regular uncompressed files are opened whenever they are read: there may be more than a process may have
+/// open files.
 ///
 /// # Errors
 /// Those of [`open`](super::open).

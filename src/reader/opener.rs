@@ -14,6 +14,9 @@ use crate::stream::input::Input;
 use crate::stream::source::Extent;
 use crate::stream::spool::{Spool, SpoolFiles};
 
+/// The most archives whose files stay open: opening one for each of its files costs as much as comparing a small one.
+const MOST_OPEN: usize = 8;
+
 /// Opens the archives of one run. Spooled ones share a file: there may be more archives than a process may have open
 /// files.
 pub(super) struct Opener<'r> {
@@ -25,7 +28,7 @@ pub(super) struct Opener<'r> {
 impl<'r> Opener<'r> {
     /// For `count` archives.
     pub(super) fn new(count: usize, run: &'r Run) -> Self {
-        let handle = if count == 1 { FileHandle::KeptOpen } else { FileHandle::Reopened };
+        let handle = if count <= MOST_OPEN { FileHandle::KeptOpen } else { FileHandle::Reopened };
         Self { spools: SpoolFiles::new(&run.tmpdir), handle, run }
     }
 
