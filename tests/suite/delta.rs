@@ -5,6 +5,7 @@ mod answers;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+mod pitfalls;
 mod python;
 mod random;
 
