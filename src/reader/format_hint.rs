@@ -50,18 +50,27 @@ pub(super) fn archive(index: &MemberIndex) -> Result<String> {
 
 /// Names what a directory that holds no archive may be; the text continues the error message.
 pub(super) fn directory(path: &Path) -> String {
-    let shown = escape_path(path);
+    let shown = usable(escape_path(path));
     if TOPS.iter().all(|top| path.join(top).is_dir()) {
         return format!("; it looks like a root filesystem: tar -C {shown} -c . | imgtar import makes an image of it");
     }
     let holds_one = |path: &Path| MARKERS.iter().any(|marker| path.join(marker).is_file());
     let below = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
     if let Some(below) = below.filter(|path| holds_one(path)).min() {
-        return format!("; there is one below it: {}", escape_path(&below));
+        return format!("; there is one below it: {}", usable(escape_path(&below)));
     }
     match path.parent() {
         Some(parent) if holds_one(parent) => "; the directory above it is one".to_owned(),
         _ => format!(": there is no `{MANIFEST_MEMBER}`, `{INDEX_MEMBER}` or `{REPOSITORIES_MEMBER}` in it"),
+    }
+}
+
+/// A path as users write it: the canonical ones of Windows begin with `\\?\`, which few programs take.
+fn usable(shown: String) -> String {
+    match (shown.strip_prefix(r"\\?\UNC\"), shown.strip_prefix(r"\\?\")) {
+        (Some(share), _) => format!(r"\\{share}"),
+        (None, Some(path)) => path.to_owned(),
+        (None, None) => shown,
     }
 }
 
@@ -82,4 +91,20 @@ fn last(name: &EntryPath) -> &[u8] {
 
 fn is_top(component: &[u8]) -> bool {
     TOPS.iter().any(|top| component == top.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_windows_are_shown_as_users_write_them() {
+        for (canonical, written) in [
+            (r"\\?\C:\images\app", r"C:\images\app"),
+            (r"\\?\UNC\server\share\app", r"\\server\share\app"),
+            ("/images/app", "/images/app"),
+        ] {
+            assert_eq!(usable(canonical.to_owned()), written);
+        }
+    }
 }

@@ -154,7 +154,8 @@ fn a_directory_that_holds_no_archive_is_refused() {
     imgtar(["convert", "--to", "oci"]).arg(scratch.path("dir")).exits(3).says(["not an image archive"]);
     fs::create_dir(scratch.path("dir/out")).unwrap();
     scratch.write("dir/out/oci-layout", "{}");
-    imgtar(["convert", "--to", "oci"]).arg(scratch.path("dir")).exits(3).says(["there is one below it", "out"]);
+    let refused = imgtar(["convert", "--to", "oci"]).arg(scratch.path("dir")).exits(3);
+    refused.says(["there is one below it", "out"]).never_says([r"\\?\"]);
 }
 
 #[test]
