@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -152,7 +152,7 @@ impl Run {
             Input::Pipe(bytes) => (Stdio::piped(), bytes, 1 << 16),
             Input::Dribble(bytes) => (Stdio::piped(), bytes, 1),
         };
-        let mut child = command.stdin(stdin).spawn().expect("the command starts");
+        let mut child = start(command.stdin(stdin)).expect("the command starts");
         let pipe = child.stdin.take();
         let feeder = thread::spawn(move || {
             let Some(mut pipe) = pipe else { return };
@@ -230,6 +230,20 @@ impl fmt::Display for Outcome {
 /// The text as it reads where `/` separates the parts of all paths: an expectation then holds on Windows too.
 fn slashed(text: &str) -> String {
     if cfg!(windows) { text.replace('\\', "/") } else { text.to_owned() }
+}
+
+/// Starts the command. Wine 8 sometimes cannot start one of several at once, and says that it is an internal error.
+fn start(command: &mut Command) -> io::Result<Child> {
+    const INTERNAL_ERROR: i32 = 1359;
+    for _ in 0..20 {
+        match command.spawn() {
+            Err(error) if cfg!(windows) && error.raw_os_error() == Some(INTERNAL_ERROR) => {
+                thread::sleep(Duration::from_millis(100));
+            }
+            started => return started,
+        }
+    }
+    command.spawn()
 }
 
 fn drain(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
