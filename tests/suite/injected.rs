@@ -131,6 +131,8 @@ fn outputs(input: &Input, target: &str) -> &'static [Output] {
         "oci" | "oci-dir" if input.base.is_some() => &[Output::New, Output::Split],
         _ if input.base.is_some() => &[],
         "oci" | "oci-dir" if input.name == "squash" && !input.is_piped => &[Output::New, Output::Reported],
+        // A layout that keeps its blobs keeps what is to be removed, so that is refused.
+        "oci-dir" if input.name == "remove" => &[Output::New, Output::Over],
         "oci-dir" => &[Output::New, Output::Over, Output::Beside],
         "oci" => &[Output::New, Output::Over, Output::Pipe],
         _ => &[Output::New, Output::Pipe],
