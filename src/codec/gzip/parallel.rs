@@ -303,6 +303,26 @@ mod tests {
         assert_eq!((&content[..], heard.len()), (&b"one"[..], 1));
     }
 
+    #[test]
+    fn damage_is_described_alike_wherever_it_is_met() {
+        let text = b"usr/share/doc/".repeat(300);
+        let mut described = std::collections::BTreeSet::new();
+        for len in [30, 856, 1442] {
+            let packed = pack(Codec::Gzip, &text[..len]);
+            for at in HEADER.len() + 4..packed.len() {
+                for byte in [0, 34, 55, 0xff] {
+                    let mut damaged = [&packed[..], &packed].concat();
+                    damaged[at] = byte;
+                    described.extend(agree(&damaged).err());
+                }
+            }
+        }
+        let of_deflate = |text: &&String| !text.contains("bad CRC") && !text.contains("bad length");
+        let found: Vec<&String> = described.iter().filter(of_deflate).collect();
+        assert!(found.iter().any(|text| text.ends_with("bad deflate data")), "{found:?}");
+        assert!(found.iter().all(|text| !text.contains("bad state") && !text.contains("distance")), "{found:?}");
+    }
+
     proptest! {
         #[test]
         fn threads_do_not_change_what_is_read(
