@@ -123,8 +123,10 @@ impl<'a> Planner<'a> {
             let is_dropped = plan.rewrite.decisions.get(&header.offset) == Some(&EntryDecision::Drop);
             if let Some(Placement { path, .. }) = placements.at(position).filter(|_| is_dropped) {
                 let there = self.new.directory_front(path);
-                let last =
-                    self.old.directory_front(path).min(targets.front(number, path).map_or(path.len(), |hit| hit - 1));
+                let last = self
+                    .old
+                    .directory_front(path)
+                    .min(targets.front(number, path).map_or(path.len(), |hit| hit.saturating_sub(1)));
                 missing.add(path, there, last, header.offset);
             }
             Ok(())
