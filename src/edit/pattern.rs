@@ -61,7 +61,7 @@ impl PathPattern {
             return None;
         }
         let ends: Vec<usize> = parents(path).map(<[u8]>::len).chain([path.len()]).collect();
-        // What is below a front that fits fits as well, so the first is found by halving.
+        // Longer fronts than one that fits also fit, so the shortest is found by halving.
         let first = ends.partition_point(|&end| !below.matches(&path[..end]));
         ends.get(first).map(|&end| &path[..end])
     }

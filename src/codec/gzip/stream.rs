@@ -59,7 +59,7 @@ impl Decode {
 
     fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-        // What zlib-rs says of one fault depends on how many bytes it is given at a time, and so on the threads.
+        // zlib-rs describes one fault in several ways, by how many bytes it is given at a time, and so by the threads.
         let status = self.inflate.decompress(input, out, FlushDecompress::None).map_err(|_| "bad deflate data")?;
         // Both differences are bounded by the slices' lengths.
         let taken = (self.inflate.total_in() - before_in) as usize;
