@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! tar      header  body  padding  header  body …      in the tar's order
-//! recipe   data    copy or script or data …           bodies are worked on side by side, and written in order
+//! recipe   data    copy or script or data …           bodies are compared side by side, and written in order
 //! ```
 
 use std::io::{self, Read, Write};
+use std::iter;
 
 use super::bsdiff;
 use super::matching::{FileNumber, Matcher};
 use super::memory::{MemoryShares, Room};
 use super::ops::{self, MAGIC_1, MAGIC_2, Op, Script};
-use super::plain::{LayerTar, Scope};
+use super::plain::{LayerTar, Scope, StoredFile};
 use super::windows::Seeds;
 use crate::codec;
 use crate::error::{Error, Result};
@@ -21,14 +22,13 @@ use crate::progress::{Action, Task};
 use crate::run::Run;
 use crate::spec::delta::FileCounts;
 use crate::stream::finish::Finish;
+use crate::stream::in_order::{Weight, in_order};
 use crate::stream::pool;
 use crate::stream::source::Extent;
 use crate::stream::spool::SpoolFiles;
 
 /// Bytes up to which a file is sent as it is: naming another takes as many.
 const TINY: u64 = 24;
-/// The most files that are worked on before what came of them is written.
-const BATCH: usize = 512;
 /// Bytes of data in one operation.
 const DATA: usize = 1 << 20;
 
@@ -83,6 +83,8 @@ impl TargetLayer {
         let jobs = shares.threads(run.jobs);
         let mut writer = RecipeWriter {
             out: codec::encode_recipe(out, shares.window_log).map_err(failed)?,
+            tar: self.tar(),
+            made: 0,
             matcher,
             data: Vec::new(),
             source: None,
@@ -90,48 +92,75 @@ impl TargetLayer {
             task: run.progress.begin(Action::Convert, at, Some(self.tar().size())),
         };
         let mut counts = FileCounts::default();
-        let (mut cursor, mut written) = (self.index.cursor(), 0);
+        let mut write = |file: &TargetFile, recipe: FileRecipe| {
+            recipe.count(&mut counts);
+            writer.file(file, recipe, &work, run).map_err(failed)
+        };
+        let mut files = self.files();
         loop {
-            let mut files = Vec::new();
-            let mut bytes = 0;
-            while let Some((path, _, entry)) = cursor.next() {
+            // In windows a file has all threads and all memory to itself.
+            let mut large = None;
+            let whole = iter::from_fn(|| {
+                let (path, stored) = files.next()?;
+                let similar = matcher.similar(&path, stored.size);
+                let file = TargetFile { path, offset: stored.offset, content: self.plain.content(stored), similar };
+                if !work.is_large(&file) {
+                    return Some(file);
+                }
+                large = Some(file);
+                None
+            });
+            let compare = |file: TargetFile| work.recipe(&file).map(|recipe| (file, recipe));
+            in_order(jobs, whole, shares.ahead(), compare, |(file, recipe)| write(&file, recipe))?;
+            let Some(file) = large else { break };
+            write(&file, work.recipe(&file)?)?;
+        }
+        writer.finish().map_err(failed)?;
+        Ok(counts)
+    }
+
+    /// The files that may be made of others, with their paths, in the tar's order.
+    fn files(&self) -> impl Iterator<Item = (Vec<u8>, StoredFile)> {
+        let mut cursor = self.index.cursor();
+        iter::from_fn(move || {
+            loop {
+                let (path, _, entry) = cursor.next()?;
                 let Some(file) = entry.is_file().then(|| self.plain.stored(entry.offset)).flatten() else { continue };
                 if file.size > TINY {
-                    files.push(TargetFile {
-                        path: path.to_vec(),
-                        offset: file.offset,
-                        content: self.plain.content(file),
-                    });
-                    bytes += file.size;
-                }
-                if files.len() >= BATCH || bytes >= shares.batch() {
-                    break;
+                    return Some((path.to_vec(), file));
                 }
             }
-            let bodies = pool::for_all(jobs, &files, |file| file.content.size(), |file| work.body(file))?;
-            for (file, body) in files.iter().zip(bodies) {
-                body.count(&mut counts);
-                let write = || {
-                    writer.data(&self.plain.tar.slice(written, file.offset - written))?;
-                    writer.body(file, body, &work, run)
-                };
-                write().map_err(failed)?;
-                written = file.offset + file.content.size();
-            }
-            if files.is_empty() {
-                break;
-            }
-        }
-        writer.data(&self.plain.tar.slice(written, u64::MAX)).and_then(|()| writer.finish()).map_err(failed)?;
-        Ok(counts)
+        })
     }
 }
 
 /// A file of the new layer.
 struct TargetFile {
     path: Vec<u8>,
+    /// Where its bytes begin in the tar.
     offset: u64,
     content: Extent,
+    /// The old file that it is likely a version of.
+    similar: Option<FileNumber>,
+}
+
+impl TargetFile {
+    /// Bytes that it takes itself.
+    fn size(&self) -> u64 {
+        (size_of::<(Self, FileRecipe)>() + self.path.len()) as u64
+    }
+}
+
+impl Weight for TargetFile {
+    fn weight(&self) -> u64 {
+        self.size() + self.content.size()
+    }
+}
+
+impl Weight for (TargetFile, FileRecipe) {
+    fn weight(&self) -> u64 {
+        self.0.size() + self.1.size()
+    }
 }
 
 /// The source of the bytes of a file.
@@ -147,6 +176,14 @@ enum FileRecipe {
 }
 
 impl FileRecipe {
+    /// Bytes of its operations that are held until they are written.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Script(_, script) => script.len() as u64,
+            Self::Data | Self::Copy(_) | Self::Windows(_) => 0,
+        }
+    }
+
     fn count(&self, counts: &mut FileCounts) {
         match self {
             Self::Data => counts.new += 1,
@@ -168,16 +205,21 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn body(&self, file: &TargetFile) -> Result<FileRecipe> {
+    /// True if `file` is not compared as a whole.
+    fn is_large(&self, file: &TargetFile) -> bool {
+        let old = file.similar.map_or(0, |source| self.matcher.file(source).content.size());
+        file.content.size().max(old) > self.shares.whole
+    }
+
+    fn recipe(&self, file: &TargetFile) -> Result<FileRecipe> {
         if let Some(equal) = self.matcher.equal(&file.path, &file.content)? {
             return Ok(FileRecipe::Copy(equal));
         }
-        let size = file.content.size();
-        let Some(source) = self.matcher.similar(&file.path, size) else { return Ok(FileRecipe::Data) };
-        let old = &self.matcher.file(source).content;
-        if size.max(old.size()) > self.shares.whole {
+        let Some(source) = file.similar else { return Ok(FileRecipe::Data) };
+        if self.is_large(file) {
             return Ok(FileRecipe::Windows(source));
         }
+        let (old, size) = (&self.matcher.file(source).content, file.content.size());
         let take = if self.fast { Room::to_frame } else { Room::to_compare };
         let _taken = take(self.room, old.size(), size);
         let (old, new) = (read(old)?, read(&file.content)?);
@@ -225,6 +267,9 @@ impl Comparison<'_> {
 /// Writes operations, and knows what a reader of them has open.
 struct RecipeWriter<'a, W> {
     out: W,
+    tar: &'a Extent,
+    /// Bytes of the tar for which there are operations.
+    made: u64,
     matcher: &'a Matcher,
     /// Data that no operation has been written for.
     data: Vec<u8>,
@@ -257,8 +302,11 @@ impl<W: Write + Finish> RecipeWriter<'_, W> {
         Ok(())
     }
 
-    fn body(&mut self, file: &TargetFile, body: FileRecipe, work: &Comparison<'_>, run: &Run) -> io::Result<()> {
-        match body {
+    /// Makes `file` and what lies in front of it.
+    fn file(&mut self, file: &TargetFile, recipe: FileRecipe, work: &Comparison<'_>, run: &Run) -> io::Result<()> {
+        self.data(&self.tar.slice(self.made, file.offset - self.made))?;
+        self.made = file.offset + file.content.size();
+        match recipe {
             FileRecipe::Data => return self.data(&file.content),
             FileRecipe::Copy(source) => {
                 let mut copy = Script::default();
@@ -320,7 +368,9 @@ impl<W: Write + Finish> RecipeWriter<'_, W> {
         self.out.write_all(&head)
     }
 
+    /// Makes what lies behind the last file.
     fn finish(mut self) -> io::Result<()> {
+        self.data(&self.tar.slice(self.made, u64::MAX))?;
         self.flush_data()?;
         self.out.finish().map(drop)?;
         self.task.complete();

@@ -4,7 +4,7 @@
 //! all of it   the program and its threads
 //!             the encoder of the recipe     twice its window, and a mebibyte
 //!             comparing                     for each thread five times the old bytes, and once the new ones
-//!             operations to be written      as many bytes as there are new ones
+//!             operations to be written      an eighth, and room for those of the largest file and a quarter more
 //!             seeds of an old file          half of the bytes that are compared as a whole
 //! ```
 //!
@@ -52,8 +52,8 @@ impl MemoryShares {
         let threads = (memory / THREAD.0).max(1);
         let taken = PROGRAM + threads.min(MOST_THREADS) * THREAD.1 + (2 << window_log) + UNIT;
         let comparing = memory.saturating_sub(taken);
-        // A window is the most: the seeds, what is left of a batch, and what comparing takes and makes.
-        let whole = (comparing.saturating_sub(TABLES) * 8 / 62 / UNIT * UNIT).clamp(UNIT, MOST_WHOLE);
+        // Six times as much for the largest files that are compared, and what waits to be written.
+        let whole = (comparing.saturating_sub(TABLES) * 8 / 58 / UNIT * UNIT).clamp(UNIT, MOST_WHOLE);
         Self { whole, window_log, comparing, threads: threads as usize }
     }
 
@@ -62,9 +62,9 @@ impl MemoryShares {
         self.whole / 2
     }
 
-    /// Bytes of new files after which what came of them is written. The last may be as long as a whole file can be.
-    pub(super) fn batch(&self) -> u64 {
-        self.whole / 4
+    /// Bytes for files that are compared as a whole and the operations that come of them, until these are written.
+    pub(super) fn ahead(&self) -> u64 {
+        (self.whole + self.whole / 4).max(self.comparing / 8)
     }
 
     /// Places of eight bytes that the table of an old file's seeds has, as a power of two.
@@ -79,7 +79,7 @@ impl MemoryShares {
 
     /// Windows that are compared at once, each of which takes the same.
     pub(super) fn windows_at_once(&self, jobs: NonZeroUsize) -> NonZeroUsize {
-        let free = self.comparing.saturating_sub(self.whole / 2 + self.waiting());
+        let free = self.comparing.saturating_sub(self.whole / 2);
         let fitting = free / (cost(self.whole, self.window()) + self.window());
         NonZeroUsize::new((fitting as usize).min(self.threads(jobs).get())).unwrap_or(NonZeroUsize::MIN)
     }
@@ -91,12 +91,7 @@ impl MemoryShares {
 
     /// The memory for files that are compared as a whole.
     pub(super) fn room(&self) -> Room {
-        Room { shares: *self, free: Mutex::new(self.comparing - self.waiting()), changed: Condvar::new() }
-    }
-
-    /// Bytes of operations that wait to be written.
-    fn waiting(&self) -> u64 {
-        self.batch() + self.whole
+        Room { shares: *self, free: Mutex::new(self.comparing - self.ahead()), changed: Condvar::new() }
     }
 
     /// Bytes of the tables with which a frame is made, at most.
@@ -165,7 +160,7 @@ mod tests {
             let MemoryShares { whole, comparing, .. } = shares;
             assert!(cost(whole, whole) <= free && 6 * whole <= free, "{memory}: {shares:?}, {free}");
             let windows = shares.windows_at_once(NonZeroUsize::MIN).get() as u64;
-            let taken = windows * (cost(whole, shares.window()) + shares.window()) + whole / 2 + shares.waiting();
+            let taken = windows * (cost(whole, shares.window()) + shares.window()) + whole / 2;
             assert!(taken <= comparing, "{memory}: {shares:?}, {taken}");
             assert!(
                 PROGRAM + THREAD.1 + (2 << shares.window_log) + UNIT + comparing <= memory << 20,
@@ -175,7 +170,7 @@ mod tests {
         let sizes = |memory| (mib(memory).whole >> 20, mib(memory).window_log, mib(memory).seeds_log());
         assert_eq!(
             [32, 64, 128, 512, 4096].map(sizes),
-            [(1, 20, 16), (5, 21, 18), (12, 22, 19), (32, 24, 21), (32, 24, 21)]
+            [(1, 20, 16), (5, 21, 18), (13, 22, 19), (32, 24, 21), (32, 24, 21)]
         );
         let at_once = |memory, jobs| mib(memory).windows_at_once(NonZeroUsize::new(jobs).unwrap()).get();
         assert_eq!([(32, 8), (512, 1), (512, 8), (4096, 8)].map(|(memory, jobs)| at_once(memory, jobs)), [1, 1, 2, 8]);

@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod dir_sink;
 pub(crate) mod dir_target;
 pub(crate) mod finish;
+pub(crate) mod in_order;
 pub(crate) mod input;
 mod output;
 pub(crate) mod patch;
