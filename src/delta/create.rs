@@ -12,12 +12,10 @@ use super::bsdiff;
 use super::matching::{FileNumber, Matcher};
 use super::memory::{MemoryShares, Room};
 use super::ops::{self, MAGIC_1, MAGIC_2, Op, Script};
-use super::plain::{LayerTar, Scope, StoredFile};
+use super::plain::{OpenLayer, StoredFile};
 use super::windows::Seeds;
 use crate::codec;
 use crate::error::{Error, Result};
-use crate::image::Layer;
-use crate::layer_index::LayerIndex;
 use crate::progress::{Action, Task};
 use crate::run::Run;
 use crate::spec::delta::FileCounts;
@@ -25,7 +23,6 @@ use crate::stream::finish::Finish;
 use crate::stream::in_order::{Weight, in_order};
 use crate::stream::pool;
 use crate::stream::source::Extent;
-use crate::stream::spool::SpoolFiles;
 
 /// Bytes up to which a file is sent as it is: naming another takes as many.
 const TINY: u64 = 24;
@@ -42,27 +39,7 @@ pub(crate) struct RecipeForm {
     pub(crate) memory: u64,
 }
 
-/// A layer whose files may be made of others.
-pub(crate) struct TargetLayer {
-    plain: LayerTar,
-    index: LayerIndex,
-}
-
-impl TargetLayer {
-    /// Reads and verifies `layer`. What has to be decoded goes to `spools`.
-    ///
-    /// # Errors
-    /// A layer that is damaged, encrypted or not there, and a spool that is full.
-    pub(crate) fn read(layer: &Layer, spools: &SpoolFiles, run: &Run) -> Result<Self> {
-        let (plain, index) = LayerTar::read(layer, Scope::All, run.jobs.get() > 1, spools, run)?;
-        Ok(Self { plain, index })
-    }
-
-    /// Its uncompressed tar.
-    pub(crate) fn tar(&self) -> &Extent {
-        &self.plain.tar
-    }
-
+impl OpenLayer {
     /// Writes the tar-diff that makes it of the files of `matcher` to `out`; returns what its files are made of.
     ///
     /// # Errors

@@ -29,8 +29,8 @@ mod sources;
 mod windows;
 
 pub(crate) use apply::{Growth, MadeSize, apply};
-pub(crate) use create::{RecipeForm, TargetLayer};
+pub(crate) use create::RecipeForm;
 pub(crate) use matching::Matcher;
-pub(crate) use plain::Scope;
+pub(crate) use plain::{OpenLayer, Scope};
 pub(crate) use remake::is_remade;
 pub(crate) use sources::Sources;

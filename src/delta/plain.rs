@@ -11,6 +11,7 @@ use crate::layer_index::LayerIndex;
 use crate::progress::Action;
 use crate::run::Run;
 use crate::stream::copy::copy;
+use crate::stream::pool;
 use crate::stream::skip::{Sequential, Skip};
 use crate::stream::source::Extent;
 use crate::stream::spool::{Spool, SpoolFiles};
@@ -22,6 +23,12 @@ pub(crate) enum Scope {
     Headers,
     /// All of it, so that its digests are verified.
     All,
+}
+
+/// A layer that was read: its tar, and all its entries by their paths.
+pub(crate) struct OpenLayer {
+    pub(super) plain: LayerTar,
+    pub(super) index: LayerIndex,
 }
 
 /// A layer's uncompressed tar, and the files in it.
@@ -45,20 +52,32 @@ pub(super) struct StoredFile {
     pub(super) is_public: bool,
 }
 
-impl LayerTar {
-    /// Reads `layer`; with `ahead` it is decoded on threads of its own. What has to be decoded goes to `spools`.
+impl OpenLayer {
+    /// Reads `layers` side by side. What has to be decoded goes to `spools`.
     ///
     /// A tar that breaks a rule is read up to there.
     ///
     /// # Errors
     /// A layer that is encrypted or not there, digests that are not as expected, and a spool that is full.
-    pub(super) fn read(
-        layer: &Layer,
+    pub(crate) fn read_all<'a>(
+        layers: impl IntoIterator<Item = &'a Layer>,
         scope: Scope,
-        ahead: bool,
         spools: &SpoolFiles,
         run: &Run,
-    ) -> Result<(Self, LayerIndex)> {
+    ) -> Result<Vec<Self>> {
+        let layers: Vec<&Layer> = layers.into_iter().collect();
+        // Where there are more threads than layers, each is decoded on threads of its own.
+        let ahead = layers.len() < run.jobs.get();
+        let read = |layer| Self::read(layer, scope, ahead, spools, run);
+        pool::for_all(run.jobs, layers, |layer| layer.stored_size(), read)
+    }
+
+    /// Its uncompressed tar.
+    pub(crate) fn tar(&self) -> &Extent {
+        &self.plain.tar
+    }
+
+    fn read(layer: &Layer, scope: Scope, ahead: bool, spools: &SpoolFiles, run: &Run) -> Result<Self> {
         if layer.is_encrypted() {
             return Err(Error::inexpressible(&layer.at, "an encrypted layer cannot be looked into"));
         }
@@ -87,9 +106,11 @@ impl LayerTar {
                 (read, blob.extent.clone())
             }
         };
-        Ok((Self { at: layer.at.clone(), tar, files }, index))
+        Ok(Self { plain: LayerTar { at: layer.at.clone(), tar, files }, index })
     }
+}
 
+impl LayerTar {
     /// The file whose first header begins at `header`.
     pub(super) fn stored(&self, header: u64) -> Option<StoredFile> {
         let place = self.files.binary_search_by_key(&header, |file| file.header).ok()?;

@@ -1,13 +1,12 @@
 //! The files of an old image, merged as the root filesystem that a container of it would see (docs/delta.md P-3, P-6).
 
 use super::ops::MAX_PATH;
-use super::plain::{LayerTar, Scope};
+use super::plain::{LayerTar, OpenLayer, Scope};
 use crate::diagnostics::Diagnostics;
 use crate::error::Result;
 use crate::flatten::{Change, Flattened, FlattenedEntry, Lookup, Options, Overlay, Standing};
 use crate::image::Layer;
 use crate::run::Run;
-use crate::stream::pool;
 use crate::stream::source::Extent;
 use crate::stream::spool::SpoolFiles;
 
@@ -32,22 +31,27 @@ impl Sources {
     /// # Errors
     /// A layer that is damaged, encrypted or not there, and a spool that is full.
     pub(crate) fn open(layers: &[Layer], scope: Scope, spools: &SpoolFiles, run: &Run) -> Result<Self> {
-        let ahead = layers.len() < run.jobs.get();
-        let read = |layer: &Layer| LayerTar::read(layer, scope, ahead, spools, run);
-        let read = pool::for_all(run.jobs, layers, |layer| layer.stored_size(), read)?;
+        Self::merge(layers, OpenLayer::read_all(layers, scope, spools, run)?, run)
+    }
+
+    /// Merges `layers`, base first, as they were `read`.
+    ///
+    /// # Errors
+    /// A layer that cannot be merged with those below it.
+    pub(crate) fn merge(layers: &[Layer], read: impl IntoIterator<Item = OpenLayer>, run: &Run) -> Result<Self> {
         let diagnostics = Diagnostics::silent();
         let mut overlay = Overlay::new(Options::default());
-        let mut plain = Vec::with_capacity(read.len());
-        for (layer, (tar, index)) in layers.iter().zip(read) {
+        let mut tars = Vec::with_capacity(layers.len());
+        for (layer, OpenLayer { plain, index }) in layers.iter().zip(read) {
             let mut builder = overlay.layer(&layer.at, &diagnostics, &run.budget);
             let mut cursor = index.cursor();
             while let Some((path, _, entry)) = cursor.next() {
                 builder.entry(Change { path, kind: entry.change_kind(), position: entry.offset })?;
             }
             builder.finish()?;
-            plain.push(tar);
+            tars.push(plain);
         }
-        Ok(Self { tree: overlay.finish(), layers: plain })
+        Ok(Self { tree: overlay.finish(), layers: tars })
     }
 
     /// The uncompressed tars, base first.

@@ -13,7 +13,7 @@ use super::store::{Documents, Store, TarLayout};
 use super::tar::Out;
 use super::{Contents, loss, single_images};
 use crate::codec::Codec;
-use crate::delta::{Matcher, RecipeForm, Scope, Sources, TargetLayer, is_remade};
+use crate::delta::{Matcher, OpenLayer, RecipeForm, Scope, Sources, is_remade};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, Name, NeededBase};
@@ -141,27 +141,21 @@ struct WrittenDelta {
 
 impl DeltaWriter<'_> {
     fn image(&mut self, entry: &ImageEntry, image: &Image, base: &Base<'_>) -> Result<WrittenArtifact> {
-        let opened = match self.bases.entry(base.image) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let sources = Sources::open(&base.image.layers, Scope::All, &self.spools, self.run)?;
-                let matcher = Matcher::new(&sources, self.run)?;
-                new.insert(OpenBase { sources, matcher })
-            }
-        };
-        let of_base = |diff_id: &DiffId| base.image.layers.iter().position(|layer| layer.diff_id == *diff_id);
-        let reused: Vec<Option<u64>> = image
-            .layers
-            .iter()
-            .map(|layer| of_base(&layer.diff_id).map(|place| opened.sources.layers()[place].tar.size()))
-            .collect();
-        let mut made = Vec::with_capacity(image.layers.len());
-        for (layer, reused) in image.layers.iter().zip(&reused) {
-            made.push(if reused.is_some() { None } else { Some(self.layer(layer, base.image)?) });
-        }
-        let sizes =
-            made.iter().zip(reused).map(|(made, reused)| made.as_ref().map_or(reused, |made| Some(made.tar_size)));
-        let (raw, manifest) = target_manifest(image, sizes.flatten());
+        self.make_layers(image, base.image)?;
+        let known = std::ptr::from_ref(base.image);
+        let tars = self.bases[&known].sources.layers();
+        let reused: HashMap<&DiffId, u64> =
+            base.image.layers.iter().zip(tars).map(|(layer, old)| (&layer.diff_id, old.tar.size())).collect();
+        let made = image.layers.iter().map(|layer| {
+            let is_made = !reused.contains_key(&layer.diff_id);
+            is_made.then(|| self.layers[&(layer.diff_id.clone(), known)].clone())
+        });
+        let made: Vec<Option<WrittenDelta>> = made.collect();
+        let sizes = image.layers.iter().zip(&made).map(|(layer, made)| match made {
+            Some(made) => made.tar_size,
+            None => reused[&layer.diff_id],
+        });
+        let (raw, manifest) = target_manifest(image, sizes);
         let listed = manifest.layers();
         let config = manifest.config().clone();
         self.store.bytes(config.digest(), image.config.raw())?;
@@ -210,14 +204,30 @@ impl DeltaWriter<'_> {
         })
     }
 
-    /// Writes what makes `layer` of the files of `base`, unless that is there already.
-    fn layer(&mut self, layer: &Layer, base: &Image) -> Result<WrittenDelta> {
-        let key = (layer.diff_id.clone(), std::ptr::from_ref(base));
-        if let Some(known) = self.layers.get(&key) {
-            return Ok(known.clone());
+    /// Makes the layers of `image` that `base` lacks, unless that was done. They are read side by side with those of `base`.
+    fn make_layers(&mut self, image: &Image, base: &Image) -> Result<()> {
+        let known = std::ptr::from_ref(base);
+        let old = if self.bases.contains_key(&known) { &[] } else { &*base.layers };
+        let mut seen: HashSet<&DiffId> = base.layers.iter().map(|layer| &layer.diff_id).collect();
+        let mut new = Vec::new();
+        for layer in image.layers.iter() {
+            if seen.insert(&layer.diff_id) && !self.layers.contains_key(&(layer.diff_id.clone(), known)) {
+                new.push(layer);
+            }
         }
-        let new = TargetLayer::read(layer, &self.spools, self.run)?;
-        let matcher = &self.bases[&key.1].matcher;
+        let all = old.iter().chain(new.iter().copied());
+        let mut read = OpenLayer::read_all(all, Scope::All, &self.spools, self.run)?.into_iter();
+        if let Entry::Vacant(vacant) = self.bases.entry(known) {
+            let sources = Sources::merge(old, read.by_ref().take(old.len()), self.run)?;
+            let matcher = Matcher::new(&sources, self.run)?;
+            vacant.insert(OpenBase { sources, matcher });
+        }
+        new.into_iter().zip(read).try_for_each(|(layer, read)| self.layer(layer, &read, known))
+    }
+
+    /// Writes what makes `layer` of the files of `base`.
+    fn layer(&mut self, layer: &Layer, new: &OpenLayer, base: *const Image) -> Result<()> {
+        let matcher = &self.bases[&base].matcher;
         let ((digest, size, files), recipe) = self.spools.add(&layer.at, |out| {
             let mut out = HashWriter::new(out);
             let files = new.write_recipe(matcher, self.form, &mut out, self.run)?;
@@ -241,8 +251,8 @@ impl DeltaWriter<'_> {
                 WrittenDelta { layer, codec: Codec::Zstd, tar_size: new.tar().size() }
             }
         };
-        self.layers.insert(key, written.clone());
-        Ok(written)
+        self.layers.insert((layer.diff_id.clone(), base), written);
+        Ok(())
     }
 }
 
