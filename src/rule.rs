@@ -57,36 +57,6 @@ impl Serialize for Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
-
-    const DOCUMENTS: [&str; 4] = [
-        include_str!("../docs/formats.md"),
-        include_str!("../docs/edit.md"),
-        include_str!("../docs/bundles.md"),
-        include_str!("../docs/delta.md"),
-    ];
-
-    /// The numbers that the documents define, each in bold where its rule begins. Section T is a list of tests.
-    fn documented() -> Vec<String> {
-        let is_number = |word: &&str| {
-            let mut parts = word.splitn(2, '-');
-            let section = parts.next().unwrap_or_default();
-            let number = parts.next().unwrap_or_default();
-            section.len() == 1 && "GLDONMRHXEBP".contains(section) && number.parse::<u8>().is_ok()
-        };
-        // A glob in the text may hold two stars too: a number between stars is one that is defined, whatever stands before.
-        DOCUMENTS.into_iter().flat_map(|text| text.split("**")).filter(is_number).map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn the_rules_are_those_of_the_documents_each_once() {
-        let documented = documented();
-        let distinct: BTreeSet<String> = documented.iter().cloned().collect();
-        assert_eq!(distinct.len(), documented.len(), "a number is defined twice");
-        let rules: BTreeSet<String> = Rule::ALL.iter().map(Rule::to_string).collect();
-        assert_eq!(rules.len(), Rule::ALL.len());
-        assert_eq!(rules, distinct);
-    }
 
     #[test]
     fn a_rule_is_written_as_the_documents_write_it() {

@@ -73,6 +73,7 @@ mod report;
 mod resources;
 mod rootfs;
 mod roundtrip;
+mod rules;
 #[cfg(target_os = "linux")]
 mod screens;
 mod select;
