@@ -31,7 +31,7 @@ pub(crate) fn in_order<T: Weight + Send, R: Weight + Send, E: Send>(
 ) -> Result<(), E> {
     let mut tasks = tasks.into_iter().peekable();
     let wanted = if jobs.get() > 1 { jobs.get() } else { 0 };
-    let (shared, mut workers) = (Shared::new(), 0);
+    let (shared, mut workers) = (Queue::new(), 0);
     thread::scope(|scope| {
         let _end = EndGuard { shared: &shared, always: true };
         loop {
@@ -62,12 +62,12 @@ pub(crate) fn in_order<T: Weight + Send, R: Weight + Send, E: Send>(
 }
 
 /// What the threads share.
-struct Shared<T, R, E> {
-    state: Mutex<State<T, R, E>>,
+struct Queue<T, R, E> {
+    state: Mutex<QueueState<T, R, E>>,
     changed: Condvar,
 }
 
-struct State<T, R, E> {
+struct QueueState<T, R, E> {
     /// Tasks that no thread has taken, and their numbers.
     tasks: VecDeque<(usize, T)>,
     /// Results from that of the task `taken` on; `None` for what is not done.
@@ -82,7 +82,7 @@ struct State<T, R, E> {
     has_panicked: bool,
 }
 
-impl<T: Weight, R: Weight, E> State<T, R, E> {
+impl<T: Weight, R: Weight, E> QueueState<T, R, E> {
     fn has_room(&self, task: &T, limit: u64) -> bool {
         self.results.is_empty() || self.weight + task.weight() <= limit
     }
@@ -116,10 +116,10 @@ fn weight_of<R: Weight, E>(result: &Result<R, E>) -> u64 {
     result.as_ref().map_or(0, R::weight)
 }
 
-impl<T: Weight, R: Weight, E> Shared<T, R, E> {
+impl<T: Weight, R: Weight, E> Queue<T, R, E> {
     fn new() -> Self {
         let (tasks, results) = (VecDeque::new(), VecDeque::new());
-        let state = State { tasks, results, taken: 0, weight: 0, has_ended: false, has_panicked: false };
+        let state = QueueState { tasks, results, taken: 0, weight: 0, has_ended: false, has_panicked: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -141,18 +141,18 @@ impl<T: Weight, R: Weight, E> Shared<T, R, E> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T, R, E>> {
+    fn lock(&self) -> MutexGuard<'_, QueueState<T, R, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State<T, R, E>>) -> MutexGuard<'a, State<T, R, E>> {
+    fn wait<'a>(&self, state: MutexGuard<'a, QueueState<T, R, E>>) -> MutexGuard<'a, QueueState<T, R, E>> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lets no more tasks begin once it is dropped: `always`, or by a panic.
 struct EndGuard<'a, T: Weight, R: Weight, E> {
-    shared: &'a Shared<T, R, E>,
+    shared: &'a Queue<T, R, E>,
     always: bool,
 }
 
