@@ -110,6 +110,9 @@ def layer_jobs(at):
         ]),
         convert(at, "legacy-oci-gzip", legacy, "oci", ["--compress", "gzip"], agree.image, [limited(compressed, 0.70, 1.01)]),
         convert(at, "legacy-oci-fast", legacy, "oci", ["--compress", "gzip:1"], agree.image, [limited(compressed, 0.50, 1.03)]),
+        convert(at, "legacy-oci-zstd", legacy, "oci", ["--compress", "zstd"], agree.image, [
+            skopeo(at, f"docker-archive:{legacy}", "oci-archive", ["--dest-compress-format", "zstd"], most=0.68, size=1.0),
+        ]),
         # skopeo writes no docker-archive of compressed layers; the same layers in an oci-archive are the nearest.
         convert(at, "zstd-docker", zstd, "docker", [], agree.image, [
             skopeo(at, f"oci-archive:{zstd}", "oci-archive", ["--dest-compress-format", "gzip"], most=0.5, size=1.0),
