@@ -196,7 +196,7 @@ pub enum Setting {
     AppendOrReplace,
     /// Put temporary files in another directory.
     Tmpdir,
-    /// Allow directories to replace links and files of a new base.
+    /// Allow directories to replace links and files of a new base, and links and files its directories.
     ForceRebase,
     /// Do not treat warnings as errors.
     Lenient,

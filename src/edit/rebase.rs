@@ -1,8 +1,8 @@
 //! An image on another base: the layers of the one archive's image at the bottom become those of the other's (E-32 to E-36).
 //!
-//! The base is found by its diff_ids, so that one that was compressed again is still the same. Two faults that engines
-//! do not report are looked for: a directory that replaces a symbolic link of the new base, and files whose old content
-//! hides a new one.
+//! The base is found by its diff_ids, so that one that was compressed again is still the same. Three faults that engines
+//! do not report are looked for: a directory that replaces a symbolic link of the new base, a file or link that replaces one
+//! of its directories, and files whose old content hides a new one.
 //!
 //! Sources: docs/edit.md E-30, E-32 to E-36.
 
@@ -52,11 +52,14 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
     }
     let (restacked, hidden) = on_new_base(draft, new, count, workshop)?;
     let run = workshop.run;
-    if !restacked.clashes.is_empty() {
-        let clashes = list(restacked.clashes.iter());
-        let problem = format!("a directory takes the place of {clashes}, no directory in the new base");
+    let clashes = [
+        ("a directory", &restacked.clashes, "no directory", "everything that is reached through it"),
+        ("a file or link", &restacked.lost_directories, "a directory", "everything in it"),
+    ];
+    for (what, paths, kind, lost) in clashes.into_iter().filter(|(_, paths, ..)| !paths.is_empty()) {
+        let problem = format!("{what} takes the place of {}, {kind} in the new base", list(paths.iter()));
         if !is_forced {
-            let problem = format!("{problem}, and everything that is reached through it is lost");
+            let problem = format!("{problem}, and {lost} is lost");
             return Err(Error::inexpressible(draft.at(), problem).avoided_by(Setting::ForceRebase));
         }
         run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;

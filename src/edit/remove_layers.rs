@@ -36,11 +36,12 @@ pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Wor
     let stacks = BaseChange { layers: &layers, headers: &headers, old: layers.len(), kept: &kept };
     draft.changes.push(format!("{} left out", gone.join(", ")));
     let restacked = restack(draft, &stacks, |_, _| Ok(()), workshop)?;
-    if !restacked.clashes.is_empty() {
-        let problem = format!(
-            "a directory takes the place of {}, a link or file that a removed layer hid",
-            list(restacked.clashes.iter())
-        );
+    let clashes = [
+        ("a directory", &restacked.clashes, "a link or file"),
+        ("a file or link", &restacked.lost_directories, "a directory"),
+    ];
+    for (what, paths, kind) in clashes.into_iter().filter(|(_, paths, _)| !paths.is_empty()) {
+        let problem = format!("{what} takes the place of {}, {kind} that a removed layer hid", list(paths.iter()));
         workshop.run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;
     }
     let (layers, history) = draft.change_layers()?;

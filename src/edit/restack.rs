@@ -41,6 +41,8 @@ pub(super) struct Restacked {
     pub(super) layers: Vec<DraftLayer>,
     /// Paths that a layer that stays has as a directory, and the new layers as something else, which it replaces (E-35).
     pub(super) clashes: BTreeSet<Vec<u8>>,
+    /// Directories of the new layers that a file or link of a layer that stays replaces, with all that is in them (E-35).
+    pub(super) lost_directories: BTreeSet<Vec<u8>>,
     /// The placements of the entries of the layers that stay.
     pub(super) placements: Vec<(usize, Placement)>,
 }
@@ -64,6 +66,7 @@ pub(super) fn restack(
         old: Overlay::tracing(Options::default()),
         new: Overlay::tracing(Options::default()),
         clashes: BTreeSet::new(),
+        lost_directories: BTreeSet::new(),
     };
     for number in stacks.old..stacks.layers.len() {
         walk.headers.apply(number, &mut walk.new, walk.run)?;
@@ -93,7 +96,7 @@ pub(super) fn restack(
         }
         layers.push(layer);
     }
-    Ok(Restacked { layers, clashes: walk.clashes, placements })
+    Ok(Restacked { layers, clashes: walk.clashes, lost_directories: walk.lost_directories, placements })
 }
 
 /// The changes to one layer that stays.
@@ -126,29 +129,35 @@ struct RestackWalk<'a> {
     old: Overlay,
     new: Overlay,
     clashes: BTreeSet<Vec<u8>>,
+    lost_directories: BTreeSet<Vec<u8>>,
 }
 
 impl RestackWalk<'_> {
     /// Applies layer `number`, which stays, to both trees; returns the changes that it needs.
     fn layer(&mut self, number: usize, at: &str) -> Result<(LayerChanges, Vec<Placement>)> {
         let mut changes = LayerChanges::default();
-        self.before(number, &mut changes)?;
+        let replaced = self.before(number, &mut changes)?;
         let old = self.headers.trace(number, &mut self.old, self.again)?;
         let new = self.headers.trace(number, &mut self.new, self.run).map_err(|error| match error {
             Error::Invalid { .. } => Error::inexpressible(at, format!("it cannot stay on other layers: {error}")),
             other => other,
         })?;
         self.refuse_lost_ways(number, at, &old, &new)?;
+        let is_there = |(position, place): &(u64, Vec<u8>)| new.at(*position).is_some_and(|new| new.path == *place);
+        self.lost_directories.extend(replaced.into_iter().filter(is_there).map(|(_, place)| place));
         self.list_lost_directories(number, &new, &mut changes)?;
         Ok((changes, new.0))
     }
 
     /// Finds, in the trees below the layer, whiteouts whose directory is gone, and directories that replace what is none.
-    fn before(&mut self, number: usize, changes: &mut LayerChanges) -> Result<()> {
-        let Self { headers, old, new, clashes, .. } = self;
-        headers.each(number, |name, _, header| {
-            let path = EntryPath::clean(name).unwrap_or_default();
-            let path = path.as_bytes();
+    /// Returns, by the positions of the entries, the new directories that something else replaces unless the layer itself
+    /// leads it elsewhere.
+    fn before(&mut self, number: usize, changes: &mut LayerChanges) -> Result<Vec<(u64, Vec<u8>)>> {
+        let Self { headers, old, new, clashes, run, .. } = self;
+        let mut replaced = Vec::new();
+        headers.each(number, |name, position, header| {
+            let clean = EntryPath::clean(name).unwrap_or_default();
+            let path = clean.as_bytes();
             match Role::of(path) {
                 Ok(Role::Remove { directory, name }) if old.is_directory(directory) && !new.is_directory(directory) => {
                     changes.whiteouts.push(joined(directory, name));
@@ -158,11 +167,20 @@ impl RestackWalk<'_> {
                     let clash = replaced_by_directory(path, header.kind, new);
                     let is_other = |path: &&[u8]| old.exists(path) && !old.is_directory(path);
                     clashes.extend(clash.filter(|path| !is_other(path)).map(<[u8]>::to_vec));
+                    let directory_in = |tree: &Overlay| tree.canonical(&clean).filter(|place| tree.is_directory(place));
+                    // What the image has replaced before is no news.
+                    if header.kind != EntryKind::Directory
+                        && let (Some(place), None) = (directory_in(new), directory_in(old))
+                    {
+                        run.budget.charge_memory(place.len() as u64, "directories that files replace")?;
+                        replaced.push((position, place));
+                    }
                 }
                 Ok(Role::Remove { .. } | Role::Opaque { .. } | Role::Bookkeeping) | Err(_) => {}
             }
             Ok(())
-        })
+        })?;
+        Ok(replaced)
     }
 
     /// Refuses entries that went through a symbolic link and now stand elsewhere.

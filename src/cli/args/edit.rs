@@ -88,12 +88,13 @@ pub(crate) struct LayerChangeArgs {
     ///
     /// The layers of OLD have to be the lowest of the image, however they are compressed; from NEW the image for the
     /// same platform is used. The config of the image stays; settings that it shares with OLD are listed. Refused if a
-    /// directory of the image would replace a link or file of NEW, as `lib/` would where /usr is merged and /lib is a link.
-    /// If a path contains `=`, the first `=` between two existing paths separates them.
+    /// directory of the image would replace a link or file of NEW, as `lib/` would where /usr is merged and /lib is a link,
+    /// or a link or file of the image a directory of NEW. If a path contains `=`, the first `=` between two existing paths
+    /// separates them.
     #[arg(long, value_name = "OLD=NEW", value_parser = values::rebase)]
     pub(crate) rebase: Option<(PathBuf, PathBuf)>,
 
-    /// With --rebase, let directories of the image replace links and files of NEW.
+    /// With --rebase, let directories of the image replace links and files of NEW, and links and files its directories.
     #[arg(hide_short_help = true, long, requires = "rebase")]
     pub(crate) force_rebase: bool,
 

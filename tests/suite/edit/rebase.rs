@@ -171,6 +171,32 @@ fn a05_a_directory_on_a_link_of_the_new_base_is_refused() {
 }
 
 #[test]
+fn e_35_a_file_or_link_on_a_directory_of_the_new_base_is_refused() {
+    let mut bases = Bases {
+        old: vec![vec![file("f", "1")]],
+        new: vec![vec![dir("etc"), dir("etc/app"), file("etc/app/conf", "1"), dir("usr"), symlink("cfg", "etc")]],
+        own: vec![vec![file("etc/app", "mine")]],
+    };
+    bases.refused(&[]).says(["a file or link takes the place of `etc/app`, a directory", "--force-rebase"]);
+    let written = bases.rebased(&["--force-rebase"]);
+    written.outcome.says(["warning", "`etc/app`"]);
+    bases.own = vec![vec![symlink("etc", "usr")]];
+    bases.refused(&[]).says(["`etc`"]);
+    bases.own = vec![vec![file("g", "1"), hardlink("etc/app", "g")]];
+    bases.refused(&[]).says(["`etc/app`"]);
+    // Through a link that both bases have, and not through one that the image replaces.
+    bases.old = vec![vec![dir("etc"), symlink("cfg", "etc")]];
+    bases.own = vec![vec![file("cfg/app", "mine")]];
+    bases.refused(&[]).says(["`etc/app`"]);
+    bases.own = vec![vec![whiteout("cfg")], vec![dir("cfg"), file("cfg/app", "mine")]];
+    bases.rebased(&[]).outcome.never_says(["`etc/app`"]);
+    // What the image had replaced before is no news.
+    bases.old = vec![vec![dir("etc"), dir("etc/app"), file("etc/app/conf", "0")]];
+    bases.own = vec![vec![file("etc/app", "mine")]];
+    bases.rebased(&[]).outcome.never_says(["`etc/app`"]);
+}
+
+#[test]
 fn e_35_old_content_that_hides_new_is_warned_of() {
     let mut bases = bases();
     bases.own.push(vec![dir("etc"), file("etc/passwd", "old and mine"), file("etc/own", "1")]);

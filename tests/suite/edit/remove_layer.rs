@@ -94,6 +94,9 @@ fn e_35_a_directory_on_what_the_layer_hid_is_warned_of() {
     let layers = [vec![dir("usr"), symlink("lib", "usr")], vec![whiteout("lib")], vec![dir("lib"), file("lib/x", "")]];
     let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove-layer", "1"]);
     written.outcome.says(["warning", "`lib`"]);
+    let layers = [vec![dir("lib"), file("lib/x", "")], vec![whiteout("lib")], vec![symlink("lib", "usr")]];
+    let written = edit(&Shape::Oci.save_one(&stacked(&layers)), Target::Oci, &["--remove-layer", "1"]);
+    written.outcome.says(["warning", "a file or link takes the place of `lib`"]);
 }
 
 #[test]
