@@ -110,9 +110,10 @@ pub(crate) struct LayerChangeArgs {
     /// Repeatable.
     ///
     /// `*` and `?` stand for anything but a slash, `**` for directories at any depth; the pattern has to match the whole
-    /// path, as in `**/.env`. Whiteouts of the path are removed too, and so is a file that the path reaches through symbolic
-    /// links. Other hard links to a file keep its content and are listed. At the end every layer is read again, with a
-    /// warning if the content is still there under another name.
+    /// path, as in `**/.env`. Whiteouts of the path are removed too. A path may lead through symbolic links to directories, a
+    /// pattern may not. Of a path that is a symbolic link itself the link is removed, and its target stays. Symbolic links to
+    /// the path stay and lead nowhere, and other hard links to a file keep its content: both are listed. At the end every
+    /// layer is read again, with a warning if the content is still there under another name.
     #[arg(long, value_name = "PATH", value_parser = values::path_pattern)]
     pub(crate) remove: Vec<PathPattern>,
 
