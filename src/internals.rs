@@ -10,7 +10,7 @@ pub mod codec {
 }
 
 pub mod edit {
-    pub use crate::edit::{check_healthcheck, check_variable};
+    pub use crate::edit::{check_healthcheck, check_variable, platform_part, port, signal};
 }
 
 pub mod flatten {
@@ -34,7 +34,7 @@ pub mod spec {
 }
 
 pub mod words {
-    pub use crate::words::{counted, list, size};
+    pub use crate::words::{counted, list, size, whole_number};
 }
 
 pub mod stream {

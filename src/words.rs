@@ -1,10 +1,16 @@
 //! Numbers, sizes and lists in the form that people read.
 
 use std::fmt::Display;
+use std::str::FromStr;
 
 /// Returns `1 layer` or `2 layers`.
 pub fn counted<N: Copy + Display + From<u8> + PartialEq>(number: N, noun: &str) -> String {
     format!("{number} {noun}{}", if number == N::from(1) { "" } else { "s" })
+}
+
+/// Reads digits alone: `parse` would take a sign.
+pub fn whole_number<N: FromStr>(text: &str) -> Option<N> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns `120.5 MiB`: ten columns or fewer up to the TiB.

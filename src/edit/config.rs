@@ -257,17 +257,6 @@ fn warn_of_nothing(what: &str, name: &str, at: &str, diagnostics: &Diagnostics) 
     diagnostics.warn_of_target(Rule::E54, at, format!("there is no {what} `{}` to unset", name.escape_debug()))
 }
 
-/// Refuses names that engines cannot start a container with (E-55).
-///
-/// # Errors
-/// [`Error::Usage`] for a name that is empty or holds `=` or NUL, and for a value that holds NUL.
-pub fn check_variable(name: &str, value: &str) -> Result<()> {
-    if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-        return Err(Error::Usage(format!("`{}` is not an environment variable", name.escape_debug())));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

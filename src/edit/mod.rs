@@ -28,6 +28,7 @@ mod rewrite;
 mod shape;
 mod squash;
 mod stack;
+mod values;
 mod workshop;
 
 use std::collections::{HashMap, HashSet};
@@ -36,10 +37,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use add::Addition;
-pub use config::{ConfigChanges, RuntimeChanges, check_variable};
+pub use config::{ConfigChanges, RuntimeChanges};
 pub use new_config::NewConfig;
 pub use pattern::{ParsePatternError, PathPattern};
 pub use shape::check_healthcheck;
+pub use values::{check_variable, platform_part, port, signal};
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};

@@ -1,8 +1,7 @@
 //! Numbers: of things, bytes, layers, threads.
 
-use std::str::FromStr;
-
 use imgtar::DeltaOptions;
+use imgtar::internals::words::whole_number;
 
 use crate::cli::args::MOST_JOBS;
 
@@ -27,11 +26,6 @@ pub(crate) fn depth(text: &str) -> Result<usize, String> {
 /// A layer by its place.
 pub(crate) fn layer(text: &str) -> Result<u32, String> {
     whole_number(text).ok_or_else(|| "expected the number of a layer, from 0 on".to_owned())
-}
-
-/// Digits alone: `parse` would take a sign.
-pub(super) fn whole_number<N: FromStr>(text: &str) -> Option<N> {
-    text.parse().ok().filter(|_| is_digits(text))
 }
 
 fn is_digits(text: &str) -> bool {
