@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use imgtar::internals::edit::check_variable;
+use imgtar::internals::edit::{check_absolute, check_variable};
 use imgtar::internals::limits::MAX_DOCUMENT;
 use imgtar::internals::path::escape_path;
 use imgtar::internals::spec::json;
@@ -28,7 +28,7 @@ pub(super) fn changes(args: &ConfigArgs, to: FormatArg, os: Option<&str>) -> Res
     let has_entrypoint = entrypoint.as_ref().is_some_and(|words| !words.is_empty());
     let cmd = if has_entrypoint { words(&args.cmd) } else { command("--cmd", &args.cmd)? };
     let env = unique("--env", &args.env)?;
-    env.iter().try_for_each(|(name, value)| check_variable(name, value))?;
+    env.iter().try_for_each(|(name, value)| check_variable(name, value)).map_err(Error::Usage)?;
     let labels = unique("--label", &args.label)?;
     contradiction("--env", &env, &args.unset_env)?;
     contradiction("--label", &labels, &args.unset_label)?;
@@ -121,10 +121,7 @@ fn contradiction(flag: &str, set: &[(String, String)], unset: &[String]) -> Resu
     }
 }
 
-/// Engines refuse to start a container in a directory that depends on another.
 fn absolute(flag: &str, path: &str, is_windows: bool) -> Result<String> {
-    if path.starts_with('/') || is_windows {
-        return Ok(path.to_owned());
-    }
-    Err(Error::Usage(format!("{flag} is `{}`, which is not an absolute path", path.escape_debug())))
+    let refused = |problem| Error::Usage(format!("{flag} is `{}`: {problem}", path.escape_debug()));
+    check_absolute(path, is_windows).map(|()| path.to_owned()).map_err(refused)
 }

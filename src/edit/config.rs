@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::document::{ConfigDocument, list_at, object_at};
-use super::shape;
+use super::{shape, values};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
@@ -75,7 +75,7 @@ impl ConfigChanges {
     /// Changes `document`; warns of each removal whose key is not there.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a merge that engines could not read (E-56); [`Error::Invalid`] for a document of another shape;
+    /// [`Error::Usage`] for a merge that engines could not read or run (E-56); [`Error::Invalid`] for a document of another shape;
     /// with `--strict` the warnings.
     pub(crate) fn apply(&self, document: &mut ConfigDocument, diagnostics: &Diagnostics) -> Result<()> {
         if let Some(patch) = &self.merge {
@@ -84,6 +84,8 @@ impl ConfigChanges {
             shape::check_patch(&patch)?;
             merge(document.object_mut(), &patch);
             shape::check(document.object())?;
+            let os = self.os.as_deref().or(document.text("os"));
+            values::check_patch(&patch, os == Some("windows"))?;
         }
         self.set_platform(document.object_mut());
         let texts = [("author", self.author.clone()), ("created", self.created.map(|time| time.to_string()))];
@@ -385,6 +387,20 @@ mod tests {
         );
         let error = changed(text, &merged(&json!({"os": "a", "Os": "b"}))).unwrap_err();
         assert!(matches!(&error, Error::Usage(problem) if problem.contains("`Os` occurs twice")), "{error}");
+    }
+
+    #[test]
+    fn e_56_a_merge_takes_the_values_that_flags_take_and_takes_out_any() {
+        let merged = |os: Option<&str>, patch: Value| {
+            let changes =
+                ConfigChanges { merge: patch.as_object().cloned(), os: os.map(Into::into), ..ConfigChanges::default() };
+            changed(r#"{"os":"linux","config":{"Volumes":{"data":{}},"WorkingDir":"srv"}}"#, &changes)
+        };
+        assert!(merged(None, json!({"config": {"Volumes": {"data": null}, "WorkingDir": "", "User": "x"}})).is_ok());
+        assert!(merged(None, json!({"config": {"Labels": {"a": "b"}}})).is_ok(), "the image's own values are kept");
+        let on_windows = || json!({"config": {"WorkingDir": "C:\\srv"}});
+        assert!(merged(Some("windows"), on_windows()).is_ok());
+        assert!(matches!(merged(None, on_windows()), Err(Error::Usage(_))));
     }
 
     #[test]

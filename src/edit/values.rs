@@ -1,15 +1,18 @@
-//! Values that engines want in a config, from the texts that users write.
+//! Values that engines want in a config: the same whether a flag or a config to merge has them.
 //!
-//! Sources: docs/edit.md E-55.
+//! Sources: docs/edit.md E-55, E-56.
 
 use std::ops::RangeInclusive;
 
-use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::path::quote;
 use crate::spec::platform::Platform;
 use crate::words::whole_number;
 
 /// One part of a new image's platform: `linux`, `arm64`, `v8`; the values of Go, which OCI names, are lower-case.
-pub fn platform_part(text: &str) -> std::result::Result<String, String> {
+pub fn platform_part(text: &str) -> Result<String, String> {
     match format!("os/{text}").parse::<Platform>() {
         Ok(platform) if platform.variant.is_empty() => match text.chars().any(char::is_uppercase) {
             true => Err(format!("parts of a platform are lower-case: {}", text.to_lowercase())),
@@ -20,7 +23,7 @@ pub fn platform_part(text: &str) -> std::result::Result<String, String> {
 }
 
 /// `PORT` or `PORT/PROTOCOL`; others keep some engines from loading the image (docs/edit.md E-55).
-pub fn port(text: &str) -> std::result::Result<String, String> {
+pub fn port(text: &str) -> Result<String, String> {
     let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     match whole_number::<u16>(number) {
         Some(number @ 1..) if ["tcp", "udp", "sctp"].contains(&protocol) => Ok(format!("{number}/{protocol}")),
@@ -30,7 +33,7 @@ pub fn port(text: &str) -> std::result::Result<String, String> {
 
 /// A signal of Linux as Docker takes it: its number, or its name with or without `SIG`. Containers of an image with another
 /// one cannot be created (docs/edit.md E-55).
-pub fn signal(text: &str) -> std::result::Result<String, String> {
+pub fn signal(text: &str) -> Result<String, String> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let in_range = |number: &str, range: RangeInclusive<u8>| whole_number(number).is_some_and(|n| range.contains(&n));
@@ -55,12 +58,64 @@ const SIGNALS: [&str; 36] = [
 /// Refuses names that engines cannot start a container with (E-55).
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is empty or holds `=` or NUL, and for a value that holds NUL.
-pub fn check_variable(name: &str, value: &str) -> Result<()> {
+/// What is wrong with a name that is empty or holds `=` or NUL, and with a value that holds NUL.
+pub fn check_variable(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-        return Err(Error::Usage(format!("`{}` is not an environment variable", name.escape_debug())));
+        return Err(format!("`{}` is not an environment variable", name.escape_debug()));
     }
     Ok(())
+}
+
+/// Refuses a path that depends on another directory: engines do not start a container there. Windows has its own paths.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_absolute(path: &str, is_windows: bool) -> Result<(), String> {
+    if path.starts_with('/') || is_windows { Ok(()) } else { Err("this is not an absolute path".to_owned()) }
+}
+
+/// Refuses what `patch`, whose values have the types that engines read, sets to values that no flag would take.
+///
+/// # Errors
+/// [`Error::Usage`] for the first.
+pub(super) fn check_patch(patch: &Map<String, Value>, is_windows: bool) -> crate::error::Result<()> {
+    type Check<'c> = &'c dyn Fn(&str) -> Result<(), String>;
+    let part: Check<'_> = &|text| platform_part(text).map(drop);
+    let absolute: Check<'_> = &|text| check_absolute(text, is_windows);
+    let variable: Check<'_> = &|text| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        check_variable(name, value)
+    };
+    let nothing = Map::new();
+    let runtime = patch.get("config").and_then(Value::as_object).unwrap_or(&nothing);
+    let checks: [(_, _, Check<'_>); 8] = [
+        (patch, "os", part),
+        (patch, "architecture", part),
+        (patch, "variant", part),
+        (runtime, "Env", variable),
+        (runtime, "ExposedPorts", &|text| port(text).map(drop)),
+        (runtime, "Volumes", absolute),
+        (runtime, "WorkingDir", absolute),
+        (runtime, "StopSignal", &|text| signal(text).map(drop)),
+    ];
+    for (object, key, check) in checks {
+        for text in texts(object.get(key)) {
+            check(text).map_err(|problem| {
+                Error::Usage(format!("the config to merge: `{key}` has `{}`: {problem}", quote(text)))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// The texts that a value sets: an empty one is none to engines, and null takes a member out of a set.
+fn texts(value: Option<&Value>) -> Vec<&str> {
+    match value {
+        Some(Value::String(text)) if !text.is_empty() => vec![text],
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        Some(Value::Object(set)) => set.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| &**key).collect(),
+        Some(_) | None => Vec::new(),
+    }
 }
 
 #[cfg(test)]
