@@ -58,7 +58,8 @@ fn what_other_programs_cannot_open_is_no_source() {
 fn sparse_files_are_sent_as_they_are_and_are_no_sources() {
     let sparse = || Sparse { size: 1 << 20, pieces: vec![(4096, content().leak())] };
     let packed = || file("x", content());
-    for spelled in [Sparse::pax_0_0, Sparse::pax_0_1, Sparse::pax_1_0] {
+    let old_gnu = |sparse: &Sparse, name: &str| dir("d").after(sparse.old_gnu(name));
+    for spelled in [Sparse::pax_0_0, Sparse::pax_0_1, Sparse::pax_1_0, old_gnu] {
         assert_source("an old one", &[vec![spelled(&sparse(), "x")]], packed(), false);
         assert_source("a new one", &[vec![packed()]], spelled(&sparse(), "x"), false);
     }
