@@ -70,6 +70,9 @@ class Places:
         return self.images / f"{form}.tar"
 
 
+# Conversions of a small archive in one measurement.
+REPEATS = 200
+
 # The jobs that copy layers as they are.
 KEPT = ("oci-oci", "docker-oci", "docker-oci-digests", "legacy-oci")
 
@@ -77,7 +80,7 @@ KEPT = ("oci-oci", "docker-oci", "docker-oci-digests", "legacy-oci")
 def pairs(places):
     """What others do too."""
     converted = [*blob_jobs(places), *layer_jobs(places), *rootfs_jobs(places)]
-    return converted + [piped(places, job) for job in converted]
+    return converted + [piped(places, job) for job in converted] + small_jobs(places)
 
 
 def blob_jobs(at):
@@ -129,6 +132,21 @@ def rootfs_jobs(at):
         ]),
         convert(at, "legacy-rootfs", legacy, "rootfs", [], agree.tree, [
             crane(at, legacy, 0.33), undocker(at, legacy, 0.38), copied(at, at.mine, 2.0),
+        ]),
+    ]
+
+
+def small_jobs(at):
+    """What starting costs, and what each layer costs. What is there is replaced: the archive is converted again and again."""
+    small, layers = scaled(at, "1MiB", scale.hole, 1 << 20), scaled(at, "1000-layers", scale.layers, 1000)
+    skopeo_plain = ["oci-archive", ["--dest-oci-accept-uncompressed-layers"]]
+    return [
+        repeated(convert(at, "small-oci", small, "oci", ["--force"], agree.image, [
+            skopeo(at, f"docker-archive:{small}", *skopeo_plain, most=0.5),
+        ])),
+        repeated(convert(at, "small-rootfs", small, "rootfs", ["--force"], agree.tree, [crane(at, small, 1)])),
+        convert(at, "layers-oci", layers, "oci", [], agree.image, [
+            skopeo(at, f"docker-archive:{layers}", *skopeo_plain, most=0.5),
         ]),
     ]
 
@@ -197,6 +215,14 @@ def piped(at, job):
     most = 3 if job.name in KEPT else 1.5
     from_file = Peer("file to file", [*job.argv[:-1], at.theirs], most, out=at.theirs)
     return Job(f"{job.name}-piped", argv, job.source, at.mine, agree.content, [from_file])
+
+
+def repeated(job):
+    """The same job many times in the loop of a shell, and what its peers do too."""
+    script = f'for n in {{1..{REPEATS}}}; do "$@" || exit; done'
+    again = lambda argv: ["bash", "-c", script, "-", *argv]
+    peers = [replace(peer, argv=again(peer.argv)) for peer in job.peers]
+    return replace(job, argv=again(job.argv), peers=peers)
 
 
 # --- the others --------------------------------------------------------------------------------------------------------

@@ -31,7 +31,11 @@ def describe(places):
         f"{filesystem(places.work)}"
     )
     versions = [first_line([places.imgtar, "--version"])]
-    versions += [first_line(argv) for name, argv in VERSIONS.items() if shutil.which(name)]
+    for name, argv in VERSIONS.items():
+        if shutil.which(name):
+            line = first_line(argv)
+            # Some print the number alone.
+            versions.append(line if name in line.lower() else f"{name} {line}")
     yield f"- programs: {'; '.join(versions)}"
     missing = [name for name in VERSIONS if not shutil.which(name)]
     if missing:

@@ -1,6 +1,6 @@
-"""Images that are large and cost nothing: one file that is a hole, or many files that are empty.
+"""Images that are large and cost nothing: one file that is a hole, many files that are empty, or many layers.
 
-Archives as `docker save` of today writes them, of one plain layer. What is already there is kept.
+Archives of plain layers as `docker save` of today writes them. What is already there is kept.
 """
 
 import hashlib
@@ -41,6 +41,23 @@ def files(path, count):
         layer.write(END)
 
     image(path, write)
+
+
+def layers(path, count):
+    """An image with `count` layers of one empty file each."""
+    if path.exists():
+        return
+    partial = path.with_suffix(".partial")
+    with open(partial, "wb") as file:
+        names, diff_ids = [], []
+        header = Header(tarfile.REGTYPE)
+        for number in range(count):
+            layer = header.named(f"file-{number}") + END
+            diff_ids.append(f"sha256:{hashlib.sha256(layer).hexdigest()}")
+            names.append(f"{number}/layer.tar")
+            member(file, names[-1], layer)
+        documents(file, names, diff_ids)
+    partial.rename(path)
 
 
 class Header:
@@ -90,21 +107,22 @@ def image(path, write):
         write(layer)
         header = tarfile.TarInfo("layer.tar")
         header.size = file.tell() - 3 * BLOCK
-        config = {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.hasher.hexdigest()}"]},
-        }
-        manifest = [{"Config": "config.json", "RepoTags": ["scale:1"], "Layers": ["layer.tar"]}]
-        member(file, "config.json", json.dumps(config).encode())
-        member(file, "manifest.json", json.dumps(manifest).encode())
-        file.write(END)
+        documents(file, ["layer.tar"], [f"sha256:{layer.hasher.hexdigest()}"])
         file.seek(0)
         # A PAX record for the size, whatever the size is: the header then always takes three blocks.
         header.pax_headers["size"] = str(header.size)
         file.write(header.tobuf(tarfile.PAX_FORMAT))
     partial.rename(path)
+
+
+def documents(file, layers, diff_ids):
+    """What makes an archive of the members `layers`, and its end."""
+    rootfs = {"type": "layers", "diff_ids": diff_ids}
+    config = {"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]}, "rootfs": rootfs}
+    manifest = [{"Config": "config.json", "RepoTags": ["scale:1"], "Layers": layers}]
+    member(file, "config.json", json.dumps(config).encode())
+    member(file, "manifest.json", json.dumps(manifest).encode())
+    file.write(END)
 
 
 def member(file, name, data):
