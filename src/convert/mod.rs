@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
+mod selection;
 mod split;
 
 pub(crate) use crate::options::*;
@@ -15,12 +16,14 @@ use crate::error::{Error, Result, Setting};
 use crate::image::{ImageEntry, ImageSet, distinct_images};
 use crate::increment::{self, BaseImages};
 use crate::reader::{self, ArchiveImages, Archives};
-use crate::report::{ConversionReport, LayerReport, UnreadReport};
+use crate::report::{ConversionReport, LayerReport};
 use crate::run::Run;
 use crate::select;
 use crate::stream::input::Input;
 use crate::stream::sink::Sink;
-use crate::writer::{self, Contents, Output};
+use crate::writer::Output;
+
+use selection::Selection;
 
 /// Converts the archive in `input`, whole or not at all. `output` is finished here; a [`DirSink`](crate::DirSink) takes a
 /// layout alone ([`Target::Oci`]). A stream may have received the beginning of an archive that failed.
@@ -42,11 +45,9 @@ pub fn convert_all(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let (ArchiveImages { images, bases }, mut entries, base_images) = with_bases(archives, options, run)?;
-    leave_out(&mut entries, &base_images, options)?;
-    let contents = Contents { bases: &bases, ..contents(&images, &entries, options) };
-    let report = writer::write(&contents, output, options, run)?;
-    Ok(ConversionReport { unread: UnreadReport::of(&images, &entries), ..report })
+    let (mut selection, bases) = with_bases(archives, options, run)?;
+    leave_out(&mut selection.entries, &bases, options)?;
+    selection.write(output)
 }
 
 /// Converts `archives` into one for each image, or, where `pattern` has a field that differs by platform, for
@@ -65,10 +66,10 @@ pub fn split(
     run: &Run,
 ) -> Result<Vec<SplitArchive>> {
     let options = &pattern.options(options);
-    let (ArchiveImages { images, bases }, entries, base_images) = with_bases(archives, options, run)?;
-    let mut groups = split::groups(entries, &images, options, run)?;
-    groups.iter_mut().try_for_each(|entries| leave_out(entries, &base_images, options))?;
-    split::write(&images, &groups, &bases, pattern, open, options, run)
+    let (mut selection, bases) = with_bases(archives, options, run)?;
+    let mut groups = selection.take_groups()?;
+    groups.iter_mut().try_for_each(|entries| leave_out(entries, &bases, options))?;
+    split::write(&selection, &groups, pattern, open)
 }
 
 /// Writes an image of one layer, the root filesystem tar in `input`, which `config` describes (docs/formats.md X-3).
@@ -86,9 +87,8 @@ pub fn import(
     run: &Run,
 ) -> Result<ConversionReport> {
     let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
-    let images = reader::import(input, &config, run)?;
-    let entries = selected(&images, options, run)?;
-    let mut report = writer::write(&contents(&images, &entries, options), output, options, run)?;
+    let read = ArchiveImages { images: reader::import(input, &config, run)?, bases: Vec::new() };
+    let mut report = Selection::of(read, options, run)?.write(output)?;
     report.images.iter_mut().for_each(|image| image.source_image_id = None);
     Ok(report)
 }
@@ -104,10 +104,9 @@ pub fn edit(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let (images, entries, outcomes) = edited(archives, changes, options, run)?;
-    let mut report = writer::write(&contents(&images, &entries, options), output, options, run)?;
-    report_changes(&mut report, outcomes.of(&entries, run)?, &diff_ids(&images));
-    report.unread = UnreadReport::of(&images, &entries);
+    let (selection, outcomes) = edited(archives, changes, options, run)?;
+    let mut report = selection.write(output)?;
+    report_changes(&mut report, outcomes.of(&selection.entries, run)?, &diff_ids(&selection.read.images));
     Ok(report)
 }
 
@@ -124,10 +123,10 @@ pub fn edit_split(
     run: &Run,
 ) -> Result<Vec<SplitArchive>> {
     let options = &pattern.options(options);
-    let (images, entries, outcomes) = edited(archives, changes, options, run)?;
-    let groups = split::groups(entries, &images, options, run)?;
-    let mut archives = split::write(&images, &groups, &[], pattern, open, options, run)?;
-    let read = diff_ids(&images);
+    let (mut selection, outcomes) = edited(archives, changes, options, run)?;
+    let groups = selection.take_groups()?;
+    let mut archives = split::write(&selection, &groups, pattern, open)?;
+    let read = diff_ids(&selection.read.images);
     for (archive, entries) in archives.iter_mut().zip(&groups) {
         archive.edited = outcomes.of(entries, run)?;
         report_changes(&mut archive.report, archive.edited.clone(), &read);
@@ -146,36 +145,34 @@ pub fn preview_edit(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<Vec<EditedImage>> {
-    let (images, entries, outcomes) = edited(archives, changes, options, run)?;
-    let nowhere = Sink::writer("nowhere", io::sink());
-    writer::write(&contents(&images, &entries, options), nowhere.into(), options, run)?;
-    outcomes.of(&entries, run)
+    let (selection, outcomes) = edited(archives, changes, options, run)?;
+    selection.write(Sink::writer("nowhere", io::sink()).into())?;
+    outcomes.of(&selection.entries, run)
 }
 
-/// Returns the images of `archives`, the entries to write, and what became of their images.
-fn edited(
+/// Returns the changed images of `archives`, and what became of each.
+fn edited<'o>(
     archives: Archives,
     changes: &EditOptions,
-    options: &ConvertOptions,
-    run: &Run,
-) -> Result<(ImageSet, Vec<ImageEntry>, EditOutcomes)> {
+    options: &'o ConvertOptions,
+    run: &'o Run,
+) -> Result<(Selection<'o>, EditOutcomes)> {
     if !archives.bases.is_empty() {
         return Err(Error::Usage("layers are left out by a conversion, not by an edit".to_owned()));
     }
-    let ArchiveImages { images, .. } = reader::open_all(archives, options.prefer, run)?;
-    let entries = selected(&images, options, run)?;
-    if entries.iter().all(|entry| entry.node.images().is_empty()) {
-        return Err(select::no_image(&images));
+    let selection = Selection::of(reader::open_all(archives, options.prefer, run)?, options, run)?;
+    if selection.entries.iter().all(|entry| entry.node.images().is_empty()) {
+        return Err(select::no_image(&selection.read.images));
     }
-    increment::refuse(&entries)?;
+    increment::refuse(&selection.entries)?;
     let archive = |path: &Path| {
         let images = reader::open(path.into(), None, run)?;
         increment::refuse(&images.entries).map(|()| images)
     };
     let layer = |path: &Path| reader::single_layer(path.into(), run);
     let readers = Readers { archive: &archive, layer: &layer };
-    let (entries, outcomes) = edit::apply(entries, changes, &readers, run)?;
-    Ok((images, entries, outcomes))
+    let (entries, outcomes) = edit::apply(selection.entries, changes, &readers, run)?;
+    Ok((Selection { entries, ..selection }, outcomes))
 }
 
 /// The diff_ids of all layers of `images`: an edit made the layers that have others.
@@ -197,35 +194,20 @@ fn report_changes(report: &mut ConversionReport, edited: Vec<EditedImage>, read:
     }
 }
 
-/// The part of `images` that is written: `entries`, which were chosen or made of them.
-fn contents<'a>(images: &'a ImageSet, entries: &'a [ImageEntry], options: &ConvertOptions) -> Contents<'a> {
-    let is_kept = matches!(&options.target, Target::Oci(oci) if oci.all_blobs);
-    let unreferenced = if is_kept { &images.unreferenced[..] } else { &[] };
-    Contents { entries, unreferenced, annotations: &images.annotations, bases: &[] }
-}
-
-/// Returns the entries to write under their new names.
-fn selected(images: &ImageSet, options: &ConvertOptions, run: &Run) -> Result<Vec<ImageEntry>> {
-    let mut entries = select::select(images, options, run)?;
-    select::names::apply(&mut entries, options, run)?;
-    Ok(entries)
-}
-
-/// Returns the images of `archives`, the entries to write, and the images whose layers they are to leave out: none for a
-/// delta, which makes its own use of the bases.
-fn with_bases(
+/// Returns the images of `archives` to write, and the images whose layers they are to leave out: none for a delta, which
+/// makes its own use of the bases.
+fn with_bases<'o>(
     archives: Archives,
-    options: &ConvertOptions,
-    run: &Run,
-) -> Result<(ArchiveImages, Vec<ImageEntry>, BaseImages)> {
+    options: &'o ConvertOptions,
+    run: &'o Run,
+) -> Result<(Selection<'o>, BaseImages)> {
     refuse_bases(&archives, options)?;
-    let read = reader::open_all(archives, options.prefer, run)?;
-    let entries = selected(&read.images, options, run)?;
+    let selection = Selection::of(reader::open_all(archives, options.prefer, run)?, options, run)?;
     let is_delta = matches!(options.target, Target::Delta(_));
-    let base_images = BaseImages::of(if is_delta { &[] } else { &read.bases }, run)?;
-    base_images.warn_of_unused(&entries, run)?;
-    increment::note_docker_archives(&entries, &base_images, run);
-    Ok((read, entries, base_images))
+    let bases = BaseImages::of(if is_delta { &[] } else { &selection.read.bases }, run)?;
+    bases.warn_of_unused(&selection.entries, run)?;
+    increment::note_docker_archives(&selection.entries, &bases, run);
+    Ok((selection, bases))
 }
 
 /// Leaves out what the bases have; without bases an image that lacks layers is refused, unless it is to be kept so.

@@ -10,13 +10,12 @@ use std::ops::ControlFlow;
 pub(super) use groups::groups;
 pub use pattern::{ParseSplitPatternError, SplitPattern};
 
-use super::ConvertOptions;
+use super::selection::Selection;
 use crate::diagnostics::{Diagnostic, DiagnosticLog};
 use crate::edit::EditedImage;
 use crate::error::Result;
-use crate::image::{ImageEntry, ImageSet};
-use crate::report::{ConversionReport, UnreadReport};
-use crate::run::Run;
+use crate::image::ImageEntry;
+use crate::report::ConversionReport;
 use crate::stream::side_by_side::side_by_side;
 use crate::writer::{self, Contents, Output};
 
@@ -34,22 +33,19 @@ pub struct SplitArchive {
     pub edited: Vec<EditedImage>,
 }
 
-/// Writes an archive for each of `groups`, whose entries were chosen or made of `images`, as [`split`](crate::split) does.
+/// Writes an archive for each of `groups`, whose entries were taken from `selection`, as [`split`](crate::split) does.
 ///
 /// # Errors
 /// Those of [`SplitPattern::names`], of `open` and of the writers: of archives that fail, that of the first.
 pub(super) fn write(
-    images: &ImageSet,
+    selection: &Selection<'_>,
     groups: &[Vec<ImageEntry>],
-    bases: &[ImageSet],
     pattern: &SplitPattern,
     open: &mut dyn FnMut(&str) -> Result<Output>,
-    options: &ConvertOptions,
-    run: &Run,
 ) -> Result<Vec<SplitArchive>> {
+    let Selection { options, run, .. } = selection;
     let names = pattern.names(groups)?;
-    let contents = |entries| Contents { entries, unreferenced: &[], annotations: &images.annotations, bases };
-    let contents: Vec<Contents<'_>> = groups.iter().map(|entries| contents(entries)).collect();
+    let contents: Vec<Contents<'_>> = groups.iter().map(|entries| selection.contents(entries)).collect();
     if run.progress.is_heard() {
         let work = contents.iter().map(|contents| writer::work(contents, options));
         let (bytes, moved) = work.fold((0, 0), |(bytes, moved), (more, more_moved)| (bytes + more, moved + more_moved));
@@ -69,7 +65,7 @@ pub(super) fn write(
     let done = side_by_side(run.jobs, &weights, begin, write, |(written, _)| written.is_err());
     let archive = |(((written, found), name), entries): (((Result<_>, _), &String), &Vec<_>)| {
         let warnings = run.diagnostics.absorb(found);
-        let report = ConversionReport { unread: UnreadReport::of(images, entries), ..written? };
+        let report = ConversionReport { unread: selection.unread(entries), ..written? };
         Ok(SplitArchive { name: name.clone(), report, warnings, edited: Vec::new() })
     };
     done.into_iter().zip(&names).zip(groups).map(archive).collect()
