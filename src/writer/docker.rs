@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::manifest_json::{ImageItem, ManifestJson};
-use super::names::{Spelling, repo_tags};
+use super::names::named_images;
 use super::plan::{Addressing, Decision, ForeignPolicy, Plan, Policy};
 use super::recode::{StoredBlob, recode};
 use super::tar::{Out, Tar};
-use super::{Contents, loss, single_images, speculative};
+use super::{Contents, loss, speculative};
 use crate::codec::{Codec, Encoding};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -28,11 +28,7 @@ pub(super) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let chosen = single_images(contents.entries);
-    loss::refuse_encrypted(&contents.images())?;
-    loss::remark_index(contents, run);
-    let spelling = Spelling::of(docker.full_names);
-    let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
+    let named = named_images(contents, docker, run)?;
     let policy = policy(docker, options);
     let (mut tar, written) =
         speculative::run_with_checks(contents, policy, Tar::new(out, run), run, |tar, plan, _| {
@@ -46,11 +42,11 @@ pub(super) fn write(
                 layers: HashSet::new(),
                 recoded: HashMap::new(),
             };
-            chosen.iter().map(|(_, image)| writer.image(image)).collect::<Result<Vec<_>>>()
+            named.iter().map(|(image, _)| writer.image(image)).collect::<Result<Vec<_>>>()
         })?;
     let mut manifest = ManifestJson::default();
     let mut reports = ImageReports::default();
-    for (((_, image), names), written) in chosen.iter().zip(names).zip(written) {
+    for ((image, names), written) in named.into_iter().zip(written) {
         reports.add(image, &names, || (None, written.layers.to_vec()));
         manifest.list(names, written.item);
     }

@@ -9,11 +9,11 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::manifest_json::{ImageItem, ManifestJson};
-use super::names::{Spelling, repo_tags};
+use super::names::named_images;
 use super::plan::{Addressing, Decision, ForeignPolicy, Plan, Policy};
 use super::speculative::{self, PlainLayers};
 use super::tar::{Out, Tar};
-use super::{Contents, loss, single_images};
+use super::{Contents, loss};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
@@ -33,14 +33,9 @@ pub(super) fn write(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
-    let chosen = single_images(contents.entries);
-    let images = contents.images();
-    loss::refuse_encrypted(&images)?;
-    loss::remark_index(contents, run);
-    let spelling = Spelling::of(docker.full_names);
-    let names = chosen.iter().map(|(entry, _)| repo_tags(entry, spelling, run)).collect::<Result<Vec<_>>>()?;
+    let named = named_images(contents, docker, run)?;
     let policy = policy(options);
-    let known = known_digests(&images);
+    let known = known_digests(&contents.images());
     let output = Tar::new(out, run);
     let (mut tar, written) = speculative::run_with_checks(contents, policy, output, run, |tar, plan, plain| {
         let mut writer = LegacyWriter {
@@ -55,12 +50,12 @@ pub(super) fn write(
             directories: HashSet::new(),
             layers: HashMap::new(),
         };
-        chosen.iter().map(|(_, image)| writer.image(image)).collect::<Result<Vec<_>>>()
+        named.iter().map(|(image, _)| writer.image(image)).collect::<Result<Vec<_>>>()
     })?;
     let mut manifest = ManifestJson::default();
     let mut repositories = Repositories::default();
     let mut reports = ImageReports::default();
-    for (((_, image), names), written) in chosen.iter().zip(names).zip(written) {
+    for ((image, names), written) in named.into_iter().zip(written) {
         if let Some(top) = &written.top {
             names.iter().for_each(|tag| repositories.insert(tag, top.as_str()));
         }

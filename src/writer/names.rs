@@ -2,9 +2,11 @@
 //!
 //! Sources: docs/formats.md L-7, L-18, N-5 to N-7, O-24.
 
+use super::{Contents, loss, single_images};
 use crate::diagnostics::Diagnostic;
 use crate::error::{Result, Setting};
-use crate::image::{ImageEntry, Name};
+use crate::image::{Image, ImageEntry, Name};
+use crate::options::DockerOptions;
 use crate::rule::Rule;
 use crate::run::Run;
 
@@ -24,8 +26,25 @@ impl Spelling {
     }
 }
 
+/// The images of an archive that `manifest.json` alone describes, each with its names; what docker's formats have no place for
+/// is reported.
+///
+/// # Errors
+/// [`Error::Inexpressible`](crate::error::Error::Inexpressible) for an encrypted layer; under `--strict` the warnings.
+pub(super) fn named_images<'a>(
+    contents: &Contents<'a>,
+    docker: &DockerOptions,
+    run: &Run,
+) -> Result<Vec<(&'a Image, Vec<String>)>> {
+    loss::refuse_encrypted(&contents.images())?;
+    loss::remark_index(contents, run);
+    let spelling = Spelling::of(docker.full_names);
+    let images = single_images(contents.entries).into_iter();
+    images.map(|(entry, image)| Ok((image, repo_tags(entry, spelling, run)?))).collect()
+}
+
 /// The names of `entry` that docker can hold; the others are warned about and dropped.
-pub(super) fn repo_tags(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
+fn repo_tags(entry: &ImageEntry, spelling: Spelling, run: &Run) -> Result<Vec<String>> {
     for (name, problem) in entry.names.iter().filter_map(obstacle) {
         let warning = Diagnostic::warning(Rule::O24, name.to_string(), format!("{problem}; dropped"));
         run.diagnostics.report(warning.of_target().avoided_by(Setting::Name))?;
