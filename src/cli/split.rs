@@ -13,8 +13,8 @@ use super::input::GivenArchives;
 use super::messages::Messages;
 use super::output::Companion;
 use super::report::{self, ReportDocument};
-use super::write::{self, RecordedWarnings, find, new_run};
-use super::{environment, hints, input, output, signals};
+use super::write::{self, PreparedRun, RecordedWarnings};
+use super::{hints, output};
 
 /// Opens the output of a file name.
 pub(super) type OpenByName<'o> = &'o mut dyn FnMut(&str) -> Result<Output>;
@@ -31,19 +31,14 @@ pub(super) fn run<'a>(
     messages: Messages,
     work: impl FnOnce(Archives, &SplitPattern, OpenByName<'_>, &Run) -> Result<Vec<SplitArchive>>,
 ) -> Result<()> {
-    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
-    let outer = output::outer(args)?;
     let pattern = pattern(args)?;
-    let archives = find(given, args)?;
-    signals::watch(messages)?;
-    let batch = output::batch(messages);
+    let prepared = PreparedRun::new(given, args, messages)?;
+    let (batch, outer) = (output::batch(messages), prepared.outer);
     let [report_file, _] = output::companions(args, &batch)?;
-    archives.iter().try_for_each(|input| input::wait(input, messages))?;
+    let protected = protected_inputs(given, others, &prepared.archives)?;
+    prepared.archives.iter().try_for_each(|input| output::refuse_companions(args, input))?;
     let warnings = RecordedWarnings::default();
-    let diagnostics = warnings.diagnostics(args, messages);
-    output::warn_of_outer(args, outer, &diagnostics)?;
-    let protected = protected_inputs(given, others, &archives)?;
-    archives.iter().try_for_each(|input| output::refuse_companions(args, input))?;
+    let (archives, run) = prepared.start(warnings.diagnostics(args, messages))?;
     // Those of reading and of edits come before any archive is opened; the first archive's report has them.
     let mut earlier = None;
     let mut open = |name: &str| {
@@ -52,7 +47,7 @@ pub(super) fn run<'a>(
         earlier.get_or_insert_with(|| warnings.take());
         output::open_at(&path, args, outer, &batch)
     };
-    let archives = work(archives, &pattern, &mut open, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
+    let archives = work(archives, &pattern, &mut open, &run)?;
     let reports = archives.into_iter().map(|SplitArchive { name, report, warnings, .. }| {
         let own = warnings.iter().map(hints::hinted);
         let warnings = earlier.take().unwrap_or_default().into_iter().chain(own).collect();

@@ -7,7 +7,8 @@ use std::{mem, thread};
 
 use imgtar::internals::path::escape_path;
 use imgtar::{
-    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Error, Input, Limits, Output, Result, Run, Severity,
+    Archives, Budget, ConversionReport, Diagnostic, Diagnostics, Encoding, Error, Input, Limits, Output, Result, Run,
+    Severity,
 };
 
 use super::answer::Answer;
@@ -47,18 +48,13 @@ pub(super) fn run(
     messages: Messages,
     work: impl FnOnce(Archives, Output, &Run) -> Result<ConversionReport>,
 ) -> Result<()> {
-    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
-    let outer = output::outer(args)?;
-    let archives = find(given, args)?;
-    signals::watch(messages)?;
-    let batch = output::batch(messages);
+    let prepared = PreparedRun::new(given, args, messages)?;
+    let (batch, outer) = (output::batch(messages), prepared.outer);
     let output = output::open(args, outer, &batch)?;
     let [report_file, config_file] = output::companions(args, &batch)?;
-    archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let warnings = RecordedWarnings::default();
-    let diagnostics = warnings.diagnostics(args, messages);
-    output::warn_of_outer(args, outer, &diagnostics)?;
-    let report = work(archives, output, &new_run(&args.run, messages, diagnostics, jobs, epoch))?;
+    let (archives, run) = prepared.start(warnings.diagnostics(args, messages))?;
+    let report = work(archives, output, &run)?;
     let config = report.images.iter().find_map(|image| image.config.clone());
     let report = ReportDocument::new(&args.output.output, args, outer.codec(), report, warnings.take());
     let config = config.map(|config| move |file: &mut Answer| file.bytes(&config.bytes));
@@ -71,11 +67,44 @@ pub(super) fn run(
     Ok(())
 }
 
+/// A run that the command line allows, before any output is open and the input is waited for.
+pub(super) struct PreparedRun<'a> {
+    args: &'a WriteArgs,
+    messages: Messages,
+    epoch: Option<i64>,
+    jobs: Option<u16>,
+    /// The compression of the whole output.
+    pub(super) outer: Encoding,
+    pub(super) archives: Archives,
+}
+
+impl<'a> PreparedRun<'a> {
+    /// Refuses what is wrong with the command line, finds the archives of `given`, and watches signals from here on.
+    ///
+    /// # Errors
+    /// Those of the environment, of `args` and of finding the archives, of which none may be the output.
+    pub(super) fn new(given: GivenArchives<'_>, args: &'a WriteArgs, messages: Messages) -> Result<Self> {
+        let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
+        let outer = output::outer(args)?;
+        let archives = find(given, args)?;
+        signals::watch(messages)?;
+        Ok(Self { args, messages, epoch, jobs, outer, archives })
+    }
+
+    /// Waits for the input; returns the archives to read and the run that reads them.
+    ///
+    /// # Errors
+    /// Those of the input; with `--strict` the warning about the output's compression.
+    pub(super) fn start(self, diagnostics: Diagnostics) -> Result<(Archives, Run)> {
+        let Self { args, messages, epoch, jobs, outer, archives } = self;
+        archives.iter().try_for_each(|input| input::wait(input, messages))?;
+        output::warn_of_outer(args, outer, &diagnostics)?;
+        Ok((archives, new_run(&args.run, messages, diagnostics, jobs, epoch)))
+    }
+}
+
 /// Finds the archives of `given`; none of them may be the output of `args`.
-///
-/// # Errors
-/// Those of finding them; [`Error::Usage`] for one that is the output.
-pub(super) fn find(given: GivenArchives<'_>, args: &WriteArgs) -> Result<Archives> {
+fn find(given: GivenArchives<'_>, args: &WriteArgs) -> Result<Archives> {
     refuse_output_among_inputs(given.inputs, &args.output)?;
     let archives = given.find()?;
     archives.iter().try_for_each(|input| output::refuse_input(args, input))?;
@@ -104,14 +133,11 @@ pub(super) fn dry_run<T>(
     rehearse: impl FnOnce() -> Result<()>,
     work: impl FnOnce(Archives, &Run) -> Result<T>,
 ) -> Result<T> {
-    let (epoch, jobs) = (environment::source_date_epoch()?, environment::jobs(args.run.jobs)?);
-    output::outer(args)?;
-    let archives = find(given, args)?;
-    signals::watch(messages)?;
+    let prepared = PreparedRun::new(given, args, messages)?;
     rehearse()?;
-    archives.iter().try_for_each(|input| input::wait(input, messages))?;
     let diagnostics = Diagnostics::new(args.run.strict, move |diagnostic| messages.diagnostic(diagnostic));
-    work(archives, &new_run(&args.run, messages, diagnostics, jobs, epoch))
+    let (archives, run) = prepared.start(diagnostics)?;
+    work(archives, &run)
 }
 
 /// The warnings of a run, for its report.

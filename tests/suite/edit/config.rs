@@ -89,6 +89,7 @@ fn a_dry_run_refuses_what_the_run_would() {
         (&["in.tar", "--to", "oci", "-o", "none/new"], 5),
         (&["in.tar", "--to", "oci", "-o", "in.tar", "-f"], 2),
         (&["in.tar", "--to", "oci", "-o", "new.bz2"], 2),
+        (&["in.tar", "--to", "oci", "-o", "new.gz", "--strict"], 4),
         (&["in.tar", "--to", "oci-dir", "-o", "dir"], 0),
         (&["in.tar", "--to", "oci-dir", "-o", "there"], 5),
         (&["in.tar", "--to", "rootfs", "-o", "new", "--config-out", "there"], 5),
