@@ -17,7 +17,7 @@ use super::batch::BatchSlot;
 use super::copy::Destination;
 use super::dir_target::{DirTarget, Mode, make};
 use super::output::{bare, close, name, not_begun, parent, under_construction};
-use super::placement::{self, StagedOutput, Way};
+use super::placement::{self, NamingMethod, StagedOutput};
 use super::sys;
 use super::unfinished::{self, Unfinished};
 use crate::digest::Digest;
@@ -29,7 +29,7 @@ use crate::rule::Rule;
 pub struct DirSink {
     staging: Unfinished,
     target: PathBuf,
-    way: Way,
+    method: NamingMethod,
     /// The lock of a directory that is added to or replaced: of two runs at once, the second would lose what the first has
     /// listed.
     lock: Option<File>,
@@ -64,16 +64,16 @@ impl DirSink {
     }
 
     fn staged(target: DirTarget, batch: Option<BatchSlot>) -> io::Result<Self> {
-        let DirTarget { path, way, lock, is_made } = target;
+        let DirTarget { path, method, lock, is_made } = target;
         // `.` has no parent by its name.
-        let target = if way == Way::NewDirectory { path } else { sys::whole_path(&path)? };
-        let dir = if way == Way::Merge { &target } else { parent(&target) };
+        let target = if method == NamingMethod::NewDirectory { path } else { sys::whole_path(&path)? };
+        let dir = if method == NamingMethod::Merge { &target } else { parent(&target) };
         let (staging, ()) = Unfinished::create(|| {
             let made = under_construction(0o777).tempdir_in(dir)?;
             Ok((made.keep(), ()))
         })?;
         let staging = if is_made { staging.with_directory(target.clone()) } else { staging };
-        Ok(Self { staging, target, way, lock, batch })
+        Ok(Self { staging, target, method, lock, batch })
     }
 
     /// A new blob without a name.
@@ -86,7 +86,7 @@ impl DirSink {
                 file,
                 staging: self.staging.path().to_owned(),
                 target: self.target.clone(),
-                is_added: self.way == Way::Merge,
+                is_added: self.method == NamingMethod::Merge,
             }),
             Err(error) => Err(Error::io("creating a blob in", name(&self.target), bare(error))),
         }
@@ -139,12 +139,12 @@ impl DirSink {
     /// [`Error::Output`] if something took the name meanwhile, [`Error::Io`] when the system refuses; nothing new is then
     /// left at the target.
     pub(crate) fn finish(self) -> Result<()> {
-        let Self { staging: unfinished, target, way, lock, batch } = self;
-        placement::place_with(batch, StagedOutput { unfinished, target, way, lock })
+        let Self { staging: unfinished, target, method, lock, batch } = self;
+        placement::place_with(batch, StagedOutput { unfinished, target, method, lock })
     }
 
     fn open(&self, path: &str) -> io::Result<Option<File>> {
-        let kept = (self.way == Way::Merge).then_some(self.target.as_path());
+        let kept = (self.method == NamingMethod::Merge).then_some(self.target.as_path());
         for dir in [Some(self.staging.path()), kept].into_iter().flatten() {
             match File::open(dir.join(path)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::batch::BatchSlot;
 use super::output::{follow_links, is_under_construction, name, not_begun, refuse};
-use super::placement::Way;
+use super::placement::NamingMethod;
 use super::{sys, unfinished};
 use crate::error::{Error, Result, Setting};
 
@@ -29,7 +29,7 @@ pub enum Mode {
 /// A directory, or the place for one, that a layout may go to.
 pub(super) struct DirTarget {
     pub(super) path: PathBuf,
-    pub(super) way: Way,
+    pub(super) method: NamingMethod,
     /// The lock of a directory that is added to or replaced: of two runs at once, the second would lose what the first has
     /// listed.
     pub(super) lock: Option<File>,
@@ -64,8 +64,8 @@ impl DirTarget {
             let _ = fs::remove_dir(&target);
             is_made = false;
         }
-        match way(path, &target, mode) {
-            Ok(way) => Ok(Self { path: target, way, lock, is_made }),
+        match method(path, &target, mode) {
+            Ok(method) => Ok(Self { path: target, method, lock, is_made }),
             Err(error) => {
                 if is_made {
                     unfinished::remove_if_empty(&target);
@@ -91,12 +91,12 @@ fn lock(path: &Path, target: &Path, on_wait: &dyn Fn(), batch: Option<&BatchSlot
     })
 }
 
-/// The way for what `mode` allows to be at `target`, to which `path` leads; other things are refused.
-fn way(path: &Path, target: &Path, mode: Mode) -> Result<Way> {
+/// How an output gets the name `target`, to which `path` leads, by what `mode` allows to be there; other things are refused.
+fn method(path: &Path, target: &Path, mode: Mode) -> Result<NamingMethod> {
     match (Existing::at(target)?, mode) {
-        (Existing::Nothing, _) => Ok(Way::NewDirectory),
-        (Existing::Empty, _) | (Existing::Layout, Mode::Append) => Ok(Way::Merge),
-        (Existing::Layout, Mode::Force) => Ok(Way::Exchange),
+        (Existing::Nothing, _) => Ok(NamingMethod::NewDirectory),
+        (Existing::Empty, _) | (Existing::Layout, Mode::Append) => Ok(NamingMethod::Merge),
+        (Existing::Layout, Mode::Force) => Ok(NamingMethod::Exchange),
         (Existing::Layout, Mode::New) => Err(refuse(path, "is an image layout").avoided_by(Setting::AppendOrReplace)),
         (Existing::Other, _) => Err(refuse(path, "is a directory that is neither empty nor an image layout")),
         (Existing::File, _) => Err(refuse(path, "is not a directory")),

@@ -11,7 +11,7 @@ use tempfile::TempPath;
 use super::batch::BatchSlot;
 use super::output::{is_free, name, refuse};
 use super::sys;
-use super::unfinished::{self, Unfinished, Withdrawal};
+use super::unfinished::{self, UndoFn, Unfinished};
 use crate::error::{Error, Result, Setting};
 
 /// The document that makes a layout's blobs reachable, and therefore comes last.
@@ -24,14 +24,14 @@ pub(super) struct StagedOutput {
     pub(super) unfinished: Unfinished,
     /// The path at which it will be.
     pub(super) target: PathBuf,
-    pub(super) way: Way,
+    pub(super) method: NamingMethod,
     /// The lock of the directory that it goes into, or whose place it takes.
     pub(super) lock: Option<File>,
 }
 
-/// The way in which an output takes its place.
+/// How an output gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum NamingMethod {
     /// A file, where there is none.
     NewFile,
     /// A file, in place of one that may be there.
@@ -45,8 +45,8 @@ pub(super) enum Way {
     Exchange,
 }
 
-/// The steps that take an output out of its place again.
-enum Undo {
+/// How an output loses its name again, and what had it before gets it back.
+enum UndoNaming {
     Remove,
     Exchange,
     /// The paths that are new in a directory, and the index that was there before, if it is kept.
@@ -76,33 +76,33 @@ pub(super) fn place_with(batch: Option<BatchSlot>, output: StagedOutput) -> Resu
 pub(super) fn place(outputs: Vec<StagedOutput>, confirm: Option<impl FnOnce() -> Result<()>>) -> Result<()> {
     // The locks are kept to the end.
     let (staged, places): (Vec<_>, Vec<_>) =
-        outputs.into_iter().map(|output| (output.unfinished, (output.target, output.way, output.lock))).unzip();
+        outputs.into_iter().map(|output| (output.unfinished, (output.target, output.method, output.lock))).unzip();
     // Outputs that wait for a confirmation may still be withdrawn: then every step has to be one that can be undone.
     let is_confirmed = confirm.is_some();
     let put = |number: usize, staged: &Path| {
-        let (target, way, _) = &places[number];
+        let (target, method, _) = &places[number];
         let is_last = !is_confirmed && number + 1 == places.len();
-        let undo = way.put(staged, target, is_last).map_err(|error| way.refused(target, error))?;
+        let undo = method.put(staged, target, is_last).map_err(|error| method.refused(target, error))?;
         let (staged, target) = (staged.to_owned(), target.clone());
-        Ok(Box::new(move || undo.run(&staged, &target)) as Withdrawal)
+        Ok(Box::new(move || undo.run(&staged, &target)) as UndoFn)
     };
     Unfinished::complete_all(staged, put, confirm)
 }
 
-impl Way {
-    fn put(self, staged: &Path, target: &Path, is_last: bool) -> io::Result<Undo> {
+impl NamingMethod {
+    fn put(self, staged: &Path, target: &Path, is_last: bool) -> io::Result<UndoNaming> {
         match self {
-            Self::NewFile => place_new(TempPath::try_from_path(staged)?, target).map(|()| Undo::Remove),
+            Self::NewFile => place_new(TempPath::try_from_path(staged)?, target).map(|()| UndoNaming::Remove),
             // A directory would be exchanged too.
             Self::AnyFile if target.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-            Self::AnyFile if !is_last && !is_free(target)? => exchange(staged, target).map(|()| Undo::Exchange),
+            Self::AnyFile if !is_last && !is_free(target)? => exchange(staged, target).map(|()| UndoNaming::Exchange),
             Self::AnyFile => {
                 let persisted = TempPath::try_from_path(staged)?.persist(target);
-                persisted.map(|()| Undo::Remove).map_err(|refused| refused.error)
+                persisted.map(|()| UndoNaming::Remove).map_err(|refused| refused.error)
             }
-            Self::NewDirectory => fs::rename(staged, target).map(|()| Undo::Remove),
+            Self::NewDirectory => fs::rename(staged, target).map(|()| UndoNaming::Remove),
             Self::Merge => merge(staged, target, is_last),
-            Self::Exchange => exchange(staged, target).map(|()| Undo::Exchange),
+            Self::Exchange => exchange(staged, target).map(|()| UndoNaming::Exchange),
         }
     }
 
@@ -121,7 +121,7 @@ impl Way {
     }
 }
 
-impl Undo {
+impl UndoNaming {
     /// Leaves what was there before; what cannot be undone stays, whole, and is [`left_behind`](unfinished::left_behind).
     fn run(self, staged: &Path, target: &Path) {
         match self {
@@ -156,7 +156,7 @@ fn place_new(path: TempPath, target: &Path) -> io::Result<()> {
 
 /// Moves all files of `staged` into `target`; if one cannot be moved, those that were new are removed again. Unless `is_last`,
 /// the index that is replaced is kept in `staged`.
-fn merge(staged: &Path, target: &Path, is_last: bool) -> io::Result<Undo> {
+fn merge(staged: &Path, target: &Path, is_last: bool) -> io::Result<UndoNaming> {
     let (mut made, mut kept) = (Vec::new(), None);
     let moved = move_into(staged, target, &mut made).and_then(|()| {
         let (index, place) = (staged.join(INDEX), target.join(INDEX));
@@ -177,7 +177,7 @@ fn merge(staged: &Path, target: &Path, is_last: bool) -> io::Result<Undo> {
     if moved.is_err() {
         made.iter().rev().for_each(|path| unfinished::remove_if_empty(path));
     }
-    moved.map(|()| Undo::Unmerge { made, index: kept })
+    moved.map(|()| UndoNaming::Unmerge { made, index: kept })
 }
 
 /// Moves what lies in `from` to `to`, all but the index; `made` gains each path that was not there before.

@@ -14,7 +14,7 @@ use super::copy::Destination;
 use super::finish::Finish;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
 use super::patch::Patch;
-use super::placement::{self, StagedOutput, Way};
+use super::placement::{self, NamingMethod, StagedOutput};
 use super::sys::{self, widen};
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result, Setting};
@@ -222,8 +222,8 @@ impl NewFile {
         let Self { file, unfinished, target, force, batch } = self;
         // An error of closing still leaves no output.
         close(file, &name(&target))?;
-        let way = if force { Way::AnyFile } else { Way::NewFile };
-        placement::place_with(batch, StagedOutput { unfinished, target, way, lock: None })
+        let method = if force { NamingMethod::AnyFile } else { NamingMethod::NewFile };
+        placement::place_with(batch, StagedOutput { unfinished, target, method, lock: None })
     }
 }
 

@@ -17,14 +17,14 @@ static REGISTER: Mutex<Register> = Mutex::new(Register::new());
 /// The paths that could not be removed or put back: which of the two it was, and why.
 static LEFT: Mutex<BTreeMap<PathBuf, (&str, io::Error)>> = Mutex::new(BTreeMap::new());
 
-/// Takes an output out of its place again.
-pub(crate) type Withdrawal = Box<dyn FnOnce() + Send>;
+/// Takes the name of an output from it again, and puts back what had it before.
+pub(crate) type UndoFn = Box<dyn FnOnce() + Send>;
 
 /// The outputs of this process.
 struct Register {
     /// Temporary names at which something may stand; of outputs that have their final names, but may still fail, how they
     /// lose them again.
-    unfinished: BTreeMap<PathBuf, Option<Withdrawal>>,
+    unfinished: BTreeMap<PathBuf, Option<UndoFn>>,
     /// Directories that were made for outputs within them, and go with them if they are empty then.
     made_for: BTreeMap<PathBuf, PathBuf>,
     /// Outputs that have been begun and neither completed nor dropped.
@@ -93,15 +93,15 @@ impl Unfinished {
     /// Removes anything that `place` leaves at the temporary names, such as the directory it replaced.
     pub(crate) fn complete_all<E>(
         mut all: Vec<Self>,
-        mut place: impl FnMut(usize, &Path) -> Result<Withdrawal, E>,
+        mut place: impl FnMut(usize, &Path) -> Result<UndoFn, E>,
         confirm: Option<impl FnOnce() -> Result<(), E>>,
     ) -> Result<(), E> {
         // Removal of a directory is not atomic: without the lock it could go on below the final name. It is released before
         // the outputs are dropped, which takes it again.
         let mut register = register();
         for (number, output) in all.iter().enumerate() {
-            let withdrawal = place(number, &output.path)?;
-            register.unfinished.insert(output.path.clone(), Some(withdrawal));
+            let undo = place(number, &output.path)?;
+            register.unfinished.insert(output.path.clone(), Some(undo));
         }
         if let Some(confirm) = confirm {
             drop(register);
@@ -122,8 +122,8 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         // A signal's handler that has the lock in between finds an output in its place or withdrawn, nothing half done.
         let mut register = register();
-        if let Some(withdraw) = register.unfinished.get_mut(&self.path).and_then(Option::take) {
-            withdraw();
+        if let Some(undo) = register.unfinished.get_mut(&self.path).and_then(Option::take) {
+            undo();
         }
         drop(register);
         remove(&self.path);
@@ -157,9 +157,9 @@ impl Abandoned {
 #[must_use = "outputs can be completed again once this is dropped"]
 pub fn abandon_all() -> Abandoned {
     let mut register = register();
-    while let Some((path, withdrawal)) = register.unfinished.pop_first() {
-        if let Some(withdraw) = withdrawal {
-            withdraw();
+    while let Some((path, undo)) = register.unfinished.pop_first() {
+        if let Some(undo) = undo {
+            undo();
         }
         remove(&path);
         if let Some(directory) = register.made_for.remove(&path) {
@@ -311,7 +311,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, target) = (dir.path().join("unfinished"), dir.path().join("target"));
         let (unfinished, ()) = Unfinished::create(|| fs::write(&path, "new").map(|()| (path.clone(), ()))).unwrap();
-        let place = |_, staged: &Path| -> io::Result<Withdrawal> {
+        let place = |_, staged: &Path| -> io::Result<UndoFn> {
             fs::rename(staged, &target)?;
             fs::write(staged, "old")?;
             let target = target.clone();
