@@ -16,7 +16,7 @@ use super::headers::StackHeaders;
 use super::lint::warn_of_flaws;
 use super::paths::{components, joined};
 use super::stack::{DraftStack, form};
-use super::workshop::{LayerWriter, Workshop};
+use super::workspace::{LayerWriter, Workspace};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
@@ -55,42 +55,42 @@ impl Addition {
 ///
 /// # Errors
 /// The errors of flattening; with `--strict` the warnings.
-pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workshop: &Workshop<'_>) -> Result<()> {
+pub(super) fn add_layer(draft: &mut Draft, layer: &Layer, workspace: &Workspace<'_>) -> Result<()> {
     draft.change_layers()?;
     let layers: Vec<Layer> = draft.stack().into_iter().chain([layer.clone()]).collect();
-    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workshop.run)?;
+    let headers = StackHeaders::read(&layers.iter().collect::<Vec<_>>(), workspace.run)?;
     draft.note_sizes(&layers, &headers);
     let (top, mut overlay) = (layers.len() - 1, Overlay::tracing(Options::default()));
     for number in 0..top {
-        headers.apply(number, &mut overlay, workshop.run)?;
+        headers.apply(number, &mut overlay, workspace.run)?;
         overlay.placements();
     }
     let below = overlay.clone();
-    let placements = headers.trace(top, &mut overlay, workshop.run)?;
-    warn_of_flaws(&headers, top, &below, &placements, &layer.at, workshop.run)?;
+    let placements = headers.trace(top, &mut overlay, workspace.run)?;
+    warn_of_flaws(&headers, top, &below, &placements, &layer.at, workspace.run)?;
     draft.changes.push(format!("{} added as a layer", layer.at));
-    push(draft, layer.clone(), "imgtar edit --add-layer", workshop)
+    push(draft, layer.clone(), "imgtar edit --add-layer", workspace)
 }
 
 /// Puts one layer on top that has all `additions`; of two at one path the later one wins.
 ///
 /// # Errors
 /// A file that cannot be read from disk; a file where the image has a directory, or the other way round.
-pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop<'_>) -> Result<()> {
+pub(super) fn add(draft: &mut Draft, additions: &[Addition], workspace: &Workspace<'_>) -> Result<()> {
     draft.change_layers()?;
-    let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workshop)?;
-    let tree = tree(&headers, workshop)?;
+    let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workspace)?;
+    let tree = tree(&headers, workspace)?;
     tree.check_paths(draft.at())?;
-    let mut plan = AddPlan { tree: &tree, headers: &headers, epoch: workshop.run.epoch, items: BTreeMap::new() };
+    let mut plan = AddPlan { tree: &tree, headers: &headers, epoch: workspace.run.epoch, items: BTreeMap::new() };
     for addition in additions {
         plan.add(addition)?;
     }
     let items = plan.with_parents();
     let codec = layers.last().map_or(Codec::Plain, form);
     let at = format!("{}: the added layer", draft.at());
-    let layer = workshop.layer(&at, codec, |out| items.iter().try_for_each(|(_, item)| item.write(out)))?;
+    let layer = workspace.layer(&at, codec, |out| items.iter().try_for_each(|(_, item)| item.write(out)))?;
     let count = items.len();
-    push(draft, layer, "imgtar edit --add", workshop)?;
+    push(draft, layer, "imgtar edit --add", workspace)?;
     draft.changes.push(format!(
         "a layer of {} added",
         if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
@@ -99,16 +99,16 @@ pub(super) fn add(draft: &mut Draft, additions: &[Addition], workshop: &Workshop
 }
 
 /// The tree that the layers make.
-fn tree(headers: &StackHeaders, workshop: &Workshop<'_>) -> Result<Flattened> {
+fn tree(headers: &StackHeaders, workspace: &Workspace<'_>) -> Result<Flattened> {
     let mut overlay = Overlay::new(Options::default());
     for number in 0..headers.len() {
-        headers.apply(number, &mut overlay, workshop.run)?;
+        headers.apply(number, &mut overlay, workspace.run)?;
     }
     Ok(overlay.finish())
 }
 
-fn push(draft: &mut Draft, layer: Layer, created_by: &str, workshop: &Workshop<'_>) -> Result<()> {
-    let created = Timestamp::from_unix(workshop.run.epoch).map_or_else(|| draft.created(), |time| time.to_string());
+fn push(draft: &mut Draft, layer: Layer, created_by: &str, workspace: &Workspace<'_>) -> Result<()> {
+    let created = Timestamp::from_unix(workspace.run.epoch).map_or_else(|| draft.created(), |time| time.to_string());
     let (layers, history) = draft.change_layers()?;
     history.push(&created, created_by);
     layers.push(layer.into());

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use super::workshop::{LARGE, LayerWriter, Workshop};
+use super::workspace::{LARGE, LayerWriter, Workspace};
 use crate::archive::{BLOCK, Ending, Reader, TarEntry};
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ const OPEN: usize = 4;
 
 /// The plain tars of a list of layers.
 pub(super) struct StackBodies<'w> {
-    workshop: &'w Workshop<'w>,
+    workspace: &'w Workspace<'w>,
     layers: Vec<Layer>,
     tars: HashMap<usize, Extent>,
     /// The layers being read, the one used last at the end.
@@ -43,8 +43,8 @@ struct TarCursor<'w> {
 
 impl<'w> StackBodies<'w> {
     /// The bodies of `layers`; the plain tars of some are known.
-    pub(super) fn new(layers: Vec<Layer>, tars: HashMap<usize, Extent>, workshop: &'w Workshop<'w>) -> Self {
-        Self { workshop, layers, tars, open: Vec::new() }
+    pub(super) fn new(layers: Vec<Layer>, tars: HashMap<usize, Extent>, workspace: &'w Workspace<'w>) -> Self {
+        Self { workspace, layers, tars, open: Vec::new() }
     }
 
     /// The entry of layer `number` whose header begins at `offset`.
@@ -109,7 +109,7 @@ impl<'w> StackBodies<'w> {
         }
         let (tar, at) = (self.tar(number)?, self.layers[number].at.clone());
         let bytes = tar.slice(offset, u64::MAX).reader().map_err(|error| Error::io("reading", &at, error))?;
-        let again = self.workshop.second_reading();
+        let again = self.workspace.second_reading();
         let reader = Reader::new(bytes, Ending::Optional, at, &again.budget, &again.diagnostics);
         Ok(TarCursor { reader, tar, base: offset, next: offset, body: None })
     }
@@ -122,7 +122,7 @@ impl<'w> StackBodies<'w> {
         if let Some(tar) = self.tars.get(&number) {
             return Ok(tar.clone());
         }
-        let tar = self.workshop.tar(&self.layers[number])?;
+        let tar = self.workspace.tar(&self.layers[number])?;
         self.tars.insert(number, tar.clone());
         Ok(tar)
     }

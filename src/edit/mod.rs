@@ -29,7 +29,7 @@ mod shape;
 mod squash;
 mod stack;
 mod values;
-mod workshop;
+mod workspace;
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -55,7 +55,7 @@ use draft::Draft;
 use rebase::Bases;
 use references::ChangedImages;
 use remove::RemovedContent;
-use workshop::Workshop;
+use workspace::Workspace;
 
 /// The changes to make.
 #[derive(Debug, Clone, Default)]
@@ -203,12 +203,12 @@ pub(crate) fn apply(
         },
         layers: options.add_layers.iter().map(|path| (readers.layer)(path)).collect::<Result<_>>()?,
     };
-    let workshop = Workshop::new(run);
+    let workspace = Workspace::new(run);
     let (mut changed, mut outcomes) = (ChangedImages::new(), HashMap::new());
     let mut removal = Removal { content: RemovedContent::default(), hits: vec![false; options.remove.len()] };
     for (entry, image) in wanted(&entries, &options.platforms)? {
         let mut draft = Draft::new(image, entry.image_at(image), run)?;
-        change(&mut draft, options, &others, &mut removal, &workshop)?;
+        change(&mut draft, options, &others, &mut removal, &workspace)?;
         let (changes, layers) = (mem::take(&mut draft.changes), draft.edited_layers());
         let new = draft.finish(run)?.map(Arc::new);
         let outcome = Outcome { old_image_id: image.image_id.clone(), changes, layers };
@@ -255,16 +255,16 @@ fn change(
     options: &EditOptions,
     others: &OtherArchives,
     removal: &mut Removal,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<()> {
     if let (Some(bases), Some(Rebase { force, .. })) = (&others.rebase, &options.rebase) {
-        rebase::rebase(draft, bases, *force, workshop)?;
+        rebase::rebase(draft, bases, *force, workspace)?;
     }
     if !options.remove_layers.is_empty() {
-        remove_layers::remove_layers(draft, &options.remove_layers, workshop)?;
+        remove_layers::remove_layers(draft, &options.remove_layers, workspace)?;
     }
     if !options.remove.is_empty() {
-        let hits = remove::remove(draft, &options.remove, &mut removal.content, workshop)?;
+        let hits = remove::remove(draft, &options.remove, &mut removal.content, workspace)?;
         removal.hits.iter_mut().zip(hits).for_each(|(all, one)| *all |= one);
     }
     if let Some(squash) = &options.squash {
@@ -274,7 +274,7 @@ fn change(
             Squash::Top(count) => format!("imgtar edit --squash-top {count}"),
             Squash::Above(_) => "imgtar edit --squash-above".to_owned(),
         };
-        let is_squashed = squash::squash(draft, from, &created_by, workshop)?;
+        let is_squashed = squash::squash(draft, from, &created_by, workspace)?;
         if is_squashed && !matches!(squash, Squash::Above(_)) {
             // The layers of the base may be among them (E-36).
             draft.drop_base(from);
@@ -282,15 +282,15 @@ fn change(
     }
     if options.normalize.is_some() {
         let base = others.normalize_above.as_ref().map(|archive| base_of(archive, draft)).transpose()?;
-        normalize::normalize(draft, base.map_or(0, |base| base.layers.len()), workshop)?;
+        normalize::normalize(draft, base.map_or(0, |base| base.layers.len()), workspace)?;
     }
     for layer in &others.layers {
-        add::add_layer(draft, layer, workshop)?;
+        add::add_layer(draft, layer, workspace)?;
     }
     if !options.add.is_empty() {
-        add::add(draft, &options.add, workshop)?;
+        add::add(draft, &options.add, workspace)?;
     }
-    options.config.apply(&mut draft.document, &workshop.run.diagnostics)
+    options.config.apply(&mut draft.document, &workspace.run.diagnostics)
 }
 
 /// The first of the layers that become one.

@@ -12,7 +12,7 @@ use super::draft::Draft;
 use super::headers::{Placements, StackHeaders};
 use super::paths::{components, joined, parents};
 use super::stack::{DraftStack, form};
-use super::workshop::{LayerWriter, Workshop, hard_link};
+use super::workspace::{LayerWriter, Workspace, hard_link};
 use crate::archive::{EntryKind, TarEntry, TarTime};
 use crate::diagnostics::Rule;
 use crate::error::Result;
@@ -32,10 +32,10 @@ const RUNTIME_OF_THE_HOST: [&str; 2] = ["Hostname", "Image"];
 ///
 /// # Errors
 /// Layers that cannot be read; no room.
-pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<()> {
+pub(super) fn normalize(draft: &mut Draft, from: usize, workspace: &Workspace<'_>) -> Result<()> {
     draft.change_layers()?;
     let wanted = draft.stack().split_off(from);
-    let new = workshop.verified(&wanted, || layers(draft, from, workshop))?;
+    let new = workspace.verified(&wanted, || layers(draft, from, workspace))?;
     let (count, mut changed) = (new.len(), 0);
     let (layers, _) = draft.change_layers()?;
     for (old, new) in layers[from..].iter_mut().zip(new) {
@@ -48,7 +48,7 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
         draft.drop_base(from);
     }
     draft.changes.push(format!("{changed} of {} normalized", counted(count, "layer")));
-    let latest = Timestamp::from_unix(workshop.run.epoch).unwrap_or(Timestamp::ZERO);
+    let latest = Timestamp::from_unix(workspace.run.epoch).unwrap_or(Timestamp::ZERO);
     let (_, history) = draft.change_layers()?;
     history.each(|entry| clamp(entry, latest));
     let object = draft.document.object_mut();
@@ -63,20 +63,20 @@ pub(super) fn normalize(draft: &mut Draft, from: usize, workshop: &Workshop<'_>)
     }
     let note = "later times become SOURCE_DATE_EPOCH (1970 if it is not set): programs that compare times, such as Python for \
                 compiled files, make and apt, may redo their work";
-    workshop.run.diagnostics.note(Rule::E64, draft.at(), note);
+    workspace.run.diagnostics.note(Rule::E64, draft.at(), note);
     Ok(())
 }
 
 /// The layers from `from` on in their new form.
-fn layers(draft: &mut Draft, from: usize, workshop: &Workshop<'_>) -> Result<Vec<Layer>> {
-    let DraftStack { layers, headers, mut bodies } = DraftStack::read(draft, from, workshop)?;
+fn layers(draft: &mut Draft, from: usize, workspace: &Workspace<'_>) -> Result<Vec<Layer>> {
+    let DraftStack { layers, headers, mut bodies } = DraftStack::read(draft, from, workspace)?;
     let mut overlay = Overlay::tracing(Options::default());
     let mut new = Vec::with_capacity(layers.len() - from);
     for (number, layer) in layers.iter().enumerate() {
-        let placements = headers.trace(number, &mut overlay, workshop.run)?;
+        let placements = headers.trace(number, &mut overlay, workspace.run)?;
         if number >= from {
-            let outlines = outlines(number, &headers, &placements, workshop)?;
-            new.push(normalized(layer, number, outlines, &mut bodies, workshop)?);
+            let outlines = outlines(number, &headers, &placements, workspace)?;
+            new.push(normalized(layer, number, outlines, &mut bodies, workspace)?);
         }
     }
     Ok(new)
@@ -109,11 +109,11 @@ fn normalized(
     number: usize,
     mut outlines: Vec<Outline>,
     bodies: &mut StackBodies<'_>,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<Layer> {
     let carriers = if is_regular(&outlines) { ordered(&mut outlines) } else { HashMap::new() };
-    workshop.layer(&layer.at, form(layer), |out| {
-        outlines.iter().try_for_each(|outline| write(outline, &carriers, number, bodies, out, workshop.run.epoch))
+    workspace.layer(&layer.at, form(layer), |out| {
+        outlines.iter().try_for_each(|outline| write(outline, &carriers, number, bodies, out, workspace.run.epoch))
     })
 }
 
@@ -157,7 +157,7 @@ fn outlines(
     number: usize,
     headers: &StackHeaders,
     placements: &Placements,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<Vec<Outline>> {
     let mut outlines = Vec::new();
     headers.each(number, |name, position, header| {
@@ -167,7 +167,7 @@ fn outlines(
         let link = if header.kind == EntryKind::HardLink { clean(header.link) } else { Vec::new() };
         let key = key(&path);
         let taken = size_of::<Outline>() + 2 * path.len() + link.len() + key.len() * size_of::<Vec<u8>>();
-        workshop.run.budget.charge_memory(taken as u64, "the order of a layer")?;
+        workspace.run.budget.charge_memory(taken as u64, "the order of a layer")?;
         let is_plain = matches!(Role::of(&path), Ok(Role::Plain));
         let is_displaced = is_plain && placements.at(position).is_some_and(|placement| placement.path != path);
         outlines.push(Outline { key, path, kind: header.kind, link, is_displaced, offset: header.offset });

@@ -18,7 +18,7 @@ use super::headers::StackHeaders;
 use super::history::{BaseHistory, HistoryEntries};
 use super::paths::{MOST_NAMED, first, list};
 use super::restack::{BaseChange, Restacked, restack};
-use super::workshop::Workshop;
+use super::workspace::Workspace;
 use crate::archive::EntryKind;
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result, Setting};
@@ -41,7 +41,7 @@ pub(super) struct Bases {
 /// # Errors
 /// [`Error::Choice`] where an archive has no such image; [`Error::Inexpressible`] for an image without layers of its own, for
 /// clashes, and for layers that cannot stay on others; with `--strict` the warnings.
-pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop: &Workshop<'_>) -> Result<()> {
+pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workspace: &Workspace<'_>) -> Result<()> {
     draft.change_layers()?;
     let old = base_of(&bases.old, draft)?;
     let new = counterpart(&bases.new, draft)?;
@@ -50,8 +50,8 @@ pub(super) fn rebase(draft: &mut Draft, bases: &Bases, is_forced: bool, workshop
         let which = if count == 0 { "that base has no layers" } else { "it has no layers but those of that base" };
         return Err(Error::inexpressible(draft.at(), format!("it cannot be rebased: {which}")));
     }
-    let (restacked, hidden) = on_new_base(draft, new, count, workshop)?;
-    let run = workshop.run;
+    let (restacked, hidden) = on_new_base(draft, new, count, workspace)?;
+    let run = workspace.run;
     let clashes = [
         ("a directory", &restacked.clashes, "no directory", "everything that is reached through it"),
         ("a file or link", &restacked.lost_directories, "a directory", "everything in it"),
@@ -117,32 +117,32 @@ fn on_new_base(
     draft: &mut Draft,
     new: &Image,
     count: usize,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<(Restacked, BTreeSet<Vec<u8>>)> {
     let old = draft.layers().len();
     let layers: Vec<Layer> = draft.stack().into_iter().chain(new.layers.iter().cloned()).collect();
     // Of both bases the content counts too.
     let content = |number| if (count..old).contains(&number) { FileContent::Skipped } else { FileContent::Hashed };
-    let headers = StackHeaders::read_with_content(&layers.iter().collect::<Vec<_>>(), content, workshop.run)?;
+    let headers = StackHeaders::read_with_content(&layers.iter().collect::<Vec<_>>(), content, workspace.run)?;
     draft.note_sizes(&layers, &headers);
     let kept: Vec<usize> = (count..old).collect();
     let stacks = BaseChange { layers: &layers, headers: &headers, old, kept: &kept };
     let mut changed = BTreeSet::new();
     let below = |one: &Overlay, other: &Overlay| {
-        workshop.run.budget.charge_memory(one.size(), "the tree of the old base")?;
+        workspace.run.budget.charge_memory(one.size(), "the tree of the old base")?;
         for node in one.clone().finish().nodes() {
             let (Some(one), Some(other)) = (node.entry, other.entry_at(&node.path)) else { continue };
             let other = EntryKey { layer: other.layer + old as u32, ..other };
             let (one, other) = (headers.entry(one), headers.entry(other));
             let are_files = one.kind == EntryKind::Regular && other.kind == EntryKind::Regular;
             if are_files && one.content != other.content {
-                workshop.run.budget.charge_memory(node.path.len() as u64, "files of the bases")?;
+                workspace.run.budget.charge_memory(node.path.len() as u64, "files of the bases")?;
                 changed.insert(node.path);
             }
         }
         Ok(())
     };
-    let restacked = restack(draft, &stacks, below, workshop)?;
+    let restacked = restack(draft, &stacks, below, workspace)?;
     let is_file = |place: &(usize, Placement)| {
         let key = EntryKey { layer: place.0 as u32, position: place.1.position };
         headers.entry(key).kind == EntryKind::Regular

@@ -20,7 +20,7 @@ use super::paths::MOST_NAMED;
 use super::pattern::PathPattern;
 use super::rewrite;
 use super::stack::DraftStack;
-use super::workshop::Workshop;
+use super::workspace::Workspace;
 use crate::archive::{EntryKind, TarEntry};
 use crate::error::Result;
 use crate::flatten::{Flattened, Lookup, Options, Overlay};
@@ -38,11 +38,11 @@ pub(super) fn remove(
     draft: &mut Draft,
     patterns: &[PathPattern],
     removed: &mut RemovedContent,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<Vec<bool>> {
-    let DraftStack { layers, headers, mut bodies } = DraftStack::read_headers(draft, workshop)?;
-    let mut targets = Targets::new(patterns, &headers, workshop.run)?;
-    let mut planner = Planner::new(&headers, workshop.run);
+    let DraftStack { layers, headers, mut bodies } = DraftStack::read_headers(draft, workspace)?;
+    let mut targets = Targets::new(patterns, &headers, workspace.run)?;
+    let mut planner = Planner::new(&headers, workspace.run);
     let mut summary = Summary::default();
     let mut unlinked = BTreeMap::new();
     for number in 0..layers.len() {
@@ -55,7 +55,7 @@ pub(super) fn remove(
         unlinked.append(&mut plan.unlinked);
         let old = &layers[number];
         let dropped = |entry: &TarEntry, body: &mut dyn Read| removed.add(&entry.path, body, &old.at);
-        let layer = rewrite::layer(old, number, &plan.rewrite, &headers, &mut bodies, dropped, workshop)?;
+        let layer = rewrite::layer(old, number, &plan.rewrite, &headers, &mut bodies, dropped, workspace)?;
         let (layers, _) = draft.change_layers()?;
         layers[number].layer = layer;
         draft.drop_base(number);

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::paths::list;
 use super::restack::{BaseChange, restack};
 use super::stack::DraftStack;
-use super::workshop::Workshop;
+use super::workspace::Workspace;
 use crate::diagnostics::Rule;
 use crate::error::{Error, Result};
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Inexpressible`] for a number that no layer has, and for layers that cannot stay without the others.
-pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Workshop<'_>) -> Result<()> {
+pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workspace: &Workspace<'_>) -> Result<()> {
     draft.change_layers()?;
     for number in numbers {
         if draft.layers().iter().all(|layer| layer.input != Some(*number)) {
@@ -32,17 +32,17 @@ pub(super) fn remove_layers(draft: &mut Draft, numbers: &[usize], workshop: &Wor
     let gone: Vec<String> =
         (0..draft.layers().len()).filter(|place| !is_kept(place)).map(|place| draft.layer_name(place)).collect();
     let first = (0..).find(|place| !kept.contains(place)).unwrap_or_default();
-    let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workshop)?;
+    let DraftStack { layers, headers, .. } = DraftStack::read_headers(draft, workspace)?;
     let stacks = BaseChange { layers: &layers, headers: &headers, old: layers.len(), kept: &kept };
     draft.changes.push(format!("{} left out", gone.join(", ")));
-    let restacked = restack(draft, &stacks, |_, _| Ok(()), workshop)?;
+    let restacked = restack(draft, &stacks, |_, _| Ok(()), workspace)?;
     let clashes = [
         ("a directory", &restacked.clashes, "a link or file"),
         ("a file or link", &restacked.lost_directories, "a directory"),
     ];
     for (what, paths, kind) in clashes.into_iter().filter(|(_, paths, _)| !paths.is_empty()) {
         let problem = format!("{what} takes the place of {}, {kind} that a removed layer hid", list(paths.iter()));
-        workshop.run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;
+        workspace.run.diagnostics.warn_of_target(Rule::E35, draft.at(), problem)?;
     }
     let (layers, history) = draft.change_layers()?;
     *layers = restacked.layers;

@@ -15,7 +15,7 @@ use super::draft::{Draft, DraftLayer};
 use super::headers::{Placements, StackHeaders};
 use super::paths::{MOST_NAMED, first, joined, list, parents};
 use super::rewrite::{self, AddedDirectory, EntryDecision, LayerRewrite};
-use super::workshop::Workshop;
+use super::workspace::Workspace;
 use crate::archive::{EntryKind, TarEntry};
 use crate::error::{Error, Result};
 use crate::flatten::{Change, ChangeKind, Options, Overlay, Placement, Role};
@@ -57,12 +57,12 @@ pub(super) fn restack(
     draft: &mut Draft,
     stacks: &BaseChange<'_>,
     mut below: impl FnMut(&Overlay, &Overlay) -> Result<()>,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<Restacked> {
     let mut walk = RestackWalk {
         headers: stacks.headers,
-        run: workshop.run,
-        again: workshop.second_reading(),
+        run: workspace.run,
+        again: workspace.second_reading(),
         old: Overlay::tracing(Options::default()),
         new: Overlay::tracing(Options::default()),
         clashes: BTreeSet::new(),
@@ -73,7 +73,7 @@ pub(super) fn restack(
         walk.new.placements();
     }
     let (mut layers, mut placements) = (Vec::new(), Vec::new());
-    let mut bodies = StackBodies::new(stacks.layers.to_vec(), HashMap::new(), workshop);
+    let mut bodies = StackBodies::new(stacks.layers.to_vec(), HashMap::new(), workspace);
     let first = stacks.kept.first().copied().unwrap_or(stacks.old);
     for number in 0..stacks.old {
         if number == first {
@@ -91,7 +91,7 @@ pub(super) fn restack(
         if !changes.is_empty() {
             let ignore = |_: &TarEntry, _: &mut dyn Read| Ok(());
             let (old, headers) = (&stacks.layers[number], stacks.headers);
-            layer.layer = rewrite::layer(old, number, &changes.rewrite, headers, &mut bodies, ignore, workshop)?;
+            layer.layer = rewrite::layer(old, number, &changes.rewrite, headers, &mut bodies, ignore, workspace)?;
             draft.changes.push(changes.sentence(&at));
         }
         layers.push(layer);

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use super::bodies::StackBodies;
 use super::headers::StackHeaders;
 use super::stack::form;
-use super::workshop::{LayerWriter, Workshop, hard_link};
+use super::workspace::{LayerWriter, Workspace, hard_link};
 use crate::archive::{Ending, EntryKind, Reader, TarEntry, padding};
 use crate::error::{Error, Result};
 use crate::flatten::EntryKey;
@@ -86,11 +86,11 @@ pub(super) fn layer(
     headers: &StackHeaders,
     bodies: &mut StackBodies<'_>,
     mut dropped: impl FnMut(&TarEntry, &mut dyn Read) -> Result<()>,
-    workshop: &Workshop<'_>,
+    workspace: &Workspace<'_>,
 ) -> Result<Layer> {
     let tar = bodies.tar(number)?;
-    workshop.layer(&layer.at, form(layer), |out| {
-        let again = workshop.second_reading();
+    workspace.layer(&layer.at, form(layer), |out| {
+        let again = workspace.second_reading();
         let failed = |error| Error::io("reading", &layer.at, error);
         let reader = tar.reader().map_err(failed)?;
         let mut reader = Reader::new(reader, Ending::Optional, &layer.at, &again.budget, &again.diagnostics);

@@ -12,7 +12,7 @@ use super::draft::Draft;
 use super::headers::StackHeaders;
 use super::paths::whiteout_of;
 use super::stack::{DraftStack, form};
-use super::workshop::{LayerWriter, Workshop, hard_link};
+use super::workspace::{LayerWriter, Workspace, hard_link};
 use crate::archive::{EntryKind, TarEntry};
 use crate::codec::Codec;
 use crate::diagnostics::Rule;
@@ -31,7 +31,7 @@ const OVERLAY_ATTRIBUTES: &[u8] = b"SCHILY.xattr.trusted.overlay.";
 /// # Errors
 /// Layers that cannot be read, and the errors of flattening; with `--strict` what no layer can express for every
 /// engine.
-pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop: &Workshop<'_>) -> Result<bool> {
+pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workspace: &Workspace<'_>) -> Result<bool> {
     let cut = draft.layers().len().saturating_sub(from);
     if cut < 2 {
         draft.changes.push(format!("nothing to squash: {}", if cut == 0 { "no layer" } else { "one layer" }));
@@ -40,12 +40,12 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
     draft.change_layers()?;
     let at = format!("{}: the squashed layer", draft.at());
     let mut copied_up = CopiedUp::default();
-    let layer = workshop.verified(&draft.stack()[from..], || {
-        let DraftStack { layers, headers, bodies } = DraftStack::read(draft, from, workshop)?;
+    let layer = workspace.verified(&draft.stack()[from..], || {
+        let DraftStack { layers, headers, bodies } = DraftStack::read(draft, from, workspace)?;
         let codec = layers.last().map_or(Codec::Plain, form);
-        let (below, above) = trees(&headers, from, workshop)?;
-        workshop.layer(&at, codec, |out| {
-            let (linked, run) = (HashMap::new(), workshop.run);
+        let (below, above) = trees(&headers, from, workspace)?;
+        workspace.layer(&at, codec, |out| {
+            let (linked, run) = (HashMap::new(), workspace.run);
             let mut writer = DifferenceWriter {
                 headers: &headers,
                 bodies,
@@ -66,15 +66,15 @@ pub(super) fn squash(draft: &mut Draft, from: usize, created_by: &str, workshop:
 }
 
 /// The trees of the layers below `from` and of all.
-fn trees(headers: &StackHeaders, from: usize, workshop: &Workshop<'_>) -> Result<(Flattened, Flattened)> {
+fn trees(headers: &StackHeaders, from: usize, workspace: &Workspace<'_>) -> Result<(Flattened, Flattened)> {
     let mut overlay = Overlay::new(Options::default());
     let mut below = None;
     for number in 0..headers.len() {
         if number == from {
-            workshop.run.budget.charge_memory(overlay.size(), "the tree of the kept layers")?;
+            workspace.run.budget.charge_memory(overlay.size(), "the tree of the kept layers")?;
             below = Some(overlay.clone().finish());
         }
-        headers.apply(number, &mut overlay, workshop.run)?;
+        headers.apply(number, &mut overlay, workspace.run)?;
     }
     let below = below.unwrap_or_else(|| Overlay::new(Options::default()).finish());
     let above = overlay.finish();

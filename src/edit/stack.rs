@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::bodies::StackBodies;
 use super::draft::Draft;
 use super::headers::StackHeaders;
-use super::workshop::Workshop;
+use super::workspace::Workspace;
 use crate::codec::Codec;
 use crate::error::Result;
 use crate::image::{Blob, ExpectedDigest, Layer};
@@ -21,14 +21,14 @@ pub(super) struct DraftStack<'w> {
 
 impl<'w> DraftStack<'w> {
     /// Reads the headers of all layers of `draft`; those from `from` on, whose bodies are wanted, are decoded before. Plain
-    /// ones are not waited for: run within [`Workshop::verified`].
+    /// ones are not waited for: run within [`Workspace::verified`].
     ///
     /// # Errors
     /// Layers that are encrypted or not in the archive; damaged tars; digests that are not as expected; no room.
-    pub(super) fn read(draft: &mut Draft, from: usize, workshop: &'w Workshop<'w>) -> Result<Self> {
+    pub(super) fn read(draft: &mut Draft, from: usize, workspace: &'w Workspace<'w>) -> Result<Self> {
         let layers = draft.stack();
         let wanted: Vec<&Layer> = layers[from..].iter().collect();
-        let tars: HashMap<usize, _> = (from..).zip(workshop.plain(&wanted)?).collect();
+        let tars: HashMap<usize, _> = (from..).zip(workspace.plain(&wanted)?).collect();
         let plain = |(number, layer): (usize, &Layer)| match tars.get(&number) {
             // All of it has been checked, or is.
             Some(tar) => Layer {
@@ -39,17 +39,17 @@ impl<'w> DraftStack<'w> {
             None => layer.clone(),
         };
         let to_read: Vec<Layer> = layers.iter().enumerate().map(plain).collect();
-        let headers = StackHeaders::read(&to_read.iter().collect::<Vec<_>>(), workshop.run)?;
+        let headers = StackHeaders::read(&to_read.iter().collect::<Vec<_>>(), workspace.run)?;
         draft.note_sizes(&layers, &headers);
-        Ok(Self { bodies: StackBodies::new(layers.clone(), tars, workshop), layers, headers })
+        Ok(Self { bodies: StackBodies::new(layers.clone(), tars, workspace), layers, headers })
     }
 
     /// The same without decoding a layer before its body is asked for.
     ///
     /// # Errors
     /// Those of [`DraftStack::read`].
-    pub(super) fn read_headers(draft: &mut Draft, workshop: &'w Workshop<'w>) -> Result<Self> {
-        Self::read(draft, draft.layers().len(), workshop)
+    pub(super) fn read_headers(draft: &mut Draft, workspace: &'w Workspace<'w>) -> Result<Self> {
+        Self::read(draft, draft.layers().len(), workspace)
     }
 }
 

@@ -27,13 +27,13 @@ use crate::stream::tap::HashWriter;
 pub(super) const LARGE: u64 = 64 << 10;
 
 /// The place to which layers are decoded and written.
-pub(super) struct Workshop<'a> {
+pub(super) struct Workspace<'a> {
     pub(super) run: &'a Run,
     second_reading: Run,
     spool: SpoolFiles,
 }
 
-impl<'a> Workshop<'a> {
+impl<'a> Workspace<'a> {
     /// Creates an empty one.
     pub(super) fn new(run: &'a Run) -> Self {
         Self { run, second_reading: run.second_reading(), spool: SpoolFiles::new(&run.tmpdir) }
@@ -45,7 +45,7 @@ impl<'a> Workshop<'a> {
     }
 
     /// Does `work` with `layers` while those that lie in the archive as plain tars are verified, for which
-    /// [`Workshop::plain`] does not wait.
+    /// [`Workspace::plain`] does not wait.
     ///
     /// # Errors
     /// Digests that are not as expected; else those of `work`, which may only be a consequence.
@@ -77,7 +77,7 @@ impl<'a> Workshop<'a> {
     /// The plain tar of one layer, verified.
     ///
     /// # Errors
-    /// Those of [`Workshop::plain`] and [`Workshop::verified`].
+    /// Those of [`Workspace::plain`] and [`Workspace::verified`].
     pub(super) fn tar(&self, layer: &Layer) -> Result<Extent> {
         self.verified(slice::from_ref(layer), || self.laid_down(layer, self.run.jobs.get() > 1))
     }
