@@ -164,10 +164,10 @@ fn edited<'o>(
     if selection.entries.iter().all(|entry| entry.node.images().is_empty()) {
         return Err(select::no_image(&selection.read.images));
     }
-    increment::refuse(&selection.entries)?;
+    increment::refuse_incomplete(&selection.entries)?;
     let archive = |path: &Path| {
         let images = reader::open(path.into(), None, run)?;
-        increment::refuse(&images.entries).map(|()| images)
+        increment::refuse_incomplete(&images.entries).map(|()| images)
     };
     let layer = |path: &Path| reader::single_layer(path.into(), run);
     let readers = Readers { archive: &archive, layer: &layer };
@@ -215,7 +215,7 @@ fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages, options: &ConvertOp
     match (&options.target, options.index) {
         _ if !bases.is_empty() => increment::leave_out(entries, bases),
         (Target::Oci(_), IndexPolicy::Keep) => Ok(()),
-        _ => increment::refuse(entries),
+        _ => increment::refuse_incomplete(entries),
     }
 }
 

@@ -40,11 +40,11 @@ pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Resul
     Ok(())
 }
 
-/// Refuses images that lack layers.
+/// Refuses entries of which an image lacks layers that a base has.
 ///
 /// # Errors
 /// That of the first.
-pub(crate) fn refuse(entries: &[ImageEntry]) -> Result<()> {
+pub(crate) fn refuse_incomplete(entries: &[ImageEntry]) -> Result<()> {
     entries.iter().try_for_each(|entry| match entry.node.images().into_iter().find(|image| image.needs.is_some()) {
         Some(image) => image.refuse_left_out(&entry.at()),
         None => Ok(()),

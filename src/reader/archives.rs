@@ -111,7 +111,7 @@ impl Archive {
     /// Returns whether it is a tarball whose images, which are in `set`, lack layers. It need not name them by more than their
     /// diff_ids, so they are found in the images of other archives, not only among their blobs.
     fn lacks_layers(&self, set: &ImageSet) -> bool {
-        self.format == Format::Docker && increment::is_in(set)
+        self.format == Format::Docker && increment::has_increments(set)
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn read(members: &MemberIndex, shared: &SharedBlobs, prefer: Option<H
 /// Adds layers that `manifest.json` leaves to a base and another archive has: only the layout has the digests by which they
 /// are found (docs/bundles.md B-10, B-42).
 fn complete(set: &mut ImageSet, members: &MemberIndex, shared: &SharedBlobs, run: &Run) -> Result<()> {
-    if increment::is_in(set) {
+    if increment::has_increments(set) {
         let layout = oci::read(members, shared, &run.second_reading())?;
         increment::complete(set, members, [&layout], run);
     }

@@ -28,8 +28,8 @@ pub(super) fn leaves_out(members: &MemberIndex, layers: &[PartialLayer]) -> Resu
     Ok(absent().enumerate().all(|(nth, (number, _))| nth == number))
 }
 
-/// Returns whether images of `set` leave layers to a base.
-pub(super) fn is_in(set: &ImageSet) -> bool {
+/// Returns whether `set` has images that leave layers to a base.
+pub(super) fn has_increments(set: &ImageSet) -> bool {
     set.entries.iter().any(|entry| matches!(&entry.node, Node::Image(image) if image.needs.is_some()))
 }
 
