@@ -12,18 +12,18 @@ pub(super) fn begins_stream(bytes: &[u8]) -> bool {
 }
 
 /// The state of reading.
-pub(super) struct Decode {
+pub(super) struct Bzip2Decoder {
     stream: Decompress,
     between_streams: bool,
 }
 
-impl Decode {
+impl Bzip2Decoder {
     pub(super) fn new() -> Self {
         Self { stream: Decompress::new(false), between_streams: false }
     }
 }
 
-impl decoder::Decode for Decode {
+impl decoder::Decode for Bzip2Decoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         if self.between_streams {
             if input.is_empty() {

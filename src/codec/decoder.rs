@@ -8,7 +8,12 @@ use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use super::{Codec, bzip2, gzip, lz4, xz, zstd};
+use super::Codec;
+use super::bzip2::Bzip2Decoder;
+use super::gzip::{self, GzipDecoder};
+use super::lz4::Lz4Decoder;
+use super::xz::XzDecoder;
+use super::zstd::ZstdDecoder;
 use crate::diagnostics::Diagnostics;
 use crate::error::Error;
 use crate::limits::Budget;
@@ -64,11 +69,11 @@ struct Pump<'a, R> {
 }
 
 enum State {
-    Gzip(gzip::Decode),
-    Zstd(zstd::Decode),
-    Xz(xz::Decode),
-    Bzip2(bzip2::Decode),
-    Lz4(lz4::Decode),
+    Gzip(GzipDecoder),
+    Zstd(ZstdDecoder),
+    Xz(XzDecoder),
+    Bzip2(Bzip2Decoder),
+    Lz4(Lz4Decoder),
 }
 
 /// Why no more bytes come. Kept, so that a caller who reads on gets the same result again.
@@ -119,11 +124,11 @@ pub(crate) fn decode_on<R: Read>(
 ) -> io::Result<Decoder<'_, R>> {
     let state = match codec {
         Codec::Plain => return Ok(Decoder(Form::Plain(inner))),
-        Codec::Gzip => State::Gzip(gzip::Decode::new()),
-        Codec::Zstd => State::Zstd(zstd::Decode::new()?),
-        Codec::Xz => State::Xz(xz::Decode::new()?),
-        Codec::Bzip2 => State::Bzip2(bzip2::Decode::new()),
-        Codec::Lz4 => State::Lz4(lz4::Decode::new()),
+        Codec::Gzip => State::Gzip(GzipDecoder::new()),
+        Codec::Zstd => State::Zstd(ZstdDecoder::new()?),
+        Codec::Xz => State::Xz(XzDecoder::new()?),
+        Codec::Bzip2 => State::Bzip2(Bzip2Decoder::new()),
+        Codec::Lz4 => State::Lz4(Lz4Decoder::new()),
     };
     let buffer = vec![0; INPUT].into();
     let members = (codec == Codec::Gzip && threads.get() > 1).then(|| gzip::MemberReader::new(threads));
@@ -186,7 +191,7 @@ impl<R: Read> Pump<'_, R> {
         }
         let gzip::Rest { unread, offset } = self.members.take().map(gzip::MemberReader::rest).unwrap_or_default();
         if offset > 0 {
-            self.state = State::Gzip(gzip::Decode::after_members());
+            self.state = State::Gzip(GzipDecoder::after_members());
         }
         (self.offset, self.input) = (offset, 0..unread.len());
         if unread.len() > self.buffer.len() {

@@ -7,7 +7,9 @@ use std::num::NonZeroUsize;
 
 use super::blocks::BlockWriter;
 use super::decoder::Step;
-use super::{Encoding, gzip, xz, zstd};
+use super::xz::XzEncoder;
+use super::zstd::ZstdEncoder;
+use super::{Encoding, gzip};
 use crate::stream::finish::Finish;
 
 /// Compressed bytes written at once.
@@ -25,8 +27,8 @@ pub(crate) struct Encoder<W> {
 enum EncoderForm<W> {
     Plain(W),
     Gzip(BlockWriter<W, gzip::Members>),
-    Zstd(EncoderPump<W, zstd::Encode>),
-    Xz(EncoderPump<W, xz::Encode>),
+    Zstd(EncoderPump<W, ZstdEncoder>),
+    Xz(EncoderPump<W, XzEncoder>),
 }
 
 /// Compresses into `inner` on up to `threads` threads.
@@ -41,8 +43,8 @@ pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsi
     let form = match encoding {
         Encoding::Plain => EncoderForm::Plain(inner),
         Encoding::Gzip(level) => EncoderForm::Gzip(BlockWriter::new(gzip::Members(level), inner, threads)),
-        Encoding::Zstd(level) => EncoderForm::Zstd(EncoderPump::new(zstd::Encode::new(level, threads)?, inner)),
-        Encoding::Xz => EncoderForm::Xz(EncoderPump::new(xz::Encode::new(threads)?, inner)),
+        Encoding::Zstd(level) => EncoderForm::Zstd(EncoderPump::new(ZstdEncoder::new(level, threads)?, inner)),
+        Encoding::Xz => EncoderForm::Xz(EncoderPump::new(XzEncoder::new(threads)?, inner)),
     };
     Ok(Encoder { form, failed: false })
 }
@@ -53,7 +55,7 @@ pub(crate) fn encode<W: Write>(encoding: Encoding, inner: W, threads: NonZeroUsi
 /// # Errors
 /// When there is no memory.
 pub(crate) fn encode_recipe<W: Write>(inner: W, window_log: u32) -> io::Result<Encoder<W>> {
-    let form = EncoderForm::Zstd(EncoderPump::new(zstd::Encode::recipe(window_log)?, inner));
+    let form = EncoderForm::Zstd(EncoderPump::new(ZstdEncoder::recipe(window_log)?, inner));
     Ok(Encoder { form, failed: false })
 }
 

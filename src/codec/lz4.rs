@@ -31,7 +31,7 @@ pub(super) fn begins_frame(head: &[u8]) -> bool {
 }
 
 /// The state of reading.
-pub(super) struct Decode {
+pub(super) struct Lz4Decoder {
     /// The part of the stream that comes next, the bytes of it that are here, and how many it has.
     part: Part,
     stored: Vec<u8>,
@@ -73,7 +73,7 @@ struct Frame {
     content: Option<XxHash32>,
 }
 
-impl Decode {
+impl Lz4Decoder {
     pub(super) fn new() -> Self {
         let frame = Frame::default();
         Self { part: Part::First, stored: Vec::new(), wanted: MAGIC.len(), frame, plain: Vec::new(), given: 0 }
@@ -157,7 +157,7 @@ impl Decode {
     }
 }
 
-impl decoder::Decode for Decode {
+impl decoder::Decode for Lz4Decoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         let decoded = &self.plain[self.given..];
         if !decoded.is_empty() {

@@ -14,15 +14,15 @@ use super::encoder;
 use crate::limits::MAX_XZ_MEMORY;
 
 /// The state of reading.
-pub(super) struct Decode(Stream);
+pub(super) struct XzDecoder(Stream);
 
-impl Decode {
+impl XzDecoder {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self(Stream::new_stream_decoder(MAX_XZ_MEMORY, CONCATENATED | TELL_UNSUPPORTED_CHECK)?))
     }
 }
 
-impl decoder::Decode for Decode {
+impl decoder::Decode for XzDecoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         let action = if input.is_empty() { Action::Finish } else { Action::Run };
         loop {
@@ -62,9 +62,9 @@ const BLOCK: u64 = 8 << 20;
 const MAX_THREADS: usize = 16_384;
 
 /// The state of writing: one stream.
-pub(super) struct Encode(Stream);
+pub(super) struct XzEncoder(Stream);
 
-impl Encode {
+impl XzEncoder {
     /// The encoder of blocks also for one thread: the other one writes no sizes into block headers (D-10).
     pub(super) fn new(threads: NonZeroUsize) -> io::Result<Self> {
         let mut filters = Filters::new();
@@ -79,7 +79,7 @@ impl Encode {
     }
 }
 
-impl encoder::Encode for Encode {
+impl encoder::Encode for XzEncoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> io::Result<Step> {
         Ok(process(&mut self.0, input, out, Action::Run)?.1)
     }

@@ -13,13 +13,13 @@ use super::encoder;
 use crate::limits::MAX_ZSTD_WINDOW_LOG;
 
 /// The state of reading.
-pub(super) struct Decode {
+pub(super) struct ZstdDecoder {
     context: DCtx<'static>,
     /// The last byte taken ended a frame, skippable ones included.
     between_frames: bool,
 }
 
-impl Decode {
+impl ZstdDecoder {
     pub(super) fn new() -> io::Result<Self> {
         let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
         context.set_parameter(DParameter::WindowLogMax(MAX_ZSTD_WINDOW_LOG)).map_err(library_error)?;
@@ -27,7 +27,7 @@ impl Decode {
     }
 }
 
-impl decoder::Decode for Decode {
+impl decoder::Decode for ZstdDecoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         if input.is_empty() && self.between_frames {
             return Ok(Step { taken: 0, given: 0 });
@@ -63,9 +63,9 @@ const RECIPE_LEVEL: i32 = 9;
 const MAX_WORKERS: usize = 64;
 
 /// The state of writing: one frame.
-pub(super) struct Encode(CCtx<'static>);
+pub(super) struct ZstdEncoder(CCtx<'static>);
 
-impl Encode {
+impl ZstdEncoder {
     /// At least one worker always: without, the library takes another path, which gives other bytes (D-10).
     pub(super) fn new(level: ZstdLevel, threads: NonZeroUsize) -> io::Result<Self> {
         let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
@@ -100,7 +100,7 @@ impl Encode {
     }
 }
 
-impl encoder::Encode for Encode {
+impl encoder::Encode for ZstdEncoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> io::Result<Step> {
         let mut source = InBuffer::around(input);
         let mut target = OutBuffer::around(out);

@@ -14,7 +14,7 @@ mod stream;
 pub(super) use self::members::Members;
 use self::members::{BLOCK, DEFAULT_LEVEL};
 pub(super) use self::parallel::{MemberReader, Rest};
-pub(super) use self::stream::Decode;
+pub(super) use self::stream::GzipDecoder;
 
 /// Plain bytes of a stream of one member whose last four bytes are `end`, if that makes sense for `stored` bytes: it counts
 /// modulo 2³² (RFC 1952), deflate makes nothing much longer, and what is a hundred times shorter has more likely other

@@ -12,7 +12,7 @@ use super::super::decoder::{self, Step};
 use super::header::Header;
 
 /// The state of reading: where in which member.
-pub(in crate::codec) struct Decode {
+pub(in crate::codec) struct GzipDecoder {
     place: GzipPlace,
     inflate: Decompress,
     crc: Crc,
@@ -29,7 +29,7 @@ enum GzipPlace {
     Padding,
 }
 
-impl Decode {
+impl GzipDecoder {
     pub(in crate::codec) fn new() -> Self {
         Self {
             place: GzipPlace::Header(Header::new()),
@@ -125,7 +125,7 @@ impl Decode {
     }
 }
 
-impl decoder::Decode for Decode {
+impl decoder::Decode for GzipDecoder {
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<Step, String> {
         if input.is_empty() {
             return match self.place {
