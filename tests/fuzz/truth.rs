@@ -37,7 +37,7 @@ pub(crate) fn images(archive: &Archive) -> Vec<Judged> {
 
 /// What an archive that may be damaged says of itself.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum Declared {
     /// Its documents name these images.
     Images(Facts),
     /// It has no such document left: as an archive of docker before 1.10 it holds layers, whose config is made anew (L-32).
@@ -46,10 +46,10 @@ pub(crate) enum Said {
 }
 
 /// What an archive that may be damaged says; `None` if the judge, who panics, finds something wrong.
-pub(crate) fn said(archive: &[u8]) -> Option<Said> {
+pub(crate) fn declared(archive: &[u8]) -> Option<Declared> {
     // libFuzzer takes every panic for a crash, in a hook of its own.
     let hook = crate::UNDER_LIBFUZZER.then(std::panic::take_hook);
-    let said = catch_unwind(AssertUnwindSafe(|| {
+    let declared = catch_unwind(AssertUnwindSafe(|| {
         let archive = Archive::open(archive);
         let mut named = Vec::new();
         if archive.has("index.json") {
@@ -60,18 +60,18 @@ pub(crate) fn said(archive: &[u8]) -> Option<Said> {
             named.extend(docker_images(&archive));
         }
         if archive.has("index.json") || archive.has("manifest.json") {
-            return Said::Images(facts(&named));
+            return Declared::Images(facts(&named));
         }
         let bodies = archive.members.iter().filter_map(|member| match &member.kind {
             Kind::File(body) => Some(digest(&Codec::decode(body))),
             Kind::Dir | Kind::Symlink(_) | Kind::Hardlink(_) => None,
         });
-        Said::Layers(bodies.collect())
+        Declared::Layers(bodies.collect())
     }));
     if let Some(hook) = hook {
         std::panic::set_hook(hook);
     }
-    said.ok()
+    declared.ok()
 }
 
 fn is_judgeable(archive: &Archive) -> bool {

@@ -1,7 +1,7 @@
 //! What `--compress` does to layers and `-z` to the archive (D-5 … D-7, D-10, G-2).
 
 use crate::support::codec::Codec;
-use crate::support::expect::{Converted, Target, convert, judge, refuse};
+use crate::support::expect::{Converted, Target, archive_and_images, convert, refuse};
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar};
 use crate::support::layout::{Layout, Types, blob_path};
@@ -158,7 +158,7 @@ fn the_extension_of_the_output_chooses_unless_a_flag_does() {
             is_by_name,
             "{outcome}"
         );
-        judge(Target::Docker, &Codec::decode(&scratch.read(name)));
+        archive_and_images(Target::Docker, &Codec::decode(&scratch.read(name)));
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::support::expect::{Target, judge};
+use crate::support::expect::{Target, archive_and_images};
 use crate::support::image::TestImage;
 use crate::support::layer::file;
 use crate::support::noise;
@@ -161,7 +161,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
     process.signal("HUP");
     process.feed(&rest);
     process.end().exits(0, []);
-    judge(Target::Oci, &scratch.read("out"));
+    archive_and_images(Target::Oci, &scratch.read("out"));
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl Bench {
 }
 
 /// What is wrong with how `command` takes the archives, and a row of the table.
-fn judge(bench: &Bench, command: &[&str], idle: u64) -> (Vec<(&'static str, String)>, String) {
+fn problems_and_row(bench: &Bench, command: &[&str], idle: u64) -> (Vec<(&'static str, String)>, String) {
     let (mut one, mut two) = (bench.run(command, "one", &[]), bench.run(command, "two", &[]));
     let times = |one: &Cost, two: &Cost| two.cpu.as_micros() * 100 / one.cpu.as_micros().max(1);
     let most_times = if is_whole() { MOST_TIMES.1 } else { MOST_TIMES.0 };
@@ -217,7 +217,7 @@ fn try_all(repeats: &[Repeat], first: usize, turns: usize) {
         };
         for command in tried {
             let idle = *idle.entry(command).or_insert_with(|| small.peak_at_rest(command));
-            let (wrong, row) = judge(&bench, command, idle);
+            let (wrong, row) = problems_and_row(&bench, command, idle);
             if is_shown {
                 println!("{row}  {} {times}: {}", repeat.what, command.join(" "));
             }

@@ -49,14 +49,14 @@ fn slips_are_answered_with_what_was_meant() {
     let scratch = Scratch::new();
     let archive = scratch.write("app.tar", "");
     let archive = archive.to_str().unwrap();
-    let said = |args: &[&str]| imgtar(args).exits(2).stderr;
-    assert!(said(&[archive, "--to", "oci"]).contains(&format!("imgtar convert {archive}")));
-    assert!(said(&["convert", archive, "out.tar", "--to", "oci"]).contains("-o out.tar"));
-    assert!(said(&["edit", archive, "out.tar", "--to", "oci"]).contains("-o out.tar"));
-    assert!(said(&["convert", archive, "-o", "out.tar"]).contains("--to oci"));
-    assert!(said(&["convert", archive, "--to", "oci", "--platform", "arm64"]).contains("linux/arm64"));
-    assert!(said(&["convert", archive, "--to", "oci", "--max-size", "10GB"]).contains("K, M, G or T"));
-    assert!(said(&["convert", archive, "--to", "docker-tar"]).contains("'docker'"));
+    let refusal = |args: &[&str]| imgtar(args).exits(2).stderr;
+    assert!(refusal(&[archive, "--to", "oci"]).contains(&format!("imgtar convert {archive}")));
+    assert!(refusal(&["convert", archive, "out.tar", "--to", "oci"]).contains("-o out.tar"));
+    assert!(refusal(&["edit", archive, "out.tar", "--to", "oci"]).contains("-o out.tar"));
+    assert!(refusal(&["convert", archive, "-o", "out.tar"]).contains("--to oci"));
+    assert!(refusal(&["convert", archive, "--to", "oci", "--platform", "arm64"]).contains("linux/arm64"));
+    assert!(refusal(&["convert", archive, "--to", "oci", "--max-size", "10GB"]).contains("K, M, G or T"));
+    assert!(refusal(&["convert", archive, "--to", "docker-tar"]).contains("'docker'"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
-use crate::support::expect::{Target, judge};
+use crate::support::expect::{Target, archive_and_images};
 use crate::support::image::TestImage;
 use crate::support::judge::Judged;
 use crate::support::layer::{dir, file, hardlink, layer_tar, symlink, whiteout};
@@ -44,7 +44,7 @@ fn imported(path: &Path, target: Target, flags: &[&str]) -> Judged {
     import(target).args(flags).arg("-o").arg(&out).arg(path).success();
     let images = match target {
         Target::OciDir => order::oci_dir(&Archive::of_dir(&out)),
-        _ => judge(target, &scratch.read("out")).1,
+        _ => archive_and_images(target, &scratch.read("out")).1,
     };
     let [image] = images.as_slice() else { panic!("{} images", images.len()) };
     image.clone()
@@ -230,7 +230,7 @@ fn every_flag_of_the_output_holds() {
     let out = scratch.write("out.tar", "precious");
     import(Target::Oci).arg("-o").arg(&out).stdin(tree()).exits(5).says(["--force"]);
     import(Target::Oci).arg("-fo").arg(&out).stdin(tree()).success();
-    judge(Target::Oci, &scratch.read("out.tar"));
+    archive_and_images(Target::Oci, &scratch.read("out.tar"));
     import(Target::Oci).arg("-fo").arg(&out).arg(&out).exits(2);
 
     import(Target::Docker).arg("-o").arg(scratch.path("out.tgz")).stdin(tree()).success();

@@ -264,7 +264,7 @@ impl<'a> Pair<'a> {
             let is_early = !ended.stdout.is_empty() && call != "close" && !ended.stderr.contains("standard output");
             let judged = match self.output == Output::Reported && ended.code == 5 && is_early {
                 true => Err("a report of what does not come about".to_owned()),
-                false => self.judge(fault, &ended, allowed),
+                false => self.check(fault, &ended, allowed),
             };
             if let Err(problem) = judged {
                 let said = ended.stderr.trim();
@@ -276,7 +276,7 @@ impl<'a> Pair<'a> {
     }
 
     /// All or nothing, and said so.
-    fn judge(&self, fault: Fault, ended: &Ended, allowed: &[i32]) -> Result<(), String> {
+    fn check(&self, fault: Fault, ended: &Ended, allowed: &[i32]) -> Result<(), String> {
         let (told, words) = told(&ended.stderr);
         let mut found = self.files();
         if let Some(aside) = words.iter().find_map(|line| Some(line.split_once("; what was there is now ")?.1)) {

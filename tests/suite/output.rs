@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::archive::Archive;
-use crate::support::expect::{Target, judge, refuse};
+use crate::support::expect::{Target, archive_and_images, refuse};
 use crate::support::image::TestImage;
 use crate::support::order;
 use crate::support::run::{Run, imgtar};
@@ -39,7 +39,7 @@ fn an_existing_file_is_kept_unless_forced() {
     to(Target::Docker, &out).stdin(source().bytes()).exits(5).says(["--force"]);
     assert_eq!(scratch.read("out"), b"precious");
     to(Target::Docker, &out).arg("--force").stdin(source().bytes()).success();
-    judge(Target::Docker, &scratch.read("out"));
+    archive_and_images(Target::Docker, &scratch.read("out"));
     assert_eq!(scratch.names(), ["out"]);
 }
 

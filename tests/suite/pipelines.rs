@@ -14,7 +14,7 @@ use super::readme::{self, Example};
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
 use crate::support::digest;
-use crate::support::expect::{Target, assert_names, assert_same, judge};
+use crate::support::expect::{Target, archive_and_images, assert_names, assert_same};
 use crate::support::image::TestImage;
 use crate::support::judge::{Judged, docker_images};
 use crate::support::layout::blob_path;
@@ -192,7 +192,7 @@ impl Host {
     /// The image that reached the end of the pipeline.
     #[track_caller]
     fn received(&self, target: Target) -> Judged {
-        let mut images = judge(target, &self.scratch.read("received")).1;
+        let mut images = archive_and_images(target, &self.scratch.read("received")).1;
         assert_eq!(images.len(), 1);
         images.remove(0)
     }
@@ -358,8 +358,11 @@ fn a_file_becomes_an_image_of_incus_and_a_disk() {
 fn several_files_become_one_that_k3s_loads() {
     let host = Host::with_everything();
     host.run(BUNDLE_TO_K3S);
-    let names: Vec<_> =
-        judge(Target::Oci, &host.scratch.read("received")).1.into_iter().map(|image| image.names).collect();
+    let names: Vec<_> = archive_and_images(Target::Oci, &host.scratch.read("received"))
+        .1
+        .into_iter()
+        .map(|image| image.names)
+        .collect();
     assert_eq!(names, [["ex.org/api:1"], ["ex.org/web:1"]]);
 }
 

@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write};
 
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
-use crate::support::expect::{Target, assert_same, convert, judge};
+use crate::support::expect::{Target, archive_and_images, assert_same, convert};
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar};
 use crate::support::run::{Run, imgtar};
@@ -181,7 +181,7 @@ fn standard_output_that_is_a_file_is_appended_to_and_never_patched() {
             .success();
         let written = scratch.read("out");
         assert_eq!(&written[..6], b"before");
-        judge(target, &written[6..]);
+        archive_and_images(target, &written[6..]);
     }
 }
 
@@ -268,7 +268,7 @@ fn standard_input_that_is_a_directory_is_a_usage_error() {
 fn a_docker_archive_without_layers_still_streams() {
     let tar = Shape::Crane.save_one(&TestImage::new().tag("empty:1"));
     let out = to(Target::Docker).stdin(tar.bytes()).success().stdout;
-    judge(Target::Docker, &out);
+    archive_and_images(Target::Docker, &out);
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn pipelines_of_imgtar_are_conversions_of_conversions() {
     for target in [Target::Oci, Target::Docker, Target::Legacy, Target::Oci] {
         bytes = to(target).stdin(bytes).success().stdout;
     }
-    assert_eq!(judge(Target::Oci, &bytes).1[0].diff_ids(), image().diff_ids());
+    assert_eq!(archive_and_images(Target::Oci, &bytes).1[0].diff_ids(), image().diff_ids());
 }
 
 #[test]

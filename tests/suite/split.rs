@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
-use crate::support::expect::{Target, judge};
+use crate::support::expect::{Target, archive_and_images};
 use crate::support::image::TestImage;
 use crate::support::layer::{file, layer_tar};
 use crate::support::layout::{Layout, Types, blob_path};
@@ -45,7 +45,7 @@ fn every_image_is_an_archive_of_its_own() {
         assert_eq!(outcome.code, 0, "{outcome}");
         assert_eq!(found(&scratch), ["api-1.tar", "db-3.tar", "web-2.0.tar"], "{}", target.flag());
         if target != Target::OciDir {
-            let (_, images) = judge(target, &scratch.read("out/web-2.0.tar"));
+            let (_, images) = archive_and_images(target, &scratch.read("out/web-2.0.tar"));
             assert_eq!(images.len(), 1);
             assert_eq!(images[0].names, ["docker.io/library/web:2.0"]);
         }
@@ -257,7 +257,7 @@ fn platforms_stay_together_unless_the_pattern_tells_them_apart() {
         assert_eq!(outcome.code, 0, "{outcome}");
         assert_eq!(found(&scratch), ["app-amd64.tar", "app-arm64.tar", "web-amd64.tar"]);
         let target = if target == "oci" { Target::Oci } else { Target::Docker };
-        let (_, judged) = judge(target, &scratch.read("out/app-arm64.tar"));
+        let (_, judged) = archive_and_images(target, &scratch.read("out/app-arm64.tar"));
         assert_eq!(judged[0].id, images[1].id());
         outcome.says(["note", "each platform is written on its own", "attestation"]);
     }

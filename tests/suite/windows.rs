@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::support::expect::{Target, judge};
+use crate::support::expect::{Target, archive_and_images};
 use crate::support::image::TestImage;
 use crate::support::run::{Run, imgtar};
 use crate::support::scratch::Scratch;
@@ -40,7 +40,7 @@ fn paths_may_be_longer_than_260_characters() {
     // The same paths as a user writes them.
     let short = |path: &Path| path.to_string_lossy().trim_start_matches(r"\\?\").to_owned();
     to(Target::Oci, Path::new(&short(&deep.join("two.tar")))).arg(short(&input)).success();
-    judge(Target::Oci, &fs::read(deep.join("two.tar")).unwrap());
+    archive_and_images(Target::Oci, &fs::read(deep.join("two.tar")).unwrap());
     if fs::canonicalize(&deep).is_err() {
         return skip("wine 8 does not tell the real path of so deep a directory, without which no layout is read");
     }
@@ -77,7 +77,7 @@ fn an_output_that_another_program_only_reads_is_replaced_or_stays() {
     let outcome = to(Target::Docker, &out).arg("-f").stdin(source()).run();
     drop(held);
     match outcome.code {
-        0 => drop(judge(Target::Docker, &scratch.read("out"))),
+        0 => drop(archive_and_images(Target::Docker, &scratch.read("out"))),
         code => assert!(code == 5 && scratch.read("out") == b"precious", "{outcome}"),
     }
     assert_eq!(scratch.names(), ["out"]);
@@ -93,7 +93,7 @@ fn a_read_only_output_is_replaced_or_stays() {
     to(Target::Docker, &out).stdin(source()).exits(5).says(["--force"]);
     let outcome = to(Target::Docker, &out).arg("-f").stdin(source()).run();
     match outcome.code {
-        0 => drop(judge(Target::Docker, &scratch.read("out"))),
+        0 => drop(archive_and_images(Target::Docker, &scratch.read("out"))),
         code => assert!(code == 5 && scratch.read("out") == b"precious", "{outcome}"),
     }
     assert_eq!(scratch.names(), ["out"]);
@@ -125,7 +125,7 @@ fn a_layout_is_read_whatever_the_case_of_its_names() {
         fs::rename(scratch.path("layout").join(name), scratch.path("layout").join(name.to_uppercase())).unwrap();
     }
     to(Target::Docker, &scratch.path("out")).arg(scratch.path("LAYOUT")).success();
-    judge(Target::Docker, &scratch.read("out"));
+    archive_and_images(Target::Docker, &scratch.read("out"));
 }
 
 /// In every directory, with any extension and in any case they are devices.
@@ -150,7 +150,7 @@ fn separators_of_both_kinds_and_a_drive_name_files() {
     for (number, input) in [r"a b\in.tar", "a b/in.tar", r".\a b/in.tar", r"a b\..\a b\in.tar"].iter().enumerate() {
         let run = to(Target::Oci, Path::new(&format!(r"a b\out{number}"))).arg(input).dir(scratch.dir());
         run.success();
-        judge(Target::Oci, &scratch.read(&format!("a b/out{number}")));
+        archive_and_images(Target::Oci, &scratch.read(&format!("a b/out{number}")));
     }
     // From the root of the drive in use.
     let rooted = scratch.path(r"a b\in.tar").to_string_lossy()[2..].to_owned();

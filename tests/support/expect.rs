@@ -108,13 +108,13 @@ fn written_by(command: &str, paths: &[impl AsRef<Path>], target: Target, flags: 
         return Converted { archive, images, outcome, bytes: Vec::new() };
     }
     let bytes = scratch.read("out");
-    let (archive, images) = judge(target, &bytes);
+    let (archive, images) = archive_and_images(target, &bytes);
     Converted { archive, images, outcome, bytes }
 }
 
-/// Judges the bytes that a conversion to an archive format wrote.
+/// The archive that a conversion to an archive format wrote as `bytes`, and its images, all checked.
 #[track_caller]
-pub(crate) fn judge(target: Target, bytes: &[u8]) -> (Archive, Vec<Judged>) {
+pub(crate) fn archive_and_images(target: Target, bytes: &[u8]) -> (Archive, Vec<Judged>) {
     let archive = Archive::written(bytes);
     let images = match target {
         Target::Legacy => order::legacy(&archive),

@@ -28,7 +28,7 @@ pub(crate) fn raw(data: &[u8]) {
     if repaired {
         mutate::repair_checksums(&mut archive);
     }
-    judge(&archive, &options);
+    convert_and_check(&archive, &options);
 }
 
 /// Archives of every writer: sound ones convert and keep what they hold, damaged ones are refused or come out true.
@@ -50,7 +50,7 @@ pub(crate) fn built(data: &[u8]) {
     if choice.once_in(4) {
         mutate::tar(&mut choice, &mut bytes);
     }
-    judge(&outer.encode(&bytes), &options);
+    convert_and_check(&outer.encode(&bytes), &options);
 }
 
 /// Image IDs, diff_ids and names are those of `images`.
@@ -67,7 +67,7 @@ fn same(images: &[TestImage], written: &[u8], options: &ConvertOptions) {
 }
 
 /// Converts; what comes out, if anything does, is judged.
-fn judge(archive: &[u8], options: &ConvertOptions) {
+fn convert_and_check(archive: &[u8], options: &ConvertOptions) {
     let Ok(written) = memory::converted(archive, options) else { return };
     if matches!(options.target, Target::Rootfs(_)) {
         // Only what was checked to the last layer can be held to its word.

@@ -14,7 +14,7 @@ use crate::support::archive::Archive;
 use crate::support::judge::Judged;
 use crate::support::name::full;
 use crate::support::tarball::Tarball;
-use crate::truth::{Facts, Said, facts, images, judged, said};
+use crate::truth::{Declared, Facts, declared, facts, images, judged};
 use crate::{generate, memory, mutate, seeds};
 
 /// What became of a damaged archive.
@@ -79,12 +79,12 @@ pub(crate) fn fate(data: &[u8]) -> Fate {
     if found == sound.held {
         return Fate::Unharmed;
     }
-    let said = said(&damaged);
-    let is_true = match &said {
-        Some(said) => is_part(&found, said) || judged.iter().all(|image| is_made_anew(&damaged, image)),
+    let declared = declared(&damaged);
+    let is_true = match &declared {
+        Some(declared) => is_part(&found, declared) || judged.iter().all(|image| is_made_anew(&damaged, image)),
         None => judged.iter().all(|image| stands(&damaged, &image.config) || is_made_anew(&damaged, image)),
     };
-    assert!(is_true, "{}: {found:#?}\nis not what the archive says: {said:#?}", FLAGS[target]);
+    assert!(is_true, "{}: {found:#?}\nis not what the archive says: {declared:#?}", FLAGS[target]);
     Fate::Another
 }
 
@@ -107,13 +107,13 @@ fn damage(choice: &mut Choice<'_>) -> (&'static Sound, Vec<u8>) {
 }
 
 /// Every image is one that the archive says it holds; a name that no engine takes may be missing.
-fn is_part(found: &Facts, said: &Said) -> bool {
-    found.iter().all(|(id, names, diff_ids)| match said {
-        Said::Images(images) => images.iter().any(|(other, all, promised)| {
-            let is_said = |name: &String| all.contains(name) || all.contains(&full(name));
-            other == id && diff_ids == promised && names.iter().all(is_said)
+fn is_part(found: &Facts, declared: &Declared) -> bool {
+    found.iter().all(|(id, names, diff_ids)| match declared {
+        Declared::Images(images) => images.iter().any(|(other, all, promised)| {
+            let is_declared = |name: &String| all.contains(name) || all.contains(&full(name));
+            other == id && diff_ids == promised && names.iter().all(is_declared)
         }),
-        Said::Layers(layers) => diff_ids.iter().all(|diff_id| layers.contains(diff_id)),
+        Declared::Layers(layers) => diff_ids.iter().all(|diff_id| layers.contains(diff_id)),
     })
 }
 

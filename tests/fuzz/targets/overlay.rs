@@ -59,7 +59,7 @@ pub(crate) fn overlay(data: &[u8]) {
             return;
         }
     }
-    judge(&overlay.finish());
+    check_tree(&overlay.finish());
 }
 
 fn name<'a>(choice: &mut Choice<'a>) -> &'a [u8] {
@@ -73,7 +73,7 @@ fn name<'a>(choice: &mut Choice<'a>) -> &'a [u8] {
 }
 
 /// parents first, every path once, no whiteouts; what carries data before its other names.
-fn judge(flattened: &Flattened) {
+fn check_tree(flattened: &Flattened) {
     let mut kinds: HashMap<Vec<u8>, bool> = HashMap::new();
     let mut count = 0;
     for entry in flattened.entries() {

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::SystemTime;
 
-use crate::support::expect::{Target, judge};
+use crate::support::expect::{Target, archive_and_images};
 use crate::support::inject::{self, Disks, Fault};
 use crate::support::layer::file;
 use crate::support::noise;
@@ -34,7 +34,7 @@ fn a_file_that_changes_at_any_call_is_refused_or_added_as_a_whole() {
         .chain([out.clone().into(), image.into()])
         .collect();
     let added = || {
-        let (_, images) = judge(Target::Oci, &fs::read(&out).unwrap());
+        let (_, images) = archive_and_images(Target::Oci, &fs::read(&out).unwrap());
         entries(images[0].layers[1].plain.as_ref().unwrap()).pop().unwrap().body
     };
     // Each change comes at every third call, all three together at every one.

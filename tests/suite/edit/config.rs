@@ -264,7 +264,7 @@ fn an_imported_filesystem_takes_the_config_of_another_image() {
         .arg("--config-from")
         .arg(other);
     run.stdin(rootfs.clone()).success();
-    let (_, images) = crate::support::expect::judge(Target::Docker, &scratch.read("out"));
+    let (_, images) = crate::support::expect::archive_and_images(Target::Docker, &scratch.read("out"));
     let found = config(&images[0].config);
     let mut expected = config(&image().config());
     expected["config"]["User"] = json!("2");

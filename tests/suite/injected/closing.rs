@@ -4,19 +4,19 @@ use super::{Input, Output, Pair, inputs};
 use crate::support::inject::{self, Fault};
 use crate::support::scratch::Scratch;
 
-/// What is said of each call to close that fails, if the run fails by it.
-fn said(pair: &Pair<'_>) -> Vec<String> {
-    let mut said = Vec::new();
+/// The messages about each call to close that fails, if the run fails by it.
+fn close_errors(pair: &Pair<'_>) -> Vec<String> {
+    let mut errors = Vec::new();
     for nth in 1.. {
         pair.set_up();
         let (ended, struck) = pair.run((Fault::Error, nth), "");
         match struck.as_deref() {
             None => break,
-            Some("close") if ended.code != 0 => said.push(ended.exits(5, []).stderr),
+            Some("close") if ended.code != 0 => errors.push(ended.exits(5, []).stderr),
             Some(_) => {}
         }
     }
-    said
+    errors
 }
 
 #[test]
@@ -30,11 +30,11 @@ fn an_output_that_fails_to_close_is_named_and_no_input_is() {
     // An archive; two documents, a config, a manifest and two layers.
     for (target, files) in [("legacy", 1), ("oci-dir", 6)] {
         let pair = Pair::new(input, target, Output::New, "1");
-        let said = said(&pair);
+        let errors = close_errors(&pair);
         let out = pair.scratch.path("place/out");
         let expected = format!("imgtar: error: closing {}", out.display());
-        assert!(said.iter().all(|text| text.starts_with(&expected)), "{said:#?}");
-        assert!(said.iter().all(|text| text.contains("No space left on device")), "{said:#?}");
-        assert_eq!(said.len(), files, "{said:#?}");
+        assert!(errors.iter().all(|text| text.starts_with(&expected)), "{errors:#?}");
+        assert!(errors.iter().all(|text| text.contains("No space left on device")), "{errors:#?}");
+        assert_eq!(errors.len(), files, "{errors:#?}");
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 
 use super::{source, to};
-use crate::support::expect::{Target, convert, judge};
+use crate::support::expect::{Target, archive_and_images, convert};
 use crate::support::image::TestImage;
 use crate::support::run::imgtar;
 use crate::support::scratch::Scratch;
@@ -22,11 +22,11 @@ fn a_symbolic_link_is_followed_to_where_it_points() {
     symlink("real/out", scratch.path("link")).unwrap();
     to(Target::Docker, &scratch.path("link")).stdin(source().bytes()).success();
     assert!(scratch.path("link").is_symlink(), "the link itself stays");
-    judge(Target::Docker, &scratch.read("real/out"));
+    archive_and_images(Target::Docker, &scratch.read("real/out"));
     to(Target::Docker, &scratch.path("link")).stdin(source().bytes()).exits(5);
     to(Target::Legacy, &scratch.path("link")).arg("-f").stdin(source().bytes()).success();
     assert!(scratch.path("link").is_symlink());
-    judge(Target::Legacy, &scratch.read("real/out"));
+    archive_and_images(Target::Legacy, &scratch.read("real/out"));
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn several_outputs_go_where_one_would() {
     let split =
         || imgtar(["convert", "--to", "docker", "--split", "-o", "{name}"]).dir(scratch.dir()).stdin(two.bytes());
     split().success();
-    judge(Target::Docker, &reader.join().unwrap());
-    judge(Target::Docker, &scratch.read("real/out"));
+    archive_and_images(Target::Docker, &reader.join().unwrap());
+    archive_and_images(Target::Docker, &scratch.read("real/out"));
     assert!(scratch.path("a").is_symlink());
     assert!(FileTypeExt::is_fifo(&fs::metadata(scratch.path("b")).unwrap().file_type()));
     split().exits(5).says(["a: exists"]);
