@@ -16,11 +16,13 @@ mod entry;
 mod layers;
 mod read;
 mod unpack;
+mod unpack_fault;
 
 pub(crate) use entry::LayerEntry;
 pub(crate) use layers::LayerIndexes;
 pub(crate) use read::{FileContent, each_entry, read_layer};
-pub(crate) use unpack::{UnpackCheck, UnpackFault, Unpacker};
+pub(crate) use unpack::UnpackCheck;
+pub(crate) use unpack_fault::{UnpackFault, Unpacker};
 
 use crate::archive::TarEntry;
 use crate::error::Result;
