@@ -24,7 +24,7 @@ pub(crate) fn warn_of_long_paths(long: usize, at: &str, diagnostics: &Diagnostic
     diagnostics.warn(Rule::H24, at, format!("{are} left out: no system takes such a path"))
 }
 
-/// The bytes of one header of a tar.
+/// The bytes of one header of a tar. Flattening knows of no archive, so it has the number of its own.
 const HEADER: u64 = 512;
 
 /// Refuses directories that only paths imply and whose headers take `implied` bytes, unless the headers of the entries that
