@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::{Member, MemberIndex, MemberStore, TarMembers};
+use super::tar_members::{Member, TarMembers};
+use super::{MemberIndex, MemberStore};
 use crate::limits::MAX_LINKS;
 use crate::path::EntryPath;
 
