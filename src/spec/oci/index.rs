@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{DocumentFields, INDEX, subject, write};
+use super::{DocumentFields, INDEX, set_annotations, set_family, subject, write};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
 use crate::spec::typed;
 
@@ -100,9 +99,7 @@ impl Index {
     #[must_use]
     pub fn with_annotations(mut self, annotations: BTreeMap<String, String>) -> Self {
         self.object.shift_remove("annotations");
-        if !annotations.is_empty() {
-            self.object.insert("annotations".into(), json::text_map(&annotations).into());
-        }
+        set_annotations(&mut self.object, &annotations);
         self.fields.annotations = annotations;
         self
     }
@@ -112,12 +109,7 @@ impl Index {
     /// The entries stay: rewriting what they describe gives each a new digest, so they come through [`Self::with_entries`].
     #[must_use]
     pub(crate) fn with_family(mut self, family: Family) -> Self {
-        let media_type = self.media_type.with_family(family);
-        // An index without a `mediaType` stays without one unless the type is to change.
-        if media_type != self.media_type {
-            self.object.insert("mediaType".into(), media_type.as_str().into());
-            self.media_type = media_type;
-        }
+        set_family(&mut self.media_type, &mut self.object, family);
         self
     }
 

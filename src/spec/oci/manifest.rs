@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{DocumentFields, MANIFEST, descriptor, subject, write};
+use super::{DocumentFields, MANIFEST, descriptor, set_annotations, set_family, subject, write};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 use crate::spec::descriptor::Descriptor;
-use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
 use crate::spec::typed;
 
@@ -90,9 +89,7 @@ impl Manifest {
             ("config".to_owned(), config.to_value()),
             ("layers".to_owned(), Value::Array(Vec::new())),
         ]);
-        if !annotations.is_empty() {
-            object.insert("annotations".into(), json::text_map(&annotations).into());
-        }
+        set_annotations(&mut object, &annotations);
         let fields = DocumentFields { artifact_type: None, annotations };
         Self { media_type, config, layers, subject: None, fields, object }
     }
@@ -176,23 +173,14 @@ impl Manifest {
             None if self.fields.annotations.remove(key).is_none() => return self,
             None => {}
         }
-        if self.fields.annotations.is_empty() {
-            self.object.shift_remove("annotations");
-        } else {
-            self.object.insert("annotations".into(), json::text_map(&self.fields.annotations).into());
-        }
+        set_annotations(&mut self.object, &self.fields.annotations);
         self
     }
 
     /// This manifest, its config and layers in the words of `family` (M-1, `--oci-types`).
     #[must_use]
     pub(crate) fn with_family(mut self, family: Family) -> Self {
-        let media_type = self.media_type.with_family(family);
-        // A manifest without a `mediaType` stays without one unless the type is to change.
-        if media_type != self.media_type {
-            self.object.insert("mediaType".into(), media_type.as_str().into());
-            self.media_type = media_type;
-        }
+        set_family(&mut self.media_type, &mut self.object, family);
         self.config = self.config.with_family(family);
         self.object.insert("config".into(), self.config.to_value());
         let layers = self.layers.iter().map(|layer| layer.clone().with_family(family)).collect();

@@ -84,6 +84,25 @@ struct DocumentFields {
     annotations: BTreeMap<String, String>,
 }
 
+/// Brings the type of a document, and the `mediaType` in its `object`, into the words of `family`. A document without a
+/// `mediaType` stays without one unless the type is to change.
+fn set_family(media_type: &mut MediaType, object: &mut Map<String, Value>, family: Family) {
+    let new = media_type.with_family(family);
+    if new != *media_type {
+        object.insert("mediaType".into(), new.as_str().into());
+        *media_type = new;
+    }
+}
+
+/// Sets the `annotations` of a document, where they stand if it has any; none removes the key.
+fn set_annotations(object: &mut Map<String, Value>, annotations: &BTreeMap<String, String>) {
+    if annotations.is_empty() {
+        object.shift_remove("annotations");
+    } else {
+        object.insert("annotations".into(), json::text_map(annotations).into());
+    }
+}
+
 /// The properties that tell an index from a manifest, so that no document can be both (H-4).
 struct Kind {
     name: &'static str,
