@@ -10,7 +10,7 @@ pub mod codec {
 }
 
 pub mod edit {
-    pub use crate::edit::{check_absolute, check_healthcheck, check_variable, platform_part, port, signal};
+    pub use crate::edit::{check_healthcheck, check_variable, platform_part, port, signal};
 }
 
 pub mod flatten {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use imgtar::internals::edit::{check_absolute, check_variable};
+use imgtar::internals::edit::check_variable;
 use imgtar::internals::limits::MAX_DOCUMENT;
 use imgtar::internals::path::escape_path;
 use imgtar::internals::spec::json;
@@ -21,9 +21,8 @@ use super::values::{Assignment, Words};
 /// # Errors
 /// [`Error::Usage`] for flags that contradict each other or could not be run; [`Error::Io`] for a file that cannot be
 /// read.
-pub(super) fn changes(args: &ConfigArgs, to: FormatArg, os: Option<&str>) -> Result<ConfigChanges> {
+pub(super) fn changes(args: &ConfigArgs, to: FormatArg) -> Result<ConfigChanges> {
     reject_inapplicable_flags(to, &given(args))?;
-    let is_windows = os == Some("windows");
     let entrypoint = command("--entrypoint", &args.entrypoint)?;
     let has_entrypoint = entrypoint.as_ref().is_some_and(|words| !words.is_empty());
     let cmd = if has_entrypoint { words(&args.cmd) } else { command("--cmd", &args.cmd)? };
@@ -44,9 +43,9 @@ pub(super) fn changes(args: &ConfigArgs, to: FormatArg, os: Option<&str>) -> Res
             unset_labels: args.unset_label.clone(),
             labels,
             user: args.user.clone(),
-            working_dir: args.workdir.as_deref().map(|path| absolute("--workdir", path, is_windows)).transpose()?,
+            working_dir: args.workdir.clone(),
             ports: args.expose.clone(),
-            volumes: args.volume.iter().map(|path| absolute("--volume", path, is_windows)).collect::<Result<_>>()?,
+            volumes: args.volume.clone(),
             stop_signal: args.stop_signal.clone(),
             healthcheck: args.healthcheck.as_ref().map(|check| check.0.clone()),
         },
@@ -119,9 +118,4 @@ fn contradiction(flag: &str, set: &[(String, String)], unset: &[String]) -> Resu
         }
         None => Ok(()),
     }
-}
-
-fn absolute(flag: &str, path: &str, is_windows: bool) -> Result<String> {
-    let refused = |problem| Error::Usage(format!("{flag} is `{}`: {problem}", path.escape_debug()));
-    check_absolute(path, is_windows).map(|()| path.to_owned()).map_err(refused)
 }

@@ -64,7 +64,7 @@ fn changes(args: &EditArgs) -> Result<EditOptions> {
     if !args.layers.remove.is_empty() {
         refuse_other_blobs(&args.write)?;
     }
-    let config = config::changes(&args.config, to, platform.os.as_deref())?;
+    let config = config::changes(&args.config, to)?;
     Ok(EditOptions {
         platforms: only(&args.only_platform),
         rebase: args.layers.rebase.clone().map(|(old, new)| Rebase { old, new, force: args.layers.force_rebase }),

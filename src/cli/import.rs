@@ -40,8 +40,7 @@ fn config(args: &ImportArgs) -> Result<NewConfig> {
     let from = image.config_from.as_deref().map(|path| config_of(path, image)).transpose()?;
     let platform = platform(image, IMAGES.contains(&to) && from.is_none())?;
     let os = image.os.clone().or_else(|| from.is_none().then(|| "linux".to_owned()));
-    let known = platform.as_ref().map(|platform| platform.os.as_str()).or(os.as_deref());
-    let changes = config::changes(&args.config, to, known)?;
+    let changes = config::changes(&args.config, to)?;
     let part = |part: fn(&Platform) -> &String| platform.as_ref().map(part).filter(|part| !part.is_empty()).cloned();
     let (architecture, variant) = (part(|platform| &platform.architecture), part(|platform| &platform.variant));
     Ok(NewConfig { from, changes: ConfigChanges { os, architecture, variant, ..changes } })
@@ -175,9 +174,7 @@ mod tests {
             ("--to oci --arch amd64 --env A=1 --env A=2", "twice"),
             ("--to oci --arch amd64 --env A=1 --unset-env A", "both name"),
             ("--to oci --arch amd64 --expose http", "--expose"),
-            ("--to oci --arch amd64 --volume data", "absolute"),
             ("--to oci --arch amd64 --label a=1 --label a=1", "twice"),
-            ("--to oci --arch amd64 --workdir srv", "absolute"),
             ("--to oci --arch amd64 --created yesterday", "RFC 3339"),
             ("--to oci --arch amd64 --sort", "--sort"),
             ("--to rootfs --cmd sh", "--cmd"),

@@ -86,6 +86,7 @@ pub fn import(
     options: &ConvertOptions,
     run: &Run,
 ) -> Result<ConversionReport> {
+    config.check()?;
     let config = |diff_id: &_| config.of_layer(diff_id, &run.diagnostics);
     let read = ArchiveImages { images: reader::import(input, &config, run)?, bases: Vec::new() };
     let mut report = Selection::of(read, options, run)?.write(output)?;

@@ -11,6 +11,7 @@ use super::document::{ConfigDocument, list_at, object_at};
 use super::{shape, values};
 use crate::diagnostics::Diagnostics;
 use crate::error::{Error, Result};
+use crate::path::quote;
 use crate::rule::Rule;
 use crate::spec::config_types::CONFIG;
 use crate::spec::fields::spell_object_keys;
@@ -117,6 +118,11 @@ impl RuntimeChanges {
             return Ok(());
         }
         let is_windows = document.text("os") == Some("windows");
+        let working_dir = self.working_dir.iter().map(|path| ("working directory", path));
+        for (what, path) in working_dir.chain(self.volumes.iter().map(|path| ("volume", path))) {
+            let refused = |problem| Error::Usage(format!("the {what} `{}`: {problem}", quote(path)));
+            values::check_absolute(path, is_windows).map_err(refused)?;
+        }
         let at = document.at().to_owned();
         let runtime = document.runtime_mut()?;
         self.set_command(runtime, is_windows);

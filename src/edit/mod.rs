@@ -41,7 +41,7 @@ pub use config::{ConfigChanges, RuntimeChanges};
 pub use new_config::NewConfig;
 pub use pattern::{ParsePatternError, PathPattern};
 pub use shape::check_healthcheck;
-pub use values::{check_absolute, check_variable, platform_part, port, signal};
+pub use values::{check_variable, platform_part, port, signal};
 
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};

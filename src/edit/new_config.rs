@@ -6,7 +6,7 @@ use super::config::ConfigChanges;
 use super::document::ConfigDocument;
 use super::history::HistoryEntries;
 use crate::diagnostics::Diagnostics;
-use crate::digest::DiffId;
+use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::spec::json;
 
@@ -24,6 +24,14 @@ pub struct NewConfig {
 }
 
 impl NewConfig {
+    /// Refuses what [`Self::of_layer`] would, before there is a layer.
+    ///
+    /// # Errors
+    /// Those of [`ConfigChanges`].
+    pub(crate) fn check(&self) -> Result<()> {
+        self.of_layer(&DiffId(Digest::sha256(b"")), &Diagnostics::silent()).map(drop)
+    }
+
     /// The config for an image of this one layer: compact, without a newline, the keys of a new one ascending (L-9).
     ///
     /// The bytes depend on nothing else: neither on the input's name nor on a clock.

@@ -70,7 +70,7 @@ pub fn check_variable(name: &str, value: &str) -> Result<(), String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_absolute(path: &str, is_windows: bool) -> Result<(), String> {
+pub(super) fn check_absolute(path: &str, is_windows: bool) -> Result<(), String> {
     if path.starts_with('/') || is_windows { Ok(()) } else { Err("this is not an absolute path".to_owned()) }
 }
 

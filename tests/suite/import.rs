@@ -212,6 +212,14 @@ fn a_filesystem_goes_there_and_back() {
 }
 
 #[test]
+fn e_55_a_config_that_cannot_be_run_is_refused_before_the_input_is_read() {
+    for flags in [["--workdir", "srv"], ["--volume", "data"], ["--workdir", r"C:\srv"]] {
+        imgtar(["import", "--to", "oci", "--arch", "amd64"]).args(flags).stdin(b"no tar").exits(2).says(["absolute"]);
+        imgtar(["import", "--to", "oci", "--arch", "amd64", "--os", "windows"]).args(flags).stdin(tree()).success();
+    }
+}
+
+#[test]
 fn to_rootfs_is_a_filesystem_in_its_plainest_form() {
     let run = || imgtar(["import", "--to", "rootfs"]);
     let first = run().stdin(tree()).success().never_says(["sha256:"]).stdout;

@@ -255,6 +255,17 @@ fn e_56_a_patch_that_engines_could_not_read_is_refused() {
 }
 
 #[test]
+fn e_55_paths_are_those_of_the_images_system() {
+    let source = |platform| Shape::Crane.save_one(&image().platform(platform));
+    for flags in [["--workdir", r"C:\srv"], ["--volume", r"C:\data"]] {
+        edit(&source("windows/amd64"), Target::Oci, &flags);
+        edit(&source("linux/amd64"), Target::Oci, &[&["--os", "windows"], &flags[..]].concat());
+        let refused = refuse_edit(&source("linux/amd64"), Target::Oci, &flags, 2);
+        refused.says([r"C:\\", "this is not an absolute path"]);
+    }
+}
+
+#[test]
 fn an_imported_filesystem_takes_the_config_of_another_image() {
     let scratch = Scratch::new();
     let other = scratch.write("other.tar", Shape::Crane.save_one(&image()).bytes());
