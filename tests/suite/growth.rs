@@ -6,8 +6,10 @@
 //! `IMGTAR_GROWTH` set to anything tries each with all, at sizes for a release build, and prints a table:
 //!
 //! ```text
-//! IMGTAR_GROWTH=all cargo test --release --test suite growth -- --nocapture --test-threads 1
+//! TMPDIR=/dev/shm IMGTAR_GROWTH=all cargo test --release --test suite growth -- --nocapture --test-threads 1
 //! ```
+//!
+//! In memory, because ext4 looks past each inode that was deleted in the last seconds when it makes a file, and thousands are.
 
 mod archives;
 mod deltas;
