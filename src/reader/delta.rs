@@ -33,7 +33,7 @@ use crate::stream::tap::Expected;
 pub(super) use make::make_all;
 
 /// Returns whether the layout `members` lists deltas and nothing else (P-1). What cannot be read is not a delta.
-pub(super) fn lists_deltas(members: &MemberIndex) -> Result<bool> {
+pub(super) fn lists_deltas(members: &MemberIndex, run: &Run) -> Result<bool> {
     let read = |name: &str| match members.find(name, INDEX_MEMBER) {
         Ok(Some(extent)) if extent.size() <= MAX_DOCUMENT => extent.read(&members.at(name), MAX_DOCUMENT).map(Some),
         Ok(_) => Ok(None),
@@ -41,13 +41,16 @@ pub(super) fn lists_deltas(members: &MemberIndex) -> Result<bool> {
         Err(error) => Err(error),
     };
     let Some(index) = read(INDEX_MEMBER)? else { return Ok(false) };
+    let _held = run.budget.hold(json::memory_size(&index), &members.at(INDEX_MEMBER))?;
     let Ok(index) = Index::read(&index, "", None, &Diagnostics::silent()) else { return Ok(false) };
     for entry in index.entries() {
         let is_called_another = entry.artifact_type().is_some_and(|kind| kind != ARTIFACT_TYPE);
         if !entry.media_type().is_manifest() || is_called_another {
             return Ok(false);
         }
-        let Some(manifest) = read(&entry.digest().blob_path())? else { return Ok(false) };
+        let name = entry.digest().blob_path();
+        let Some(manifest) = read(&name)? else { return Ok(false) };
+        let _held = run.budget.hold(json::memory_size(&manifest), &members.at(&name))?;
         if !Manifest::read(&manifest, "", None).is_ok_and(|manifest| is_delta(&manifest)) {
             return Ok(false);
         }

@@ -111,7 +111,7 @@ impl Archive {
         self.members.document(Rule::X2, member, "the format", MAX_MANIFEST_JSON, run)
     }
 
-    /// Finds the members of the archive in `input` and detects its format; reads none of its documents.
+    /// Finds the members of the archive in `input` and detects its format.
     ///
     /// # Errors
     /// When the input cannot be read, or is not an image archive. If the diagnostics of `run` go on, an archive that is damaged
@@ -122,7 +122,7 @@ impl Archive {
 
     fn open_with(input: Input, opener: &Opener<'_>) -> Result<Self> {
         let (members, outer) = opener.open(input)?;
-        Ok(Self { format: detect_format(&members)?, members, outer })
+        Ok(Self { format: detect_format(&members, opener.run)?, members, outer })
     }
 
     /// The name of its format. Docker's tarballs with directories of layers are `legacy`, the others `docker`.
@@ -189,11 +189,11 @@ fn count_layers(set: &ImageSet, label: &str, run: &Run) -> Result<()> {
 }
 
 /// the first format that fits.
-fn detect_format(index: &MemberIndex) -> Result<Format> {
+fn detect_format(index: &MemberIndex, run: &Run) -> Result<Format> {
     let has_manifest = index.has(MANIFEST_MEMBER)?;
     match (index.has(LAYOUT_MEMBER)?, index.has(INDEX_MEMBER)?) {
         (true, true) if has_manifest => Ok(Format::Hybrid),
-        (true, true) if delta::lists_deltas(index)? => Ok(Format::Delta),
+        (true, true) if delta::lists_deltas(index, run)? => Ok(Format::Delta),
         (true, true) => Ok(Format::Oci),
         (true, false) if !has_manifest => {
             Err(Error::invalid(Rule::O1, index.label(), "`oci-layout` is there, but `index.json` is missing"))

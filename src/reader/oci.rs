@@ -244,6 +244,7 @@ impl<'a> Walk<'a> {
         )?;
         let Some(blob) = self.blob(descriptor, at)? else { return Ok(descriptor.clone()) };
         let raw = blob.extent.read(at, MAX_DOCUMENT)?;
+        let _held = self.run.budget.hold(json::memory_size(&raw), at)?;
         Ok(match oci::document_type(&raw, at) {
             Ok(media_type) => descriptor.clone().with_media_type(&media_type),
             Err(_) => descriptor.clone(),

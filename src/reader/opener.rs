@@ -22,7 +22,7 @@ const MOST_OPEN: usize = 8;
 pub(super) struct Opener<'r> {
     spools: SpoolFiles,
     handle: FileHandle,
-    run: &'r Run,
+    pub(super) run: &'r Run,
 }
 
 impl<'r> Opener<'r> {

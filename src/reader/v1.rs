@@ -21,6 +21,7 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::config::ImageConfig;
 use crate::spec::docker::{REPOSITORIES_MEMBER, Repositories};
+use crate::spec::json;
 use crate::spec::reference::Reference;
 use crate::spec::v1::{LegacyLayer, V1Id, synthesise_config};
 use crate::stream::pool;
@@ -277,7 +278,7 @@ impl V1Reading<'_> {
             self.run.diagnostics.warn(Rule::L32, &at, problem)?;
         }
         let raw = synthesise_config(&steps).ok_or_else(|| Error::invalid(Rule::L31, &at, "the image has no layers"))?;
-        self.run.budget.charge_memory(raw.len() as u64, &at)?;
+        self.run.budget.charge_memory(json::memory_size(&raw), &at)?;
         let config = Arc::new(ImageConfig::read(raw, &at)?);
         Ok(Node::Image(Arc::new(Image::new(at, config, layers))))
     }

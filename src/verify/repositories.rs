@@ -16,6 +16,7 @@ use crate::path::quote;
 use crate::reader::Format;
 use crate::rule::Rule;
 use crate::spec::docker::{ManifestItem, REPOSITORIES_MEMBER, Repositories};
+use crate::spec::json;
 use crate::spec::v1::V1Id;
 
 /// A top layer by `repositories` that is to be the same as one by `manifest.json`.
@@ -81,7 +82,9 @@ impl Verification<'_> {
     /// Reads `repositories`; `None` if there is none.
     fn read_repositories(&self, at: &str) -> Result<Option<Repositories>> {
         let Some(extent) = self.archive.members.find(REPOSITORIES_MEMBER, "the format")? else { return Ok(None) };
-        Repositories::read(&extent.read(at, MAX_MANIFEST_JSON)?, at).map(Some)
+        let raw = extent.read(at, MAX_MANIFEST_JSON)?;
+        self.run.budget.charge_memory(json::memory_size(&raw), at)?;
+        Repositories::read(&raw, at).map(Some)
     }
 
     /// Checks one name and the top layer it stands for.

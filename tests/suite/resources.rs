@@ -88,6 +88,28 @@ fn an_index_that_many_entries_list_is_held_once() {
 }
 
 #[test]
+fn what_would_take_too_much_memory_is_refused_before_it_does() {
+    // The program at rest, the document itself, and what is allowed.
+    const MOST: u64 = 36 << 10;
+    let scratch = Scratch::new();
+    let many = json!(vec![json!({"a": 0}); 100_000]);
+    let image = TestImage::new().layer([file("a", "1")]).key("x", many.clone());
+    let mut archives: Vec<Vec<u8>> = Shape::ALL.iter().map(|shape| shape.save_one(&image).bytes()).collect();
+    let mut layout = Tarball::default();
+    layout.json("oci-layout", &json!({"imageLayoutVersion": "1.0.0"}));
+    layout.json("index.json", &json!({"schemaVersion": 2, "manifests": [], "x": many}));
+    archives.push(layout.bytes());
+    for (nth, archive) in archives.into_iter().enumerate() {
+        let input = scratch.write(&format!("{nth}.tar"), archive);
+        let process =
+            Process::start(FOREGROUND, [Path::new("inspect"), Path::new("--max-metadata=8M"), &input], Stdio::null());
+        let (ended, peak) = process.end_and_peak();
+        ended.exits(6, ["--max-metadata"]);
+        assert!(peak < MOST, "{peak} KiB resident: archive {nth}");
+    }
+}
+
+#[test]
 fn a_root_filesystem_of_plain_layers_needs_no_temporary_file() {
     let scratch = Scratch::new();
     let input = scratch.write("in.tar", Shape::Docker20.save_one(&layers()).bytes());

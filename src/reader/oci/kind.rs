@@ -14,6 +14,7 @@ use crate::image::{Blob, RawBlob};
 use crate::limits::MAX_DOCUMENT;
 use crate::spec::config::ConfigShape;
 use crate::spec::descriptor::Descriptor;
+use crate::spec::json;
 use crate::spec::media_type::MediaType;
 
 /// The blobs inspected so far, by digest: many manifests may share a config and layers.
@@ -54,7 +55,10 @@ impl Walk<'_> {
         let shape = if blob.extent.size() > MAX_DOCUMENT {
             ConfigShape::Other
         } else {
-            ConfigShape::of(&blob.extent.read(&self.at(config), MAX_DOCUMENT)?)
+            let at = self.at(config);
+            let raw = blob.extent.read(&at, MAX_DOCUMENT)?;
+            let _held = self.run.budget.hold(json::memory_size(&raw), &at)?;
+            ConfigShape::of(&raw)
         };
         self.kinds.configs.insert(config.digest().clone(), shape);
         Ok(shape)
