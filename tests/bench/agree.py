@@ -37,7 +37,8 @@ def image(path):
         found = [diff_id(reader, layer) for layer in layers]
     if config["rootfs"]["diff_ids"] != found:
         raise ValueError(f"{path}: the config promises {config['rootfs']['diff_ids']}, the layers are {found}")
-    return {"diff_ids": found, **{key: config.get(key) for key in ("architecture", "os", "config", "created")}}
+    # Some leave out what is empty.
+    return {"diff_ids": found, **{key: config.get(key) or None for key in ("architecture", "os", "config", "created")}}
 
 
 def image_id(path):

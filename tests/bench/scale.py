@@ -118,7 +118,7 @@ def image(path, write):
 def documents(file, layers, diff_ids):
     """What makes an archive of the members `layers`, and its end."""
     rootfs = {"type": "layers", "diff_ids": diff_ids}
-    config = {"architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]}, "rootfs": rootfs}
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
     manifest = [{"Config": "config.json", "RepoTags": ["scale:1"], "Layers": layers}]
     member(file, "config.json", json.dumps(config).encode())
     member(file, "manifest.json", json.dumps(manifest).encode())
