@@ -4,7 +4,7 @@
 //! all of it   the program and its threads
 //!             the encoder of the recipe     twice its window, and a mebibyte
 //!             comparing                     for each thread five times the old bytes, and once the new ones
-//!             operations to be written      an eighth, and room for those of the largest file and a quarter more
+//!             operations to be written      an eighth, or a quarter more than the largest file that is compared whole has
 //!             seeds of an old file          half of the bytes that are compared as a whole
 //! ```
 //!
