@@ -1,4 +1,4 @@
-//! What every command that writes has once its input was read: the images to write, and how.
+//! The images that a command writes once its input was read, and how it writes them.
 
 use std::mem;
 

@@ -168,7 +168,7 @@ impl RestackWalk<'_> {
                     let is_other = |path: &&[u8]| old.exists(path) && !old.is_directory(path);
                     clashes.extend(clash.filter(|path| !is_other(path)).map(<[u8]>::to_vec));
                     let directory_in = |tree: &Overlay| tree.canonical(&clean).filter(|place| tree.is_directory(place));
-                    // What the image has replaced before is no news.
+                    // A directory that the image has replaced before is not told again.
                     if header.kind != EntryKind::Directory
                         && let (Some(place), None) = (directory_in(new), directory_in(old))
                     {

@@ -58,7 +58,7 @@ const SIGNALS: [&str; 36] = [
 /// Refuses names that engines cannot start a container with (E-55).
 ///
 /// # Errors
-/// What is wrong with a name that is empty or holds `=` or NUL, and with a value that holds NUL.
+/// The reason, for a name that is empty or holds `=` or NUL, and for a value that holds NUL.
 pub fn check_variable(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
         return Err(format!("`{}` is not an environment variable", name.escape_debug()));
@@ -69,7 +69,7 @@ pub fn check_variable(name: &str, value: &str) -> Result<(), String> {
 /// Refuses a path that depends on another directory: engines do not start a container there. Windows has its own paths.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The reason, for a path that is not absolute.
 pub(super) fn check_absolute(path: &str, is_windows: bool) -> Result<(), String> {
     if path.starts_with('/') || is_windows { Ok(()) } else { Err("this is not an absolute path".to_owned()) }
 }

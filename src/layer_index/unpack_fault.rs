@@ -1,4 +1,4 @@
-//! What engines stop at when they unpack a layer, and which of them do.
+//! The faults of a layer at which engines stop when they unpack it, and the engines that do.
 //!
 //! Sources: docs/formats.md; what Docker 20.10, containerd 1.6 and podman 4.3 did.
 

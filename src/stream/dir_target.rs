@@ -91,7 +91,8 @@ fn lock(path: &Path, target: &Path, on_wait: &dyn Fn(), batch: Option<&BatchSlot
     })
 }
 
-/// How an output gets the name `target`, to which `path` leads, by what `mode` allows to be there; other things are refused.
+/// The method for an output that gets the name `target`, to which `path` leads. Refused is an existing file or directory that
+/// `mode` does not allow.
 fn method(path: &Path, target: &Path, mode: Mode) -> Result<NamingMethod> {
     match (Existing::at(target)?, mode) {
         (Existing::Nothing, _) => Ok(NamingMethod::NewDirectory),

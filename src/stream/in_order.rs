@@ -61,7 +61,7 @@ pub(crate) fn in_order<T: Weight + Send, R: Weight + Send, E: Send>(
     })
 }
 
-/// What the threads share.
+/// The tasks and results of all threads, and a signal for every change of them.
 struct Queue<T, R, E> {
     state: Mutex<QueueState<T, R, E>>,
     changed: Condvar,

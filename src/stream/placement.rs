@@ -29,7 +29,7 @@ pub(super) struct StagedOutput {
     pub(super) lock: Option<File>,
 }
 
-/// How an output gets its name.
+/// A way in which an output gets its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NamingMethod {
     /// A file, where there is none.
@@ -45,7 +45,7 @@ pub(super) enum NamingMethod {
     Exchange,
 }
 
-/// How an output loses its name again, and what had it before gets it back.
+/// The steps that take an output's name away again and give it back to the file or directory that had it before.
 enum UndoNaming {
     Remove,
     Exchange,

@@ -164,7 +164,7 @@ fn a05_a_directory_on_a_link_of_the_new_base_is_refused() {
     // The same without an entry for the directory: engines that copy follow the link, others replace it.
     bases.own = vec![vec![file("lib/foo", "")]];
     bases.refused(&[]).says(["`lib`"]);
-    // What the image had replaced before is no news.
+    // Nothing is told of a path that the image had replaced before.
     bases.old = vec![vec![symlink("lib", "usr/lib"), file("f", "")]];
     bases.own = vec![vec![dir("lib"), file("lib/foo", "")]];
     bases.rebased(&[]).outcome.never_says(["`lib`"]);
@@ -190,7 +190,7 @@ fn e_35_a_file_or_link_on_a_directory_of_the_new_base_is_refused() {
     bases.refused(&[]).says(["`etc/app`"]);
     bases.own = vec![vec![whiteout("cfg")], vec![dir("cfg"), file("cfg/app", "mine")]];
     bases.rebased(&[]).outcome.never_says(["`etc/app`"]);
-    // What the image had replaced before is no news.
+    // Nothing is told of a path that the image had replaced before.
     bases.old = vec![vec![dir("etc"), dir("etc/app"), file("etc/app/conf", "0")]];
     bases.own = vec![vec![file("etc/app", "mine")]];
     bases.rebased(&[]).outcome.never_says(["`etc/app`"]);
