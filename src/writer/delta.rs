@@ -63,6 +63,9 @@ pub(super) fn write(contents: &Contents<'_>, out: Out, options: &DeltaOptions, r
         reports.add(image, &names, || (Some(written.manifest), written.layers));
     }
     contents.unchanged()?;
+    // The files of the bases were verified first, and compared after that.
+    let mut compared = writer.bases.values().flat_map(|base| base.sources.layers());
+    compared.try_for_each(|layer| layer.tar.source().unchanged())?;
     let documents = Documents {
         index: Index::new(listed).to_bytes(),
         docker_manifest: None,

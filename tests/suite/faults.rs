@@ -358,3 +358,18 @@ fn a_connection_that_breaks_in_the_middle_is_exit_5_and_leaves_nothing() {
     process.end().exits(5, ["reading standard input"]);
     assert!(scratch.names().is_empty());
 }
+
+#[test]
+fn a_base_that_changes_while_a_delta_is_made_is_noticed() {
+    let scratch = Scratch::new();
+    let archive =
+        |content| Shape::Docker20.save_one(&TestImage::new().tag("app:1").layer([file("f", content)])).bytes();
+    let old = scratch.write("old.tar", archive(noise(1 << 20)));
+    let new = scratch.write("new.tar", archive(noise(2 << 20)));
+    let args = ["convert", "--to", "delta"].map(Path::new).into_iter().chain([&*new, Path::new("--base"), &old]);
+    let mut process = Process::start(FOREGROUND, args, Stdio::null());
+    // What is written fills the pipe meanwhile.
+    process.read(1);
+    OpenOptions::new().append(true).open(&old).unwrap().write_all(b"more").unwrap();
+    process.end().exits(3, ["old.tar: the file changed while it was read"]);
+}
