@@ -27,7 +27,7 @@ pub(crate) struct Cost {
     pub(crate) code: i32,
     /// The processor's time, of all threads.
     pub(crate) cpu: Duration,
-    /// The most memory seen resident, KiB.
+    /// The most memory that it took, KiB, as [`peak`] has seen it.
     pub(crate) peak: u64,
     /// Bytes of standard error, and how they begin.
     pub(crate) stderr: (usize, String),

@@ -87,7 +87,7 @@ impl Process {
         }
     }
 
-    /// As [`Process::end`], and the most memory seen resident, in KiB: never more than it was.
+    /// As [`Process::end`], and the most memory that it took, in KiB, as [`peak`] has seen it.
     pub(crate) fn end_and_peak(self) -> (Ended, u64) {
         let process = self.child.id();
         let watch = thread::spawn(move || {
@@ -122,11 +122,15 @@ impl Process {
     }
 }
 
-/// The most memory that a process has had resident so far, in KiB; `None` once it has ended.
+/// The most memory that a process has taken so far, in KiB and never more than it was; `None` once it has ended. The pages of
+/// files are not counted: how many a program has of itself is the system's choice, and most are debug information.
 pub(crate) fn peak(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    peak.trim().strip_suffix(" kB")?.parse().ok()
+    let value = |name: &str| -> Option<u64> {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        value.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    Some(value("VmHWM:")? - value("RssFile:")?)
 }
 
 impl Ended {
