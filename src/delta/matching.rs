@@ -66,7 +66,7 @@ impl Matcher {
     /// When a file cannot be read.
     pub(super) fn equal(&self, path: &[u8], content: &Extent) -> Result<Option<FileNumber>> {
         let size = content.size();
-        let at_path = self.at(path);
+        let at_path = self.at_path(path);
         if let Some(number) = at_path {
             let old = &self.file(number).content;
             let failed = |error| Error::io("reading", old.source().label(), error);
@@ -101,16 +101,16 @@ impl Matcher {
             let old = self.file(*number).content.size();
             size.max(old) < SMALL || (size <= old.saturating_mul(FACTOR) && old <= size.saturating_mul(FACTOR))
         };
-        if let Some(number) = self.at(path).filter(is_near) {
+        if let Some(number) = self.at_path(path).filter(is_near) {
             return Some(number);
         }
-        let path = std::str::from_utf8(path).ok()?.trim_start_matches("./");
+        let path = plain_path(path)?;
         KEYS.iter().zip(&self.by_key).find_map(|(key, index)| index.nearest(hash(&key(path)), size).filter(is_near))
     }
 
-    /// The old file at `path`, which may be spelled as archives spell it.
-    fn at(&self, path: &[u8]) -> Option<FileNumber> {
-        let path = std::str::from_utf8(path).ok()?.trim_start_matches("./").trim_start_matches('/');
+    /// The old file at `path`.
+    fn at_path(&self, path: &[u8]) -> Option<FileNumber> {
+        let path = plain_path(path)?;
         let place = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
         Some(place as FileNumber)
     }
@@ -166,6 +166,11 @@ fn digest(content: &Extent) -> Result<[u8; 32]> {
             bytes => hasher.update(bytes),
         }
     }
+}
+
+/// `path`, which may be spelled as archives spell it, as sources are called; `None` for what is no text.
+fn plain_path(path: &[u8]) -> Option<&str> {
+    Some(std::str::from_utf8(path).ok()?.trim_start_matches("./").trim_start_matches('/'))
 }
 
 /// The last component of `path`.

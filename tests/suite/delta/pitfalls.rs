@@ -36,6 +36,11 @@ fn a_file_is_a_source_under_every_name_that_a_container_sees() {
     let behind = vec![vec![dir("real"), file("real/a", content()), symlink("link", "real")]];
     assert_source("a path through a symbolic link", &behind, file("link/a", content()), true);
     assert_source("a path as another writer spells it", &[vec![file("./a", content())]], new(), true);
+    // By its name alone it would be a version of the second.
+    let two = vec![vec![file("x/f-1", content()), file("y/f-2", noise(6, SIZE + 8))]];
+    for path in ["x/f-2", "./x/f-2", "/x/f-2"] {
+        assert_source(path, &two, file(path, [&content()[..], b"another"].concat()), true);
+    }
 }
 
 #[test]
