@@ -14,7 +14,8 @@ use crate::stream::input::Input;
 use crate::stream::source::Extent;
 use crate::stream::spool::{Spool, SpoolFiles};
 
-/// The most archives whose files stay open: opening one for each of its files costs as much as comparing a small one.
+/// The most archives of a run that stay open, so that they may be renamed or removed and are read without being opened again:
+/// doing so for each file that a delta compares takes as long as comparing a small one.
 const MOST_OPEN: usize = 8;
 
 /// Opens the archives of one run. Spooled ones share a file: there may be more archives than a process may have open

@@ -3,6 +3,8 @@
 mod asked;
 mod copies;
 mod random;
+#[cfg(unix)]
+mod removed;
 
 use serde_json::{Value, json};
 
