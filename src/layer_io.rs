@@ -20,9 +20,6 @@ use crate::stream::pipe::{self, Ahead};
 use crate::stream::source::ExtentReader;
 use crate::stream::tap::{DigestAndSize, Expected, HashWriter, VerifyReader};
 
-/// Enough of a zstd frame to hold all of its header.
-const HEAD: usize = 18;
-
 /// Stored bytes from which on a layer is worth threads of its own. Of 1000 layers of 500 bytes each took half a
 /// millisecond with them, most of it for starting threads and making their buffers, and a tenth of that without.
 const WORTH_THREADS: u64 = 64 << 10;
@@ -115,12 +112,9 @@ impl Layer {
     /// When the stored bytes cannot be read.
     pub(crate) fn declared_size(&self) -> Result<Option<u64>> {
         let Some(Blob { extent, codec }) = &self.blob else { return Ok(None) };
-        let failed = |error| Error::io("reading", &self.at, error);
-        let head = extent.head::<HEAD>().map_err(failed)?;
-        let end = extent.slice(extent.size().saturating_sub(4), 4).head::<4>().map_err(failed)?;
-        let Ok(end) = end.try_into() else { return Ok(None) };
+        let size = codec.declared_size(extent).map_err(|error| Error::io("reading", &self.at, error))?;
         let is_tar = |size: &u64| size.is_multiple_of(BLOCK as u64);
-        Ok(codec.declared_size(&head, end, extent.size()).filter(is_tar))
+        Ok(size.filter(is_tar))
     }
 
     /// Writes the uncompressed tar to `out`, verifying its expected digests and size; returns the tar's size in bytes.

@@ -24,6 +24,8 @@ pub use self::decoder::{Watch, decode};
 pub(crate) use self::dictionary::{DictionaryReader, compressed_size, encode_with_dictionary};
 pub(crate) use self::encoder::{Encoder, encode, encode_recipe};
 
+use std::io;
+
 use crate::error::{Error, Result};
 use crate::stream::source::Extent;
 
@@ -72,14 +74,17 @@ impl Codec {
         Ok(Self::sniff(&head))
     }
 
-    /// Returns how many plain bytes a stream of `stored` bytes declares at its ends: `None` where it declares nothing, or
-    /// more than so many bytes can hold. There may be more members or frames than the one that is looked at.
-    pub(crate) fn declared_size(self, head: &[u8], end: [u8; 4], stored: u64) -> Option<u64> {
+    /// Returns how many plain bytes `stored` declares: `None` where it declares nothing, or what so many bytes are unlikely to
+    /// hold. It may be false, because no byte is decoded.
+    ///
+    /// # Errors
+    /// When the stored bytes cannot be read.
+    pub(crate) fn declared_size(self, stored: &Extent) -> io::Result<Option<u64>> {
         match self {
-            Self::Plain => Some(stored),
-            Self::Gzip => gzip::declared_size(end, stored),
-            Self::Zstd => zstd::declared_size(head, stored),
-            Self::Xz | Self::Bzip2 | Self::Lz4 => None,
+            Self::Plain => Ok(Some(stored.size())),
+            Self::Gzip => gzip::declared_size(stored),
+            Self::Zstd => zstd::declared_size(stored),
+            Self::Xz | Self::Bzip2 | Self::Lz4 => Ok(None),
         }
     }
 

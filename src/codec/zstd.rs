@@ -11,6 +11,7 @@ use super::ZstdLevel;
 use super::decoder::{self, Step};
 use super::encoder;
 use crate::limits::MAX_ZSTD_WINDOW_LOG;
+use crate::stream::source::Extent;
 
 /// The state of reading.
 pub(super) struct ZstdDecoder {
@@ -44,12 +45,16 @@ impl decoder::Decode for ZstdDecoder {
     }
 }
 
-/// Plain bytes of the frame that begins with `head`, if it declares them and `stored` bytes can hold so many.
-pub(super) fn declared_size(head: &[u8], stored: u64) -> Option<u64> {
-    /// A block of 128 KiB takes 4 bytes if all its bytes are one (RFC 8878, 3.1.1.2).
-    const MOST: u64 = (128 << 10) / 4;
-    let declared = zstd_safe::get_frame_content_size(head).ok().flatten();
-    declared.filter(|size| *size <= stored.saturating_mul(MOST))
+/// Bytes in which every frame has its header (RFC 8878, 3.1.1.1).
+const HEADER: usize = 18;
+
+/// Plain bytes that the first frame of `stored` declares, if it may be all there is: a frame makes nothing much longer, and a
+/// block of 128 KiB takes four bytes if all its bytes are one (RFC 8878, 3.1.1.2).
+pub(super) fn declared_size(stored: &Extent) -> io::Result<Option<u64>> {
+    let least = stored.size() - stored.size() / 64;
+    let most = stored.size().saturating_mul((128 << 10) / 4);
+    let declared = zstd_safe::get_frame_content_size(&stored.head::<HEADER>()?).ok().flatten();
+    Ok(declared.filter(|size| (least..=most).contains(size)))
 }
 
 /// Plain bytes that one worker takes at once. Fixed, because workers cut the frame's blocks at its multiples (D-10).

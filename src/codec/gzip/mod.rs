@@ -11,21 +11,37 @@ mod parallel;
 mod random;
 mod stream;
 
+use std::io;
+
 pub(super) use self::members::Members;
 use self::members::{BLOCK, DEFAULT_LEVEL};
 pub(super) use self::parallel::{MemberReader, Rest};
 pub(super) use self::stream::GzipDecoder;
+use crate::stream::source::Extent;
 
-/// Plain bytes of a stream of one member whose last four bytes are `end`, if that makes sense for `stored` bytes: it counts
-/// modulo 2³² (RFC 1952), deflate makes nothing much longer, and what is a hundred times shorter has more likely other
-/// members before the last.
-pub(super) fn declared_size(end: [u8; 4], stored: u64) -> Option<u64> {
+/// Plain bytes that `stored` declares: the sum of its members where they say how long they are, else the size at its end, which
+/// is that of the last member. `None` where that is unlikely to be all there is.
+///
+/// # Errors
+/// When the stored bytes cannot be read.
+pub(super) fn declared_size(stored: &Extent) -> io::Result<Option<u64>> {
+    let head = stored.head::<{ parallel::MOST_HEAD }>()?;
+    if parallel::size_of_member(&head).is_some() {
+        return parallel::declared_size(stored, head);
+    }
+    let end = stored.slice(stored.size().saturating_sub(4), 4).head::<4>()?;
+    Ok(end.try_into().ok().and_then(|end| size_of_one_member(u32::from_le_bytes(end), stored.size())))
+}
+
+/// Plain bytes of one member of `stored` bytes whose trailer says `size`, which counts modulo 2³² (RFC 1952), if that makes
+/// sense: deflate makes nothing much longer, and what is that many times shorter more likely has other members before the last.
+fn size_of_one_member(size: u32, stored: u64) -> Option<u64> {
     const MODULUS: u64 = 1 << 32;
-    const MOST: u64 = 100;
     let least = stored - stored / 64;
-    let size = u64::from(u32::from_le_bytes(end));
-    let wraps = least.saturating_sub(size).div_ceil(MODULUS);
-    Some(size + wraps * MODULUS).filter(|size| *size <= stored.saturating_mul(MOST))
+    let wraps = least.saturating_sub(size.into()).div_ceil(MODULUS);
+    let times = if wraps == 0 { 100 } else { 10 };
+    let size = u64::from(size) + wraps * MODULUS;
+    Some(size).filter(|size| *size <= stored.saturating_mul(times))
 }
 
 pub(super) fn version() -> String {
@@ -40,7 +56,7 @@ pub(super) fn version() -> String {
 mod tests {
     use super::super::Codec;
     use super::super::tests::{damage, pack, unpack_heard};
-    use super::BLOCK;
+    use super::{BLOCK, size_of_one_member as size};
 
     #[test]
     fn crc_and_length_are_checked_in_every_member() {
@@ -56,10 +72,11 @@ mod tests {
 
     #[test]
     fn the_size_in_a_trailer_is_believed_where_it_can_be_true() {
-        let size = |end: u32, stored| super::declared_size(end.to_le_bytes(), stored);
         assert_eq!(size(1 << 20, 400_000), Some(1 << 20));
         assert_eq!(size(400_000, 400_100), Some(400_000));
+        // Of members before the last nothing is known.
         assert_eq!(size(1 << 18, 4 << 20), None);
+        assert_eq!(size(0, 120 << 20), None);
         assert_eq!(size(u32::MAX, 1 << 20), None);
         assert_eq!(size(5, 3 << 30), Some((1 << 32) + 5));
         assert_eq!(size(7, 5 << 30), Some((2 << 32) + 7));

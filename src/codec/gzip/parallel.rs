@@ -15,6 +15,7 @@ use libdeflater::crc32;
 
 use super::super::crew::{BlockWork, Crew, Job};
 use super::header::Header;
+use crate::stream::source::Extent;
 
 /// The most bytes of a member that is decoded by itself, compressed and plain.
 const MOST: usize = 1 << 20;
@@ -22,6 +23,10 @@ const MOST: usize = 1 << 20;
 const START: usize = 12;
 /// The longest extra field that is looked at.
 const MOST_EXTRA: usize = 64;
+/// Bytes of a member in which its length is, if it is looked at.
+pub(super) const MOST_HEAD: usize = START + MOST_EXTRA;
+/// The most members whose sizes are added up: reading them one by one costs more than that of each is worth.
+const MOST_COUNTED: usize = 1 << 20;
 const EXTRA_FLAG: u8 = 4;
 const TRAILER_SIZE: usize = 8;
 
@@ -129,7 +134,7 @@ impl MemberReader {
         if extra > MOST_EXTRA || !self.read_to(inner, START + extra)? {
             return Ok(false);
         }
-        match member_size(&self.next[START..]) {
+        match size_in_extra(&self.next[START..]) {
             Some(size) if size <= MOST => Ok(size >= self.next.len() && self.read_to(inner, size)?),
             _ => Ok(false),
         }
@@ -143,8 +148,38 @@ impl MemberReader {
     }
 }
 
+/// Plain bytes that all members of `stored` declare, of which the first begins with `head`: `None` where one does not say how
+/// long it is, or does not end where it says.
+///
+/// # Errors
+/// When the stored bytes cannot be read.
+pub(super) fn declared_size(stored: &Extent, mut head: Vec<u8>) -> io::Result<Option<u64>> {
+    let (mut plain, mut at) = (0, 0);
+    for _ in 0..MOST_COUNTED {
+        let Some(size) = size_of_member(&head) else { return Ok(None) };
+        at += size as u64;
+        // The size in its trailer, and the beginning of the next member.
+        let around = stored.slice(at - 4, 4 + MOST_HEAD as u64).head::<{ 4 + MOST_HEAD }>()?;
+        let Some((size, next)) = around.split_first_chunk() else { return Ok(None) };
+        plain += u64::from(u32::from_le_bytes(*size));
+        if next.is_empty() {
+            return Ok(Some(plain));
+        }
+        head = next.to_vec();
+    }
+    Ok(None)
+}
+
+/// The length of the member that begins with `head`, by its extra field, if it has one.
+pub(super) fn size_of_member(head: &[u8]) -> Option<usize> {
+    let (start, rest) = head.split_first_chunk::<START>()?;
+    let is_extended = start.starts_with(&[0x1f, 0x8b]) && start[3] & EXTRA_FLAG != 0;
+    let extra = rest.get(..usize::from(u16::from_le_bytes([start[10], start[11]]))).filter(|_| is_extended)?;
+    size_in_extra(extra).filter(|size| *size >= START + extra.len() + TRAILER_SIZE)
+}
+
 /// The length of a member by its extra field, header and trailer included.
-fn member_size(mut extra: &[u8]) -> Option<usize> {
+fn size_in_extra(mut extra: &[u8]) -> Option<usize> {
     while let [first, second, low, high, rest @ ..] = extra {
         let (body, after) = rest.split_at_checked(usize::from(u16::from_le_bytes([*low, *high])))?;
         match ([*first, *second], body) {
@@ -200,6 +235,7 @@ mod tests {
     use super::super::super::{Codec, Encoding, GzipLevel};
     use super::super::members::{BLOCK, HEADER};
     use super::*;
+    use crate::stream::source::Source;
 
     /// Content of three members and a little, with what deflate shortens and what it does not.
     fn content() -> Vec<u8> {
@@ -251,7 +287,20 @@ mod tests {
             (b"SL\x04\0\x01\0\0\0", None),
             (b"", None),
         ] {
-            assert_eq!(member_size(extra), size, "{extra:?}");
+            assert_eq!(size_in_extra(extra), size, "{extra:?}");
+        }
+    }
+
+    #[test]
+    fn the_sizes_of_members_are_added_up() {
+        let declared =
+            |packed: &[u8]| Codec::Gzip.declared_size(&Source::memory("blob", packed.to_vec()).extent()).unwrap();
+        let (one, two) = (pack(Codec::Gzip, b"one"), pack(Codec::Gzip, &content()));
+        assert_eq!(declared(&one), Some(3));
+        assert_eq!(declared(&[&two[..], &one, &two].concat()), Some(2 * content().len() as u64 + 3));
+        // A length that is not true, bytes that are missing, and others behind.
+        for packed in [&with_length(&one, one.len() - 1)[..], &one[..one.len() - 1], &[&two[..], b"\0"].concat()] {
+            assert_eq!(declared(packed), None);
         }
     }
 
