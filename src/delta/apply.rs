@@ -22,23 +22,24 @@ const GROWTH: (u64, u64) = (16, 1 << 30);
 /// Bytes of operations that are read at once.
 const INPUT: usize = 64 << 10;
 
-/// The bytes of the tar that a recipe makes.
+/// The bytes of the tar that a recipe makes, as the delta declares them (docs/delta.md P-8).
 #[derive(Clone, Copy)]
 pub(crate) enum MadeSize<'a> {
     /// So many.
     Known(u64),
-    /// As many as it likes, within what this allows all that do not tell.
+    /// Not declared: within what this allows all such recipes together.
     Unknown(&'a Growth),
 }
 
-/// The bytes that recipes make which do not tell how many: they may be few, and name a file again and again.
+/// The bytes that all recipes of an image that declare no size may make together: a recipe of few bytes can name a large file
+/// again and again.
 pub(crate) struct Growth {
     most: u64,
     made: AtomicU64,
 }
 
 impl Growth {
-    /// Allows what honest recipes of `size` bytes, theirs and those of the image that they are for, may make.
+    /// For recipes that have `size` bytes together with the tars of the image that they are for.
     pub(crate) fn of(size: u64) -> Self {
         Self { most: size.saturating_mul(GROWTH.0).saturating_add(GROWTH.1), made: AtomicU64::new(0) }
     }

@@ -4,7 +4,7 @@
 //! taken if it has eight bytes more than the alignment that is in force explains; between two that are taken the ends are
 //! stretched while more than half of the bytes agree. Code that was linked anew is mostly such stretches.
 //!
-//! Four things differ from Percival's program (docs/delta.md P-12). A match that was found stays in force for the positions
+//! Four things differ from Percival's program. A match that was found stays in force for the positions
 //! inside it, which makes runs linear. Where nothing is found steps grow, so that compressed data is passed over. Where the
 //! alignment in force explains nearly all that follows, nothing is looked up. Equal bytes are copied instead of being sent as
 //! zeros.
@@ -41,6 +41,7 @@ pub(super) fn diff(old: &[u8], offset: u64, new: &[u8]) -> Script {
         while position < new.len() {
             let explained = comparer.explained(position);
             if explained > 0 {
+                // No match, but the alignment in force goes on: nothing is taken for it, and the next position is behind it.
                 (current, score) = (Match { new: position, old: 0, len: explained }, explained);
                 break;
             }

@@ -220,7 +220,7 @@ impl Comparison<'_> {
             return Ok(None);
         }
         script.shrink();
-        // Compression is costly, and what is this short is never larger than the file.
+        // Comparing them compressed takes time, and operations this short are rarely the larger ones.
         if script.len() <= new.len() / 8 {
             return Ok(Some(script));
         }

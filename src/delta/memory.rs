@@ -1,11 +1,14 @@
 //! The memory of making a delta, and what its parts get of it (docs/delta.md P-13).
 //!
 //! ```text
-//! all of it   the program and its threads
-//!             the encoder of the recipe     twice its window, and a mebibyte
-//!             comparing                     for each thread five times the old bytes, and once the new ones
-//!             operations to be written      an eighth, or a quarter more than the largest file that is compared whole has
-//!             seeds of an old file          half of the bytes that are compared as a whole
+//! all of it    the program and its threads
+//!              the encoder of the recipe   twice its window, and a mebibyte
+//!              comparing                   the rest
+//!
+//! comparing    whole files                 for each thread five times the old bytes, and once the new ones
+//!              what waits to be written    an eighth, or a quarter more than the largest file that is compared as a whole
+//!   or         windows of a large file     the same for each thread, and the operations
+//!              seeds of its old file       half of the bytes that are compared as a whole
 //! ```
 //!
 //! Sizes of files and windows depend on the memory alone and never on the threads, because the bytes of a delta do. A thread
@@ -52,8 +55,8 @@ impl MemoryShares {
         let threads = (memory / THREAD.0).max(1);
         let taken = PROGRAM + threads.min(MOST_THREADS) * THREAD.1 + (2 << window_log) + UNIT;
         let comparing = memory.saturating_sub(taken);
-        // Six times as much for the largest files that are compared, and what waits to be written.
-        let whole = (comparing.saturating_sub(TABLES) * 8 / 58 / UNIT * UNIT).clamp(UNIT, MOST_WHOLE);
+        // Two files of that size take six times as much and the tables, what waits to be written five quarters: 29/4 in all.
+        let whole = (comparing.saturating_sub(TABLES) * 4 / 29 / UNIT * UNIT).clamp(UNIT, MOST_WHOLE);
         Self { whole, window_log, comparing, threads: threads as usize }
     }
 
@@ -72,7 +75,7 @@ impl MemoryShares {
         (self.whole / 2 / 8).ilog2()
     }
 
-    /// The largest hash table of a frame that has a dictionary, as a power of two.
+    /// Places of five bytes that the hash table of a frame with a dictionary has at most, as a power of two.
     pub(super) fn frame_table_log(&self) -> u32 {
         (self.frame_tables() / 5).ilog2()
     }
@@ -119,7 +122,9 @@ impl Room {
         self.take(cost(old, new))
     }
 
-    /// The same for making a frame.
+    /// The same for making a frame: both files; the frame and its copy among the operations, each about as long as the new
+    /// file at most; and the hash table of zstd, which has up to twice as many places of five bytes as its window is long, in
+    /// which both files fit.
     pub(super) fn to_frame(&self, old: u64, new: u64) -> TakenRoom<'_> {
         let tables = (10 * (old + new).next_power_of_two()).min(self.shares.frame_tables());
         self.take(old + 3 * new + tables)

@@ -4,6 +4,7 @@
 //! old image ── Sources: its layers merged, each file by its path
 //!                 │
 //! new layer ── create: for each file a source (matching), what differs (bsdiff) ── operations ── zstd ── tar-diff
+//!                 │    a large file window by window (windows)
 //! tar-diff ─── apply: operations, bytes of the sources ── the same tar, byte for byte
 //! ```
 //!
@@ -11,8 +12,8 @@
 //! describes bytes, not entries, so that headers, padding and the end of a tar come out as they were.
 //!
 //! # Memory
-//! Sources take about 120 bytes a file, making a recipe 50 more and the path; what it takes besides is shared out in `memory`.
-//! Applying takes a buffer.
+//! The files of both images take some 500 bytes each, which count as metadata; what making a recipe takes besides is shared
+//! out in `memory`. Applying takes a few buffers, and for an operation with a dictionary all of the source.
 //!
 //! Sources: docs/delta.md; containers/tar-diff, `file-format.md`.
 

@@ -16,7 +16,7 @@ use crate::stream::skip::{Sequential, Skip};
 use crate::stream::source::Extent;
 use crate::stream::spool::{Spool, SpoolFiles};
 
-/// The parts of a layer that is stored uncompressed which are read.
+/// The parts that are read of a layer that is stored uncompressed; a compressed one is decoded in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Its headers; bytes of files are read as they are used.

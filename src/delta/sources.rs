@@ -1,4 +1,5 @@
-//! The files of an old image, merged as the root filesystem that a container of it would see (docs/delta.md P-3, P-6).
+//! The files of an old image, merged as the root filesystem that a container of it would see (docs/delta.md P-6), and those of them
+//! that a recipe may name (P-11).
 
 use super::ops::MAX_PATH;
 use super::plain::{LayerTar, OpenLayer, Scope};

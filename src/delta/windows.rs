@@ -23,8 +23,8 @@ pub(super) struct Seeds {
     size: u64,
     shares: MemoryShares,
     step: u64,
-    /// Numbers of seeds from 1 on, or [`REPEATED`], and half of their hashes, by the other half; of several in one place the
-    /// first.
+    /// By the upper bits of a seed's hash its number, from 1 on, or [`REPEATED`], and the lower half of the hash, which tells
+    /// other seeds from it; of several in one place the first.
     table: Vec<(u32, u32)>,
 }
 
@@ -35,12 +35,12 @@ impl Seeds {
     /// When it cannot be read.
     pub(super) fn of(old: &Extent, shares: MemoryShares) -> io::Result<Self> {
         let size = old.size();
-        // Half of the table's places are enough for all of them.
+        // As far apart as lets them take no more than half of the table's places.
         let step = (size >> (shares.seeds_log() - 1)).next_power_of_two().max(STEP);
         let mut seeds = Self { size, shares, step, table: vec![(0, 0); 1 << shares.seeds_log()] };
         let (mut reader, mut chunk) = (old.reader()?, Vec::new());
-        // No seed reaches from one chunk into the next: seeds are as far apart as chunks are long, or less. Where they are
-        // farther apart, each is a chunk.
+        // A chunk has several seeds, or is one if they are farther apart than a chunk is long. Both distances are powers of
+        // two, so no seed reaches from one chunk into the next.
         let (read, passed) = if step > BUCKET { (SEED as u64, step - SEED as u64) } else { (BUCKET, 0) };
         let mut number = 0_u32;
         loop {

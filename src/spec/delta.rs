@@ -9,7 +9,7 @@
 //!
 //! The annotations that begin with `io.github.imgtar.` are this program's own; other readers ignore them.
 //!
-//! Sources: docs/delta.md P-1, P-2, P-8, P-14; containers/oci-delta, README.
+//! Sources: docs/delta.md P-1, P-2, P-8, P-10, P-11, P-14; containers/oci-delta, README.
 
 use std::collections::{BTreeMap, HashMap};
 use std::iter::Sum;

@@ -3,7 +3,7 @@
 //! Layers that the base has are named, all others become tar-diffs against the base's files, or stay as they are where that
 //! is smaller. Several images are several artifacts.
 //!
-//! Sources: docs/delta.md P-1 to P-3, P-8, P-11 to P-14.
+//! Sources: docs/delta.md P-1 to P-3, P-8, P-10, P-11, P-14.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -121,7 +121,7 @@ struct DeltaWriter<'a> {
     run: &'a Run,
     /// Images of bases by their addresses in memory.
     bases: HashMap<*const Image, OpenBase>,
-    /// The recipe that makes a layer of an image of a base, and the layer's tar: images may share both.
+    /// Layers as they were written, by what they are and the image of a base that they are made of: images may share both.
     layers: HashMap<(DiffId, *const Image), WrittenDelta>,
 }
 
