@@ -122,8 +122,12 @@ struct DeltaWriter<'a> {
     /// Images of bases by their addresses in memory.
     bases: HashMap<*const Image, OpenBase>,
     /// Layers as they were written, by what they are and the image of a base that they are made of: images may share both.
-    layers: HashMap<(DiffId, *const Image), WrittenDelta>,
+    layers: HashMap<LayerKey, WrittenDelta>,
 }
+
+/// A layer's tar, the blob that a manifest lists of it, and an image of a base. The tar alone does not tell: it may be listed
+/// as blobs of several compressions.
+type LayerKey = (DiffId, Option<Digest>, *const Image);
 
 /// An image as it was written.
 struct WrittenArtifact {
@@ -151,7 +155,7 @@ impl DeltaWriter<'_> {
             base.image.layers.iter().zip(tars).map(|(layer, old)| (&layer.diff_id, old.tar.size())).collect();
         let made = image.layers.iter().map(|layer| {
             let is_made = !reused.contains_key(&layer.diff_id);
-            is_made.then(|| self.layers[&(layer.diff_id.clone(), known)].clone())
+            is_made.then(|| self.layers[&layer_key(layer, known)].clone())
         });
         let made: Vec<Option<WrittenDelta>> = made.collect();
         let sizes = image.layers.iter().zip(&made).map(|(layer, made)| match made {
@@ -211,10 +215,11 @@ impl DeltaWriter<'_> {
     fn make_layers(&mut self, image: &Image, base: &Image) -> Result<()> {
         let known = std::ptr::from_ref(base);
         let old = if self.bases.contains_key(&known) { &[] } else { &*base.layers };
-        let mut seen: HashSet<&DiffId> = base.layers.iter().map(|layer| &layer.diff_id).collect();
-        let mut new = Vec::new();
-        for layer in image.layers.iter() {
-            if seen.insert(&layer.diff_id) && !self.layers.contains_key(&(layer.diff_id.clone(), known)) {
+        let reused: HashSet<&DiffId> = base.layers.iter().map(|layer| &layer.diff_id).collect();
+        let (mut seen, mut new) = (HashSet::new(), Vec::new());
+        for layer in image.layers.iter().filter(|layer| !reused.contains(&layer.diff_id)) {
+            let key = layer_key(layer, known);
+            if !self.layers.contains_key(&key) && seen.insert(key) {
                 new.push(layer);
             }
         }
@@ -254,7 +259,7 @@ impl DeltaWriter<'_> {
                 WrittenDelta { layer, codec: Codec::Zstd, tar_size: new.tar().size() }
             }
         };
-        self.layers.insert((layer.diff_id.clone(), base), written);
+        self.layers.insert(layer_key(layer, base), written);
         Ok(())
     }
 }
@@ -282,6 +287,10 @@ impl DeltaWriter<'_> {
         let is_remade = is_remade(blob, tar, &layer.at, self.run)?;
         Ok(listed.media_type().compression().filter(|_| is_remade))
     }
+}
+
+fn layer_key(layer: &Layer, base: *const Image) -> LayerKey {
+    (layer.diff_id.clone(), layer.descriptor().map(|blob| blob.digest().clone()), base)
 }
 
 /// The layer's blob as the input has it, where a manifest lists it.

@@ -19,6 +19,7 @@ use super::plan::{Addressing, ForeignPolicy, Plan, Policy};
 use super::recode::StoredBlob;
 use super::speculative::{self, Restart};
 use super::store::{Documents, Store};
+use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, RawBlob};
@@ -135,7 +136,7 @@ type Images = HashMap<*const Image, WrittenImage>;
 struct LayoutWriter<'a, S> {
     store: &'a mut S,
     plan: &'a Plan<'a>,
-    recoded: HashMap<DiffId, StoredBlob>,
+    recoded: HashMap<(DiffId, Codec), StoredBlob>,
     options: &'a OciOptions,
     run: &'a Run,
     images: Images,

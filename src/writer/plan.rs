@@ -113,16 +113,17 @@ impl<'l> PlanDraft<'l> {
     pub(super) fn new(images: &[&'l Image], policy: Policy) -> Self {
         let listed = listed(images);
         let equivalents = policy.equivalents(listed.iter().map(|listed| listed.layer));
-        let mut recoded: HashMap<&DiffId, &'l Layer> = HashMap::new();
+        let mut recoded: HashMap<(&DiffId, Codec), &'l Layer> = HashMap::new();
         let mut copied = HashSet::new();
         let mut decide = |layer: &'l Layer| {
             let Some(blob) = &layer.blob else { return Decision::Leave };
             let Some(encoding) = policy.recoding(layer, blob) else { return Decision::Keep(blob) };
-            if let Some(equivalent) = equivalents.get(&(&layer.diff_id, encoding.codec())) {
+            let form = (&layer.diff_id, encoding.codec());
+            if let Some(equivalent) = equivalents.get(&form) {
                 copied.insert(&layer.diff_id);
                 return Decision::CopyOf(equivalent);
             }
-            let first = *recoded.entry(&layer.diff_id).or_insert(layer);
+            let first = *recoded.entry(form).or_insert(layer);
             if std::ptr::eq(first, layer) { Decision::Recode(encoding) } else { Decision::CopyOf(first) }
         };
         let decisions: Vec<_> = listed.iter().map(|listed| decide(listed.layer)).collect();

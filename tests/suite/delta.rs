@@ -369,6 +369,27 @@ fn what_imgtar_compressed_comes_back_byte_for_byte() {
 }
 
 #[test]
+fn a_layer_that_is_listed_with_several_compressions_comes_back_with_each() {
+    let new = image(&new_layers()[1..], "ex.org/app:2");
+    let archives = [("old.tar", &old()), ("new.tar", &new)];
+    let shelf = Shelf::of(archives.map(|(name, image)| (name, Shape::Docker20.save_one(image))));
+    for form in ["none", "gzip", "zstd"] {
+        shelf.convert(&format!("new.tar --to oci --compress {form} -t app:{form} -o {form}.tar")).success();
+    }
+    let manifests = |archive: &[u8]| {
+        let found = judge::oci_images(&Archive::written(archive));
+        found.into_iter().map(|image| image.manifest).collect::<Vec<_>>()
+    };
+    for inputs in ["none.tar gzip.tar zstd.tar", "zstd.tar gzip.tar none.tar"] {
+        let bundle = inputs.split(' ').flat_map(|name| manifests(&shelf.0.read(name))).collect::<Vec<_>>();
+        let run = shelf.convert(&format!("{inputs} --to delta --base old.tar -o up.delta --force")).success();
+        run.never_says(["uncompressed"]);
+        let back = shelf.convert("up.delta --with old.tar --to oci").success();
+        assert_eq!(manifests(&back.stdout), bundle, "{inputs}");
+    }
+}
+
+#[test]
 fn the_report_says_what_is_needed() {
     let shelf = shelf(Shape::Oci);
     let run = shelf.convert("new.tar --base old.tar --to delta -o up.delta --report -").success();

@@ -29,8 +29,8 @@ pub(super) struct WrittenLayer {
 pub(super) struct Layers<'a, 'l, S> {
     pub(super) store: &'a mut S,
     pub(super) plan: &'a Plan<'l>,
-    /// Layers that were written in another form, by the one thing that all forms share.
-    pub(super) recoded: &'a mut HashMap<DiffId, StoredBlob>,
+    /// Layers that were written in another form, by their tar and that form.
+    pub(super) recoded: &'a mut HashMap<(DiffId, Codec), StoredBlob>,
     pub(super) options: &'a OciOptions,
     pub(super) run: &'a Run,
 }
@@ -71,14 +71,15 @@ impl<S: Store> Layers<'_, '_, S> {
         }
     }
 
-    /// A layer in another form; one tar has one form, whatever it was stored as.
+    /// A layer in another form; one tar is brought into it once, whatever it was stored as.
     fn recode(&mut self, layer: &Layer, encoding: Encoding) -> Result<StoredBlob> {
-        if let Some(stored) = self.recoded.get(&layer.diff_id) {
+        let form = (layer.diff_id.clone(), encoding.codec());
+        if let Some(stored) = self.recoded.get(&form) {
             return Ok(stored.clone());
         }
         let run = self.run;
         let stored = self.store.produced(&|out| recode(layer, encoding, out, run))?;
-        self.recoded.insert(layer.diff_id.clone(), stored.clone());
+        self.recoded.insert(form, stored.clone());
         Ok(stored)
     }
 
