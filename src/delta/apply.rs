@@ -17,8 +17,10 @@ use crate::rule::Rule;
 use crate::run::Run;
 use crate::stream::copy::copy;
 
-/// Times as much as the old image and its recipes are, and bytes more, that recipes make which do not tell.
-const GROWTH: (u64, u64) = (16, 1 << 30);
+/// The most bytes that recipes without a declared size make for each byte of theirs and of the old image.
+const GROWTH_FACTOR: u64 = 16;
+/// Bytes that they may make besides.
+const GROWTH_BASE: u64 = 1 << 30;
 /// Bytes of operations that are read at once.
 const INPUT: usize = 64 << 10;
 
@@ -41,7 +43,7 @@ pub(crate) struct Growth {
 impl Growth {
     /// For recipes that have `size` bytes together with the tars of the image that they are for.
     pub(crate) fn of(size: u64) -> Self {
-        Self { most: size.saturating_mul(GROWTH.0).saturating_add(GROWTH.1), made: AtomicU64::new(0) }
+        Self { most: size.saturating_mul(GROWTH_FACTOR).saturating_add(GROWTH_BASE), made: AtomicU64::new(0) }
     }
 }
 
@@ -65,7 +67,7 @@ pub(crate) fn apply(
         return Err(Error::invalid(Rule::P4, at, "it is not a tar-diff of version 1 or 2"));
     }
     let operations = codec::decode(Codec::Zstd, blob, Watch::new(at, &run.budget, &run.diagnostics)).map_err(failed)?;
-    let mut patch = Application {
+    let mut application = Application {
         is_second: magic == MAGIC_2,
         input: BufReader::with_capacity(INPUT, operations),
         sources,
@@ -76,14 +78,14 @@ pub(crate) fn apply(
         at,
         run,
     };
-    while let Some((op, size)) = ops::next(&mut patch.input).map_err(|bad| patch.bad(bad))? {
-        patch.step(op, size)?;
+    while let Some((op, size)) = ops::next(&mut application.input).map_err(|bad| application.bad(bad))? {
+        application.step(op, size)?;
     }
     match size {
-        MadeSize::Known(expected) if expected != patch.made => {
-            Err(Error::SizeMismatch { at: at.to_owned(), expected, found: patch.made })
+        MadeSize::Known(expected) if expected != application.made => {
+            Err(Error::SizeMismatch { at: at.to_owned(), expected, found: application.made })
         }
-        _ => patch.out.flush().map(|()| patch.made),
+        _ => application.out.flush().map(|()| application.made),
     }
 }
 

@@ -231,7 +231,7 @@ impl Comparison<'_> {
     /// The operations for the window of `file` at `offset`, of either version: a frame would need all of the old file.
     fn window(&self, file: &TargetFile, source: FileNumber, seeds: &Seeds, offset: u64) -> Result<Option<Script>> {
         let new = read(&file.content.slice(offset, self.shares.window()))?;
-        let (start, size) = seeds.place(&new, offset, file.content.size());
+        let (start, size) = seeds.stretch_for(&new, offset, file.content.size());
         let old = read(&self.matcher.file(source).content.slice(start, size))?;
         self.smaller(bsdiff::diff(&old, start, &new), &new)
     }

@@ -23,8 +23,10 @@ const MOST_WHOLE: u64 = 32 << 20;
 pub(super) const UNIT: u64 = 1 << 20;
 /// Bytes that the program takes itself.
 const PROGRAM: u64 = 14 << 20;
-/// Bytes of memory for which there is a thread, and what that takes of them for its buffers.
-const THREAD: (u64, u64) = (16 << 20, 1 << 20);
+/// Bytes of memory for which there is a thread.
+const MEMORY_OF_THREAD: u64 = 16 << 20;
+/// Bytes that a thread takes of them for its buffers.
+const THREAD_BUFFERS: u64 = 1 << 20;
 /// The most threads whose buffers take memory from comparing; it is enough for them from then on.
 const MOST_THREADS: u64 = 16;
 /// The share of the memory that the window of the recipe has.
@@ -52,8 +54,8 @@ impl MemoryShares {
     pub(super) fn within(memory: u64) -> Self {
         let (least, most) = WINDOW_LOGS;
         let window_log = (memory / RECIPE_WINDOW).max(1).ilog2().clamp(least, most);
-        let threads = (memory / THREAD.0).max(1);
-        let taken = PROGRAM + threads.min(MOST_THREADS) * THREAD.1 + (2 << window_log) + UNIT;
+        let threads = (memory / MEMORY_OF_THREAD).max(1);
+        let taken = PROGRAM + threads.min(MOST_THREADS) * THREAD_BUFFERS + (2 << window_log) + UNIT;
         let comparing = memory.saturating_sub(taken);
         // Two files of that size take six times as much and the tables, what waits to be written five quarters: 29/4 in all.
         let whole = (comparing.saturating_sub(TABLES) * 4 / 29 / UNIT * UNIT).clamp(UNIT, MOST_WHOLE);
@@ -168,7 +170,7 @@ mod tests {
             let taken = windows * (cost(whole, shares.window()) + shares.window()) + whole / 2;
             assert!(taken <= comparing, "{memory}: {shares:?}, {taken}");
             assert!(
-                PROGRAM + THREAD.1 + (2 << shares.window_log) + UNIT + comparing <= memory << 20,
+                PROGRAM + THREAD_BUFFERS + (2 << shares.window_log) + UNIT + comparing <= memory << 20,
                 "{memory}: {shares:?}"
             );
         }

@@ -48,9 +48,9 @@ impl Seeds {
             if (&mut reader).take(read).read_to_end(&mut chunk)? == 0 {
                 return Ok(seeds);
             }
-            for place in chunk.chunks(step as usize) {
+            for piece in chunk.chunks(step as usize) {
                 number += 1;
-                let Some((slot, check)) = place.first_chunk().and_then(|seed| seeds.slot(seed)) else { continue };
+                let Some((slot, check)) = piece.first_chunk().and_then(|seed| seeds.slot(seed)) else { continue };
                 match seeds.table[slot] {
                     (0, _) => seeds.table[slot] = (number, check),
                     (_, known) if known == check => seeds.table[slot].0 = REPEATED,
@@ -61,8 +61,9 @@ impl Seeds {
         }
     }
 
-    /// The part of the old file for the window `new`, which begins at the share `at` of `whole` of its file: offset and size.
-    pub(super) fn place(&self, new: &[u8], at: u64, whole: u64) -> (u64, u64) {
+    /// The stretch of the old file, offset and size, to compare the window `new` with, which lies at `offset` of `new_size`
+    /// bytes.
+    pub(super) fn stretch_for(&self, new: &[u8], offset: u64, new_size: u64) -> (u64, u64) {
         let size = self.shares.whole.min(self.size);
         let last = self.size - size;
         let mut votes = vec![0_u64; (self.size / BUCKET + 1) as usize];
@@ -84,7 +85,7 @@ impl Seeds {
         }
         if best == 0 {
             // Nothing is alike, so far as that is known: the same share of the old file.
-            start = (u128::from(last) * u128::from(at) / u128::from(whole.max(1))) as u64;
+            start = (u128::from(last) * u128::from(offset) / u128::from(new_size.max(1))) as u64;
         }
         (start.min(last), size)
     }
@@ -122,19 +123,19 @@ mod tests {
         let seeds = Seeds::of(&Source::memory("old", old.clone()).extent(), shares).unwrap();
         let whole = old.len() as u64;
         // Moved to the front, by a distance that is not a multiple of anything.
-        let (start, size) = seeds.place(&old[mib(44) + 7..mib(46)], 0, whole);
+        let (start, size) = seeds.stretch_for(&old[mib(44) + 7..mib(46)], 0, whole);
         assert!(start <= 44 << 20 && start + size >= 46 << 20, "{start}");
-        assert_eq!(seeds.place(&old[..mib(2)], whole - 1, whole).0, 0);
-        assert_eq!(seeds.place(&noise(99, mib(1)), whole / 2, whole), (9 << 20, shares.whole));
-        assert_eq!(seeds.place(&vec![0; mib(1)], 0, whole), (0, shares.whole));
+        assert_eq!(seeds.stretch_for(&old[..mib(2)], whole - 1, whole).0, 0);
+        assert_eq!(seeds.stretch_for(&noise(99, mib(1)), whole / 2, whole), (9 << 20, shares.whole));
+        assert_eq!(seeds.stretch_for(&vec![0; mib(1)], 0, whole), (0, shares.whole));
         let row: Vec<u8> = (0..64).collect();
         let repeated: Vec<u8> = row.iter().copied().cycle().take(mib(2)).collect();
         let with_table = Source::memory("old", [&repeated[..], &old].concat()).extent();
         let seeds = Seeds::of(&with_table, shares).unwrap();
         let window = [&repeated[..], &old[mib(44)..mib(45)]].concat();
-        let (start, size) = seeds.place(&window, 0, whole);
+        let (start, size) = seeds.stretch_for(&window, 0, whole);
         assert!(start <= 46 << 20 && start + size >= 47 << 20, "{start}: rows of a table are everywhere");
         let small = Seeds::of(&Source::memory("old", b"few".to_vec()).extent(), shares).unwrap();
-        assert_eq!(small.place(b"new", 0, 3), (0, 3));
+        assert_eq!(small.stretch_for(b"new", 0, 3), (0, 3));
     }
 }

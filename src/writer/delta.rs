@@ -149,13 +149,13 @@ struct WrittenDelta {
 impl DeltaWriter<'_> {
     fn image(&mut self, entry: &ImageEntry, image: &Image, base: &Base<'_>) -> Result<WrittenArtifact> {
         self.make_layers(image, base.image)?;
-        let known = std::ptr::from_ref(base.image);
-        let tars = self.bases[&known].sources.layers();
+        let address = std::ptr::from_ref(base.image);
+        let tars = self.bases[&address].sources.layers();
         let reused: HashMap<&DiffId, u64> =
             base.image.layers.iter().zip(tars).map(|(layer, old)| (&layer.diff_id, old.tar.size())).collect();
         let made = image.layers.iter().map(|layer| {
             let is_made = !reused.contains_key(&layer.diff_id);
-            is_made.then(|| self.layers[&layer_key(layer, known)].clone())
+            is_made.then(|| self.layers[&layer_key(layer, address)].clone())
         });
         let made: Vec<Option<WrittenDelta>> = made.collect();
         let sizes = image.layers.iter().zip(&made).map(|(layer, made)| match made {
@@ -213,24 +213,24 @@ impl DeltaWriter<'_> {
 
     /// Makes the layers of `image` that `base` lacks, unless that was done. They are read side by side with those of `base`.
     fn make_layers(&mut self, image: &Image, base: &Image) -> Result<()> {
-        let known = std::ptr::from_ref(base);
-        let old = if self.bases.contains_key(&known) { &[] } else { &*base.layers };
+        let address = std::ptr::from_ref(base);
+        let old = if self.bases.contains_key(&address) { &[] } else { &*base.layers };
         let reused: HashSet<&DiffId> = base.layers.iter().map(|layer| &layer.diff_id).collect();
         let (mut seen, mut new) = (HashSet::new(), Vec::new());
         for layer in image.layers.iter().filter(|layer| !reused.contains(&layer.diff_id)) {
-            let key = layer_key(layer, known);
+            let key = layer_key(layer, address);
             if !self.layers.contains_key(&key) && seen.insert(key) {
                 new.push(layer);
             }
         }
         let all = old.iter().chain(new.iter().copied());
         let mut read = OpenLayer::read_all(all, Scope::All, &self.spools, self.run)?.into_iter();
-        if let Entry::Vacant(vacant) = self.bases.entry(known) {
+        if let Entry::Vacant(vacant) = self.bases.entry(address) {
             let sources = Sources::merge(old, read.by_ref().take(old.len()), self.run)?;
             let matcher = Matcher::new(&sources, self.run)?;
             vacant.insert(OpenBase { sources, matcher });
         }
-        new.into_iter().zip(read).try_for_each(|(layer, read)| self.layer(layer, &read, known))
+        new.into_iter().zip(read).try_for_each(|(layer, read)| self.layer(layer, &read, address))
     }
 
     /// Writes what makes `layer` of the files of `base`.
@@ -262,9 +262,7 @@ impl DeltaWriter<'_> {
         self.layers.insert(layer_key(layer, base), written);
         Ok(())
     }
-}
 
-impl DeltaWriter<'_> {
     /// P-10: notes that the manifest's digest changes where blobs cannot be made again.
     fn note_blobs(&self, delta: &DeltaManifest, image: &Image, entry: &ImageEntry) {
         let diff_ids: HashSet<&Digest> = image.config.diff_ids().iter().map(DiffId::digest).collect();
