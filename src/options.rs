@@ -104,9 +104,9 @@ pub struct OciOptions {
 pub struct DeltaOptions {
     /// Make it in a fraction of the time, and larger: the second version of tar-diff (docs/delta.md P-9).
     pub fast: bool,
-    /// The most bytes of memory that making it takes, besides some hundred for each file of both images;
-    /// [`DeltaOptions::LEAST_MEMORY`] or more. With less, large files are compared in smaller windows, and fewer at once
-    /// (docs/delta.md P-13).
+    /// The most bytes of memory that making it takes, besides some hundred for each file of both images. Fewer than
+    /// [`DeltaOptions::LEAST_MEMORY`] count as so many. With less, large files are compared in smaller windows, and fewer at
+    /// once (docs/delta.md P-13).
     pub memory: u64,
 }
 

@@ -35,7 +35,8 @@ pub(crate) struct RecipeForm {
     /// Version 2: changed files as zstd frames whose dictionary is the old file. Made in a fraction of the time. Else version
     /// 1: what differs, byte by byte.
     pub(crate) fast: bool,
-    /// Bytes of memory that making it may take.
+    /// Bytes of memory that making it may take, [`DeltaOptions::LEAST_MEMORY`](crate::options::DeltaOptions::LEAST_MEMORY)
+    /// or more.
     pub(crate) memory: u64,
 }
 

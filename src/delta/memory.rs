@@ -31,8 +31,8 @@ const THREAD_BUFFERS: u64 = 1 << 20;
 const MOST_THREADS: u64 = 16;
 /// The share of the memory that the window of the recipe has.
 const RECIPE_WINDOW: u64 = 24;
-/// Windows of recipes as powers of two. One of 128 MiB makes nothing smaller than one of 16.
-const WINDOW_LOGS: (u32, u32) = (17, 24);
+/// The largest window of a recipe, as a power of two: one of 128 MiB makes nothing smaller than one of 16.
+const MAX_WINDOW_LOG: u32 = 24;
 /// Bytes that comparing takes besides those that are compared.
 const TABLES: u64 = UNIT / 2;
 
@@ -52,13 +52,11 @@ pub(super) struct MemoryShares {
 impl MemoryShares {
     /// Those of `memory` bytes, [`DeltaOptions::LEAST_MEMORY`](crate::options::DeltaOptions::LEAST_MEMORY) or more.
     pub(super) fn within(memory: u64) -> Self {
-        let (least, most) = WINDOW_LOGS;
-        let window_log = (memory / RECIPE_WINDOW).max(1).ilog2().clamp(least, most);
-        let threads = (memory / MEMORY_OF_THREAD).max(1);
-        let taken = PROGRAM + threads.min(MOST_THREADS) * THREAD_BUFFERS + (2 << window_log) + UNIT;
-        let comparing = memory.saturating_sub(taken);
+        let window_log = (memory / RECIPE_WINDOW).ilog2().min(MAX_WINDOW_LOG);
+        let threads = memory / MEMORY_OF_THREAD;
+        let comparing = memory - (PROGRAM + threads.min(MOST_THREADS) * THREAD_BUFFERS + (2 << window_log) + UNIT);
         // Two files of that size take six times as much and the tables, what waits to be written five quarters: 29/4 in all.
-        let whole = (comparing.saturating_sub(TABLES) * 4 / 29 / UNIT * UNIT).clamp(UNIT, MOST_WHOLE);
+        let whole = ((comparing - TABLES).saturating_mul(4) / 29 / UNIT * UNIT).min(MOST_WHOLE);
         Self { whole, window_log, comparing, threads: threads as usize }
     }
 
@@ -174,6 +172,7 @@ mod tests {
                 "{memory}: {shares:?}"
             );
         }
+        assert_eq!(MemoryShares::within(u64::MAX).whole, MOST_WHOLE);
         let sizes = |memory| (mib(memory).whole >> 20, mib(memory).window_log, mib(memory).seeds_log());
         assert_eq!(
             [32, 64, 128, 512, 4096].map(sizes),

@@ -39,7 +39,7 @@ pub(super) fn write(contents: &Contents<'_>, out: Out, options: &DeltaOptions, r
     let mut writer = DeltaWriter {
         store: TarLayout::new(out, run),
         spools: SpoolFiles::new(&run.tmpdir),
-        form: RecipeForm { fast: options.fast, memory: options.memory },
+        form: RecipeForm { fast: options.fast, memory: options.memory.max(DeltaOptions::LEAST_MEMORY) },
         run,
         bases: HashMap::new(),
         layers: HashMap::new(),

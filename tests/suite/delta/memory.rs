@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use imgtar::{Archives, ConvertOptions, DeltaOptions, Input, Run, Sink, Target};
+
 use super::{Shelf, assert_image, image, next_version, noise};
 use crate::support::image::TestImage;
 use crate::support::layer::{Item, file};
@@ -64,6 +66,21 @@ fn too_little_memory_is_refused() {
     let (shelf, _) = shelf();
     shelf.refuses("new.tar --to delta --base old.tar --memory 31M -o x.delta", 2).says(["32M"]);
     shelf.refuses("new.tar --to oci --memory 64M -o x.tar", 2).says(["--memory"]);
+}
+
+#[test]
+fn any_number_of_bytes_of_memory_makes_a_delta() {
+    let (shelf, _) = shelf();
+    let delta = |memory| {
+        let input = |name: &str| vec![Input::from(shelf.0.path(name))];
+        let archives = Archives { inputs: input("new.tar"), bases: input("old.tar"), ..Archives::default() };
+        let target = Target::Delta(DeltaOptions { memory, ..DeltaOptions::default() });
+        let (sink, written) = Sink::memory();
+        imgtar::convert_all(archives, sink.into(), &ConvertOptions::new(target), &Run::quiet()).unwrap();
+        written.bytes().to_vec()
+    };
+    assert!(delta(0) == delta(DeltaOptions::LEAST_MEMORY), "less counts as the least");
+    assert!(delta(u64::MAX) == delta(DeltaOptions::default().memory));
 }
 
 #[test]
