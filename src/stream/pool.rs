@@ -129,12 +129,6 @@ impl<T: Send, R: Send, E: Send> Tasks<T, R, E> {
     }
 }
 
-impl<T: Send, R: Send, E: Send> Default for Tasks<T, R, E> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<T, R, E> PoolState<T, R, E> {
     fn give_up(&mut self) {
         self.closed = true;
