@@ -325,7 +325,7 @@ fn each_platform_is_made_of_the_same_one() {
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn flags_and_commands_that_make_no_delta_are_refused() {
     let shelf = shelf(Shape::Oci);
     shelf.refuses("new.tar --to delta -o x.delta", 2).says(["--base"]);
     shelf.refuses("new.tar --to oci --fast -o x.tar", 2).says(["--fast"]);
@@ -390,7 +390,7 @@ fn a_layer_that_is_listed_with_several_compressions_comes_back_with_each() {
 }
 
 #[test]
-fn the_report_says_what_is_needed() {
+fn the_report_names_the_image_that_is_needed() {
     let shelf = shelf(Shape::Oci);
     let run = shelf.convert("new.tar --base old.tar --to delta -o up.delta --report -").success();
     let report: Value = serde_json::from_slice(&run.stdout).unwrap();

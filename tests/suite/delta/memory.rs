@@ -77,7 +77,7 @@ fn any_number_of_bytes_of_memory_makes_a_delta() {
         let target = Target::Delta(DeltaOptions { memory, ..DeltaOptions::default() });
         let (sink, written) = Sink::memory();
         imgtar::convert_all(archives, sink.into(), &ConvertOptions::new(target), &Run::quiet()).unwrap();
-        written.bytes().to_vec()
+        written.bytes().clone()
     };
     assert!(delta(0) == delta(DeltaOptions::LEAST_MEMORY), "less counts as the least");
     assert!(delta(u64::MAX) == delta(DeltaOptions::default().memory));
