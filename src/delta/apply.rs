@@ -83,7 +83,8 @@ pub(crate) fn apply(
     }
     match size {
         MadeSize::Known(expected) if expected != application.made => {
-            Err(Error::SizeMismatch { at: at.to_owned(), expected, found: application.made })
+            let problem = format!("it produces {} of the {expected} bytes of its layer", application.made);
+            Err(Error::invalid(Rule::P8, at, problem))
         }
         _ => application.out.flush().map(|()| application.made),
     }

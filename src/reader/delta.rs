@@ -145,6 +145,13 @@ fn read<'a>(members: &'a MemberIndex, run: &Run) -> Result<Vec<ImageDelta<'a>>> 
             let problem = "its manifest does not list as many layers as its config has diff_ids";
             return Err(Error::mismatch(Rule::L5, &at, problem, &expected, &found));
         }
+        // `verify` and `inspect` apply nothing, and would not miss them.
+        for part in target.view.layers().iter().filter_map(|listed| manifest.layers.get(listed.digest())) {
+            let name = part.blob.digest().blob_path();
+            let size = members.member(Rule::P2, &name, &named_by)?.size();
+            let expected = Expected { digest: None, size: Some(part.blob.size()) };
+            expected.verify(&members.at(&name), None, size)?;
+        }
         Ok(ImageDelta { members, at, manifest, target, config })
     };
     index.entries().iter().map(read).collect()

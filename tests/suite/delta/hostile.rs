@@ -96,6 +96,8 @@ fn little_that_makes_much_meets_a_limit() {
     let zeros = TarDiff::v1().data(vec![0; 4 << 20]).bytes();
     // An uncompressed layer is listed with the size of its tar, a compressed one is not.
     let plain = new().stored(Codec::Plain);
+    let short = shelf_of(&plain, &TarDiff::v1().open("a").copy(10).bytes());
+    short.refuses("up.delta --with old.tar --to oci -o x.tar", 3).says(["it produces 10 of the"]);
     for (diff, most) in [(&copies, "10K"), (&zeros, "1M")] {
         let line = format!("up.delta --with old.tar --to oci -o x.tar --max-size {most}");
         shelf(diff).refuses(&line, 6).says(["--max-size"]);
@@ -132,5 +134,22 @@ fn an_artifact_that_lies_is_refused() {
         layout.list(&listed);
         let shelf = Shelf::of([("old.tar", Shape::Docker20.save_one(&old())), ("up.delta", layout.tarball())]);
         shelf.refuses("up.delta --with old.tar --to docker -o x.tar", 3).says([problem]);
+    }
+}
+
+#[test]
+fn a_blob_that_is_missing_or_of_another_size_is_damage_without_the_base_too() {
+    let diff = TarDiff::v1().data(tar()).bytes();
+    let whole = tar_diff::of_layer(&old(), &new(), &diff);
+    let is_diff = |kind: &Kind| matches!(kind, Kind::File(bytes) if *bytes == diff);
+    let name = whole.members.iter().find(|member| is_diff(&member.kind)).unwrap().name.clone();
+    let cut = diff[..diff.len() - 1].to_vec();
+    for (delta, problem) in
+        [(whole.clone().without(&name), "missing"), (whole.replacing(&name, Kind::File(cut.into())), "size")]
+    {
+        let shelf = Shelf::of([("old.tar", Shape::Docker20.save_one(&old())), ("up.delta", delta)]);
+        assert_eq!(shelf.imgtar("verify up.delta").run().code, 1);
+        shelf.imgtar("inspect up.delta").exits(3).says([&name, problem]);
+        shelf.refuses("up.delta --with old.tar --to oci -o x.tar", 3).says([&name, problem]);
     }
 }
