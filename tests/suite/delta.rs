@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::rootfs::random::apply as model_of;
 use crate::support::archive::Archive;
 use crate::support::codec::Codec;
+use crate::support::digest512;
 use crate::support::image::TestImage;
 use crate::support::judge;
 use crate::support::layer::{Item, dir, file, hardlink, layer_tar, symlink, whiteout};
@@ -290,6 +291,28 @@ fn a_base_that_is_wrong_or_damaged_is_refused() {
         let run = shelf.refuses("up.delta --with damaged.tar --to oci -o x.tar", 3);
         run.says([&expected, &found]);
     }
+}
+
+#[test]
+fn diff_ids_of_every_algorithm_are_checked_before_anything_is_written() {
+    let with_sha512 = |image: TestImage| {
+        let config = String::from_utf8(image.config()).unwrap();
+        let layers = image.layers.iter();
+        let config = layers.fold(config, |config, layer| config.replace(&layer.diff_id(), &digest512(&layer.tar)));
+        image.raw_config(&config)
+    };
+    let mut damaged = with_sha512(old());
+    let changed = noise(3, 60_000)[30_000..30_050].to_vec();
+    let tar = &mut damaged.layers[1].tar;
+    let place = tar.windows(50).position(|window| window == changed).unwrap();
+    tar[place] ^= 1;
+    let archives = [("old.tar", with_sha512(old())), ("new.tar", with_sha512(new())), ("damaged.tar", damaged)];
+    let shelf = Shelf::of(archives.map(|(name, image)| (name, Shape::Docker20.save_one(&image))));
+    shelf.delta();
+    shelf.convert("up.delta --with old.tar --to oci").success();
+    let run = shelf.convert("up.delta --with damaged.tar --to legacy").exits(3);
+    // The base is the cause.
+    assert!(run.says(["damaged.tar: ", &digest512(&old().layers[1].tar)]).stdout.is_empty());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Sources: docs/delta.md P-3, P-10.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use super::{ImageDelta, names, read};
@@ -18,6 +19,7 @@ use crate::run::Run;
 use crate::spec::delta::DeltaLayer;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Compression;
+use crate::stream::copy::copy;
 use crate::stream::finish::Finish;
 use crate::stream::pool;
 use crate::stream::source::Extent;
@@ -169,8 +171,14 @@ impl Making<'_> {
             Ok(found)
         })?;
         let expected = diff_id.digest();
-        if expected.is_sha256() && found != *expected {
-            let at = format!("{title}: diff_id");
+        let at = format!("{title}: diff_id");
+        if !expected.is_sha256() {
+            // The writer above counts SHA-256 alone.
+            let reader = tar.reader().map_err(|error| Error::io("reading", title, error))?;
+            let wanted = Expected { digest: Some(expected.clone()), size: None };
+            let mut tar = VerifyReader::new(reader, &at, wanted);
+            copy(&mut tar, &mut io::sink()).map_err(|error| Error::io("reading", title, error))?;
+        } else if found != *expected {
             return Err(Error::DigestMismatch { at, expected: expected.clone(), found });
         }
         Ok(tar)
