@@ -22,13 +22,13 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
         // Its guard goes at once, and its name with it.
         None => temporary(tmpdir, 0o600).map(|(_, file)| file),
     };
-    nameless().map_err(|error| full(tmpdir, &error))
+    nameless().map_err(|error| unusable(tmpdir, "create", &error))
 }
 
-/// Returns the error for a temporary file that cannot be created or written.
-fn full(tmpdir: &Path, error: &io::Error) -> Error {
+/// Returns the error for a temporary file in `tmpdir`; `verb` says what the system refuses.
+fn unusable(tmpdir: &Path, verb: &str, error: &io::Error) -> Error {
     let path = crate::path::escape_path(tmpdir);
-    let problem = format!("cannot create a temporary file: {error}");
+    let problem = format!("cannot {verb} a temporary file: {error}");
     Error::Output { path, problem }.avoided_by(Setting::Tmpdir)
 }
 
@@ -60,7 +60,7 @@ impl Scratch {
     pub(crate) fn cut(&mut self, len: u64) -> Result<()> {
         self.is_full = false;
         let cut = self.file.set_len(len).and_then(|()| self.file.seek(SeekFrom::Start(len)));
-        cut.map(drop).map_err(|error| full(&self.tmpdir, &error))
+        cut.map(drop).map_err(|error| unusable(&self.tmpdir, "cut", &error))
     }
 
     /// The file, its cursor behind what was written.
@@ -76,7 +76,7 @@ impl Write for Scratch {
             kind => {
                 use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
                 self.is_full |= matches!(kind, StorageFull | QuotaExceeded | FileTooLarge);
-                full(&self.tmpdir, &error).into()
+                unusable(&self.tmpdir, "write", &error).into()
             }
         })
     }
@@ -144,7 +144,7 @@ impl Write for SpoolBody<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let written = self.file.write(buf).map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => error,
-            _ => full(self.tmpdir, &error).into(),
+            _ => unusable(self.tmpdir, "write", &error).into(),
         })?;
         self.len += written as u64;
         Ok(written)

@@ -260,7 +260,7 @@ fn a_full_disk_is_exit_5_and_leaves_nothing() {
 
         let args = convert(target, &[Path::new("-o"), &spooled, Path::new("--tmpdir"), &disk]);
         let piped = Process::start(&prefix, args, piped(&input)).end();
-        let piped = piped.exits(5, ["disk: ", "No space left on device", "--tmpdir"]);
+        let piped = piped.exits(5, ["disk: ", "cannot write a temporary file: No space left on device", "--tmpdir"]);
         assert!(!piped.stderr.contains("litter"), "{}", piped.stderr);
         assert_eq!(scratch.names(), ["disk", "in.tar"], "{target:?}");
     }
