@@ -145,7 +145,7 @@ fn a_blob_that_is_missing_or_of_another_size_is_damage_without_the_base_too() {
     let name = whole.members.iter().find(|member| is_diff(&member.kind)).unwrap().name.clone();
     let cut = diff[..diff.len() - 1].to_vec();
     for (delta, problem) in
-        [(whole.clone().without(&name), "missing"), (whole.replacing(&name, Kind::File(cut.into())), "size")]
+        [(whole.clone().without(&name), "missing"), (whole.replacing(&name, Kind::File(cut)), "size")]
     {
         let shelf = Shelf::of([("old.tar", Shape::Docker20.save_one(&old())), ("up.delta", delta)]);
         assert_eq!(shelf.imgtar("verify up.delta").run().code, 1);
