@@ -14,7 +14,7 @@ use libdeflater::{CompressionLvl, Compressor, crc32};
 use super::super::GzipLevel;
 use super::super::blocks::BlockFormat;
 use super::super::crew::BlockWork;
-use super::random::is_random;
+use super::content::is_random;
 
 /// Plain bytes in one member. Twice as much makes the output 0.2 % smaller, half as much makes it 0.5 % larger; a thread
 /// holds four times as much.

@@ -1,14 +1,14 @@
 //! gzip: all members read as one stream, fixed blocks written as members.
 //!
 //! `stream` reads whatever is gzip, `parallel` reads members that say how long they are on several threads; `members` writes
-//! them, and `random` finds those that no level shortens.
+//! them, and `content` finds those that no level shortens.
 //!
 //! Sources: RFC 1952; docs/formats.md O-16, O-17, H-16, H-17, D-10.
 
+mod content;
 mod header;
 mod members;
 mod parallel;
-mod random;
 mod stream;
 
 use std::io;
