@@ -14,7 +14,7 @@ use libdeflater::{CompressionLvl, Compressor, crc32};
 use super::super::GzipLevel;
 use super::super::blocks::BlockFormat;
 use super::super::crew::BlockWork;
-use super::content::is_random;
+use super::content::level_for;
 
 /// Plain bytes in one member. Twice as much makes the output 0.2 % smaller, half as much makes it 0.5 % larger; a thread
 /// holds four times as much.
@@ -33,7 +33,7 @@ const HEADER_SIZE: usize = HEADER.len() + 4;
 /// CRC and size of the content.
 const TRAILER_SIZE: usize = 8;
 
-/// Makes members, all at one level, or without one at the default level but for those that it would not shorten.
+/// Makes members, all at one level, or without one each at that for its content.
 #[derive(Clone, Copy)]
 pub(in crate::codec) struct Members(pub(in crate::codec) Option<GzipLevel>);
 
@@ -68,8 +68,7 @@ impl BlockWork for Members {
     }
 
     fn work(state: &mut MemberState, block: &[u8], out: &mut Vec<u8>) -> usize {
-        let by_content = || if is_random(block) { 0 } else { DEFAULT_LEVEL };
-        let level = state.level.map_or_else(by_content, GzipLevel::get);
+        let level = state.level.map_or_else(|| level_for(block), GzipLevel::get);
         let compressor = state.compressor(level);
         let bound = HEADER_SIZE + compressor.deflate_compress_bound(block.len()) + TRAILER_SIZE;
         if out.len() < bound {

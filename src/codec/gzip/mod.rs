@@ -1,7 +1,7 @@
 //! gzip: all members read as one stream, fixed blocks written as members.
 //!
 //! `stream` reads whatever is gzip, `parallel` reads members that say how long they are on several threads; `members` writes
-//! them, and `content` finds those that no level shortens.
+//! them, and `content` finds the level for each.
 //!
 //! Sources: RFC 1952; docs/formats.md O-16, O-17, H-16, H-17, D-10.
 
@@ -47,7 +47,7 @@ fn size_of_one_member(size: u32, stored: u64) -> Option<u64> {
 pub(super) fn version() -> String {
     let library = env!("LIBDEFLATE_VERSION");
     format!(
-        "gzip: libdeflate {library}, level {DEFAULT_LEVEL}, or 0 by content, if none is asked for, members of {} KiB",
+        "gzip: libdeflate {library}, level {DEFAULT_LEVEL}, or 1 or 0 by content, if none is asked for, members of {} KiB",
         BLOCK >> 10
     )
 }
