@@ -16,6 +16,9 @@ use super::choices::FormatArg;
 use super::messages::{self, Messages, Verbosity};
 use super::words::{counted, list, made, needed, size};
 
+/// The most images that are listed without `--verbose`. An archive may have thousands; `--report` has them all.
+const MOST_IMAGES: usize = 100;
+
 /// A conversion as `--report` has it.
 #[derive(Serialize)]
 pub(super) struct ReportDocument {
@@ -70,7 +73,8 @@ impl ReportDocument {
         let mut text = self.archive(format);
         // A root filesystem that is converted to one is not an image.
         let is_image = |image: &&ImageReport| format != FormatArg::Rootfs || image.source_image_id.is_some();
-        for image in self.report.images.iter().filter(is_image) {
+        let most = if messages.verbosity() == Verbosity::Verbose { usize::MAX } else { MOST_IMAGES };
+        for image in self.report.images.iter().filter(is_image).take(most) {
             text += &format!("  {}\n", sentence(image, format));
             if let Some(line) = self.config_hint.and_then(|hint| left_out(image, hint)) {
                 text += &format!("    {line}\n");
@@ -86,6 +90,9 @@ impl ReportDocument {
             if messages.verbosity() == Verbosity::Verbose {
                 image.layers.iter().for_each(|layer| text += &format!("    {}\n", layer_sentence(layer)));
             }
+        }
+        if self.report.images.len() > most {
+            text += &format!("  and {}; -v lists all\n", counted(self.report.images.len() - most, "more image"));
         }
         for unread in self.report.unread.iter().filter(|_| messages.verbosity() == Verbosity::Verbose) {
             text += &format!("  {}\n", presentable(&unread_sentence(unread)));

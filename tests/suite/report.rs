@@ -45,6 +45,20 @@ fn of_many_names_only_the_first_hundred_are_shown() {
 }
 
 #[test]
+fn of_many_images_only_the_first_hundred_are_shown() {
+    let images: Vec<TestImage> = (0..150).map(|nth| TestImage::demo(&format!("app:{nth}"))).collect();
+    let archive = Shape::Docker20.save(&images).bytes();
+    let lines = |flags: &[&str]| {
+        let stderr = convert(archive.clone(), &[&["--to", "docker"], flags].concat()).0.stderr;
+        stderr.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [first, shown @ .., last] = &lines(&[])[..] else { panic!("more than two lines") };
+    assert!(first.contains("150 images") && shown.len() == 100, "{first}");
+    assert_eq!(last, "  and 50 more images; -v lists all");
+    assert_eq!(lines(&["-v"]).iter().filter(|line| line.starts_with("  app:")).count(), 150);
+}
+
+#[test]
 fn a_sentence_an_archive_and_a_line_an_image() {
     let gzip = Shape::Oci.save_one(&image()).bytes();
     let id = image().id();
