@@ -54,12 +54,16 @@ impl ManifestJson {
     /// Returns the document with items that are one image but for their names as one, as readers take them: what made two
     /// images of them in the input, such as another compression of a layer, need not be there any more (D-4).
     pub(super) fn merged(mut self) -> Self {
-        let mut known = HashMap::new();
-        let first_of = |(number, (_, item)): (usize, &(Vec<String>, Rc<ImageItem>))| {
-            let first = *known.entry((item.config.clone(), Rc::clone(item).layers.clone())).or_insert(number);
-            if self.items[first].1.layer_sources == item.layer_sources { first } else { number }
-        };
-        let firsts: Vec<usize> = self.items.iter().enumerate().map(first_of).collect();
+        let (mut of_content, mut of_item) = (HashMap::new(), HashMap::new());
+        let mut firsts = Vec::with_capacity(self.items.len());
+        for (number, (_, item)) in self.items.iter().enumerate() {
+            // Layers are compared once for all entries that list an image.
+            let first = of_item.entry(Rc::as_ptr(item)).or_insert_with(|| {
+                let first = *of_content.entry((&item.config, &item.layers)).or_insert(number);
+                if self.items[first].1.layer_sources == item.layer_sources { first } else { number }
+            });
+            firsts.push(*first);
+        }
         for (number, &first) in firsts.iter().enumerate().filter(|(number, first)| number != *first) {
             let names = mem::take(&mut self.items[number].0);
             self.items[first].0.extend(names);

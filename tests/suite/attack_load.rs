@@ -154,7 +154,14 @@ fn an_image_that_is_listed_many_times_is_planned_once() {
         layout.blob(OCI_LAYER, "");
         layout.tarball()
     };
-    grows_evenly(&["convert", "-q", "--to", "oci", "--no-docker-manifest", "IN"], 1_500, listed, 0);
+    for command in [
+        &["convert", "-q", "--to", "oci", "IN"][..],
+        &["convert", "-q", "--to", "oci", "--compress", "none", "IN"],
+        &["convert", "-q", "--to", "docker", "IN"],
+        &["edit", "-q", "--label", "a=b", "--to", "oci", "--dry-run", "IN"],
+    ] {
+        grows_evenly(command, 1_500, listed, 0);
+    }
 }
 
 #[test]

@@ -39,10 +39,13 @@ pub(super) fn choose<'a>(
     run: &Run,
 ) -> Result<Vec<ListedImage<'a>>> {
     let wanted = wanted(options);
+    // Thousands of entries may list one image of thousands of layers.
+    let mut obstacles: HashMap<*const Image, Option<&str>> = HashMap::new();
+    let mut with_zstd: HashMap<*const Image, bool> = HashMap::new();
     let mut readable = Vec::new();
     for entry in entries {
         let Some(image) = representative(entry, &wanted) else { continue };
-        match obstacle(image, form) {
+        match *obstacles.entry(Arc::as_ptr(image)).or_insert_with(|| obstacle(image, form)) {
             Some(problem) => {
                 run.diagnostics.note(
                     Rule::O28,
@@ -75,7 +78,11 @@ pub(super) fn choose<'a>(
             run.diagnostics.note(Rule::O28, entry.image_at(image), problem);
             continue;
         }
-        warn_of_zstd(&entry.image_at(image), image, form, run)?;
+        if *with_zstd.entry(Arc::as_ptr(image)).or_insert_with(|| has_zstd(image, form)) {
+            let problem = "it has zstd layers, which Docker before 23 cannot load";
+            let warning = Diagnostic::warning(Rule::O28, entry.image_at(image), problem);
+            run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;
+        }
         listed.push(ListedImage { entry, image, names });
     }
     if listed.is_empty() {
@@ -143,13 +150,8 @@ fn obstacle(image: &Image, form: &dyn Fn(&Layer) -> LayerForm) -> Option<&'stati
     forms().any(|form| !is_readable(form.compression)).then_some("a layer is neither plain nor gzip nor zstd")
 }
 
-fn warn_of_zstd(at: &str, image: &Image, form: &dyn Fn(&Layer) -> LayerForm, run: &Run) -> Result<()> {
-    if image.layers.iter().any(|layer| form(layer).compression == Some(Compression::Zstd)) {
-        let problem = "it has zstd layers, which Docker before 23 cannot load";
-        let warning = Diagnostic::warning(Rule::O28, at, problem);
-        run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;
-    }
-    Ok(())
+fn has_zstd(image: &Image, form: &dyn Fn(&Layer) -> LayerForm) -> bool {
+    image.layers.iter().any(|layer| form(layer).compression == Some(Compression::Zstd))
 }
 
 /// The member that holds a layer, or the link in its place.
