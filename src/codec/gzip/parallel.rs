@@ -25,7 +25,7 @@ const START: usize = 12;
 const MOST_EXTRA: usize = 64;
 /// Bytes of a member in which its length is, if it is looked at.
 pub(super) const MOST_HEAD: usize = START + MOST_EXTRA;
-/// The most members whose sizes are added up: reading them one by one costs more than that of each is worth.
+/// The most members whose sizes are added up. Each takes a read of its own, so more of them would take seconds.
 const MOST_COUNTED: usize = 1 << 20;
 const EXTRA_FLAG: u8 = 4;
 const TRAILER_SIZE: usize = 8;
@@ -127,11 +127,11 @@ impl MemberReader {
 
     /// Completes `next`; returns false if it is not a whole member that says how long it is.
     fn read_member(&mut self, inner: &mut impl Read) -> io::Result<bool> {
-        if !self.read_to(inner, START)? || self.next[3] & EXTRA_FLAG == 0 {
+        if !self.read_to(inner, START)? {
             return Ok(false);
         }
-        let extra = usize::from(u16::from_le_bytes([self.next[10], self.next[11]]));
-        if extra > MOST_EXTRA || !self.read_to(inner, START + extra)? {
+        let Some(extra) = extra_len(&self.next).filter(|len| *len <= MOST_EXTRA) else { return Ok(false) };
+        if !self.read_to(inner, START + extra)? {
             return Ok(false);
         }
         match size_in_extra(&self.next[START..]) {
@@ -172,10 +172,14 @@ pub(super) fn declared_size(stored: &Extent, mut head: Vec<u8>) -> io::Result<Op
 
 /// The length of the member that begins with `head`, by its extra field, if it has one.
 pub(super) fn size_of_member(head: &[u8]) -> Option<usize> {
-    let (start, rest) = head.split_first_chunk::<START>()?;
-    let is_extended = start.starts_with(&[0x1f, 0x8b]) && start[3] & EXTRA_FLAG != 0;
-    let extra = rest.get(..usize::from(u16::from_le_bytes([start[10], start[11]]))).filter(|_| is_extended)?;
-    size_in_extra(extra).filter(|size| *size >= START + extra.len() + TRAILER_SIZE)
+    let len = extra_len(head).filter(|_| head.starts_with(&[0x1f, 0x8b]))?;
+    size_in_extra(head.get(START..START + len)?).filter(|size| *size >= START + len + TRAILER_SIZE)
+}
+
+/// The length of the extra field of the member that begins with `head`, if it has one.
+fn extra_len(head: &[u8]) -> Option<usize> {
+    let start: &[u8; START] = head.first_chunk()?;
+    (start[3] & EXTRA_FLAG != 0).then(|| usize::from(u16::from_le_bytes([start[10], start[11]])))
 }
 
 /// The length of a member by its extra field, header and trailer included.
