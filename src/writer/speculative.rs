@@ -208,8 +208,8 @@ fn declared_digest(layer: &Layer) -> Option<&Digest> {
     }
 }
 
-/// Stored bytes from which on a layer is worth a task of its own. A smaller one may be a few members that imgtar made,
-/// and the size at the end of the last looks like that of all of them.
+/// Stored bytes from which on a layer is worth a task of its own. A smaller one may be a few gzip members that do not say how
+/// long they are, and the size at the end of the last looks like that of all of them.
 const WORTH_A_TASK: u64 = 1 << 20;
 
 /// The most layers that wait to be decoded at a time: an archive may have more of them than a process may open files.
