@@ -292,12 +292,19 @@ impl Node {
 
     /// The nodes at and below this one that are not indexes, in order, each as often as it is listed.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &Self> {
-        let mut waiting = vec![self];
+        self.listed_leaves().map(|(leaf, _)| leaf)
+    }
+
+    /// The [leaves](Self::leaves), each with the index that lists it, if one does.
+    pub(crate) fn listed_leaves(&self) -> impl Iterator<Item = (&Self, Option<&Arc<ImageIndex>>)> {
+        let mut waiting = vec![(self, None)];
         std::iter::from_fn(move || {
-            while let Some(node) = waiting.pop() {
+            while let Some((node, listed_by)) = waiting.pop() {
                 match node {
-                    Self::Index(index) => waiting.extend(index.children.iter().rev().map(|child| &child.node)),
-                    leaf => return Some(leaf),
+                    Self::Index(index) => {
+                        waiting.extend(index.children.iter().rev().map(|child| (&child.node, Some(index))));
+                    }
+                    leaf => return Some((leaf, listed_by)),
                 }
             }
             None

@@ -1,5 +1,8 @@
 //! Facts about the archive rather than about one of its images.
 
+use std::hash::Hash;
+
+use indexmap::IndexSet;
 use serde::Serialize;
 
 use super::image::DecodedLayers;
@@ -11,7 +14,7 @@ use crate::spec::v1::Steps;
 use crate::words::counted;
 
 /// A manifest or blob that the archive lists and that is not an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct ArtifactFacts {
     /// A short description of its kind.
@@ -26,7 +29,7 @@ pub struct ArtifactFacts {
 }
 
 /// Something listed that is not there, or not all of it (docs/formats.md O-15).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct MissingFacts {
     /// Its platform, if that is listed.
@@ -76,14 +79,9 @@ pub(super) fn missing(entries: &[ImageEntry]) -> Vec<MissingFacts> {
 }
 
 /// Returns what `take` finds in the nodes that are not indexes, in their order, each once.
-fn distinct_leaves<T: PartialEq>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
-    let mut found = Vec::new();
-    for taken in entries.iter().flat_map(|entry| entry.node.leaves()).filter_map(take) {
-        if !found.contains(&taken) {
-            found.push(taken);
-        }
-    }
-    found
+fn distinct_leaves<T: Eq + Hash>(entries: &[ImageEntry], take: impl Fn(&Node) -> Option<T>) -> Vec<T> {
+    let leaves = entries.iter().flat_map(|entry| entry.node.leaves());
+    leaves.filter_map(take).collect::<IndexSet<T>>().into_iter().collect()
 }
 
 /// Returns the errors of the images and indexes below `entries` that could not be read.

@@ -196,38 +196,47 @@ fn layers(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFacts> {
     numbered.map(facts).collect()
 }
 
-/// The entries that list each image, with their `@N`.
-struct EntryPlaces<'a>(HashMap<*const Image, Vec<(usize, &'a ImageEntry)>>);
+/// Where an image is listed.
+#[derive(Clone, Copy)]
+struct EntryPlace<'a> {
+    /// The entry's `@N`.
+    position: usize,
+    entry: &'a ImageEntry,
+    /// The innermost index.
+    index: Option<&'a Arc<ImageIndex>>,
+}
+
+/// The places at which each image is listed.
+struct EntryPlaces<'a>(HashMap<*const Image, Vec<EntryPlace<'a>>>);
 
 impl<'a> EntryPlaces<'a> {
     fn of(set: &'a ImageSet) -> Self {
         let mut places: HashMap<_, Vec<_>> = HashMap::new();
-        let with_images = set.entries.iter().map(|entry| (entry, entry.node.images()));
-        for (position, (entry, images)) in with_images.filter(|(_, images)| !images.is_empty()).enumerate() {
-            for image in images {
-                places.entry(Arc::as_ptr(image)).or_default().push((position, entry));
+        let mut position = 0;
+        for entry in &set.entries {
+            let mut has_images = false;
+            for (leaf, index) in entry.node.listed_leaves() {
+                let Node::Image(image) = leaf else { continue };
+                places.entry(Arc::as_ptr(image)).or_default().push(EntryPlace { position, entry, index });
+                has_images = true;
             }
+            position += usize::from(has_images);
         }
         Self(places)
     }
 
     /// The `@N` of `image` under `names`, and the innermost index that lists it.
     fn place(&self, names: &[Name], image: &Arc<Image>) -> (usize, Option<DocumentFacts>) {
-        let Some(entries) = self.0.get(&Arc::as_ptr(image)) else { return (0, None) };
-        let is_named = |(_, entry): &&(usize, &ImageEntry)| {
-            let known: HashSet<&Name> = entry.names.iter().collect();
+        let places = self.0.get(&Arc::as_ptr(image)).map(Vec::as_slice).unwrap_or_default();
+        let is_named = |place: &&EntryPlace<'_>| {
+            let known: HashSet<&Name> = place.entry.names.iter().collect();
             names.iter().all(|name| known.contains(name))
         };
-        let place = match &entries[..] {
+        let place = match places {
             [only] => Some(only),
             several => several.iter().find(is_named).or(several.first()),
         };
-        let Some((position, entry)) = place else { return (0, None) };
-        let is_child = |index: &&Arc<ImageIndex>| {
-            index.children.iter().any(|child| matches!(&child.node, Node::Image(other) if Arc::ptr_eq(other, image)))
-        };
-        let index = entry.node.indexes().into_iter().find(is_child).map(|index| document(&index.document));
-        (*position, index)
+        place.map_or((0, None), |place| (place.position, place.index.map(|index| document(&index.document))))
     }
 }
 

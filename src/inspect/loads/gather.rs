@@ -1,6 +1,6 @@
 //! Gathers the facts that decide which engines load an archive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl Gatherer<'_> {
             extents.push((number, name, self.members.find(name, MANIFEST_MEMBER)?));
         }
         // A link is harmless where the same image names the file itself, too.
-        let own: Vec<Location> = extents
+        let own: HashSet<Location> = extents
             .iter()
             .filter(|(_, name, _)| !self.members.is_link(name))
             .filter_map(|(.., extent)| Some(extent.as_ref()?.location()))

@@ -18,6 +18,7 @@ mod row;
 mod table;
 mod verdict;
 
+use indexmap::IndexSet;
 use serde::Serialize;
 
 pub use engine::{Engine, EngineChoice};
@@ -69,13 +70,15 @@ fn of_engine(engine: Engine, facts: &LoadFacts) -> Loads {
     let (list, obstacles) = best(row, facts);
     let loads = verdict(&obstacles);
     let is_loaded = loads != Verdict::No;
+    let remedy = remedy(row, facts, &obstacles);
+    let reasons: IndexSet<String> = obstacles.into_iter().map(|obstacle| obstacle.reason).collect();
     Loads {
         engine,
         loads,
         names: list.filter(|_| is_loaded).map(|list| names::of(row, facts, list)).unwrap_or_default(),
         notes: list.filter(|_| is_loaded).map(|list| notes::of(row, facts, list)).unwrap_or_default(),
-        remedy: remedy(row, facts, &obstacles),
-        reasons: distinct(obstacles.into_iter().map(|obstacle| obstacle.reason)),
+        remedy,
+        reasons: reasons.into_iter().collect(),
     }
 }
 
@@ -118,14 +121,4 @@ fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Opt
         sum = Remedy { image: true, platform: false, ..sum };
     }
     Some(sum.command(row.target, &image, &platform.map(Platform::name).unwrap_or_default()))
-}
-
-fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
-    let mut distinct = Vec::new();
-    for text in texts {
-        if !distinct.contains(&text) {
-            distinct.push(text);
-        }
-    }
-    distinct
 }
