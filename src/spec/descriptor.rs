@@ -157,7 +157,13 @@ impl Descriptor {
             Some(value) => annotations.insert(key.into(), value.into()),
             None => annotations.remove(key),
         };
-        self.with("annotations", json::text_map(&annotations))
+        self.with_annotations(&annotations)
+    }
+
+    /// This descriptor with these annotations alone, in that order.
+    #[must_use]
+    pub(crate) fn with_annotations(self, annotations: &BTreeMap<String, String>) -> Self {
+        self.with("annotations", json::text_map(annotations))
     }
 
     /// This descriptor with these `urls`; an empty list removes the key.
@@ -198,7 +204,7 @@ impl Descriptor {
             .with("size", size)
             .with("urls", Value::Null)
             .with("data", Value::Null)
-            .with("annotations", json::text_map(&annotations))
+            .with_annotations(&annotations)
     }
 
     /// The document `bytes` in place of this one, of the same type: with its digest and size, and embedded if this one is

@@ -5,8 +5,9 @@
 //!
 //! Sources: docs/formats.md O-12, O-20 to O-24, O-30, N-9; docs/bundles.md B-20 to B-25, B-30.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use indexmap::IndexMap;
 
 use super::super::store::Store;
 use crate::digest::Digest;
@@ -20,7 +21,7 @@ use crate::spec::descriptor::Descriptor;
 use crate::spec::json;
 use crate::spec::media_type::{Family, MediaType};
 use crate::spec::oci::{INDEX_MEMBER, Index};
-use crate::spec::platform::Platform;
+use crate::spec::platform::{Machine, Platform};
 
 /// The annotation by which an attestation names what it is about (O-13).
 const ATTESTS_TO: &str = "vnd.docker.reference.digest";
@@ -45,8 +46,7 @@ pub(super) struct IndexJson {
 pub(super) fn member(descriptor: &Descriptor, platform: Option<&Platform>) -> Descriptor {
     let stripped = Name::strip(descriptor.clone());
     let bare = Descriptor::new(stripped.media_type().clone(), stripped.digest().clone(), stripped.size());
-    let annotated =
-        stripped.annotations().iter().fold(bare, |member, (key, value)| member.with_annotation(key, Some(value)));
+    let annotated = bare.with_annotations(stripped.annotations());
     match stripped.platform().or(platform) {
         Some(platform) => annotated.with_platform(platform),
         None => annotated,
@@ -79,12 +79,14 @@ impl IndexJson {
             charge(&entry.descriptor, entry.names.len())?;
             entry.members.iter().try_for_each(|member| charge(member, 1))?;
         }
+        let nameless: HashSet<&Digest> =
+            new.iter().filter(|new| new.names.is_empty()).map(|new| new.descriptor.digest()).collect();
         let mut old: HashMap<Name, Vec<&Descriptor>> = HashMap::new();
         for entry in existing.map_or(&[][..], Index::entries) {
             match Name::of(entry) {
                 Some(name) if named.contains_key(&name) => old.entry(name).or_default().push(entry),
                 Some(_) => listed.entries.push(entry.clone()),
-                None if new.iter().any(|new| new.names.is_empty() && new.descriptor.digest() == entry.digest()) => {}
+                None if nameless.contains(entry.digest()) => {}
                 None => listed.entries.push(entry.clone()),
             }
         }
@@ -136,25 +138,19 @@ impl IndexJson {
 /// listing (docs/bundles.md B-24, B-25).
 fn each_once(members: impl Iterator<Item = Descriptor>) -> Vec<Descriptor> {
     let (attestations, images): (Vec<_>, Vec<_>) = members.partition(Descriptor::is_attestation);
-    let mut places: HashMap<Digest, usize> = HashMap::new();
-    let mut once: Vec<Descriptor> = Vec::new();
+    let mut once: IndexMap<Digest, (Descriptor, BTreeMap<String, String>)> = IndexMap::new();
     for member in images.into_iter().chain(attestations) {
-        match places.entry(member.digest().clone()) {
-            Entry::Vacant(place) => {
-                place.insert(once.len());
-                once.push(member);
-            }
-            Entry::Occupied(place) => {
-                let known = &mut once[*place.get()];
-                for (key, value) in member.annotations() {
-                    if known.annotation(key).is_none() {
-                        *known = known.clone().with_annotation(key, Some(value));
-                    }
-                }
+        let (_, known) = once.entry(member.digest().clone()).or_insert_with(|| (member.clone(), BTreeMap::new()));
+        for (key, value) in member.annotations() {
+            if !known.contains_key(key) {
+                known.insert(key.clone(), value.clone());
             }
         }
     }
-    once
+    let annotated = |(member, all): (Descriptor, BTreeMap<String, String>)| {
+        if *member.annotations() == all { member } else { member.with_annotations(&all) }
+    };
+    once.into_values().map(annotated).collect()
 }
 
 /// Returns what all indexes that become one have among their annotations (B-25).
@@ -219,11 +215,17 @@ fn surviving(old: &[&Descriptor], new: &[Descriptor], store: &impl Store) -> Res
     old.iter().try_for_each(|entry| flatten(entry, MAX_INDEX_DEPTH, store, &mut found))?;
     let images = || new.iter().filter(|member| !member.is_attestation());
     let platforms: Option<Vec<&Platform>> = images().map(Descriptor::platform).collect();
+    let mut machines: HashMap<Machine, Vec<&Platform>> = HashMap::new();
+    for platform in platforms.iter().flatten() {
+        machines.entry(platform.machine()).or_default().push(platform);
+    }
     let mut kept = Vec::new();
     for old in found.iter().filter(|old| !old.is_attestation()) {
         let platform = store.platform(old)?;
-        let differs =
-            |platform: &Platform| platforms.as_ref().is_some_and(|new| !new.iter().any(|new| platform.matches(new)));
+        let is_replaced = |platform: &Platform| {
+            machines.get(&platform.machine()).into_iter().flatten().any(|new| platform.matches(new))
+        };
+        let differs = |platform: &Platform| platforms.is_some() && !is_replaced(platform);
         if platform.as_ref().is_some_and(differs) {
             kept.push(member(old, platform.as_ref()));
         }
