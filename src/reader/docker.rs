@@ -6,6 +6,7 @@
 //! docs/bundles.md B-10, B-15.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::shared::SharedBlobs;
@@ -70,7 +71,7 @@ pub(super) fn listing(
     if items.is_empty() && run.diagnostics.collects() {
         run.diagnostics.fault(Error::invalid(Rule::H19, &at, "it lists no images"))?;
     }
-    let mut reading = Items { members, shared, may_lack, run, diff_ids: HashMap::new() };
+    let mut reading = Items { members, shared, may_lack, run, configs: HashMap::new(), diff_ids: HashMap::new() };
     let mut listed = Vec::with_capacity(items.len());
     for (nth, written) in items.into_iter().enumerate().filter_map(|(nth, item)| Some((nth, item?))) {
         let at = docker::item_at(&at, nth);
@@ -88,6 +89,8 @@ struct Items<'a> {
     /// True if other archives may have layers that are not here.
     may_lack: bool,
     run: &'a Run,
+    /// The configs read so far.
+    configs: HashMap<Location, ConfigParts>,
     /// The diff_id of each stored file by the configs: one file cannot have two (G-9).
     diff_ids: HashMap<Location, DiffId>,
 }
@@ -128,7 +131,7 @@ impl Items<'_> {
         let config_at = self.members.at(&item.config);
         let (image_id, diff_ids, config) = match self.config(item, named_by, &config_at)? {
             Some(ConfigParts { image_id, diff_ids, whole }) => (Some(image_id), diff_ids, whole),
-            None => (None, Vec::new(), None),
+            None => (None, Arc::default(), None),
         };
         if config.is_some() {
             layer::check_count(diff_ids.len(), item.layers.len(), at, self.run)?;
@@ -145,15 +148,24 @@ impl Items<'_> {
         let layers = item.layers.iter().zip(diff_ids);
         let layers = layers.map(|(member, diff_id)| self.layer(item, member, diff_id, named_by));
         let layers = layers.collect::<Result<_>>()?;
-        Ok(PartialImage { at: at.to_owned(), config_at, image_id, config: config.map(Arc::new), layers })
+        Ok(PartialImage { at: at.to_owned(), config_at, image_id, config, layers })
     }
 
-    fn config(&self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Option<ConfigParts>> {
-        let raw = match self.members.document(Rule::L6, &item.config, named_by, MAX_DOCUMENT, self.run) {
-            Ok(raw) => raw,
-            Err(error) => return self.run.diagnostics.fault(error).map(|()| None),
+    fn config(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Option<ConfigParts>> {
+        let (members, diagnostics) = (self.members, &self.run.diagnostics);
+        let place = match members.member(Rule::L6, &item.config, named_by) {
+            Ok(extent) => extent.location(),
+            Err(error) => return diagnostics.fault(error).map(|()| None),
         };
-        let parts = ConfigParts::read(raw, at, &self.run.diagnostics)?;
+        let parts = match self.configs.entry(place) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(unknown) => {
+                match members.document(Rule::L6, &item.config, named_by, MAX_DOCUMENT, self.run) {
+                    Ok(raw) => unknown.insert(ConfigParts::read(raw, at, diagnostics)?).clone(),
+                    Err(error) => return diagnostics.fault(error).map(|()| None),
+                }
+            }
+        };
         check_config_name(&item.config, &parts.image_id, at, self.run)?;
         Ok(Some(parts))
     }

@@ -24,6 +24,7 @@ use crate::limits::{MAX_DESCRIPTORS, MAX_DOCUMENT, MAX_INDEX_DEPTH};
 use crate::path::quote_member;
 use crate::rule::Rule;
 use crate::run::Run;
+use crate::spec::config::ConfigParts;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::docker::MANIFEST_MEMBER;
 use crate::spec::json;
@@ -187,6 +188,8 @@ struct Walk<'a> {
     referenced: HashSet<Digest>,
     /// The names in messages of the blobs that were found in other archives.
     shared_at: HashMap<Digest, &'a str>,
+    /// The configs read so far, by the digest and size that descriptors state.
+    configs: HashMap<(Digest, u64), ConfigParts>,
     /// The diff_id of each layer by the configs: one blob cannot have two (H-20).
     diff_ids: HashMap<Digest, DiffId>,
     kinds: kind::BlobKinds,
@@ -204,6 +207,7 @@ impl<'a> Walk<'a> {
             descriptors: 0,
             referenced: HashSet::new(),
             shared_at: HashMap::new(),
+            configs: HashMap::new(),
             diff_ids: HashMap::new(),
             kinds: kind::BlobKinds::default(),
         }

@@ -6,6 +6,7 @@
 //! Sources: OCI image-spec `config.md`, moby image spec v1.2, docs/formats.md M-2, M-3, M-11, O-12, L-9, L-14 to L-16.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -72,15 +73,15 @@ pub struct History {
     pub empty_layer: bool,
 }
 
-/// A config as far as it can be read.
-#[derive(Debug)]
+/// A config as far as it can be read. Cheap to clone: thousands of images may name one.
+#[derive(Debug, Clone)]
 pub(crate) struct ConfigParts {
     /// The image ID.
     pub image_id: Digest,
     /// The layers' digests uncompressed, base first; `None` in the place of one that is refused.
-    pub diff_ids: Vec<Option<DiffId>>,
+    pub diff_ids: Arc<[Option<DiffId>]>,
     /// The config, where nothing is wrong with it.
-    pub whole: Option<ImageConfig>,
+    pub whole: Option<Arc<ImageConfig>>,
 }
 
 /// The shape of a document that may be an image's config, whatever its media type.
@@ -144,20 +145,20 @@ impl ConfigParts {
         let mut object: Value = match json::read(&text, at, MAX_DOCUMENT, Rule::G14) {
             Ok(object) => object,
             Err(error) => {
-                return diagnostics.fault(error).map(|()| Self { image_id, diff_ids: Vec::new(), whole: None });
+                return diagnostics.fault(error).map(|()| Self { image_id, diff_ids: Arc::default(), whole: None });
             }
         };
         spell_keys(&mut object, CONFIG, at, diagnostics)?;
         let diff_ids = diff_ids(&object, at, diagnostics)?;
         let whole = match (ConfigFields::parse(&object), diff_ids.iter().cloned().collect::<Option<Vec<_>>>()) {
             (Ok((fields, platform)), Some(diff_ids)) => {
-                Some(ImageConfig { raw, image_id: image_id.clone(), diff_ids, fields, platform })
+                Some(Arc::new(ImageConfig { raw, image_id: image_id.clone(), diff_ids, fields, platform }))
             }
             // The diff_id that is refused has been reported.
             (_, None) => None,
             (Err(message), Some(_)) => diagnostics.fault(Error::invalid(Rule::M11, at, message)).map(|()| None)?,
         };
-        Ok(Self { image_id, diff_ids, whole })
+        Ok(Self { image_id, diff_ids: diff_ids.into(), whole })
     }
 }
 
@@ -192,7 +193,10 @@ impl ImageConfig {
     /// [`Error::Invalid`] for what is not a config of an image made of layers (M-11).
     pub fn read(raw: Vec<u8>, at: &str) -> Result<Self> {
         let parts = ConfigParts::read(raw, at, &Diagnostics::silent())?;
-        parts.whole.ok_or_else(|| Error::invalid(Rule::M11, at, "it is not a config of an image"))
+        parts
+            .whole
+            .and_then(Arc::into_inner)
+            .ok_or_else(|| Error::invalid(Rule::M11, at, "it is not a config of an image"))
     }
 
     /// The bytes exactly as they were read.

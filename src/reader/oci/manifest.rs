@@ -132,17 +132,25 @@ impl Walk<'_> {
     /// The image as far as it can be read.
     fn partial(&mut self, Parts { config, config_blob, layers }: Parts, at: String) -> Result<PartialImage> {
         let config_at = config.as_ref().map_or_else(|| at.clone(), |config| self.at(config));
-        let read = |(config, blob): (Descriptor, RawBlob)| {
-            let raw = self.document(&config, &blob.extent, &config_at)?;
-            ConfigParts::read(raw, &config_at, &self.run.diagnostics)
-        };
-        let config = config.zip(config_blob).map(read).transpose()?;
+        let config = config.zip(config_blob).map(|(config, blob)| self.config(&config, &blob)).transpose()?;
         let (image_id, diff_ids, config) = match config {
             Some(ConfigParts { image_id, diff_ids, whole }) => (Some(image_id), diff_ids, whole),
-            None => (None, Vec::new(), None),
+            None => (None, Arc::default(), None),
         };
         let layers = self.layers(layers, &diff_ids, config.is_some(), &at)?;
-        Ok(PartialImage { at, config_at, image_id, config: config.map(Arc::new), layers })
+        Ok(PartialImage { at, config_at, image_id, config, layers })
+    }
+
+    fn config(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<ConfigParts> {
+        let key = (descriptor.digest().clone(), descriptor.size());
+        if let Some(known) = self.configs.get(&key) {
+            return Ok(known.clone());
+        }
+        let at = self.at(descriptor);
+        let raw = self.document(descriptor, &blob.extent, &at)?;
+        let parts = ConfigParts::read(raw, &at, &self.run.diagnostics)?;
+        self.configs.insert(key, parts.clone());
+        Ok(parts)
     }
 
     /// Ties layers to their diff_ids; those beyond the last of either have none.
