@@ -3,6 +3,7 @@
 //! Sources: docs/formats.md H-2, H-21, L-16, L-20, L-23, L-30, O-3, O-12, O-15.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Verification;
 use crate::diagnostics::{Diagnostic, Severity};
@@ -184,7 +185,10 @@ impl Verification<'_> {
     }
 
     /// L-16, M-14, O-12: no engine needs a history that fits, but ggcr refuses to write such an image as legacy.
-    fn config(&mut self, config: &ImageConfig, at: &str) {
+    fn config(&mut self, config: &Arc<ImageConfig>, at: &str) {
+        if !self.known.insert(Arc::as_ptr(config).cast()) {
+            return;
+        }
         let steps = config.history().iter().filter(|step| !step.empty_layer).count();
         if steps > 0 && steps != config.diff_ids().len() {
             let problem = "its history has another number of steps that make a layer than there are diff_ids";

@@ -125,7 +125,7 @@ struct Verification<'a> {
     set: &'a ImageSet,
     run: &'a Run,
     log: DiagnosticLog,
-    /// The addresses of the nodes that have been checked.
+    /// The addresses of the nodes and configs that have been checked.
     known: HashSet<*const ()>,
     /// The images, each once for each machine that it runs on: the halves of a hybrid list the same ones.
     checked: HashSet<(Digest, Option<Machine>)>,
