@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -29,21 +29,25 @@ pub(crate) struct Cost {
     pub(crate) cpu: Duration,
     /// The most memory that it took, KiB, as [`peak`] has seen it.
     pub(crate) peak: u64,
+    /// Bytes of standard output.
+    pub(crate) stdout: usize,
     /// Bytes of standard error, and how they begin.
     pub(crate) stderr: (usize, String),
 }
 
-/// Runs the command to its end. What it writes to standard output is dropped.
+/// Runs the command to its end. What it writes to standard output is counted and dropped.
 pub(crate) fn cost(args: &[OsString]) -> Cost {
     let mut command = Command::new("sh");
     command.args(["-c", &format!(r#"ulimit -t {MOST_SECONDS}; exec "$0" "$@""#)]).arg(program());
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for key in ["IMGTAR_JOBS", "SOURCE_DATE_EPOCH", "NO_COLOR"] {
         command.env_remove(key);
     }
     let mut child = command.spawn().expect("the shell starts");
-    let stream = child.stderr.take().expect("stderr is piped");
-    let stderr = thread::spawn(move || drain(stream));
+    let (stdout, stderr) =
+        (child.stdout.take().expect("stdout is piped"), child.stderr.take().expect("stderr is piped"));
+    let stdout = thread::spawn(move || drain(stdout).0);
+    let stderr = thread::spawn(move || drain(stderr));
     let process = child.id();
     let watch = thread::spawn(move || {
         // Nothing is told of a process that has ended and is not waited for yet.
@@ -56,7 +60,8 @@ pub(crate) fn cost(args: &[OsString]) -> Cost {
     let used = child.wait4().unwrap();
     let code = used.status.code().or(used.status.signal().map(|signal| 128 + signal)).expect("it ended");
     let cpu = used.rusage.utime + used.rusage.stime;
-    Cost { code, cpu, peak: watch.join().unwrap(), stderr: stderr.join().unwrap() }
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    Cost { code, cpu, peak: watch.join().unwrap(), stdout, stderr }
 }
 
 /// Times that twice as much may take beside other tests, in hundredths: two, and something for chance. What grows with the
@@ -90,7 +95,7 @@ pub(crate) fn grows_evenly(args: &[&str], times: usize, archive: impl Fn(usize) 
     panic!("{args:?} takes {one:?} for {times} and {two:?} for twice as many");
 }
 
-fn drain(mut stream: ChildStderr) -> (usize, String) {
+fn drain(mut stream: impl Read) -> (usize, String) {
     let (mut begins, mut length, mut buffer) = (Vec::new(), 0, vec![0; 1 << 16]);
     loop {
         match stream.read(&mut buffer).expect("reading what the command wrote") {
