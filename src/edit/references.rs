@@ -43,17 +43,13 @@ pub(super) fn replace(entries: Vec<ImageEntry>, changed: &ChangedImages, run: &R
             entry.descriptor.as_ref().filter(|descriptor| stale.gone.contains(descriptor.digest()))
         {
             // What names another digest is written anew.
-            run.budget.charge_memory(annotations_size(descriptor), "the descriptor of a changed image")?;
+            let size = json::memory_size(&json::write(descriptor));
+            run.budget.charge_memory(size, "the descriptor of a changed image")?;
         }
         let descriptor = entry.descriptor.map(|descriptor| with_platform(descriptor, &entry.node, &node));
         replaced.push(ImageEntry { descriptor, node, ..entry });
     }
     Ok(replaced)
-}
-
-/// The approximate memory that the annotations of a descriptor take twice: as they are and as JSON.
-fn annotations_size(descriptor: &Descriptor) -> u64 {
-    descriptor.annotations().iter().map(|(key, value)| 2 * (key.len() + value.len()) as u64 + 256).sum()
 }
 
 /// Adds the digests of manifests and indexes that will not be written any more; returns whether `node` has one of
@@ -86,31 +82,28 @@ struct Stale {
 impl Stale {
     fn find(entries: &[ImageEntry], mut gone: HashSet<Digest>) -> Self {
         let nodes = || entries.iter().map(|entry| (&entry.node, entry.descriptor.as_ref()));
-        loop {
-            let stale = Self { gone: gone.clone() };
-            let indexes = nodes().flat_map(|(node, _)| node.indexes());
-            let children =
-                indexes.flat_map(|index| &index.children).map(|child| (&child.node, Some(&child.descriptor)));
-            let all = nodes().chain(children).filter(|(node, descriptor)| stale.is_stale(node, *descriptor));
-            gone.extend(all.filter_map(|(_, descriptor)| Some(descriptor?.digest().clone())));
-            if gone.len() == stale.gone.len() {
-                return stale;
+        let indexes = nodes().flat_map(|(node, _)| node.indexes());
+        let children = indexes.flat_map(|index| &index.children).map(|child| (&child.node, Some(&child.descriptor)));
+        let mut referrers: HashMap<Digest, Vec<&Digest>> = HashMap::new();
+        for (node, descriptor) in nodes().chain(children) {
+            let Some(descriptor) = descriptor else { continue };
+            for subject in subjects(node, Some(descriptor)) {
+                referrers.entry(subject).or_default().push(descriptor.digest());
             }
         }
+        let mut waiting: Vec<Digest> = gone.iter().cloned().collect();
+        while let Some(subject) = waiting.pop() {
+            for referrer in referrers.remove(&subject).into_iter().flatten() {
+                if gone.insert(referrer.clone()) {
+                    waiting.push(referrer.clone());
+                }
+            }
+        }
+        Self { gone }
     }
 
     fn is_stale(&self, node: &Node, descriptor: Option<&Descriptor>) -> bool {
-        let attested = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED));
-        let is_about = |digest: &str| self.gone.iter().any(|gone| gone.to_string() == digest);
-        let subject = match node {
-            Node::Artifact(artifact) => artifact.subject.as_ref(),
-            Node::Image(image) => {
-                image.manifest.as_ref().and_then(|manifest| manifest.view.subject()).map(Descriptor::digest)
-            }
-            Node::Index(index) => index.document.view.subject().map(Descriptor::digest),
-            Node::Missing(_) | Node::Broken(_) => None,
-        };
-        attested.is_some_and(is_about) || subject.is_some_and(|subject| self.gone.contains(subject))
+        subjects(node, descriptor).any(|subject| self.gone.contains(&subject))
     }
 
     /// Returns whether an entry of `index.json` refers to something gone, by subject or by name, as cosign's do:
@@ -120,7 +113,8 @@ impl Stale {
             let text = name.to_string();
             let tag = text.rsplit(':').next().unwrap_or_default();
             let digest = [".sig", ".att", ".sbom"].iter().find_map(|suffix| tag.strip_suffix(suffix));
-            digest.is_some_and(|digest| self.gone.iter().any(|gone| gone.to_string().replace(':', "-") == digest))
+            let digest = digest.and_then(|digest| digest.replacen('-', ":", 1).parse::<Digest>().ok());
+            digest.is_some_and(|digest| self.gone.contains(&digest))
         };
         let is_named = !entry.names.is_empty() && entry.names.iter().all(named);
         is_named || self.is_stale(&entry.node, entry.descriptor.as_ref())
@@ -162,6 +156,20 @@ impl Stale {
         let problem = "left out: it is about an image before its change";
         run.diagnostics.warn_of_target(Rule::E42, format!("{what}{digest}"), problem)
     }
+}
+
+/// Returns the digests of what `node`, listed by `descriptor`, is about.
+fn subjects(node: &Node, descriptor: Option<&Descriptor>) -> impl Iterator<Item = Digest> {
+    let attested = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED)?.parse().ok());
+    let subject = match node {
+        Node::Artifact(artifact) => artifact.subject.as_ref(),
+        Node::Image(image) => {
+            image.manifest.as_ref().and_then(|manifest| manifest.view.subject()).map(Descriptor::digest)
+        }
+        Node::Index(index) => index.document.view.subject().map(Descriptor::digest),
+        Node::Missing(_) | Node::Broken(_) => None,
+    };
+    attested.into_iter().chain(subject.cloned())
 }
 
 /// The descriptor with the platform of a changed image: of the members that it had, and that the change has changed (E-41).
