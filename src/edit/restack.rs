@@ -96,6 +96,7 @@ pub(super) fn restack(
         }
         layers.push(layer);
     }
+    workspace.run.budget.charge_memory(walk.old.size(), "the tree of the old layers")?;
     Ok(Restacked { layers, clashes: walk.clashes, lost_directories: walk.lost_directories, placements })
 }
 

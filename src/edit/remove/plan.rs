@@ -17,6 +17,9 @@ use crate::layer_index::LayerEntry;
 use crate::path::EntryPath;
 use crate::run::Run;
 
+/// About what the names of an entry take besides their text, in bytes: an element of each map of [`WrittenNames`].
+const NAME_SIZE: usize = 2 * (size_of::<(EntryKey, Vec<u8>)>() + 16);
+
 /// The decisions on a layer.
 #[derive(Debug, Default)]
 pub(super) struct LayerPlan {
@@ -105,8 +108,11 @@ impl<'a> Planner<'a> {
         })?;
         layer.drop_aside();
         let LayerPlanner { mut plan, changes, .. } = layer;
+        let size = self.new.size();
         changes.apply(&mut self.new, &self.again)?;
         self.restore_implied(number, &placements, targets, &mut plan)?;
+        let taken = self.new.size().saturating_sub(size);
+        self.run.budget.charge_memory(taken, "the tree without the removed paths")?;
         Ok(plan)
     }
 
@@ -220,7 +226,7 @@ impl<'p, 'a, 't> LayerPlanner<'p, 'a, 't> {
         self.changes.add(found, decision.as_ref());
         let written =
             decision.as_ref().map_or(0, |decision| size_of::<(u64, EntryDecision)>() + 2 * decision.path().len());
-        let taken = 2 * found.name.len() + written;
+        let taken = NAME_SIZE + 2 * found.name.len() + written;
         self.planner.run.budget.charge_memory(taken as u64, "the names of a layer")?;
         self.plan.rewrite.decisions.extend(decision.map(|decision| (found.header.offset, decision)));
         Ok(())
