@@ -52,7 +52,8 @@ fn on_platforms(
 
 /// Reports what is left out of an index when each of its images is taken by itself.
 pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, images: &[&Arc<Image>], run: &Run) {
-    let is_taken = |node: &Node| matches!(node, Node::Image(other) if images.iter().any(|image| image.identity() == other.identity()));
+    let taken: HashSet<_> = images.iter().map(|image| image.identity()).collect();
+    let is_taken = |node: &Node| matches!(node, Node::Image(_)) && taken.contains(&node.identity());
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     let at = entry.at();
     run.diagnostics.note(

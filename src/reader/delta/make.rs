@@ -77,10 +77,10 @@ impl ImageDelta<'_> {
 
     /// Makes the image of the `base` that it needs.
     fn make(&self, base: &Image, spools: &SpoolFiles, run: &Run) -> Result<Image> {
+        let reused: HashMap<&DiffId, &Layer> = base.layers.iter().rev().map(|layer| (&layer.diff_id, layer)).collect();
         let recipe = |(listed, diff_id): (&Descriptor, &DiffId)| {
             let part = self.manifest.layers.get(listed.digest()).filter(|part| part.is_tar_diff())?;
-            let is_there = base.layers.iter().any(|layer| layer.diff_id == *diff_id);
-            (!is_there).then_some(&part.blob)
+            (!reused.contains_key(diff_id)).then_some(&part.blob)
         };
         let changed = self.layers().filter_map(recipe).count();
         let sources = match changed {
@@ -92,7 +92,8 @@ impl ImageDelta<'_> {
             self.layers().filter_map(recipe).map(|blob| (blob.digest(), blob.size())).collect();
         let old = sources.iter().flat_map(Sources::layers).map(|layer| layer.tar.size());
         let growth = Growth::of(recipes.into_values().chain(old).fold(0, u64::saturating_add));
-        let making = Making { delta: self, base, sources, growth, ahead: changed < run.jobs.get(), spools, run };
+        let making =
+            Making { delta: self, base, reused, sources, growth, ahead: changed < run.jobs.get(), spools, run };
         let layer = |(number, (listed, diff_id))| making.layer(number, listed, diff_id);
         let layers = pool::for_all(run.jobs, self.layers().enumerate(), |(_, (listed, _))| listed.size(), layer)?;
         Ok(self.image(layers))
@@ -103,6 +104,8 @@ impl ImageDelta<'_> {
 struct Making<'a> {
     delta: &'a ImageDelta<'a>,
     base: &'a Image,
+    /// The layers of the base by their diff_ids, the lowest of equal ones.
+    reused: HashMap<&'a DiffId, &'a Layer>,
     /// The files of `base`, if a layer is made of them.
     sources: Option<Sources>,
     growth: Growth,
@@ -115,7 +118,7 @@ struct Making<'a> {
 impl Making<'_> {
     /// Returns layer `number` of the image: one of the base, a whole one of the delta, or one that is rebuilt.
     fn layer(&self, number: usize, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
-        if let Some(reused) = self.base.layers.iter().find(|layer| layer.diff_id == *diff_id) {
+        if let Some(reused) = self.reused.get(diff_id) {
             return Ok(as_listed(reused, listed));
         }
         let ImageDelta { members, at, manifest, .. } = self.delta;
