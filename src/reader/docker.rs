@@ -31,7 +31,7 @@ use crate::spec::reference::Reference;
 use crate::stream::source::{Extent, Location};
 
 /// About what a layer takes in memory, in bytes: far more than its few characters in the documents.
-const LAYER_SIZE: u64 = 512;
+const LAYER_SIZE: u64 = 1024;
 /// The same for a name, besides its text.
 const NAME_SIZE: u64 = 256;
 
