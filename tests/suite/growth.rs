@@ -47,10 +47,10 @@ const MOST_SAID: usize = 1 << 20;
 const BUDGET: (u64, u64) = (8, 32);
 /// Memory above that of a small archive that a run with that budget may take, in hundredths of it and KiB besides: estimates
 /// and allocators need not be exact.
-const MOST_MEMORY: (u64, u64) = (150, 8 << 10);
+const MOST_MEMORY: (u64, u64) = (175, 8 << 10);
 
-/// What grows too fast yet: a line for each sort of growth and repeat, below the reason. The whole table tells what is
-/// needless.
+/// What grows too fast yet: a line for each sort of growth and repeat, and the command where it is not all, below the reason.
+/// The whole table tells what is needless.
 const KNOWN: &str = include_str!("growth.known");
 
 /// Something that an archive repeats.
@@ -219,7 +219,7 @@ fn try_all(repeats: &[Repeat], first: usize) {
     let is_shown = is_whole || env::args().any(|arg| arg == "--nocapture");
     let small = Bench::new(&Repeat::new("", (1, 1), |_| Shape::Docker20.save_one(&TestImage::demo("a:1")).bytes()), 1);
     let mut idle = HashMap::new();
-    let known: HashSet<&str> = KNOWN.lines().collect();
+    let known: Vec<&str> = KNOWN.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     let (mut met, mut problems) = (HashSet::new(), Vec::new());
     for (nth, repeat) in repeats.iter().enumerate() {
         if only.as_ref().is_some_and(|only| !repeat.what.contains(only)) {
@@ -238,18 +238,21 @@ fn try_all(repeats: &[Repeat], first: usize) {
                 println!("{row}  {} {times}: {}", repeat.what, command.join(" "));
             }
             for (sort, why) in wrong {
-                let place = format!("{sort}: {}", repeat.what);
-                if !known.contains(place.as_str()) {
-                    problems.push(format!("{place}: {}: {why}", command.join(" ")));
+                let place = format!("{sort}: {}: {}", repeat.what, command.join(" "));
+                let is_of =
+                    |known: &&&str| place.strip_prefix(**known).is_some_and(|rest| rest.starts_with([':', ' ']));
+                match known.iter().find(is_of) {
+                    Some(known) => drop(met.insert(*known)),
+                    None => problems.push(format!("{place}: {why}")),
                 }
-                met.insert(place);
             }
         }
-        for sort in ["time", "memory", "words", "end"] {
-            let place = format!("{sort}: {}", repeat.what);
-            if is_whole && known.contains(place.as_str()) && !met.contains(&place) {
-                problems.push(format!("growth.known is behind: {place}"));
-            }
+        let is_its = |known: &&&str| {
+            let what = known.split_once(": ").and_then(|(_, what)| what.strip_prefix(&*repeat.what));
+            what.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        };
+        for known in known.iter().filter(is_its).filter(|known| is_whole && !met.contains(*known)) {
+            problems.push(format!("growth.known is behind: {known}"));
         }
     }
     assert!(problems.is_empty(), "{} grow too fast:\n{}", problems.len(), problems.join("\n"));
