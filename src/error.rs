@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use crate::digest::Digest;
 use crate::rule::Rule;
-use crate::words::size;
+use crate::words::{size, within};
 
 /// The most choices that an error lists; the rest is counted.
 const MAX_CHOICES: usize = 100;
@@ -18,6 +18,33 @@ const MAX_CHOICES: usize = 100;
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The reason why an image could not be read, written or flattened.
+///
+/// [`line`](Self::line) is what to show. To act on an error, match on its [`innermost`](Self::innermost): others may be
+/// wrapped around it, [`Within`](Self::Within) with the image or archive in which it happened, and
+/// [`Avoidable`](Self::Avoidable) with a setting. [`kind`](Self::kind) and [`rule`](Self::rule) look into these too.
+///
+/// ```
+/// use imgtar::{Budget, Error, LimitKind, Limits, Run, open};
+///
+/// /// Returns what a program could do about `error`.
+/// fn advice(error: &Error) -> &'static str {
+///     match error.innermost() {
+///         Error::DigestMismatch { .. } | Error::SizeMismatch { .. } => "a blob is damaged: fetch it again",
+///         Error::MissingMember { .. } => "the archive is not complete",
+///         Error::Limit { kind: LimitKind::Size, .. } => "too large to be looked at here",
+///         Error::Choice { .. } => "the image, platform or path is not in it, or there are several",
+///         _ => "no more is known",
+///     }
+/// }
+///
+/// let mut limits = Limits::default();
+/// limits.size = 1000;
+/// let mut run = Run::quiet();
+/// run.budget = Budget::new(limits);
+/// let Err(error) = open("fixtures/saved20.tar.xz".into(), None, &run) else { panic!("it is larger") };
+/// assert_eq!(error.line(), "fixtures/saved20.tar.xz: more than 1000 B read and decoded");
+/// assert_eq!(advice(&error), "too large to be looked at here");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -33,7 +60,7 @@ pub enum Error {
         /// The expected and the found value, if the problem is a mismatch.
         values: Option<Box<Mismatch>>,
     },
-    /// The digest of the bytes differs from the one in their name, descriptor or diff_id (docs/formats.md M-11).
+    /// The digest of the bytes differs from the one in their name, descriptor or diff_id (docs/formats.md H-3, M-11).
     #[error("{at}: content is {found}, expected {expected}")]
     DigestMismatch {
         /// The blob, layer or document that was read.
@@ -89,7 +116,7 @@ pub enum Error {
     Limit {
         /// The part of the input that exceeds it.
         at: String,
-        /// The limit, in the unit of its kind.
+        /// The limit: bytes, or a number of entries for [`LimitKind::Entries`].
         limit: u64,
         /// The limit's kind.
         kind: LimitKind,
@@ -115,7 +142,8 @@ pub enum Error {
     /// The reader of the output, such as the next command of a pipe, has closed it.
     #[error("the output was closed by its reader")]
     ClosedPipe,
-    /// An error within an image, a layer or an archive, whose name goes in front.
+    /// An error within an image, a layer or an archive, whose name goes in front. The message is the name alone; the
+    /// error is the [`source`](std::error::Error::source).
     #[error("{at}")]
     Within {
         /// The name of the image, layer or archive.
@@ -156,49 +184,55 @@ impl LimitKind {
     }
 }
 
-/// A setting that avoids an error or a warning.
+/// A setting that avoids an error or a warning, by the field or argument that it is here. Every program has its own
+/// name for it, so messages do not have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Setting {
-    /// Select one image.
+    /// Select one image: [`ConvertOptions::images`](crate::ConvertOptions::images),
+    /// [`ImageSelector::image`](crate::ImageSelector::image).
     Image,
     /// Select one image by its digest.
     ImageDigest,
-    /// Select one image, or change a name.
+    /// Select one image, or change a name: [`ConvertOptions::names`](crate::ConvertOptions::names).
     ImageOrName,
     /// Select one image by its digest, or change a name in a conversion before this one.
     ImageDigestOrName,
-    /// Select one platform.
+    /// Select one platform: [`ConvertOptions::platforms`](crate::ConvertOptions::platforms),
+    /// [`ImageSelector::platforms`](crate::ImageSelector::platforms).
     Platform,
-    /// Choose the half of a hybrid to read.
+    /// Choose the half of a hybrid to read: [`ConvertOptions::prefer`](crate::ConvertOptions::prefer).
     Half,
-    /// Read the half of a hybrid that Docker reads.
+    /// Read the half of a hybrid that Docker reads: [`Half::Docker`](crate::Half::Docker).
     DockerHalf,
     /// Give an archive that has the missing blobs, or read the half of a hybrid that Docker reads.
     WithOrDockerHalf,
-    /// Give the archive of which an increment leaves out layers.
+    /// Give the archive of which an increment leaves out layers: [`Archives::with`](crate::Archives::with).
     With,
-    /// Give the archive of which a base leaves out layers.
+    /// Give the archive of which a base leaves out layers: [`Archives::bases`](crate::Archives::bases).
     Base,
-    /// List one layer as it is.
+    /// List one layer as it is: [`list_layer`](crate::list_layer).
     Layer,
-    /// List what each layer changes.
+    /// List what each layer changes: [`list_changes`](crate::list_changes).
     EachLayer,
-    /// Give the image a name that the target can hold.
+    /// Give the image a name that the target can hold: [`ConvertOptions::names`](crate::ConvertOptions::names).
     Name,
-    /// Allow missing foreign layers.
+    /// Allow missing foreign layers:
+    /// [`DockerOptions::allow_missing_foreign`](crate::DockerOptions::allow_missing_foreign).
     MissingForeign,
-    /// Compress layers with gzip.
+    /// Compress layers with gzip: [`Compress::Gzip`](crate::Compress::Gzip).
     Gzip,
-    /// Replace the existing output.
+    /// Replace the existing output: `force` of [`Sink::file`](crate::Sink::file), [`Mode::Force`](crate::Mode::Force).
     Replace,
-    /// Append to the existing output, or replace it.
+    /// Append to the existing output, or replace it: [`Mode::Append`](crate::Mode::Append),
+    /// [`Mode::Force`](crate::Mode::Force).
     AppendOrReplace,
-    /// Put temporary files in another directory.
+    /// Put temporary files in another directory: [`Run::tmpdir`](crate::Run::tmpdir).
     Tmpdir,
-    /// Allow directories to replace links and files of a new base, and links and files its directories.
+    /// Allow directories to replace links and files of a new base, and links and files its directories:
+    /// [`Rebase::force`](crate::Rebase::force).
     ForceRebase,
-    /// Do not treat warnings as errors.
+    /// Do not treat warnings as errors: `strict` of [`Diagnostics::new`](crate::Diagnostics::new).
     Lenient,
 }
 
@@ -289,6 +323,27 @@ impl Error {
         Self::Avoidable { error: Box::new(self), setting }
     }
 
+    /// The error without what is wrapped around it: neither [`Within`](Self::Within) nor
+    /// [`Avoidable`](Self::Avoidable).
+    pub fn innermost(&self) -> &Self {
+        match self {
+            Self::Within { source, .. } => source.innermost(),
+            Self::Avoidable { error, .. } => error.innermost(),
+            other => other,
+        }
+    }
+
+    /// Returns the error with all its causes as one line, as [`Diagnostic::line`](crate::Diagnostic::line) does.
+    /// Choices follow below it, a line for each.
+    pub fn line(&self) -> String {
+        match self {
+            Self::Within { at, source } => within(at, &source.line()),
+            Self::Avoidable { error, .. } => error.line(),
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            other => other.to_string(),
+        }
+    }
+
     /// The rule of docs/formats.md that the input breaks, if it breaks one.
     pub fn rule(&self) -> Option<Rule> {
         match self {
@@ -372,6 +427,17 @@ mod tests {
         let back = Error::io("reading", "archive", io);
         assert_eq!(back.kind(), ErrorKind::Input);
         assert_eq!(back.to_string(), "blob: size is 2 bytes, expected 1");
+    }
+
+    #[test]
+    fn a_line_has_all_causes_and_each_name_once() {
+        let io = Error::io("reading", "app.tar: blob", io::Error::from(io::ErrorKind::NotFound));
+        let error = io.avoided_by(Setting::With).within("app.tar: image app:1");
+        assert_eq!(error.line(), "app.tar: image app:1: reading app.tar: blob: entity not found");
+        assert!(matches!(error.innermost(), Error::Io { .. }));
+        let error = Error::Usage("app.tar: no".into()).within("app.tar: image app:1");
+        assert_eq!(error.line(), "app.tar: image app:1: no");
+        assert!(matches!(error.innermost(), Error::Usage(_)));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The flags that would have avoided an error or a warning: the library names the setting, the command its flag.
 
-use std::error::Error as _;
-
+use imgtar::internals::words::within;
 use imgtar::{Diagnostic, Error, LimitKind, Setting};
 
 /// Returns the reason why a run failed, with all its causes, as one line; the possible choices follow below.
@@ -16,15 +15,8 @@ pub(super) fn failure(error: &Error) -> String {
             other => failure(other) + hint(*setting),
         },
         Error::Limit { kind, .. } => format!("{error} (raise {} to allow it)", flag(*kind)),
-        other => other.source().map_or_else(|| other.to_string(), |source| format!("{other}: {source}")),
+        other => other.line(),
     }
-}
-
-/// `at` and the text behind it, which names the archive once.
-fn within(at: &str, text: &str) -> String {
-    let archive = at.split_once(": ").map_or(at, |(archive, _)| archive);
-    let text = text.strip_prefix(archive).and_then(|text| text.strip_prefix(": ")).unwrap_or(text);
-    format!("{at}: {text}")
 }
 
 /// Returns the diagnostic with its hint in the message.
