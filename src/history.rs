@@ -180,6 +180,20 @@ impl HiddenCounts {
 
 /// Reads all layers of `image` and returns its history.
 ///
+/// ```
+/// use imgtar::{ImageSelector, Run, history, open};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// let run = Run::quiet();
+/// let images = open("fixtures/saved20.tar.xz".into(), None, &run)?;
+/// let history = history(&ImageSelector::default().one(&images)?.image, &run)?;
+/// for file in history.largest_hidden {
+///     println!("{} bytes of {} in layer {} are hidden by layer {}", file.size, file.path, file.layer, file.hidden_by);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// The errors of reading or flattening the layers; a foreign layer whose bytes are not in the archive.
 pub fn history(image: &Image, run: &Run) -> Result<ImageHistory> {

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::glob::Glob;
 use crate::path::{EntryPath, escape_for_terminal};
 
-/// Patterns over clean paths, and how many levels below them are listed. The default lists everything.
+/// Patterns over clean paths, such as `etc/passwd` or `usr/**/*.so`, and how many levels below them are listed. The
+/// default lists everything.
 #[derive(Debug, Default)]
 pub struct PathFilter {
     patterns: Vec<FilterPattern>,

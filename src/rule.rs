@@ -6,10 +6,15 @@ use serde::{Serialize, Serializer};
 
 macro_rules! rules {
     ($($rule:ident)*) => {
-        /// A numbered rule of `docs/formats.md`, `docs/edit.md`, `docs/bundles.md` or `docs/delta.md`: what a diagnostic is
-        /// about.
+        /// A numbered rule of [`docs/formats.md`], [`docs/edit.md`] (E), [`docs/bundles.md`] (B) or [`docs/delta.md`]
+        /// (P): what a diagnostic is about.
         ///
-        /// Shown as the documents write it: `G-7`.
+        /// Shown as the documents write it: `Rule::G7` is `G-7`.
+        ///
+        /// [`docs/formats.md`]: https://github.com/imgtar/imgtar/blob/main/docs/formats.md
+        /// [`docs/edit.md`]: https://github.com/imgtar/imgtar/blob/main/docs/edit.md
+        /// [`docs/bundles.md`]: https://github.com/imgtar/imgtar/blob/main/docs/bundles.md
+        /// [`docs/delta.md`]: https://github.com/imgtar/imgtar/blob/main/docs/delta.md
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[expect(missing_docs, reason = "the documents say what each rule is")]
         #[non_exhaustive]

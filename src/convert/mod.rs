@@ -28,8 +28,26 @@ use selection::Selection;
 /// Converts the archive in `input`, whole or not at all. `output` is finished here; a [`DirSink`](crate::DirSink) takes a
 /// layout alone ([`Target::Oci`]). A stream may have received the beginning of an archive that failed.
 ///
+/// ```
+/// use imgtar::{ConvertOptions, DockerOptions, Platforms, Run, Sink, Target, convert};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut options = ConvertOptions::new(Target::Docker(DockerOptions::default()));
+/// options.platforms = Platforms::Only(vec!["linux/amd64".parse()?]);
+/// let (sink, memory) = Sink::memory();
+/// let report = convert("fixtures/exp24.tar.xz".into(), sink.into(), &options, &Run::quiet())?;
+/// assert_eq!(memory.bytes().len() as u64, report.size);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`Sink::file`] writes a file, [`Sink::writer`] to a pipe or any other writer, a `DirSink` a directory. The result
+/// may also be compressed as a whole: that is an [`Output::Archive`].
+///
 /// # Errors
-/// Any [`Error`](crate::error::Error); `output` is then abandoned.
+/// [`Error::Choice`] when a selected image or platform is not there, [`Error::Inexpressible`] when the target cannot
+/// hold what is, [`Error::Limit`] beyond a limit of `run`, [`Error::Output`] and [`Error::Io`] of the output; the
+/// others say what is wrong with the input. `output` is then abandoned.
 pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
     convert_all(Archives::from(vec![input]), output, options, run)
 }
@@ -37,8 +55,36 @@ pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run
 /// Converts `archives` into one, whole or not at all: images in the order of the archives, what they share
 /// once (docs/bundles.md B-39, B-40).
 ///
+/// With [`bases`](Archives::bases) the output is an update for a receiver that has these: with [`Target::Oci`] it
+/// leaves out their layers, with [`Target::Delta`] it has only what changed in their files. The receiver makes the
+/// whole of it [`with`](Archives::with) the bases:
+///
+/// ```
+/// use imgtar::{Archives, ConvertOptions, DeltaOptions, Input, OciOptions, Run, Sink, Target, convert_all};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// # let (old, new) = ("fixtures/saved20.tar.xz", "fixtures/dangling-index.tar.xz");
+/// let mut archives = Archives::default();
+/// archives.inputs.push(new.into());
+/// archives.bases.push(old.into());
+/// let options = ConvertOptions::new(Target::Delta(DeltaOptions::default()));
+/// let (sink, delta) = Sink::memory();
+/// convert_all(archives, sink.into(), &options, &Run::quiet())?;
+///
+/// let mut archives = Archives::default();
+/// archives.inputs.push(Input::reader("the delta", std::io::Cursor::new(delta.bytes())));
+/// archives.with.push(old.into());
+/// let options = ConvertOptions::new(Target::Oci(OciOptions::default()));
+/// let (sink, whole) = Sink::memory();
+/// convert_all(archives, sink.into(), &options, &Run::quiet())?;
+/// # assert!(!whole.bytes().is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
-/// Any [`Error`](crate::error::Error); `output` is then abandoned.
+/// Those of [`convert()`]; [`Error::Usage`] for a delta without a base, [`Error::Inexpressible`] for bases if the
+/// target has to hold every layer. `output` is then abandoned.
 pub fn convert_all(
     archives: Archives,
     output: Output,
@@ -50,10 +96,28 @@ pub fn convert_all(
     selection.write(output)
 }
 
-/// Converts `archives` into one for each image, or, where `pattern` has a field that differs by platform, for
-/// each platform of each image: all or none (docs/bundles.md B-41). `open` returns the output for a file name, in the order
-/// of the images; the caller gives the files those names when all are written. Several are written at a time where there are
-/// threads for it.
+/// Converts `archives` into one for each image, or, where `pattern` has a field that differs by platform, for each
+/// platform of each image: all or none (docs/bundles.md B-41). `open` returns the output for a file name, in the order
+/// of the images; the caller gives the files those names when all are written, for which there is
+/// [`OutputBatch`](crate::OutputBatch). Several are written at a time where there are threads for it.
+///
+/// ```
+/// use imgtar::{ConvertOptions, OciOptions, Output, OutputBatch, Run, SplitPattern, Target, split};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let (input, directory) = ("fixtures/saved20.tar.xz", dir.path());
+/// let pattern: SplitPattern = "{name}-{tag}.tar".parse()?;
+/// let options = ConvertOptions::new(Target::Oci(OciOptions::default()));
+/// let batch = OutputBatch::default();
+/// let mut open = |name: &str| batch.file(&directory.join(name), false).map(Output::from);
+/// let written = split(vec![input.into()].into(), &pattern, &mut open, &options, &Run::quiet())?;
+/// batch.finish()?;
+/// assert_eq!(written[0].name, "demo-v1.tar");
+/// # assert!(directory.join("demo-v1.tar").is_file());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// Any [`Error`](crate::error::Error): before anything is opened, if two archives would have one name or an image has not got
@@ -73,6 +137,24 @@ pub fn split(
 }
 
 /// Writes an image of one layer, the root filesystem tar in `input`, which `config` describes (docs/formats.md X-3).
+///
+/// ```
+/// use imgtar::{ConvertOptions, DockerOptions, Input, NewConfig, Run, Sink, Target, import};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let filesystem = std::io::Cursor::new(vec![0; 1024]);
+/// let mut config = NewConfig::default();
+/// config.changes.os = Some("linux".to_owned());
+/// config.changes.architecture = Some("amd64".to_owned());
+/// config.changes.runtime.cmd = Some(vec!["/bin/sh".to_owned()]);
+/// let mut options = ConvertOptions::new(Target::Docker(DockerOptions::default()));
+/// options.names.add.push("acme/app:1".parse()?);
+/// let (sink, memory) = Sink::memory();
+/// import(Input::reader("rootfs.tar", filesystem), &config, sink.into(), &options, &Run::quiet())?;
+/// # assert!(!memory.bytes().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// The image has the names of `options` and no others. Its diff_id is computed from the bytes that are then copied, so
 /// [`Verify::Digests`] checks all there is.
@@ -96,8 +178,28 @@ pub fn import(
 
 /// Changes the images of `archives`, of which none is a base, and writes them into one, as [`convert_all`] would.
 ///
+/// ```
+/// use imgtar::{ConvertOptions, EditOptions, OciOptions, Run, Sink, Target, edit};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let (input, output) = ("fixtures/saved20.tar.xz", &dir.path().join("edited.tar"));
+/// let mut changes = EditOptions::default();
+/// changes.remove.push("etc/demo".parse()?);
+/// changes.config.runtime.labels.push(("release".to_owned(), "2".to_owned()));
+/// let options = ConvertOptions::new(Target::Oci(OciOptions::default()));
+/// let report = edit(vec![input.into()].into(), &changes, Sink::file(output, false)?.into(), &options, &Run::quiet())?;
+/// for change in report.images.iter().flat_map(|image| &image.changes) {
+///     println!("{change}");
+/// }
+/// # assert!(output.is_file());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
-/// Any [`Error`](crate::error::Error); `output` is then abandoned.
+/// Those of [`convert_all`]; [`Error::Choice`] when a path to remove, a layer or a base is in no image that is changed;
+/// [`Error::Usage`] for a base among the archives. `output` is then abandoned.
 pub fn edit(
     archives: Archives,
     changes: &EditOptions,
@@ -135,8 +237,8 @@ pub fn edit_split(
     Ok(archives)
 }
 
-/// Returns the changes that [`edit()`] would make. What it would write is thrown away, so that all is refused that [`edit()`]
-/// refuses.
+/// Returns the changes that [`edit()`] would make; called as that is, without an output. What it would write is thrown
+/// away, so that all is refused that [`edit()`] refuses.
 ///
 /// # Errors
 /// Those of [`edit()`], but for those of the output.

@@ -122,6 +122,22 @@ impl DiffOptions {
 
 /// Compares two images.
 ///
+/// ```
+/// use imgtar::{DiffIgnore, DiffOptions, ImageSelector, Run, diff, open};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// let run = Run::quiet();
+/// let all = ImageSelector::default();
+/// let a = all.one(&open("fixtures/saved20.tar.xz".into(), None, &run)?)?;
+/// let b = all.one(&open("fixtures/dangling-index.tar.xz".into(), None, &run)?)?;
+/// let mut options = DiffOptions::default();
+/// options.ignore.push(DiffIgnore::Mtime);
+/// let difference = diff(&a.image, &b.image, &options, &run)?;
+/// assert!(!difference.same);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// Those of reading the layers, unless both images have the same ones or files are not compared.
 pub fn diff(a: &Image, b: &Image, options: &DiffOptions, run: &Run) -> Result<Diff> {

@@ -57,7 +57,7 @@ use references::ChangedImages;
 use remove::RemovedContent;
 use workspace::Workspace;
 
-/// The changes to make.
+/// The changes to make. They apply in the order of the fields.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct EditOptions {
@@ -65,15 +65,15 @@ pub struct EditOptions {
     pub platforms: Vec<Platform>,
     /// The bases to exchange: the lowest layers become those of another image.
     pub rebase: Option<Rebase>,
-    /// The numbers of layers to leave out.
+    /// The numbers of layers to leave out, counted from 0 at the base of the input.
     pub remove_layers: Vec<usize>,
-    /// Paths to take out of every layer.
+    /// Paths to take out of every layer, not only to hide. A file that has another name, a hard link, stays as that.
     pub remove: Vec<PathPattern>,
     /// The layers to squash into one.
     pub squash: Option<Squash>,
     /// The layers to normalise, so that they do not differ between two builds of the same files.
     pub normalize: Option<Normalize>,
-    /// Tars to put on top as layers, as they are.
+    /// Tars on disk to put on top as layers, as they are.
     pub add_layers: Vec<PathBuf>,
     /// Files on disk to put on top, in one layer.
     pub add: Vec<Addition>,

@@ -13,7 +13,8 @@ use crate::spec::json;
 /// The `created_by` of the layer in the history.
 const IMPORTED: &str = "imgtar import";
 
-/// The config that an imported filesystem gets.
+/// The config that an imported filesystem gets. Nothing is taken from this machine: a new one should have
+/// [`os`](ConfigChanges::os) and [`architecture`](ConfigChanges::architecture), or the image is for no platform.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct NewConfig {

@@ -9,7 +9,8 @@ use super::paths::{is_below, parents};
 use crate::glob::Glob;
 use crate::path::{EntryPath, escape_for_terminal};
 
-/// A path, or a pattern of paths: `*` and `?` stand for anything but a slash, `**` for any number of directories.
+/// A path, or a pattern of paths: `*` and `?` stand for anything but a slash, `**` for any number of directories. Made
+/// of a text: `"etc/key".parse()`. What is below a directory goes with it; a slash in front makes no difference.
 #[derive(Debug, Clone)]
 pub struct PathPattern {
     text: String,

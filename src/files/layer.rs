@@ -16,6 +16,22 @@ const PLACE: &str = "this layer";
 ///
 /// A path is compared with the entries' cleaned names; no link is followed, because its target may be in another layer.
 ///
+/// ```
+/// use imgtar::{ImageSelector, PathFilter, Run, layer_of, list_layer, open};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// let run = Run::quiet();
+/// let images = open("fixtures/saved20.tar.xz".into(), None, &run)?;
+/// let chosen = ImageSelector::default().one(&images)?;
+/// let top = layer_of(&images.archive, &chosen, 2)?;
+/// list_layer(top, 2, &PathFilter::default(), &run, |entry| {
+///     println!("{:?} {}", entry.kind, String::from_utf8_lossy(&entry.path));
+///     Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Choice`](crate::error::Error::Choice) if nothing matches a pattern;
 /// [`Error::Inexpressible`](crate::error::Error::Inexpressible) for a layer that is encrypted or not there; those of

@@ -26,6 +26,27 @@ use crate::run::Run;
 use crate::select::SelectedImage;
 
 /// The tree of one image: the entries of its layers by their paths in the flattened image.
+///
+/// ```
+/// use imgtar::{ImageFiles, ImageSelector, PathFilter, Run, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let run = Run::quiet();
+/// let images = open("fixtures/saved20.tar.xz".into(), None, &run)?;
+/// let chosen = ImageSelector::default().one(&images)?;
+/// let files = ImageFiles::of(&images.archive, &chosen, &run)?;
+///
+/// files.list(&PathFilter::new([b"etc".as_slice()], Some(1)), |entry| {
+///     println!("{:?} {} bytes: {}", entry.kind, entry.size, String::from_utf8_lossy(&entry.path));
+///     Ok(())
+/// })?;
+///
+/// let mut content = Vec::new();
+/// files.open(b"/etc/demo")?.copy_to(&mut content)?;
+/// assert_eq!(content, b"demo\n");
+/// # Ok(())
+/// # }
+/// ```
 pub struct ImageFiles<'a> {
     /// The image's name in messages.
     at: String,
@@ -37,8 +58,9 @@ pub struct ImageFiles<'a> {
 }
 
 impl<'a> ImageFiles<'a> {
-    /// Works out the files that a container would see; `archive` is the archive's name in messages. Of plain layers only the
-    /// headers are read, compressed ones are decoded and verified once.
+    /// Works out the files that a container would see; `archive` is the archive's name in messages, as
+    /// [`ImageSet::archive`](crate::ImageSet::archive) has it. Of plain layers only the headers are read, compressed
+    /// ones are decoded and verified once.
     ///
     /// # Errors
     /// [`Error::Inexpressible`] for images of Windows, whose layers are not plain trees, and for layers that are

@@ -41,7 +41,9 @@ impl ImageFiles<'_> {
 }
 
 impl OpenFile<'_> {
-    /// Writes the file's bytes to `out`, holes filled with zeros.
+    /// Writes the file's bytes to `out`, holes filled with zeros: into a `Vec`, a [`File`](std::fs::File),
+    /// [standard output](crate::Sink::stdout), or what [`Sink::writer`](crate::Sink::writer) makes of any other writer.
+    /// [`FileEntry::size`](crate::FileEntry::size) says before how many they are.
     ///
     /// # Errors
     /// Those of reading the layer, which may have changed meanwhile, and those of `out`.

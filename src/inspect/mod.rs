@@ -86,6 +86,22 @@ impl InspectReport {
 
 /// Gathers the facts of `archive`, whose `images` have been read, about those that `choice` selects.
 ///
+/// ```
+/// use imgtar::{Archive, ImageSelector, InspectDepth, Run, inspect};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// let run = Run::quiet();
+/// let archive = Archive::open("fixtures/saved20.tar.xz".into(), &run)?;
+/// let images = archive.images(None, &run)?;
+/// let report = inspect(&archive, &images, &ImageSelector::default(), None, InspectDepth::Full, &run)?;
+/// for loads in &report.loads {
+///     println!("{:?}: {:?}", loads.engine, loads.loads);
+/// }
+/// # assert!(!report.loads.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Choice`](crate::error::Error::Choice) if a selected image is not there; with [`InspectDepth::Full`] those
 /// of decoding.

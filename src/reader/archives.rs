@@ -14,14 +14,16 @@ use crate::options::Half;
 use crate::run::Run;
 use crate::stream::input::Input;
 
-/// The archives that a conversion reads.
+/// The archives that a conversion reads. A list of inputs alone becomes them by `into()`:
+/// `vec!["app.tar".into()].into()`.
 #[derive(Debug, Default)]
 pub struct Archives {
     /// Those whose images are written, in this order.
     pub inputs: Vec<Input>,
     /// Those that supply what the others list but do not hold (docs/bundles.md B-42).
     pub with: Vec<Input>,
-    /// Those that the receiver has already: the layers of their images are left out (B-43).
+    /// Those that the receiver has already: the layers of their images are left out (B-43), and a
+    /// [delta](crate::Target::Delta) is made of their files.
     pub bases: Vec<Input>,
 }
 

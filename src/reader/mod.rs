@@ -42,14 +42,33 @@ pub(crate) use rootfs::{import, single_layer};
 /// Reads the metadata of the archive in `input`; bodies stay where they are.
 ///
 /// A regular, uncompressed file is indexed where it lies; a pipe or a compressed archive is spooled once (G-3).
+/// `prefer` is the half to read of an archive that has both Docker's and OCI's list of its images (a
+/// [hybrid](Format::Hybrid)), should they disagree; `None` makes that an error.
+///
+/// ```
+/// use imgtar::{ImageSelector, Run, open};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// let images = open("fixtures/saved20.tar.xz".into(), None, &Run::quiet())?;
+/// for chosen in ImageSelector::default().images(&images)? {
+///     let names: Vec<String> = chosen.names.iter().map(ToString::to_string).collect();
+///     let stored: u64 = chosen.image.layers.iter().map(|layer| layer.stored_size()).sum();
+///     println!("{}: for {}, {stored} bytes in layers", names.join(", "), chosen.image.platform);
+/// #   assert_eq!(names, ["example.com/demo:v1"]);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// When the input cannot be read, is not an image archive, or breaks a rule of its format.
+/// When the input cannot be read, is not an image archive, or breaks a rule of its format. An image that breaks one, or
+/// lacks members, is no error here: its [`Node`](crate::Node) says so.
 pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
     Archive::open(input, run)?.images(prefer, run)
 }
 
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.
+/// [`inspect`](crate::inspect()) needs it; [`open`] reads both.
 pub struct Archive {
     /// Its members, by name.
     pub(crate) members: MemberIndex,

@@ -14,6 +14,19 @@ use crate::image::{Image, ImageEntry, ImageSet, Name, Node};
 use crate::options::{ImageRef, Platforms};
 
 /// Selects images of an archive; by default all.
+///
+/// ```
+/// use imgtar::{ImageSelector, Platforms, Run, open};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let images = open("fixtures/saved20.tar.xz".into(), None, &Run::quiet())?;
+/// let mut selector = ImageSelector::default();
+/// selector.image = Some("example.com/demo:v1".parse()?);
+/// selector.platforms = Platforms::Only(vec!["linux/amd64".parse()?]);
+/// println!("{}", selector.one(&images)?.image.image_id);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ImageSelector {

@@ -24,7 +24,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::rule::Rule;
 
-/// A layout under construction; dropped unfinished, it leaves no file. May be shared by threads.
+/// A layout under construction; dropped unfinished, it leaves no file. May be shared by threads. An
+/// [`Output`](crate::Output) by `into()`.
 #[derive(Debug)]
 pub struct DirSink {
     staging: Unfinished,

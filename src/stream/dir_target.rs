@@ -15,7 +15,7 @@ use crate::error::{Error, Result, Setting};
 /// The document that makes a directory an image layout.
 pub(super) const MARK: &str = "oci-layout";
 
-/// The things that may exist at the target already.
+/// The things that may exist already at the directory of a [`DirSink`](crate::DirSink).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// Nothing, or an empty directory.

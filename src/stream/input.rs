@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-/// The place that an archive or a document is read from.
+/// The place that an archive or a document is read from. Every path is one, by [`From`]: `"app.tar".into()`.
 pub enum Input {
     /// A file, a directory, or anything that can be opened and read once; `-` is a file's name here.
     Path(PathBuf),
-    /// A duplicate of standard input's handle, `standard input` in messages.
+    /// A duplicate of standard input's handle, `standard input` in messages. [`Input::reader`] of
+    /// [`stdin`](std::io::stdin) does as well; a handle lets the kernel copy.
     Stdin(File),
     /// Bytes from elsewhere, read once to their end.
     Reader {

@@ -20,7 +20,7 @@ use super::unfinished::Unfinished;
 use crate::error::{Error, Result, Setting};
 
 /// Where an archive is written: a new file, standard output, any [`Write`], or memory. Functions that take an
-/// [`Output`](crate::Output) finish it. Dropped unfinished, it leaves no file.
+/// [`Output`](crate::Output) finish it, which is `sink.into()`. Dropped unfinished, it leaves no file.
 ///
 /// Its errors carry an [`Error`]: [`Error::ClosedPipe`] when the reader of a stream went away, else [`Error::Io`] that
 /// names the output.
@@ -44,7 +44,7 @@ struct NewFile {
     batch: Option<BatchSlot>,
 }
 
-/// The bytes written to a [`Sink::memory`].
+/// The bytes written to a [`Sink::memory`]. They are a whole archive only if the function that wrote them succeeded.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<Mutex<Vec<u8>>>);
 
@@ -96,7 +96,25 @@ impl Sink {
         Self::standard(sys::duplicate(io::stdout()), "standard output")
     }
 
-    /// Any other writer; messages call it `name`.
+    /// Any other writer, such as a pipe to a thread that reads what is written; messages call it `name`. It is dropped
+    /// when all is written, or at the first error.
+    ///
+    /// ```
+    /// use imgtar::{ConvertOptions, RootfsOptions, Run, Sink, Target, convert};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// let flattened = std::thread::spawn(move || {
+    ///     let options = ConvertOptions::new(Target::Rootfs(RootfsOptions::default()));
+    ///     convert("fixtures/saved20.tar.xz".into(), Sink::writer("the pipe", writer).into(), &options, &Run::quiet())
+    /// });
+    /// let bytes_read = std::io::copy(&mut reader, &mut std::io::sink())?;
+    /// // Only this says whether all of it was there.
+    /// let report = flattened.join().expect("no thread of imgtar panics")?;
+    /// assert_eq!(bytes_read, report.size);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn writer(name: impl Into<String>, writer: impl Write + Send + 'static) -> Self {
         Self(SinkPlace::Writer { writer: Box::new(writer), name: name.into() })
     }

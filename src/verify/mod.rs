@@ -54,7 +54,7 @@ pub struct VerifyReport {
     pub archive: String,
     /// The format, in the words of [`inspect`](crate::inspect).
     pub format: &'static str,
-    /// True if there are no errors.
+    /// True if there are no errors; there may be warnings.
     pub ok: bool,
     /// The numbers of things that were checked.
     pub checked: CheckedTotals,
@@ -92,7 +92,23 @@ pub struct SeverityCounts {
     pub notes: usize,
 }
 
-/// Checks everything in the archive in `input`, and in those of `with` only what it lists but does not hold.
+/// Checks everything in the archive in `input`, and in those of `with` only what it lists but does not hold: they are
+/// the bases of an update, and none for a complete archive.
+///
+/// ```
+/// use imgtar::{Run, verify};
+///
+/// # fn main() -> imgtar::Result<()> {
+/// let report = verify("fixtures/dangling-index.tar.xz".into(), Vec::new(), Run::quiet())?;
+/// for finding in &report.findings {
+///     let rule = finding.rule.map_or_else(String::new, |rule| rule.to_string());
+///     println!("{rule:5} {:?}: {}", finding.severity, finding.line());
+/// }
+/// assert!(report.ok, "{} errors", report.counts.errors);
+/// # assert!(!report.findings.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// When it cannot be read as an image archive at all, a limit is passed, or reading fails. All other faults are in the

@@ -34,7 +34,15 @@ use crate::stream::source::{Extent, Source};
 
 use plan::PlanDraft;
 
-/// Where to write.
+/// Where to write: made of a [`Sink`] or [`DirSink`] by `into()`, or of a sink and a compression.
+///
+/// ```
+/// use imgtar::{Encoding, Output, Sink};
+///
+/// let (sink, memory) = Sink::memory();
+/// let output = Output::Archive { sink, outer: Encoding::Gzip(None) };
+/// # drop((output, memory));
+/// ```
 pub enum Output {
     /// A tar, compressed as a whole unless that is [`Encoding::Plain`].
     Archive {

@@ -24,7 +24,8 @@ use crate::spec::platform::Platform;
 /// The longest name of a file, bytes.
 const MAX_NAME: usize = 255;
 
-/// Names of archives, made from what they hold.
+/// Names of archives, made from what they hold: a path whose last component has `{name}` (the last part of the
+/// repository), `{repo}` (all of it), `{tag}`, `{os}`, `{arch}`, `{id}` (of the image ID) or `{n}` (a number).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitPattern {
     directory: PathBuf,
