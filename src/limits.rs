@@ -35,16 +35,17 @@ pub(crate) const MAX_ZSTD_DICTIONARY_LOG: u32 = 29;
 /// Largest memory an xz decoder may ask for, bytes: a 64 MiB dictionary and its tables (H-15).
 pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 
-/// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`.
+/// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`. Put into
+/// a run as [`Budget::new`]; beyond one a run ends with [`Error::Limit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Limits {
-    /// Bytes read and decoded in one run: archives without the compression of the whole, what compressed layers decode to,
-    /// and holes of sparse files.
+    /// Bytes read and decoded in one run: archives without the compression of the whole, what compressed layers decode
+    /// to, and holes of sparse files. By default 256 GiB.
     pub size: u64,
-    /// Tar entries met in one run.
+    /// Tar entries met in one run. By default ten million.
     pub entries: u64,
-    /// Bytes of names, PAX records and JSON held in memory.
+    /// Bytes of names, PAX records and JSON held in memory. By default 1 GiB.
     pub metadata: u64,
 }
 
@@ -54,7 +55,8 @@ impl Default for Limits {
     }
 }
 
-/// The use of one run's [`Limits`] so far; shared by all its threads.
+/// The [`Limits`] of one run, and its use of them so far; shared by all its threads. What was read
+/// counts until the end, so another run has another.
 #[derive(Debug, Default)]
 pub struct Budget {
     limits: Limits,

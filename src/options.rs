@@ -10,6 +10,22 @@ use crate::spec::platform::Platform;
 use crate::spec::reference::Reference;
 
 /// Everything that decides the bytes of the output; what decides none of them is in [`Run`](crate::run::Run).
+///
+/// Made by [`new`](Self::new) and changed field by field:
+///
+/// ```
+/// use imgtar::{Compress, ConvertOptions, DockerOptions, Platforms, Target};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut docker = DockerOptions::default();
+/// docker.compress = Some(Compress::None);
+/// let mut options = ConvertOptions::new(Target::Docker(docker));
+/// options.images.push("example.com/app:1".parse()?);
+/// options.platforms = Platforms::Only(vec!["linux/arm64".parse()?]);
+/// options.names.add.push("example.com/app:latest".parse()?);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct ConvertOptions {
@@ -19,7 +35,7 @@ pub struct ConvertOptions {
     pub images: Vec<ImageRef>,
     /// Which platforms to take.
     pub platforms: Platforms,
-    /// True for an output entry for each platform, without their index, as [`split`](crate::split) needs it.
+    /// True for an output entry for each platform, without their index. [`split`](crate::split) sets it for itself.
     pub each_platform: bool,
     /// The changes of names.
     pub names: NameChanges,
@@ -62,7 +78,7 @@ pub enum Target {
     Oci(OciOptions),
     /// One flattened filesystem.
     Rootfs(RootfsOptions),
-    /// The form in which the images are made of those of bases.
+    /// What makes the images from those of [bases](crate::Archives::bases): for a receiver that has these.
     Delta(DeltaOptions),
 }
 
@@ -70,7 +86,7 @@ pub enum Target {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct DockerOptions {
-    /// Layer compression; `None` is the target's default. Always `None` for legacy, whose layers are plain.
+    /// Layer compression; `None` is [`Compress::Gzip`]. Always `None` for legacy, whose layers are plain.
     pub compress: Option<Compress>,
     /// Spell names in full in `RepoTags` (N-6).
     pub full_names: bool,
@@ -82,7 +98,7 @@ pub struct DockerOptions {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct OciOptions {
-    /// Layer compression; `None` is keep.
+    /// Layer compression; `None` is [`Compress::Keep`].
     pub compress: Option<Compress>,
     /// Spell names in full in `RepoTags` of the `manifest.json` beside the layout (N-6).
     pub full_names: bool,
@@ -105,8 +121,8 @@ pub struct DeltaOptions {
     /// Make it in a fraction of the time, and larger: the second version of tar-diff (docs/delta.md P-9).
     pub fast: bool,
     /// The most bytes of memory that making it takes, besides some hundred for each file of both images. Fewer than
-    /// [`DeltaOptions::LEAST_MEMORY`] count as so many. With less, large files are compared in smaller windows, and fewer at
-    /// once (docs/delta.md P-13).
+    /// [`DeltaOptions::LEAST_MEMORY`] count as so many. With less, large files are compared in smaller windows, and
+    /// fewer at once (docs/delta.md P-13). By default 512 MiB.
     pub memory: u64,
 }
 

@@ -7,7 +7,24 @@ use crate::diagnostics::Diagnostics;
 use crate::limits::{Budget, Limits};
 use crate::progress::Progress;
 
-/// The resources that a conversion may use, and the receivers of its diagnostics and progress.
+/// The resources that a job may use, and the receivers of its diagnostics and progress.
+///
+/// Make one for each job, such as a conversion, or reading an archive and then its files: [`budget`](Self::budget)
+/// counts all that was ever read with it, and [`diagnostics`](Self::diagnostics) report nothing twice.
+///
+/// ```
+/// use imgtar::{Budget, Diagnostics, Limits, Run};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let mut limits = Limits::default();
+/// limits.size = 20 << 30;
+/// let mut run = Run::quiet();
+/// run.budget = Budget::new(limits);
+/// run.diagnostics = Diagnostics::new(false, |diagnostic| eprintln!("{}", diagnostic.line()));
+/// run.jobs = std::thread::available_parallelism()?;
+/// # Ok(())
+/// # }
+/// ```
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Run {
     /// Warnings and diagnostics.
@@ -19,7 +36,7 @@ pub struct Run {
     /// The directory of temporary files, which input that is a stream or compressed as a whole needs, and a root filesystem
     /// of compressed layers.
     pub tmpdir: PathBuf,
-    /// Threads.
+    /// The most threads that do work; their number never changes what is written.
     pub jobs: NonZeroUsize,
     /// The time of what imgtar itself writes, seconds since 1970. The command takes it from `SOURCE_DATE_EPOCH`; it is 0 else.
     pub epoch: i64,
