@@ -1,8 +1,6 @@
 //! Writes one file of an image to standard output, as a container would see it: `read_file ARCHIVE PATH`.
 
-use std::io::{self, Write};
-
-use imgtar::{Error, ImageFiles, ImageSelector, Result, Run, open};
+use imgtar::{ImageFiles, ImageSelector, Result, Run, Sink, open};
 
 fn main() -> Result<()> {
     let usage = "usage: read_file ARCHIVE PATH";
@@ -12,7 +10,5 @@ fn main() -> Result<()> {
     let images = open(archive.into(), None, &run)?;
     let chosen = ImageSelector::default().one(&images)?;
     let files = ImageFiles::of(&images.archive, &chosen, &run)?;
-    let mut content = Vec::new();
-    files.open(path.as_encoded_bytes())?.copy_to(&mut content)?;
-    io::stdout().write_all(&content).map_err(|error| Error::io("writing to", "standard output", error))
+    files.open(path.as_encoded_bytes())?.copy_to(&mut Sink::stdout()?)
 }
