@@ -196,13 +196,12 @@ fn layers(image: &Image, decoded: &DecodedLayers) -> Vec<LayerFacts> {
     numbered.map(facts).collect()
 }
 
-/// Where an image is listed.
-#[derive(Clone, Copy)]
+/// One listing of an image.
 struct EntryPlace<'a> {
     /// The entry's `@N`.
     position: usize,
     entry: &'a ImageEntry,
-    /// The innermost index.
+    /// The index that lists it, the innermost if they are nested.
     index: Option<&'a Arc<ImageIndex>>,
 }
 
@@ -212,15 +211,13 @@ struct EntryPlaces<'a>(HashMap<*const Image, Vec<EntryPlace<'a>>>);
 impl<'a> EntryPlaces<'a> {
     fn of(set: &'a ImageSet) -> Self {
         let mut places: HashMap<_, Vec<_>> = HashMap::new();
-        let mut position = 0;
-        for entry in &set.entries {
-            let mut has_images = false;
+        let has_image = |entry: &&ImageEntry| entry.node.leaves().any(|leaf| matches!(leaf, Node::Image(_)));
+        for (position, entry) in set.entries.iter().filter(has_image).enumerate() {
             for (leaf, index) in entry.node.listed_leaves() {
-                let Node::Image(image) = leaf else { continue };
-                places.entry(Arc::as_ptr(image)).or_default().push(EntryPlace { position, entry, index });
-                has_images = true;
+                if let Node::Image(image) = leaf {
+                    places.entry(Arc::as_ptr(image)).or_default().push(EntryPlace { position, entry, index });
+                }
             }
-            position += usize::from(has_images);
         }
         Self(places)
     }

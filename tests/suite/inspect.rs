@@ -397,6 +397,35 @@ fn archives_without_images_are_answered_too() {
 }
 
 #[test]
+fn of_several_shared_names_the_first_is_told_every_time() {
+    let mut layout = Layout::new();
+    for content in ["1", "2"] {
+        let image = layout.image(&TestImage::new().layer([file("f", content)]), Types::Oci);
+        let names: Vec<_> = ["b", "a", "c", "d", "e"].map(|name| format!("app:{name}")).to_vec();
+        layout.list_as(&image, &names);
+    }
+    let tar = layout.tarball().bytes();
+    let first = imgtar(["inspect"]).stdin(tar.clone()).success().text();
+    assert!(first.contains("different images have the name `docker.io/library/app:b`"), "{first}");
+    // By chance it would be the same once in five.
+    for _ in 0..4 {
+        assert_eq!(imgtar(["inspect"]).stdin(tar.clone()).success().text(), first);
+    }
+}
+
+#[test]
+fn an_image_in_two_indexes_is_told_of_the_one_that_is_listed_first() {
+    let mut layout = Layout::new();
+    let image = layout.image(&TestImage::demo("app:1"), Types::Oci);
+    let other = layout.image(&TestImage::new().platform("linux/arm64"), Types::Oci);
+    let first = layout.nested(std::slice::from_ref(&image), Types::Oci);
+    let second = layout.nested(&[image, other], Types::Oci);
+    let top = layout.nested(&[first.clone(), second], Types::Oci);
+    layout.list_as(&top, &["app:1".into()]);
+    assert_eq!(report(layout.tarball().bytes(), &[])["images"][0]["index"]["digest"], first["digest"]);
+}
+
+#[test]
 fn an_image_listed_for_many_platforms_has_its_facts_once() {
     let mut layout = Layout::new();
     let image = (0..50).fold(TestImage::new(), |image, nth| image.layer([file("f", nth.to_string())]));

@@ -1,7 +1,9 @@
 //! Checks of the entries of `index.json`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
+
+use indexmap::IndexMap;
 
 use super::super::facts::{EntryFacts, LoadFacts};
 use super::super::names::podman_name;
@@ -214,9 +216,9 @@ fn is_by_ref_name(row: &EngineRow) -> bool {
     matches!(row.several, Several::ByReference | Several::ByRefName)
 }
 
-/// The entries of each name, as the engine finds names; one that is listed twice counts once.
-fn groups(entries: &[EntryFacts], is_by_ref_name: bool) -> HashMap<&str, Vec<&EntryFacts>> {
-    let mut groups: HashMap<&str, Vec<&EntryFacts>> = HashMap::new();
+/// The entries of each name, as the engine finds names, in the order of the archive; one that is listed twice counts once.
+fn groups(entries: &[EntryFacts], is_by_ref_name: bool) -> IndexMap<&str, Vec<&EntryFacts>> {
+    let mut groups: IndexMap<&str, Vec<&EntryFacts>> = IndexMap::new();
     let mut known = HashSet::new();
     for entry in entries.iter().filter(|entry| !entry.images.is_empty()) {
         let full = entry.image_name.as_deref().filter(|_| !is_by_ref_name);
