@@ -16,9 +16,6 @@ use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::json;
 
-/// The annotation in which BuildKit names the manifest that an attestation is about.
-const ATTESTED: &str = "vnd.docker.reference.digest";
-
 /// Images that have changed, by the address in memory of the image that was read.
 pub(super) type ChangedImages = HashMap<*const Image, Arc<Image>>;
 
@@ -42,7 +39,7 @@ pub(super) fn replace(entries: Vec<ImageEntry>, changed: &ChangedImages, run: &R
         if let Some(descriptor) =
             entry.descriptor.as_ref().filter(|descriptor| stale.gone.contains(descriptor.digest()))
         {
-            // What names another digest is written anew.
+            // It is made again with the new digest; the one that was read stays in memory.
             let size = json::memory_size(&json::write(descriptor));
             run.budget.charge_memory(size, "the descriptor of a changed image")?;
         }
@@ -77,16 +74,18 @@ fn collect_gone(node: &Node, changed: &ChangedImages, gone: &mut HashSet<Digest>
 struct Stale {
     /// Digests of manifests and indexes, those of the referrers among them: a signature may be about an attestation.
     gone: HashSet<Digest>,
+    /// The same as the tags that cosign makes of them: `sha256-<hex>`.
+    tags: HashSet<String>,
 }
 
 impl Stale {
+    /// Adds to `gone` what refers to it, directly or through another referrer.
     fn find(entries: &[ImageEntry], mut gone: HashSet<Digest>) -> Self {
-        let nodes = || entries.iter().map(|entry| (&entry.node, entry.descriptor.as_ref()));
-        let indexes = nodes().flat_map(|(node, _)| node.indexes());
-        let children = indexes.flat_map(|index| &index.children).map(|child| (&child.node, Some(&child.descriptor)));
+        let listed = entries.iter().filter_map(|entry| Some((&entry.node, entry.descriptor.as_ref()?)));
+        let indexes = entries.iter().flat_map(|entry| entry.node.indexes());
+        let children = indexes.flat_map(|index| &index.children).map(|child| (&child.node, &child.descriptor));
         let mut referrers: HashMap<Digest, Vec<&Digest>> = HashMap::new();
-        for (node, descriptor) in nodes().chain(children) {
-            let Some(descriptor) = descriptor else { continue };
+        for (node, descriptor) in listed.chain(children) {
             for subject in subjects(node, Some(descriptor)) {
                 referrers.entry(subject).or_default().push(descriptor.digest());
             }
@@ -99,7 +98,8 @@ impl Stale {
                 }
             }
         }
-        Self { gone }
+        let tags = gone.iter().map(|digest| digest.to_string().replace(':', "-")).collect();
+        Self { gone, tags }
     }
 
     fn is_stale(&self, node: &Node, descriptor: Option<&Descriptor>) -> bool {
@@ -113,8 +113,7 @@ impl Stale {
             let text = name.to_string();
             let tag = text.rsplit(':').next().unwrap_or_default();
             let digest = [".sig", ".att", ".sbom"].iter().find_map(|suffix| tag.strip_suffix(suffix));
-            let digest = digest.and_then(|digest| digest.replacen('-', ":", 1).parse::<Digest>().ok());
-            digest.is_some_and(|digest| self.gone.contains(&digest))
+            digest.is_some_and(|digest| self.tags.contains(digest))
         };
         let is_named = !entry.names.is_empty() && entry.names.iter().all(named);
         is_named || self.is_stale(&entry.node, entry.descriptor.as_ref())
@@ -160,7 +159,7 @@ impl Stale {
 
 /// Returns the digests of what `node`, listed by `descriptor`, is about.
 fn subjects(node: &Node, descriptor: Option<&Descriptor>) -> impl Iterator<Item = Digest> {
-    let attested = descriptor.and_then(|descriptor| descriptor.annotation(ATTESTED)?.parse().ok());
+    let attested = descriptor.and_then(|descriptor| descriptor.attested()?.parse().ok());
     let subject = match node {
         Node::Artifact(artifact) => artifact.subject.as_ref(),
         Node::Image(image) => {

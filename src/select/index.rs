@@ -53,7 +53,7 @@ fn on_platforms(
 /// Reports what is left out of an index when each of its images is taken by itself.
 pub(super) fn note_taken_apart(entry: &ImageEntry, index: &ImageIndex, images: &[&Arc<Image>], run: &Run) {
     let taken: HashSet<_> = images.iter().map(|image| image.identity()).collect();
-    let is_taken = |node: &Node| matches!(node, Node::Image(_)) && taken.contains(&node.identity());
+    let is_taken = |node: &Node| taken.contains(&node.identity());
     let left_out = [vec!["the index".to_owned()], left_out(index, is_taken)].concat();
     let at = entry.at();
     run.diagnostics.note(
@@ -136,23 +136,38 @@ fn without_attestations(node: &Node) -> Option<Node> {
 
 /// The index with only these images, and their attestations if those are kept.
 fn keep_images(index: &Arc<ImageIndex>, images: &[&Arc<Image>], attestations: bool) -> Option<Arc<ImageIndex>> {
-    let kept: HashSet<_> = images.iter().copied().map(Arc::as_ptr).collect();
-    let manifests: HashSet<_> =
-        images.iter().filter_map(|image| Some(image.manifest.as_ref()?.digest.to_string())).collect();
-    let children = index.children.iter().filter_map(|child| {
-        let node = match &child.node {
-            Node::Image(image) => kept.contains(&Arc::as_ptr(image)).then(|| child.node.clone()),
-            Node::Index(nested) => keep_images(nested, images, attestations).map(Node::Index),
-            Node::Artifact(artifact) => {
-                let subject = child.descriptor.annotation("vnd.docker.reference.digest");
-                let is_kept = subject.is_some_and(|subject| manifests.contains(subject));
-                (attestations && artifact.attestation && is_kept).then(|| child.node.clone())
-            }
-            Node::Missing(_) | Node::Broken(_) => None,
-        };
-        node.map(|node| Child { descriptor: child.descriptor.clone(), node })
-    });
-    with_children(index, children.collect())
+    let manifests = images.iter().filter(|_| attestations).filter_map(|image| image.manifest.as_ref());
+    let kept = KeptImages {
+        images: images.iter().copied().map(Arc::as_ptr).collect(),
+        attested: manifests.map(|manifest| manifest.digest.to_string()).collect(),
+    };
+    kept.of_index(index)
+}
+
+/// The images of an index that are kept.
+struct KeptImages {
+    /// Their addresses.
+    images: HashSet<*const Image>,
+    /// The digests of the manifests whose attestations are kept.
+    attested: HashSet<String>,
+}
+
+impl KeptImages {
+    fn of_index(&self, index: &Arc<ImageIndex>) -> Option<Arc<ImageIndex>> {
+        let children = index.children.iter().filter_map(|child| {
+            let node = match &child.node {
+                Node::Image(image) => self.images.contains(&Arc::as_ptr(image)).then(|| child.node.clone()),
+                Node::Index(nested) => self.of_index(nested).map(Node::Index),
+                Node::Artifact(artifact) => {
+                    let is_kept = child.descriptor.attested().is_some_and(|subject| self.attested.contains(subject));
+                    (artifact.attestation && is_kept).then(|| child.node.clone())
+                }
+                Node::Missing(_) | Node::Broken(_) => None,
+            };
+            node.map(|node| Child { descriptor: child.descriptor.clone(), node })
+        });
+        with_children(index, children.collect())
+    }
 }
 
 /// Returns the same index if it keeps all its children, a shorter one if it keeps some, `None` if it keeps none.

@@ -61,6 +61,8 @@ const OF_THE_COMPRESSION: [&str; 3] =
 
 /// The annotation by which BuildKit marks attestation manifests in an index (O-13).
 const ATTESTATION: &str = "vnd.docker.reference.type";
+/// The annotation in which it names the manifest that an attestation is about (O-13).
+const ATTESTED: &str = "vnd.docker.reference.digest";
 
 impl Descriptor {
     /// Makes a descriptor of the required keys alone, written in the order `mediaType, digest, size` (M-6).
@@ -141,6 +143,11 @@ impl Descriptor {
         self.0.fields.annotations.contains_key(ATTESTATION) || self.platform().is_some_and(Platform::is_unknown)
     }
 
+    /// The digest, as text, of the manifest that an attestation is about (O-13).
+    pub(crate) fn attested(&self) -> Option<&str> {
+        self.annotation(ATTESTED)
+    }
+
     /// This descriptor with an annotation set to `value`, or removed; written in ascending order, as Go does (L-9).
     #[must_use]
     pub(crate) fn with_annotation(self, key: &str, value: Option<&str>) -> Self {
@@ -160,7 +167,7 @@ impl Descriptor {
         self.with_annotations(&annotations)
     }
 
-    /// This descriptor with these annotations alone, in that order.
+    /// This descriptor with these annotations and no others, in ascending order (L-9); none removes the key.
     #[must_use]
     pub(crate) fn with_annotations(self, annotations: &BTreeMap<String, String>) -> Self {
         self.with("annotations", json::text_map(annotations))

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use super::layers::LayerForm;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::image::{Child, Image, ImageEntry, ImageIndex, Layer, Node};
+use crate::image::{Image, ImageEntry, ImageIndex, Layer, Node};
 use crate::rule::Rule;
 use crate::run::Run;
+use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::Family;
 
 /// Warns of what refers by its digest to a manifest or index that will be rewritten, and is carried as it is.
@@ -30,12 +31,15 @@ pub(super) fn warn_of_referrers(
     let gone = |digest: &Digest| rewritten.known.get(digest).is_some_and(|&is_rewritten| is_rewritten);
     let nodes = || entries.iter().map(|entry| &entry.node);
     for index in nodes().flat_map(Node::indexes) {
+        // Of several for one manifest the first.
+        let descriptors = index.children.iter().rev().map(|child| &child.descriptor);
+        let attestations: HashMap<&str, &Descriptor> =
+            descriptors.filter_map(|descriptor| Some((descriptor.attested()?, descriptor))).collect();
         for child in index.children.iter().filter(|child| gone(child.descriptor.digest())) {
             let subject = child.descriptor.digest().to_string();
-            let attests = |other: &&Child| other.descriptor.annotation("vnd.docker.reference.digest") == Some(&subject);
-            if let Some(attestation) = index.children.iter().find(attests) {
+            if let Some(attestation) = attestations.get(&*subject) {
                 let problem = format!("it attests to {subject}, whose manifest had to be rewritten");
-                run.diagnostics.warn_of_target(Rule::M4, attestation.descriptor.digest().to_string(), problem)?;
+                run.diagnostics.warn_of_target(Rule::M4, attestation.digest().to_string(), problem)?;
             }
         }
     }
