@@ -23,9 +23,6 @@ use crate::spec::media_type::{Family, MediaType};
 use crate::spec::oci::{INDEX_MEMBER, Index};
 use crate::spec::platform::{Machine, Platform};
 
-/// The annotation by which an attestation names what it is about (O-13).
-const ATTESTS_TO: &str = "vnd.docker.reference.digest";
-
 /// A written entry, as `index.json` will list it.
 pub(super) struct WrittenEntry<'a> {
     pub(super) names: &'a [Name],
@@ -85,9 +82,8 @@ impl IndexJson {
         for entry in existing.map_or(&[][..], Index::entries) {
             match Name::of(entry) {
                 Some(name) if named.contains_key(&name) => old.entry(name).or_default().push(entry),
-                Some(_) => listed.entries.push(entry.clone()),
                 None if nameless.contains(entry.digest()) => {}
-                None => listed.entries.push(entry.clone()),
+                Some(_) | None => listed.entries.push(entry.clone()),
             }
         }
         let nested = nest.then_some(run);
@@ -140,15 +136,15 @@ fn each_once(members: impl Iterator<Item = Descriptor>) -> Vec<Descriptor> {
     let (attestations, images): (Vec<_>, Vec<_>) = members.partition(Descriptor::is_attestation);
     let mut once: IndexMap<Digest, (Descriptor, BTreeMap<String, String>)> = IndexMap::new();
     for member in images.into_iter().chain(attestations) {
-        let (_, known) = once.entry(member.digest().clone()).or_insert_with(|| (member.clone(), BTreeMap::new()));
+        let first = || (member.clone(), BTreeMap::new());
+        let (_, annotations) = once.entry(member.digest().clone()).or_insert_with(first);
         for (key, value) in member.annotations() {
-            if !known.contains_key(key) {
-                known.insert(key.clone(), value.clone());
-            }
+            annotations.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
-    let annotated = |(member, all): (Descriptor, BTreeMap<String, String>)| {
-        if *member.annotations() == all { member } else { member.with_annotations(&all) }
+    let annotated = |(member, annotations): (Descriptor, BTreeMap<String, String>)| {
+        // Only where another listing adds one: setting them changes their order.
+        if *member.annotations() == annotations { member } else { member.with_annotations(&annotations) }
     };
     once.into_values().map(annotated).collect()
 }
@@ -213,25 +209,25 @@ fn escaped_keys(keys: &BTreeSet<String>) -> String {
 fn surviving(old: &[&Descriptor], new: &[Descriptor], store: &impl Store) -> Result<Vec<Descriptor>> {
     let mut found = Vec::new();
     old.iter().try_for_each(|entry| flatten(entry, MAX_INDEX_DEPTH, store, &mut found))?;
-    let images = || new.iter().filter(|member| !member.is_attestation());
-    let platforms: Option<Vec<&Platform>> = images().map(Descriptor::platform).collect();
-    let mut machines: HashMap<Machine, Vec<&Platform>> = HashMap::new();
-    for platform in platforms.iter().flatten() {
-        machines.entry(platform.machine()).or_default().push(platform);
+    let images = new.iter().filter(|member| !member.is_attestation());
+    // An image for no platform replaces all.
+    let Some(platforms) = images.map(Descriptor::platform).collect::<Option<Vec<_>>>() else { return Ok(Vec::new()) };
+    let mut by_machine: HashMap<Machine, Vec<&Platform>> = HashMap::new();
+    for platform in platforms {
+        by_machine.entry(platform.machine()).or_default().push(platform);
     }
     let mut kept = Vec::new();
     for old in found.iter().filter(|old| !old.is_attestation()) {
         let platform = store.platform(old)?;
         let is_replaced = |platform: &Platform| {
-            machines.get(&platform.machine()).into_iter().flatten().any(|new| platform.matches(new))
+            by_machine.get(&platform.machine()).into_iter().flatten().any(|new| platform.matches(new))
         };
-        let differs = |platform: &Platform| platforms.is_some() && !is_replaced(platform);
-        if platform.as_ref().is_some_and(differs) {
+        if platform.as_ref().is_some_and(|platform| !is_replaced(platform)) {
             kept.push(member(old, platform.as_ref()));
         }
     }
     let digests: HashSet<String> = kept.iter().map(|member| member.digest().to_string()).collect();
-    let attests = |old: &&Descriptor| old.annotation(ATTESTS_TO).is_some_and(|subject| digests.contains(subject));
+    let attests = |old: &&Descriptor| old.attested().is_some_and(|subject| digests.contains(subject));
     kept.extend(found.iter().filter(|old| old.is_attestation()).filter(attests).cloned());
     Ok(kept)
 }
