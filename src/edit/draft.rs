@@ -164,9 +164,9 @@ impl Draft {
             let size = self.tar_sizes.get(&layer.diff_id).copied().unwrap_or_else(|| layer.stored_size());
             EditedTar { diff_id: layer.diff_id.clone(), size }
         };
-        let places: HashMap<usize, &DraftLayer> =
-            self.layers.iter().rev().filter_map(|layer| Some((layer.input?, layer))).collect();
-        let after = |number| places.get(&number).map(|layer| tar(&layer.layer));
+        let by_input: HashMap<usize, &DraftLayer> =
+            self.layers.iter().filter_map(|layer| Some((layer.input?, layer))).collect();
+        let after = |number| by_input.get(&number).map(|layer| tar(&layer.layer));
         let of_input = self.image.layers.iter().enumerate();
         let of_input = of_input.map(|(number, layer)| EditedLayer { before: Some(tar(layer)), after: after(number) });
         let added = self.layers.iter().filter(|layer| layer.input.is_none());

@@ -67,7 +67,8 @@ pub struct EditOptions {
     pub rebase: Option<Rebase>,
     /// The numbers of layers to leave out, counted from 0 at the base of the input.
     pub remove_layers: Vec<usize>,
-    /// Paths to take out of every layer, not only to hide. A file that has another name, a hard link, stays as that.
+    /// Paths to take out of every layer, not only to hide. A file that has another name, a hard link, stays
+    /// under that one.
     pub remove: Vec<PathPattern>,
     /// The layers to squash into one.
     pub squash: Option<Squash>,

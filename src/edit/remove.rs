@@ -42,7 +42,7 @@ pub(super) fn remove(
 ) -> Result<Vec<bool>> {
     let DraftStack { layers, headers, mut bodies } = DraftStack::read_headers(draft, workspace)?;
     let mut targets = Targets::new(patterns, &headers, workspace.run)?;
-    let mut planner = Planner::new(&headers, workspace.run);
+    let mut planner = Planner::new(&headers, workspace.run)?;
     let mut summary = Summary::default();
     let mut unlinked = BTreeMap::new();
     for number in 0..layers.len() {

@@ -23,6 +23,9 @@ use crate::image::Layer;
 use crate::path::{EntryPath, quote};
 use crate::run::Run;
 
+/// What a message calls the tree of the image's own layers.
+const OLD_TREE: &str = "the files before the change";
+
 /// The two stacks: the image's layers, and after them in `layers` those that are new below.
 pub(super) struct BaseChange<'a> {
     /// The layers of both.
@@ -68,6 +71,7 @@ pub(super) fn restack(
         clashes: BTreeSet::new(),
         lost_directories: BTreeSet::new(),
     };
+    let mut held = workspace.run.budget.hold(0, OLD_TREE)?;
     for number in stacks.old..stacks.layers.len() {
         walk.headers.apply(number, &mut walk.new, walk.run)?;
         walk.new.placements();
@@ -76,6 +80,7 @@ pub(super) fn restack(
     let mut bodies = StackBodies::new(stacks.layers.to_vec(), HashMap::new(), workspace);
     let first = stacks.kept.first().copied().unwrap_or(stacks.old);
     for number in 0..stacks.old {
+        held.grow_to(walk.old.size(), OLD_TREE)?;
         if number == first {
             below(&walk.old, &walk.new)?;
         }
@@ -96,7 +101,6 @@ pub(super) fn restack(
         }
         layers.push(layer);
     }
-    workspace.run.budget.charge_memory(walk.old.size(), "the tree of the old layers")?;
     Ok(Restacked { layers, clashes: walk.clashes, lost_directories: walk.lost_directories, placements })
 }
 

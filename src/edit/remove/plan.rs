@@ -14,10 +14,13 @@ use crate::flatten::{
     Change, ChangeKind, EntryKey, Flattened, Options, Overlay, Placement, Role, check_implied, header_size,
 };
 use crate::layer_index::LayerEntry;
+use crate::limits::HeldMemory;
 use crate::path::EntryPath;
 use crate::run::Run;
 
-/// About what the names of an entry take besides their text, in bytes: an element of each map of [`WrittenNames`].
+/// What a message calls the tree of the layers as they will be written.
+const NEW_TREE: &str = "the files that stay";
+/// About what an entry takes in [`WrittenNames::by_entry`] and [`WrittenNames::by_path`] besides its name, in bytes.
 const NAME_SIZE: usize = 2 * (size_of::<(EntryKey, Vec<u8>)>() + 16);
 
 /// The decisions on a layer.
@@ -42,6 +45,8 @@ pub(super) struct Planner<'a> {
     old: Overlay,
     /// The tree without the removed paths.
     new: Overlay,
+    /// The memory that `new` takes.
+    held: HeldMemory<'a>,
     /// True once a symbolic link has been removed: from here on, paths through it have to be written in another way.
     lost_links: bool,
     /// Canonical paths that have been removed so far.
@@ -86,10 +91,10 @@ impl WrittenNames {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(headers: &'a StackHeaders, run: &'a Run) -> Self {
-        let old = Overlay::tracing(Options::default());
-        let new = Overlay::new(Options::default());
-        Self { headers, run, again: run.second_reading(), old, new, lost_links: false, removed: BTreeSet::new() }
+    pub(super) fn new(headers: &'a StackHeaders, run: &'a Run) -> Result<Self> {
+        let (old, new) = (Overlay::tracing(Options::default()), Overlay::new(Options::default()));
+        let (again, held) = (run.second_reading(), run.budget.hold(0, NEW_TREE)?);
+        Ok(Self { headers, run, again, old, new, held, lost_links: false, removed: BTreeSet::new() })
     }
 
     /// The image's tree when all layers have been decided on.
@@ -108,11 +113,9 @@ impl<'a> Planner<'a> {
         })?;
         layer.drop_aside();
         let LayerPlanner { mut plan, changes, .. } = layer;
-        let size = self.new.size();
         changes.apply(&mut self.new, &self.again)?;
         self.restore_implied(number, &placements, targets, &mut plan)?;
-        let taken = self.new.size().saturating_sub(size);
-        self.run.budget.charge_memory(taken, "the tree without the removed paths")?;
+        self.held.grow_to(self.new.size(), NEW_TREE)?;
         Ok(plan)
     }
 
