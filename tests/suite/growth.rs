@@ -31,9 +31,6 @@ use crate::support::shape::Shape;
 /// Times that twice as much may take, in a debug build beside other tests and in a release build, in hundredths: two, and
 /// something for chance. What grows with the square takes four.
 const MOST_TIMES: (u128, u128) = (320, 230);
-/// As a fraction: an archive, or what is written of it, that is more than five halves as large for twice as many of two things
-/// has something for each of both together, and may take twice what others may.
-const SQUARE: (usize, usize) = (5, 2);
 /// Runs of each size before growth is found to be too fast: chance only ever makes a run slower.
 const ATTEMPTS: usize = 8;
 /// A run that takes no longer has not done enough to be judged.
@@ -49,8 +46,8 @@ const BUDGET: (u64, u64) = (8, 32);
 /// and allocators need not be exact.
 const MOST_MEMORY: (u64, u64) = (175, 8 << 10);
 
-/// What grows too fast yet: a line for each sort of growth and repeat, and the command where it is not all, below the reason.
-/// The whole table tells what is needless.
+/// Growth that is known to be too fast, below its reason: `SORT: REPEAT:` for all commands, `SORT: REPEAT: COMMAND` for those
+/// that begin so. The whole table reports lines of its repeats that it does not need.
 const KNOWN: &str = include_str!("growth.known");
 
 /// Something that an archive repeats.
@@ -105,7 +102,7 @@ fn is_whole() -> bool {
 /// The directory of one repeat: the archives, and where output goes.
 struct Bench {
     scratch: Scratch,
-    /// True if `two` is about four times as large as `one`.
+    /// True if the archive has something for each pair of things; a run may then take four times as long.
     is_square: bool,
 }
 
@@ -118,7 +115,7 @@ impl Bench {
             archive.len()
         });
         scratch.write("other", Shape::Docker20.save_one(&TestImage::demo("other:1")).bytes());
-        Self { scratch, is_square: two > SQUARE.0 * one / SQUARE.1 }
+        Self { scratch, is_square: is_square(one, two) }
     }
 
     /// Runs `command` with the archive `name`.
@@ -146,16 +143,19 @@ impl Bench {
     }
 }
 
+/// Returns whether `two`, for twice as many things, is so much larger than `one` that it has something for each pair of them.
+fn is_square(one: usize, two: usize) -> bool {
+    2 * two > 5 * one
+}
+
 /// What is wrong with how `command` takes the archives, and a row of the table.
 fn problems_and_row(bench: &Bench, command: &[&str], idle: u64) -> (Vec<(&'static str, String)>, String) {
     let (mut one, mut two) = (bench.run(command, "one", &[]), bench.run(command, "two", &[]));
     let times = |one: &Cost, two: &Cost| two.cpu.as_micros() * 100 / one.cpu.as_micros().max(1);
     let most_times = if is_whole() { MOST_TIMES.1 } else { MOST_TIMES.0 };
-    let most_times = |one: &Cost, two: &Cost| {
-        let is_square = bench.is_square || two.stdout > SQUARE.0 * one.stdout / SQUARE.1;
-        if is_square { most_times * 2 } else { most_times }
-    };
-    let is_fast = |one: &Cost, two: &Cost| two.cpu > LEAST && times(one, two) > most_times(one, two);
+    let is_square = |one: &Cost, two: &Cost| bench.is_square || is_square(one.stdout, two.stdout);
+    let allowed = |one: &Cost, two: &Cost| if is_square(one, two) { 2 * most_times } else { most_times };
+    let is_fast = |one: &Cost, two: &Cost| two.cpu > LEAST && times(one, two) > allowed(one, two);
     for _ in 1..ATTEMPTS {
         if is_fast(&one, &two) {
             // The least of each.
@@ -239,19 +239,15 @@ fn try_all(repeats: &[Repeat], first: usize) {
             }
             for (sort, why) in wrong {
                 let place = format!("{sort}: {}: {}", repeat.what, command.join(" "));
-                let is_of =
-                    |known: &&&str| place.strip_prefix(**known).is_some_and(|rest| rest.starts_with([':', ' ']));
-                match known.iter().find(is_of) {
+                match known.iter().find(|known| place.starts_with(**known)) {
                     Some(known) => drop(met.insert(*known)),
                     None => problems.push(format!("{place}: {why}")),
                 }
             }
         }
-        let is_its = |known: &&&str| {
-            let what = known.split_once(": ").and_then(|(_, what)| what.strip_prefix(&*repeat.what));
-            what.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-        };
-        for known in known.iter().filter(is_its).filter(|known| is_whole && !met.contains(*known)) {
+        let its = format!("{}:", repeat.what);
+        let is_its = |known: &str| known.split_once(": ").is_some_and(|(_, what)| what.starts_with(&its));
+        for known in known.iter().filter(|known| is_whole && is_its(known) && !met.contains(*known)) {
             problems.push(format!("growth.known is behind: {known}"));
         }
     }
