@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use crate::digest::Digest;
 use crate::rule::Rule;
-use crate::words::{size, within};
+use crate::words::size;
 
 /// The most choices that an error lists; the rest is counted.
 const MAX_CHOICES: usize = 100;
@@ -184,8 +184,8 @@ impl LimitKind {
     }
 }
 
-/// A setting that avoids an error or a warning, by the field or argument that it is here. Every program has its own
-/// name for it, so messages do not have one.
+/// A setting that avoids an error or a warning. Each variant links its field or argument here; messages name none,
+/// because every program has its own flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub enum Setting {
@@ -209,7 +209,7 @@ pub enum Setting {
     WithOrDockerHalf,
     /// Give the archive of which an increment leaves out layers: [`Archives::with`](crate::Archives::with).
     With,
-    /// Give the archive of which a base leaves out layers: [`Archives::bases`](crate::Archives::bases).
+    /// Give the archive of a base: [`Archives::bases`](crate::Archives::bases).
     Base,
     /// List one layer as it is: [`list_layer`](crate::list_layer).
     Layer,
@@ -323,8 +323,7 @@ impl Error {
         Self::Avoidable { error: Box::new(self), setting }
     }
 
-    /// The error without what is wrapped around it: neither [`Within`](Self::Within) nor
-    /// [`Avoidable`](Self::Avoidable).
+    /// Returns the error inside any [`Within`](Self::Within) and [`Avoidable`](Self::Avoidable).
     pub fn innermost(&self) -> &Self {
         match self {
             Self::Within { source, .. } => source.innermost(),
@@ -333,8 +332,8 @@ impl Error {
         }
     }
 
-    /// Returns the error with all its causes as one line, as [`Diagnostic::line`](crate::Diagnostic::line) does.
-    /// Choices follow below it, a line for each.
+    /// Returns the error with all its causes as one line. The choices of an [`Error::Choice`] follow, each on a line of
+    /// its own.
     pub fn line(&self) -> String {
         match self {
             Self::Within { at, source } => within(at, &source.line()),
@@ -417,6 +416,13 @@ fn listing(choices: &[String]) -> String {
     choices.iter().map(|choice| format!("\n  {choice}")).collect()
 }
 
+/// Returns `at: text`; the name of the archive, with which both may begin, stands there once.
+fn within(at: &str, text: &str) -> String {
+    let archive = at.split_once(": ").map_or(at, |(archive, _)| archive);
+    let text = text.strip_prefix(archive).and_then(|text| text.strip_prefix(": ")).unwrap_or(text);
+    format!("{at}: {text}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_all_causes_and_each_name_once() {
+    fn a_line_has_all_causes_and_does_not_begin_with_the_archive_twice() {
         let io = Error::io("reading", "app.tar: blob", io::Error::from(io::ErrorKind::NotFound));
         let error = io.avoided_by(Setting::With).within("app.tar: image app:1");
         assert_eq!(error.line(), "app.tar: image app:1: reading app.tar: blob: entity not found");

@@ -34,7 +34,7 @@ pub mod spec {
 }
 
 pub mod words {
-    pub use crate::words::{counted, list, size, whole_number, within};
+    pub use crate::words::{counted, list, size, whole_number};
 }
 
 pub mod stream {

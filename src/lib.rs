@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | write an archive in another format, or as a root filesystem | [`convert()`] | [`ConvertOptions`], [`Target`] |
 //! | write several archives as one, or one as several | [`convert_all()`], [`split()`] | [`Archives`], [`SplitPattern`] |
-//! | make an update of an older archive, or a delta; apply it | [`convert_all()`] | [`Archives`], [`DeltaOptions`] |
+//! | make an increment of an older archive, or a delta; apply it | [`convert_all()`] | [`Archives`], [`DeltaOptions`] |
 //! | make an image of a root filesystem | [`import()`] | [`NewConfig`] |
 //! | change images: config, layers, files | [`edit()`], [`preview_edit()`] | [`EditOptions`] |
 //! | see which images there are | [`open()`], then [`ImageSelector`] | [`ImageRef`], [`Platforms`] |
@@ -12,19 +12,20 @@
 //! | gather facts, and which engines load it | [`inspect()`] | [`InspectDepth`] |
 //! | check every digest and rule | [`verify()`] | |
 //! | compare two images; tell how one came about | [`diff()`], [`history()`] | [`DiffOptions`] |
-//! | act on an error | [`Error::innermost`], [`Error::line`] | |
+//! | show an error; act on it | [`Error::line`]; [`Error::innermost`] | |
 //!
-//! Their pages have examples. [`Input`] is a file, a layout directory or any [`Read`](std::io::Read); it may be
-//! compressed as a whole. [`Output`] is a [`Sink`], which is a file that gets its name only when it is complete and
-//! verified, memory, or any [`Write`](std::io::Write); or a directory, [`DirSink`]. Bodies stream: memory does not grow
-//! with the size of layers.
+//! The pages of these functions have examples. [`Input`] is a file, a layout directory or any [`Read`](std::io::Read);
+//! it may be compressed as a whole. An [`Output`] is a [`Sink`] or a directory, [`DirSink`]. A sink is a file, which
+//! gets its name only when it is complete and verified, or memory, or any [`Write`](std::io::Write). Bodies stream:
+//! memory does not grow with the size of layers.
 //!
 //! ```
 //! use imgtar::{Compress, ConvertOptions, OciOptions, Run, Sink, Target, convert};
 //!
 //! # fn main() -> imgtar::Result<()> {
 //! # let dir = tempfile::tempdir().unwrap();
-//! let (input, output) = ("fixtures/saved20.tar.xz", &dir.path().join("oci.tar"));
+//! # let output = &dir.path().join("oci.tar");
+//! let input = "fixtures/saved20.tar.xz";
 //! let mut oci = OciOptions::default();
 //! oci.compress = Some(Compress::Gzip(None));
 //! let options = ConvertOptions::new(Target::Oci(oci));
@@ -44,8 +45,8 @@
 //! one for each job: what was read counts against its limits until the end. Every failure is an [`Error`]: its variants
 //! tell apart what a program may act on, its [`kind`](Error::kind) whether the input, its use or the system is at
 //! fault. Options have the command line's defaults, and are changed field by field: more of them will come. Texts are
-//! [parsed](std::str::FromStr), such as `"linux/arm64".parse()` to a [`Platform`]; the errors of that are types of
-//! their own.
+//! [parsed](std::str::FromStr), such as `"linux/arm64".parse()` to a [`Platform`]; each type has its own error for
+//! that.
 //!
 //! Words of these pages:
 //!
@@ -54,10 +55,10 @@
 //! | image ID | the SHA-256 of an image's config, its identity in Docker |
 //! | diff_id, [`DiffId`] | the digest of a layer's uncompressed tar; other digests are of bytes as they are stored |
 //! | blob, layout | a file by the name of its digest; the directory of blobs with `index.json` that OCI specifies |
-//! | hybrid | an archive that lists its images both for Docker and as an OCI layout, its two halves |
+//! | hybrid | an archive that lists its images twice, for Docker and as an OCI layout: its two halves |
 //! | foreign layer | one that may not be distributed, and is not in the archive: those of Windows, mostly |
 //! | base | an older archive or image that the receiver has, or that an image is built on |
-//! | update or increment, delta | an archive without the layers of a base; one with only what changed in its files |
+//! | increment, delta | an archive without the layers of a base; one with only what changed in its files |
 //! | attestation | a manifest about an image, such as its provenance, which BuildKit lists as if it were an image |
 //! | M-11 | a [`Rule`] of [`docs/formats.md`], or of a document beside it |
 //!

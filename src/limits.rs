@@ -35,8 +35,8 @@ pub(crate) const MAX_ZSTD_DICTIONARY_LOG: u32 = 29;
 /// Largest memory an xz decoder may ask for, bytes: a 64 MiB dictionary and its tables (H-15).
 pub(crate) const MAX_XZ_MEMORY: u64 = 80 << 20;
 
-/// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`. Put into
-/// a run as [`Budget::new`]; beyond one a run ends with [`Error::Limit`].
+/// The limits that a user may move, in the order of the flags `--max-size`, `--max-entries`, `--max-metadata`.
+/// [`Budget::new`] makes a run's budget of them; a run that exceeds one ends with [`Error::Limit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(feature = "cli"), non_exhaustive)]
 pub struct Limits {
@@ -55,8 +55,8 @@ impl Default for Limits {
     }
 }
 
-/// The [`Limits`] of one run, and its use of them so far; shared by all its threads. What was read
-/// counts until the end, so another run has another.
+/// The [`Limits`] of one run, and its use of them so far; shared by all its threads. What was read counts until the end,
+/// so every run has its own.
 #[derive(Debug, Default)]
 pub struct Budget {
     limits: Limits,

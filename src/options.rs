@@ -78,7 +78,7 @@ pub enum Target {
     Oci(OciOptions),
     /// One flattened filesystem.
     Rootfs(RootfsOptions),
-    /// What makes the images from those of [bases](crate::Archives::bases): for a receiver that has these.
+    /// A delta, which makes the images from [bases](crate::Archives::bases) that the receiver has.
     Delta(DeltaOptions),
 }
 

@@ -39,13 +39,6 @@ pub fn list<T: Display>(items: impl IntoIterator<Item = T>, most: usize) -> Stri
     texts.join(", ")
 }
 
-/// Returns `at` and the text behind it, which names the archive once.
-pub fn within(at: &str, text: &str) -> String {
-    let archive = at.split_once(": ").map_or(at, |(archive, _)| archive);
-    let text = text.strip_prefix(archive).and_then(|text| text.strip_prefix(": ")).unwrap_or(text);
-    format!("{at}: {text}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

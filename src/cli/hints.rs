@@ -1,21 +1,21 @@
 //! The flags that would have avoided an error or a warning: the library names the setting, the command its flag.
 
-use imgtar::internals::words::within;
 use imgtar::{Diagnostic, Error, LimitKind, Setting};
 
 /// Returns the reason why a run failed, with all its causes, as one line; the possible choices follow below.
 pub(super) fn failure(error: &Error) -> String {
+    let line = error.line();
+    let (first, choices) = line.split_at(line.find('\n').unwrap_or(line.len()));
+    format!("{first}{}{choices}", hints(error))
+}
+
+/// Returns the hints for `error` and for what it is wrapped around.
+fn hints(error: &Error) -> String {
     match error {
-        Error::Within { at, source } => within(at, &failure(source)),
-        Error::Avoidable { error, setting } => match &**error {
-            Error::Choice { problem, choices } => {
-                let problem = format!("{problem}{}", hint(*setting));
-                Error::Choice { problem, choices: choices.clone() }.to_string()
-            }
-            other => failure(other) + hint(*setting),
-        },
-        Error::Limit { kind, .. } => format!("{error} (raise {} to allow it)", flag(*kind)),
-        other => other.line(),
+        Error::Within { source, .. } => hints(source),
+        Error::Avoidable { error, setting } => hints(error) + hint(*setting),
+        Error::Limit { kind, .. } => format!(" (raise {} to allow it)", flag(*kind)),
+        _ => String::new(),
     }
 }
 

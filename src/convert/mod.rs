@@ -46,7 +46,7 @@ use selection::Selection;
 ///
 /// # Errors
 /// [`Error::Choice`] when a selected image or platform is not there, [`Error::Inexpressible`] when the target cannot
-/// hold what is, [`Error::Limit`] beyond a limit of `run`, [`Error::Output`] and [`Error::Io`] of the output; the
+/// hold a selected image, [`Error::Limit`] beyond a limit of `run`, [`Error::Output`] and [`Error::Io`] of the output; the
 /// others say what is wrong with the input. `output` is then abandoned.
 pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run) -> Result<ConversionReport> {
     convert_all(Archives::from(vec![input]), output, options, run)
@@ -55,9 +55,9 @@ pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run
 /// Converts `archives` into one, whole or not at all: images in the order of the archives, what they share
 /// once (docs/bundles.md B-39, B-40).
 ///
-/// With [`bases`](Archives::bases) the output is an update for a receiver that has these: with [`Target::Oci`] it
-/// leaves out their layers, with [`Target::Delta`] it has only what changed in their files. The receiver makes the
-/// whole of it [`with`](Archives::with) the bases:
+/// With [`bases`](Archives::bases) the output is for a receiver that has these: with [`Target::Oci`] it leaves out
+/// their layers, with [`Target::Delta`] it has only what changed in their files. The receiver makes it whole
+/// [`with`](Archives::with) the bases:
 ///
 /// ```
 /// use imgtar::{Archives, ConvertOptions, DeltaOptions, Input, OciOptions, Run, Sink, Target, convert_all};
@@ -237,8 +237,8 @@ pub fn edit_split(
     Ok(archives)
 }
 
-/// Returns the changes that [`edit()`] would make; called as that is, without an output. What it would write is thrown
-/// away, so that all is refused that [`edit()`] refuses.
+/// Returns the changes that [`edit()`] would make, and refuses what it refuses. Takes the same arguments, without an
+/// output: what is made is thrown away.
 ///
 /// # Errors
 /// Those of [`edit()`], but for those of the output.

@@ -151,20 +151,21 @@ impl Items<'_> {
         Ok(PartialImage { at: at.to_owned(), config_at, image_id, config, layers })
     }
 
+    /// Reads the config of `item`; one that many items name is read once.
     fn config(&mut self, item: &ManifestItem, named_by: &str, at: &str) -> Result<Option<ConfigParts>> {
-        let (members, diagnostics) = (self.members, &self.run.diagnostics);
-        let place = match members.member(Rule::L6, &item.config, named_by) {
-            Ok(extent) => extent.location(),
-            Err(error) => return diagnostics.fault(error).map(|()| None),
-        };
-        let parts = match self.configs.entry(place) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(unknown) => {
-                match members.document(Rule::L6, &item.config, named_by, MAX_DOCUMENT, self.run) {
-                    Ok(raw) => unknown.insert(ConfigParts::read(raw, at, diagnostics)?).clone(),
-                    Err(error) => return diagnostics.fault(error).map(|()| None),
+        let (members, run) = (self.members, self.run);
+        let read = members.member(Rule::L6, &item.config, named_by).and_then(|extent| {
+            match self.configs.entry(extent.location()) {
+                Entry::Occupied(known) => Ok(known.get().clone()),
+                Entry::Vacant(unknown) => {
+                    let raw = members.document(Rule::L6, &item.config, named_by, MAX_DOCUMENT, run)?;
+                    Ok(unknown.insert(ConfigParts::read(raw, at, &run.diagnostics)?).clone())
                 }
             }
+        });
+        let parts = match read {
+            Ok(parts) => parts,
+            Err(error) => return run.diagnostics.fault(error).map(|()| None),
         };
         check_config_name(&item.config, &parts.image_id, at, self.run)?;
         Ok(Some(parts))

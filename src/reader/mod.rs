@@ -68,7 +68,7 @@ pub fn open(input: Input, prefer: Option<Half>, run: &Run) -> Result<ImageSet> {
 }
 
 /// An archive whose members are known and whose kind is settled; its images have not been read yet.
-/// [`inspect`](crate::inspect()) needs it; [`open`] reads both.
+/// [`inspect`](crate::inspect()) needs it; [`open`] goes on to the images.
 pub struct Archive {
     /// Its members, by name.
     pub(crate) members: MemberIndex,

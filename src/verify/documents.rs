@@ -111,7 +111,7 @@ impl Verification<'_> {
     }
 
     fn node(&mut self, node: &Node) -> Result<()> {
-        if !self.known.insert(node.address()) {
+        if !self.visited.insert(node.address()) {
             return Ok(());
         }
         match node {
@@ -186,7 +186,7 @@ impl Verification<'_> {
 
     /// L-16, M-14, O-12: no engine needs a history that fits, but ggcr refuses to write such an image as legacy.
     fn config(&mut self, config: &Arc<ImageConfig>, at: &str) {
-        if !self.known.insert(Arc::as_ptr(config).cast()) {
+        if !self.visited.insert(Arc::as_ptr(config).cast()) {
             return;
         }
         let steps = config.history().iter().filter(|step| !step.empty_layer).count();

@@ -93,7 +93,7 @@ pub struct SeverityCounts {
 }
 
 /// Checks everything in the archive in `input`, and in those of `with` only what it lists but does not hold: they are
-/// the bases of an update, and none for a complete archive.
+/// the bases of an increment or a delta; none for a complete archive.
 ///
 /// ```
 /// use imgtar::{Run, verify};
@@ -142,7 +142,7 @@ struct Verification<'a> {
     run: &'a Run,
     log: DiagnosticLog,
     /// The addresses of the nodes and configs that have been checked.
-    known: HashSet<*const ()>,
+    visited: HashSet<*const ()>,
     /// The images, each once for each machine that it runs on: the halves of a hybrid list the same ones.
     checked: HashSet<(Digest, Option<Machine>)>,
     bodies: Bodies,
@@ -157,7 +157,7 @@ impl<'a> Verification<'a> {
             set,
             run,
             log: run.diagnostics.take(),
-            known: HashSet::new(),
+            visited: HashSet::new(),
             checked: HashSet::new(),
             bodies: Bodies::new(archive.members.is_directory()),
             stacks: Stacks::default(),

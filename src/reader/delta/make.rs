@@ -77,10 +77,11 @@ impl ImageDelta<'_> {
 
     /// Makes the image of the `base` that it needs.
     fn make(&self, base: &Image, spools: &SpoolFiles, run: &Run) -> Result<Image> {
-        let reused: HashMap<&DiffId, &Layer> = base.layers.iter().rev().map(|layer| (&layer.diff_id, layer)).collect();
+        let base_layers: HashMap<&DiffId, &Layer> =
+            base.layers.iter().rev().map(|layer| (&layer.diff_id, layer)).collect();
         let recipe = |(listed, diff_id): (&Descriptor, &DiffId)| {
             let part = self.manifest.layers.get(listed.digest()).filter(|part| part.is_tar_diff())?;
-            (!reused.contains_key(diff_id)).then_some(&part.blob)
+            (!base_layers.contains_key(diff_id)).then_some(&part.blob)
         };
         let changed = self.layers().filter_map(recipe).count();
         let sources = match changed {
@@ -93,7 +94,7 @@ impl ImageDelta<'_> {
         let old = sources.iter().flat_map(Sources::layers).map(|layer| layer.tar.size());
         let growth = Growth::of(recipes.into_values().chain(old).fold(0, u64::saturating_add));
         let making =
-            Making { delta: self, base, reused, sources, growth, ahead: changed < run.jobs.get(), spools, run };
+            Making { delta: self, base, base_layers, sources, growth, ahead: changed < run.jobs.get(), spools, run };
         let layer = |(number, (listed, diff_id))| making.layer(number, listed, diff_id);
         let layers = pool::for_all(run.jobs, self.layers().enumerate(), |(_, (listed, _))| listed.size(), layer)?;
         Ok(self.image(layers))
@@ -105,7 +106,7 @@ struct Making<'a> {
     delta: &'a ImageDelta<'a>,
     base: &'a Image,
     /// The layers of the base by their diff_ids, the lowest of equal ones.
-    reused: HashMap<&'a DiffId, &'a Layer>,
+    base_layers: HashMap<&'a DiffId, &'a Layer>,
     /// The files of `base`, if a layer is made of them.
     sources: Option<Sources>,
     growth: Growth,
@@ -118,7 +119,7 @@ struct Making<'a> {
 impl Making<'_> {
     /// Returns layer `number` of the image: one of the base, a whole one of the delta, or one that is rebuilt.
     fn layer(&self, number: usize, listed: &Descriptor, diff_id: &DiffId) -> Result<Layer> {
-        if let Some(reused) = self.reused.get(diff_id) {
+        if let Some(reused) = self.base_layers.get(diff_id) {
             return Ok(as_listed(reused, listed));
         }
         let ImageDelta { members, at, manifest, .. } = self.delta;

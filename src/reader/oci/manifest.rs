@@ -141,6 +141,7 @@ impl Walk<'_> {
         Ok(PartialImage { at, config_at, image_id, config, layers })
     }
 
+    /// Reads the config that `descriptor` names; one that many images name is read once.
     fn config(&mut self, descriptor: &Descriptor, blob: &RawBlob) -> Result<ConfigParts> {
         let key = (descriptor.digest().clone(), descriptor.size());
         if let Some(known) = self.configs.get(&key) {
