@@ -13,7 +13,7 @@ use crate::support::layout::{Layout, Types, blob_path};
 use crate::support::tarball::Tarball;
 
 /// The number of each, in a debug build and in a release build. Twice as many make documents nearly as long as imgtar reads.
-const TIMES: (usize, usize) = (70, 250);
+const TIMES: (usize, usize) = (40, 250);
 
 /// What an archive can repeat, each beside any of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
