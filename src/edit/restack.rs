@@ -23,7 +23,7 @@ use crate::image::Layer;
 use crate::path::{EntryPath, quote};
 use crate::run::Run;
 
-/// What a message calls the tree of the image's own layers.
+/// The name in messages of the tree of the image's own layers.
 const OLD_TREE: &str = "the files before the change";
 
 /// The two stacks: the image's layers, and after them in `layers` those that are new below.

@@ -18,7 +18,7 @@ use crate::limits::HeldMemory;
 use crate::path::EntryPath;
 use crate::run::Run;
 
-/// What a message calls the tree of the layers as they will be written.
+/// The name in messages of the tree of the layers as they will be written.
 const NEW_TREE: &str = "the files that stay";
 /// About what an entry takes in [`WrittenNames::by_entry`] and [`WrittenNames::by_path`] besides its name, in bytes.
 const NAME_SIZE: usize = 2 * (size_of::<(EntryKey, Vec<u8>)>() + 16);
