@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -64,8 +65,8 @@ pub struct ImageReport {
     /// Its manifest; `None` where the format has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<ManifestReport>,
-    /// Its layers, base first.
-    pub layers: Vec<LayerReport>,
+    /// Its layers, base first. Images that only the platform tells apart share them.
+    pub layers: Arc<[LayerReport]>,
     /// The layers that its base has, and that are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needs: Option<NeededBase>,
@@ -193,7 +194,7 @@ impl ImageReports {
         &mut self,
         image: &Image,
         names: &[String],
-        written: impl FnOnce() -> (Option<ManifestReport>, Vec<LayerReport>),
+        written: impl FnOnce() -> (Option<ManifestReport>, Arc<[LayerReport]>),
     ) {
         if let Some(&place) = self.places.get(&ptr::from_ref(image)) {
             let known = &mut self.images[place].names;

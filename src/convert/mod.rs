@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 mod selection;
 mod split;
@@ -288,7 +289,11 @@ fn diff_ids(images: &ImageSet) -> HashSet<&DiffId> {
 /// the changed images, but a reader of the report compares with the input, whose layers are `read`.
 fn report_changes(report: &mut ConversionReport, edited: Vec<EditedImage>, read: &HashSet<&DiffId>) {
     for (image, edited) in report.images.iter_mut().zip(edited) {
-        image.layers.iter_mut().filter(|layer| !read.contains(&layer.diff_id)).for_each(LayerReport::mark_new);
+        let is_new = |layer: &LayerReport| !read.contains(&layer.diff_id);
+        if image.layers.iter().any(is_new) {
+            let layers = Arc::make_mut(&mut image.layers).iter_mut();
+            layers.filter(|layer| is_new(layer)).for_each(LayerReport::mark_new);
+        }
         if let Some(manifest) = &mut image.manifest {
             manifest.kept &= edited.image_id == edited.old_image_id;
         }

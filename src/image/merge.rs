@@ -17,7 +17,9 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node, distinct_images};
+use super::{
+    Artifact, Blob, Child, Image, ImageEntry, ImageIndex, ImageSet, Layer, Node, PartsAddress, distinct_images,
+};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::spec::platform::Platform;
@@ -110,6 +112,8 @@ struct Merge {
     /// The merged nodes by the addresses of those in the sets.
     nodes: HashMap<*const (), Node>,
     images: HashMap<ImageIdentity, Arc<Image>>,
+    /// The merged layers of the images in the sets.
+    layers: HashMap<PartsAddress, Arc<[Layer]>>,
     indexes: HashMap<IndexIdentity, Arc<ImageIndex>>,
     artifacts: HashMap<Digest, Arc<Artifact>>,
     /// The first layer with these bytes: its name in messages, and its blob.
@@ -160,10 +164,18 @@ impl Merge {
             }
             return Arc::clone(known);
         }
-        let layers: Vec<Layer> = image.layers.iter().map(|layer| self.layer(layer, archive)).collect();
-        let merged = Arc::new(Image { layers: layers.into(), ..Image::clone(image) });
+        let merged = Arc::new(Image { layers: self.layers(image, archive), ..Image::clone(image) });
         self.images.insert(key, Arc::clone(&merged));
         merged
+    }
+
+    fn layers(&mut self, image: &Image, archive: &Arc<str>) -> Arc<[Layer]> {
+        if let Some(known) = self.layers.get(&image.parts()) {
+            return Arc::clone(known);
+        }
+        let layers: Arc<[Layer]> = image.layers.iter().map(|layer| self.layer(layer, archive)).collect();
+        self.layers.insert(image.parts(), Arc::clone(&layers));
+        layers
     }
 
     /// Returns the layer with the blob of the first that has the same key.

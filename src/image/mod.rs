@@ -136,6 +136,11 @@ pub(crate) enum NodeIdentity<'n> {
     Address(*const ()),
 }
 
+/// The addresses in memory of an image's config, layers and manifest. An index may list one image for hundreds of platforms:
+/// such images are equal but for the platform, and share these. Of use as a key as long as the images live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct PartsAddress([*const (); 3]);
+
 /// An image: one config, its layers, one platform. Cheap to clone.
 #[derive(Clone)]
 pub struct Image {
@@ -277,11 +282,12 @@ impl ImageEntry {
     }
 }
 
-/// Returns the images of `entries`, each once: thousands of entries may list one, and each may have thousands of layers.
+/// Returns the images of `entries`, one of those that only the platform tells apart: thousands of entries may list one, and
+/// each may have thousands of layers.
 pub(crate) fn distinct_images<'e>(entries: impl IntoIterator<Item = &'e ImageEntry>) -> Vec<&'e Arc<Image>> {
     let mut seen = HashSet::new();
     let images = entries.into_iter().flat_map(|entry| entry.node.images());
-    images.filter(|image| seen.insert(Arc::as_ptr(image))).collect()
+    images.filter(|image| seen.insert(image.parts())).collect()
 }
 
 impl Node {
@@ -439,6 +445,12 @@ impl Image {
             Some(Document { media_type: MediaType::Manifest(family), .. }) => *family,
             _ => Family::Oci,
         }
+    }
+
+    /// Returns the addresses of its parts, which are equal for images that only the platform tells apart.
+    pub(crate) fn parts(&self) -> PartsAddress {
+        let manifest = self.manifest.as_ref().map_or(std::ptr::null(), |manifest| Arc::as_ptr(manifest).cast());
+        PartsAddress([Arc::as_ptr(&self.config).cast(), self.layers.as_ptr().cast(), manifest])
     }
 
     /// Returns the image's identity, which is equal for two listings of one image.

@@ -14,7 +14,9 @@ pub(crate) use bases::{BaseImages, SharedLayers};
 
 use crate::digest::DiffId;
 use crate::error::Result;
-use crate::image::{Child, ExpectedDigest, Image, ImageEntry, ImageIndex, Layer, NeededBase, Node, distinct_images};
+use crate::image::{
+    Child, ExpectedDigest, Image, ImageEntry, ImageIndex, Layer, NeededBase, Node, PartsAddress, distinct_images,
+};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -30,11 +32,11 @@ const MAX_LISTED: usize = 16;
 /// For an image that lacks layers which no base has.
 pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Result<()> {
     let images = distinct_images(&*entries);
-    let shared: HashMap<*const Image, SharedLayers<'_>> =
-        images.iter().filter_map(|image| Some((Arc::as_ptr(image), bases.shared_with(image)?))).collect();
-    let written = images.iter().flat_map(|image| written_diff_ids(image, shared.get(&Arc::as_ptr(image)))).cloned();
+    let shared: HashMap<PartsAddress, SharedLayers<'_>> =
+        images.iter().filter_map(|image| Some((image.parts(), bases.shared_with(image)?))).collect();
+    let written = images.iter().flat_map(|image| written_diff_ids(image, shared.get(&image.parts()))).cloned();
     let written = written.collect();
-    let mut builder = IncrementBuilder { shared, written, nodes: HashMap::new() };
+    let mut builder = IncrementBuilder { shared, written, nodes: HashMap::new(), made: HashMap::new() };
     let nodes: Vec<Node> = entries.iter().map(|entry| builder.node(&entry.node, entry)).collect::<Result<_>>()?;
     entries.iter_mut().zip(nodes).for_each(|(entry, node)| entry.node = node);
     Ok(())
@@ -78,12 +80,14 @@ fn written_diff_ids<'i>(image: &'i Image, shared: Option<&SharedLayers<'_>>) -> 
 
 /// Makes increments of the images of an archive.
 struct IncrementBuilder<'b> {
-    /// The layers that each image shares with its base, by the image's address.
-    shared: HashMap<*const Image, SharedLayers<'b>>,
+    /// The layers that each image shares with its base.
+    shared: HashMap<PartsAddress, SharedLayers<'b>>,
     /// The layers that have to be written for some image: they are there for all (B-2).
     written: HashSet<DiffId>,
     /// The new nodes by the addresses of the old ones.
     nodes: HashMap<*const (), Node>,
+    /// The layers of the images that have become increments, and what these need.
+    made: HashMap<PartsAddress, (Arc<[Layer]>, Arc<NeededBase>)>,
 }
 
 impl IncrementBuilder<'_> {
@@ -106,8 +110,12 @@ impl IncrementBuilder<'_> {
         Ok(increment)
     }
 
-    fn image(&self, image: &Arc<Image>, entry: &ImageEntry) -> Result<Arc<Image>> {
-        let shared = self.shared.get(&Arc::as_ptr(image));
+    fn image(&mut self, image: &Arc<Image>, entry: &ImageEntry) -> Result<Arc<Image>> {
+        let increment = |(layers, needs)| Arc::new(Image { layers, needs: Some(needs), ..Image::clone(image) });
+        if let Some(known) = self.made.get(&image.parts()) {
+            return Ok(increment(known.clone()));
+        }
+        let shared = self.shared.get(&image.parts());
         let of_base = shared.map_or(&[][..], |shared| shared.layers);
         let family = image.family();
         let mut layers = image.layers.to_vec();
@@ -126,8 +134,10 @@ impl IncrementBuilder<'_> {
         let Some(shared) = shared.filter(|_| layers.iter().any(Layer::is_left_out)) else {
             return Ok(Arc::clone(image));
         };
-        let needs = Some(Arc::new(NeededBase::of(&layers, Some(shared.base.title.clone()))));
-        Ok(Arc::new(Image { layers: layers.into(), needs, ..Image::clone(image) }))
+        let needs = NeededBase::of(&layers, Some(shared.base.title.clone()));
+        let made = (layers.into(), Arc::new(needs));
+        self.made.insert(image.parts(), made.clone());
+        Ok(increment(made))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{docker, increment, oci};
 use crate::archive::MemberIndex;
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, ErrorKind, Result, Setting};
-use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, ListedNode, Listing, Name, Node};
+use crate::image::{Blob, Image, ImageEntry, ImageSet, Layer, ListedNode, Listing, Name, Node, PartsAddress};
 use crate::options::Half;
 use crate::rule::Rule;
 use crate::run::Run;
@@ -161,6 +161,7 @@ fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) 
         by_config.entry(&written.config).or_insert(&written.layers);
     }
     let mut seen: HashMap<*const Image, Option<Arc<Image>>> = HashMap::new();
+    let mut reordered: HashMap<PartsAddress, Option<Arc<[Layer]>>> = HashMap::new();
     let entries = set.entries.iter_mut().map(|entry| &mut entry.node);
     let listed = set.index_json.iter_mut().flat_map(|listing| &mut listing.listed).map(|entry| &mut entry.node);
     for node in entries.chain(listed) {
@@ -168,15 +169,15 @@ fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) 
         let in_order = match seen.entry(Arc::as_ptr(image)) {
             hash_map::Entry::Occupied(seen) => seen.into_mut(),
             hash_map::Entry::Vacant(unseen) => {
-                let layers = in_order(image, &by_config);
+                let layers =
+                    reordered.entry(image.parts()).or_insert_with(|| in_order(image, &by_config).map(Into::into));
                 if layers.is_some() {
                     let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; \
                                    the config's order is used and the manifest made anew";
                     run.diagnostics.warn(Rule::O25, &image.at, problem)?;
                 }
-                let reordered =
-                    |layers: Vec<Layer>| Image { layers: layers.into(), manifest: None, ..Image::clone(image) };
-                unseen.insert(layers.map(|layers| Arc::new(reordered(layers))))
+                let in_order = |layers| Arc::new(Image { layers, manifest: None, ..Image::clone(image) });
+                unseen.insert(layers.clone().map(in_order))
             }
         };
         if let Some(image) = in_order {

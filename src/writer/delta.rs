@@ -60,7 +60,7 @@ pub(super) fn write(contents: &Contents<'_>, out: Out, options: &DeltaOptions, r
             delta: content,
         });
         let names: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
-        reports.add(image, &names, || (Some(written.manifest), written.layers));
+        reports.add(image, &names, || (Some(written.manifest), written.layers.into()));
     }
     contents.unchanged()?;
     // The files of the bases were verified first, and compared after that.

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::manifest_json::{ImageItem, ManifestJson};
 use super::names::named_images;
@@ -14,7 +15,7 @@ use super::{Contents, loss, speculative};
 use crate::codec::{Codec, Encoding};
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Image, Layer};
+use crate::image::{Image, Layer, PartsAddress};
 use crate::options::{Compress, ConvertOptions, DockerOptions};
 use crate::report::{ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::run::Run;
@@ -47,7 +48,7 @@ pub(super) fn write(
     let mut manifest = ManifestJson::default();
     let mut reports = ImageReports::default();
     for ((image, names), written) in named.into_iter().zip(written) {
-        reports.add(image, &names, || (None, written.layers.to_vec()));
+        reports.add(image, &names, || (None, written.layers));
         manifest.list(names, written.item);
     }
     tar.bytes(MANIFEST_MEMBER, &manifest.merged().to_bytes(run)?)?;
@@ -68,7 +69,7 @@ pub(super) fn policy(docker: &DockerOptions, options: &ConvertOptions) -> Policy
 #[derive(Clone)]
 struct DockerImage {
     item: Rc<ImageItem>,
-    layers: Rc<[LayerReport]>,
+    layers: Arc<[LayerReport]>,
 }
 
 struct DockerWriter<'a, 'w, 'l> {
@@ -76,8 +77,8 @@ struct DockerWriter<'a, 'w, 'l> {
     plan: &'a Plan<'l>,
     docker: &'a DockerOptions,
     run: &'a Run,
-    /// Images that are there already, by where they are in memory: the model shares what is one.
-    images: HashMap<*const Image, DockerImage>,
+    /// Images that are there already: the model shares what is one.
+    images: HashMap<PartsAddress, DockerImage>,
     /// Configs that are there already.
     configs: HashSet<Digest>,
     /// Layers that are there already; a config's bytes may be a layer's too, under another name.
@@ -87,7 +88,7 @@ struct DockerWriter<'a, 'w, 'l> {
 
 impl DockerWriter<'_, '_, '_> {
     fn image(&mut self, image: &Image) -> Result<DockerImage> {
-        if let Some(written) = self.images.get(&std::ptr::from_ref(image)) {
+        if let Some(written) = self.images.get(&image.parts()) {
             return Ok(written.clone());
         }
         loss::remark(image, self.run);
@@ -99,7 +100,7 @@ impl DockerWriter<'_, '_, '_> {
         let (members, layers): (Vec<_>, Vec<_>) = layers.collect::<Result<_>>()?;
         let item = ImageItem { config, layers: members, parent: None, layer_sources: loss::layer_sources(image) };
         let written = DockerImage { item: item.shared(&image.at, self.run)?, layers: layers.into() };
-        self.images.insert(image, written.clone());
+        self.images.insert(image.parts(), written.clone());
         Ok(written)
     }
 

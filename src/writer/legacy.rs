@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::manifest_json::{ImageItem, ManifestJson};
 use super::names::named_images;
@@ -17,7 +18,7 @@ use super::{Contents, loss};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Image, Layer};
+use crate::image::{Image, Layer, PartsAddress};
 use crate::options::{Compress, ConvertOptions, DockerOptions};
 use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::rule::Rule;
@@ -59,7 +60,7 @@ pub(super) fn write(
         if let Some(top) = &written.top {
             names.iter().for_each(|tag| repositories.insert(tag, top.as_str()));
         }
-        reports.add(image, &names, || (None, written.layers.to_vec()));
+        reports.add(image, &names, || (None, written.layers));
         manifest.list(names, written.item);
     }
     tar.bytes(MANIFEST_MEMBER, &manifest.to_bytes(run)?)?;
@@ -83,7 +84,7 @@ struct LegacyImage {
     item: Rc<ImageItem>,
     /// The ID of the top layer.
     top: Option<V1Id>,
-    layers: Rc<[LayerReport]>,
+    layers: Arc<[LayerReport]>,
 }
 
 struct LegacyWriter<'a, 'p, 'w, 'l> {
@@ -93,8 +94,8 @@ struct LegacyWriter<'a, 'p, 'w, 'l> {
     docker: &'a DockerOptions,
     run: &'a Run,
     known: &'a KnownDigests<'l>,
-    /// Images that are there already, by where they are in memory: the model shares what is one.
-    images: HashMap<*const Image, LegacyImage>,
+    /// Images that are there already: the model shares what is one.
+    images: HashMap<PartsAddress, LegacyImage>,
     configs: HashSet<Digest>,
     /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
     directories: HashSet<V1Id>,
@@ -104,7 +105,7 @@ struct LegacyWriter<'a, 'p, 'w, 'l> {
 
 impl<'l> LegacyWriter<'_, '_, '_, 'l> {
     fn image(&mut self, image: &'l Image) -> Result<LegacyImage> {
-        if let Some(written) = self.images.get(&std::ptr::from_ref(image)) {
+        if let Some(written) = self.images.get(&image.parts()) {
             return Ok(written.clone());
         }
         loss::remark(image, self.run);
@@ -118,7 +119,7 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
         let item = ImageItem { config, layers: members, parent, layer_sources: loss::layer_sources(image) };
         let written =
             LegacyImage { item: item.shared(&image.at, self.run)?, top: ids.last().cloned(), layers: layers.into() };
-        self.images.insert(image, written.clone());
+        self.images.insert(image.parts(), written.clone());
         Ok(written)
     }
 

@@ -22,17 +22,22 @@ use super::store::{Documents, Store};
 use crate::codec::Codec;
 use crate::digest::{DiffId, Digest};
 use crate::error::Result;
-use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, RawBlob};
+use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, PartsAddress, RawBlob};
 use crate::options::{Compress, ConvertOptions, OciOptions};
 use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
 use crate::spec::media_type::{Compression, Family, MediaType};
-use crate::spec::oci::{self, Index};
+use crate::spec::oci::{self, INDEX_MEMBER, Index};
 
 use index::{IndexJson, WrittenEntry};
 use layers::{LayerForm, Layers, WrittenLayer};
+
+/// The approximate memory that a written layer takes with its report, in bytes.
+const LAYER_SIZE: u64 = 1024;
+/// The approximate memory that an entry of `index.json` takes until all are listed, in bytes.
+const ENTRY_SIZE: u64 = 1024;
 
 /// An image as it was written.
 struct WrittenImage {
@@ -130,8 +135,8 @@ fn algorithms(images: &[&Image], carried: &[&RawBlob], entries: &[ImageEntry]) -
     digests.map(|digest| digest.algorithm().to_string()).chain(["sha256".to_owned()]).collect()
 }
 
-/// Images by their address in memory: an image that is listed twice is there once.
-type Images = HashMap<*const Image, WrittenImage>;
+/// Images as they were written: one that is listed twice, or for several platforms, is there once.
+type Images = HashMap<PartsAddress, WrittenImage>;
 
 struct LayoutWriter<'a, S> {
     store: &'a mut S,
@@ -153,9 +158,10 @@ struct Indexes<'a> {
 
 impl<'a, S: Store> LayoutWriter<'a, S> {
     fn image(&mut self, image: &Arc<Image>) -> Result<()> {
-        if self.images.contains_key(&Arc::as_ptr(image)) {
+        if self.images.contains_key(&image.parts()) {
             return Ok(());
         }
+        self.run.budget.charge_memory(LAYER_SIZE * image.layers.len() as u64, &image.at)?;
         let layers = Layers {
             store: self.store,
             plan: self.plan,
@@ -172,7 +178,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let (bytes, manifest, manifest_kept) = self.manifest(image, &layers);
         self.store.bytes(manifest.digest(), &bytes)?;
         let written = WrittenImage { manifest, manifest_kept, config: config.clone(), layers };
-        self.images.insert(Arc::as_ptr(image), written);
+        self.images.insert(image.parts(), written);
         Ok(())
     }
 
@@ -212,6 +218,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let mut shared = seen.clone();
         let names = entries.iter().flat_map(|entry| &entry.names);
         shared.extend(names.filter(|name| !seen.insert((*name).clone())).cloned());
+        self.run.budget.charge_memory(ENTRY_SIZE * entries.len() as u64, INDEX_MEMBER)?;
         let mut written = Vec::with_capacity(entries.len());
         for entry in entries {
             let described = match &entry.descriptor {
@@ -253,13 +260,13 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let [image] = images[..] else {
             unreachable!("only a layout's index.json leads to anything but an image, and it has a descriptor for it")
         };
-        self.images[&Arc::as_ptr(image)].manifest.clone().with_platform(&image.platform)
+        self.images[&image.parts()].manifest.clone().with_platform(&image.platform)
     }
 
     /// `descriptor` as it must read now that what it describes has been written.
     fn descriptor(&mut self, descriptor: &Descriptor, node: &'a Node) -> Result<Descriptor> {
         let written = match node {
-            Node::Image(image) => self.images[&Arc::as_ptr(image)].manifest.clone(),
+            Node::Image(image) => self.images[&image.parts()].manifest.clone(),
             Node::Index(index) => self.index(index)?,
             Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => return Ok(descriptor.clone()),
         };
@@ -311,14 +318,17 @@ fn is_beyond_docker(manifest: &oci::Manifest) -> bool {
 
 fn reports(entries: &[ImageEntry], written: &Images) -> ImageReports {
     let mut reports = ImageReports::default();
+    let mut of_layers: HashMap<PartsAddress, Arc<[LayerReport]>> = HashMap::new();
     for entry in entries {
         let names: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
         for image in entry.node.images() {
             reports.add(image, &names, || {
-                let WrittenImage { manifest, manifest_kept: kept, layers, .. } = &written[&Arc::as_ptr(image)];
-                let layers = image.layers.iter().zip(layers).enumerate();
-                let layers = layers.map(|(number, (layer, written))| layer_report(number, layer, written));
-                (Some(ManifestReport { digest: manifest.digest().clone(), kept: *kept }), layers.collect())
+                let WrittenImage { manifest, manifest_kept: kept, layers, .. } = &written[&image.parts()];
+                let layers = of_layers.entry(image.parts()).or_insert_with(|| {
+                    let layers = image.layers.iter().zip(layers).enumerate();
+                    layers.map(|(number, (layer, written))| layer_report(number, layer, written)).collect()
+                });
+                (Some(ManifestReport { digest: manifest.digest().clone(), kept: *kept }), Arc::clone(layers))
             });
         }
     }

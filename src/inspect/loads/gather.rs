@@ -11,7 +11,7 @@ use crate::archive::MemberIndex;
 use crate::codec::Codec;
 use crate::digest::{Algorithm, Digest};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{IMAGE_NAME, Image, ImageSet, Layer, Listing, Node, REF_NAME};
+use crate::image::{IMAGE_NAME, Image, ImageSet, Layer, Listing, Node, PartsAddress, REF_NAME};
 use crate::layer_index::UnpackFault;
 use crate::options::Half;
 use crate::path::{escape_for_terminal, quote};
@@ -211,16 +211,17 @@ type UnpackFaults<'a> = HashMap<&'a Location, &'a [(UnpackFault, Vec<u8>)]>;
 /// The faults of configs by image ID.
 type ConfigFaults = HashMap<Digest, Rc<[ConfigTypeFault]>>;
 
-/// Facts of images that have been looked at.
+/// Facts of images that have been looked at. Of one that is listed for several platforms, each has its own.
 struct KnownImages<'a> {
     images: HashMap<*const Image, Rc<LoadedImage>>,
+    parts: HashMap<PartsAddress, Rc<LoadedImage>>,
     faults: ConfigFaults,
     unpack_faults: &'a UnpackFaults<'a>,
 }
 
 impl<'a> KnownImages<'a> {
     fn new(unpack_faults: &'a UnpackFaults<'a>) -> Self {
-        Self { images: HashMap::new(), faults: ConfigFaults::default(), unpack_faults }
+        Self { images: HashMap::new(), parts: HashMap::new(), faults: ConfigFaults::default(), unpack_faults }
     }
 
     fn of(&mut self, image: &Arc<Image>) -> Result<Rc<LoadedImage>> {
@@ -228,7 +229,11 @@ impl<'a> KnownImages<'a> {
         if let Some(known) = self.images.get(&key) {
             return Ok(Rc::clone(known));
         }
-        let loaded = Rc::new(of_image(image, self.unpack_faults, &mut self.faults)?);
+        let loaded = match self.parts.get(&image.parts()) {
+            Some(known) => Rc::new(LoadedImage { platform: image.platform.clone(), ..LoadedImage::clone(known) }),
+            None => Rc::new(of_image(image, self.unpack_faults, &mut self.faults)?),
+        };
+        self.parts.entry(image.parts()).or_insert_with(|| Rc::clone(&loaded));
         self.images.insert(key, Rc::clone(&loaded));
         Ok(loaded)
     }

@@ -11,7 +11,7 @@ use super::layers::LayerForm;
 use super::{Images, WrittenImage, WrittenLayer};
 use crate::diagnostics::Diagnostic;
 use crate::error::{Result, Setting};
-use crate::image::{Image, ImageEntry, Layer, Name};
+use crate::image::{Image, ImageEntry, Layer, Name, PartsAddress};
 use crate::options::{ConvertOptions, Platforms};
 use crate::rule::Rule;
 use crate::run::Run;
@@ -40,12 +40,12 @@ pub(super) fn choose<'a>(
 ) -> Result<Vec<ListedImage<'a>>> {
     let wanted = wanted(options);
     // Thousands of entries may list one image of thousands of layers.
-    let mut obstacles: HashMap<*const Image, Option<&str>> = HashMap::new();
-    let mut with_zstd: HashMap<*const Image, bool> = HashMap::new();
+    let mut obstacles: HashMap<PartsAddress, Option<&str>> = HashMap::new();
+    let mut with_zstd: HashMap<PartsAddress, bool> = HashMap::new();
     let mut readable = Vec::new();
     for entry in entries {
         let Some(image) = representative(entry, &wanted) else { continue };
-        match *obstacles.entry(Arc::as_ptr(image)).or_insert_with(|| obstacle(image, form)) {
+        match *obstacles.entry(image.parts()).or_insert_with(|| obstacle(image, form)) {
             Some(problem) => {
                 run.diagnostics.note(
                     Rule::O28,
@@ -78,7 +78,7 @@ pub(super) fn choose<'a>(
             run.diagnostics.note(Rule::O28, entry.image_at(image), problem);
             continue;
         }
-        if *with_zstd.entry(Arc::as_ptr(image)).or_insert_with(|| has_zstd(image, form)) {
+        if *with_zstd.entry(image.parts()).or_insert_with(|| has_zstd(image, form)) {
             let problem = "it has zstd layers, which Docker before 23 cannot load";
             let warning = Diagnostic::warning(Rule::O28, entry.image_at(image), problem);
             run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;
@@ -103,13 +103,11 @@ pub(super) fn document(
         return Ok(None);
     }
     let mut manifest = ManifestJson::default();
-    let mut items: HashMap<*const Image, Rc<ImageItem>> = HashMap::new();
+    let mut items: HashMap<PartsAddress, Rc<ImageItem>> = HashMap::new();
     for ListedImage { entry, image, names } in listed {
-        let item = match items.entry(Arc::as_ptr(image)) {
+        let item = match items.entry(image.parts()) {
             Entry::Occupied(known) => Rc::clone(known.get()),
-            Entry::Vacant(new) => {
-                Rc::clone(new.insert(item(image, &images[&Arc::as_ptr(image)]).shared(&image.at, run)?))
-            }
+            Entry::Vacant(new) => Rc::clone(new.insert(item(image, &images[&image.parts()]).shared(&image.at, run)?)),
         };
         let entry = ImageEntry { names, ..entry.clone() };
         manifest.list(repo_tags_beside_layout(&entry, Spelling::of(full_names), run)?, item);
