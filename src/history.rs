@@ -201,11 +201,7 @@ pub fn history(image: &Image, run: &Run) -> Result<ImageHistory> {
     let layers: Vec<&Layer> = image.layers.iter().collect();
     let indexes = LayerIndexes::read(&layers, FileContent::Hashed, run)?;
     let mut uses: Vec<LayerUse> = layers.iter().enumerate().map(|layer| LayerUse::of(layer, &indexes)).collect();
-    let hidden = hidden(&layers, &indexes, run)?;
-    for file in &hidden {
-        uses[file.by].hides.count(file.how).add(file.size);
-        uses[file.layer].hidden.add(file.size);
-    }
+    let hidden = hidden(&layers, &indexes, &mut uses, run)?;
     let (total, largest_hidden) = (total(&uses), largest(hidden, &indexes));
     Ok(ImageHistory { steps: steps(image, uses, run)?, total, largest_hidden })
 }
@@ -237,13 +233,48 @@ struct HiddenEntry {
     how: Fate,
 }
 
-/// Applies the layers; returns every file that is hidden on the way, with the layer that hides it.
-fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<HiddenEntry>> {
+/// The rank of a hidden file, the largest first: of one size by layer, then by the layer that hides it.
+type Rank = (Reverse<u64>, usize, usize);
+
+impl HiddenEntry {
+    fn rank(&self) -> Rank {
+        (Reverse(self.size), self.layer, self.by)
+    }
+}
+
+/// The largest hidden files. A layer that is listed again hides all its files again, so what cannot be named is dropped.
+#[derive(Default)]
+struct LargestHidden {
+    files: Vec<HiddenEntry>,
+    /// The rank of the last file that is named, if there are so many.
+    last: Option<Rank>,
+}
+
+impl LargestHidden {
+    fn push(&mut self, file: HiddenEntry) {
+        if file.size > 0 && self.last.is_none_or(|last| file.rank() <= last) {
+            self.files.push(file);
+        }
+    }
+
+    /// Drops all but those of the highest ranks; their names will decide among the last.
+    fn prune(&mut self) {
+        self.files.sort_by_key(HiddenEntry::rank);
+        self.last = self.files.get(NAMED - 1).map(HiddenEntry::rank);
+        if let Some(last) = self.last {
+            self.files.retain(|file| file.rank() <= last);
+        }
+    }
+}
+
+/// Applies the layers, counts in `uses` every file that is hidden on the way, and returns the largest of them.
+fn hidden(layers: &[&Layer], indexes: &LayerIndexes, uses: &mut [LayerUse], run: &Run) -> Result<LargestHidden> {
     let mut overlay = Overlay::watching(Options::default());
-    let mut lost = Vec::new();
+    let mut largest = LargestHidden::default();
     let entry = |key: EntryKey| indexes.entry(key.layer as usize, key.position);
     for (by, layer) in layers.iter().enumerate() {
         indexes.apply(by, layer, &mut overlay, run)?;
+        let before = largest.files.len();
         for Hidden { key, by: replacement } in overlay.hidden() {
             let file = entry(key);
             if !file.is_file() {
@@ -254,20 +285,20 @@ fn hidden(layers: &[&Layer], indexes: &LayerIndexes, run: &Run) -> Result<Vec<Hi
                 Some(replacement) if replacement.content == file.content => Fate::Duplicated,
                 Some(_) => Fate::Replaced,
             };
-            lost.push(HiddenEntry { layer: key.layer as usize, position: key.position, size: file.size, by, how });
+            let file = HiddenEntry { layer: key.layer as usize, position: key.position, size: file.size, by, how };
+            uses[by].hides.count(how).add(file.size);
+            uses[file.layer].hidden.add(file.size);
+            largest.push(file);
+        }
+        if largest.files.len() > before {
+            largest.prune();
         }
     }
-    Ok(lost)
+    Ok(largest)
 }
 
-/// Names the largest of the hidden files: of one size by layer, by the layer that hides them, and by name.
-fn largest(mut hidden: Vec<HiddenEntry>, indexes: &LayerIndexes) -> Vec<HiddenFile> {
-    let rank = |file: &HiddenEntry| (Reverse(file.size), file.layer, file.by);
-    hidden.retain(|file| file.size > 0);
-    hidden.sort_by_key(rank);
-    if let Some(last) = hidden.get(NAMED - 1).map(rank) {
-        hidden.retain(|file| rank(file) <= last);
-    }
+/// Names the largest of the hidden files, those of one rank by name.
+fn largest(LargestHidden { files: mut hidden, .. }: LargestHidden, indexes: &LayerIndexes) -> Vec<HiddenFile> {
     // One walk through each layer, because names can only be read in the order of the layer.
     hidden.sort_by_key(|file| (file.layer, file.position));
     let mut named = BTreeMap::new();
@@ -275,7 +306,7 @@ fn largest(mut hidden: Vec<HiddenEntry>, indexes: &LayerIndexes) -> Vec<HiddenFi
         let mut names = indexes.get(files[0].layer).cursor();
         for file in files {
             let path = names.path_at(file.position).to_vec();
-            named.insert((rank(file), path, file.position), file);
+            named.insert((file.rank(), path, file.position), file);
             if named.len() > NAMED {
                 named.pop_last();
             }
