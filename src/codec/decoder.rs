@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::limits::Budget;
 use crate::rule::Rule;
 use crate::stream::copy::read_some;
+use crate::stream::reused::{LargeBuffer, Reused};
 
 /// Compressed bytes read at once.
 const INPUT: usize = 64 << 10;
@@ -59,8 +60,11 @@ struct Pump<'a, R> {
     members: Option<gzip::MemberReader>,
     state: State,
     codec: Codec,
-    buffer: Box<[u8]>,
-    /// The part of `buffer` that the codec has not taken yet.
+    /// Compressed bytes, no more than [`INPUT`].
+    buffer: Reused<LargeBuffer>,
+    /// Compressed bytes that `members` read and left, which come before those in `buffer`.
+    unread: Vec<u8>,
+    /// The part of `unread`, or else of `buffer`, that the codec has not taken yet.
     input: Range<usize>,
     /// Compressed bytes taken.
     offset: u64,
@@ -130,9 +134,19 @@ pub(crate) fn decode_on<R: Read>(
         Codec::Bzip2 => State::Bzip2(Bzip2Decoder::new()),
         Codec::Lz4 => State::Lz4(Lz4Decoder::new()),
     };
-    let buffer = vec![0; INPUT].into();
     let members = (codec == Codec::Gzip && threads.get() > 1).then(|| gzip::MemberReader::new(threads));
-    let pump = Pump { inner, members, state, codec, buffer, input: 0..0, offset: 0, end: None, watch };
+    let pump = Pump {
+        inner,
+        members,
+        state,
+        codec,
+        buffer: Reused::take(),
+        unread: Vec::new(),
+        input: 0..0,
+        offset: 0,
+        end: None,
+        watch,
+    };
     Ok(Decoder(Form::Coded(Box::new(pump))))
 }
 
@@ -193,12 +207,7 @@ impl<R: Read> Pump<'_, R> {
         if offset > 0 {
             self.state = State::Gzip(GzipDecoder::after_members());
         }
-        (self.offset, self.input) = (offset, 0..unread.len());
-        if unread.len() > self.buffer.len() {
-            self.buffer = unread.into();
-        } else {
-            self.buffer[..unread.len()].copy_from_slice(&unread);
-        }
+        (self.offset, self.input, self.unread) = (offset, 0..unread.len(), unread);
         Ok(None)
     }
 
@@ -213,14 +222,16 @@ impl<R: Read> Pump<'_, R> {
     /// Makes `input` non-empty, unless the reader below is at its end.
     fn fill(&mut self) -> io::Result<()> {
         if self.input.is_empty() {
-            self.input = 0..read_some(&mut self.inner, &mut self.buffer)?;
+            self.unread = Vec::new();
+            self.input = 0..read_some(&mut self.inner, &mut self.buffer[..INPUT])?;
         }
         Ok(())
     }
 
     /// One step of the state: bytes given, or `None` at the proper end.
     fn step(&mut self, out: &mut [u8]) -> Result<Option<usize>, String> {
-        let input = &self.buffer[self.input.clone()];
+        let bytes = if self.unread.is_empty() { &**self.buffer } else { &self.unread[..] };
+        let input = &bytes[self.input.clone()];
         let Step { taken, given } = match &mut self.state {
             State::Gzip(state) => state.step(input, out)?,
             State::Zstd(state) => state.step(input, out)?,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
+use super::reused::{LargeBuffer, Reused};
 use super::source::ExtentReader;
 use super::sys;
 use crate::progress::Task;
@@ -10,19 +11,12 @@ use crate::progress::Task;
 /// Bytes that are moved at a time: enough to be fast, few enough to stay in the processor's cache.
 pub(crate) const CHUNK: usize = 256 << 10;
 
-/// The first size of a [`Buffer`]: most documents and the smallest layers fit.
-const FIRST: usize = 16 << 10;
-
-/// A buffer of [`CHUNK`] bytes once it has been filled; smaller before, because an image may have a thousand layers that
-/// are shorter than the time it takes to clear so many bytes.
-pub(crate) struct Buffer {
-    bytes: Vec<u8>,
-    is_full: bool,
-}
+/// A buffer to read bytes through.
+pub(crate) struct Buffer(Reused<LargeBuffer>);
 
 impl Buffer {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; FIRST], is_full: false }
+        Self(Reused::take())
     }
 
     /// The next bytes of `reader`; none at its end.
@@ -30,13 +24,8 @@ impl Buffer {
     /// # Errors
     /// Those of `reader`, but for interruptions.
     pub(crate) fn fill(&mut self, reader: &mut (impl Read + ?Sized)) -> io::Result<&[u8]> {
-        if self.is_full && self.bytes.len() < CHUNK {
-            // A new one comes from the system zeroed, an old one would have to be copied and cleared.
-            self.bytes = vec![0; CHUNK];
-        }
-        let read = read_some(reader, &mut self.bytes)?;
-        self.is_full = read == self.bytes.len();
-        Ok(&self.bytes[..read])
+        let read = read_some(reader, &mut self.0)?;
+        Ok(&self.0[..read])
     }
 }
 
@@ -131,22 +120,6 @@ mod tests {
     use crate::stream::sink::Sink;
     use crate::stream::skip::Skip;
     use crate::stream::source::{Extent, Source};
-
-    #[test]
-    fn a_buffer_is_large_once_it_has_been_full() {
-        struct Asked<'a>(&'a [u8], Vec<usize>);
-        impl Read for Asked<'_> {
-            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                self.1.push(buf.len());
-                self.0.read(buf)
-            }
-        }
-        for (size, asked) in [(FIRST - 1, vec![FIRST, FIRST]), (FIRST + 1, vec![FIRST, CHUNK, CHUNK])] {
-            let mut reader = Asked(&vec![7; size], Vec::new());
-            assert_eq!(copy(&mut reader, &mut io::sink()).unwrap(), size as u64);
-            assert_eq!(reader.1, asked);
-        }
-    }
 
     #[test]
     fn a_range_is_sent_to_a_file_and_to_memory_alike() {

@@ -12,6 +12,7 @@ pub(crate) mod patch;
 pub(crate) mod pipe;
 mod placement;
 pub(crate) mod pool;
+pub(crate) mod reused;
 pub(crate) mod side_by_side;
 pub(crate) mod sink;
 pub(crate) mod skip;

@@ -5,6 +5,7 @@
 use std::io::{self, Cursor, Read};
 
 use super::copy::read_some;
+use super::reused::{LargeBuffer, Reused};
 
 /// A reader that can pass over bytes without giving them out.
 pub trait Skip: Read {
@@ -47,13 +48,13 @@ impl<T: AsRef<[u8]>> Skip for Cursor<T> {
 /// A reader that cannot seek, or whose every byte must pass (a pipe, a decoder, a hashing tap): skips by reading.
 pub struct Sequential<R> {
     inner: R,
-    dropped: Box<[u8]>,
+    dropped: Reused<LargeBuffer>,
 }
 
 impl<R: Read> Sequential<R> {
     /// Skips over `inner` by reading it.
     pub fn new(inner: R) -> Self {
-        Self { inner, dropped: vec![0; 64 << 10].into() }
+        Self { inner, dropped: Reused::take() }
     }
 
     /// The reader below.

@@ -5,16 +5,21 @@
 //!
 //! Sources: RFC 1952; docs/formats.md O-17, H-16, H-17.
 
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
 use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Crc;
 
 use super::super::decoder::{self, Step};
 use super::header::Header;
+use crate::stream::reused::{Reusable, Reused};
 
 /// The state of reading: where in which member.
 pub(in crate::codec) struct GzipDecoder {
     place: GzipPlace,
-    inflate: Decompress,
+    /// In any state before the body of a member begins.
+    inflate: Reused<Decompress>,
     crc: Crc,
     /// Plain bytes of this member, modulo 2³² as its trailer counts them.
     size: u32,
@@ -29,15 +34,20 @@ enum GzipPlace {
     Padding,
 }
 
+impl Reusable for Decompress {
+    const KEPT: &'static LocalKey<RefCell<Vec<Self>>> = {
+        thread_local! { static INFLATES: RefCell<Vec<Decompress>> = const { RefCell::new(Vec::new()) } }
+        &INFLATES
+    };
+
+    fn allocate() -> Self {
+        Self::new(false)
+    }
+}
+
 impl GzipDecoder {
     pub(in crate::codec) fn new() -> Self {
-        Self {
-            place: GzipPlace::Header(Header::new()),
-            inflate: Decompress::new(false),
-            crc: Crc::new(),
-            size: 0,
-            padding: 0,
-        }
+        Self { place: GzipPlace::Header(Header::new()), inflate: Reused::take(), crc: Crc::new(), size: 0, padding: 0 }
     }
 
     /// The state after members that were read by another.
