@@ -137,10 +137,8 @@ impl ListedEntries<'_> {
 
     /// Counts an entry that is kept.
     fn charge(&self, entry: &FileEntry) -> Result<()> {
-        let FileEntry { path, target, xattrs, pax, .. } = entry;
-        let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
-        let size = size_of::<FileEntry>() + path.len() + target.len() + records;
-        self.run.budget.charge_memory(size as u64, self.archive)
+        let branch = if self.args.tree { tree::size_of_branch(entry) } else { 0 };
+        self.run.budget.charge_memory(entry.memory_size() + branch, self.archive)
     }
 }
 

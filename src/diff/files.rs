@@ -178,10 +178,8 @@ impl<'a> DiffTree<'a> {
         let entry = self.entry(&node);
         let content = entry.content.map(Digest::from_sha256_bytes);
         let state = FileState { file: FileEntry::new(node.path, &entry, node.entry.map(|key| key.layer)), content };
-        let FileEntry { path, target, xattrs, pax, .. } = &state.file;
-        let records: usize = xattrs.iter().chain(pax).map(|(key, value)| key.len() + value.len()).sum();
-        let size = size_of::<FileState>() + path.len() + target.len() + records;
-        run.budget.charge_memory(size as u64, "the files that differ")?;
+        let size = size_of::<Option<Digest>>() as u64 + state.file.memory_size();
+        run.budget.charge_memory(size, "the files that differ")?;
         Ok(state)
     }
 }

@@ -80,18 +80,19 @@ pub(super) fn restack(
     let mut bodies = StackBodies::new(stacks.layers.to_vec(), HashMap::new(), workspace);
     let first = stacks.kept.first().copied().unwrap_or(stacks.old);
     for number in 0..stacks.old {
-        held.grow_to(walk.old.size(), OLD_TREE)?;
         if number == first {
             below(&walk.old, &walk.new)?;
         }
         if stacks.kept.binary_search(&number).is_err() {
             walk.headers.apply(number, &mut walk.old, walk.again)?;
             walk.old.placements();
+            held.grow_to(walk.old.size(), OLD_TREE)?;
             continue;
         }
         let mut layer = draft.layers()[number].clone();
         let at = draft.layer_name(number);
         let (changes, placed) = walk.layer(number, &at)?;
+        held.grow_to(walk.old.size(), OLD_TREE)?;
         placements.extend(placed.into_iter().map(|placement| (number, placement)));
         if !changes.is_empty() {
             let ignore = |_: &TarEntry, _: &mut dyn Read| Ok(());

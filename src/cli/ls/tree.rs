@@ -16,6 +16,11 @@ struct Branch {
     is_last: bool,
 }
 
+/// Bytes of memory that the place of `entry` in the tree takes, about.
+pub(super) fn size_of_branch(entry: &FileEntry) -> u64 {
+    (size_of::<Branch>() + size_of::<Option<usize>>() + entry.path.len()) as u64
+}
+
 /// Puts what is in one directory in order, largest first or in the reverse of the order that there is; each directory is still
 /// followed by its content.
 pub(super) fn sort(entries: &mut [FileEntry], by_size: bool, reverse: bool) {
