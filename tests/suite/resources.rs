@@ -9,7 +9,7 @@ use std::process::Stdio;
 use crate::support::codec::Codec;
 use crate::support::cost::grows_evenly;
 use crate::support::image::TestImage;
-use crate::support::layer::file;
+use crate::support::layer::{file, layer_tar};
 use crate::support::layout::{Layout, OCI_INDEX, Types};
 use crate::support::noise;
 use crate::support::process::{FOREGROUND, Process, piped};
@@ -55,6 +55,34 @@ fn memory_does_not_grow_with_the_layers() {
             let _ = fs::remove_dir_all(&out).or_else(|_| fs::remove_file(&out));
         }
     }
+}
+
+#[test]
+fn memory_is_not_left_in_pieces_by_thousands_of_compressed_layers() {
+    const MOST: u64 = 96 << 10;
+    let scratch = Scratch::new();
+    let image = TestImage::new().tag("app:1");
+    let image = (0..8000).fold(image, |image, nth| image.layer([file("f", nth.to_string())]));
+    let input = scratch.write("in.tar", Shape::Crane.save_one(&image).bytes());
+    for command in ["verify -q -j 1", "edit -q -j 1 --squash --to oci"] {
+        let args = command.split(' ').map(OsString::from).chain([input.clone().into()]);
+        let (ended, peak) = Process::start(FOREGROUND, args, Stdio::null()).end_and_peak();
+        ended.exits(0, []);
+        assert!(peak < MOST, "{peak} KiB: {command}");
+    }
+}
+
+#[test]
+fn files_that_are_hidden_again_by_each_repetition_of_their_layer_are_not_kept() {
+    const MOST: u64 = 40 << 10;
+    let scratch = Scratch::new();
+    let layer = layer_tar((0..5_000).map(|nth| file(nth.to_string(), "x")));
+    let image = (0..200).fold(TestImage::new().tag("app:1"), |image, _| image.layer_bytes(&*layer));
+    let input = scratch.write("in.tar", Shape::Docker20.save_one(&image).bytes());
+    let (ended, peak) =
+        Process::start(FOREGROUND, ["history".into(), OsString::from(input)], Stdio::null()).end_and_peak();
+    ended.exits(0, []);
+    assert!(peak < MOST, "{peak} KiB");
 }
 
 /// A layout whose index of a megabyte `times` entries list, each with an annotation of its own.
