@@ -1,6 +1,6 @@
 //! The selected parts of an index: images for the selected platforms, attestations, entries that the archive holds.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::platforms::Wanted;
@@ -11,19 +11,26 @@ use crate::rule::Rule;
 use crate::run::Run;
 
 /// The part of an entry that a layout will hold; `None` when nothing of it is in the archive.
-pub(super) fn for_layout(wanted: &Wanted<'_>, options: &ConvertOptions, run: &Run) -> Result<Option<Node>> {
+pub(super) fn for_layout(
+    wanted: &Wanted<'_>,
+    options: &ConvertOptions,
+    shorter: &mut ShorterIndexes,
+    run: &Run,
+) -> Result<Option<Node>> {
     let (node, at) = (&wanted.entry.node, wanted.at());
     if wanted.platforms.is_none() {
         let node = match options.attestations {
-            Some(Attestations::Drop) => without_attestations(node),
+            Some(Attestations::Drop) => without_attestations(node, shorter),
             Some(Attestations::Keep) | None => Some(node.clone()),
         };
-        return node.map_or(Ok(None), |node| prune(&node, &at, options.index, run));
+        return node.map_or(Ok(None), |node| prune(&node, &at, options.index, shorter, run));
     }
     match node {
         Node::Image(_) => wanted.images().map(|_| Some(node.clone())),
-        Node::Index(index) => on_platforms(index, wanted, options.attestations == Some(Attestations::Keep), run),
-        Node::Missing(_) | Node::Artifact(_) | Node::Broken(_) => prune(node, &at, options.index, run),
+        Node::Index(index) => {
+            on_platforms(index, wanted, options.attestations == Some(Attestations::Keep), shorter, run)
+        }
+        Node::Missing(_) | Node::Artifact(_) | Node::Broken(_) => prune(node, &at, options.index, shorter, run),
     }
 }
 
@@ -32,6 +39,7 @@ fn on_platforms(
     index: &Arc<ImageIndex>,
     wanted: &Wanted<'_>,
     keeps_attestations: bool,
+    shorter: &mut ShorterIndexes,
     run: &Run,
 ) -> Result<Option<Node>> {
     let (images, at) = (wanted.images()?, wanted.at());
@@ -39,7 +47,7 @@ fn on_platforms(
         note_left_out(index, image, &at, run);
         return Ok(Some(Node::Image(Arc::clone(image))));
     }
-    let kept = keep_images(index, &images, keeps_attestations).map(Node::Index);
+    let kept = keep_images(index, &images, keeps_attestations, shorter).map(Node::Index);
     let of_kept: HashSet<_> = kept.iter().flat_map(Node::leaves).map(Node::address).collect();
     let left_out = left_out(index, |node| of_kept.contains(&node.address()));
     if !left_out.is_empty() {
@@ -97,7 +105,7 @@ pub(super) fn is_attestation(node: &Node) -> bool {
 }
 
 /// Returns `node` without the entries that are not in the archive, as `policy` requires.
-fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option<Node>> {
+fn prune(node: &Node, at: &str, policy: IndexPolicy, shorter: &mut ShorterIndexes, run: &Run) -> Result<Option<Node>> {
     match node {
         Node::Image(_) | Node::Artifact(_) => Ok(Some(node.clone())),
         Node::Broken(broken) => Err(broken.error(at)),
@@ -111,37 +119,37 @@ fn prune(node: &Node, at: &str, policy: IndexPolicy, run: &Run) -> Result<Option
             }
         },
         Node::Index(index) => {
-            let mut children = Vec::new();
-            for child in &index.children {
-                let node = prune(&child.node, at, policy, run)?;
-                children.extend(node.map(|node| Child { descriptor: child.descriptor.clone(), node }));
-            }
-            Ok(with_children(index, children).map(Node::Index))
+            let mut kept = |child: &Child| prune(&child.node, at, policy, shorter, run);
+            let kept: Vec<_> = index.children.iter().map(&mut kept).collect::<Result<_>>()?;
+            Ok(shorter.with(index, &kept).map(Node::Index))
         }
     }
 }
 
-fn without_attestations(node: &Node) -> Option<Node> {
+fn without_attestations(node: &Node, shorter: &mut ShorterIndexes) -> Option<Node> {
     match node {
         Node::Artifact(artifact) if artifact.attestation => None,
         Node::Index(index) => {
-            let children = index.children.iter().filter_map(|child| {
-                without_attestations(&child.node).map(|node| Child { descriptor: child.descriptor.clone(), node })
-            });
-            with_children(index, children.collect()).map(Node::Index)
+            let kept: Vec<_> = index.children.iter().map(|child| without_attestations(&child.node, shorter)).collect();
+            shorter.with(index, &kept).map(Node::Index)
         }
         Node::Image(_) | Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => Some(node.clone()),
     }
 }
 
 /// The index with only these images, and their attestations if those are kept.
-fn keep_images(index: &Arc<ImageIndex>, images: &[&Arc<Image>], attestations: bool) -> Option<Arc<ImageIndex>> {
+fn keep_images(
+    index: &Arc<ImageIndex>,
+    images: &[&Arc<Image>],
+    attestations: bool,
+    shorter: &mut ShorterIndexes,
+) -> Option<Arc<ImageIndex>> {
     let manifests = images.iter().filter(|_| attestations).filter_map(|image| image.manifest.as_ref());
     let kept = KeptImages {
         images: images.iter().copied().map(Arc::as_ptr).collect(),
         attested: manifests.map(|manifest| manifest.digest.to_string()).collect(),
     };
-    kept.of_index(index)
+    kept.of_index(index, shorter)
 }
 
 /// The images of an index that are kept.
@@ -153,29 +161,46 @@ struct KeptImages {
 }
 
 impl KeptImages {
-    fn of_index(&self, index: &Arc<ImageIndex>) -> Option<Arc<ImageIndex>> {
-        let children = index.children.iter().filter_map(|child| {
-            let node = match &child.node {
-                Node::Image(image) => self.images.contains(&Arc::as_ptr(image)).then(|| child.node.clone()),
-                Node::Index(nested) => self.of_index(nested).map(Node::Index),
-                Node::Artifact(artifact) => {
-                    let is_kept = child.descriptor.attested().is_some_and(|subject| self.attested.contains(subject));
-                    (artifact.attestation && is_kept).then(|| child.node.clone())
-                }
-                Node::Missing(_) | Node::Broken(_) => None,
-            };
-            node.map(|node| Child { descriptor: child.descriptor.clone(), node })
-        });
-        with_children(index, children.collect())
+    fn of_index(&self, index: &Arc<ImageIndex>, shorter: &mut ShorterIndexes) -> Option<Arc<ImageIndex>> {
+        let kept = |child: &Child| match &child.node {
+            Node::Image(image) => self.images.contains(&Arc::as_ptr(image)).then(|| child.node.clone()),
+            Node::Index(nested) => self.of_index(nested, shorter).map(Node::Index),
+            Node::Artifact(artifact) => {
+                let is_kept = child.descriptor.attested().is_some_and(|subject| self.attested.contains(subject));
+                (artifact.attestation && is_kept).then(|| child.node.clone())
+            }
+            Node::Missing(_) | Node::Broken(_) => None,
+        };
+        let kept: Vec<_> = index.children.iter().map(kept).collect();
+        shorter.with(index, &kept)
     }
 }
 
-/// Returns the same index if it keeps all its children, a shorter one if it keeps some, `None` if it keeps none.
-fn with_children(index: &Arc<ImageIndex>, children: Vec<Child>) -> Option<Arc<ImageIndex>> {
-    let unchanged = children.len() == index.children.len()
-        && children.iter().zip(&index.children).all(|(new, old)| new.node.is_same(&old.node));
-    if unchanged {
-        return Some(Arc::clone(index));
+/// The indexes that have lost some of what they list. Thousands of entries may list one index, which is shortened once for
+/// all that keep the same of it.
+#[derive(Default)]
+pub(super) struct ShorterIndexes(HashMap<ShorterKey, Arc<ImageIndex>>);
+
+/// The addresses of an index and of the nodes that are kept of its children, in their order.
+type ShorterKey = (*const ImageIndex, Vec<Option<*const ()>>);
+
+impl ShorterIndexes {
+    /// Returns `index` with only these of its children: itself if it keeps them all as they are, `None` if it keeps none.
+    fn with(&mut self, index: &Arc<ImageIndex>, kept: &[Option<Node>]) -> Option<Arc<ImageIndex>> {
+        let pairs = || kept.iter().zip(&index.children);
+        if pairs().all(|(kept, child)| kept.as_ref().is_some_and(|kept| kept.is_same(&child.node))) {
+            return Some(Arc::clone(index));
+        }
+        if kept.iter().all(Option::is_none) {
+            return None;
+        }
+        let key = (Arc::as_ptr(index), kept.iter().map(|kept| kept.as_ref().map(Node::address)).collect());
+        let shortened = self.0.entry(key).or_insert_with(|| {
+            let child = |(kept, child): (&Option<Node>, &Child)| {
+                kept.clone().map(|node| Child { descriptor: child.descriptor.clone(), node })
+            };
+            Arc::new(ImageIndex { document: index.document.clone(), children: pairs().filter_map(child).collect() })
+        });
+        Some(Arc::clone(shortened))
     }
-    (!children.is_empty()).then(|| Arc::new(ImageIndex { document: index.document.clone(), children }))
 }

@@ -24,6 +24,7 @@ use crate::options::{Attestations, ConvertOptions, IndexPolicy, Target};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
+use index::ShorterIndexes;
 use platforms::Wanted;
 
 /// The entries to write, in the archive's order.
@@ -37,14 +38,14 @@ pub(crate) fn select(set: &ImageSet, options: &ConvertOptions, run: &Run) -> Res
     if options.each_platform {
         entries = entries.into_iter().flat_map(|entry| each_platform(entry, run)).collect();
     }
-    let mut selected = Vec::new();
+    let (mut selected, mut shorter) = (Vec::new(), ShorterIndexes::default());
     for wanted in Wanted::of_each(&entries, &options.platforms) {
         let entry = wanted.entry;
         if let (IndexPolicy::Strict, Some(missing)) = (options.index, entry.node.first_missing()) {
             return Err(missing.missing(&entry.archive));
         }
         let nodes = match &options.target {
-            Target::Oci(_) => index::for_layout(&wanted, options, run)?.into_iter().collect(),
+            Target::Oci(_) => index::for_layout(&wanted, options, &mut shorter, run)?.into_iter().collect(),
             Target::Delta(_) => each_image(&wanted, options, run)?,
             Target::Legacy(_) | Target::Docker(_) | Target::Rootfs(_) => {
                 one_image(&wanted, options, run)?.map(Node::Image).into_iter().collect()

@@ -85,6 +85,67 @@ fn files_that_are_hidden_again_by_each_repetition_of_their_layer_are_not_kept() 
     assert!(peak < MOST, "{peak} KiB");
 }
 
+/// Peak memory of `command` with `archive` and a limit of 32M for what it holds, in KiB, however it ends.
+fn peak_within_32_mib(command: &[&str], archive: &[u8]) -> u64 {
+    let scratch = Scratch::new();
+    let input = scratch.write("in.tar", archive);
+    let more = ["--max-metadata", "32M"].into_iter().map(OsString::from);
+    let command = command.iter().map(|&arg| if arg == "IN" { input.clone().into() } else { OsString::from(arg) });
+    let args: Vec<OsString> = command.chain(more).collect();
+    let (ended, peak) = Process::start(FOREGROUND, args, Stdio::null()).end_and_peak();
+    assert!([0, 6].contains(&ended.code), "{ended:?}");
+    peak
+}
+
+#[test]
+fn directories_far_down_are_not_spelled_out_for_a_tree() {
+    let deep = |nth| file(format!("{nth}/{}f", "a/".repeat(1900)), "");
+    let image = TestImage::new().tag("app:1").layer_bytes(layer_tar((0..150).map(deep)));
+    let peak = peak_within_32_mib(&["ls", "IN", "**/f", "--tree", "-S"], &Shape::Docker20.save_one(&image).bytes());
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
+
+#[test]
+fn an_index_that_is_made_shorter_for_many_entries_is_held_once() {
+    let mut layout = Layout::new();
+    let image = layout.image(&TestImage::new().layer([file("a", "1")]), Types::Oci);
+    let child = |nth| {
+        let mut child = image.clone();
+        child["platform"] = json!({"os": "linux", "architecture": format!("a{nth}")});
+        child["annotations"] = json!({"long": "v".repeat(80_000)});
+        child
+    };
+    let children: Vec<_> = (0..10).map(child).collect();
+    let index = layout.nested(&children, Types::Oci);
+    for nth in 0..800 {
+        let mut entry = index.clone();
+        entry["annotations"] = json!({"nth": nth.to_string()});
+        layout.list(&entry);
+    }
+    let platforms = ["convert", "-q", "--to", "oci", "--platform", "linux/a1,linux/a2", "IN"];
+    let peak = peak_within_32_mib(&platforms, &layout.tarball().bytes());
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
+
+#[test]
+fn what_is_long_of_an_image_is_held_once_for_all_its_platforms() {
+    let mut layout = Layout::new();
+    let image = layout.image(&TestImage::new().layer([file("a", "1")]), Types::Oci);
+    let mut manifest: serde_json::Value = serde_json::from_slice(&layout.bytes_of(&image)).unwrap();
+    manifest["layers"][0]["mediaType"] = json!("t".repeat(100_000));
+    let image = layout.manifest(&manifest);
+    let child = |nth| {
+        let mut child = image.clone();
+        child["platform"] = json!({"os": "linux", "architecture": format!("a{nth}")});
+        child
+    };
+    let children: Vec<_> = (0..2_000).map(child).collect();
+    let index = layout.nested(&children, Types::Oci);
+    layout.list_as(&index, &["app:1".into()]);
+    let peak = peak_within_32_mib(&["inspect", "IN"], &layout.tarball().bytes());
+    assert!(peak < 64 << 10, "{peak} KiB");
+}
+
 /// A layout whose index of a megabyte `times` entries list, each with an annotation of its own.
 fn listed_often(times: usize) -> Vec<u8> {
     let mut layout = Layout::new();
