@@ -50,7 +50,8 @@ pub(super) fn run(args: &LsArgs, messages: Messages) -> Result<()> {
     } else if args.tree || args.sort_by_size || args.reverse {
         let mut entries = listing.collect()?;
         if args.tree {
-            tree::sort(&mut entries, args.sort_by_size, args.reverse);
+            let charge = |size| session.run.budget.charge_memory(size, &images.archive);
+            tree::sort(&mut entries, args.sort_by_size, args.reverse, charge)?;
         } else {
             if args.sort_by_size {
                 entries.sort_by_key(|entry| Reverse(entry.size));
@@ -137,8 +138,7 @@ impl ListedEntries<'_> {
 
     /// Counts an entry that is kept.
     fn charge(&self, entry: &FileEntry) -> Result<()> {
-        let branch = if self.args.tree { tree::size_of_branch(entry) } else { 0 };
-        self.run.budget.charge_memory(entry.memory_size() + branch, self.archive)
+        self.run.budget.charge_memory(entry.memory_size(), self.archive)
     }
 }
 

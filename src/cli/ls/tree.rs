@@ -3,8 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use imgtar::FileEntry;
 use imgtar::internals::path::escape_for_terminal;
+use imgtar::{FileEntry, Result};
+
+/// The approximate memory that a path or directory takes while entries are sorted, in bytes.
+const NODE_SIZE: usize = 96;
+/// The approximate memory that an entry takes beside that, and in the tree that is printed, without its name, in bytes.
+const WAY_SIZE: usize = 128;
 
 /// The position of an entry in the tree.
 struct Branch {
@@ -16,36 +21,48 @@ struct Branch {
     is_last: bool,
 }
 
-/// Bytes of memory that the place of `entry` in the tree takes, about.
-pub(super) fn size_of_branch(entry: &FileEntry) -> u64 {
-    (size_of::<Branch>() + size_of::<Option<usize>>() + entry.path.len()) as u64
-}
-
 /// Puts what is in one directory in order, largest first or in the reverse of the order that there is; each directory is still
-/// followed by its content.
-pub(super) fn sort(entries: &mut [FileEntry], by_size: bool, reverse: bool) {
-    // The size of what is at each path, and its place so far; a directory that is not listed has that of what is in it.
-    let mut ranks: HashMap<Vec<u8>, (Reverse<u64>, usize)> = HashMap::new();
+/// followed by its content. Memory is counted by `charge`.
+///
+/// # Errors
+/// Those of `charge`.
+pub(super) fn sort(
+    entries: &mut Vec<FileEntry>,
+    by_size: bool,
+    reverse: bool,
+    mut charge: impl FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    // Each path and each directory above one is a node: its number by that of the directory and its name, and its rank, by its
+    // size and its place so far. A directory that is not listed has the place of what is in it.
+    let mut numbers: HashMap<(Option<usize>, &[u8]), usize> = HashMap::new();
+    let mut ranks: Vec<(Reverse<u64>, usize)> = Vec::new();
+    let mut ways: Vec<Vec<usize>> = Vec::new();
     for (nth, entry) in entries.iter().enumerate() {
-        for end in ends(&entry.path) {
-            let size = if by_size && end == entry.path.len() { entry.size } else { 0 };
-            ranks.entry(entry.path[..end].to_vec()).or_insert((Reverse(size), nth));
+        let (mut way, before) = (Vec::new(), ranks.len());
+        let mut names = entry.path.split(|&byte| byte == b'/').filter(|_| !entry.path.is_empty()).peekable();
+        while let Some(name) = names.next() {
+            let size = if by_size && names.peek().is_none() { entry.size } else { 0 };
+            let number = *numbers.entry((way.last().copied(), name)).or_insert(ranks.len());
+            if number == ranks.len() {
+                ranks.push((Reverse(size), nth));
+            }
+            way.push(number);
         }
+        let nodes = NODE_SIZE * (ranks.len() - before) + size_of::<usize>() * way.len();
+        charge((nodes + WAY_SIZE + entry.path.len()) as u64)?;
+        ways.push(way);
     }
-    entries.sort_by(|one, other| {
-        let (one, other) = (&one.path, &other.path);
-        let parted = ends(one).zip(ends(other)).find(|&(a, b)| one[..a] != other[..b]);
-        // Without it one lies below the other.
-        let Some((a, b)) = parted else { return one.len().cmp(&other.len()) };
-        let order = ranks[&one[..a]].cmp(&ranks[&other[..b]]);
+    let mut sorted: Vec<(Vec<usize>, FileEntry)> = ways.into_iter().zip(std::mem::take(entries)).collect();
+    sorted.sort_by(|(one, _), (other, _)| {
+        // Without a difference one lies below the other.
+        let Some((&one, &other)) = one.iter().zip(other).find(|(one, other)| one != other) else {
+            return one.len().cmp(&other.len());
+        };
+        let order = ranks[one].cmp(&ranks[other]);
         if reverse { order.reverse() } else { order }
     });
-}
-
-/// The lengths of the paths of which each holds the next, down to `path` itself.
-fn ends(path: &[u8]) -> impl Iterator<Item = usize> {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    slashes.chain((!path.is_empty()).then_some(path.len()))
+    *entries = sorted.into_iter().map(|(_, entry)| entry).collect();
+    Ok(())
 }
 
 /// Returns the lines' names with the branches in front of them; each directory among `entries` is followed by its
@@ -145,7 +162,7 @@ mod tests {
             for (nth, size) in [(2, 1), (3, 9), (4, 5), (5, 2), (6, 3), (7, 7)] {
                 entries[nth].size = size;
             }
-            sort(&mut entries, by_size, reverse);
+            sort(&mut entries, by_size, reverse, |_| Ok(())).unwrap();
             entries.iter().map(|entry| String::from_utf8_lossy(&entry.path).into_owned()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(sorted(false, false), " a a/small a/large b c/x/y c/x/z d");
