@@ -99,12 +99,13 @@ pub(super) struct EntryFacts {
     pub(super) other_digest: bool,
 }
 
-/// The facts of an image that decide whether engines load it.
+/// The facts of an image that decide whether engines load it. An index may list it for thousands of platforms: all have what is
+/// long in common.
 #[derive(Debug, Default, Clone)]
 pub(super) struct LoadedImage {
     pub(super) platform: Platform,
     /// The digest of its manifest, if it has one.
-    pub(super) manifest: Option<String>,
+    pub(super) manifest: Option<Rc<str>>,
     /// The number of its layers.
     pub(super) layers: usize,
     /// The compressions of its layers, in the order in which they first occur.
@@ -112,18 +113,18 @@ pub(super) struct LoadedImage {
     /// The number of a layer whose bytes are not there.
     pub(super) absent_layer: Option<usize>,
     /// The image that has the layers which are left to a base, if some are.
-    pub(super) base: Option<String>,
+    pub(super) base: Option<Rc<str>>,
     pub(super) encrypted: bool,
     /// The first media type of a layer that is neither Docker's nor OCI's.
-    pub(super) unknown_type: Option<String>,
+    pub(super) unknown_type: Option<Rc<str>>,
     /// True if its manifest or a layer has a media type of Docker's.
     pub(super) docker_type: bool,
     /// True if its manifest has Docker's media type.
     pub(super) docker_manifest: bool,
     /// The first media type of a layer that is not Docker's in a manifest of Docker's type.
-    pub(super) other_type: Option<String>,
+    pub(super) other_type: Option<Rc<str>>,
     /// The media type of its config, if that is not OCI's in a manifest of OCI's type, or no config's in one of Docker's.
-    pub(super) config_type: Option<MediaType>,
+    pub(super) config_type: Option<Rc<MediaType>>,
     /// True if a layer has the media type of Docker's for zstd, which Docker itself never writes.
     pub(super) docker_zstd: bool,
     /// True if a compressed layer has the media type of an uncompressed one.
@@ -145,7 +146,7 @@ pub(super) struct LoadedImage {
     /// Fields of its config that some engine cannot read.
     pub(super) config_faults: Rc<[ConfigTypeFault]>,
     /// The known faults that stop engines from unpacking its layers.
-    pub(super) unpack_faults: Vec<LayerFault>,
+    pub(super) unpack_faults: Rc<[LayerFault]>,
 }
 
 /// A fault that stops engines from unpacking a layer.

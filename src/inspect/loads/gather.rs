@@ -25,7 +25,7 @@ use crate::spec::oci::LAYOUT_MEMBER;
 use crate::spec::platform::Platform;
 use crate::stream::source::{Extent, Location};
 
-/// The approximate memory that the facts of an item or entry take, in bytes.
+/// The approximate memory that the facts of an item, entry or image take, in bytes.
 const FACTS_SIZE: u64 = 768;
 
 /// Gathers the facts about `archive`; `images` were read from it with `prefer`, and `decoded` are their layers that have been
@@ -183,7 +183,7 @@ impl Gatherer<'_> {
 
     /// The image of a `dir:` as the one entry of a list.
     fn dir_form(&self, images: &ImageSet) -> Result<ImageList<EntryFacts>> {
-        let mut known = KnownImages::new(self.unpack_faults);
+        let mut known = KnownImages::new(self.unpack_faults, self.run);
         let entries = images.entries.iter().filter_map(|entry| Some((entry.descriptor.as_ref()?, &entry.node)));
         let listed = entries.map(|(descriptor, node)| of_entry(descriptor, node, &mut known)).collect::<Result<_>>()?;
         Ok(ImageList { size: 0, listed: Ok(listed) })
@@ -191,7 +191,7 @@ impl Gatherer<'_> {
 
     /// The entries of `index.json` as engines that read it see them: an entry a name.
     fn index_json(&self, listing: &Listing<Descriptor>) -> Result<ImageList<EntryFacts>> {
-        let mut known = KnownImages::new(self.unpack_faults);
+        let mut known = KnownImages::new(self.unpack_faults, self.run);
         let mut listed = Vec::with_capacity(listing.listed.len());
         for entry in &listing.listed {
             self.run.budget.charge_memory(FACTS_SIZE, &entry.at)?;
@@ -217,11 +217,12 @@ struct KnownImages<'a> {
     parts: HashMap<PartsAddress, Rc<LoadedImage>>,
     faults: ConfigFaults,
     unpack_faults: &'a UnpackFaults<'a>,
+    run: &'a Run,
 }
 
 impl<'a> KnownImages<'a> {
-    fn new(unpack_faults: &'a UnpackFaults<'a>) -> Self {
-        Self { images: HashMap::new(), parts: HashMap::new(), faults: ConfigFaults::default(), unpack_faults }
+    fn new(unpack_faults: &'a UnpackFaults<'a>, run: &'a Run) -> Self {
+        Self { images: HashMap::new(), parts: HashMap::new(), faults: ConfigFaults::default(), unpack_faults, run }
     }
 
     fn of(&mut self, image: &Arc<Image>) -> Result<Rc<LoadedImage>> {
@@ -229,6 +230,7 @@ impl<'a> KnownImages<'a> {
         if let Some(known) = self.images.get(&key) {
             return Ok(Rc::clone(known));
         }
+        self.run.budget.charge_memory(FACTS_SIZE, &image.at)?;
         let loaded = match self.parts.get(&image.parts()) {
             Some(known) => Rc::new(LoadedImage { platform: image.platform.clone(), ..LoadedImage::clone(known) }),
             None => Rc::new(of_image(image, self.unpack_faults, &mut self.faults)?),
@@ -274,8 +276,8 @@ fn of_config(image: &Image, unpack_faults: &UnpackFaults<'_>, faults: &mut Confi
         layer_steps: image.config.history().iter().filter(|step| !step.empty_layer).count(),
         largest_document: image.config.raw().len() as u64,
         config_faults,
-        unpack_faults: layer_faults(image, unpack_faults),
-        base: image.needs.as_ref().map(|needs| needs.image.clone().unwrap_or_else(|| "its base".to_owned())),
+        unpack_faults: layer_faults(image, unpack_faults).into(),
+        base: image.needs.as_ref().map(|needs| needs.image.as_deref().unwrap_or("its base").into()),
         ..LoadedImage::default()
     }
 }
@@ -301,7 +303,7 @@ fn of_image(image: &Image, unpack_faults: &UnpackFaults<'_>, faults: &mut Config
     let is_docker_manifest = manifest.map(|manifest| is_dockers(&manifest.media_type));
     let config_type = manifest.map(|manifest| manifest.view.config().media_type());
     loaded.layers = image.layers.len();
-    loaded.manifest = manifest.map(|manifest| manifest.digest.to_string());
+    loaded.manifest = manifest.map(|manifest| manifest.digest.to_string().into());
     loaded.disordered = manifest.is_none();
     loaded.docker_manifest = is_docker_manifest == Some(true);
     loaded.docker_type = loaded.docker_manifest;
@@ -309,7 +311,7 @@ fn of_image(image: &Image, unpack_faults: &UnpackFaults<'_>, faults: &mut Config
         true => !of_config.is_config(),
         false => **of_config != MediaType::Config(Family::Oci),
     };
-    loaded.config_type = config_type.filter(is_other).cloned();
+    loaded.config_type = config_type.filter(is_other).cloned().map(Rc::new);
     loaded.largest_document = loaded.largest_document.max(manifest.map_or(0, |manifest| manifest.raw.len() as u64));
     for (number, layer) in image.layers.iter().enumerate() {
         add_layer(&mut loaded, number, layer)?;
@@ -323,11 +325,11 @@ fn add_layer(loaded: &mut LoadedImage, number: usize, layer: &Layer) -> Result<(
     let media_type = descriptor.media_type();
     loaded.docker_type |= is_dockers(media_type);
     if loaded.docker_manifest && !is_dockers(media_type) {
-        loaded.other_type.get_or_insert_with(|| media_type.to_string());
+        loaded.other_type.get_or_insert_with(|| media_type.to_string().into());
     }
     loaded.docker_zstd |= *media_type == MediaType::Layer(Family::Docker, Compression::Zstd);
     if !media_type.is_layer() && !layer.is_encrypted() {
-        loaded.unknown_type.get_or_insert_with(|| media_type.to_string());
+        loaded.unknown_type.get_or_insert_with(|| media_type.to_string().into());
     }
     let Some(blob) = &layer.blob else {
         loaded.absent_layer = loaded.absent_layer.or(layer.foreign.is_some().then_some(number));

@@ -117,7 +117,7 @@ fn remedy(row: &EngineRow, facts: &LoadFacts, obstacles: &[LoadObstacle]) -> Opt
     let platform = facts.common_platform();
     if sum.platform && platform.is_none() {
         // No platform chooses one image of each name.
-        image = facts.images().find_map(|image| image.manifest.clone()).unwrap_or(image);
+        image = facts.images().find_map(|image| image.manifest.as_deref()).map_or(image, str::to_owned);
         sum = Remedy { image: true, platform: false, ..sum };
     }
     Some(sum.command(row.target, &image, &platform.map(Platform::name).unwrap_or_default()))
