@@ -17,7 +17,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, Layer, PartsAddress};
 use crate::options::{Compress, ConvertOptions, DockerOptions};
-use crate::report::{ConversionReport, ImageReports, LayerAction, LayerReport};
+use crate::report::{self, ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER};
 
@@ -91,6 +91,7 @@ impl DockerWriter<'_, '_, '_> {
         if let Some(written) = self.images.get(&image.parts()) {
             return Ok(written.clone());
         }
+        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
         loss::remark(image, self.run);
         let config = docker::config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {

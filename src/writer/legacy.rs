@@ -20,7 +20,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, Layer, PartsAddress};
 use crate::options::{Compress, ConvertOptions, DockerOptions};
-use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport};
+use crate::report::{self, BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER, REPOSITORIES_MEMBER, Repositories};
@@ -108,6 +108,7 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
         if let Some(written) = self.images.get(&image.parts()) {
             return Ok(written.clone());
         }
+        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
         loss::remark(image, self.run);
         let config = docker::legacy_config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {

@@ -24,7 +24,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, PartsAddress, RawBlob};
 use crate::options::{Compress, ConvertOptions, OciOptions};
-use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
+use crate::report::{self, BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -34,8 +34,6 @@ use crate::spec::oci::{self, INDEX_MEMBER, Index};
 use index::{IndexJson, WrittenEntry};
 use layers::{LayerForm, Layers, WrittenLayer};
 
-/// The approximate memory that a written layer takes with its report, in bytes.
-const LAYER_SIZE: u64 = 1024;
 /// The approximate memory that an entry of `index.json` takes until all are listed, in bytes.
 const ENTRY_SIZE: u64 = 1024;
 
@@ -161,7 +159,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         if self.images.contains_key(&image.parts()) {
             return Ok(());
         }
-        self.run.budget.charge_memory(LAYER_SIZE * image.layers.len() as u64, &image.at)?;
+        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
         let layers = Layers {
             store: self.store,
             plan: self.plan,
