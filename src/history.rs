@@ -257,12 +257,12 @@ impl LargestHidden {
         }
     }
 
-    /// Drops all but those of the highest ranks; their names will decide among the last.
+    /// Drops all but those of the highest ranks. Names will decide among those of the last rank, which are files of one layer.
     fn prune(&mut self) {
         self.files.sort_by_key(HiddenEntry::rank);
         self.last = self.files.get(NAMED - 1).map(HiddenEntry::rank);
         if let Some(last) = self.last {
-            self.files.retain(|file| file.rank() <= last);
+            self.files.truncate(self.files.partition_point(|file| file.rank() <= last));
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::rule::Rule;
 use crate::stream::copy::read_some;
 use crate::stream::reused::{LargeBuffer, Reused};
 
-/// Compressed bytes read at once.
+/// Compressed bytes read at once: with what they become they stay in the processor's cache.
 const INPUT: usize = 64 << 10;
 
 /// The budget and the diagnostics of a decoder, and the name of its stream in messages.
@@ -106,7 +106,7 @@ pub(super) trait Decode {
 
 /// Decodes `inner`, which is compressed by `codec`; [`Codec::Plain`] passes through, uncounted.
 ///
-/// Reads nothing yet. Needs 64 KiB and what the codec needs: about 40 KiB for gzip, up to 128 MiB for zstd, 80 MiB for
+/// Reads nothing yet. Needs 64 KiB, of a buffer that the thread uses again, and what the codec needs: about 40 KiB for gzip, up to 128 MiB for zstd, 80 MiB for
 /// xz, 8 MiB for lz4, if the stream was made so (docs/formats.md H-15).
 ///
 /// # Errors

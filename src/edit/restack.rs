@@ -71,6 +71,7 @@ pub(super) fn restack(
         clashes: BTreeSet::new(),
         lost_directories: BTreeSet::new(),
     };
+    // The tree of the image's layers counts while it is there, with each layer that is applied to it.
     let mut held = workspace.run.budget.hold(0, OLD_TREE)?;
     for number in stacks.old..stacks.layers.len() {
         walk.headers.apply(number, &mut walk.new, walk.run)?;

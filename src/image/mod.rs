@@ -447,7 +447,8 @@ impl Image {
         }
     }
 
-    /// Returns the addresses of its parts, which are equal for images that only the platform tells apart.
+    /// Returns the addresses of its parts. They are equal only for images that only the platform tells apart: whoever makes an
+    /// image of another, and changes more than that, gives it layers or a manifest of its own.
     pub(crate) fn parts(&self) -> PartsAddress {
         let manifest = self.manifest.as_ref().map_or(std::ptr::null(), |manifest| Arc::as_ptr(manifest).cast());
         PartsAddress([Arc::as_ptr(&self.config).cast(), self.layers.as_ptr().cast(), manifest])

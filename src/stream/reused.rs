@@ -45,17 +45,20 @@ impl<T: Reusable> Drop for Reused<T> {
     }
 }
 
+/// Why there is a value.
+const THERE: &str = "it is taken out only when it is dropped";
+
 impl<T: Reusable> Deref for Reused<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.0.as_ref().expect("it is taken out only when it is dropped")
+        self.0.as_ref().expect(THERE)
     }
 }
 
 impl<T: Reusable> DerefMut for Reused<T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.0.as_mut().expect("it is taken out only when it is dropped")
+        self.0.as_mut().expect(THERE)
     }
 }
 
