@@ -298,7 +298,8 @@ fn hidden(layers: &[&Layer], indexes: &LayerIndexes, uses: &mut [LayerUse], run:
 }
 
 /// Names the largest of the hidden files, those of one rank by name.
-fn largest(LargestHidden { files: mut hidden, .. }: LargestHidden, indexes: &LayerIndexes) -> Vec<HiddenFile> {
+fn largest(largest: LargestHidden, indexes: &LayerIndexes) -> Vec<HiddenFile> {
+    let mut hidden = largest.files;
     // One walk through each layer, because names can only be read in the order of the layer.
     hidden.sort_by_key(|file| (file.layer, file.position));
     let mut named = BTreeMap::new();

@@ -14,9 +14,6 @@ use crate::spec::config::ImageConfig;
 use crate::spec::media_type::MediaType;
 use crate::spec::platform::Platform;
 
-/// The approximate memory that a layer takes as it is written, with its report, in bytes.
-pub(crate) const LAYER_SIZE: u64 = 1024;
-
 /// A written archive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

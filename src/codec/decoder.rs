@@ -21,7 +21,7 @@ use crate::rule::Rule;
 use crate::stream::copy::read_some;
 use crate::stream::reused::{LargeBuffer, Reused};
 
-/// Compressed bytes read at once: with what they become they stay in the processor's cache.
+/// Compressed bytes read at once: so few that they and the plain bytes that they become stay in the processor's cache.
 const INPUT: usize = 64 << 10;
 
 /// The budget and the diagnostics of a decoder, and the name of its stream in messages.
@@ -106,8 +106,8 @@ pub(super) trait Decode {
 
 /// Decodes `inner`, which is compressed by `codec`; [`Codec::Plain`] passes through, uncounted.
 ///
-/// Reads nothing yet. Needs 64 KiB, of a buffer that the thread uses again, and what the codec needs: about 40 KiB for gzip, up to 128 MiB for zstd, 80 MiB for
-/// xz, 8 MiB for lz4, if the stream was made so (docs/formats.md H-15).
+/// Reads nothing yet. Takes one of the thread's large buffers, and what the codec needs: about 40 KiB for gzip, up to
+/// 128 MiB for zstd, 80 MiB for xz, 8 MiB for lz4, if the stream was made so (docs/formats.md H-15).
 ///
 /// # Errors
 /// When the codec cannot be set up for lack of memory.
@@ -222,8 +222,8 @@ impl<R: Read> Pump<'_, R> {
     /// Makes `input` non-empty, unless the reader below is at its end.
     fn fill(&mut self) -> io::Result<()> {
         if self.input.is_empty() {
-            self.unread = Vec::new();
-            self.input = 0..read_some(&mut self.inner, &mut self.buffer[..INPUT])?;
+            (self.unread, self.input) = (Vec::new(), 0..0);
+            self.input.end = read_some(&mut self.inner, &mut self.buffer[..INPUT])?;
         }
         Ok(())
     }

@@ -290,6 +290,7 @@ fn diff_ids(images: &ImageSet) -> HashSet<&DiffId> {
 fn report_changes(report: &mut ConversionReport, edited: Vec<EditedImage>, read: &HashSet<&DiffId>) {
     for (image, edited) in report.images.iter_mut().zip(edited) {
         let is_new = |layer: &LayerReport| !read.contains(&layer.diff_id);
+        // Layers that images share are copied only if one is to be marked.
         if image.layers.iter().any(is_new) {
             let layers = Arc::make_mut(&mut image.layers).iter_mut();
             layers.filter(|layer| is_new(layer)).for_each(LayerReport::mark_new);

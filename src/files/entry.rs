@@ -67,13 +67,13 @@ pub enum FileKind {
 impl FileEntry {
     /// Bytes of memory that it takes, about: what a list of entries counts against a [`Budget`](crate::Budget).
     pub fn memory_size(&self) -> u64 {
-        /// Bytes that an allocation takes beside its own.
+        /// Bytes that the allocator adds to each text, about.
         const ALLOCATION: usize = 16;
         let lists = [&self.xattrs, &self.pax];
         let of_lists = lists.map(|list| list.capacity() * size_of::<(Vec<u8>, Vec<u8>)>());
         let of_texts = lists.into_iter().flatten().map(|(key, value)| key.len() + value.len() + 2 * ALLOCATION);
         let of_records = of_lists.into_iter().sum::<usize>() + of_texts.sum::<usize>();
-        (size_of::<Self>() + self.path.len() + self.target.len() + of_records) as u64
+        (size_of::<Self>() + self.path.len() + self.target.len() + 2 * ALLOCATION + of_records) as u64
     }
 
     /// The `entry` at `path`, and the layer that has it.

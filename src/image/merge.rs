@@ -15,6 +15,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{
@@ -88,7 +89,7 @@ struct ImageIdentity {
     digest: Digest,
     platform: Platform,
     /// The layers whose bytes are there: all but foreign ones.
-    present: Vec<bool>,
+    present: Rc<[bool]>,
 }
 
 /// The key by which equal blobs of layers are found.
@@ -112,6 +113,8 @@ struct Merge {
     /// The merged nodes by the addresses of those in the sets.
     nodes: HashMap<*const (), Node>,
     images: HashMap<ImageIdentity, Arc<Image>>,
+    /// Which layers of the images in the sets are there.
+    present: HashMap<PartsAddress, Rc<[bool]>>,
     /// The merged layers of the images in the sets.
     layers: HashMap<PartsAddress, Arc<[Layer]>>,
     indexes: HashMap<IndexIdentity, Arc<ImageIndex>>,
@@ -154,7 +157,7 @@ impl Merge {
         let key = ImageIdentity {
             digest: image.own_digest().clone(),
             platform: image.platform.clone(),
-            present: image.layers.iter().map(|layer| layer.blob.is_some()).collect(),
+            present: self.present(image),
         };
         if let Some(known) = self.images.get(&key) {
             for (read, unread) in known.layers.iter().zip(image.layers.iter()) {
@@ -169,12 +172,17 @@ impl Merge {
         merged
     }
 
+    fn present(&mut self, image: &Image) -> Rc<[bool]> {
+        let found = || image.layers.iter().map(|layer| layer.blob.is_some()).collect();
+        Rc::clone(self.present.entry(image.parts_address()).or_insert_with(found))
+    }
+
     fn layers(&mut self, image: &Image, archive: &Arc<str>) -> Arc<[Layer]> {
-        if let Some(known) = self.layers.get(&image.parts()) {
+        if let Some(known) = self.layers.get(&image.parts_address()) {
             return Arc::clone(known);
         }
         let layers: Arc<[Layer]> = image.layers.iter().map(|layer| self.layer(layer, archive)).collect();
-        self.layers.insert(image.parts(), Arc::clone(&layers));
+        self.layers.insert(image.parts_address(), Arc::clone(&layers));
         layers
     }
 

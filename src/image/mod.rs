@@ -137,7 +137,8 @@ pub(crate) enum NodeIdentity<'n> {
 }
 
 /// The addresses in memory of an image's config, layers and manifest. An index may list one image for hundreds of platforms:
-/// such images are equal but for the platform, and share these. Of use as a key as long as the images live.
+/// such images are equal but for the platform, and share these. A key only while the images live: freed memory becomes
+/// another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct PartsAddress([*const (); 3]);
 
@@ -282,12 +283,12 @@ impl ImageEntry {
     }
 }
 
-/// Returns the images of `entries`, one of those that only the platform tells apart: thousands of entries may list one, and
-/// each may have thousands of layers.
+/// Returns the images of `entries`; of those that only the platform tells apart the first, unlike [`Node::distinct_images`], which
+/// goes by the manifest. Thousands of entries may list one image, and each may have thousands of layers.
 pub(crate) fn distinct_images<'e>(entries: impl IntoIterator<Item = &'e ImageEntry>) -> Vec<&'e Arc<Image>> {
     let mut seen = HashSet::new();
     let images = entries.into_iter().flat_map(|entry| entry.node.images());
-    images.filter(|image| seen.insert(image.parts())).collect()
+    images.filter(|image| seen.insert(image.parts_address())).collect()
 }
 
 impl Node {
@@ -447,9 +448,9 @@ impl Image {
         }
     }
 
-    /// Returns the addresses of its parts. They are equal only for images that only the platform tells apart: whoever makes an
-    /// image of another, and changes more than that, gives it layers or a manifest of its own.
-    pub(crate) fn parts(&self) -> PartsAddress {
+    /// Returns the addresses of its parts. They are equal only for images that only the platform tells apart: an image that is
+    /// made of another, with more changed than that, has layers or a manifest of its own.
+    pub(crate) fn parts_address(&self) -> PartsAddress {
         let manifest = self.manifest.as_ref().map_or(std::ptr::null(), |manifest| Arc::as_ptr(manifest).cast());
         PartsAddress([Arc::as_ptr(&self.config).cast(), self.layers.as_ptr().cast(), manifest])
     }

@@ -33,8 +33,8 @@ const MAX_LISTED: usize = 16;
 pub(crate) fn leave_out(entries: &mut [ImageEntry], bases: &BaseImages) -> Result<()> {
     let images = distinct_images(&*entries);
     let shared: HashMap<PartsAddress, SharedLayers<'_>> =
-        images.iter().filter_map(|image| Some((image.parts(), bases.shared_with(image)?))).collect();
-    let written = images.iter().flat_map(|image| written_diff_ids(image, shared.get(&image.parts()))).cloned();
+        images.iter().filter_map(|image| Some((image.parts_address(), bases.shared_with(image)?))).collect();
+    let written = images.iter().flat_map(|image| written_diff_ids(image, shared.get(&image.parts_address()))).cloned();
     let written = written.collect();
     let mut builder = IncrementBuilder { shared, written, nodes: HashMap::new(), made: HashMap::new() };
     let nodes: Vec<Node> = entries.iter().map(|entry| builder.node(&entry.node, entry)).collect::<Result<_>>()?;
@@ -86,9 +86,12 @@ struct IncrementBuilder<'b> {
     written: HashSet<DiffId>,
     /// The new nodes by the addresses of the old ones.
     nodes: HashMap<*const (), Node>,
-    /// The layers of the images that have become increments, and what these need.
-    made: HashMap<PartsAddress, (Arc<[Layer]>, Arc<NeededBase>)>,
+    /// What the images have become; `None` for those that stay as they are.
+    made: HashMap<PartsAddress, Option<IncrementParts>>,
 }
+
+/// The layers of an increment, and what it needs.
+type IncrementParts = (Arc<[Layer]>, Arc<NeededBase>);
 
 impl IncrementBuilder<'_> {
     fn node(&mut self, node: &Node, entry: &ImageEntry) -> Result<Node> {
@@ -112,10 +115,10 @@ impl IncrementBuilder<'_> {
 
     fn image(&mut self, image: &Arc<Image>, entry: &ImageEntry) -> Result<Arc<Image>> {
         let increment = |(layers, needs)| Arc::new(Image { layers, needs: Some(needs), ..Image::clone(image) });
-        if let Some(known) = self.made.get(&image.parts()) {
-            return Ok(increment(known.clone()));
+        if let Some(known) = self.made.get(&image.parts_address()) {
+            return Ok(known.clone().map_or_else(|| Arc::clone(image), increment));
         }
-        let shared = self.shared.get(&image.parts());
+        let shared = self.shared.get(&image.parts_address());
         let of_base = shared.map_or(&[][..], |shared| shared.layers);
         let family = image.family();
         let mut layers = image.layers.to_vec();
@@ -132,11 +135,12 @@ impl IncrementBuilder<'_> {
             image.refuse_left_out(&entry.at())?;
         }
         let Some(shared) = shared.filter(|_| layers.iter().any(Layer::is_left_out)) else {
+            self.made.insert(image.parts_address(), None);
             return Ok(Arc::clone(image));
         };
         let needs = NeededBase::of(&layers, Some(shared.base.title.clone()));
         let made = (layers.into(), Arc::new(needs));
-        self.made.insert(image.parts(), made.clone());
+        self.made.insert(image.parts_address(), Some(made.clone()));
         Ok(increment(made))
     }
 }

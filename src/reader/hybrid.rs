@@ -166,21 +166,23 @@ fn put_in_order(set: &mut ImageSet, listing: &Listing<ManifestItem>, run: &Run) 
     let listed = set.index_json.iter_mut().flat_map(|listing| &mut listing.listed).map(|entry| &mut entry.node);
     for node in entries.chain(listed) {
         let Node::Image(image) = node else { continue };
-        let in_order = match seen.entry(Arc::as_ptr(image)) {
+        // An image that is replaced may be freed, and its address given to a new one; those still to come were there before.
+        let replacement = match seen.entry(Arc::as_ptr(image)) {
             hash_map::Entry::Occupied(seen) => seen.into_mut(),
             hash_map::Entry::Vacant(unseen) => {
-                let layers =
-                    reordered.entry(image.parts()).or_insert_with(|| in_order(image, &by_config).map(Into::into));
+                let layers = reordered
+                    .entry(image.parts_address())
+                    .or_insert_with(|| in_order(image, &by_config).map(Into::into));
                 if layers.is_some() {
                     let problem = "its manifest lists the layers in another order than its config, as Docker 25.0 did; \
                                    the config's order is used and the manifest made anew";
                     run.diagnostics.warn(Rule::O25, &image.at, problem)?;
                 }
-                let in_order = |layers| Arc::new(Image { layers, manifest: None, ..Image::clone(image) });
-                unseen.insert(layers.clone().map(in_order))
+                let with_layers = |layers| Arc::new(Image { layers, manifest: None, ..Image::clone(image) });
+                unseen.insert(layers.clone().map(with_layers))
             }
         };
-        if let Some(image) = in_order {
+        if let Some(image) = replacement {
             *node = Node::Image(Arc::clone(image));
         }
     }

@@ -119,8 +119,9 @@ fn prune(node: &Node, at: &str, policy: IndexPolicy, shorter: &mut ShorterIndexe
             }
         },
         Node::Index(index) => {
-            let mut kept = |child: &Child| prune(&child.node, at, policy, shorter, run);
-            let kept: Vec<_> = index.children.iter().map(&mut kept).collect::<Result<_>>()?;
+            let children = index.children.iter();
+            let kept =
+                children.map(|child| prune(&child.node, at, policy, shorter, run)).collect::<Result<Vec<_>>>()?;
             Ok(shorter.with(index, &kept).map(Node::Index))
         }
     }
@@ -162,7 +163,7 @@ struct KeptImages {
 
 impl KeptImages {
     fn of_index(&self, index: &Arc<ImageIndex>, shorter: &mut ShorterIndexes) -> Option<Arc<ImageIndex>> {
-        let kept = |child: &Child| match &child.node {
+        let node_of = |child: &Child| match &child.node {
             Node::Image(image) => self.images.contains(&Arc::as_ptr(image)).then(|| child.node.clone()),
             Node::Index(nested) => self.of_index(nested, shorter).map(Node::Index),
             Node::Artifact(artifact) => {
@@ -171,7 +172,7 @@ impl KeptImages {
             }
             Node::Missing(_) | Node::Broken(_) => None,
         };
-        let kept: Vec<_> = index.children.iter().map(kept).collect();
+        let kept: Vec<_> = index.children.iter().map(node_of).collect();
         shorter.with(index, &kept)
     }
 }
@@ -181,7 +182,8 @@ impl KeptImages {
 #[derive(Default)]
 pub(super) struct ShorterIndexes(HashMap<ShorterKey, Arc<ImageIndex>>);
 
-/// The addresses of an index and of the nodes that are kept of its children, in their order.
+/// The addresses of an index and of the nodes that are kept of its children, in their order. All live as long as the map: the
+/// entries or the map itself hold them.
 type ShorterKey = (*const ImageIndex, Vec<Option<*const ()>>);
 
 impl ShorterIndexes {

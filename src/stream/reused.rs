@@ -10,7 +10,8 @@ use std::thread::LocalKey;
 
 use super::copy::CHUNK;
 
-/// The most values of a type that a thread keeps: layers are read through fewer at a time.
+/// The most values of a type that a thread keeps, 1 MiB of large buffers: one layer is read through fewer. More may be in use at
+/// once, and are freed.
 const MOST_KEPT: usize = 4;
 
 /// What a thread may keep and use again, as it was left.
@@ -22,7 +23,7 @@ pub(crate) trait Reusable: Sized + 'static {
     fn allocate() -> Self;
 }
 
-/// A value that the thread keeps when it is dropped.
+/// A value that is kept, when it is dropped, by the thread that drops it: not by the one that took it, if it has moved.
 pub(crate) struct Reused<T: Reusable>(Option<T>);
 
 impl<T: Reusable> Reused<T> {

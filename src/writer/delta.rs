@@ -18,7 +18,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, Name, NeededBase};
 use crate::options::DeltaOptions;
-use crate::report::{self, BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
+use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::delta::{DeltaContent, DeltaLayer, DeltaManifest, SourceImage, TargetImage, tar_diff};
@@ -148,7 +148,7 @@ struct WrittenDelta {
 
 impl DeltaWriter<'_> {
     fn image(&mut self, entry: &ImageEntry, image: &Image, base: &Base<'_>) -> Result<WrittenArtifact> {
-        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
+        super::charge_layers(image, self.run)?;
         self.make_layers(image, base.image)?;
         let address = std::ptr::from_ref(base.image);
         let tars = self.bases[&address].sources.layers();

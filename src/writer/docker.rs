@@ -17,7 +17,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, Layer, PartsAddress};
 use crate::options::{Compress, ConvertOptions, DockerOptions};
-use crate::report::{self, ConversionReport, ImageReports, LayerAction, LayerReport};
+use crate::report::{ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER};
 
@@ -77,7 +77,7 @@ struct DockerWriter<'a, 'w, 'l> {
     plan: &'a Plan<'l>,
     docker: &'a DockerOptions,
     run: &'a Run,
-    /// Images that are there already: the model shares what is one.
+    /// Images that are there already. Those that only the platform tells apart are written once.
     images: HashMap<PartsAddress, DockerImage>,
     /// Configs that are there already.
     configs: HashSet<Digest>,
@@ -88,10 +88,10 @@ struct DockerWriter<'a, 'w, 'l> {
 
 impl DockerWriter<'_, '_, '_> {
     fn image(&mut self, image: &Image) -> Result<DockerImage> {
-        if let Some(written) = self.images.get(&image.parts()) {
+        if let Some(written) = self.images.get(&image.parts_address()) {
             return Ok(written.clone());
         }
-        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
+        super::charge_layers(image, self.run)?;
         loss::remark(image, self.run);
         let config = docker::config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {
@@ -101,7 +101,7 @@ impl DockerWriter<'_, '_, '_> {
         let (members, layers): (Vec<_>, Vec<_>) = layers.collect::<Result<_>>()?;
         let item = ImageItem { config, layers: members, parent: None, layer_sources: loss::layer_sources(image) };
         let written = DockerImage { item: item.shared(&image.at, self.run)?, layers: layers.into() };
-        self.images.insert(image.parts(), written.clone());
+        self.images.insert(image.parts_address(), written.clone());
         Ok(written)
     }
 

@@ -20,7 +20,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, Layer, PartsAddress};
 use crate::options::{Compress, ConvertOptions, DockerOptions};
-use crate::report::{self, BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport};
+use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::docker::{self, MANIFEST_MEMBER, REPOSITORIES_MEMBER, Repositories};
@@ -94,7 +94,7 @@ struct LegacyWriter<'a, 'p, 'w, 'l> {
     docker: &'a DockerOptions,
     run: &'a Run,
     known: &'a KnownDigests<'l>,
-    /// Images that are there already: the model shares what is one.
+    /// Images that are there already. Those that only the platform tells apart are written once.
     images: HashMap<PartsAddress, LegacyImage>,
     configs: HashSet<Digest>,
     /// Layer IDs whose directory is written: images that share a base share its layers (L-13).
@@ -105,10 +105,10 @@ struct LegacyWriter<'a, 'p, 'w, 'l> {
 
 impl<'l> LegacyWriter<'_, '_, '_, 'l> {
     fn image(&mut self, image: &'l Image) -> Result<LegacyImage> {
-        if let Some(written) = self.images.get(&image.parts()) {
+        if let Some(written) = self.images.get(&image.parts_address()) {
             return Ok(written.clone());
         }
-        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
+        super::charge_layers(image, self.run)?;
         loss::remark(image, self.run);
         let config = docker::legacy_config_member(&image.image_id);
         if self.configs.insert(image.image_id.clone()) {
@@ -120,7 +120,7 @@ impl<'l> LegacyWriter<'_, '_, '_, 'l> {
         let item = ImageItem { config, layers: members, parent, layer_sources: loss::layer_sources(image) };
         let written =
             LegacyImage { item: item.shared(&image.at, self.run)?, top: ids.last().cloned(), layers: layers.into() };
-        self.images.insert(image.parts(), written.clone());
+        self.images.insert(image.parts_address(), written.clone());
         Ok(written)
     }
 

@@ -81,7 +81,7 @@ pub(crate) struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// The images, each once.
+    /// The images; of those that only the platform tells apart the first.
     fn images(&self) -> Vec<&'a Image> {
         distinct_images(self.entries).into_iter().map(|image| &**image).collect()
     }
@@ -115,6 +115,16 @@ impl<'a> Contents<'a> {
         let extents = blobs.map(|blob| &blob.extent).chain(self.carried().into_iter().map(|blob| &blob.extent));
         extents.map(Extent::source).try_for_each(Source::unchanged)
     }
+}
+
+/// Counts what the layers of `image` take while they are written, with their reports.
+///
+/// # Errors
+/// When that is more than is allowed.
+fn charge_layers(image: &Image, run: &Run) -> Result<()> {
+    /// What a layer takes, in bytes, about.
+    const LAYER_SIZE: u64 = 1024;
+    run.budget.charge_memory(LAYER_SIZE * image.layers.len() as u64, &image.at)
 }
 
 /// Writes `contents` in the format that `options` name, whole or not at all.

@@ -24,7 +24,7 @@ use crate::digest::{DiffId, Digest};
 use crate::error::Result;
 use crate::image::{Image, ImageEntry, ImageIndex, Layer, Name, Node, PartsAddress, RawBlob};
 use crate::options::{Compress, ConvertOptions, OciOptions};
-use crate::report::{self, BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
+use crate::report::{BlobReport, ConversionReport, ImageReports, LayerAction, LayerReport, ManifestReport};
 use crate::rule::Rule;
 use crate::run::Run;
 use crate::spec::descriptor::Descriptor;
@@ -156,10 +156,10 @@ struct Indexes<'a> {
 
 impl<'a, S: Store> LayoutWriter<'a, S> {
     fn image(&mut self, image: &Arc<Image>) -> Result<()> {
-        if self.images.contains_key(&image.parts()) {
+        if self.images.contains_key(&image.parts_address()) {
             return Ok(());
         }
-        self.run.budget.charge_memory(report::LAYER_SIZE * image.layers.len() as u64, &image.at)?;
+        super::charge_layers(image, self.run)?;
         let layers = Layers {
             store: self.store,
             plan: self.plan,
@@ -176,7 +176,7 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let (bytes, manifest, manifest_kept) = self.manifest(image, &layers);
         self.store.bytes(manifest.digest(), &bytes)?;
         let written = WrittenImage { manifest, manifest_kept, config: config.clone(), layers };
-        self.images.insert(image.parts(), written);
+        self.images.insert(image.parts_address(), written);
         Ok(())
     }
 
@@ -258,13 +258,13 @@ impl<'a, S: Store> LayoutWriter<'a, S> {
         let [image] = images[..] else {
             unreachable!("only a layout's index.json leads to anything but an image, and it has a descriptor for it")
         };
-        self.images[&image.parts()].manifest.clone().with_platform(&image.platform)
+        self.images[&image.parts_address()].manifest.clone().with_platform(&image.platform)
     }
 
     /// `descriptor` as it must read now that what it describes has been written.
     fn descriptor(&mut self, descriptor: &Descriptor, node: &'a Node) -> Result<Descriptor> {
         let written = match node {
-            Node::Image(image) => self.images[&image.parts()].manifest.clone(),
+            Node::Image(image) => self.images[&image.parts_address()].manifest.clone(),
             Node::Index(index) => self.index(index)?,
             Node::Artifact(_) | Node::Missing(_) | Node::Broken(_) => return Ok(descriptor.clone()),
         };
@@ -321,8 +321,8 @@ fn reports(entries: &[ImageEntry], written: &Images) -> ImageReports {
         let names: Vec<_> = entry.names.iter().map(ToString::to_string).collect();
         for image in entry.node.images() {
             reports.add(image, &names, || {
-                let WrittenImage { manifest, manifest_kept: kept, layers, .. } = &written[&image.parts()];
-                let layers = of_layers.entry(image.parts()).or_insert_with(|| {
+                let WrittenImage { manifest, manifest_kept: kept, layers, .. } = &written[&image.parts_address()];
+                let layers = of_layers.entry(image.parts_address()).or_insert_with(|| {
                     let layers = image.layers.iter().zip(layers).enumerate();
                     layers.map(|(number, (layer, written))| layer_report(number, layer, written)).collect()
                 });

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use imgtar::internals::path::escape_for_terminal;
 use imgtar::{FileEntry, Result};
 
-/// The approximate memory that a path or directory takes while entries are sorted, in bytes.
+/// The approximate memory of a node and its number while entries are sorted, in bytes.
 const NODE_SIZE: usize = 96;
-/// The approximate memory that an entry takes beside that, and in the tree that is printed, without its name, in bytes.
-const WAY_SIZE: usize = 128;
+/// The approximate memory that an entry takes besides, in the sort and in the tree that is printed, in bytes; its name is added.
+const ENTRY_SIZE: usize = 256;
 
 /// The position of an entry in the tree.
 struct Branch {
@@ -32,26 +32,29 @@ pub(super) fn sort(
     reverse: bool,
     mut charge: impl FnMut(u64) -> Result<()>,
 ) -> Result<()> {
-    // Each path and each directory above one is a node: its number by that of the directory and its name, and its rank, by its
-    // size and its place so far. A directory that is not listed has the place of what is in it.
+    // Each path, and each directory above one, is a node. `numbers` finds it by the number of its directory and its own name;
+    // `ranks` has its size and the place where it is first met; `ways` has the nodes of each entry from the top down.
     let mut numbers: HashMap<(Option<usize>, &[u8]), usize> = HashMap::new();
     let mut ranks: Vec<(Reverse<u64>, usize)> = Vec::new();
     let mut ways: Vec<Vec<usize>> = Vec::new();
     for (nth, entry) in entries.iter().enumerate() {
         let (mut way, before) = (Vec::new(), ranks.len());
+        // The root has no name.
         let mut names = entry.path.split(|&byte| byte == b'/').filter(|_| !entry.path.is_empty()).peekable();
         while let Some(name) = names.next() {
             let size = if by_size && names.peek().is_none() { entry.size } else { 0 };
             let number = *numbers.entry((way.last().copied(), name)).or_insert(ranks.len());
+            // A node that is new.
             if number == ranks.len() {
                 ranks.push((Reverse(size), nth));
             }
             way.push(number);
         }
         let nodes = NODE_SIZE * (ranks.len() - before) + size_of::<usize>() * way.len();
-        charge((nodes + WAY_SIZE + entry.path.len()) as u64)?;
+        charge((nodes + ENTRY_SIZE + entry.path.len()) as u64)?;
         ways.push(way);
     }
+    drop(numbers);
     let mut sorted: Vec<(Vec<usize>, FileEntry)> = ways.into_iter().zip(std::mem::take(entries)).collect();
     sorted.sort_by(|(one, _), (other, _)| {
         // Without a difference one lies below the other.

@@ -18,7 +18,7 @@ use crate::stream::reused::{Reusable, Reused};
 /// The state of reading: where in which member.
 pub(in crate::codec) struct GzipDecoder {
     place: GzipPlace,
-    /// In any state before the body of a member begins.
+    /// As another stream left it, until the body of a member begins.
     inflate: Reused<Decompress>,
     crc: Crc,
     /// Plain bytes of this member, modulo 2³² as its trailer counts them.

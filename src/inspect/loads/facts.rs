@@ -99,8 +99,8 @@ pub(super) struct EntryFacts {
     pub(super) other_digest: bool,
 }
 
-/// The facts of an image that decide whether engines load it. An index may list it for thousands of platforms: all have what is
-/// long in common.
+/// The facts of an image that decide whether engines load it. An index may list it for thousands of platforms:
+/// what may be long is shared.
 #[derive(Debug, Default, Clone)]
 pub(super) struct LoadedImage {
     pub(super) platform: Platform,

@@ -211,7 +211,8 @@ type UnpackFaults<'a> = HashMap<&'a Location, &'a [(UnpackFault, Vec<u8>)]>;
 /// The faults of configs by image ID.
 type ConfigFaults = HashMap<Digest, Rc<[ConfigTypeFault]>>;
 
-/// Facts of images that have been looked at. Of one that is listed for several platforms, each has its own.
+/// Facts of images that have been looked at, by image. `parts` has those of the first of several that only the platform tells
+/// apart.
 struct KnownImages<'a> {
     images: HashMap<*const Image, Rc<LoadedImage>>,
     parts: HashMap<PartsAddress, Rc<LoadedImage>>,
@@ -231,11 +232,14 @@ impl<'a> KnownImages<'a> {
             return Ok(Rc::clone(known));
         }
         self.run.budget.charge_memory(FACTS_SIZE, &image.at)?;
-        let loaded = match self.parts.get(&image.parts()) {
+        let loaded = match self.parts.get(&image.parts_address()) {
             Some(known) => Rc::new(LoadedImage { platform: image.platform.clone(), ..LoadedImage::clone(known) }),
-            None => Rc::new(of_image(image, self.unpack_faults, &mut self.faults)?),
+            None => {
+                let loaded = Rc::new(of_image(image, self.unpack_faults, &mut self.faults)?);
+                self.parts.insert(image.parts_address(), Rc::clone(&loaded));
+                loaded
+            }
         };
-        self.parts.entry(image.parts()).or_insert_with(|| Rc::clone(&loaded));
         self.images.insert(key, Rc::clone(&loaded));
         Ok(loaded)
     }

@@ -45,7 +45,7 @@ pub(super) fn choose<'a>(
     let mut readable = Vec::new();
     for entry in entries {
         let Some(image) = representative(entry, &wanted) else { continue };
-        match *obstacles.entry(image.parts()).or_insert_with(|| obstacle(image, form)) {
+        match *obstacles.entry(image.parts_address()).or_insert_with(|| obstacle(image, form)) {
             Some(problem) => {
                 run.diagnostics.note(
                     Rule::O28,
@@ -78,7 +78,7 @@ pub(super) fn choose<'a>(
             run.diagnostics.note(Rule::O28, entry.image_at(image), problem);
             continue;
         }
-        if *with_zstd.entry(image.parts()).or_insert_with(|| has_zstd(image, form)) {
+        if *with_zstd.entry(image.parts_address()).or_insert_with(|| has_zstd(image, form)) {
             let problem = "it has zstd layers, which Docker before 23 cannot load";
             let warning = Diagnostic::warning(Rule::O28, entry.image_at(image), problem);
             run.diagnostics.report(warning.of_target().avoided_by(Setting::Gzip))?;
@@ -105,9 +105,11 @@ pub(super) fn document(
     let mut manifest = ManifestJson::default();
     let mut items: HashMap<PartsAddress, Rc<ImageItem>> = HashMap::new();
     for ListedImage { entry, image, names } in listed {
-        let item = match items.entry(image.parts()) {
+        let item = match items.entry(image.parts_address()) {
             Entry::Occupied(known) => Rc::clone(known.get()),
-            Entry::Vacant(new) => Rc::clone(new.insert(item(image, &images[&image.parts()]).shared(&image.at, run)?)),
+            Entry::Vacant(new) => {
+                Rc::clone(new.insert(item(image, &images[&image.parts_address()]).shared(&image.at, run)?))
+            }
         };
         let entry = ImageEntry { names, ..entry.clone() };
         manifest.list(repo_tags_beside_layout(&entry, Spelling::of(full_names), run)?, item);
