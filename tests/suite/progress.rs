@@ -226,3 +226,14 @@ fn bars_are_for_terminals_that_can_draw_them_and_colours_for_those_who_want_them
         assert!(!shown.contains("\u{1b}[3") && !shown.contains("\u{1b}[1m"), "{key}: {}", shown.escape_debug());
     }
 }
+
+#[test]
+fn an_answer_begins_where_the_bars_were() {
+    let image = TestImage::demo("app:1").layer([file("large", noise(3 << 20))]);
+    let archive = Shape::Docker20.save_one(&image).bytes();
+    for (command, first) in [("history", "LAYER"), ("verify", "OK"), ("ls", "app"), ("inspect", "standard input")] {
+        let seen = screen::imgtar(80, [command]).stdin(archive.clone(), Duration::from_millis(200)).run();
+        assert!(seen.ever(&["reading", "MiB/s"]), "{command}: {:#?}", seen.frames);
+        assert!(seen.last()[0].starts_with(first), "{command}: {:#?}", seen.last());
+    }
+}

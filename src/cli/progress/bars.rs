@@ -89,8 +89,18 @@ impl Bars {
             }
             _ => {}
         }
-        if let Some(whole) = self.tally.whole() {
-            self.show_whole(whole);
+        match self.tally.whole() {
+            Some(whole) => self.show_whole(whole),
+            None if self.tasks.is_empty() => self.remove_margin(),
+            None => {}
+        }
+    }
+
+    /// Leaves nothing above what is written next: an answer begins where the bars were.
+    fn remove_margin(&mut self) {
+        if self.margin.shown {
+            self.margin.remove(&self.screen);
+            self.margin = Bar::new(None);
         }
     }
 
@@ -117,6 +127,7 @@ impl Bars {
             if let Some(bar) = self.whole.take() {
                 bar.remove(&self.screen);
             }
+            self.remove_margin();
         } else if !bar.shown && self.margin.shown {
             bar.show(style(whole_template()), |bar| self.screen.insert(1, bar));
         }
