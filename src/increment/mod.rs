@@ -86,7 +86,7 @@ struct IncrementBuilder<'b> {
     written: HashSet<DiffId>,
     /// The new nodes by the addresses of the old ones.
     nodes: HashMap<*const (), Node>,
-    /// What the images have become; `None` for those that stay as they are.
+    /// The increments made of images; `None` for images that stay as they are.
     made: HashMap<PartsAddress, Option<IncrementParts>>,
 }
 

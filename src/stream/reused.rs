@@ -14,7 +14,7 @@ use super::copy::CHUNK;
 /// once, and are freed.
 const MOST_KEPT: usize = 4;
 
-/// What a thread may keep and use again, as it was left.
+/// A type of which a thread may keep values and use them again, in the state in which they were left.
 pub(crate) trait Reusable: Sized + 'static {
     /// Those that the thread keeps.
     const KEPT: &'static LocalKey<RefCell<Vec<Self>>>;

@@ -122,7 +122,7 @@ impl<'a> Contents<'a> {
 /// # Errors
 /// When that is more than is allowed.
 fn charge_layers(image: &Image, run: &Run) -> Result<()> {
-    /// What a layer takes, in bytes, about.
+    /// The approximate memory of a layer, in bytes.
     const LAYER_SIZE: u64 = 1024;
     run.budget.charge_memory(LAYER_SIZE * image.layers.len() as u64, &image.at)
 }
