@@ -39,7 +39,7 @@ impl ImageSet {
             return sets.remove(0);
         }
         let mut merge = Merge::default();
-        // Addresses in memory are keys of nodes, so all sets are kept until the end.
+        // Addresses in memory are keys of nodes and layers, so all sets are kept until the end.
         for entry in sets.iter().flat_map(|set| &set.entries) {
             merge.add(entry);
         }

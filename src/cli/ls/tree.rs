@@ -22,7 +22,7 @@ struct Branch {
 }
 
 /// Puts what is in one directory in order, largest first or in the reverse of the order that there is; each directory is still
-/// followed by its content. Memory is counted by `charge`.
+/// followed by its content. `charge` counts the memory that this takes, in bytes.
 ///
 /// # Errors
 /// Those of `charge`.
