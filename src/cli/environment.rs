@@ -1,4 +1,4 @@
-//! The environment variables of the README.
+//! The environment variables that `imgtar --help` lists.
 
 use std::env;
 use std::ffi::{OsStr, OsString};

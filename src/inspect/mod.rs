@@ -5,7 +5,7 @@
 //! archive as for a small one. The [`InspectReport`] is what `imgtar inspect --json` prints; docs/json.md describes it, and a field
 //! is only ever added.
 //!
-//! Sources: docs/formats.md G-2, G-7, G-18, L-7, L-16, O-15, O-21, O-26; the table "What loads where" of the README.
+//! Sources: docs/formats.md G-2, G-7, G-18, L-7, L-16, O-15, O-21, O-26.
 
 mod archive;
 mod config;

@@ -1,4 +1,4 @@
-//! The table "What loads where", applied to one archive.
+//! Which engines load an archive: their rows of a table, applied to it.
 //!
 //! ```text
 //! gather: archive ─▶ facts ─┐
