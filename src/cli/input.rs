@@ -159,12 +159,12 @@ fn hint_for(path: &Path) -> Option<String> {
 /// [`Error::Invalid`] if its end comes first.
 pub(crate) fn wait(input: &Input, messages: Messages) -> Result<()> {
     let Input::Stdin(stdin) = input else { return Ok(()) };
-    let mut seen = sys::wait(stdin, Some(TIMEOUT));
-    if seen == StreamState::Nothing {
+    let mut state = sys::wait(stdin, Some(TIMEOUT));
+    if state == StreamState::Pending {
         messages.note("waiting for an archive on standard input");
-        seen = sys::wait(stdin, None);
+        state = sys::wait(stdin, None);
     }
-    if seen == StreamState::End { Err(nothing()) } else { Ok(()) }
+    if state == StreamState::Ended { Err(nothing()) } else { Ok(()) }
 }
 
 fn standard_input() -> Result<File> {

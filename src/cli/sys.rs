@@ -16,11 +16,11 @@ pub(super) use windows::*;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamState {
     /// Bytes, or an error that a read will return.
-    Something,
+    Readable,
     /// Nothing yet.
-    Nothing,
+    Pending,
     /// Its end, and nothing before it.
-    End,
+    Ended,
 }
 
 /// The identity of a file, which all its names share: its file system, and its number there.

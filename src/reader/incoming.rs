@@ -10,7 +10,7 @@ use crate::limits::Budget;
 use crate::rule::Rule;
 use crate::stream::input::Input;
 use crate::stream::source::Source;
-use crate::stream::{metadata, widen};
+use crate::stream::{enlarge_pipe, metadata};
 
 /// An input that has been opened.
 pub(super) enum Incoming {
@@ -79,7 +79,7 @@ impl Incoming {
     fn of_file(label: &str, mut file: File, path: Option<PathBuf>, budget: &Budget) -> Result<(Vec<u8>, Self)> {
         let failed = |error| Error::io("reading", label, error);
         if !metadata(&file).map_err(failed)?.is_some_and(|found| found.is_file()) {
-            widen(&file);
+            enlarge_pipe(&file);
             return Self::of_stream(label, Box::new(file), budget);
         }
         let base = file.stream_position().map_err(failed)?;

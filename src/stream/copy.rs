@@ -104,7 +104,7 @@ pub(crate) fn send(reader: &mut ExtentReader, writer: &mut impl Destination, tas
 fn send_in_kernel(reader: &mut ExtentReader, to: &File, task: &mut Task<'_>) -> u64 {
     let mut sent = 0;
     while reader.remaining() > 0
-        && let Some(moved) = reader.file().and_then(|(from, at, left)| sys::send(from, at, to, left))
+        && let Some(moved) = reader.file().and_then(|(from, at, left)| sys::copy_in_kernel(from, at, to, left))
     {
         reader.advance(moved);
         sent += moved;

@@ -67,7 +67,7 @@ impl DirSink {
     fn staged(target: DirTarget, batch: Option<BatchSlot>) -> io::Result<Self> {
         let DirTarget { path, method, lock, is_made } = target;
         // `.` has no parent by its name.
-        let target = if method == NamingMethod::NewDirectory { path } else { sys::whole_path(&path)? };
+        let target = if method == NamingMethod::NewDirectory { path } else { sys::absolute_path(&path)? };
         let dir = if method == NamingMethod::Merge { &target } else { parent(&target) };
         let (staging, ()) = Unfinished::create(|| {
             let made = under_construction(0o777).tempdir_in(dir)?;

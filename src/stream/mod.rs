@@ -24,5 +24,5 @@ pub(crate) mod tap;
 pub mod unfinished;
 
 pub use output::resolved;
+pub(crate) use sys::enlarge_pipe;
 pub use sys::metadata;
-pub(crate) use sys::widen;

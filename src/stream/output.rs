@@ -73,7 +73,7 @@ pub(super) fn bare(error: io::Error) -> io::Error {
 pub(super) fn under_construction(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
-    sys::permit(&mut builder, mode);
+    sys::set_mode(&mut builder, mode);
     builder
 }
 

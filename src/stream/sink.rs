@@ -15,7 +15,7 @@ use super::finish::Finish;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
 use super::patch::Patch;
 use super::placement::{self, NamingMethod, StagedOutput};
-use super::sys::{self, widen};
+use super::sys;
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result, Setting};
 
@@ -66,7 +66,7 @@ impl Sink {
     /// # Errors
     /// Those of [`file`](Self::file), and of [`BatchSlot::reserve`].
     pub(super) fn file_of(path: &Path, force: bool, batch: Option<BatchSlot>) -> Result<Self> {
-        if let Some(device) = sys::device(path) {
+        if let Some(device) = sys::open_device(path) {
             return Ok(Self::stream(device, name(path)));
         }
         let target = follow_links(path)?;
@@ -166,7 +166,7 @@ impl Sink {
     }
 
     fn stream(file: File, name: String) -> Self {
-        widen(&file);
+        sys::enlarge_pipe(&file);
         Self(SinkPlace::Stream { file, name })
     }
 }

@@ -17,12 +17,12 @@ use crate::error::{Error, Result, Setting};
 /// # Errors
 /// [`Error::Output`] that names `--tmpdir` when the directory cannot hold one.
 fn unlinked(tmpdir: &Path) -> Result<File> {
-    let nameless = || match sys::nameless(tmpdir)? {
+    let create = || match sys::unnamed_file(tmpdir)? {
         Some(file) => Ok(file),
         // Its guard goes at once, and its name with it.
         None => temporary(tmpdir, 0o600).map(|(_, file)| file),
     };
-    nameless().map_err(|error| unusable(tmpdir, "create", &error))
+    create().map_err(|error| unusable(tmpdir, "create", &error))
 }
 
 /// Returns the error for a temporary file in `tmpdir`; `verb` says what the system refuses.

@@ -29,8 +29,8 @@ pub(crate) struct FileStamp {
 
 impl FileStamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
-        let (inode, links) = sys::inode(metadata).unzip();
-        let (modified, changed) = (metadata.modified().ok(), sys::changed(metadata));
+        let (inode, links) = sys::inode_and_links(metadata).unzip();
+        let (modified, changed) = (metadata.modified().ok(), sys::change_time(metadata));
         Self { len: metadata.len(), modified, changed, inode, links }
     }
 

@@ -21,7 +21,7 @@ fn to(target: Target, out: &Path) -> Run {
 }
 
 /// Opens the file so that no other program can.
-fn alone(path: &Path) -> File {
+fn open_exclusively(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).share_mode(0).open(path).unwrap()
 }
 
@@ -51,7 +51,7 @@ fn paths_may_be_longer_than_260_characters() {
 fn an_input_that_another_program_keeps_for_itself_is_exit_5() {
     let scratch = Scratch::new();
     let input = scratch.write("in.tar", source());
-    let _held = alone(&input);
+    let _held = open_exclusively(&input);
     to(Target::Docker, &scratch.path("out")).arg(&input).exits(5).says(["in.tar"]);
     assert_eq!(scratch.names(), ["in.tar"]);
 }
@@ -60,7 +60,7 @@ fn an_input_that_another_program_keeps_for_itself_is_exit_5() {
 fn an_output_that_another_program_keeps_for_itself_stays_as_it_is() {
     let scratch = Scratch::new();
     let out = scratch.write("out", "precious");
-    let held = alone(&out);
+    let held = open_exclusively(&out);
     to(Target::Docker, &out).stdin(source()).exits(5);
     to(Target::Docker, &out).arg("-f").stdin(source()).exits(5).says(["out"]);
     drop(held);

@@ -44,13 +44,13 @@ pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> Stream
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let mut streams = [PollFd::new(stream, PollFlags::IN)];
     match poll(&mut streams, timeout.as_ref()) {
-        Ok(0) => StreamState::Nothing,
+        Ok(0) => StreamState::Pending,
         // A stream that cannot be waited for will be read, and the read returns the error.
-        Err(_) => StreamState::Something,
+        Err(_) => StreamState::Readable,
         Ok(_) => {
             let events = streams[0].revents();
             let has_ended = events.contains(PollFlags::HUP) && !events.contains(PollFlags::IN);
-            if has_ended { StreamState::End } else { StreamState::Something }
+            if has_ended { StreamState::Ended } else { StreamState::Readable }
         }
     }
 }
@@ -59,7 +59,7 @@ pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> Stream
 /// that it reads from waits for itself.
 pub(in super::super) fn identity_at(path: &Path) -> Option<FileId> {
     let found = fs::metadata(path).ok()?;
-    if found.file_type().is_fifo() { Some(place(&found)) } else { identify(&found) }
+    if found.file_type().is_fifo() { Some(device_and_inode(&found)) } else { identify(&found) }
 }
 
 /// Returns the identity of an open file; `None` for devices and sockets, which may well be both read and written: only
@@ -83,27 +83,27 @@ pub(in super::super) fn stream_identity_at(path: &Path) -> Option<FileId> {
 
 fn identify_stream(metadata: &Metadata) -> Option<FileId> {
     let kind = metadata.file_type();
-    (kind.is_fifo() || kind.is_socket() || kind.is_char_device()).then(|| place(metadata))
+    (kind.is_fifo() || kind.is_socket() || kind.is_char_device()).then(|| device_and_inode(metadata))
 }
 
 fn identify(metadata: &Metadata) -> Option<FileId> {
-    (metadata.is_file() || metadata.is_dir()).then(|| place(metadata))
+    (metadata.is_file() || metadata.is_dir()).then(|| device_and_inode(metadata))
 }
 
-fn place(metadata: &Metadata) -> FileId {
+fn device_and_inode(metadata: &Metadata) -> FileId {
     (metadata.dev(), metadata.ino())
 }
 
-/// Calls `end` with the number of each SIGHUP, SIGINT and SIGTERM from now on, on a thread of its own.
+/// Calls `handler` with the number of each SIGHUP, SIGINT and SIGTERM from now on, on a thread of its own.
 ///
 /// Signals that were ignored when the process began stay ignored, as `nohup` and background jobs of scripts require.
-pub(in super::super) fn on_signal(end: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+pub(in super::super) fn on_signal(handler: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let wanted = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
     // Handled, even by nothing, it no longer kills: a file that meets its size limit is an error of the write.
     flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new(wanted)?;
-    let forever = move || signals.forever().for_each(end);
+    let forever = move || signals.forever().for_each(handler);
     thread::Builder::new().name("signals".to_owned()).spawn(forever).map(drop)
 }
 

@@ -35,7 +35,7 @@ pub(in super::super) fn was_closed(_stream: &File) -> bool {
 
 /// Does not wait: the read will, without a message.
 pub(in super::super) fn wait(_stream: &File, _timeout: Option<Duration>) -> StreamState {
-    StreamState::Something
+    StreamState::Readable
 }
 
 /// Returns the identity of the file or directory at `path`.
@@ -66,9 +66,9 @@ fn identify(handle: impl winapi_util::AsHandleRef + Copy) -> Option<FileId> {
     Some((found.volume_serial_number(), found.file_index()))
 }
 
-/// Calls `end` with the number of SIGINT for each Ctrl-C and Ctrl-Break from now on, on a thread of its own.
+/// Calls `handler` with the number of SIGINT for each Ctrl-C and Ctrl-Break from now on, on a thread of its own.
 ///
 /// When the console is closed it is called too, but the system may end the process before it is done.
-pub(in super::super) fn on_signal(end: impl Fn(i32) + Send + 'static) -> io::Result<()> {
-    ctrlc::set_handler(move || end(SIGINT)).map_err(io::Error::other)
+pub(in super::super) fn on_signal(handler: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+    ctrlc::set_handler(move || handler(SIGINT)).map_err(io::Error::other)
 }

@@ -34,7 +34,7 @@ pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Res
             Err(_) => return Ok(None),
         }
         // The process that had it may have put another directory in its place.
-        match is_at(path, &directory) {
+        match is_same_file(path, &directory) {
             Ok(true) => return Ok(Some(directory)),
             Ok(false) => {}
             Err(_) => return Ok(None),
@@ -43,7 +43,7 @@ pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Res
 }
 
 /// Returns whether `file` is what `path` names.
-fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+fn is_same_file(path: &Path, file: &File) -> io::Result<bool> {
     let (here, there) = (file.metadata()?, fs::metadata(path)?);
     Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
 }
@@ -57,7 +57,7 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
 }
 
 /// Opens the device that `path` names, where the system has no metadata for it; never on this system, which has.
-pub(in super::super) fn device(_path: &Path) -> Option<File> {
+pub(in super::super) fn open_device(_path: &Path) -> Option<File> {
     None
 }
 
@@ -67,12 +67,12 @@ pub(in super::super) fn duplicate(stream: impl std::os::fd::AsFd) -> io::Result<
 }
 
 /// Lets whatever `builder` makes have what the umask leaves of `mode`, as anything that a shell makes.
-pub(in super::super) fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
+pub(in super::super) fn set_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
 }
 
 /// Returns the path from the root, without symbolic links and `..`.
-pub(in super::super) fn whole_path(path: &Path) -> io::Result<PathBuf> {
+pub(in super::super) fn absolute_path(path: &Path) -> io::Result<PathBuf> {
     path.canonicalize()
 }
 
@@ -89,7 +89,7 @@ pub(in super::super) fn is_closed_pipe(_error: &io::Error) -> bool {
 
 /// Creates a file in `dir` that never has a name; `None` where the kernel or the file system cannot.
 #[cfg(target_os = "linux")]
-pub(in super::super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
+pub(in super::super) fn unnamed_file(dir: &Path) -> io::Result<Option<File>> {
     use io::ErrorKind::{IsADirectory, NotFound, Unsupported};
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = fs::OpenOptions::new();
@@ -103,17 +103,17 @@ pub(in super::super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
 
 /// Returns `None`: this system cannot create a file without a name.
 #[cfg(not(target_os = "linux"))]
-pub(in super::super) fn nameless(_dir: &Path) -> io::Result<Option<File>> {
+pub(in super::super) fn unnamed_file(_dir: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
 /// Returns when content or metadata changed last, in seconds and nanoseconds since 1970.
-pub(in super::super) fn changed(metadata: &Metadata) -> Option<(i64, i64)> {
+pub(in super::super) fn change_time(metadata: &Metadata) -> Option<(i64, i64)> {
     Some((metadata.ctime(), metadata.ctime_nsec()))
 }
 
 /// Returns the number of a file and of its hard links.
-pub(in super::super) fn inode(metadata: &Metadata) -> Option<(u64, u64)> {
+pub(in super::super) fn inode_and_links(metadata: &Metadata) -> Option<(u64, u64)> {
     Some((metadata.ino(), metadata.nlink()))
 }
 
@@ -129,7 +129,7 @@ pub(in super::super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::
 
 /// Makes room for more bytes in a pipe, where the system lets us ask: far fewer switches between its two sides.
 #[cfg(target_os = "linux")]
-pub(crate) fn widen(file: &File) {
+pub(crate) fn enlarge_pipe(file: &File) {
     const SIZE: usize = 1 << 20;
     // It fails on anything but a pipe, and past the user's share of pipe memory.
     let _ = rustix::pipe::fcntl_setpipe_size(file, SIZE);
@@ -137,12 +137,12 @@ pub(crate) fn widen(file: &File) {
 
 /// Leaves pipes as they are: this system has no way to make them wider.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn widen(_file: &File) {}
+pub(crate) fn enlarge_pipe(_file: &File) {}
 
 /// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` if they must be read and
 /// written.
 #[cfg(target_os = "linux")]
-pub(in super::super) fn send(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u64> {
+pub(in super::super) fn copy_in_kernel(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u64> {
     // More at a time would only make a signal wait longer.
     const MOST: u64 = 64 << 20;
     let wanted = usize::try_from(wanted.min(MOST)).ok()?;
@@ -157,7 +157,7 @@ pub(in super::super) fn send(from: &File, offset: u64, to: &File, wanted: u64) -
 
 /// Sends nothing: this system has no way that is worth its code.
 #[cfg(not(target_os = "linux"))]
-pub(in super::super) fn send(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
+pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None
 }
 

@@ -21,7 +21,7 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
 }
 
 /// Opens the device that `path` names, such as `NUL`, in any directory: Windows has no metadata for it.
-pub(in super::super) fn device(path: &Path) -> Option<File> {
+pub(in super::super) fn open_device(path: &Path) -> Option<File> {
     let file = fs::OpenOptions::new().write(true).open(path).ok()?;
     winapi_util::file::typ(&file).is_ok_and(|found| found.is_char()).then_some(file)
 }
@@ -32,10 +32,10 @@ pub(in super::super) fn duplicate(stream: impl std::os::windows::io::AsHandle) -
 }
 
 /// Windows takes permissions from the directory.
-pub(in super::super) fn permit(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
+pub(in super::super) fn set_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
 /// Returns the path from its drive, without `..`; with what it has in place of links messages would begin with `\\?\`.
-pub(in super::super) fn whole_path(path: &Path) -> io::Result<PathBuf> {
+pub(in super::super) fn absolute_path(path: &Path) -> io::Result<PathBuf> {
     std::path::absolute(path)
 }
 
@@ -52,17 +52,17 @@ pub(in super::super) fn is_closed_pipe(error: &io::Error) -> bool {
 }
 
 /// Creates a file in `dir` that is deleted when it is closed, however the process ends.
-pub(in super::super) fn nameless(dir: &Path) -> io::Result<Option<File>> {
+pub(in super::super) fn unnamed_file(dir: &Path) -> io::Result<Option<File>> {
     tempfile::tempfile_in(dir).map(Some)
 }
 
 /// Returns `None`: the standard library has no stable call for change times on Windows.
-pub(in super::super) fn changed(_metadata: &Metadata) -> Option<(i64, i64)> {
+pub(in super::super) fn change_time(_metadata: &Metadata) -> Option<(i64, i64)> {
     None
 }
 
 /// Returns `None`: the standard library has no stable call for file numbers on Windows.
-pub(in super::super) fn inode(_metadata: &Metadata) -> Option<(u64, u64)> {
+pub(in super::super) fn inode_and_links(_metadata: &Metadata) -> Option<(u64, u64)> {
     None
 }
 
@@ -77,10 +77,10 @@ pub(in super::super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> i
 }
 
 /// Leaves pipes as they are: this system has no way to make them wider.
-pub(crate) fn widen(_file: &File) {}
+pub(crate) fn enlarge_pipe(_file: &File) {}
 
 /// Sends nothing: this system has no way that is worth its code.
-pub(in super::super) fn send(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
+pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None
 }
 
