@@ -1,5 +1,8 @@
-//! Calls that differ between operating systems: metadata of open files, closing, reading and writing at a position, and
-//! copies inside the kernel.
+//! The parts of this module that differ between systems: locks and listings of directories, metadata of open files,
+//! devices, handles of standard streams, permissions, absolute paths, files without a name, closing, reading and writing
+//! at a position, sizes of pipes, copies inside the kernel, and the exchange of two paths.
+//!
+//! Each system's module has the same functions; their comments name the differences.
 
 #[cfg(unix)]
 mod unix;
@@ -15,7 +18,7 @@ pub use unix::*;
 #[cfg(windows)]
 pub use windows::*;
 
-/// Lists a directory, however often a signal comes; the standard library tries again only for files.
+/// Lists a directory, however often a signal interrupts the call: the standard library repeats only calls on files.
 pub(crate) fn read_dir(path: &Path) -> io::Result<ReadDir> {
     loop {
         match fs::read_dir(path) {

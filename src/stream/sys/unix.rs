@@ -2,20 +2,22 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::{Errno, retry_on_intr};
 
 /// True where [`lock`] locks the directories of most file systems.
 pub(in super::super) const LOCKS_DIRECTORIES: bool = true;
 
-/// Locks the directory at `path` until what is returned is closed; `None` where the file system cannot lock. Waits for a
-/// process that has it, after a call of `on_wait`.
+/// Locks the directory at `path` until the handle that is returned is closed. If another process has the lock, calls
+/// `on_wait` once and waits. Returns `None` if the directory cannot be opened, or the file system cannot lock it.
 ///
 /// # Errors
-/// [`WouldBlock`](io::ErrorKind::WouldBlock) if a process has it and `on_wait` is `None`.
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) if another process has the lock and `on_wait` is `None`.
 pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Result<Option<File>> {
-    use rustix::fs::{FlockOperation, flock};
-    use rustix::io::{Errno, retry_on_intr};
     let mut has_waited = false;
     loop {
         let Ok(directory) = File::open(path) else { return Ok(None) };
@@ -33,7 +35,7 @@ pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Res
             }
             Err(_) => return Ok(None),
         }
-        // The process that had it may have put another directory in its place.
+        // The process that had the lock may have put another directory in the place of this one.
         match is_same_file(path, &directory) {
             Ok(true) => return Ok(Some(directory)),
             Ok(false) => {}
@@ -42,13 +44,13 @@ pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Res
     }
 }
 
-/// Returns whether `file` is what `path` names.
+/// Returns true if `path` names the file or directory that is open as `file`.
 fn is_same_file(path: &Path, file: &File) -> io::Result<bool> {
-    let (here, there) = (file.metadata()?, fs::metadata(path)?);
-    Ok((here.dev(), here.ino()) == (there.dev(), there.ino()))
+    let (opened, named) = (file.metadata()?, fs::metadata(path)?);
+    Ok((opened.dev(), opened.ino()) == (named.dev(), named.ino()))
 }
 
-/// Returns the metadata of `file`; never `None` on this system, which has metadata for pipes and devices too.
+/// Returns the metadata of `file`. It is never `None`: pipes and devices have metadata too.
 ///
 /// # Errors
 /// When the system refuses.
@@ -56,38 +58,39 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
     file.metadata().map(Some)
 }
 
-/// Opens the device that `path` names, where the system has no metadata for it; never on this system, which has.
+/// Returns `None`: the metadata of a path tells that it is a device, and the caller opens it like a FIFO.
 pub(in super::super) fn open_device(_path: &Path) -> Option<File> {
     None
 }
 
-/// A handle of our own for a standard stream, at the same position.
-pub(in super::super) fn duplicate(stream: impl std::os::fd::AsFd) -> io::Result<File> {
+/// Returns a handle of our own for a standard stream, at the same position.
+pub(in super::super) fn duplicate(stream: impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Lets whatever `builder` makes have what the umask leaves of `mode`, as anything that a shell makes.
+/// Gives the files and directories that `builder` creates the permissions `mode`, less the umask: `tempfile` alone lets
+/// only their owner read them.
 pub(in super::super) fn set_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    builder.permissions(fs::Permissions::from_mode(mode));
 }
 
-/// Returns the path from the root, without symbolic links and `..`.
+/// Returns the path from the root, without symbolic links and `..`; it must exist.
 pub(in super::super) fn absolute_path(path: &Path) -> io::Result<PathBuf> {
     path.canonicalize()
 }
 
-/// Closes a file that was written. Quotas and network file systems may accept every byte and report only here that
-/// there was no room, or no server, for them.
+/// Closes a file that was written, and returns the error of that: with quotas and on network file systems a write may
+/// succeed although there is no room, or no server, for its bytes.
 pub(in super::super) fn close(file: File) -> io::Result<()> {
     Ok(nix::unistd::close(file)?)
 }
 
-/// Returns true if `error` means that the reader of a pipe is gone, where the standard library has no kind for it.
+/// Returns false: where the reader of a pipe is gone, the kind of the error tells.
 pub(in super::super) fn is_closed_pipe(_error: &io::Error) -> bool {
     false
 }
 
-/// Creates a file in `dir` that never has a name; `None` where the kernel or the file system cannot.
+/// Creates a file in `dir` that never has a name. Returns `None` if the kernel or the file system cannot create one.
 #[cfg(target_os = "linux")]
 pub(in super::super) fn unnamed_file(dir: &Path) -> io::Result<Option<File>> {
     use io::ErrorKind::{IsADirectory, NotFound, Unsupported};
@@ -101,53 +104,54 @@ pub(in super::super) fn unnamed_file(dir: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Returns `None`: this system cannot create a file without a name.
+/// Returns `None`: only Linux can create a file without a name.
 #[cfg(not(target_os = "linux"))]
 pub(in super::super) fn unnamed_file(_dir: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Returns when content or metadata changed last, in seconds and nanoseconds since 1970.
+/// Returns the time of the last change of content or metadata, in seconds and nanoseconds since 1970.
 pub(in super::super) fn change_time(metadata: &Metadata) -> Option<(i64, i64)> {
     Some((metadata.ctime(), metadata.ctime_nsec()))
 }
 
-/// Returns the number of a file and of its hard links.
+/// Returns the inode number of a file, and how many hard links it has.
 pub(in super::super) fn inode_and_links(metadata: &Metadata) -> Option<(u64, u64)> {
     Some((metadata.ino(), metadata.nlink()))
 }
 
 /// Reads at `offset` without moving any cursor that another reader of the same file depends on.
 pub(in super::super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buf, offset)
+    FileExt::read_at(file, buf, offset)
 }
 
 /// Writes at `offset` without moving any cursor that another writer of the same file depends on.
 pub(in super::super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+    FileExt::write_at(file, bytes, offset)
 }
 
-/// Makes room for more bytes in a pipe, where the system lets us ask: far fewer switches between its two sides.
+/// Makes room for more bytes in a pipe, so that its two processes take turns less often; leaves anything else as it is.
 #[cfg(target_os = "linux")]
 pub(crate) fn enlarge_pipe(file: &File) {
     const SIZE: usize = 1 << 20;
-    // It fails on anything but a pipe, and past the user's share of pipe memory.
+    // It fails on anything but a pipe, and once the user's pipes have all the memory they may; nothing is lost by that.
     let _ = rustix::pipe::fcntl_setpipe_size(file, SIZE);
 }
 
-/// Leaves pipes as they are: this system has no way to make them wider.
+/// Leaves pipes as they are: only on Linux can their size be set.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn enlarge_pipe(_file: &File) {}
 
-/// Sends some of the `wanted` bytes at `offset` of `from` to the cursor of `to`; `None` if they must be read and
-/// written.
+/// Copies some of the `wanted` bytes at `offset` of `from` to the cursor of `to`, and returns how many. Returns `None` if
+/// the kernel cannot copy them: then they must be read and written.
 #[cfg(target_os = "linux")]
 pub(in super::super) fn copy_in_kernel(from: &File, offset: u64, to: &File, wanted: u64) -> Option<u64> {
     // More at a time would only make a signal wait longer.
     const MOST: u64 = 64 << 20;
     let wanted = usize::try_from(wanted.min(MOST)).ok()?;
     let mut at = offset;
-    // Between files the file system may share the blocks; sendfile serves pipes and what is left.
+    // Between files copy_file_range may share blocks instead of copying them. It fails for pipes and between some file
+    // systems, where sendfile may succeed.
     let moved = match rustix::fs::copy_file_range(from, Some(&mut at), to, None, wanted) {
         Ok(moved) => moved,
         Err(_) => rustix::fs::sendfile(to, from, Some(&mut at), wanted).ok()?,
@@ -155,17 +159,17 @@ pub(in super::super) fn copy_in_kernel(from: &File, offset: u64, to: &File, want
     (moved > 0).then_some(moved as u64)
 }
 
-/// Sends nothing: this system has no way that is worth its code.
+/// Returns `None`: no such call of other systems copies both to files and to pipes.
 #[cfg(not(target_os = "linux"))]
 pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None
 }
 
-/// Puts each of two directories where the other is, in one step; `false` if that cannot be done here.
+/// Gives each of two files or directories the path of the other, in one step. Returns false if the kernel or the file
+/// system cannot do that.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
 pub(in super::super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
     match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(true),
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
@@ -173,7 +177,7 @@ pub(in super::super) fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
     }
 }
 
-/// Leaves both where they are: this system cannot do so in one step.
+/// Returns false, and leaves both as they are: only Linux and macOS can exchange them in one step.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 pub(in super::super) fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
     Ok(false)

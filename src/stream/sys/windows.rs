@@ -1,18 +1,20 @@
-//! Windows.
+//! Windows: no locks of directories, no modes, no calls in the standard library for change times and file numbers.
 
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::windows::fs::FileExt;
+use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 
 /// True where [`lock`] locks the directories of most file systems.
 pub(in super::super) const LOCKS_DIRECTORIES: bool = false;
 
-/// Windows locks no directories.
+/// Returns `None`: Windows cannot lock a directory.
 pub(in super::super) fn lock(_path: &Path, _on_wait: Option<&dyn Fn()>) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Returns the metadata of `file`; `None` for pipes and devices, for which those of Windows may look like a file's.
+/// Returns the metadata of `file`; `None` for pipes and devices, whose metadata Windows may show as those of a file.
 ///
 /// # Errors
 /// When the system refuses.
@@ -20,32 +22,34 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
     winapi_util::file::typ(file)?.is_disk().then(|| file.metadata()).transpose()
 }
 
-/// Opens the device that `path` names, such as `NUL`, in any directory: Windows has no metadata for it.
+/// Opens the device that `path` names, such as `NUL` in any directory; `None` if it names none. Only the open handle tells:
+/// Windows has no metadata for the path of a device.
 pub(in super::super) fn open_device(path: &Path) -> Option<File> {
     let file = fs::OpenOptions::new().write(true).open(path).ok()?;
     winapi_util::file::typ(&file).is_ok_and(|found| found.is_char()).then_some(file)
 }
 
-/// A handle of our own for a standard stream, at the same position.
-pub(in super::super) fn duplicate(stream: impl std::os::windows::io::AsHandle) -> io::Result<File> {
+/// Returns a handle of our own for a standard stream, at the same position.
+pub(in super::super) fn duplicate(stream: impl AsHandle) -> io::Result<File> {
     stream.as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// Windows takes permissions from the directory.
+/// Does nothing: Windows has no modes, and new files have the permissions of their directory.
 pub(in super::super) fn set_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
-/// Returns the path from its drive, without `..`; with what it has in place of links messages would begin with `\\?\`.
+/// Returns the path from its drive, without `..`. Symbolic links stay: without them the path would begin with `\\?\`, and
+/// messages show it.
 pub(in super::super) fn absolute_path(path: &Path) -> io::Result<PathBuf> {
     std::path::absolute(path)
 }
 
-/// Closes a file that was written; on Windows closing reports no error.
+/// Closes a file that was written. Windows reports no error when it closes a file.
 pub(in super::super) fn close(file: File) -> io::Result<()> {
     drop(file);
     Ok(())
 }
 
-/// Returns true if `error` means that the reader of a pipe is gone, where the standard library has no kind for it.
+/// Returns true if `error` means that the reader of a pipe is gone, but has no kind in the standard library.
 pub(in super::super) fn is_closed_pipe(error: &io::Error) -> bool {
     const PIPE_NOT_CONNECTED: i32 = 233;
     error.raw_os_error() == Some(PIPE_NOT_CONNECTED)
@@ -56,35 +60,36 @@ pub(in super::super) fn unnamed_file(dir: &Path) -> io::Result<Option<File>> {
     tempfile::tempfile_in(dir).map(Some)
 }
 
-/// Returns `None`: the standard library has no stable call for change times on Windows.
+/// Returns `None`: on Windows the standard library has no stable call for change times.
 pub(in super::super) fn change_time(_metadata: &Metadata) -> Option<(i64, i64)> {
     None
 }
 
-/// Returns `None`: the standard library has no stable call for file numbers on Windows.
+/// Returns `None`: on Windows the standard library has no stable call for file numbers.
 pub(in super::super) fn inode_and_links(_metadata: &Metadata) -> Option<(u64, u64)> {
     None
 }
 
-/// Reads at `offset`; Windows moves the cursor, on which no reader here depends.
+/// Reads at `offset`. Windows moves the cursor too, but no reader of a shared file depends on it.
 pub(in super::super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buf, offset)
+    FileExt::seek_read(file, buf, offset)
 }
 
-/// Always fails: Windows moves the cursor, on which the writer that appends to the file depends.
+/// Always fails: Windows would move the cursor, on which the writer that appends to the file depends.
+/// [`Patch::region`](super::super::patch::Patch::region) therefore has nothing for it to write to.
 pub(in super::super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Leaves pipes as they are: this system has no way to make them wider.
+/// Leaves pipes as they are: only their creator sets their size.
 pub(crate) fn enlarge_pipe(_file: &File) {}
 
-/// Sends nothing: this system has no way that is worth its code.
+/// Returns `None`: Windows copies whole files inside the kernel, not ranges.
 pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None
 }
 
-/// Leaves both where they are: this system cannot do so in one step.
+/// Returns false, and leaves both as they are: Windows cannot exchange them in one step.
 pub(in super::super) fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
     Ok(false)
 }
