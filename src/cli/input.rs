@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use imgtar::internals::path::{escape_for_terminal, escape_path};
-use imgtar::internals::stream::metadata;
+use imgtar::internals::stream::{duplicate, metadata};
 use imgtar::{Archives, Error, Input, Reference, Result, Rule};
 
 use super::messages::Messages;
@@ -103,7 +103,7 @@ pub(super) fn refuse_one_stream<'p>(given: impl Iterator<Item = &'p Path>) -> Re
     let mut known: Vec<(&Path, sys::FileId)> = Vec::new();
     for path in given {
         let stream = match path == Path::new("-") {
-            true => sys::standard_input().ok().and_then(|file| sys::stream_identity(&file)),
+            true => duplicate(io::stdin()).ok().and_then(|file| sys::stream_identity(&file)),
             false => sys::stream_identity_at(path),
         };
         let Some(stream) = stream else { continue };
@@ -175,7 +175,7 @@ fn standard_input() -> Result<File> {
     if TAKEN.swap(true, Ordering::Relaxed) {
         return Err(repeated());
     }
-    let mut stdin = sys::standard_input().map_err(|error| Error::io("opening", "standard input", error))?;
+    let mut stdin = duplicate(io::stdin()).map_err(|error| Error::io("opening", "standard input", error))?;
     let found = metadata(&stdin).map_err(|error| Error::io("reading", "standard input", error))?;
     if found.as_ref().is_some_and(Metadata::is_dir) {
         return refuse("a directory");

@@ -1,11 +1,11 @@
 //! The output, OUT: its path, the way it is opened, its compression.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use imgtar::internals::path::escape_path;
-use imgtar::internals::stream::resolved;
+use imgtar::internals::stream::{duplicate, resolved};
 use imgtar::{Diagnostics, Encoding, Error, Input, Mode, Output, OutputBatch, Result, Rule, Sink};
 
 use super::answer::Answer;
@@ -96,7 +96,7 @@ pub(super) fn refuse_input_at(output: &Path, args: &WriteArgs, input: &Input) ->
         Input::Reader { .. } => None,
     };
     let written = match is_standard(place) {
-        true => sys::standard_output().ok().as_ref().and_then(sys::identity),
+        true => duplicate(io::stdout()).ok().as_ref().and_then(sys::identity),
         false => sys::identity_at(output),
     };
     // A path that cannot be looked at is reported when it is opened.
@@ -264,7 +264,7 @@ fn mode(args: &OutputArgs) -> Mode {
 pub(super) fn companions(args: &WriteArgs, batch: &OutputBatch) -> Result<[Option<Answer>; 2]> {
     let (report, config) = (args.output.report.as_deref(), args.rootfs.config_out.as_deref());
     let is_dash = |path: Option<&Path>| path == Some(Path::new("-"));
-    let standard = sys::standard_output().ok();
+    let standard = duplicate(io::stdout()).ok();
     let standard = standard.as_ref().and_then(|file| sys::identity(file).or_else(|| sys::stream_identity(file)));
     // By another name, such as /dev/stdout, it is one all the same.
     let is_standard_at = |path: &Path| {

@@ -1,4 +1,4 @@
-//! The parts of the command that differ between systems: standard streams, the identity of files, signals.
+//! The parts of the command that differ between systems: the state of standard input, the identity of files, signals.
 //!
 //! Each system's module has the same functions; their comments name the differences.
 
@@ -15,11 +15,11 @@ pub(super) use windows::*;
 /// The state of a stream, found without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamState {
-    /// Bytes, or an error that a read will return.
+    /// It has bytes, or an error that a read will return.
     Readable,
-    /// Nothing yet.
+    /// It has nothing yet.
     Pending,
-    /// Its end, and nothing before it.
+    /// It has its end, and nothing before that.
     Ended,
 }
 

@@ -25,4 +25,4 @@ pub mod unfinished;
 
 pub use output::resolved;
 pub(crate) use sys::enlarge_pipe;
-pub use sys::metadata;
+pub use sys::{duplicate, metadata};

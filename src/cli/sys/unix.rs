@@ -1,7 +1,6 @@
 //! Linux, macOS and other Unix systems.
 
 use std::fs::{self, File, Metadata};
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,36 +15,30 @@ use signal_hook::iterator::Signals;
 
 use super::{FileId, StreamState};
 
-/// Standard input, under a handle of our own.
-pub(in super::super) fn standard_input() -> io::Result<File> {
-    io::stdin().as_fd().try_clone_to_owned().map(File::from)
-}
-
-/// Standard output, under a handle of our own.
-pub(in super::super) fn standard_output() -> io::Result<File> {
-    io::stdout().as_fd().try_clone_to_owned().map(File::from)
-}
-
-/// Returns whether `file` is the null device.
+/// Returns true if `file` is the null device.
 pub(in super::super) fn is_null(file: &File) -> bool {
-    let Ok(found) = file.metadata() else { return false };
-    found.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev())
+    file.metadata().is_ok_and(|found| is_null_device(&found))
 }
 
-/// Returns whether standard input was closed when the process began: Rust's runtime then opens `/dev/null` in its
-/// place, for reading and writing. Some callers do the same for an empty input. Of standard output this cannot be found
-/// out: callers open `/dev/null` in the same way to discard it.
+fn is_null_device(metadata: &Metadata) -> bool {
+    let is_null = |null: Metadata| null.rdev() == metadata.rdev();
+    metadata.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(is_null)
+}
+
+/// Returns true if standard input was closed when the process began: Rust's runtime then opens `/dev/null` in its
+/// place, for reading and writing. Some callers do the same for an empty input. This cannot be told of standard output:
+/// callers open `/dev/null` in the same way to discard it.
 pub(in super::super) fn was_closed(stream: &File) -> bool {
     is_null(stream) && fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::RDWR))
 }
 
-/// Waits until `stream` can be read or has ended, but no longer than `timeout`.
+/// Waits until `stream` can be read or has ended, but no longer than `timeout`; returns its state then.
 pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> StreamState {
     let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
     let mut streams = [PollFd::new(stream, PollFlags::IN)];
     match poll(&mut streams, timeout.as_ref()) {
         Ok(0) => StreamState::Pending,
-        // A stream that cannot be waited for will be read, and the read returns the error.
+        // A stream that cannot be waited for is read, and the read returns the error.
         Err(_) => StreamState::Readable,
         Ok(_) => {
             let events = streams[0].revents();
@@ -55,35 +48,34 @@ pub(in super::super) fn wait(stream: &File, timeout: Option<Duration>) -> Stream
     }
 }
 
-/// Returns the identity of the file at `path`; see [`identity`]. A FIFO has one here: a process that writes to the FIFO
-/// that it reads from waits for itself.
+/// Returns the identity of the file at `path`, as [`identity`] does. A FIFO has one here: a process that writes to the
+/// FIFO that it reads from waits for itself.
 pub(in super::super) fn identity_at(path: &Path) -> Option<FileId> {
     let found = fs::metadata(path).ok()?;
     if found.file_type().is_fifo() { Some(device_and_inode(&found)) } else { identify(&found) }
 }
 
-/// Returns the identity of an open file; `None` for devices and sockets, which may well be both read and written: only
-/// a file that keeps its bytes can be destroyed by being written.
+/// Returns the identity of an open file or directory; `None` for anything else, which may well be both read and written:
+/// only a file that keeps its bytes can be destroyed by being written.
 pub(in super::super) fn identity(file: &File) -> Option<FileId> {
-    file.metadata().ok().as_ref().and_then(identify)
+    identify(&file.metadata().ok()?)
 }
 
-/// Returns the identity of a pipe, socket or terminal, which can be read once; `None` for what can be read again, and for
-/// devices that never end.
+/// Returns the identity of a pipe, a socket or a character device such as a terminal: what can be read once. Returns `None`
+/// for anything else, and for the null device.
 pub(in super::super) fn stream_identity(file: &File) -> Option<FileId> {
-    file.metadata().ok().filter(|_| !is_null(file)).as_ref().and_then(identify_stream)
+    identify_stream(&file.metadata().ok()?)
 }
 
-/// The same for what is at `path`; a socket cannot be opened by its path.
+/// Returns the identity of what is at `path`, as [`stream_identity`] does; a socket cannot be opened by its path.
 pub(in super::super) fn stream_identity_at(path: &Path) -> Option<FileId> {
-    let found = fs::metadata(path).ok()?;
-    let is_null = || fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == found.rdev());
-    if found.file_type().is_char_device() && is_null() { None } else { identify_stream(&found) }
+    identify_stream(&fs::metadata(path).ok()?)
 }
 
 fn identify_stream(metadata: &Metadata) -> Option<FileId> {
     let kind = metadata.file_type();
-    (kind.is_fifo() || kind.is_socket() || kind.is_char_device()).then(|| device_and_inode(metadata))
+    let is_stream = kind.is_fifo() || kind.is_socket() || kind.is_char_device();
+    (is_stream && !is_null_device(metadata)).then(|| device_and_inode(metadata))
 }
 
 fn identify(metadata: &Metadata) -> Option<FileId> {
@@ -100,14 +92,14 @@ fn device_and_inode(metadata: &Metadata) -> FileId {
 pub(in super::super) fn on_signal(handler: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     let ignored = ignored();
     let wanted = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
-    // Handled, even by nothing, it no longer kills: a file that meets its size limit is an error of the write.
+    // By default it ends the process. With any handler, a write past the limit on a file's size fails instead.
     flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new(wanted)?;
     let forever = move || signals.forever().for_each(handler);
     thread::Builder::new().name("signals".to_owned()).spawn(forever).map(drop)
 }
 
-/// The signals that are ignored, one bit each, from Linux's `/proc`; none elsewhere.
+/// Returns the signals that are ignored, one bit each, as Linux's `/proc` has them; 0 on other systems.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

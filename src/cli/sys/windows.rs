@@ -1,8 +1,7 @@
-//! Windows: no signals but Ctrl-C and its like, nothing to wait on, other numbers for files.
+//! Windows: no signals but Ctrl-C and its like, no waiting for standard input, other numbers for files.
 
 use std::fs::File;
 use std::io;
-use std::os::windows::io::AsHandle;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,27 +12,17 @@ use super::{FileId, StreamState};
 /// The number of SIGINT, which stands for Ctrl-C.
 const SIGINT: i32 = 2;
 
-/// Standard input, under a handle of our own.
-pub(in super::super) fn standard_input() -> io::Result<File> {
-    io::stdin().as_handle().try_clone_to_owned().map(File::from)
-}
-
-/// Standard output, under a handle of our own.
-pub(in super::super) fn standard_output() -> io::Result<File> {
-    io::stdout().as_handle().try_clone_to_owned().map(File::from)
-}
-
-/// Not known here: reading `NUL` finds its end at once.
+/// Returns false: `NUL` is not told apart. A read finds its end at once, which is an error of its own.
 pub(in super::super) fn is_null(_file: &File) -> bool {
     false
 }
 
-/// Not known here: a stream that was closed has no handle.
+/// Returns false: nothing is opened in the place of a stream that was closed.
 pub(in super::super) fn was_closed(_stream: &File) -> bool {
     false
 }
 
-/// Does not wait: the read will, without a message.
+/// Does not wait: the first read does, without a message.
 pub(in super::super) fn wait(_stream: &File, _timeout: Option<Duration>) -> StreamState {
     StreamState::Readable
 }
@@ -48,12 +37,12 @@ pub(in super::super) fn identity(file: &File) -> Option<FileId> {
     identify(file)
 }
 
-/// Not known here: pipes have no identity.
+/// Returns `None`: pipes and consoles have no identity.
 pub(in super::super) fn stream_identity(_file: &File) -> Option<FileId> {
     None
 }
 
-/// Not known here.
+/// Returns `None`, as [`stream_identity`] does.
 pub(in super::super) fn stream_identity_at(_path: &Path) -> Option<FileId> {
     None
 }
@@ -68,7 +57,7 @@ fn identify(handle: impl winapi_util::AsHandleRef + Copy) -> Option<FileId> {
 
 /// Calls `handler` with the number of SIGINT for each Ctrl-C and Ctrl-Break from now on, on a thread of its own.
 ///
-/// When the console is closed it is called too, but the system may end the process before it is done.
+/// Closing the console calls it too, but the system may end the process before it returns.
 pub(in super::super) fn on_signal(handler: impl Fn(i32) + Send + 'static) -> io::Result<()> {
     ctrlc::set_handler(move || handler(SIGINT)).map_err(io::Error::other)
 }

@@ -64,7 +64,7 @@ pub(in super::super) fn open_device(_path: &Path) -> Option<File> {
 }
 
 /// Returns a handle of our own for a standard stream, at the same position.
-pub(in super::super) fn duplicate(stream: impl AsFd) -> io::Result<File> {
+pub fn duplicate(stream: impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
 

@@ -30,7 +30,7 @@ pub(in super::super) fn open_device(path: &Path) -> Option<File> {
 }
 
 /// Returns a handle of our own for a standard stream, at the same position.
-pub(in super::super) fn duplicate(stream: impl AsHandle) -> io::Result<File> {
+pub fn duplicate(stream: impl AsHandle) -> io::Result<File> {
     stream.as_handle().try_clone_to_owned().map(File::from)
 }
 
