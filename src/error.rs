@@ -37,6 +37,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 ///     }
 /// }
 ///
+/// # if !std::path::Path::new("fixtures").exists() { return; } // The published crate has none.
 /// let mut limits = Limits::default();
 /// limits.size = 1000;
 /// let mut run = Run::quiet();

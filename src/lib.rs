@@ -23,6 +23,7 @@
 //! use imgtar::{Compress, ConvertOptions, OciOptions, Run, Sink, Target, convert};
 //!
 //! # fn main() -> imgtar::Result<()> {
+//! # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 //! # let dir = tempfile::tempdir().unwrap();
 //! # let output = &dir.path().join("oci.tar");
 //! let input = "fixtures/saved20.tar.xz";

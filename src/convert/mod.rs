@@ -33,6 +33,7 @@ use selection::Selection;
 /// use imgtar::{ConvertOptions, DockerOptions, Platforms, Run, Sink, Target, convert};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// let mut options = ConvertOptions::new(Target::Docker(DockerOptions::default()));
 /// options.platforms = Platforms::Only(vec!["linux/amd64".parse()?]);
 /// let (sink, memory) = Sink::memory();
@@ -64,6 +65,7 @@ pub fn convert(input: Input, output: Output, options: &ConvertOptions, run: &Run
 /// use imgtar::{Archives, ConvertOptions, DeltaOptions, Input, OciOptions, Run, Sink, Target, convert_all};
 ///
 /// # fn main() -> imgtar::Result<()> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// # let (old, new) = ("fixtures/saved20.tar.xz", "fixtures/dangling-index.tar.xz");
 /// let mut archives = Archives::default();
 /// archives.inputs.push(new.into());
@@ -106,6 +108,7 @@ pub fn convert_all(
 /// use imgtar::{ConvertOptions, OciOptions, Output, OutputBatch, Run, SplitPattern, Target, split};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// # let dir = tempfile::tempdir()?;
 /// # let (input, directory) = ("fixtures/saved20.tar.xz", dir.path());
 /// let pattern: SplitPattern = "{name}-{tag}.tar".parse()?;
@@ -183,6 +186,7 @@ pub fn import(
 /// use imgtar::{ConvertOptions, EditOptions, OciOptions, Run, Sink, Target, edit};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// # let dir = tempfile::tempdir()?;
 /// # let (input, output) = ("fixtures/saved20.tar.xz", &dir.path().join("edited.tar"));
 /// let mut changes = EditOptions::default();

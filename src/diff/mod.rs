@@ -126,6 +126,7 @@ impl DiffOptions {
 /// use imgtar::{DiffIgnore, DiffOptions, ImageSelector, Run, diff, open};
 ///
 /// # fn main() -> imgtar::Result<()> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// let run = Run::quiet();
 /// let all = ImageSelector::default();
 /// let a = all.one(&open("fixtures/saved20.tar.xz".into(), None, &run)?)?;

@@ -90,6 +90,7 @@ impl InspectReport {
 /// use imgtar::{Archive, ImageSelector, InspectDepth, Run, inspect};
 ///
 /// # fn main() -> imgtar::Result<()> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// let run = Run::quiet();
 /// let archive = Archive::open("fixtures/saved20.tar.xz".into(), &run)?;
 /// let images = archive.images(None, &run)?;

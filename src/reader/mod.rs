@@ -49,6 +49,7 @@ pub(crate) use rootfs::{import, single_layer};
 /// use imgtar::{ImageSelector, Run, open};
 ///
 /// # fn main() -> imgtar::Result<()> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// let images = open("fixtures/saved20.tar.xz".into(), None, &Run::quiet())?;
 /// for chosen in ImageSelector::default().images(&images)? {
 ///     let names: Vec<String> = chosen.names.iter().map(ToString::to_string).collect();

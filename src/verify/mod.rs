@@ -99,6 +99,7 @@ pub struct SeverityCounts {
 /// use imgtar::{Run, verify};
 ///
 /// # fn main() -> imgtar::Result<()> {
+/// # if !std::path::Path::new("fixtures").exists() { return Ok(()); } // The published crate has none.
 /// let report = verify("fixtures/dangling-index.tar.xz".into(), Vec::new(), Run::quiet())?;
 /// for finding in &report.findings {
 ///     let rule = finding.rule.map_or_else(String::new, |rule| rule.to_string());
