@@ -106,7 +106,8 @@ impl Seek for Patch<'_> {
     }
 }
 
-#[cfg(test)]
+// Windows has no region: its only way to write at a position moves the cursor.
+#[cfg(all(test, unix))]
 mod tests {
     use std::fs;
 
@@ -114,8 +115,6 @@ mod tests {
     use crate::stream::finish::Finish;
     use crate::stream::sink::Sink;
 
-    // Windows has no region: its only way to write at a position moves the cursor.
-    #[cfg(unix)]
     #[test]
     fn regions_are_filled_by_position_and_never_past_their_end() {
         let dir = tempfile::tempdir().unwrap();
