@@ -63,7 +63,7 @@ pub(in super::super) fn open_device(_path: &Path) -> Option<File> {
     None
 }
 
-/// Returns a handle of our own for a standard stream, at the same position.
+/// Returns a handle of our own for a standard stream, which shares its position.
 pub fn duplicate(stream: impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
@@ -159,7 +159,7 @@ pub(in super::super) fn copy_in_kernel(from: &File, offset: u64, to: &File, want
     (moved > 0).then_some(moved as u64)
 }
 
-/// Returns `None`: no such call of other systems copies both to files and to pipes.
+/// Returns `None`: imgtar uses such calls of Linux alone.
 #[cfg(not(target_os = "linux"))]
 pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None

@@ -29,7 +29,7 @@ pub(in super::super) fn open_device(path: &Path) -> Option<File> {
     winapi_util::file::typ(&file).is_ok_and(|found| found.is_char()).then_some(file)
 }
 
-/// Returns a handle of our own for a standard stream, at the same position.
+/// Returns a handle of our own for a standard stream, which shares its position.
 pub fn duplicate(stream: impl AsHandle) -> io::Result<File> {
     stream.as_handle().try_clone_to_owned().map(File::from)
 }
@@ -76,7 +76,7 @@ pub(in super::super) fn read_at(file: &File, buf: &mut [u8], offset: u64) -> io:
 }
 
 /// Always fails: Windows would move the cursor, on which the writer that appends to the file depends.
-/// [`Patch::region`](super::super::patch::Patch::region) therefore has nothing for it to write to.
+/// [`Patch::region`](super::super::patch::Patch::region) returns `None` for that reason, and nothing calls this.
 pub(in super::super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
 }
@@ -84,7 +84,7 @@ pub(in super::super) fn write_at(_file: &File, _bytes: &[u8], _offset: u64) -> i
 /// Leaves pipes as they are: only their creator sets their size.
 pub(crate) fn enlarge_pipe(_file: &File) {}
 
-/// Returns `None`: Windows copies whole files inside the kernel, not ranges.
+/// Returns `None`: Windows has no general call that copies a range of a file.
 pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _wanted: u64) -> Option<u64> {
     None
 }
