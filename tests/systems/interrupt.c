@@ -1,5 +1,5 @@
-// interrupt.exe DIRECTORY COMMAND: starts the command with a standard input that stays open, types Ctrl-C for it once there is a
-// file in DIRECTORY, and ends with its exit status; 255 if that cannot be done.
+// interrupt.exe DIRECTORY COMMAND: starts the command with a standard input that stays open, sends it Ctrl-C once there is a file
+// in DIRECTORY, and ends with its exit status; 255 if that cannot be done, or if there is no file within a minute.
 
 #include <windows.h>
 #include <stdio.h>
@@ -27,11 +27,17 @@ int main(int count, char **args) {
   start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
   start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
   if (!CreateProcessA(NULL, args[2], NULL, NULL, TRUE, 0, NULL, NULL, &start, &process)) return 255;
-  for (int tries = 0; tries < 6000 && !has_file(args[1]); tries++) Sleep(10);
-  // It is typed for all programs of the console.
+  int found = has_file(args[1]);
+  for (int tries = 0; tries < 6000 && !found; tries++) {
+    Sleep(10);
+    found = has_file(args[1]);
+  }
+  // All programs of the console receive Ctrl-C, this one too.
   SetConsoleCtrlHandler(NULL, TRUE);
-  if (!GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0) || WaitForSingleObject(process.hProcess, 60000) != WAIT_OBJECT_0 ||
-      !GetExitCodeProcess(process.hProcess, &status))
+  if (!found || !GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0) || WaitForSingleObject(process.hProcess, 60000) != WAIT_OBJECT_0 ||
+      !GetExitCodeProcess(process.hProcess, &status)) {
     TerminateProcess(process.hProcess, 255);
+    return 255;
+  }
   return status;
 }
