@@ -117,9 +117,8 @@ impl Existing {
     fn at(path: &Path) -> Result<Self> {
         let entries = match sys::read_dir(path) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(Self::File),
-            // Windows finds nothing below a file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_file() => return Ok(Self::File),
+            // Windows has other errors for the listing of a file.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory || path.is_file() => return Ok(Self::File),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
             Err(error) => return Err(Error::io("opening", name(path), error)),
         };
