@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[path = "../support/mod.rs"]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "tests for Linux alone use the rest"))]
 mod support;
 
 mod architecture;

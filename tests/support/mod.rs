@@ -20,7 +20,6 @@ pub(crate) mod name;
 pub(crate) mod order;
 #[cfg(target_os = "linux")]
 pub(crate) mod process;
-#[cfg(target_os = "linux")]
 pub(crate) mod repair;
 pub(crate) mod rootfs;
 pub(crate) mod run;
