@@ -40,5 +40,5 @@ pub mod words {
 pub mod stream {
     pub use crate::stream::skip::{Sequential, Skip};
     pub use crate::stream::source::Source;
-    pub use crate::stream::{duplicate, metadata, resolved, unfinished};
+    pub use crate::stream::{PathKey, duplicate, metadata, unfinished};
 }

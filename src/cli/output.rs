@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use imgtar::internals::path::escape_path;
-use imgtar::internals::stream::{duplicate, resolved};
+use imgtar::internals::stream::{PathKey, duplicate};
 use imgtar::{Diagnostics, Encoding, Error, Input, Mode, Output, OutputBatch, Result, Rule, Sink};
 
 use super::answer::Answer;
@@ -133,11 +133,11 @@ pub(crate) fn refuse_conflicts<'a>(
     let file = |path: &'a Option<PathBuf>| path.as_deref().filter(|path| *path != standard);
     let (report, config) = (file(&args.output.report), file(&args.rootfs.config_out));
     let written = [("--output", output), ("--report", report), ("--config-out", config)];
-    let written = written.into_iter().filter_map(|(flag, path)| path.map(|path| (flag, path, resolved(path))));
+    let written = written.into_iter().filter_map(|(flag, path)| path.map(|path| (flag, path, PathKey::of(path))));
     let written: Vec<_> = written.collect();
-    let read = |path: &'a PathBuf| (path != standard).then(|| resolved(path));
-    let inputs: Vec<PathBuf> = inputs.into_iter().filter_map(read).collect();
-    let others: Vec<PathBuf> = others.into_iter().filter_map(read).collect();
+    let read = |path: &'a PathBuf| (path != standard).then(|| PathKey::of(path));
+    let inputs: Vec<PathKey> = inputs.into_iter().filter_map(read).collect();
+    let others: Vec<PathKey> = others.into_iter().filter_map(read).collect();
     for (nth, (flag, path, place)) in written.iter().enumerate() {
         let inputs = inputs.iter().filter(|_| *flag != "--output");
         if inputs.chain(&others).any(|read| place.starts_with(read)) {

@@ -7,13 +7,14 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::{fmt, io, mem};
 
 use super::dir_sink::DirSink;
 use super::dir_target::Mode;
-use super::output::{name, refuse, resolved};
+use super::file_names::PathKey;
+use super::output::{name, refuse};
 use super::placement::{StagedOutput, place};
 use super::sink::Sink;
 use super::sys;
@@ -36,8 +37,8 @@ type OnWait = dyn Fn(&Path) + Send + Sync;
 struct BatchOutputs {
     /// The outputs in the order in which they were begun; `None` until they are finished.
     staged: Vec<Option<StagedOutput>>,
-    /// The names that they will get, without symbolic links.
-    targets: HashSet<PathBuf>,
+    /// The names that they will get.
+    targets: HashSet<PathKey>,
 }
 
 /// The slot of an output in its batch: by the order in which they were begun, because threads finish them in any order.
@@ -121,7 +122,7 @@ impl BatchSlot {
     /// [`Error::Usage`] if another output of the batch has it.
     pub(super) fn reserve(&self, target: &Path) -> Result<()> {
         let outputs = self.batch.upgrade().expect("the batch begins the output");
-        if lock(&outputs).targets.insert(resolved(target)) {
+        if lock(&outputs).targets.insert(PathKey::of(target)) {
             return Ok(());
         }
         Err(Error::Usage(format!("{}: two outputs would have this name", name(target))))
@@ -158,6 +159,7 @@ impl BatchSlot {
 mod tests {
     use std::fs;
     use std::io::Write;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::error::ErrorKind;

@@ -4,6 +4,7 @@ pub(crate) mod batch;
 pub(crate) mod copy;
 pub(crate) mod dir_sink;
 pub(crate) mod dir_target;
+pub(crate) mod file_names;
 pub(crate) mod finish;
 pub(crate) mod in_order;
 pub(crate) mod input;
@@ -23,6 +24,6 @@ pub(crate) mod sys;
 pub(crate) mod tap;
 pub mod unfinished;
 
-pub use output::resolved;
+pub use file_names::PathKey;
 pub(crate) use sys::enlarge_pipe;
 pub use sys::{duplicate, metadata};

@@ -40,7 +40,7 @@ pub(super) fn follow_links(path: &Path) -> Result<PathBuf> {
 }
 
 /// The path without symbolic links, of a file that need not exist yet.
-pub fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| match (parent(path).canonicalize(), path.file_name()) {
         (Ok(parent), Some(name)) => parent.join(name),
         _ => path.to_owned(),

@@ -100,6 +100,8 @@ impl NamingMethod {
                 let persisted = TempPath::try_from_path(staged)?.persist(target);
                 persisted.map(|()| UndoNaming::Remove).map_err(|refused| refused.error)
             }
+            // Windows may put it in the place of a file.
+            Self::NewDirectory if cfg!(windows) && !is_free(target)? => Err(io::ErrorKind::AlreadyExists.into()),
             Self::NewDirectory => fs::rename(staged, target).map(|()| UndoNaming::Remove),
             Self::Merge => merge(staged, target, is_last),
             Self::Exchange => exchange(staged, target).map(|()| UndoNaming::Exchange),

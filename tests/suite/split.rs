@@ -176,6 +176,12 @@ fn names_that_the_system_takes_for_one_or_for_a_device_are_refused() {
     let outcome = split(&scratch, &two, "oci", "{name}-{tag}.tar", &["-f"]);
     assert_eq!(outcome.code, 4, "{outcome}");
     outcome.says(["two images would be written to app-v1.tar"]);
+    let dotted = Shape::Docker20.save(&["app:v1.", "app:v1"].map(TestImage::demo));
+    let outcome = split(&scratch, &dotted, "oci", "{name}-{tag}", &["-f"]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    let report = ["--report", "OUT/APP-V1.tar.", "-f"];
+    let outcome = split(&scratch, &dotted, "oci", "{name}-{tag}.tar", &report);
+    assert_eq!(outcome.code, 2, "{outcome}");
     let device = Shape::Docker20.save_one(&TestImage::demo("nul:1"));
     let outcome = split(&scratch, &device, "oci", "{name}.tar", &[]);
     assert_eq!(outcome.code, 4, "{outcome}");

@@ -156,6 +156,30 @@ fn what_is_written_to_nul_with_an_extension_is_discarded_or_a_file() {
     }
 }
 
+/// Only one of them would be there afterwards.
+#[test]
+fn two_outputs_of_one_run_that_are_one_file_are_refused() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path("o")).unwrap();
+    for flags in [
+        &["--to", "oci", "-o", "o/Out.tar", "--report", "o/out.tar"][..],
+        &["--to", "oci", "-o", "o/x.tar", "--report", "o/x.tar."],
+        &["--to", "oci", "-o", "o/\u{c4}.tar", "--report", "O\\\u{e4}.TAR "],
+        &["--to", "rootfs", "-o", "o/r.tar", "--config-out", "o/R.TAR"],
+        &["--to", "oci-dir", "-o", "o/q1", "--report", "o/Q1"],
+    ] {
+        for force in [&[][..], &["-f"]] {
+            let run = imgtar(["convert"]).args(flags).args(force).dir(scratch.dir()).stdin(source());
+            run.exits(2).says(["name the same file"]);
+            assert_eq!(fs::read_dir(scratch.path("o")).unwrap().count(), 0, "{flags:?}");
+        }
+    }
+    let input = scratch.write("o/in.tar", source());
+    let run = imgtar(["convert", "o/in.tar", "--to", "oci", "-o", "o/out.tar", "-f", "--report", "O/IN.TAR."]);
+    run.dir(scratch.dir()).exits(2).says(["--report would replace an input"]);
+    assert_eq!(fs::read(input).unwrap(), source());
+}
+
 #[test]
 fn separators_of_both_kinds_and_a_drive_name_files() {
     let scratch = Scratch::new();

@@ -20,6 +20,7 @@ use crate::image::{ImageEntry, Name};
 use crate::options::ConvertOptions;
 use crate::path::escape_for_terminal;
 use crate::spec::platform::Platform;
+use crate::stream::PathKey;
 
 /// The longest name of a file, bytes.
 const MAX_NAME: usize = 255;
@@ -134,12 +135,9 @@ impl SplitPattern {
     pub(super) fn names(&self, groups: &[Vec<ImageEntry>]) -> Result<Vec<String>> {
         let names: Vec<String> =
             groups.iter().enumerate().map(|(number, group)| self.name(number, group)).collect::<Result<_>>()?;
-        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut known: HashMap<PathKey, usize> = HashMap::new();
         for (number, name) in names.iter().enumerate() {
-            // File systems of these systems take `V1` and `v1` for one name.
-            let is_folded = cfg!(any(windows, target_os = "macos"));
-            let key = if is_folded { name.to_ascii_lowercase() } else { name.clone() };
-            if let Some(other) = known.insert(key, number) {
+            if let Some(other) = known.insert(PathKey::of_name(name), number) {
                 let problem = format!(
                     "two images would be written to {name}; a pattern with more fields, such as {{n}}, tells them apart"
                 );

@@ -114,6 +114,17 @@ fn what_is_no_layout_is_never_touched() {
 }
 
 #[test]
+fn a_file_that_appears_meanwhile_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("layout");
+    let sink = DirSink::create(&path, Mode::New).unwrap();
+    fill(&sink, "1");
+    fs::write(&path, "precious").unwrap();
+    assert!(matches!(sink.finish(), Err(Error::Output { .. })));
+    assert_eq!(files(dir.path()), ["layout"]);
+}
+
+#[test]
 fn a_directory_that_appears_meanwhile_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("layout");
