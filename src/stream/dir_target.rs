@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::batch::BatchSlot;
+use super::file_names::problem_with;
 use super::output::{follow_links, is_under_construction, name, not_begun, refuse};
 use super::placement::NamingMethod;
 use super::{sys, unfinished};
@@ -42,9 +43,12 @@ impl DirTarget {
     /// another run.
     ///
     /// # Errors
-    /// [`Error::Output`] when something is there that `mode` does not allow, [`Error::Io`] when the system refuses, and
-    /// those of [`BatchSlot::reserve`].
+    /// [`Error::Output`] when something is there that `mode` does not allow, or nothing can be, [`Error::Io`] when the system
+    /// refuses, and those of [`BatchSlot::reserve`].
     pub(super) fn claim(path: &Path, mode: Mode, on_wait: &dyn Fn(), batch: Option<&BatchSlot>) -> Result<Self> {
+        if let Some(problem) = problem_with(path) {
+            return Err(refuse(path, problem));
+        }
         let target = follow_links(path)?;
         if let Some(slot) = batch {
             slot.reserve(&target)?;

@@ -1,12 +1,13 @@
-//! The names that a system takes for one: outputs with two of them would replace each other.
+//! The names that a system takes for one, and those that it does not take for the name of a file.
 //!
-//! Windows and macOS ignore the case of letters, and Windows also dots and spaces at the end of a name. Where they differ
-//! over letters that have no single counterpart, more names are taken for one than need be.
+//! Outputs with two names of one file would replace each other. Windows and macOS ignore the case of letters, and Windows
+//! also dots and spaces at the end of a name. Where they differ over letters that have no single counterpart, more names are
+//! taken for one than need be. Windows keeps some names for devices, and `:` for streams in files.
 //!
 //! Sources: docs/formats.md H-26; <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Component, Path};
+use std::path::{Component, Path, Prefix};
 
 use super::output::resolved;
 
@@ -33,6 +34,61 @@ impl PathKey {
     /// Returns true if this is `other`, or lies below it.
     pub fn starts_with(&self, other: &Self) -> bool {
         self.0.starts_with(&other.0)
+    }
+}
+
+/// Returns why no output can be at `path` on this system, where its names tell.
+pub(super) fn problem_with(path: &Path) -> Option<&'static str> {
+    NamingRules::OF_SYSTEM.problem_with(path)
+}
+
+/// Returns false if no file of this system can have the name `name`.
+pub(crate) fn is_possible(name: &str) -> bool {
+    NamingRules::OF_SYSTEM.is_possible(name)
+}
+
+/// A device that Windows opens by its name, in every directory; older versions open it with any extension, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeviceOfWindows {
+    Null,
+    Console,
+    /// A port, or the console with an extension.
+    Other,
+}
+
+impl DeviceOfWindows {
+    /// The device that Windows opens at `path`, if it is one of those that have names of files.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        let prefix = || match path.components().next() {
+            Some(Component::Prefix(prefix)) => match prefix.kind() {
+                Prefix::DeviceNS(name) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        };
+        Self::named(&path.file_name().or_else(prefix)?.to_string_lossy())
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let name = name.trim_end_matches(['.', ' ']).to_lowercase();
+        let stem = name.split('.').next().unwrap_or_default().trim_end();
+        let is_port =
+            |number: &str| matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
+        match stem {
+            "nul" => Some(Self::Null),
+            "con" | "conin$" | "conout$" if stem == name => Some(Self::Console),
+            "con" | "conin$" | "conout$" | "prn" | "aux" => Some(Self::Other),
+            _ => ["com", "lpt"].iter().any(|port| stem.strip_prefix(port).is_some_and(is_port)).then_some(Self::Other),
+        }
+    }
+}
+
+/// Returns true for `\\.\pipe` of `\\.\pipe\name`, also on another machine.
+fn is_root_of_pipes(component: Component<'_>) -> bool {
+    let Component::Prefix(prefix) = component else { return false };
+    match prefix.kind() {
+        Prefix::DeviceNS(name) | Prefix::Verbatim(name) | Prefix::UNC(_, name) => name.eq_ignore_ascii_case("pipe"),
+        Prefix::VerbatimUNC(..) | Prefix::VerbatimDisk(_) | Prefix::Disk(_) => false,
     }
 }
 
@@ -65,6 +121,24 @@ impl NamingRules {
             }
             _ => key,
         }
+    }
+
+    fn problem_with(self, path: &Path) -> Option<&'static str> {
+        let has_colon =
+            |component| matches!(component, Component::Normal(name) if name.to_string_lossy().contains(':'));
+        if self != Self::Windows {
+            None
+        } else if path.components().next().is_some_and(is_root_of_pipes) {
+            Some("is a named pipe, to which imgtar does not write on Windows")
+        } else if path.components().any(has_colon) {
+            Some("has a `:` that does not follow a drive; on Windows no name of a file has one")
+        } else {
+            DeviceOfWindows::at(path).map(|_| "is the name of a device on Windows")
+        }
+    }
+
+    fn is_possible(self, name: &str) -> bool {
+        self != Self::Windows || !name.contains(':') && DeviceOfWindows::named(name).is_none()
     }
 
     fn case_key(self, text: &OsStr) -> OsString {
@@ -104,6 +178,31 @@ mod tests {
             assert_eq!(rules(one, other), [], "{one}, {other}");
         }
         assert_eq!(rules("a", "a").len(), 3);
+    }
+
+    #[test]
+    fn names_of_devices_are_known_with_any_extension() {
+        for name in ["nul", "NUL.tar", "aux.tar.gz", "Con .tar", "com1.tar", "LPT9", "COM²", "CONIN$", "prn. "] {
+            assert!(!NamingRules::Windows.is_possible(name) && NamingRules::Exact.is_possible(name), "{name}");
+            assert!(NamingRules::Windows.problem_with(&Path::new("o").join(name)).is_some(), "{name}");
+        }
+        for name in ["null.tar", "com.tar", "com10.tar", "lpt0.tar", "console.tar", "app-nul.tar", "con$", ""] {
+            assert!(NamingRules::Windows.is_possible(name), "{name}");
+            assert_eq!(NamingRules::Windows.problem_with(&Path::new("aux/x").join(name)), None, "{name}");
+        }
+        for name in ["con", "CON. ", "ConOut$"] {
+            assert_eq!(DeviceOfWindows::named(name), Some(DeviceOfWindows::Console), "{name}");
+        }
+    }
+
+    #[test]
+    fn windows_takes_what_follows_a_colon_for_a_stream() {
+        for name in ["a.tar:b", "lay:6", "lay:6/x", "c:a.tar", ":"] {
+            assert!(!NamingRules::Windows.is_possible(name) && NamingRules::IgnoreCase.is_possible(name), "{name}");
+            let problem = |rules: NamingRules| rules.problem_with(&Path::new("./o").join(format!("./{name}")));
+            assert!(problem(NamingRules::Windows).is_some_and(|problem| problem.contains("drive")), "{name}");
+            assert_eq!(problem(NamingRules::IgnoreCase), None);
+        }
     }
 
     #[test]

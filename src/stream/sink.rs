@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::BatchSlot;
 use super::copy::Destination;
+use super::file_names::problem_with;
 use super::finish::Finish;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
 use super::patch::Patch;
@@ -56,7 +57,7 @@ impl Sink {
     /// Opening a FIFO waits for its reader.
     ///
     /// # Errors
-    /// [`Error::Output`] for a directory, and for an existing file unless `force`; [`Error::Io`] when the system refuses.
+    /// [`Error::Output`] for a directory, for an existing file unless `force`, and for a name that no file can have; [`Error::Io`] when the system refuses.
     pub fn file(path: &Path, force: bool) -> Result<Self> {
         Self::file_of(path, force, None)
     }
@@ -68,6 +69,9 @@ impl Sink {
     pub(super) fn file_of(path: &Path, force: bool, batch: Option<BatchSlot>) -> Result<Self> {
         if let Some(device) = sys::open_device(path) {
             return Ok(Self::stream(device, name(path)));
+        }
+        if let Some(problem) = problem_with(path) {
+            return Err(refuse(path, problem));
         }
         let target = follow_links(path)?;
         if let Some(number) = descriptor(&target) {

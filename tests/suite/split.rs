@@ -170,7 +170,7 @@ fn two_of_one_name_are_refused_before_anything_is_written() {
 /// Where nobody else could tell the two apart, or find what was written.
 #[cfg(windows)]
 #[test]
-fn names_that_the_system_takes_for_one_or_for_a_device_are_refused() {
+fn names_that_the_system_takes_for_one_or_for_no_file_are_refused() {
     let scratch = Scratch::new();
     let two = Shape::Docker20.save(&["app:V1", "app:v1"].map(TestImage::demo));
     let outcome = split(&scratch, &two, "oci", "{name}-{tag}.tar", &["-f"]);
@@ -186,6 +186,9 @@ fn names_that_the_system_takes_for_one_or_for_a_device_are_refused() {
     let outcome = split(&scratch, &device, "oci", "{name}.tar", &[]);
     assert_eq!(outcome.code, 4, "{outcome}");
     outcome.says(["no file can be named `nul.tar`"]);
+    let outcome = split(&scratch, &two, "oci", "{name}:{tag}.tar", &[]);
+    assert_eq!(outcome.code, 4, "{outcome}");
+    outcome.says(["no file can be named `app:V1.tar`"]);
     assert!(found(&scratch).is_empty());
 }
 

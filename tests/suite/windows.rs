@@ -180,6 +180,50 @@ fn two_outputs_of_one_run_that_are_one_file_are_refused() {
     assert_eq!(fs::read(input).unwrap(), source());
 }
 
+/// Older versions of Windows would write to the port that has the name, and there would be no file.
+#[test]
+fn names_of_other_devices_and_of_streams_in_files_are_refused() {
+    let scratch = Scratch::new();
+    for (out, problem) in [
+        ("aux", "is the name of a device"),
+        ("./Aux.tar", "is the name of a device"),
+        ("COM1", "is the name of a device"),
+        (r"\\.\COM1", "is the name of a device"),
+        ("con.tar", "is the name of a device"),
+        ("a.tar:b", "has a `:`"),
+        ("layout:6", "has a `:`"),
+        (r".\c:a.tar", "has a `:`"),
+        (r"\\.\pipe\imgtar", "is a named pipe"),
+    ] {
+        for target in [Target::Docker, Target::OciDir] {
+            let run = || to(target, Path::new(out)).dir(scratch.dir()).stdin(source());
+            run().exits(5).says([out, problem]);
+            run().arg("-f").exits(5).says([problem]);
+        }
+        let run = to(Target::Docker, Path::new("out")).args(["--report", out]).dir(scratch.dir()).stdin(source());
+        run.exits(5).says([problem]);
+        assert!(scratch.names().is_empty(), "{out}");
+    }
+}
+
+/// Where there is no terminal the name is that of a device like others.
+#[test]
+fn an_archive_is_not_written_to_the_console() {
+    let scratch = Scratch::new();
+    for out in ["CON", "con", "CONOUT$", r"\\.\CONOUT$", r"\\.\CON", "./CON"] {
+        let outcome = to(Target::Docker, Path::new(out)).dir(scratch.dir()).stdin(source()).run();
+        assert!(outcome.stdout.is_empty() && scratch.names().is_empty(), "{outcome}");
+        let problem = match outcome.code {
+            2 => "an archive is not written to a terminal",
+            code => {
+                assert_eq!(code, 5, "{outcome}");
+                "is the name of a device"
+            }
+        };
+        outcome.says([problem]);
+    }
+}
+
 #[test]
 fn separators_of_both_kinds_and_a_drive_name_files() {
     let scratch = Scratch::new();

@@ -20,7 +20,7 @@ use crate::image::{ImageEntry, Name};
 use crate::options::ConvertOptions;
 use crate::path::escape_for_terminal;
 use crate::spec::platform::Platform;
-use crate::stream::PathKey;
+use crate::stream::file_names::{self, PathKey};
 
 /// The longest name of a file, bytes.
 const MAX_NAME: usize = 255;
@@ -163,8 +163,7 @@ impl SplitPattern {
                 }
             }
         }
-        let is_device = cfg!(windows) && is_device_of_windows(&name);
-        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || is_device {
+        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || !file_names::is_possible(&name) {
             let problem = format!("no file can be named `{}`", escape_for_terminal(name.as_bytes()));
             return Err(Error::inexpressible(group[0].at(), problem));
         }
@@ -175,16 +174,6 @@ impl SplitPattern {
 /// Letters that mean nothing to a file system, a shell or a terminal.
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | '_')
-}
-
-/// Returns true for names that older versions of Windows take for a device, whatever extension follows: an archive called
-/// `nul.tar` would be lost.
-fn is_device_of_windows(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    match stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt")) {
-        Some(number) => matches!(number.as_bytes(), [b'1'..=b'9']),
-        None => matches!(&*stem, "con" | "prn" | "aux" | "nul"),
-    }
 }
 
 impl PatternField {
@@ -232,19 +221,4 @@ fn platform(group: &[ImageEntry]) -> Option<&Platform> {
 
 fn image_id(group: &[ImageEntry]) -> Option<&Digest> {
     group.iter().flat_map(|entry| entry.node.images()).map(|image| &image.image_id).next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_device_of_windows;
-
-    #[test]
-    fn names_of_devices_are_known_with_any_extension() {
-        for name in ["nul", "NUL.tar", "aux.tar.gz", "Con .tar", "com1.tar", "LPT9"] {
-            assert!(is_device_of_windows(name), "{name}");
-        }
-        for name in ["null.tar", "com.tar", "com10.tar", "lpt0.tar", "console.tar", "app-nul.tar", ""] {
-            assert!(!is_device_of_windows(name), "{name}");
-        }
-    }
 }

@@ -6,6 +6,8 @@ use std::os::windows::fs::FileExt;
 use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 
+use super::super::file_names::DeviceOfWindows;
+
 /// True where [`lock`] locks the directories of most file systems.
 pub(in super::super) const LOCKS_DIRECTORIES: bool = false;
 
@@ -22,10 +24,18 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
     winapi_util::file::typ(file)?.is_disk().then(|| file.metadata()).transpose()
 }
 
-/// Opens the device that `path` names, such as `NUL` in any directory; `None` if it names none. Only the open handle tells:
-/// Windows has no metadata for the path of a device.
+/// Opens the null device or the console, whose names are those of files in any directory, or another device that `path`
+/// names but a port; `None` if it names none. Only the open handle tells: Windows has no metadata for the path of a device.
 pub(in super::super) fn open_device(path: &Path) -> Option<File> {
-    let file = fs::OpenOptions::new().write(true).open(path).ok()?;
+    let path = match DeviceOfWindows::at(path) {
+        // `CON` can be opened for reading or for writing, not for both.
+        Some(DeviceOfWindows::Console) => Path::new("CONOUT$"),
+        Some(DeviceOfWindows::Other) => return None,
+        Some(DeviceOfWindows::Null) | None => path,
+    };
+    // Windows tells only readers that a device is a terminal.
+    let open = |read| fs::OpenOptions::new().read(read).write(true).open(path);
+    let file = open(true).or_else(|_| open(false)).ok()?;
     winapi_util::file::typ(&file).is_ok_and(|found| found.is_char()).then_some(file)
 }
 
