@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::copy::{CHUNK, read_some};
-use super::output::temporary;
+use super::output::{bare, temporary};
 use super::skip::Skip;
 use super::source::{Extent, Source};
 use super::sys;
@@ -22,7 +22,7 @@ fn unlinked(tmpdir: &Path) -> Result<File> {
         // Its guard goes at once, and its name with it.
         None => temporary(tmpdir, 0o600).map(|(_, file)| file),
     };
-    create().map_err(|error| unusable(tmpdir, "create", &error))
+    create().map_err(|error| unusable(tmpdir, "create", &bare(error)))
 }
 
 /// Returns the error for a temporary file in `tmpdir`; `verb` says what the system refuses.
