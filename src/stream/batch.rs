@@ -308,7 +308,6 @@ mod tests {
         batch.file(&dir.path().join("b"), false).unwrap();
     }
 
-    #[cfg(unix)]
     #[test]
     fn no_two_batches_wait_for_each_other() {
         let dir = tempfile::tempdir().unwrap();

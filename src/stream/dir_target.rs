@@ -56,8 +56,10 @@ impl DirTarget {
         let mut is_made = false;
         // The directory may change until it is locked: a run that fills it makes it look like any other for a moment.
         let lock = match (Existing::at(&target)?, mode) {
-            (Existing::Nothing, Mode::Append) if sys::LOCKS_DIRECTORIES => {
-                is_made = make(&target).map_err(|error| not_begun(path, error))?;
+            (Existing::Nothing, Mode::Append) => {
+                if sys::LOCKS_DIRECTORY_ITSELF {
+                    is_made = make(&target).map_err(|error| not_begun(path, error))?;
+                }
                 lock(path, &target, on_wait, batch)?
             }
             (Existing::Nothing | Existing::File, _) | (Existing::Layout, Mode::New) => None,
@@ -132,7 +134,7 @@ impl Existing {
         }
         for entry in entries {
             // Once the directory is locked, what is under construction in it is a run's that was killed.
-            if !(sys::LOCKS_DIRECTORIES && is_under_construction(&entry.map_err(failed)?.file_name())) {
+            if !is_under_construction(&entry.map_err(failed)?.file_name()) {
                 return Ok(Self::Other);
             }
         }

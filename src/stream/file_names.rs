@@ -37,6 +37,12 @@ impl PathKey {
     }
 }
 
+/// The form of `name` that all names of one file share on this system.
+#[cfg(windows)]
+pub(super) fn name_key(name: &OsStr) -> OsString {
+    NamingRules::OF_SYSTEM.name_key(name)
+}
+
 /// Returns why no output can be at `path` on this system, where its names tell.
 pub(super) fn problem_with(path: &Path) -> Option<&'static str> {
     NamingRules::OF_SYSTEM.problem_with(path)

@@ -1,6 +1,5 @@
 //! Where OUT goes: never half, never over something by accident, never litter (H-26, O-30, the page's "Edges").
 
-#[cfg(unix)]
 mod locks;
 #[cfg(unix)]
 mod special;

@@ -107,6 +107,17 @@ fn a_read_only_output_is_replaced_or_stays() {
 }
 
 #[test]
+fn what_a_killed_run_left_in_an_empty_directory_does_not_stand_in_the_way() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path("layout/.imgtar-x/blobs")).unwrap();
+    to(Target::OciDir, &scratch.path("layout")).stdin(source()).success();
+    imgtar(["verify"]).arg(scratch.path("layout")).success();
+    fs::create_dir(scratch.path("other")).unwrap();
+    scratch.write("other/precious", "");
+    to(Target::OciDir, &scratch.path("other")).stdin(source()).exits(5);
+}
+
+#[test]
 fn the_directory_that_temp_names_holds_what_is_spooled_and_nothing_afterwards() {
     let scratch = Scratch::new();
     fs::create_dir(scratch.path("temp")).unwrap();

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 
-/// True where [`lock`] locks the directories of most file systems.
-pub(in super::super) const LOCKS_DIRECTORIES: bool = true;
+/// True: [`lock`] opens the directory, which therefore must exist.
+pub(in super::super) const LOCKS_DIRECTORY_ITSELF: bool = true;
 
 /// Locks the directory at `path` until the handle that is returned is closed. If another process has the lock, calls
 /// `on_wait` once and waits. Returns `None` if the directory cannot be opened, or the file system cannot lock it.

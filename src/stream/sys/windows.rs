@@ -1,19 +1,67 @@
-//! Windows: no locks of directories, no modes, no calls in the standard library for change times and file numbers.
+//! Windows: no modes, no calls in the standard library for change times and file numbers.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
-use std::io;
-use std::os::windows::fs::FileExt;
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{io, thread};
 
-use super::super::file_names::DeviceOfWindows;
+use super::super::file_names::{DeviceOfWindows, name_key};
+use super::super::output::resolved;
 
-/// True where [`lock`] locks the directories of most file systems.
-pub(in super::super) const LOCKS_DIRECTORIES: bool = false;
+/// False: [`lock`] does not need the directory, and who makes it could be in the way of a process that replaces it.
+pub(in super::super) const LOCKS_DIRECTORY_ITSELF: bool = false;
 
-/// Returns `None`: Windows cannot lock a directory.
-pub(in super::super) fn lock(_path: &Path, _on_wait: Option<&dyn Fn()>) -> io::Result<Option<File>> {
-    Ok(None)
+/// Locks the directory at `path`, which need not exist, until the handle that is returned is closed. If another process has
+/// the lock, calls `on_wait` once and waits. Returns `None` if no file can be created beside the directory.
+///
+/// The handle is of a file beside the directory, `.imgtar-NAME.lock`, which no other process can open meanwhile and which
+/// Windows removes with the handle, however the process ends. A file within the directory would keep it from being renamed.
+///
+/// # Errors
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) if another process has the lock and `on_wait` is `None`.
+pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Result<Option<File>> {
+    const SHARING_VIOLATION: i32 = 32;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let directory = resolved(path);
+    let Some(name) = directory.file_name().and_then(name_of_lock) else { return Ok(None) };
+    let place = directory.with_file_name(name);
+    let (mut has_waited, mut refusals) = (false, 0);
+    loop {
+        match open_until_closed(&place) {
+            Ok(file) => return Ok(Some(file)),
+            Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => {
+                let on_wait = on_wait.ok_or(io::ErrorKind::WouldBlock)?;
+                if !has_waited {
+                    on_wait();
+                    has_waited = true;
+                }
+            }
+            // The error also of a file that is being removed.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && refusals < 10 => refusals += 1,
+            Err(_) => return Ok(None),
+        }
+        // No call waits until a file can be opened.
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The name of the file that locks a directory called `name`, the same for all its names.
+fn name_of_lock(name: &OsStr) -> Option<OsString> {
+    let key = name_key(name);
+    (!key.is_empty()).then(|| [OsStr::new(".imgtar-"), &key, OsStr::new(".lock")].into_iter().collect())
+}
+
+/// Opens a file that nothing else can open, and that Windows removes when it is closed.
+fn open_until_closed(path: &Path) -> io::Result<File> {
+    const GENERIC_WRITE: u32 = 0x4000_0000;
+    const DELETE: u32 = 0x1_0000;
+    const DELETE_ON_CLOSE: u32 = 0x400_0000;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    options.access_mode(GENERIC_WRITE | DELETE).share_mode(0).custom_flags(DELETE_ON_CLOSE).open(path)
 }
 
 /// Returns the metadata of `file`; `None` for pipes and devices, whose metadata Windows may show as those of a file.

@@ -1,13 +1,14 @@
 //! Runs that write to one directory at once: each waits for the one before, and says so (O-30).
 
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+#[cfg(unix)]
+mod unix;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::support::archive::Archive;
 use crate::support::image::TestImage;
@@ -16,10 +17,23 @@ use crate::support::run::{imgtar, program};
 use crate::support::scratch::Scratch;
 use crate::support::shape::Shape;
 
+#[cfg(unix)]
 fn lock(scratch: &Scratch, name: &str) -> File {
+    use rustix::fs::{FlockOperation, flock};
     let directory = File::open(scratch.path(name)).unwrap();
     flock(&directory, FlockOperation::LockExclusive).unwrap();
     directory
+}
+
+#[cfg(windows)]
+fn lock(scratch: &Scratch, name: &str) -> File {
+    use std::fs::OpenOptions;
+    use std::os::windows::fs::OpenOptionsExt;
+    const ACCESS: u32 = 0x4000_0000 | 0x1_0000; // GENERIC_WRITE, DELETE
+    const DELETE_ON_CLOSE: u32 = 0x400_0000;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).access_mode(ACCESS).share_mode(0).custom_flags(DELETE_ON_CLOSE);
+    options.open(scratch.path(&format!(".imgtar-{name}.lock"))).unwrap()
 }
 
 /// Begins a run that writes `app.tar` to `layout`, and returns it with its other messages when it has said that it waits.
@@ -89,82 +103,33 @@ fn a_run_that_holds_a_directory_does_not_wait_for_another() {
     for name in ["first", "second"] {
         assert_eq!(names(&scratch, name), ["docker.io/library/old:1"]);
     }
-    assert_eq!(scratch.names(), ["first", "second"]);
     drop(second);
+    assert_eq!(scratch.names(), ["first", "second"]);
     split().success();
     for name in ["first", "second"] {
         assert_eq!(names(&scratch, name), [format!("docker.io/library/{name}:latest")]);
     }
 }
 
-/// Begins a run that adds to `layout`, which is not there, and returns it when it has begun and waits for its input.
-fn beginning(scratch: &Scratch) -> (Child, File) {
-    assert!(Command::new("mkfifo").arg(scratch.path("in")).status().unwrap().success());
-    let run = Command::new(program())
-        .args(["convert", "in", "--to", "oci-dir", "-o", "layout", "--append"])
-        .current_dir(scratch.dir())
-        .stderr(Stdio::null())
-        .spawn();
-    // It is opened when the output has been begun.
-    let input = fs::OpenOptions::new().write(true).open(scratch.path("in")).unwrap();
-    (run.unwrap(), input)
-}
-
 #[test]
-fn runs_that_add_to_a_directory_that_is_not_there_yet_wait_too() {
-    let first = Shape::Oci.save_one(&TestImage::demo("first:1")).bytes();
-    for (input, code, expected) in [
-        (&first[..], 0, &["docker.io/library/first:1", "docker.io/library/app:1"][..]),
-        (b"no archive", 3, &["docker.io/library/app:1"]),
-    ] {
-        let scratch = Scratch::new();
-        scratch.write("app.tar", Shape::Oci.save_one(&TestImage::demo("app:1")).bytes());
-        let (mut one, mut file) = beginning(&scratch);
-        let (other, messages) = waiting(&scratch, "--append");
-        file.write_all(input).unwrap();
-        drop(file);
-        assert_eq!(one.wait().unwrap().code(), Some(code));
-        ends_well(other, messages);
-        assert_eq!(names(&scratch, "layout"), expected);
-        assert_eq!(scratch.names(), ["app.tar", "in", "layout"]);
-    }
-}
-
-#[test]
-fn a_directory_that_was_made_to_be_added_to_goes_with_the_run() {
-    for signal in [None, Some("-TERM"), Some("-KILL")] {
-        let scratch = Scratch::new();
-        let (mut run, file) = beginning(&scratch);
-        assert_eq!(scratch.names(), ["in", "layout"]);
-        if let Some(signal) = signal {
-            assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
-        } else {
-            drop(file);
+fn runs_that_add_at_once_lose_no_image() {
+    for target in ["layout", "new"] {
+        let scratch = shelf();
+        let tags: Vec<String> = (0..5).map(|number| format!("docker.io/library/app:{number}")).collect();
+        let begin = |tag: &String| {
+            let mut run = Command::new(program());
+            run.args(["convert", "app.tar", "--to", "oci-dir", "--append", "-q", "-o", target, "-t", tag]);
+            run.current_dir(scratch.dir()).spawn().unwrap()
+        };
+        let runs: Vec<Child> = tags.iter().map(begin).collect();
+        for mut run in runs {
+            assert!(run.wait().unwrap().success());
         }
-        assert!(!run.wait().unwrap().success());
-        if signal == Some("-KILL") {
-            let bytes = Shape::Oci.save_one(&TestImage::demo("app:1")).bytes();
-            let again = imgtar(["convert", "--to", "oci-dir", "-o", "layout", "--append"]).dir(scratch.dir());
-            again.stdin(bytes).success();
-            assert!(scratch.path("layout/index.json").exists(), "what was left does not stand in the way");
-        } else {
-            assert_eq!(scratch.names(), ["in"], "{signal:?}");
-        }
+        let mut found = names(&scratch, target);
+        found.sort();
+        found.retain(|name| name != "docker.io/library/first:1");
+        assert_eq!(found, tags, "{target}");
+        let expected = if target == "new" { &["app.tar", "layout", "new"][..] } else { &["app.tar", "layout"] };
+        assert_eq!(scratch.names(), expected);
     }
-}
-
-#[test]
-fn who_waits_for_a_directory_that_is_replaced_waits_for_the_new_one() {
-    let scratch = shelf();
-    let old = lock(&scratch, "layout");
-    let (mut run, messages) = waiting(&scratch, "--append");
-    fs::rename(scratch.path("layout"), scratch.path("old")).unwrap();
-    Shape::Oci.save_one(&TestImage::demo("second:1")).unpack(&scratch.path("layout"));
-    let new = lock(&scratch, "layout");
-    drop(old);
-    thread::sleep(Duration::from_millis(500));
-    assert!(run.try_wait().unwrap().is_none(), "the new one is locked");
-    drop(new);
-    ends_well(run, messages);
-    assert_eq!(names(&scratch, "layout"), ["docker.io/library/second:1", "docker.io/library/app:1"]);
 }
