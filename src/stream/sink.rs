@@ -80,6 +80,9 @@ impl Sink {
         match fs::metadata(&target) {
             Ok(found) if found.is_dir() => Err(refuse(path, "is a directory; give the name of a file")),
             Ok(found) if found.is_file() && !force => Err(refuse(path, "exists").avoided_by(Setting::Replace)),
+            Ok(found) if cfg!(windows) && found.permissions().readonly() => {
+                Err(refuse(path, "is read-only, and Windows replaces no such file"))
+            }
             Ok(found) if !found.is_file() => Self::open(&target),
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("opening", name(path), error)),
             _ if ends_in_separator(path) => Err(refuse(path, "is a directory's name")),

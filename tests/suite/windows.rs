@@ -91,19 +91,21 @@ fn an_output_that_another_program_only_reads_is_replaced_or_stays() {
 }
 
 #[test]
-fn a_read_only_output_is_replaced_or_stays() {
+fn a_read_only_output_is_refused_before_anything_is_read() {
     let scratch = Scratch::new();
     let out = scratch.write("out", "precious");
-    let mut permissions = fs::metadata(&out).unwrap().permissions();
-    permissions.set_readonly(true);
-    fs::set_permissions(&out, permissions.clone()).unwrap();
+    let set_read_only = |is_read_only| {
+        let mut permissions = fs::metadata(&out).unwrap().permissions();
+        permissions.set_readonly(is_read_only);
+        fs::set_permissions(&out, permissions).unwrap();
+    };
+    set_read_only(true);
     to(Target::Docker, &out).stdin(source()).exits(5).says(["--force"]);
-    let outcome = to(Target::Docker, &out).arg("-f").stdin(source()).run();
-    assert_replaced_or_as_it_was(&scratch, &outcome);
-    #[expect(clippy::permissions_set_readonly_false, reason = "on Windows it lets nobody else write")]
-    permissions.set_readonly(false);
-    // Windows cannot remove a directory with a read-only file in it. If the file was replaced, the new one is not read-only.
-    let _ = fs::set_permissions(&out, permissions);
+    to(Target::Docker, &out).arg("-f").stdin("no archive").exits(5).says(["is read-only"]);
+    assert_eq!(scratch.read("out"), b"precious");
+    assert_eq!(scratch.names(), ["out"]);
+    // Or the directory could not be removed.
+    set_read_only(false);
 }
 
 #[test]
