@@ -4,11 +4,15 @@
 //!
 //! Sources: docs/formats.md G-4, R-4, H-1, H-24, H-25.
 
+mod windows;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use crate::rule::Rule;
+
+pub(crate) use windows::DeviceOfWindows;
 
 /// Bytes of the input that a message quotes at most.
 const QUOTED: usize = 100;
@@ -138,6 +142,12 @@ impl fmt::Debug for EntryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{self}`")
     }
+}
+
+/// Returns true if a file of this system can have this name, one component of a path. On Windows others may lead to another
+/// directory, drive or machine, or to a device.
+pub(crate) fn can_name_file(component: &str) -> bool {
+    !cfg!(windows) || windows::can_name_file(component)
 }
 
 /// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).

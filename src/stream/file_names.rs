@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, Prefix};
 
 use super::output::resolved;
+use crate::path::DeviceOfWindows;
 
 /// A path in the form in which paths are compared: two of one file or directory, which need not exist yet, are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,47 +47,6 @@ pub(super) fn name_key(name: &OsStr) -> OsString {
 /// Returns why no output can be at `path` on this system, where its names tell.
 pub(super) fn problem_with(path: &Path) -> Option<&'static str> {
     NamingRules::OF_SYSTEM.problem_with(path)
-}
-
-/// Returns false if no file of this system can have the name `name`.
-pub(crate) fn is_possible(name: &str) -> bool {
-    NamingRules::OF_SYSTEM.is_possible(name)
-}
-
-/// A device that Windows opens by its name, in every directory; older versions open it with any extension, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DeviceOfWindows {
-    Null,
-    Console,
-    /// A port, or the console with an extension.
-    Other,
-}
-
-impl DeviceOfWindows {
-    /// The device that Windows opens at `path`, if it is one of those that have names of files.
-    pub(super) fn at(path: &Path) -> Option<Self> {
-        let prefix = || match path.components().next() {
-            Some(Component::Prefix(prefix)) => match prefix.kind() {
-                Prefix::DeviceNS(name) => Some(name),
-                _ => None,
-            },
-            _ => None,
-        };
-        Self::named(&path.file_name().or_else(prefix)?.to_string_lossy())
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        let name = name.trim_end_matches(['.', ' ']).to_lowercase();
-        let stem = name.split('.').next().unwrap_or_default().trim_end();
-        let is_port =
-            |number: &str| matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
-        match stem {
-            "nul" => Some(Self::Null),
-            "con" | "conin$" | "conout$" if stem == name => Some(Self::Console),
-            "con" | "conin$" | "conout$" | "prn" | "aux" => Some(Self::Other),
-            _ => ["com", "lpt"].iter().any(|port| stem.strip_prefix(port).is_some_and(is_port)).then_some(Self::Other),
-        }
-    }
 }
 
 /// Returns true for `\\.\pipe` of `\\.\pipe\name`, also on another machine.
@@ -143,10 +103,6 @@ impl NamingRules {
         }
     }
 
-    fn is_possible(self, name: &str) -> bool {
-        self != Self::Windows || !name.contains(':') && DeviceOfWindows::named(name).is_none()
-    }
-
     fn case_key(self, text: &OsStr) -> OsString {
         match self {
             Self::Exact => text.to_owned(),
@@ -187,24 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn names_of_devices_are_known_with_any_extension() {
-        for name in ["nul", "NUL.tar", "aux.tar.gz", "Con .tar", "com1.tar", "LPT9", "COM²", "CONIN$", "prn. "] {
-            assert!(!NamingRules::Windows.is_possible(name) && NamingRules::Exact.is_possible(name), "{name}");
-            assert!(NamingRules::Windows.problem_with(&Path::new("o").join(name)).is_some(), "{name}");
+    fn what_windows_takes_for_a_device_is_no_output() {
+        for name in ["nul", "NUL.tar", "Con .tar", "com1.tar", "CONIN$", "prn. "] {
+            let problem = |rules: NamingRules| rules.problem_with(&Path::new("o").join(name));
+            assert!(problem(NamingRules::Windows).is_some() && problem(NamingRules::Exact).is_none(), "{name}");
         }
-        for name in ["null.tar", "com.tar", "com10.tar", "lpt0.tar", "console.tar", "app-nul.tar", "con$", ""] {
-            assert!(NamingRules::Windows.is_possible(name), "{name}");
-            assert_eq!(NamingRules::Windows.problem_with(&Path::new("aux/x").join(name)), None, "{name}");
-        }
-        for name in ["con", "CON. ", "ConOut$"] {
-            assert_eq!(DeviceOfWindows::named(name), Some(DeviceOfWindows::Console), "{name}");
-        }
+        assert_eq!(NamingRules::Windows.problem_with(Path::new("aux/null.tar")), None);
     }
 
     #[test]
     fn windows_takes_what_follows_a_colon_for_a_stream() {
         for name in ["a.tar:b", "lay:6", "lay:6/x", "c:a.tar", ":"] {
-            assert!(!NamingRules::Windows.is_possible(name) && NamingRules::IgnoreCase.is_possible(name), "{name}");
             let problem = |rules: NamingRules| rules.problem_with(&Path::new("./o").join(format!("./{name}")));
             assert!(problem(NamingRules::Windows).is_some_and(|problem| problem.contains("drive")), "{name}");
             assert_eq!(problem(NamingRules::IgnoreCase), None);

@@ -18,9 +18,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::image::{ImageEntry, Name};
 use crate::options::ConvertOptions;
-use crate::path::escape_for_terminal;
+use crate::path::{can_name_file, escape_for_terminal};
 use crate::spec::platform::Platform;
-use crate::stream::file_names::{self, PathKey};
+use crate::stream::PathKey;
 
 /// The longest name of a file, bytes.
 const MAX_NAME: usize = 255;
@@ -163,7 +163,7 @@ impl SplitPattern {
                 }
             }
         }
-        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || !file_names::is_possible(&name) {
+        if name.len() > MAX_NAME || name.chars().all(|letter| letter == '.') || !can_name_file(&name) {
             let problem = format!("no file can be named `{}`", escape_for_terminal(name.as_bytes()));
             return Err(Error::inexpressible(group[0].at(), problem));
         }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{io, thread};
 
-use super::super::file_names::{DeviceOfWindows, name_key};
+use super::super::file_names::name_key;
 use super::super::output::resolved;
+use crate::path::DeviceOfWindows;
 
 /// False: [`lock`] does not need the directory, and who makes it could be in the way of a process that replaces it.
 pub(in super::super) const LOCKS_DIRECTORY_ITSELF: bool = false;
