@@ -6,6 +6,8 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::support::expect::{Target, archive_and_images};
 use crate::support::image::TestImage;
 use crate::support::run::{Outcome, Run, imgtar};
@@ -19,6 +21,32 @@ fn source() -> Vec<u8> {
 
 fn to(target: Target, out: &Path) -> Run {
     imgtar(["convert", "--to", target.flag(), "-o"]).arg(out)
+}
+
+/// Names in a document of an unpacked archive that lead to another directory, drive or machine, or to a device, are those of
+/// files that are not there: Windows would connect to the machine when it only looked, and tell it who is there.
+#[test]
+fn no_name_in_a_document_leads_out_of_a_directory_or_to_a_device() {
+    let scratch = Scratch::new();
+    let outside = scratch.write("outside.json", "{}");
+    let verbatim = fs::canonicalize(&outside).unwrap().to_string_lossy().into_owned();
+    let rooted = verbatim.trim_start_matches(r"\\?\").split_at(2).1;
+    let paths =
+        [&*verbatim, rooted, r"..\outside.json", r"..\none.json", "C:none.json", r"\\evil.invalid\share\x.json"];
+    for (number, name) in paths.into_iter().chain([r"\\.\NUL", "aux.json", "a?b"]).enumerate() {
+        let dir = scratch.path(&format!("unpacked{number}"));
+        for layer in [false, true] {
+            let name_it = |document: &mut Value| match layer {
+                true => document[0]["Layers"][0] = json!(name),
+                false => document[0]["Config"] = json!(name),
+            };
+            Shape::Jib.save_one(&TestImage::demo("app:1")).editing("manifest.json", name_it).unpack(&dir);
+            let refused = to(Target::Oci, &scratch.path("out")).arg(&dir).exits(3);
+            refused.says(["is named by manifest.json", "but missing"]);
+        }
+        let verified = imgtar(["verify"]).arg(&dir).run();
+        assert!(verified.code == 1 && verified.text().contains("the archive does not hold"), "{name}: {verified}");
+    }
 }
 
 /// Opens the file so that no other program can.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{MemberIndex, MemberStore};
 use crate::error::{Error, Problem, Result};
-use crate::path::EntryPath;
+use crate::path::{EntryPath, can_name_file};
 use crate::rule::Rule;
 use crate::stream::source::{Extent, Source};
 use crate::stream::sys;
@@ -71,6 +71,13 @@ impl DirectoryMembers {
         })
     }
 
+    /// Returns the target of the link at a clean name, if that leads to nothing.
+    pub(super) fn dangling_link(&self, path: &EntryPath) -> Option<Vec<u8>> {
+        let place = path_below(&self.root, path)?;
+        let target = fs::read_link(&place).ok().filter(|_| !place.exists())?;
+        Some(target.into_os_string().into_encoded_bytes())
+    }
+
     fn find(&self, path: &EntryPath, at: &str) -> Result<Option<FoundFile>> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = found.get(path) {
@@ -123,13 +130,7 @@ fn entries(path: &Path) -> io::Result<Vec<DirEntry>> {
 /// Opens a clean name below `root`, which has no links in it.
 fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<FoundFile>> {
     use io::ErrorKind::{NotADirectory, NotFound};
-    let mut full = root.to_owned();
-    for component in path.components() {
-        match std::str::from_utf8(component) {
-            Ok(component) => full.push(component),
-            Err(_) => return Ok(None),
-        }
-    }
+    let Some(full) = path_below(root, path) else { return Ok(None) };
     match (fs::symlink_metadata(&full), full.canonicalize()) {
         (Err(error), _) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
         (Ok(found), Err(error)) if found.is_symlink() && error.kind() == NotFound => {
@@ -141,4 +142,14 @@ fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<FoundFile>> {
             Ok(Some(FoundFile { extent: Source::path(at, place)?.extent(), is_outside }))
         }
     }
+}
+
+/// Returns the path of a clean name below `root`; `None` for one that no file here can have, because even a look at it would
+/// be a look elsewhere: on Windows `\\host\share\x.json` in a document would connect to that host (H-1).
+fn path_below(root: &Path, path: &EntryPath) -> Option<PathBuf> {
+    let mut full = root.to_owned();
+    for component in path.components() {
+        full.push(std::str::from_utf8(component).ok().filter(|name| can_name_file(name))?);
+    }
+    Some(full)
 }

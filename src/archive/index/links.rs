@@ -1,7 +1,5 @@
 //! Names and links that not all engines follow to a member (docs/formats.md G-4, G-7).
 
-use std::fs;
-
 use super::tar_members::{Member, TarMembers};
 use super::{MemberIndex, MemberStore};
 use crate::limits::MAX_LINKS;
@@ -52,11 +50,7 @@ impl MemberIndex {
                     return None;
                 }
             },
-            MemberStore::Directory(directory) => {
-                let path = directory.root().join(name);
-                let target = fs::read_link(&path).ok().filter(|_| !path.exists())?;
-                target.into_os_string().into_encoded_bytes()
-            }
+            MemberStore::Directory(directory) => directory.dangling_link(&EntryPath::clean(name.as_bytes()).ok()?)?,
         };
         Some(String::from_utf8_lossy(&target).into_owned())
     }
