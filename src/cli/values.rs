@@ -110,8 +110,15 @@ pub(crate) fn rebase(text: &str) -> Result<(PathBuf, PathBuf), String> {
 
 /// `SRC:DEST[:MODE[:UID:GID]]`; neither path has a colon, but for the one behind a drive of Windows.
 pub(crate) fn addition(text: &str) -> Result<Addition, String> {
-    let form = || "expected SRC:DEST[:MODE[:UID:GID]], with an octal MODE up to 7777".to_owned();
-    let drive = if cfg!(windows) && text.get(1..3) == Some(":\\") { 2 } else { 0 };
+    addition_on(text, cfg!(windows))
+}
+
+fn addition_on(text: &str, is_windows: bool) -> Result<Addition, String> {
+    let form = || {
+        let drive = if is_windows { r"; a drive in SRC is followed by `\` or `/`" } else { "" };
+        format!("expected SRC:DEST[:MODE[:UID:GID]], with an octal MODE up to 7777{drive}")
+    };
+    let drive = if is_windows { drive_length(text) } else { 0 };
     let (source, rest) = text[drive..].split_once(':').ok_or_else(form)?;
     let source = &text[..drive + source.len()];
     let parts: Vec<&str> = rest.split(':').collect();
@@ -127,6 +134,10 @@ pub(crate) fn addition(text: &str) -> Result<Addition, String> {
     if source.is_empty() || destination.is_empty() {
         return Err(form());
     }
+    // A file of that name, at the root, is not meant.
+    if is_windows && destination.contains('\\') {
+        return Err(format!("paths in images have `/`: {}", destination.replace('\\', "/")));
+    }
     Ok(Addition {
         source: source.into(),
         destination: destination.to_owned(),
@@ -136,6 +147,16 @@ pub(crate) fn addition(text: &str) -> Result<Addition, String> {
             None => None,
         },
     })
+}
+
+/// Returns the length of the drive of Windows with which `text` begins, its colon included; 0 if there is none. `C:a` begins
+/// with none: it may as well be a file that is called `C`, and what follows.
+fn drive_length(text: &str) -> usize {
+    let start = if text.starts_with(r"\\?\") || text.starts_with(r"\\.\") { 4 } else { 0 };
+    match text.as_bytes()[start..] {
+        [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic() => start + 2,
+        _ => 0,
+    }
 }
 
 /// `--healthcheck`: the `Healthcheck` of a config.
@@ -335,6 +356,27 @@ mod tests {
         for text in ["", "a", "a:", ":b", "a:b:9", "a:b:644:3", "a:b:644:x:4", "a:b:17777", "a:b:644:3:4:5"] {
             assert!(addition(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_addition_may_begin_with_a_drive_of_windows() {
+        let parts = |text: &str| addition_on(text, true).map(|it| (it.source, it.destination, it.mode, it.owner));
+        for source in [r"C:\t\a b", "C:/t/a", "c:/a", r"\\?\C:\t\a", r"\\.\c:\a", r"\\host\share\a", r"t\a", "a"] {
+            assert_eq!(parts(&format!("{source}:etc/")), Ok((source.into(), "etc/".to_owned(), None, None)));
+            let expected = (source.into(), "etc/a".to_owned(), Some(0o644), Some((1, 2)));
+            assert_eq!(parts(&format!("{source}:etc/a:644:1:2")), Ok(expected));
+        }
+        for text in [r"C:\t\a", "C:/t/a", "C:a:etc/a", "C:", r"C:\a:", r"\\?\", r"\\?\C:", "ä:/a:"] {
+            let refused = addition_on(text, true).unwrap_err();
+            assert!(refused.ends_with(r"a drive in SRC is followed by `\` or `/`"), "{text}: {refused}");
+        }
+        assert!(addition_on(r"a:\etc\a", true).unwrap_err().contains("SRC:DEST"));
+        let refused = addition_on(r"t\a:\etc\a", true).unwrap_err();
+        assert_eq!(refused, "paths in images have `/`: /etc/a");
+        // Elsewhere these are names of files.
+        let parts = |text: &str| addition_on(text, false).map(|it| (it.source, it.destination));
+        assert_eq!(parts(r"C:/t\a"), Ok(("C".into(), r"/t\a".to_owned())));
+        assert_eq!(parts(r"a:etc\a"), Ok(("a".into(), r"etc\a".to_owned())));
     }
 
     #[test]

@@ -298,3 +298,20 @@ fn standard_streams_are_binary() {
     let shown = imgtar(["cat"]).arg(image).arg("every").success();
     assert!(shown.stdout == bytes, "{} bytes instead of {}", shown.stdout.len(), bytes.len());
 }
+
+#[test]
+fn a_file_is_added_from_any_drive_to_a_path_with_slashes() {
+    let scratch = Scratch::new();
+    let drive = scratch.write("a.txt", "added").to_string_lossy().into_owned();
+    let edit = |add: &str| {
+        let run = imgtar(["edit", "--to", "oci", "-o", "out", "-f", "--add", add, "-"]).dir(scratch.dir());
+        run.stdin(source())
+    };
+    let lower = drive[..1].to_lowercase() + &drive[1..];
+    for from in [&*drive, &*drive.replace('\\', "/"), &*lower, &*format!(r"\\?\{drive}"), &*format!(r"\\.\{drive}")] {
+        edit(&format!("{from}:opt/b:600:1:2")).success();
+        assert_eq!(imgtar(["cat"]).arg(scratch.path("out")).arg("opt/b").success().text(), "added", "{from}");
+    }
+    edit(&format!("{}a.txt:opt/b", &drive[..2])).exits(2).says([r"a drive in SRC is followed by `\` or `/`"]);
+    edit(&format!(r"{drive}:\opt\b")).exits(2).says(["paths in images have `/`: /opt/b"]);
+}
