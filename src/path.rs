@@ -150,6 +150,12 @@ pub(crate) fn can_name_file(component: &str) -> bool {
     !cfg!(windows) || windows::can_name_file(component)
 }
 
+/// Returns the target of a symbolic link of this system as one of an image; `None` for one of Windows that begins with a drive
+/// or a share.
+pub(crate) fn target_in_image(target: &[u8]) -> Option<Vec<u8>> {
+    if cfg!(windows) { windows::target_in_image(target) } else { Some(target.to_vec()) }
+}
+
 /// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).
 pub fn escape_for_terminal(name: &[u8]) -> String {
     escape(name, true)

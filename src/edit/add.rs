@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::flatten::{EntryKey, Flattened, Lookup, Options, Overlay, Standing, is_reserved};
 use crate::image::Layer;
 use crate::limits::MAX_PATH;
-use crate::path::{EntryPath, escape_for_terminal, escape_path, quote};
+use crate::path::{EntryPath, escape_for_terminal, escape_path, quote, target_in_image};
 use crate::spec::timestamp::Timestamp;
 use crate::stream::stamp::{CHANGED, FileStamp};
 
@@ -192,8 +192,7 @@ impl AddPlan<'_> {
         }
         let (uid, gid) = addition.owner.unwrap_or((0, 0));
         let (entry, content) = if metadata.is_symlink() {
-            let target = fs::read_link(source).map_err(|error| failed(source, error))?;
-            (TarEntry::symlink(path.clone(), target.as_os_str().as_encoded_bytes().to_vec()), None)
+            (TarEntry::symlink(path.clone(), link_target(source)?), None)
         } else if metadata.is_file() {
             let mode = addition.mode.unwrap_or_else(|| mode_of(&metadata));
             let file = TarEntry { mode, ..TarEntry::plain_file(path.clone(), metadata.len()) };
@@ -343,6 +342,15 @@ fn name_of(path: &Path) -> Result<&[u8]> {
         .file_name()
         .ok_or_else(|| Error::Usage(format!("`{}` cannot be added: it has no name of its own", escape_path(path))))?;
     Ok(name.as_encoded_bytes())
+}
+
+/// The target of a symbolic link on disk as an image has it.
+fn link_target(source: &Path) -> Result<Vec<u8>> {
+    let target = fs::read_link(source).map_err(|error| failed(source, error))?;
+    target_in_image(target.as_os_str().as_encoded_bytes()).ok_or_else(|| {
+        let problem = format!("it is a link to {}, and in an image there is no drive or share", escape_path(&target));
+        Error::inexpressible(escape_path(source), problem)
+    })
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {

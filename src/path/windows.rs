@@ -53,6 +53,13 @@ impl DeviceOfWindows {
     }
 }
 
+/// Returns the target of a link with slashes between its components; `None` if it begins with a drive or a share.
+pub(super) fn target_in_image(target: &[u8]) -> Option<Vec<u8>> {
+    let slashed: Vec<u8> = target.iter().map(|&byte| if byte == b'\\' { b'/' } else { byte }).collect();
+    let has_drive = matches!(slashed[..], [letter, b':', ..] if letter.is_ascii_alphabetic());
+    (!has_drive && !slashed.starts_with(b"//")).then_some(slashed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +73,17 @@ mod tests {
         let others = ["a:stream", "a.", "a ", "..  ", "a?", "*.json", "a\nb", "a|b", "NUL", "aux.json", r"\\?\C:\a"];
         for name in paths.iter().chain(&others) {
             assert!(!can_name_file(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn targets_of_links_have_slashes_and_neither_drive_nor_share() {
+        let shown = |target: &str| target_in_image(target.as_bytes()).map(|target| String::from_utf8(target).unwrap());
+        for (target, expected) in [("a", "a"), (r"..\a\b", "../a/b"), ("a/b", "a/b"), (r"\etc\a", "/etc/a")] {
+            assert_eq!(shown(target).as_deref(), Some(expected));
+        }
+        for target in [r"C:\a", "C:a", "c:/a", r"\\host\share\a", r"\\?\C:\a", "//host/share"] {
+            assert_eq!(shown(target), None, "{target}");
         }
     }
 
