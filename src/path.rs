@@ -156,6 +156,12 @@ pub(crate) fn target_in_image(target: &[u8]) -> Option<Vec<u8>> {
     if cfg!(windows) { windows::target_in_image(target) } else { Some(target.to_vec()) }
 }
 
+/// Returns the hint for a path that is in no image and has a backslash where Windows has one, to follow an error message; empty
+/// for others.
+pub(crate) fn separator_hint(path: &[u8]) -> &'static str {
+    if cfg!(windows) && path.contains(&b'\\') { "; paths in images have `/`" } else { "" }
+}
+
 /// A name as it may be shown on a terminal: control, bidirectional-override and invalid bytes escaped (H-25).
 pub fn escape_for_terminal(name: &[u8]) -> String {
     escape(name, true)

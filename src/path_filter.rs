@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use crate::error::{Error, Result};
 use crate::glob::Glob;
-use crate::path::{EntryPath, escape_for_terminal};
+use crate::path::{EntryPath, escape_for_terminal, separator_hint};
 
 /// Patterns over clean paths, such as `etc/passwd` or `usr/**/*.so`, and how many levels below them are listed. The
 /// default lists everything.
@@ -89,9 +89,11 @@ impl PathFilter {
     /// Refuses a pattern that nothing has fitted in `place`, which messages call `at`.
     pub(crate) fn finish(&self, at: &str, place: &str) -> Result<()> {
         let Some(unmet) = self.patterns.iter().find(|pattern| !pattern.is_met.get()) else { return Ok(()) };
-        let text = escape_for_terminal(&unmet.text);
+        let (text, hint) = (escape_for_terminal(&unmet.text), separator_hint(&unmet.text));
         let problem = match unmet.form {
-            PatternForm::Path(_) if text.contains('/') => format!("{at}: there is no `{text}` in {place}"),
+            PatternForm::Path(_) if text.contains('/') || !hint.is_empty() => {
+                format!("{at}: there is no `{text}` in {place}{hint}")
+            }
             PatternForm::Path(_) => {
                 format!("{at}: there is no `{text}` in {place}; `**/{text}` looks in every directory")
             }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgtar::Destination;
-use imgtar::internals::path::escape_for_terminal;
+use imgtar::internals::path::{escape_for_terminal, escape_path};
 use imgtar::{Error, ImageFiles, Result, Sink};
 
 use super::answer::{Session, choice, refuse_two_inputs};
@@ -74,5 +74,5 @@ fn explained(args: &CatArgs, error: Error) -> Error {
     if args.input.is_some() || path.is_absolute() || !path.is_file() {
         return error;
     }
-    hinted(error, &format!("`{}` was taken for PATH", escape_for_terminal(args.path.as_encoded_bytes())))
+    hinted(error, &format!("`{}` was taken for PATH", escape_path(path)))
 }

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Seek};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use imgtar::internals::path::{escape_for_terminal, escape_path};
+use imgtar::internals::path::escape_path;
 use imgtar::internals::stream::{duplicate, metadata};
 use imgtar::{Archives, Error, Input, Reference, Result, Rule};
 
@@ -141,14 +141,22 @@ fn opening(path: &Path) -> Error {
     Error::io("opening", at, source)
 }
 
-/// Returns a hint for a path that does not exist and is spelled as an image's name, or as skopeo spells a file.
+/// Returns a hint for a path that does not exist and is a pattern that no shell has expanded, or is spelled as an image's name
+/// or as skopeo spells a file.
 fn hint_for(path: &Path) -> Option<String> {
     let typed = path.to_str().filter(|_| !path.exists())?;
+    if cfg!(windows)
+        && path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().any(|byte| b"*?".contains(byte)))
+    {
+        return Some("the shells of Windows expand no patterns: name each archive".to_owned());
+    }
     if let Some(file) = SCHEMES.iter().find_map(|scheme| typed.strip_prefix(scheme)) {
-        return Some(format!("IN is a path alone: {}", escape_for_terminal(file.as_bytes())));
+        return Some(format!("IN is a path alone: {}", escape_path(Path::new(file))));
     }
     let named = IMAGES.iter().find_map(|scheme| typed.strip_prefix(scheme)).unwrap_or(typed);
-    let is_name = named.len() < typed.len() || typed.contains(':');
+    // On Windows `c:app.tar` is a file on another drive.
+    let has_drive = matches!(path.components().next(), Some(Component::Prefix(_)));
+    let is_name = named.len() < typed.len() || typed.contains(':') && !has_drive;
     (is_name && named.parse::<Reference>().is_ok())
         .then(|| format!("an image is saved first: docker save {named} | imgtar …"))
 }

@@ -112,7 +112,7 @@ fn protected_inputs<'a>(
 fn pattern(args: &WriteArgs) -> Result<SplitPattern> {
     let output = &args.output.output;
     if output::is_standard(&args.output) {
-        return Err(Error::Usage("--split needs a pattern for names: -o 'out/{name}-{tag}.tar'".to_owned()));
+        return Err(Error::Usage(r#"--split needs a pattern for names: -o "out/{name}-{tag}.tar""#.to_owned()));
     }
     if args.oci.all_blobs {
         let problem = "--all-blobs is not for --split: a blob that nothing refers to belongs to no image";

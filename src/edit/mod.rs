@@ -46,6 +46,7 @@ pub use values::{check_variable, platform_part, port, signal};
 use crate::digest::{DiffId, Digest};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageEntry, ImageSet, Layer, distinct_images};
+use crate::path::separator_hint;
 use crate::run::Run;
 use crate::spec::platform::Platform;
 use crate::words::counted;
@@ -242,7 +243,8 @@ impl Removal {
     fn refuse_no_hit(&self, patterns: &[PathPattern]) -> Result<()> {
         match self.hits.iter().zip(patterns).find(|(is_hit, _)| !**is_hit) {
             Some((_, pattern)) => {
-                let problem = format!("no layer has anything at `{pattern}`");
+                let hint = pattern.literal().map_or("", |path| separator_hint(path.as_bytes()));
+                let problem = format!("no layer has anything at `{pattern}`{hint}");
                 Err(Error::choice(problem, []))
             }
             None => Ok(()),

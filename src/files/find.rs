@@ -5,7 +5,7 @@ use crate::error::{Error, Result, Setting};
 use crate::flatten::{EntryKey, FlattenedEntry, Lookup, Standing};
 use crate::layer_index::LayerEntry;
 use crate::nearest::nearest;
-use crate::path::escape_for_terminal;
+use crate::path::{escape_for_terminal, separator_hint};
 use crate::path_filter::PathFilter;
 
 impl ImageFiles<'_> {
@@ -88,6 +88,10 @@ impl ImageFiles<'_> {
     /// Returns the end of the message for a missing path: a similar path, if there is one; else the part that is
     /// missing.
     fn missing(&self, path: &[u8], directory: &[u8], name: &[u8]) -> String {
+        let hint = separator_hint(path);
+        if !hint.is_empty() {
+            return hint.to_owned();
+        }
         let near = nearest(name, self.tree.names(directory)).map(|similar| join(directory, similar));
         if let Some(similar) = near.or_else(|| self.tree.first_called(name)) {
             return format!("; did you mean `{}`?", escape_for_terminal(&similar));

@@ -26,7 +26,7 @@ use crate::error::{Error, Result, Setting};
 use crate::flatten::{EntryKey, Flattened, FlattenedEntry, Lookup, Options, Overlay};
 use crate::image::{self, ContentKey, Image};
 use crate::options::{ConvertOptions, RootfsOptions};
-use crate::path::{escape_for_terminal, escape_path};
+use crate::path::{escape_for_terminal, escape_path, separator_hint};
 use crate::path_filter::PathFilter;
 use crate::progress::Action;
 use crate::report::{ConfigReport, ConversionReport, ImageReports, LayerAction, LayerReport};
@@ -131,7 +131,8 @@ fn retain(flattened: &mut Flattened, patterns: &[Vec<u8>], at: &str) -> Result<(
     let filter = filter.resolved(|path| match flattened.find(path) {
         Lookup::Found { path, .. } => Ok(path),
         Lookup::Missing { .. } | Lookup::NoDirectory { .. } | Lookup::Endless { .. } => {
-            let problem = format!("{at}: there is no `{}` in the image", escape_for_terminal(path));
+            let (shown, hint) = (escape_for_terminal(path), separator_hint(path));
+            let problem = format!("{at}: there is no `{shown}` in the image{hint}");
             Err(Error::Choice { problem, choices: Vec::new() })
         }
     })?;

@@ -148,7 +148,7 @@ fn fields_are_parts_of_the_image() {
             2
         );
     }
-    imgtar(["convert", "--to", "oci", "--split"]).stdin(source.bytes()).exits(2).says(["-o 'out/"]);
+    imgtar(["convert", "--to", "oci", "--split"]).stdin(source.bytes()).exits(2).says([r#"-o "out/"#]);
 }
 
 #[test]

@@ -315,3 +315,31 @@ fn a_file_is_added_from_any_drive_to_a_path_with_slashes() {
     edit(&format!("{}a.txt:opt/b", &drive[..2])).exits(2).says([r"a drive in SRC is followed by `\` or `/`"]);
     edit(&format!(r"{drive}:\opt\b")).exits(2).says(["paths in images have `/`: /opt/b"]);
 }
+
+#[test]
+fn hints_fit_windows() {
+    let scratch = Scratch::new();
+    scratch.write("saved.tar", source());
+    let run = |args: &[&str], code| imgtar(args).dir(scratch.dir()).exits(code).stderr;
+    // A file on another drive, not an image.
+    assert!(!run(&["inspect", "c:nosuch"], 5).contains("docker save"));
+    assert!(run(&["inspect", "app:nosuch"], 5).contains("docker save app:nosuch"));
+    let prefixed = run(&["inspect", r"docker-archive:C:\t\saved.tar"], 5);
+    assert!(prefixed.contains(r"IN is a path alone: C:\t\saved.tar"), "{prefixed}");
+    for pattern in ["*.tar", r".\save?.tar"] {
+        let refused = run(&["verify", pattern], 5);
+        assert!(refused.contains("the shells of Windows expand no patterns"), "{refused}");
+    }
+    let rooted: [&[&str]; 5] = [
+        &["cat", "saved.tar", r"etc\demo"],
+        &["ls", "saved.tar", r"etc\demo"],
+        &["ls", "--layer", "0", "saved.tar", r"etc\demo"],
+        &["convert", "saved.tar", "--to", "rootfs", "-o", "out", "--only", r"\etc\demo"],
+        &["edit", "saved.tar", "--to", "oci", "-o", "out", "--remove", r"etc\demo"],
+    ];
+    for args in rooted {
+        let refused = run(args, 4);
+        assert!(refused.contains(r"etc\\demo`") && refused.contains("paths in images have `/`"), "{refused}");
+    }
+    assert!(!run(&["cat", "saved.tar", "etc/none"], 4).contains("paths in images"));
+}

@@ -42,7 +42,7 @@ Examples:
     imgtar convert app-2.tar --to delta --base app-1.tar -o up.delta
 
   One archive per image:
-    imgtar convert all.tar --to oci --split -o 'out/{name}-{tag}.tar'
+    imgtar convert all.tar --to oci --split -o \"out/{name}-{tag}.tar\"
 
   One multi-platform image:
     imgtar convert on-amd64.tar on-arm64.tar --to oci -t app:1 -o on-both.tar";

@@ -153,7 +153,7 @@ fn a_preview_names_the_archives_and_refuses_what_the_run_refuses() {
     assert_eq!(edit(&scratch, &three(), "{name}.tar", &["-f"]).code, 0);
     let one = ["edit", "--user", "1", "--to", "oci", "--split"];
     for dry_run in [&[][..], &["--dry-run"]] {
-        imgtar(one).args(dry_run).stdin(three().bytes()).exits(2).says(["-o 'out/"]);
+        imgtar(one).args(dry_run).stdin(three().bytes()).exits(2).says([r#"-o "out/"#]);
     }
     imgtar(["import", "--to", "oci", "--arch", "amd64", "--split", "-o", "{n}"]).stdin("x").exits(2).says(["--split"]);
 }
