@@ -1,6 +1,7 @@
 //! Files, streams and threads: where bytes come from and go to. Knows nothing of tar.
 
 pub(crate) mod batch;
+mod console;
 pub(crate) mod copy;
 pub(crate) mod dir_sink;
 pub(crate) mod dir_target;

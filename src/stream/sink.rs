@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::BatchSlot;
+use super::console::ConsoleText;
 use super::copy::Destination;
 use super::file_names::problem_with;
 use super::finish::Finish;
@@ -29,9 +30,17 @@ pub struct Sink(SinkPlace);
 
 enum SinkPlace {
     File(NewFile),
-    Stream { file: File, name: String },
+    Stream(OpenStream),
     Writer { writer: Box<dyn Write + Send>, name: String },
     Memory(Memory),
+}
+
+/// What is written to as it is: standard output, a FIFO, a device, an open descriptor.
+struct OpenStream {
+    file: File,
+    name: String,
+    /// Writes in place of `file` where that is a console, which takes only text.
+    console: Option<ConsoleText>,
 }
 
 /// A file under a temporary name in the directory of its final one.
@@ -95,12 +104,14 @@ impl Sink {
         }
     }
 
-    /// Standard output.
+    /// Standard output. On a console of Windows, UTF-8 is shown as text whatever its code page, and other bytes as U+FFFD.
     ///
     /// # Errors
     /// [`Error::Io`] if the descriptor cannot be duplicated.
     pub fn stdout() -> Result<Self> {
-        Self::standard(sys::duplicate(io::stdout()), "standard output")
+        let mut stream = OpenStream::standard(sys::duplicate(io::stdout()), "standard output")?;
+        stream.console = sys::is_console(&stream.file).then(ConsoleText::default);
+        Ok(Self(SinkPlace::Stream(stream)))
     }
 
     /// Any other writer, such as a pipe to a thread that reads what is written; messages call it `name`. It is dropped
@@ -137,32 +148,28 @@ impl Sink {
     pub(crate) fn patchable(&self) -> Option<Patch<'_>> {
         match &self.0 {
             SinkPlace::File(new) => Some(Patch::of(&new.file, &new.target)),
-            SinkPlace::Stream { .. } | SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
+            SinkPlace::Stream(_) | SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
         }
     }
 
     /// Returns true if the bytes would go to a terminal.
     pub fn is_terminal(&self) -> bool {
-        matches!(&self.0, SinkPlace::Stream { file, .. } if io::IsTerminal::is_terminal(file))
+        matches!(&self.0, SinkPlace::Stream(stream) if io::IsTerminal::is_terminal(&stream.file))
     }
 
     /// Returns true for standard output, a FIFO, a device and an open descriptor: what is written there cannot be withdrawn.
     pub fn is_stream(&self) -> bool {
-        matches!(&self.0, SinkPlace::Stream { .. })
+        matches!(&self.0, SinkPlace::Stream(_))
     }
 
     /// Standard streams are duplicated, which keeps their position; others can only be opened anew.
     fn descriptor(path: &Path, number: u32) -> Result<Self> {
         match number {
             1 => Self::stdout(),
-            2 => Self::standard(sys::duplicate(io::stderr()), "standard error"),
+            2 => OpenStream::standard(sys::duplicate(io::stderr()), "standard error")
+                .map(|stream| Self(SinkPlace::Stream(stream))),
             _ => Self::open(path),
         }
-    }
-
-    fn standard(file: io::Result<File>, name: &str) -> Result<Self> {
-        let file = file.map_err(|error| Error::io("opening", name, error))?;
-        Ok(Self::stream(file, name.to_owned()))
     }
 
     fn open(path: &Path) -> Result<Self> {
@@ -174,8 +181,32 @@ impl Sink {
     }
 
     fn stream(file: File, name: String) -> Self {
+        Self(SinkPlace::Stream(OpenStream::new(file, name)))
+    }
+}
+
+impl OpenStream {
+    fn new(file: File, name: String) -> Self {
         sys::enlarge_pipe(&file);
-        Self(SinkPlace::Stream { file, name })
+        Self { file, name, console: None }
+    }
+
+    fn standard(file: io::Result<File>, name: &str) -> Result<Self> {
+        let file = file.map_err(|error| Error::io("opening", name, error))?;
+        Ok(Self::new(file, name.to_owned()))
+    }
+}
+
+impl Write for OpenStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.console {
+            Some(console) => console.write(bytes),
+            None => self.file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.console.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -183,7 +214,7 @@ impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match &self.0 {
             SinkPlace::File(new) => &name(&new.target),
-            SinkPlace::Stream { name, .. } | SinkPlace::Writer { name, .. } => name,
+            SinkPlace::Stream(OpenStream { name, .. }) | SinkPlace::Writer { name, .. } => name,
             SinkPlace::Memory(_) => "memory",
         };
         f.debug_tuple("Sink").field(&name).finish()
@@ -194,7 +225,7 @@ impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             SinkPlace::File(new) => new.file.write(bytes).map_err(|error| lift(error, || name(&new.target))),
-            SinkPlace::Stream { file, name } => file.write(bytes).map_err(|error| lift(error, || name.clone())),
+            SinkPlace::Stream(stream) => stream.write(bytes).map_err(|error| lift(error, || stream.name.clone())),
             SinkPlace::Writer { writer, name } => writer.write(bytes).map_err(|error| lift(error, || name.clone())),
             SinkPlace::Memory(memory) => memory.lock().write(bytes),
         }
@@ -203,7 +234,8 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
             SinkPlace::Writer { writer, name } => writer.flush().map_err(|error| lift(error, || name.clone())),
-            SinkPlace::File(_) | SinkPlace::Stream { .. } | SinkPlace::Memory(_) => Ok(()),
+            SinkPlace::Stream(stream) => stream.flush().map_err(|error| lift(error, || stream.name.clone())),
+            SinkPlace::File(_) | SinkPlace::Memory(_) => Ok(()),
         }
     }
 }
@@ -212,8 +244,8 @@ impl Destination for Sink {
     fn as_file(&self) -> Option<&File> {
         match &self.0 {
             SinkPlace::File(new) => Some(&new.file),
-            SinkPlace::Stream { file, .. } => Some(file),
-            SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
+            SinkPlace::Stream(OpenStream { file, console: None, .. }) => Some(file),
+            SinkPlace::Stream(_) | SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
         }
     }
 }
@@ -230,7 +262,7 @@ impl Finish for Sink {
         self.flush()?;
         match self.0 {
             SinkPlace::File(new) => new.finish().map_err(io::Error::from),
-            SinkPlace::Stream { file, name } => close(file, &name).map_err(io::Error::from),
+            SinkPlace::Stream(OpenStream { file, name, .. }) => close(file, &name).map_err(io::Error::from),
             SinkPlace::Writer { .. } | SinkPlace::Memory(_) => Ok(()),
         }
     }

@@ -68,6 +68,11 @@ pub fn duplicate(stream: impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
 
+/// Returns false: a terminal takes bytes as a file does.
+pub(in super::super) fn is_console(_file: &File) -> bool {
+    false
+}
+
 /// Gives the files and directories that `builder` creates the permissions `mode`, less the umask: `tempfile` alone lets
 /// only their owner read them.
 pub(in super::super) fn set_mode(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {

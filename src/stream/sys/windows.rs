@@ -93,6 +93,11 @@ pub fn duplicate(stream: impl AsHandle) -> io::Result<File> {
     stream.as_handle().try_clone_to_owned().map(File::from)
 }
 
+/// Returns true if `file` is a console, which takes text: it would read bytes in its code page.
+pub(in super::super) fn is_console(file: &File) -> bool {
+    winapi_util::console::mode(file).is_ok()
+}
+
 /// Does nothing: Windows has no modes, and new files have the permissions of their directory.
 pub(in super::super) fn set_mode(_builder: &mut tempfile::Builder<'_, '_>, _mode: u32) {}
 
