@@ -82,7 +82,8 @@ impl DirSink {
     /// # Errors
     /// [`Error::Io`] when the system refuses.
     pub(crate) fn blob(&self) -> Result<BlobFile> {
-        match under_construction(0o666).tempfile_in(self.staging.path()) {
+        let dir = sys::long_path(self.staging.path());
+        match dir.and_then(|dir| under_construction(0o666).tempfile_in(dir)) {
             Ok(file) => Ok(BlobFile {
                 file,
                 staging: self.staging.path().to_owned(),
@@ -180,7 +181,8 @@ impl BlobFile {
         let (file, written) = self.file.into_parts();
         close(file, &at)?;
         make_below(&self.staging, parent(&path))
-            .and_then(|()| written.persist(&path).map_err(|refused| refused.error))
+            .and_then(|()| sys::long_path(&path))
+            .and_then(|path| written.persist(path).map_err(|refused| refused.error))
             .map_err(|error| Error::io("naming", at, error))
     }
 
@@ -199,7 +201,7 @@ impl BlobFile {
     /// # Errors
     /// [`Error::Io`] when the system refuses, and the finished layout would hold a file that belongs to nothing.
     pub(crate) fn discard(self) -> Result<()> {
-        self.file.close().map_err(|error| Error::io("removing a blob of", name(&self.target), error))
+        self.file.close().map_err(|error| Error::io("removing a blob of", name(&self.target), bare(error)))
     }
 }
 

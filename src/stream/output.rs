@@ -6,6 +6,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempPath;
+
 use super::sys;
 use super::unfinished::Unfinished;
 use crate::error::{Error, Result};
@@ -114,9 +116,16 @@ pub(super) fn is_free(path: &Path) -> io::Result<bool> {
 /// A file in `dir` that is removed unless it is completed; what is left of `mode` is up to the umask.
 pub(super) fn temporary(dir: &Path, mode: u32) -> io::Result<(Unfinished, File)> {
     Unfinished::create(|| {
-        let (file, path) = under_construction(mode).tempfile_in(dir)?.keep()?;
-        Ok((path, file))
+        let (file, mut path) = under_construction(mode).tempfile_in(dir)?.into_parts();
+        temp_path(&path)?.keep()?;
+        path.disable_cleanup(true);
+        Ok((path.to_path_buf(), file))
     })
+}
+
+/// The file at `path` by a name that `tempfile` can keep and rename, however long it is; removed when dropped.
+pub(super) fn temp_path(path: &Path) -> io::Result<TempPath> {
+    TempPath::try_from_path(sys::long_path(path)?)
 }
 
 /// Closes what was written to `at`.

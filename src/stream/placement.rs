@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use super::batch::BatchSlot;
-use super::output::{is_free, name, refuse};
+use super::output::{is_free, name, refuse, temp_path};
 use super::sys;
 use super::unfinished::{self, UndoFn, Unfinished};
 use crate::error::{Error, Result, Setting};
@@ -92,12 +92,12 @@ pub(super) fn place(outputs: Vec<StagedOutput>, confirm: Option<impl FnOnce() ->
 impl NamingMethod {
     fn put(self, staged: &Path, target: &Path, is_last: bool) -> io::Result<UndoNaming> {
         match self {
-            Self::NewFile => place_new(TempPath::try_from_path(staged)?, target).map(|()| UndoNaming::Remove),
+            Self::NewFile => place_new(temp_path(staged)?, &sys::long_path(target)?).map(|()| UndoNaming::Remove),
             // A directory would be exchanged too.
             Self::AnyFile if target.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Self::AnyFile if !is_last && !is_free(target)? => exchange(staged, target).map(|()| UndoNaming::Exchange),
             Self::AnyFile => {
-                let persisted = TempPath::try_from_path(staged)?.persist(target);
+                let persisted = temp_path(staged)?.persist(sys::long_path(target)?);
                 persisted.map(|()| UndoNaming::Remove).map_err(|refused| refused.error)
             }
             // Windows may put it in the place of a file.

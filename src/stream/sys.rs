@@ -1,6 +1,6 @@
 //! The parts of this module that differ between systems: locks and listings of directories, metadata of open files,
-//! devices, consoles, handles of standard streams, permissions, absolute paths, files without a name, closing, reading
-//! and writing at a position, sizes of pipes, copies inside the kernel, and the exchange of two paths.
+//! devices, consoles, handles of standard streams, permissions, absolute and long paths, files without a name, closing,
+//! reading and writing at a position, sizes of pipes, copies inside the kernel, and the exchange of two paths.
 //!
 //! Each system's module has the same functions; their comments name the differences.
 

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::AsHandle;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -107,6 +107,25 @@ pub(in super::super) fn absolute_path(path: &Path) -> io::Result<PathBuf> {
     std::path::absolute(path)
 }
 
+/// Returns the path with `\\?\` in front, with which it may be longer than 260 characters. The standard library does this itself
+/// for long paths, but `tempfile` passes those that it renames to the system as they are. Not for messages.
+pub(in super::super) fn long_path(path: &Path) -> io::Result<PathBuf> {
+    let path = std::path::absolute(path)?;
+    let mut rest = path.components();
+    let Some(Component::Prefix(prefix)) = rest.next() else { return Ok(path) };
+    let (mut long, path) = match prefix.kind() {
+        Prefix::Disk(_) => (OsString::from(r"\\?\"), path.as_path()),
+        Prefix::UNC(server, share) => {
+            let share = [OsStr::new(r"\\?\UNC"), server, share].join(OsStr::new(r"\"));
+            (share, rest.as_path())
+        }
+        // It has a prefix of this kind, or is a device.
+        _ => return Ok(path),
+    };
+    long.push(path);
+    Ok(long.into())
+}
+
 /// Closes a file that was written. Windows reports no error when it closes a file.
 pub(in super::super) fn close(file: File) -> io::Result<()> {
     drop(file);
@@ -156,4 +175,29 @@ pub(in super::super) fn copy_in_kernel(_from: &File, _offset: u64, _to: &File, _
 /// Returns false, and leaves both as they are: Windows cannot exchange them in one step.
 pub(in super::super) fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_has_a_prefix_and_means_the_same() {
+        for (path, wanted) in [
+            (r"C:\a\b.tar", r"\\?\C:\a\b.tar"),
+            (r"c:/a/./x/../b.tar", r"\\?\c:\a\b.tar"),
+            (r"\\server\share\a\b.tar", r"\\?\UNC\server\share\a\b.tar"),
+            (r"//server/share/a/b.tar", r"\\?\UNC\server\share\a\b.tar"),
+            (r"\\?\C:\a\b.tar", r"\\?\C:\a\b.tar"),
+            (r"\\?\UNC\server\share\b.tar", r"\\?\UNC\server\share\b.tar"),
+            (r"\\.\pipe\b", r"\\.\pipe\b"),
+        ] {
+            assert_eq!(long_path(Path::new(path)).unwrap().as_os_str(), wanted, "{path}");
+        }
+        for path in ["b.tar", &["d"; 300].join(r"\")] {
+            let found = long_path(Path::new(path)).unwrap();
+            let has_prefix = found.as_os_str().as_encoded_bytes().starts_with(br"\\?\");
+            assert!(has_prefix && found.is_absolute() && found.ends_with(path), "{}", found.display());
+        }
+    }
 }
