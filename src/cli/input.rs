@@ -183,7 +183,11 @@ fn standard_input() -> Result<File> {
     if TAKEN.swap(true, Ordering::Relaxed) {
         return Err(repeated());
     }
-    let mut stdin = duplicate(io::stdin()).map_err(|error| Error::io("opening", "standard input", error))?;
+    let stdin = duplicate(io::stdin());
+    if sys::was_closed(&stdin) {
+        return refuse("closed");
+    }
+    let mut stdin = stdin.map_err(|error| Error::io("opening", "standard input", error))?;
     let found = metadata(&stdin).map_err(|error| Error::io("reading", "standard input", error))?;
     if found.as_ref().is_some_and(Metadata::is_dir) {
         return refuse("a directory");
@@ -191,9 +195,6 @@ fn standard_input() -> Result<File> {
     let file = found.filter(Metadata::is_file);
     if file.is_some_and(|file| stdin.stream_position().is_ok_and(|position| position >= file.len())) {
         return Err(nothing());
-    }
-    if sys::was_closed(&stdin) {
-        return refuse("closed");
     }
     if sys::is_null(&stdin) { Err(nothing()) } else { Ok(stdin) }
 }

@@ -12,14 +12,22 @@ use super::{FileId, StreamState};
 /// The number of SIGINT, which stands for Ctrl-C.
 const SIGINT: i32 = 2;
 
+/// The number of the error `ERROR_INVALID_HANDLE`.
+const INVALID_HANDLE: i32 = 6;
+
 /// Returns false: `NUL` is not told apart. A read finds its end at once, which is an error of its own.
 pub(in super::super) fn is_null(_file: &File) -> bool {
     false
 }
 
-/// Returns false: nothing is opened in the place of a stream that was closed.
-pub(in super::super) fn was_closed(_stream: &File) -> bool {
-    false
+/// Returns true if standard input, duplicated as `stream`, was closed when the process began, or has never been: services and
+/// programs without a console start others with no handle, or with one that is not theirs.
+pub(in super::super) fn was_closed(stream: &io::Result<File>) -> bool {
+    let is_invalid = |error: &io::Error| error.raw_os_error() == Some(INVALID_HANDLE);
+    match stream {
+        Ok(stream) => file::typ(stream).is_err_and(|error| is_invalid(&error)),
+        Err(error) => is_invalid(error),
+    }
 }
 
 /// Does not wait: the first read does, without a message.
