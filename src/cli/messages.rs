@@ -4,7 +4,6 @@
 
 use std::io::{self, Write};
 
-use anstream::{AutoStream, ColorChoice};
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::internals::path::presentable;
@@ -16,7 +15,7 @@ use terminal_size::{Width, terminal_size_of};
 use super::args::Cli;
 use super::choices::ProgressArg;
 use super::exit::Exit;
-use super::page::wrap;
+use super::page::{shows_colours, wrap};
 use super::{hints, json, progress};
 
 /// The verbosity of messages, and their form.
@@ -163,9 +162,8 @@ pub(super) fn write(lines: &[u8]) {
     let _ = progress::aside(|| io::stderr().lock().write_all(lines));
 }
 
-/// Returns whether standard error shows colours, as clap decides it for the help.
 fn is_coloured() -> bool {
-    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+    shows_colours(io::stderr())
 }
 
 fn fitted(text: &str) -> String {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
 use imgtar::internals::path::presentable;
@@ -126,13 +127,20 @@ impl Table {
     }
 }
 
+/// Returns whether `stream` shows colours, as clap decides it for the help. On a console of Windows this turns on the escape
+/// sequences for them.
+pub(super) fn shows_colours(stream: impl RawStream) -> bool {
+    // `Always` is a console that has colours, but no escape sequences.
+    AutoStream::auto(stream).current_choice() == ColorChoice::AlwaysAnsi
+}
+
 impl<'a> Page<'a> {
     /// Returns a page as wide as standard output.
     pub(super) fn new(out: &'a mut dyn Write) -> Self {
         let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let seen = || terminal_size_of(io::stdout()).map(|(Width(columns), _)| usize::from(columns));
         let columns = asked.or_else(seen).filter(|&columns| columns > 0).unwrap_or(usize::MAX);
-        Self { out, columns, is_coloured: AutoStream::choice(&io::stdout()) != ColorChoice::Never }
+        Self { out, columns, is_coloured: shows_colours(io::stdout()) }
     }
 
     /// Returns the columns of a line, more than any line has where nothing limits them.
