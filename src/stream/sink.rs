@@ -66,7 +66,8 @@ impl Sink {
     /// Opening a FIFO waits for its reader.
     ///
     /// # Errors
-    /// [`Error::Output`] for a directory, for an existing file unless `force`, and for a name that no file can have; [`Error::Io`] when the system refuses.
+    /// [`Error::Output`] for a directory, for an existing file unless `force`, and for a name that no file can have;
+    /// [`Error::Io`] when the system refuses.
     pub fn file(path: &Path, force: bool) -> Result<Self> {
         Self::file_of(path, force, None)
     }

@@ -25,9 +25,9 @@ fn is_null_device(metadata: &Metadata) -> bool {
     metadata.file_type().is_char_device() && fs::metadata("/dev/null").is_ok_and(is_null)
 }
 
-/// Returns true if standard input, duplicated as `stream`, was closed when the process began: Rust's runtime then opens `/dev/null` in its
-/// place, for reading and writing. Some callers do the same for an empty input. This cannot be told of standard output:
-/// callers open `/dev/null` in the same way to discard it.
+/// Returns true if standard input, duplicated as `stream`, was closed when the process began: Rust's runtime then opens
+/// `/dev/null` in its place, for reading and writing. Some callers do the same for an empty input. This cannot be told of
+/// standard output: callers open `/dev/null` in the same way to discard it.
 pub(in super::super) fn was_closed(stream: &io::Result<File>) -> bool {
     let is_read_write = |stream| fcntl_getfl(stream).is_ok_and(|flags| flags.contains(OFlags::RDWR));
     stream.as_ref().is_ok_and(|stream| is_null(stream) && is_read_write(stream))
