@@ -31,7 +31,7 @@ impl DeviceOfWindows {
     pub(crate) fn at(path: &Path) -> Option<Self> {
         let prefix = || match path.components().next() {
             Some(Component::Prefix(prefix)) => match prefix.kind() {
-                Prefix::DeviceNS(name) => Some(name),
+                Prefix::DeviceNS(name) | Prefix::Verbatim(name) => Some(name),
                 _ => None,
             },
             _ => None,
@@ -40,8 +40,8 @@ impl DeviceOfWindows {
     }
 
     fn named(name: &str) -> Option<Self> {
-        let name = name.trim_end_matches(['.', ' ']).to_lowercase();
-        let stem = name.split('.').next().unwrap_or_default().trim_end();
+        let name = name.trim_end_matches(['.', ' ', ':']).to_lowercase();
+        let stem = name.split(['.', ':']).next().unwrap_or_default().trim_end();
         let is_port =
             |number: &str| matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³");
         match stem {
@@ -89,10 +89,11 @@ mod tests {
 
     #[test]
     fn names_of_devices_are_known_with_any_extension() {
-        for name in ["nul", "NUL.tar", "aux.tar.gz", "Con .tar", "com1.tar", "LPT9", "com².tar", "CONIN$", "prn. "] {
+        let ports = ["com1.tar", "LPT9", "com².tar", "COM1:"];
+        for name in ["nul", "NUL.tar", "nul:x", "aux.tar.gz", "Con .tar", "CONIN$", "prn. "].iter().chain(&ports) {
             assert!(DeviceOfWindows::named(name).is_some(), "{name}");
         }
-        for name in ["con", "CON. ", "ConOut$"] {
+        for name in ["con", "CON. ", "ConOut$", "CON:"] {
             assert_eq!(DeviceOfWindows::named(name), Some(DeviceOfWindows::Console), "{name}");
         }
         for name in ["null.tar", "com.tar", "com10.tar", "lpt0.tar", "console.tar", "app-nul.tar", "con$", ""] {

@@ -1,8 +1,8 @@
 //! The names that a system takes for one, and those that it does not take for the name of a file.
 //!
 //! Outputs with two names of one file would replace each other. Windows and macOS ignore the case of letters, and Windows
-//! also dots and spaces at the end of a name. Where they differ over letters that have no single counterpart, more names are
-//! taken for one than need be. Windows keeps some names for devices, and `:` for streams in files.
+//! also dots and spaces at the end of a name. Where the systems fold letters differently, more names are taken for one than need
+//! be. Windows keeps some names for devices, and `:` for streams in files.
 //!
 //! Sources: docs/formats.md H-26; <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>.
 
@@ -12,7 +12,8 @@ use std::path::{Component, Path, Prefix};
 use super::output::resolved;
 use crate::path::DeviceOfWindows;
 
-/// A path in the form in which paths are compared: two of one file or directory, which need not exist yet, are equal.
+/// A path in the form in which paths are compared: two that lead to one file or directory, which need not exist yet, are equal.
+/// Not recognised are hard links, and on macOS letters with accents in their two spellings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PathKey(Vec<OsString>);
 
@@ -49,12 +50,14 @@ pub(super) fn problem_with(path: &Path) -> Option<&'static str> {
     NamingRules::OF_SYSTEM.problem_with(path)
 }
 
-/// Returns true for `\\.\pipe` of `\\.\pipe\name`, also on another machine.
-fn is_root_of_pipes(component: Component<'_>) -> bool {
-    let Component::Prefix(prefix) = component else { return false };
+/// Returns true for `\\.\pipe\name`, also on another machine.
+pub(super) fn is_named_pipe(path: &Path) -> bool {
+    let Some(Component::Prefix(prefix)) = path.components().next() else { return false };
     match prefix.kind() {
-        Prefix::DeviceNS(name) | Prefix::Verbatim(name) | Prefix::UNC(_, name) => name.eq_ignore_ascii_case("pipe"),
-        Prefix::VerbatimUNC(..) | Prefix::VerbatimDisk(_) | Prefix::Disk(_) => false,
+        Prefix::DeviceNS(name) | Prefix::Verbatim(name) | Prefix::UNC(_, name) | Prefix::VerbatimUNC(_, name) => {
+            name.eq_ignore_ascii_case("pipe")
+        }
+        Prefix::VerbatimDisk(_) | Prefix::Disk(_) => false,
     }
 }
 
@@ -94,7 +97,7 @@ impl NamingRules {
             |component| matches!(component, Component::Normal(name) if name.to_string_lossy().contains(':'));
         if self != Self::Windows {
             None
-        } else if path.components().next().is_some_and(is_root_of_pipes) {
+        } else if is_named_pipe(path) {
             Some("is a named pipe, to which imgtar does not write on Windows")
         } else if path.components().any(has_colon) {
             Some("has a `:` that does not follow a drive; on Windows no name of a file has one")

@@ -8,11 +8,11 @@ use std::path::{Component, Path, PathBuf, Prefix};
 use std::time::Duration;
 use std::{io, thread};
 
-use super::super::file_names::name_key;
+use super::super::file_names::{is_named_pipe, name_key};
 use super::super::output::resolved;
 use crate::path::DeviceOfWindows;
 
-/// False: [`lock`] does not need the directory, and who makes it could be in the way of a process that replaces it.
+/// False: [`lock`] does not need the directory, and one that is made early could make the rename of another run fail.
 pub(in super::super) const LOCKS_DIRECTORY_ITSELF: bool = false;
 
 /// Locks the directory at `path`, which need not exist, until the handle that is returned is closed. If another process has
@@ -28,10 +28,10 @@ pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Res
     const PAUSE: Duration = Duration::from_millis(20);
     let directory = resolved(path);
     let Some(name) = directory.file_name().and_then(name_of_lock) else { return Ok(None) };
-    let place = directory.with_file_name(name);
+    let lock_path = directory.with_file_name(name);
     let (mut has_waited, mut refusals) = (false, 0);
     loop {
-        match open_until_closed(&place) {
+        match open_until_closed(&lock_path) {
             Ok(file) => return Ok(Some(file)),
             Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => {
                 let on_wait = on_wait.ok_or(io::ErrorKind::WouldBlock)?;
@@ -39,6 +39,7 @@ pub(in super::super) fn lock(path: &Path, on_wait: Option<&dyn Fn()>) -> io::Res
                     on_wait();
                     has_waited = true;
                 }
+                refusals = 0;
             }
             // The error also of a file that is being removed.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && refusals < 10 => refusals += 1,
@@ -73,16 +74,20 @@ pub fn metadata(file: &File) -> io::Result<Option<Metadata>> {
     winapi_util::file::typ(file)?.is_disk().then(|| file.metadata()).transpose()
 }
 
-/// Opens the null device or the console, whose names are those of files in any directory, or another device that `path`
-/// names but a port; `None` if it names none. Only the open handle tells: Windows has no metadata for the path of a device.
+/// Opens the null device or the console, whose names are those of files in any directory, or another device at a path such as
+/// `\\.\name`; `None` if `path` names none of them. Only the open handle tells: Windows has no metadata for the path of a device.
 pub(in super::super) fn open_device(path: &Path) -> Option<File> {
+    // Opening it would connect to its server, also on another machine.
+    if is_named_pipe(path) {
+        return None;
+    }
     let path = match DeviceOfWindows::at(path) {
         // `CON` can be opened for reading or for writing, not for both.
         Some(DeviceOfWindows::Console) => Path::new("CONOUT$"),
         Some(DeviceOfWindows::Other) => return None,
         Some(DeviceOfWindows::Null) | None => path,
     };
-    // Windows tells only readers that a device is a terminal.
+    // Only a handle that may read can be recognised as a console.
     let open = |read| fs::OpenOptions::new().read(read).write(true).open(path);
     let file = open(true).or_else(|_| open(false)).ok()?;
     winapi_util::file::typ(&file).is_ok_and(|found| found.is_char()).then_some(file)
