@@ -141,14 +141,14 @@ fn line(severity: &str, text: &str) {
         "warning" => AnsiColor::Yellow.on_default().bold(),
         _ => Style::new(),
     };
-    let style = if is_coloured() { colour } else { Style::new() };
+    let style = if shows_colours(io::stderr()) { colour } else { Style::new() };
     let message = fitted(&format!("imgtar: {severity}: {}\n", presentable(text)));
     write(message.replacen(severity, &format!("{style}{severity}{style:#}"), 1).as_bytes());
 }
 
 /// Writes the reason why the command line cannot be parsed.
 pub(super) fn usage(message: &StyledStr) {
-    let message = if is_coloured() { message.ansi().to_string() } else { message.to_string() };
+    let message = if shows_colours(io::stderr()) { message.ansi().to_string() } else { message.to_string() };
     write(format!("imgtar: {message}").as_bytes());
 }
 
@@ -160,10 +160,6 @@ pub(super) fn lines(text: &str) {
 /// Writes whole lines as they are, beside the bars if there are any.
 pub(super) fn write(lines: &[u8]) {
     let _ = progress::aside(|| io::stderr().lock().write_all(lines));
-}
-
-fn is_coloured() -> bool {
-    shows_colours(io::stderr())
 }
 
 fn fitted(text: &str) -> String {

@@ -134,7 +134,7 @@ fn addition_on(text: &str, is_windows: bool) -> Result<Addition, String> {
     if source.is_empty() || destination.is_empty() {
         return Err(form());
     }
-    // A file of that name, at the root, is not meant.
+    // Otherwise the image would get one file whose name contains the backslashes.
     if is_windows && destination.contains('\\') {
         return Err(format!("paths in images have `/`: {}", destination.replace('\\', "/")));
     }
@@ -150,7 +150,7 @@ fn addition_on(text: &str, is_windows: bool) -> Result<Addition, String> {
 }
 
 /// Returns the length of the drive of Windows with which `text` begins, its colon included; 0 if there is none. `C:a` begins
-/// with none: it may as well be a file that is called `C`, and what follows.
+/// with none: it may also mean the source `C` and the destination `a`.
 fn drive_length(text: &str) -> usize {
     let start = if text.starts_with(r"\\?\") || text.starts_with(r"\\.\") { 4 } else { 0 };
     match text.as_bytes()[start..] {

@@ -6,19 +6,19 @@ use std::io::{self, Write};
 #[derive(Debug, Default)]
 pub(super) struct ConsoleText {
     /// The beginning of a character whose end comes with the next bytes.
-    begun: Vec<u8>,
+    partial: Vec<u8>,
 }
 
 impl ConsoleText {
     fn decode(&mut self, bytes: &[u8]) -> String {
-        let mut all = std::mem::take(&mut self.begun);
+        let mut all = std::mem::take(&mut self.partial);
         all.extend_from_slice(bytes);
         let mut text = String::with_capacity(all.len());
         let mut chunks = all.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             text.push_str(chunk.valid());
-            if chunks.peek().is_none() && is_begun(chunk.invalid()) {
-                self.begun = chunk.invalid().to_owned();
+            if chunks.peek().is_none() && is_incomplete(chunk.invalid()) {
+                self.partial = chunk.invalid().to_owned();
             } else if !chunk.invalid().is_empty() {
                 text.push(char::REPLACEMENT_CHARACTER);
             }
@@ -37,7 +37,7 @@ impl Write for ConsoleText {
     /// Writes what is left; a character without its end becomes U+FFFD.
     fn flush(&mut self) -> io::Result<()> {
         let mut stdout = io::stdout();
-        if !std::mem::take(&mut self.begun).is_empty() {
+        if !std::mem::take(&mut self.partial).is_empty() {
             write!(stdout, "{}", char::REPLACEMENT_CHARACTER)?;
         }
         stdout.flush()
@@ -45,7 +45,7 @@ impl Write for ConsoleText {
 }
 
 /// Returns true if more bytes could make a character of these.
-fn is_begun(bytes: &[u8]) -> bool {
+fn is_incomplete(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
@@ -65,7 +65,7 @@ mod tests {
             for piece in 1..=bytes.len() {
                 let mut console = ConsoleText::default();
                 let text: String = bytes.chunks(piece).map(|piece| console.decode(piece)).collect();
-                assert_eq!((text.as_str(), console.begun.as_slice()), (wanted, rest), "{piece} bytes at a time");
+                assert_eq!((text.as_str(), console.partial.as_slice()), (wanted, rest), "{piece} bytes at a time");
             }
         }
     }

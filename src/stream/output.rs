@@ -117,6 +117,7 @@ pub(super) fn is_free(path: &Path) -> io::Result<bool> {
 pub(super) fn temporary(dir: &Path, mode: u32) -> io::Result<(Unfinished, File)> {
     Unfinished::create(|| {
         let (file, mut path) = under_construction(mode).tempfile_in(dir)?.into_parts();
+        // On Windows `keep` clears the attribute of temporary files, by a path that must be a long one; messages show the other.
         temp_path(&path)?.keep()?;
         path.disable_cleanup(true);
         Ok((path.to_path_buf(), file))

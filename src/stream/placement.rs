@@ -100,7 +100,7 @@ impl NamingMethod {
                 let persisted = temp_path(staged)?.persist(sys::long_path(target)?);
                 persisted.map(|()| UndoNaming::Remove).map_err(|refused| refused.error)
             }
-            // Windows may put it in the place of a file.
+            // On Windows a rename may replace a file with the directory.
             Self::NewDirectory if cfg!(windows) && !is_free(target)? => Err(io::ErrorKind::AlreadyExists.into()),
             Self::NewDirectory => fs::rename(staged, target).map(|()| UndoNaming::Remove),
             Self::Merge => merge(staged, target, is_last),
@@ -116,7 +116,7 @@ impl NamingMethod {
             (Self::NewDirectory | Self::Merge | Self::Exchange, AlreadyExists | DirectoryNotEmpty | NotADirectory) => {
                 appeared()
             }
-            // So Windows says of a directory that is there.
+            // What Windows answers when another directory appears between that look and the rename.
             (Self::NewDirectory, PermissionDenied) if target.exists() => appeared(),
             _ => Error::io("naming", name(target), error),
         }

@@ -145,7 +145,7 @@ fn open(root: &Path, path: &EntryPath, at: &str) -> Result<Option<FoundFile>> {
 }
 
 /// Returns the path of a clean name below `root`; `None` for one that no file here can have, because even a look at it would
-/// be a look elsewhere: on Windows `\\host\share\x.json` in a document would connect to that host (H-1).
+/// leave the directory: on Windows `\\host\share\x.json` in a document would connect to that host (H-1).
 fn path_below(root: &Path, path: &EntryPath) -> Option<PathBuf> {
     let mut full = root.to_owned();
     for component in path.components() {
