@@ -116,7 +116,7 @@ impl NamingMethod {
             (Self::NewDirectory | Self::Merge | Self::Exchange, AlreadyExists | DirectoryNotEmpty | NotADirectory) => {
                 appeared()
             }
-            // What Windows answers when another directory appears between that look and the rename.
+            // The answer of Windows when another directory appears between that look and the rename.
             (Self::NewDirectory, PermissionDenied) if target.exists() => appeared(),
             _ => Error::io("naming", name(target), error),
         }
