@@ -9,6 +9,7 @@ pub(crate) mod file_names;
 pub(crate) mod finish;
 pub(crate) mod in_order;
 pub(crate) mod input;
+mod open_stream;
 mod output;
 pub(crate) mod patch;
 pub(crate) mod pipe;

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::batch::BatchSlot;
-use super::console::ConsoleText;
 use super::copy::Destination;
 use super::file_names::problem_with;
 use super::finish::Finish;
+use super::open_stream::OpenStream;
 use super::output::{close, descriptor, follow_links, lift, name, not_begun, parent, refuse, temporary};
 use super::patch::Patch;
 use super::placement::{self, NamingMethod, StagedOutput};
@@ -33,14 +33,6 @@ enum SinkPlace {
     Stream(OpenStream),
     Writer { writer: Box<dyn Write + Send>, name: String },
     Memory(Memory),
-}
-
-/// What is written to as it is: standard output, a FIFO, a device, an open descriptor.
-struct OpenStream {
-    file: File,
-    name: String,
-    /// Writes in place of `file` where that is a console, which takes only text.
-    console: Option<ConsoleText>,
 }
 
 /// A file under a temporary name in the directory of its final one.
@@ -110,9 +102,7 @@ impl Sink {
     /// # Errors
     /// [`Error::Io`] if the descriptor cannot be duplicated.
     pub fn stdout() -> Result<Self> {
-        let mut stream = OpenStream::standard(sys::duplicate(io::stdout()), "standard output")?;
-        stream.console = sys::is_console(&stream.file).then(ConsoleText::default);
-        Ok(Self(SinkPlace::Stream(stream)))
+        OpenStream::stdout().map(|stream| Self(SinkPlace::Stream(stream)))
     }
 
     /// Any other writer, such as a pipe to a thread that reads what is written; messages call it `name`. It is dropped
@@ -167,8 +157,7 @@ impl Sink {
     fn descriptor(path: &Path, number: u32) -> Result<Self> {
         match number {
             1 => Self::stdout(),
-            2 => OpenStream::standard(sys::duplicate(io::stderr()), "standard error")
-                .map(|stream| Self(SinkPlace::Stream(stream))),
+            2 => OpenStream::stderr().map(|stream| Self(SinkPlace::Stream(stream))),
             _ => Self::open(path),
         }
     }
@@ -183,31 +172,6 @@ impl Sink {
 
     fn stream(file: File, name: String) -> Self {
         Self(SinkPlace::Stream(OpenStream::new(file, name)))
-    }
-}
-
-impl OpenStream {
-    fn new(file: File, name: String) -> Self {
-        sys::enlarge_pipe(&file);
-        Self { file, name, console: None }
-    }
-
-    fn standard(file: io::Result<File>, name: &str) -> Result<Self> {
-        let file = file.map_err(|error| Error::io("opening", name, error))?;
-        Ok(Self::new(file, name.to_owned()))
-    }
-}
-
-impl Write for OpenStream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.console {
-            Some(console) => console.write(bytes),
-            None => self.file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.console.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -245,8 +209,8 @@ impl Destination for Sink {
     fn as_file(&self) -> Option<&File> {
         match &self.0 {
             SinkPlace::File(new) => Some(&new.file),
-            SinkPlace::Stream(OpenStream { file, console: None, .. }) => Some(file),
-            SinkPlace::Stream(_) | SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
+            SinkPlace::Stream(stream) => stream.as_file(),
+            SinkPlace::Writer { .. } | SinkPlace::Memory(_) => None,
         }
     }
 }
